@@ -1,0 +1,24 @@
+"""The one error that a user's input can cause.
+
+`InputError` carries one sentence that names the field or file, the value and the remedy. The
+command line prints it and exits with code 2; as a library it is an ordinary `ValueError`.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """Input that cannot be used. The message names what, its value, and what to do instead."""
+
+
+def unknown(kind: str, value: str, known: Iterable[str]) -> InputError:
+    """An `InputError` for a name that is not known, with the nearest known name.
+
+    >>> str(unknown("design", "resnet5", ["resnet50", "convnext-tiny"]))
+    "unknown design 'resnet5'; did you mean 'resnet50'? Known: resnet50, convnext-tiny"
+    """
+    names = list(known)
+    near = get_close_matches(value, names, n=1, cutoff=0.5)
+    hint = f" did you mean {near[0]!r}?" if near else ""
+    return InputError(f"unknown {kind} {value!r};{hint} Known: {', '.join(names)}")
