@@ -1,0 +1,37 @@
+"""What a design means: `draw` turns choices into layer specs, once for counting and building."""
+
+from nextify.blueprint.draw import draw
+from nextify.blueprint.fit import require_fit
+from nextify.blueprint.specs import (
+    Activation,
+    Block,
+    Blueprint,
+    Conv,
+    GlobalPool,
+    Layer,
+    Layers,
+    LayerScale,
+    Linear,
+    MaxPool,
+    Norm,
+    Stage,
+)
+from nextify.blueprint.text import as_text
+
+__all__ = [
+    "Activation",
+    "Block",
+    "Blueprint",
+    "Conv",
+    "GlobalPool",
+    "Layer",
+    "LayerScale",
+    "Layers",
+    "Linear",
+    "MaxPool",
+    "Norm",
+    "Stage",
+    "as_text",
+    "draw",
+    "require_fit",
+]

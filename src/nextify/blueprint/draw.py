@@ -1,0 +1,163 @@
+"""`draw`: what the choices of a design mean. The only reader of a design's fields."""
+
+from functools import lru_cache
+
+from nextify.blueprint.specs import (
+    Activation,
+    Block,
+    Blueprint,
+    Conv,
+    GlobalPool,
+    Layer,
+    Layers,
+    LayerScale,
+    Linear,
+    MaxPool,
+    Norm,
+    Stage,
+)
+from nextify.designs import Design
+
+IMAGE_CHANNELS = 3
+
+
+def draw(design: Design, classes: int = 1000) -> Blueprint:
+    """The layers of a design.
+
+    Every block is three convolutions: one spatial and two pointwise (1 x 1). The first pointwise
+    one goes to the inner width of the block, the second to its outer width. Choices are
+    *positions*, so that every combination of them is a network:
+
+    - **widths**: in a narrow bottleneck the inner width is `widths[stage]` and the residual
+      stream has `ratio` times that; in an inverted one it is the other way round. The stem always
+      puts out `widths[0]`.
+    - **spatial convolution**: keeps the number of channels that it finds. In the middle it stands
+      between the pointwise ones and works on the inner width; first, on the width of the block's
+      input.
+    - **norms**: every - after each convolution of the block, of its shortcut and of the stem; one
+      - only after the block's spatial convolution.
+    - **activations**: every - after each norm position of the block but the last, after the
+      addition, and in the stem; one - only before the block's last pointwise convolution, and
+      none in the stem.
+    - **downsampling**: in the block - the first spatial convolution of a stage strides by 2;
+      separate - a 2 x 2 convolution with stride 2 between stages. The norms after the stem,
+      before each downsampling convolution and before the classifier belong to this choice (a
+      stem that has its norm already gets no second one).
+    - **shortcut**: a 1 x 1 convolution where a block's input and output differ in size or width,
+      else the identity.
+    - **biases**: a convolution has one unless a batch norm follows it.
+    - **stem**: convolution and pooling - 7 x 7 with stride 2, then, for a stem stride of 4,
+      3 x 3 max pooling with stride 2; for a stem stride of 1 a 3 x 3 convolution, as ResNets for
+      small images have. Patchify - kernel and stride both the stem stride.
+
+    >>> [name for name, _ in draw(Design()).stages[0].blocks[0].branch][:3]
+    ['pointwise1', 'pointwise1_norm', 'pointwise1_act']
+    """
+    inner, outer = _block_widths(design)
+    stages: list[Stage] = []
+    channels = design.widths[0]
+    for at, depth in enumerate(design.depths):
+        separate = at > 0 and design.downsampling == "separate"
+        stride = 2 if at > 0 and not separate else 1
+        downsample = _downsample(design, channels, outer[at]) if separate else ()
+        entry = outer[at] if separate else channels
+        first = _block(design, entry, inner[at], outer[at], stride)
+        rest = _block(design, outer[at], inner[at], outer[at], 1)
+        stages.append(Stage(downsample, (first, *(rest,) * (depth - 1))))
+        channels = outer[at]
+    return Blueprint(_stem(design), tuple(stages), _head(design, channels, classes))
+
+
+def _block_widths(design: Design) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The inner and the outer width of the blocks of each stage, in channels."""
+    narrow = design.widths
+    wide = tuple(width * design.ratio for width in narrow)
+    return (narrow, wide) if design.bottleneck == "narrow" else (wide, narrow)
+
+
+def _conv(design: Design, inputs: int, outputs: int, *, normed: bool, **shape: int) -> Conv:
+    return Conv(inputs, outputs, bias=not (normed and design.norm == "batch"), **shape)
+
+
+def _stem(design: Design) -> Layers:
+    normed = design.norms == "every" or design.downsampling == "separate"
+    width, stride = design.widths[0], design.stem_stride
+    if design.stem == "patchify":
+        shape = {"kernel": stride, "stride": stride}
+    elif stride == 1:
+        shape = {"kernel": 3, "padding": 1}
+    else:
+        shape = {"kernel": 7, "stride": 2, "padding": 3}
+    layers: list[tuple[str, Layer]] = [
+        ("conv", _conv(design, IMAGE_CHANNELS, width, normed=normed, **shape))
+    ]
+    if normed:
+        layers.append(("norm", Norm(design.norm, width)))
+    if design.activations == "every":
+        layers.append(("act", Activation(design.activation)))
+    if design.stem == "conv_pool" and stride == 4:
+        layers.append(("pool", MaxPool()))
+    return tuple(layers)
+
+
+def _downsample(design: Design, inputs: int, outputs: int) -> Layers:
+    conv = Conv(inputs, outputs, kernel=2, stride=2)
+    return (("norm", Norm(design.norm, inputs)), ("conv", conv))
+
+
+@lru_cache(maxsize=4096)
+def _block(design: Design, inputs: int, inner: int, outer: int, stride: int) -> Block:
+    convs = _positions(design, inputs, inner, outer, stride)
+    branch: list[tuple[str, Layer]] = []
+    for at, (name, conv) in enumerate(convs):
+        last = at == len(convs) - 1
+        if design.activations == "one" and last:
+            branch.append(("act", Activation(design.activation)))
+        branch.append((name, conv))
+        if design.norms == "every" or name == "spatial":
+            branch.append((f"{name}_norm", Norm(design.norm, conv.outputs)))
+        if design.activations == "every" and not last:
+            branch.append((f"{name}_act", Activation(design.activation)))
+    if design.layer_scale is not None:
+        branch.append(("scale", LayerScale(outer, design.layer_scale)))
+    after = (("act", Activation(design.activation)),) if design.activations == "every" else ()
+    return Block(tuple(branch), _shortcut(design, inputs, outer, stride), after)
+
+
+def _positions(
+    design: Design, inputs: int, inner: int, outer: int, stride: int
+) -> list[tuple[str, Conv]]:
+    """The three convolutions of a block, in order."""
+    normed = design.norms == "every"
+    where = inputs if design.spatial_position == "first" else inner
+    spatial = _conv(
+        design,
+        where,
+        where,
+        normed=True,
+        kernel=design.kernel_size,
+        stride=stride,
+        padding=design.kernel_size // 2,
+        groups=where if design.spatial == "depthwise" else 1,
+    )
+    convs = [
+        ("pointwise1", _conv(design, inputs, inner, normed=normed)),
+        ("pointwise2", _conv(design, inner, outer, normed=normed)),
+    ]
+    convs.insert(0 if design.spatial_position == "first" else 1, ("spatial", spatial))
+    return convs
+
+
+def _shortcut(design: Design, inputs: int, outer: int, stride: int) -> Layers:
+    if inputs == outer and stride == 1:
+        return ()
+    normed = design.norms == "every"
+    conv = ("conv", _conv(design, inputs, outer, normed=normed, stride=stride))
+    return (conv, ("norm", Norm(design.norm, outer))) if normed else (conv,)
+
+
+def _head(design: Design, channels: int, classes: int) -> Layers:
+    norm: Layers = ()
+    if design.downsampling == "separate":
+        norm = (("norm", Norm(design.norm, channels)),)
+    return (("pool", GlobalPool()), *norm, ("classifier", Linear(channels, classes)))

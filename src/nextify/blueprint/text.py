@@ -1,0 +1,75 @@
+"""A blueprint as text that a person can read."""
+
+from nextify.blueprint.specs import (
+    Activation,
+    Block,
+    Blueprint,
+    Conv,
+    GlobalPool,
+    Layer,
+    Layers,
+    LayerScale,
+    Linear,
+    MaxPool,
+    Norm,
+)
+
+
+def as_text(blueprint: Blueprint) -> str:
+    """One line per layer; equal neighbouring blocks are written once with their number.
+
+    >>> from nextify.blueprint import draw
+    >>> from nextify.designs import design
+    >>> print(as_text(draw(design("convnext-tiny"))).splitlines()[1])
+      conv: conv 4x4/4 3 → 96
+    """
+    lines: list[str] = []
+    for section, layers in blueprint.sections():
+        lines.append(section)
+        lines.extend(_lines(layers, "  "))
+    return "\n".join(lines)
+
+
+def _lines(layers: Layers, indent: str) -> list[str]:
+    lines: list[str] = []
+    at = 0
+    while at < len(layers):
+        name, layer = layers[at]
+        same = at + 1
+        while isinstance(layer, Block) and same < len(layers) and layers[same][1] == layer:
+            same += 1
+        times = f" to {layers[same - 1][0]}: {same - at} equal blocks" if same - at > 1 else ""
+        lines.append(f"{indent}{name}{times or ': ' + _line(layer)}")
+        if isinstance(layer, Block):
+            lines.extend(_lines(layer.branch, indent + "  "))
+            shortcut = " → ".join(_line(part) for _, part in layer.shortcut) or "identity"
+            after = "".join(f", then {_line(part)}" for _, part in layer.after)
+            lines.append(f"{indent}  + shortcut: {shortcut}{after}")
+        at = same
+    return lines
+
+
+def _line(layer: Layer) -> str:
+    match layer:
+        case Conv():
+            kind = "conv"
+            if layer.groups > 1:
+                kind = "depthwise conv" if layer.groups == layer.inputs else "grouped conv"
+            stride = f"/{layer.stride}" if layer.stride > 1 else ""
+            bias = "" if layer.bias else ", no bias"
+            size = f"{layer.kernel}x{layer.kernel}{stride}"
+            return f"{kind} {size} {layer.inputs} → {layer.outputs}{bias}"
+        case MaxPool():
+            return f"max pool {layer.kernel}x{layer.kernel}/{layer.stride}"
+        case Norm():
+            return f"{layer.kind} norm {layer.channels}"
+        case Activation():
+            return {"relu": "ReLU", "gelu": "GELU"}[layer.kind]
+        case LayerScale():
+            return f"layer scale {layer.channels}, initially {layer.initial:g}"
+        case GlobalPool():
+            return "global average pool"
+        case Linear():
+            return f"linear {layer.inputs} → {layer.outputs}"
+        case Block():
+            return "block"

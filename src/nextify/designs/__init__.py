@@ -1,0 +1,30 @@
+"""What can be chosen: designs, the paths between them, recipes and runs. Pure data.
+
+>>> design("convnext-tiny").kernel_size
+7
+"""
+
+from nextify.designs.design import Design
+from nextify.designs.families import FAMILIES, design
+from nextify.designs.path import Choice, Paper, Path, Step
+from nextify.designs.paths import PATHS, path
+from nextify.designs.recipe import RECIPES, Recipe, recipe
+from nextify.designs.run import Precision, Run, run_from_dict
+
+__all__ = [
+    "FAMILIES",
+    "PATHS",
+    "RECIPES",
+    "Choice",
+    "Design",
+    "Paper",
+    "Path",
+    "Precision",
+    "Recipe",
+    "Run",
+    "Step",
+    "design",
+    "path",
+    "recipe",
+    "run_from_dict",
+]

@@ -1,0 +1,72 @@
+"""`Design`: a network, as one value per architectural choice."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from nextify.designs.fields import check
+from nextify.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Design:
+    """A network, as one value per choice. The defaults are ResNet-50.
+
+    Every combination of values is a legal network. What a value means for the layers is said
+    in one place, `nextify.blueprint.draw`; this class only holds and checks the values.
+
+    >>> Design().depths
+    (3, 4, 6, 3)
+    >>> Design(spatial="deptwise")
+    Traceback (most recent call last):
+    ...
+    nextify.errors.InputError: design field 'spatial' is 'deptwise'; it must be one of dense, depthwise
+
+    Fields (section of arXiv 2201.03545 that varies each):
+        depths: residual blocks in each stage (2.2).
+        widths: channels of the *narrow* part of the blocks in each stage (2.3, 2.4).
+        stem: 7 x 7 convolution and max pooling, or one convolution of non-overlapping patches (2.2).
+        stem_stride: how much smaller the stem makes the image. Not in the paper: 2 and 1 adapt a
+            design to small images.
+        spatial: the block's spatial convolution mixes channels (dense) or not (2.3).
+        bottleneck: which part of the block is narrow: its inside, or the residual stream (2.4).
+        ratio: width of the wide part of a block over that of the narrow part.
+        spatial_position: where in the block the spatial convolution stands (2.5).
+        kernel_size: of the spatial convolution; odd (2.5).
+        activation: which activation function (2.6).
+        activations: after every convolution, or one in a block (2.6).
+        norms: after every convolution, or one in a block (2.6).
+        norm: which normalisation (2.6).
+        downsampling: by the first block of a stage, or by a layer of its own between stages (2.6).
+        layer_scale: initial value of a learned factor per channel on each block's output; None
+            for no factor (arXiv 2103.17239; used by the paper's recipe at 1e-6).
+    """
+
+    depths: tuple[int, ...] = (3, 4, 6, 3)
+    widths: tuple[int, ...] = (64, 128, 256, 512)
+    stem: Literal["conv_pool", "patchify"] = "conv_pool"
+    stem_stride: Literal[4, 2, 1] = 4
+    spatial: Literal["dense", "depthwise"] = "dense"
+    bottleneck: Literal["narrow", "inverted"] = "narrow"
+    ratio: int = 4
+    spatial_position: Literal["middle", "first"] = "middle"
+    kernel_size: int = 3
+    activation: Literal["relu", "gelu"] = "relu"
+    activations: Literal["every", "one"] = "every"
+    norms: Literal["every", "one"] = "every"
+    norm: Literal["batch", "layer"] = "batch"
+    downsampling: Literal["in_block", "separate"] = "in_block"
+    layer_scale: float | None = None
+
+    def __post_init__(self) -> None:
+        check(self, positive=("depths", "widths", "ratio", "kernel_size"),
+              not_negative=("layer_scale",))  # fmt: skip
+        if len(self.depths) != len(self.widths):
+            raise InputError(
+                f"design field 'widths' is {self.widths!r}, {len(self.widths)} stages, but "
+                f"'depths' is {self.depths!r}, {len(self.depths)}; give one of each per stage"
+            )
+        if self.kernel_size % 2 == 0:
+            raise InputError(
+                f"design field 'kernel_size' is {self.kernel_size}; it must be odd, so that the "
+                f"map keeps its size ({self.kernel_size - 1} or {self.kernel_size + 1})"
+            )

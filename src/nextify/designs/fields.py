@@ -1,0 +1,138 @@
+"""Typed fields: checking a value against its annotation, and reading it from text.
+
+Designs and recipes are frozen dataclasses whose fields have one of six kinds of type: `int`,
+`float`, `float | None`, `bool`, `tuple` of numbers, or `Literal` of strings. That is little
+enough to check at the door and to read from a command line without a framework.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from functools import cache
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from nextify.errors import InputError, unknown
+
+T = TypeVar("T")
+
+
+@cache
+def hints(kind: type) -> dict[str, Any]:
+    """The fields of a dataclass with their types.
+
+    >>> from nextify.designs.design import Design
+    >>> hints(Design)["kernel_size"]
+    <class 'int'>
+    """
+    known = get_type_hints(kind)
+    return {field.name: known[field.name] for field in fields(kind)}
+
+
+def describe(hint: Any) -> str:
+    """A type in a user's words: `"one of dense, depthwise"`."""
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(str(value) for value in get_args(hint))
+    if get_origin(hint) is tuple:
+        return "numbers separated by commas"
+    if get_origin(hint) is UnionType:
+        return "a number or none"
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[hint]
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of a field's type; a finite one if it is a number.
+
+    >>> fits((3, 4), tuple[int, ...]), fits(3.5, int), fits(3, float), fits(True, int)
+    (True, False, True, False)
+    """
+    if get_origin(hint) is Literal:
+        return value in get_args(hint) and not isinstance(value, bool)
+    if get_origin(hint) is tuple:
+        return isinstance(value, tuple) and all(fits(item, get_args(hint)[0]) for item in value)
+    if get_origin(hint) is UnionType:
+        return any(value is None if kind is type(None) else fits(value, kind)
+                   for kind in get_args(hint))  # fmt: skip
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and _finite(value)
+    return type(value) is hint
+
+
+def _finite(value: float) -> bool:
+    return math.isfinite(value)
+
+
+def read(text: str, hint: Any) -> Any:
+    """A value from text, or `ValueError`.
+
+    >>> read("2,2,6,2", tuple[int, ...]), read("none", float | None), read("4", Literal[4, 2])
+    ((2, 2, 6, 2), None, 4)
+    """
+    if get_origin(hint) is Literal:
+        return {str(value): value for value in get_args(hint)}[text]
+    if get_origin(hint) is tuple:
+        return tuple(read(part.strip(), get_args(hint)[0]) for part in text.strip("()").split(","))
+    if get_origin(hint) is UnionType:
+        return None if text.lower() == "none" else read(text, get_args(hint)[0])
+    if hint is bool:
+        return {"true": True, "false": False}[text.lower()]
+    return hint(text)
+
+
+def check(instance: Any, positive: Iterable[str] = (), not_negative: Iterable[str] = ()) -> None:
+    """Check every field of a dataclass instance against its type, and the signs of some.
+
+    Raises:
+        InputError: with the field, its value and what would be accepted.
+    """
+    kind = type(instance).__name__.lower()
+    for name, hint in hints(type(instance)).items():
+        value = getattr(instance, name)
+        if not fits(value, hint):
+            raise InputError(f"{kind} field {name!r} is {value!r}; it must be {describe(hint)}")
+    for name in positive:
+        value = getattr(instance, name)
+        if not value or min(value if isinstance(value, tuple) else (value,)) <= 0:
+            raise InputError(f"{kind} field {name!r} is {value!r}; it must be greater than 0")
+    for name in not_negative:
+        value = getattr(instance, name)
+        if value is not None and value < 0:
+            raise InputError(f"{kind} field {name!r} is {value!r}; it must not be negative")
+
+
+def with_fields(instance: T, changes: Mapping[str, Any]) -> T:
+    """A copy with some fields changed; an unknown field is an `InputError` with the nearest name.
+
+    Lists become tuples, so that values read from JSON fit.
+    """
+    known = hints(type(instance))
+    for name in changes:
+        if name not in known:
+            raise unknown(f"{type(instance).__name__.lower()} field", name, known)
+    tidy = {k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()}
+    return replace(instance, **tidy)  # type: ignore[type-var]
+
+
+def read_fields(texts: Iterable[str], *kinds: type) -> list[dict[str, Any]]:
+    """Read `FIELD=VALUE` texts into one dictionary for each dataclass, in the order of `kinds`.
+
+    >>> from nextify.designs.design import Design
+    >>> read_fields(["stem_stride=2", "widths=16,32,64,128"], Design)
+    [{'stem_stride': 2, 'widths': (16, 32, 64, 128)}]
+    """
+    found: list[dict[str, Any]] = [{} for _ in kinds]
+    every = {
+        name: (at, hint) for at, kind in enumerate(kinds) for name, hint in hints(kind).items()
+    }
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"{text!r} is not of the form FIELD=VALUE (as in stem_stride=2)")
+        if name not in every:
+            raise unknown("field", name, every)
+        at, hint = every[name]
+        try:
+            found[at][name] = read(value, hint)
+        except (ValueError, KeyError):
+            raise InputError(f"field {name!r} is {value!r}; it must be {describe(hint)}") from None
+    return found

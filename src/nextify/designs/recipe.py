@@ -1,0 +1,157 @@
+"""`Recipe`: how a network is trained, field for field as in the papers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from nextify.designs.fields import check, with_fields
+from nextify.errors import InputError, unknown
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """How to train. The defaults are the paper's recipe for ConvNeXt-T on ImageNet-1K
+    (arXiv 2201.03545, Table 5 and appendix A.1).
+
+    Layer scale, a row of that table, is a field of `Design`: it is part of the network.
+
+    Fields:
+        optimizer: SGD with Nesterov-free momentum, or AdamW.
+        learning_rate: the peak, at a batch of `reference_batch` images. It scales linearly with
+            the batch size (`peak_learning_rate`).
+        weight_decay, decay_everything: L2 decay; on every parameter, or only on the weights of
+            convolutions and linear layers (not on norms, biases and layer scale).
+        momentum: of SGD. betas: of AdamW.
+        batch_size: images in a step. epochs: passes over the training images.
+        schedule: after the warmup, divide by 10 every `step_epochs`, or a half cosine down to
+            `final_learning_rate` (the official code's 1e-6, at `reference_batch`).
+        warmup_epochs: linear from 0.
+        weight_init: He et al. normal (fan out), or truncated normal with sd 0.02; biases 0.
+        crop: random resized crop, zero padding and random crop, or none.
+        flip: horizontal, for half of the images.
+        randaugment, randaugment_probability: magnitude (0: off; two operations an image, with
+            magnitude noise of 0.5) and the probability of each operation.
+        mixup, cutmix: the alpha of the Beta distribution; 0 is off. With both, half of the
+            images get one and half the other.
+        random_erasing: probability. label_smoothing: share given to all classes.
+        stochastic_depth: drop probability of the last block; earlier blocks linearly less.
+        ema_decay: of the exponential moving average of the weights, which is what is evaluated;
+            0 is off. A run too short for it averages over its last tenth.
+        gradient_clip: largest norm of the whole gradient; 0 is off.
+        head_init_scale: factor on the classifier's initial weights.
+    """
+
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    learning_rate: float = 4e-3
+    reference_batch: int = 4096
+    final_learning_rate: float = 1e-6
+    momentum: float = 0.9
+    betas: tuple[float, ...] = (0.9, 0.999)
+    weight_decay: float = 0.05
+    decay_everything: bool = False
+    batch_size: int = 4096
+    epochs: int = 300
+    schedule: Literal["cosine", "step"] = "cosine"
+    step_epochs: float = 30.0
+    warmup_epochs: float = 20.0
+    weight_init: Literal["he_normal", "trunc_normal"] = "trunc_normal"
+    crop: Literal["resized", "padded", "none"] = "resized"
+    flip: bool = True
+    randaugment: float = 9.0
+    randaugment_probability: float = 0.5
+    mixup: float = 0.8
+    cutmix: float = 1.0
+    random_erasing: float = 0.25
+    label_smoothing: float = 0.1
+    stochastic_depth: float = 0.1
+    ema_decay: float = 0.9999
+    gradient_clip: float = 0.0
+    head_init_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        check(
+            self,
+            positive=("learning_rate", "reference_batch", "batch_size", "epochs", "step_epochs"),
+            not_negative=(
+                "final_learning_rate", "momentum", "weight_decay", "warmup_epochs", "randaugment",
+                "mixup", "cutmix", "gradient_clip", "head_init_scale",
+            ),
+        )  # fmt: skip
+        for name in ("randaugment_probability", "random_erasing", "label_smoothing",
+                     "stochastic_depth", "ema_decay", "momentum"):  # fmt: skip
+            if not 0 <= getattr(self, name) <= 1:
+                value = getattr(self, name)
+                raise InputError(f"recipe field {name!r} is {value!r}; it must be from 0 to 1")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise InputError(f"recipe field 'betas' is {self.betas!r}; give two numbers in [0, 1)")
+        if self.randaugment > 10:
+            raise InputError(f"recipe field 'randaugment' is {self.randaugment}; at most 10")
+        if self.warmup_epochs >= self.epochs:
+            raise InputError(
+                f"recipe field 'warmup_epochs' is {self.warmup_epochs} of {self.epochs} epochs; "
+                "it must be less than 'epochs'"
+            )
+
+    @property
+    def peak_learning_rate(self) -> float:
+        """The learning rate after the warmup, scaled linearly to the batch size."""
+        return self.learning_rate * self.batch_size / self.reference_batch
+
+    def changed(self, changes: Mapping[str, Any]) -> "Recipe":
+        """A copy with some fields changed. Another number of epochs scales the lengths of the
+        warmup and of the schedule's steps with it, unless they are given too.
+
+        >>> Recipe().changed({"epochs": 30}).warmup_epochs
+        2.0
+        """
+        scale = changes.get("epochs", self.epochs) / self.epochs if self.epochs else 1.0
+        lengths = {
+            "warmup_epochs": self.warmup_epochs * scale,
+            "step_epochs": self.step_epochs * scale,
+        }
+        if "epochs" not in changes or not isinstance(scale, float) or scale <= 0:
+            lengths = {}
+        return with_fields(self, {**lengths, **changes})
+
+
+MODERN = Recipe()
+
+# arXiv 1512.03385, section 3.4 and the column "original ResNet" of facts/recipes.csv.
+CLASSIC = Recipe(
+    optimizer="sgd",
+    learning_rate=0.1,
+    reference_batch=256,
+    final_learning_rate=0.0,
+    weight_decay=1e-4,
+    decay_everything=True,
+    batch_size=256,
+    epochs=90,
+    schedule="step",
+    warmup_epochs=0.0,
+    weight_init="he_normal",
+    randaugment=0.0,
+    mixup=0.0,
+    cutmix=0.0,
+    random_erasing=0.0,
+    label_smoothing=0.0,
+    stochastic_depth=0.0,
+    ema_decay=0.0,
+)
+
+RECIPES: dict[str, Recipe] = {
+    "classic": CLASSIC,
+    "modern": MODERN,
+    "classic-small": replace(CLASSIC),
+    "modern-small": replace(MODERN),
+}
+
+
+def recipe(name: str, **fields: Any) -> Recipe:
+    """A recipe by name, with any of its fields overridden (see `Recipe.changed`).
+
+    >>> recipe("modern", epochs=30).warmup_epochs
+    2.0
+    """
+    if name not in RECIPES:
+        raise unknown("recipe", name, RECIPES)
+    return RECIPES[name].changed(fields)
