@@ -1,0 +1,128 @@
+"""From specs to modules: one `match`."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from nextify.blueprint import (
+    Activation,
+    Block,
+    Blueprint,
+    Conv,
+    GlobalPool,
+    Layer,
+    Layers,
+    LayerScale,
+    Linear,
+    MaxPool,
+    Norm,
+    draw,
+)
+from nextify.designs import Design
+from nextify.network.depthwise import DepthwiseConv2d
+from nextify.network.initialise import WeightInit, initialise
+from nextify.network.modules import (
+    ChannelNorm,
+    Classifier,
+    Network,
+    Pool,
+    ResidualBlock,
+    Scale,
+    StageModule,
+)
+
+
+def build(
+    design: Design,
+    classes: int = 1000,
+    *,
+    weight_init: WeightInit | None = None,
+    stochastic_depth: float = 0.0,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> Network:
+    """A network of a design, initialised.
+
+    >>> build(Design(), classes=10)(torch.zeros(2, 3, 64, 64)).shape
+    torch.Size([2, 10])
+
+    Args:
+        classes: outputs of the classifier.
+        weight_init: how weights are drawn; by default as the design's own paper prescribes: He
+            normal for networks with batch norm, truncated normal for those with layer norm.
+        stochastic_depth: drop probability of the last block, linearly less before.
+        seed: of the initial weights: the same seed gives the same weights.
+        device: where the network lives; `"meta"` builds it without memory or weights.
+    """
+    network = assemble(draw(design, classes), stochastic_depth)
+    if torch.device(device).type == "meta":
+        return network
+    by_design: WeightInit = "he_normal" if design.norm == "batch" else "trunc_normal"
+    network = network.to_empty(device="cpu")
+    initialise(network, weight_init or by_design, torch.Generator().manual_seed(seed))
+    return network.to(device=device, memory_format=torch.channels_last)
+
+
+def assemble(blueprint: Blueprint, stochastic_depth: float = 0.0) -> Network:
+    """The modules of a blueprint on the meta device: shapes, but no memory and no weights."""
+    blocks = sum(len(stage.blocks) for stage in blueprint.stages)
+    rates = iter([stochastic_depth * at / max(blocks - 1, 1) for at in range(blocks)])
+    with torch.device("meta"):
+        stages = [
+            StageModule(
+                _sequence(stage.downsample),
+                nn.Sequential(*(_block(block, next(rates)) for block in stage.blocks)),
+            )
+            for stage in blueprint.stages
+        ]
+        return Network(_sequence(blueprint.stem), stages, _sequence(blueprint.head))
+
+
+def _sequence(layers: Layers) -> nn.Sequential:
+    return nn.Sequential(OrderedDict(_named(layers)))
+
+
+def _named(layers: Layers) -> Iterator[tuple[str, nn.Module]]:
+    for name, layer in layers:
+        yield name, _module(layer)
+
+
+def _block(block: Block, drop_probability: float) -> ResidualBlock:
+    return ResidualBlock(
+        _sequence(block.branch), _sequence(block.shortcut), _sequence(block.after), drop_probability
+    )
+
+
+def _module(layer: Layer) -> nn.Module:
+    match layer:
+        case Conv():
+            kind = DepthwiseConv2d if 1 < layer.groups == layer.inputs else nn.Conv2d
+            return kind(
+                layer.inputs,
+                layer.outputs,
+                layer.kernel,
+                layer.stride,
+                layer.padding,
+                groups=layer.groups,
+                bias=layer.bias,
+            )
+        case MaxPool():
+            return nn.MaxPool2d(layer.kernel, layer.stride, layer.padding)
+        case Norm(kind="batch"):
+            return nn.BatchNorm2d(layer.channels, layer.eps)
+        case Norm():
+            return ChannelNorm(layer.channels, layer.eps)
+        case Activation(kind="relu"):
+            return nn.ReLU(inplace=True)
+        case Activation():
+            return nn.GELU()
+        case LayerScale():
+            return Scale(layer.channels, layer.initial)
+        case GlobalPool():
+            return Pool()
+        case Linear():
+            return Classifier(layer.inputs, layer.outputs)
+        case Block():
+            return _block(layer, 0.0)

@@ -1,0 +1,57 @@
+"""All initialisation, in one function."""
+
+from typing import Literal
+
+import torch
+from torch import nn
+
+from nextify.network.modules import Scale
+
+WeightInit = Literal["he_normal", "trunc_normal"]
+
+
+def initialise(
+    network: nn.Module, scheme: WeightInit, generator: torch.Generator, head_scale: float = 1.0
+) -> None:
+    """Draw every weight of a network anew, in the order of its modules.
+
+    - he_normal: convolutions normal with variance 2 / fan out (arXiv 1502.01852; the fan of one
+      group, so that it holds for depthwise ones), linear layers normal with variance 1 / fan in.
+    - trunc_normal: convolutions and linear layers normal with sd 0.02 (ConvNeXt's code).
+
+    Biases are 0, norms start as the identity, layer scale at its initial value.
+
+    Args:
+        generator: on the CPU; the only source of randomness.
+        head_scale: factor on the weights of linear layers (the classifier).
+    """
+    for module in network.modules():
+        match module:
+            case nn.Conv2d():
+                fan_out = module.weight[0, 0].numel() * module.out_channels / module.groups
+                _draw(module.weight, scheme, (2.0 / fan_out) ** 0.5, generator)
+                _zero(module.bias)
+            case nn.Linear():
+                _draw(module.weight, scheme, module.in_features**-0.5, generator)
+                module.weight.data.mul_(head_scale)
+                _zero(module.bias)
+            case nn.BatchNorm2d():
+                module.reset_parameters()
+            case nn.LayerNorm():
+                module.reset_parameters()
+            case Scale():
+                nn.init.constant_(module.weight, module.initial)
+
+
+def _draw(
+    weight: torch.Tensor, scheme: WeightInit, he_sd: float, generator: torch.Generator
+) -> None:
+    if scheme == "he_normal":
+        nn.init.normal_(weight, 0.0, he_sd, generator=generator)
+    else:
+        nn.init.trunc_normal_(weight, 0.0, 0.02, generator=generator)
+
+
+def _zero(bias: torch.Tensor | None) -> None:
+    if bias is not None:
+        nn.init.zeros_(bias)

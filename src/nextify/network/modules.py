@@ -1,0 +1,118 @@
+"""The modules of a network. Maps are (N, C, H, W), in channels_last memory where that is faster."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of each position: (N, C, H, W) to the same.
+
+    In channels_last memory the permutations are views, and `F.layer_norm` reads rows of channels.
+    """
+
+    def __init__(self, channels: int, eps: float) -> None:
+        super().__init__(channels, eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Scale(nn.Module):
+    """Layer scale: a learned factor per channel (arXiv 2103.17239): (N, C, H, W) to the same."""
+
+    def __init__(self, channels: int, initial: float) -> None:
+        super().__init__()
+        self.initial = initial
+        self.weight = nn.Parameter(torch.empty(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.weight.view(-1, 1, 1)
+
+
+class StochasticDepth(nn.Module):
+    """Drop a block's whole branch, for each image by itself (arXiv 1603.09382).
+
+    In training, an image's branch is set to zero with `probability`, and scaled by
+    1 / (1 - probability) otherwise. Draws come from `generator`; None is torch's global one.
+
+    Shape: (N, C, H, W) to the same.
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+        self.generator: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.probability == 0.0:
+            return x
+        keep = 1.0 - self.probability
+        shape = (x.shape[0], 1, 1, 1)
+        draw = torch.rand(shape, generator=self.generator, device=x.device)
+        return x * ((draw < keep).to(x.dtype) / keep)
+
+
+class ResidualBlock(nn.Module):
+    """after(shortcut(x) + drop(branch(x))): (N, C, H, W) to (N, C', H', W')."""
+
+    def __init__(
+        self, branch: nn.Module, shortcut: nn.Module, after: nn.Module, drop_probability: float
+    ) -> None:
+        super().__init__()
+        self.branch = branch
+        self.shortcut = shortcut
+        self.drop = StochasticDepth(drop_probability)
+        self.after = after
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.after(self.shortcut(x) + self.drop(self.branch(x)))
+        return y
+
+
+class Pool(nn.Module):
+    """Global average pooling: (N, C, H, W) to (N, C, 1, 1)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3), keepdim=True)
+
+
+class Classifier(nn.Linear):
+    """Logits from pooled channels: (N, C, 1, 1) to (N, classes)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x.flatten(1), self.weight, self.bias)
+
+
+class StageModule(nn.Module):
+    """What leads to a stage, and its blocks: (N, C, H, W) to (N, C', H', W')."""
+
+    def __init__(self, downsample: nn.Module, blocks: nn.Sequential) -> None:
+        super().__init__()
+        self.downsample = downsample
+        self.blocks = blocks
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.blocks(self.downsample(x))
+        return y
+
+
+class Network(nn.Module):
+    """A network built from a blueprint: images (N, 3, H, W) to logits (N, classes)."""
+
+    def __init__(self, stem: nn.Module, stages: list[StageModule], head: nn.Module) -> None:
+        super().__init__()
+        self.stem = stem
+        self.stages = nn.Sequential(*stages)
+        self.head = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = images.contiguous(memory_format=torch.channels_last)
+        logits: Tensor = self.head(self.stages(self.stem(x)))
+        return logits
+
+    def use_generator(self, generator: torch.Generator | None) -> None:
+        """Let stochastic depth draw from this generator (on the network's device)."""
+        for module in self.modules():
+            if isinstance(module, StochasticDepth):
+                module.generator = generator
