@@ -1,0 +1,141 @@
+"""Batches of images, in order or shuffled, from memory or from files."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from nextify.data.dataset import ImageFiles, Images
+from nextify.data.decoding import (
+    Box,
+    centre_crop,
+    centre_square,
+    decode_quietly,
+    open_rgb,
+    quiet_pillow,
+    resized,
+)
+from nextify.errors import InputError
+
+
+def batches(
+    images: Images | ImageFiles,
+    batch_size: int,
+    *,
+    generator: torch.Generator | None,
+    device: torch.device | str,
+    workers: int = 0,
+    drop_last: bool = False,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Every image once: (B, C, S, S) uint8 pixels and (B,) int64 labels, on the device.
+
+    With a generator (of the CPU, so that the order is the same on every device) the images come
+    shuffled, for training; without one in order, for evaluation. `Images` come at their stored
+    size. `ImageFiles` come at the size that the network sees: the centre for evaluation, a random
+    resized crop for training, drawn for each image from the generator's seed and the image's index
+    alone, whatever the number of `workers` (processes that decode; 0 is this one).
+
+    >>> from nextify.data.dataset import Images
+    >>> three = Images(torch.zeros(3, 1, 8, 8, dtype=torch.uint8), torch.tensor([5, 6, 7]))
+    >>> [labels.tolist() for _, labels in batches(three, 2, generator=None, device="cpu")]
+    [[5, 6], [7]]
+    """
+    if batch_size < 1:
+        raise InputError(f"batch_size={batch_size}; give a whole number of at least 1")
+    match images:
+        case Images():
+            return _from_memory(images, batch_size, generator, device, drop_last)
+        case ImageFiles():
+            return _from_files(images, batch_size, generator, device, workers, drop_last)
+
+
+def _order(count: int, generator: torch.Generator | None) -> Tensor:
+    if generator is None:
+        return torch.arange(count)
+    return torch.randperm(count, generator=generator)
+
+
+def _from_memory(
+    images: Images,
+    batch_size: int,
+    generator: torch.Generator | None,
+    device: torch.device | str,
+    drop_last: bool,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    order = _order(len(images), generator).to(images.pixels.device)
+    for chosen in torch.split(order, batch_size):
+        if drop_last and len(chosen) < batch_size:
+            return
+        pixels = images.pixels.index_select(0, chosen)
+        labels = images.labels.index_select(0, chosen)
+        yield pixels.to(device), labels.to(device)
+
+
+def _from_files(
+    images: ImageFiles,
+    batch_size: int,
+    generator: torch.Generator | None,
+    device: torch.device | str,
+    workers: int,
+    drop_last: bool,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    order = _order(len(images), generator).tolist()
+    seed = None
+    if generator is not None:
+        seed = int(torch.randint(2**62, (), generator=generator))
+    loader = DataLoader(
+        _Decoded(images, seed),
+        batch_size,
+        sampler=order,
+        num_workers=workers,
+        drop_last=drop_last,
+        pin_memory=torch.device(device).type == "cuda",
+        # The loader seeds its workers from this one instead of from torch's global state.
+        generator=torch.Generator(),
+    )
+    for pixels, labels in loader:
+        yield pixels.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+
+
+@dataclass(frozen=True, eq=False)
+class _Decoded(TorchDataset[tuple[Tensor, int]]):
+    """The files as torch's loader asks for them, by index; cropped at random with a seed."""
+
+    images: ImageFiles
+    seed: int | None
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        images, path = self.images, self.images.paths[index]
+        with quiet_pillow():
+            if self.seed is None:
+                pixels = centre_crop(decode_quietly(path, images.stored_size), images.image_size)
+            else:
+                image = open_rgb(path)
+                box = random_box(image.size, np.random.default_rng((self.seed, index)))
+                pixels = resized(image, box, images.image_size)
+        return pixels, int(images.labels[index])
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def random_box(size: tuple[int, int], draw: np.random.Generator) -> Box:
+    """A part of an image of (width, height), with 8 to 100 % of its area and 3:4 to 4:3 wide.
+
+    The crop of Szegedy et al., "Going deeper with convolutions" (2015), section 6, as torchvision
+    draws it: ten attempts that must fit; after these (rare), here the centre square.
+    """
+    width, height = size
+    for _ in range(10):
+        area = width * height * draw.uniform(0.08, 1.0)
+        ratio = np.exp(draw.uniform(np.log(3 / 4), np.log(4 / 3)))
+        w, h = round(np.sqrt(area * ratio)), round(np.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            left = int(draw.integers(width - w + 1))
+            upper = int(draw.integers(height - h + 1))
+            return left, upper, left + w, upper + h
+    return centre_square(size)

@@ -1,0 +1,192 @@
+"""Image files are read once; what came out is kept under the cache folder and mapped from there.
+
+A cache file is named after what was read (folder, relative names, sizes, times of change) and how
+(`Task`). It carries a checksum: a truncated or damaged one is made again, never used.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from nextify.data.decoding import UnreadableImage, decode_quietly, quiet_pillow
+
+_VERSION = 1  # to be raised when the same file would decode to other pixels
+_CHUNK = 1024  # files handed to the threads at once: an interrupt waits for no more than these
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Image files: a folder and their names in it."""
+
+    root: Path
+    names: tuple[str, ...]  # relative to root, with '/' between the parts
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def path(self, index: int) -> Path:
+        return self.root / self.names[index]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to read from each image file."""
+
+    name: str  # names the result, with all settings that change it
+    title: str  # for the progress bar
+    shape: tuple[int, ...]  # of one file's result, uint8
+    read: Callable[[Path], Tensor]  # raises UnreadableImage
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What was read from the files that could be read."""
+
+    rows: Tensor  # (M, *shape) uint8
+    kept: Tensor  # (M,) int64, ascending: the file of each row
+    unreadable: tuple[tuple[int, str], ...]  # the other files, and why
+
+
+def decoded_squares(size: int) -> Task:
+    """Each image as (3, size, size) pixels, to keep in memory."""
+    return Task(
+        name=f"squares {size}",
+        title="Decoding images",
+        shape=(3, size, size),
+        read=lambda path: decode_quietly(path, size),
+    )
+
+
+def content_digests() -> Task:
+    """Each image decoded once to see that it can be, and the sha256 of its file, (32,)."""
+    return Task(name="digests", title="Checking images", shape=(32,), read=_checked_digest)
+
+
+def _checked_digest(path: Path) -> Tensor:
+    decode_quietly(path, 8)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+    return torch.tensor(list(digest), dtype=torch.uint8)
+
+
+def cache_folder() -> Path:
+    """`$NEXTIFY_CACHE`, or `~/.cache/nextify`."""
+    given = os.environ.get("NEXTIFY_CACHE")
+    return Path(given).expanduser() if given else Path.home() / ".cache" / "nextify"
+
+
+def read_once(listing: Listing, task: Task) -> Result:
+    """The task's result for all files: from the cache, or else read by threads and put there.
+
+    An unwritable cache folder is a warning.
+    """
+    path = cache_folder() / "images" / f"{_key(listing, task)}.safetensors"
+    result = _load(path)
+    if result is None:
+        result = _read(listing, task)
+        _save(path, result)
+    return result
+
+
+def _key(listing: Listing, task: Task) -> str:
+    # The folder's place is part of the key: copies of two data sets can agree in names, sizes and
+    # times (uncompressed images out of an archive) and still differ in their pixels.
+    digest = hashlib.sha256(f"{_VERSION}\0{task.name}\0".encode())
+    digest.update(os.fsencode(listing.root.resolve()))
+    for index, name in enumerate(listing.names):
+        digest.update(b"\0" + os.fsencode(name) + b"\0")
+        try:
+            status = listing.path(index).stat()
+        except OSError:
+            continue  # a broken link: reading it will say so
+        digest.update(f"{status.st_size} {status.st_mtime_ns}".encode())
+    return digest.hexdigest()
+
+
+def _read(listing: Listing, task: Task) -> Result:
+    rows = torch.empty((len(listing), *task.shape), dtype=torch.uint8)
+
+    def read_row(index: int) -> str | None:
+        try:
+            rows[index] = task.read(listing.path(index))
+        except UnreadableImage as error:
+            return error.why
+        return None
+
+    with quiet_pillow(), _progress() as progress, ThreadPoolExecutor() as pool:
+        answers = _in_chunks(pool, read_row, len(listing))
+        shown = progress.track(answers, total=len(listing), description=task.title)
+        unreadable = tuple((i, why) for i, why in enumerate(shown) if why is not None)
+    lost = {index for index, _ in unreadable}
+    kept = torch.tensor([i for i in range(len(listing)) if i not in lost], dtype=torch.int64)
+    return Result(rows[kept] if lost else rows, kept, unreadable)
+
+
+def _progress() -> Progress:
+    """A bar on stderr, where someone watches."""
+    console = Console(stderr=True)
+    return Progress(console=console, transient=True, disable=not sys.stderr.isatty())
+
+
+def _in_chunks(
+    pool: ThreadPoolExecutor, work: Callable[[int], str | None], count: int
+) -> Iterator[str | None]:
+    for start in range(0, count, _CHUNK):
+        yield from pool.map(work, range(start, min(start + _CHUNK, count)))
+
+
+def _load(path: Path) -> Result | None:
+    """The result in a cache file, memory-mapped; None if there is no whole one."""
+    try:
+        with safe_open(path, "pt") as file:
+            about = json.loads(file.metadata()["about"])
+            rows, kept = file.get_tensor("rows"), file.get_tensor("kept")
+        unreadable = tuple((int(index), str(why)) for index, why in about["unreadable"])
+        whole = about["checksum"] == _checksum(rows, kept)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return None
+    return Result(rows, kept, unreadable) if whole else None
+
+
+def _save(path: Path, result: Result) -> None:
+    about = {"checksum": _checksum(result.rows, result.kept), "unreadable": result.unreadable}
+    tensors = {"rows": result.rows, "kept": result.kept}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Written beside its place and moved there, so that no one ever sees half a file.
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        os.close(handle)
+        try:
+            save_file(tensors, name, metadata={"about": json.dumps(about)})
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except (OSError, SafetensorError) as error:
+        warnings.warn(
+            f"the images will be decoded again next time: the cache folder {str(path.parent)!r} "
+            f"cannot be written ({error}); set NEXTIFY_CACHE to a folder that can",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def _checksum(*tensors: Tensor) -> int:
+    value = 0
+    for tensor in tensors:
+        value = zlib.crc32(tensor.flatten().numpy().data.cast("B"), value)
+    return value

@@ -1,0 +1,187 @@
+"""What a data set is: images with labels for training and for testing, and who it is.
+
+Images are kept as uint8 and normalised on the device, with the data set's own mean and deviation.
+They are either all in memory (`Images`) or decoded when asked for (`ImageFiles`).
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from nextify.data.splits import stratified_subset
+
+# Of the training images of ImageNet-1k, as torchvision and the paper use them.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+_CHUNK = 1 << 24  # values worked on at once: enough to be fast, little enough to need no memory
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Images in memory, on any device."""
+
+    pixels: Tensor  # (N, C, S, S) uint8; C is 1 or 3, S the stored size
+    labels: Tensor  # (N,) int64
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to(self, device: torch.device | str) -> "Images":
+        """The same images on a device."""
+        return Images(self.pixels.to(device), self.labels.to(device))
+
+    def take(self, indices: Tensor) -> "Images":
+        """The images of these (M,) ascending indices; a range of them shares the memory."""
+        if len(indices) and int(indices[-1] - indices[0]) + 1 == len(indices):
+            part = slice(int(indices[0]), int(indices[-1]) + 1)
+            return Images(self.pixels[part], self.labels[part])
+        return Images(self.pixels[indices], self.labels[indices])
+
+    def resized(self, size: int) -> "Images":
+        """The same images, each (C, size, size); bicubic and antialiased."""
+        if self.pixels.shape[-1] == size:
+            return self
+        count = max(1, _CHUNK // self.pixels[0].numel())
+        chunks = [
+            interpolate(chunk, size=(size, size), mode="bicubic", antialias=True)
+            for chunk in torch.split(self.pixels, count)
+        ]
+        return Images(torch.cat(chunks), self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFiles:
+    """Images that stay in their files and are decoded each time a batch asks for them."""
+
+    paths: tuple[Path, ...]
+    labels: Tensor  # (N,) int64
+    contents: tuple[str, ...]  # per image: its relative name and the sha256 of its file
+    stored_size: int  # evaluation: the shorter side becomes this, ...
+    image_size: int  # ... and the centre is cut out at this; training crops at random to this
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: Tensor) -> "ImageFiles":
+        """The images of these (M,) indices."""
+        chosen = indices.tolist()
+        return replace(
+            self,
+            paths=tuple(self.paths[i] for i in chosen),
+            labels=self.labels[indices],
+            contents=tuple(self.contents[i] for i in chosen),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """A data set as it was found, before it is measured: see `measured`."""
+
+    name: str
+    classes: tuple[str, ...]
+    train: Images | ImageFiles
+    test: Images | ImageFiles
+    image_size: int
+    source: str
+    skipped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images to train on and to test on, with what is needed to use and to name them."""
+
+    name: str  # 'fashion-mnist-embedded', 'cifar10', or the folder's name
+    classes: tuple[str, ...]
+    train: Images | ImageFiles
+    test: Images | ImageFiles
+    image_size: int  # the side, in pixels, that the network sees
+    mean: tuple[float, ...]  # of red, green and blue in [0, 1], over the training images;
+    std: tuple[float, ...]  # three equal values for grey images; ImageNet's for `ImageFiles`
+    fingerprint: str  # sha256, in hex, over all that determines the images
+    skipped: tuple[str, ...]  # unreadable files that were left out
+    source: str  # one sentence: origin and licence, for reports
+
+    def identity(self) -> dict[str, str | int]:
+        """What tells this data set from every other, ready for JSON; part of a run's key."""
+        return {
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "image_size": self.image_size,
+            "classes": len(self.classes),
+            "train": len(self.train),
+            "test": len(self.test),
+        }
+
+
+def measured(parts: Parts, train_limit: int | None, seed: int) -> Dataset:
+    """The data set of these parts, with at most `train_limit` training images.
+
+    Raises `InputError` if the limit leaves a class without an image.
+    """
+    train = parts.train
+    if train_limit is not None and train_limit < len(train):
+        train = train.take(stratified_subset(train.labels, train_limit, seed))
+    match train:
+        case Images():
+            mean, std = channel_statistics(train.pixels)
+        case ImageFiles():
+            mean, std = IMAGENET_MEAN, IMAGENET_STD
+    return Dataset(
+        name=parts.name,
+        classes=parts.classes,
+        train=train,
+        test=parts.test,
+        image_size=parts.image_size,
+        mean=mean,
+        std=std,
+        fingerprint=fingerprint(parts.classes, parts.image_size, train, parts.test),
+        skipped=parts.skipped,
+        source=parts.source,
+    )
+
+
+def channel_statistics(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation per channel, in [0, 1], of (N, C, S, S) uint8; three values each.
+
+    Exact up to the last division: the values are counted, not summed. A deviation is at least one
+    grey level, so that images of one colour can be divided by it.
+    """
+    counts = torch.zeros((pixels.shape[1], 256), dtype=torch.int64)
+    for chunk in torch.split(pixels, max(1, _CHUNK // pixels[0].numel())):
+        for channel, count in enumerate(counts):
+            count += torch.bincount(chunk[:, channel].flatten(), minlength=256)
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    weights = counts / counts.sum(dim=1, keepdim=True, dtype=torch.float64)
+    mean = weights @ levels
+    std = (weights @ levels.square() - mean.square()).clamp(min=0).sqrt().clamp(min=1 / 255)
+    return tuple(mean.expand(3).tolist()), tuple(std.expand(3).tolist())
+
+
+def fingerprint(
+    classes: tuple[str, ...], image_size: int, train: Images | ImageFiles, test: Images | ImageFiles
+) -> str:
+    """The sha256, in hex, over class names, image size, labels and pixels (or file contents).
+
+    Where the files lie and when they were written does not matter.
+    """
+    digest = hashlib.sha256(json.dumps([classes, image_size]).encode())
+    for side in (train, test):
+        digest.update(f"{len(side)};".encode())
+        digest.update(_bytes(side.labels))
+        match side:
+            case Images():
+                digest.update(f"{tuple(side.pixels.shape)};".encode())
+                digest.update(_bytes(side.pixels))
+            case ImageFiles():
+                digest.update(json.dumps(side.contents).encode())
+    return digest.hexdigest()
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    return tensor.cpu().contiguous().flatten().numpy().data.cast("B")

@@ -1,0 +1,43 @@
+"""The data set that comes with nextify: a part of Fashion-MNIST.
+
+The first 1,000 training images of each class in their original order, and all 10,000 test images;
+grey, 28 x 28. `scripts/embed_fashion_mnist.py` makes the file. Copyright 2017 Zalando SE, MIT:
+see FASHION_MNIST_LICENSE.txt beside it.
+"""
+
+from importlib.resources import files
+
+import numpy as np
+import torch
+
+from nextify.data.dataset import Images, Parts
+from nextify.data.decoding import stored_size
+from nextify.data.fashion_mnist import CLASSES
+from nextify.data.options import Options
+
+NAME = "fashion-mnist-embedded"
+FILE = "fashion_mnist.npz"
+SHA256 = "469c4de2c6fd816c228c13e6e354dfa6946849f27d2667967518fae72c066a4a"
+IMAGE_SIZE = 28
+
+
+def parts_of_embedded(options: Options) -> Parts:
+    """The embedded part of Fashion-MNIST."""
+    with (files(__name__) / FILE).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        train, test = (
+            Images(
+                torch.from_numpy(arrays[f"{side}_pixels"]).unsqueeze(1),
+                torch.from_numpy(arrays[f"{side}_labels"]).to(torch.int64),
+            )
+            for side in ("train", "test")
+        )
+    image_size = options.image_size or IMAGE_SIZE
+    return Parts(
+        name=NAME,
+        classes=CLASSES,
+        train=train.resized(stored_size(image_size)),
+        test=test.resized(stored_size(image_size)),
+        image_size=image_size,
+        source="Fashion-MNIST, the first 1,000 training images of each class and the whole test "
+        "set, copyright 2017 Zalando SE, MIT licence.",
+    )

@@ -1,0 +1,122 @@
+"""From labelled image files to a data set: in memory where they fit, else streamed."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from nextify.data.cache import Listing, Result, content_digests, decoded_squares, read_once
+from nextify.data.dataset import ImageFiles, Images, Parts
+from nextify.data.decoding import shorter_side, stored_size
+from nextify.data.options import Options
+from nextify.data.splits import stratified_test
+from nextify.errors import InputError
+
+_SAMPLED = 1000  # files whose size is looked at to choose the image size
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledFiles:
+    """Image files with what a folder or a public set says of them."""
+
+    name: str
+    source: str
+    classes: tuple[str, ...]
+    listing: Listing
+    labels: Tensor  # (N,) int64
+    is_test: Tensor | None  # (N,) bool; None: a part of each class is to be drawn
+
+
+def parts_of_files(files: LabelledFiles, options: Options) -> Parts:
+    """The data set of these files, all of them decoded once.
+
+    Raises `InputError` for an unreadable image (unless these are skipped) and for a class that is
+    left without an image to train or to test on.
+    """
+    image_size = options.image_size or suitable_size(files.listing)
+    size = stored_size(image_size)
+    in_memory = len(files.listing) * 3 * size * size <= options.memory()
+    result = read_once(files.listing, decoded_squares(size) if in_memory else content_digests())
+    skipped = _skipped(files.listing, result, options)
+    labels = files.labels[result.kept]
+    _check_enough(files, labels, result)
+    if files.is_test is None:
+        is_test = stratified_test(labels, options.split_seed)
+    else:
+        is_test = files.is_test[result.kept]
+    images: Images | ImageFiles
+    if in_memory:
+        images = Images(result.rows, labels)
+    else:
+        images = _streamed(files.listing, result, labels, size, image_size)
+    return Parts(
+        name=files.name,
+        classes=files.classes,
+        train=images.take((~is_test).nonzero().flatten()),
+        test=images.take(is_test.nonzero().flatten()),
+        image_size=image_size,
+        source=files.source,
+        skipped=skipped,
+    )
+
+
+def suitable_size(listing: Listing) -> int:
+    """The image size for these files, from the median of their shorter sides.
+
+    Looks at no more than a thousand of them, evenly spaced.
+    """
+    step = -(-len(listing) // _SAMPLED)
+    sides = [shorter_side(listing.path(index)) for index in range(0, len(listing), step)]
+    known = sorted(side for side in sides if side is not None)
+    median = known[len(known) // 2] if known else 224
+    return next((size for size, most in ((32, 48), (64, 96), (128, 192)) if median <= most), 224)
+
+
+def _streamed(
+    listing: Listing, result: Result, labels: Tensor, size: int, image_size: int
+) -> ImageFiles:
+    kept = result.kept.tolist()
+    digests = [bytes(row.tolist()).hex() for row in result.rows]
+    return ImageFiles(
+        paths=tuple(listing.path(index) for index in kept),
+        labels=labels,
+        contents=tuple(f"{listing.names[i]} {d}" for i, d in zip(kept, digests, strict=True)),
+        stored_size=size,
+        image_size=image_size,
+    )
+
+
+def _skipped(listing: Listing, result: Result, options: Options) -> tuple[str, ...]:
+    if result.unreadable and not options.skip_unreadable:
+        index, why = result.unreadable[0]
+        others = len(result.unreadable) - 1
+        more = f" (and {others} other{'s'[: others > 1]} in {str(listing.root)!r})" * (others > 0)
+        raise InputError(
+            f"image {str(listing.path(index))!r} cannot be read: {why}{more}; replace or remove "
+            "it, or use --skip-unreadable to leave it out and count it"
+        )
+    return tuple(listing.names[index] for index, _ in result.unreadable)
+
+
+def _check_enough(files: LabelledFiles, labels: Tensor, result: Result) -> None:
+    """Each class needs an image on both sides, or two to be drawn from."""
+    if files.is_test is None:
+        sides = {"": (labels, 2)}
+    else:
+        is_test = files.is_test[result.kept]
+        sides = {"training ": (labels[~is_test], 1), "test ": (labels[is_test], 1)}
+    for side, (own, least) in sides.items():
+        counts = Counter(own.tolist())
+        for label, name in enumerate(files.classes):
+            if counts[label] < least:
+                raise InputError(_too_few(files, name, f"{counts[label]} {side}", least, result))
+
+
+def _too_few(files: LabelledFiles, name: str, found: str, least: int, result: Result) -> str:
+    skipped = len(result.unreadable)
+    why = f" after {skipped} unreadable ones were skipped" if skipped else ""
+    need = "2, one to train and one to test on" if least == 2 else "1"
+    return (
+        f"class {name!r} of {str(files.listing.root)!r} has {found}images{why}; "
+        f"add images (at least {need}) or remove the class"
+    )

@@ -1,0 +1,209 @@
+"""A user's own images: one folder per class, below `train/` and `test/` (or `val/`) or directly.
+
+    pets/train/cat/1.jpg  pets/train/dog/2.jpg  pets/val/cat/3.jpg  pets/val/dog/4.jpg
+    pets/cat/1.jpg        pets/dog/2.jpg        (a fifth of each class is drawn to test on)
+
+Folders within a class folder belong to the class. Hidden files and folders are not looked at.
+"""
+
+import os
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+
+import torch
+
+from nextify.data.cache import Listing
+from nextify.data.dataset import Parts
+from nextify.data.decoding import SUFFIXES
+from nextify.data.files import LabelledFiles, parts_of_files
+from nextify.data.options import Options
+from nextify.errors import InputError
+
+# What the folder of test images may be called; the first with class folders in it is taken, so
+# that a test folder without labels, as competitions give it, leaves the validation images.
+_TEST_NAMES = ("test", "val", "validation", "valid")
+
+_EXPECTED = "give a folder that holds one folder of images per class, or train/ and val/ of these"
+
+
+def parts_of_folder(path: Path, options: Options) -> Parts:
+    """The data set in a folder. Raises `InputError`, which names the folder and the remedy."""
+    root = _existing(path)
+    layout = _train_and_test(root)
+    files = _one_side(root) if layout is None else _two_sides(root, *layout)
+    return parts_of_files(files, options)
+
+
+def _existing(path: Path) -> Path:
+    root = path.expanduser()
+    try:
+        if root.is_dir():
+            return root
+        if root.exists():
+            raise InputError(f"{str(root)!r} is a file, not a folder; {_EXPECTED}")
+    except PermissionError as error:
+        raise _denied(root) from error
+    except OSError as error:
+        raise InputError(f"folder {str(root)!r} cannot be opened: {error.strerror}") from error
+    parent, missing = root.absolute().parent, root.name
+    while not parent.is_dir():
+        missing, parent = parent.name, parent.parent
+    names = [entry.name for entry in _entries(parent) if _is_folder(entry)]
+    near = get_close_matches(missing, names, n=1)
+    if near:
+        hint = f"did you mean {str(parent / near[0])!r}?"
+    else:
+        hint = f"the nearest folder that does is {str(parent)!r}; {_EXPECTED}"
+    raise InputError(f"folder {str(root)!r} does not exist; {hint}")
+
+
+def _train_and_test(root: Path) -> tuple[Path, Path] | None:
+    """The two sides if the folder has them; None if its folders are the classes."""
+    found = {folder.name.lower(): folder for folder in _folders(root)}
+    train = found.get("train")
+    if train is None:
+        return None
+    for name in _TEST_NAMES:
+        if name in found and _folders(found[name]):
+            return train, found[name]
+    if _folders(train) and not any(_is_image(entry) for entry in _entries(train)):
+        raise InputError(
+            f"{str(root)!r} has {train.name}/ but no test/ or val/ with class folders; add one, "
+            f"or give {str(train)!r} to have a part of its images drawn to test on"
+        )
+    return None  # a class of its own: 'train' beside 'car' and 'plane'
+
+
+def _one_side(root: Path) -> LabelledFiles:
+    classes = _classes(root)
+    names, labels = _images_of(root, root, classes)
+    return LabelledFiles(
+        name=root.resolve().name,
+        source=f"The images of the folder {root.resolve().name!r}, a fifth of each class drawn to "
+        "test on; their licence is their owner's to state.",
+        classes=classes,
+        listing=Listing(root, tuple(names)),
+        labels=torch.tensor(labels),
+        is_test=None,
+    )
+
+
+def _two_sides(root: Path, train: Path, test: Path) -> LabelledFiles:
+    classes = _classes(train)
+    _check_same(train, classes, test)
+    names, labels = _images_of(root, train, classes)
+    test_names, test_labels = _images_of(root, test, classes)
+    return LabelledFiles(
+        name=root.resolve().name,
+        source=f"The images of the folder {root.resolve().name!r}, trained on {train.name}/ and "
+        f"tested on {test.name}/; their licence is their owner's to state.",
+        classes=classes,
+        listing=Listing(root, tuple(names + test_names)),
+        labels=torch.tensor(labels + test_labels),
+        is_test=torch.arange(len(names) + len(test_names)) >= len(names),
+    )
+
+
+def _classes(side: Path) -> tuple[str, ...]:
+    names = tuple(folder.name for folder in _folders(side))
+    if not names:
+        loose = sum(_is_image(entry) for entry in _entries(side))
+        what = f"holds {loose} images but no class folders" if loose else "holds no class folders"
+        raise InputError(f"folder {str(side)!r} {what}; {_EXPECTED}")
+    if len(names) == 1:
+        raise InputError(
+            f"folder {str(side)!r} holds only one class, {names[0]!r}; a classifier needs at "
+            f"least two: {_EXPECTED}"
+        )
+    return names
+
+
+def _check_same(train: Path, ours: tuple[str, ...], test: Path) -> None:
+    theirs = [folder.name for folder in _folders(test)]
+    differences = [
+        f"only in {side.name}/: {', '.join(map(repr, sorted(names)))}"
+        for side, names in ((train, set(ours) - set(theirs)), (test, set(theirs) - set(ours)))
+        if names
+    ]
+    if differences:
+        raise InputError(
+            f"the classes of {str(train)!r} and {str(test)!r} differ ({'; '.join(differences)}); "
+            "give both the same class folders"
+        )
+
+
+def _images_of(root: Path, side: Path, classes: tuple[str, ...]) -> tuple[list[str], list[int]]:
+    """Names relative to root, and labels, of all images below the class folders, in order."""
+    names: list[str] = []
+    labels: list[int] = []
+    above = frozenset({_identity(root), _identity(side)})
+    for label, name in enumerate(classes):
+        found = [path.relative_to(root).as_posix() for path in _walk(side / name, above)]
+        if not found:
+            raise InputError(
+                f"class {name!r} holds no images: none of {', '.join(SUFFIXES)} below "
+                f"{str(side / name)!r}; add images or remove the folder"
+            )
+        names += found
+        labels += [label] * len(found)
+    return names, labels
+
+
+def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+    """All images below a folder, in the order of their names.
+
+    Links are followed, but not back to one of the folders `above`, which would never end.
+    """
+    here = _identity(folder)
+    if here in above:
+        return
+    for entry in _entries(folder):
+        if _is_folder(entry):
+            yield from _walk(Path(entry.path), above | {here})
+        elif _has_suffix(entry):
+            yield Path(entry.path)
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    try:
+        status = folder.stat()
+    except PermissionError as error:
+        raise _denied(folder) from error
+    return status.st_dev, status.st_ino
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [Path(entry.path) for entry in _entries(folder) if _is_folder(entry)]
+
+
+def _entries(folder: Path) -> "list[os.DirEntry[str]]":
+    """What a folder holds, sorted by name, without what is hidden."""
+    try:
+        with os.scandir(folder) as entries:
+            shown = [entry for entry in entries if not entry.name.startswith(".")]
+    except PermissionError as error:
+        raise _denied(folder) from error
+    return sorted(shown, key=lambda entry: entry.name)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_image(entry: "os.DirEntry[str]") -> bool:
+    return _has_suffix(entry) and not _is_folder(entry)
+
+
+def _has_suffix(entry: "os.DirEntry[str]") -> bool:
+    return Path(entry.name).suffix.lower() in SUFFIXES
+
+
+def _denied(folder: Path) -> InputError:
+    return InputError(
+        f"folder {str(folder)!r} cannot be read: permission denied; make it readable for this "
+        "user, or give another folder"
+    )
