@@ -1,0 +1,181 @@
+"""The order of the steps: crop and flip, RandAugment, normalise, erase."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import torch
+from torch import Generator, Tensor
+
+from nextify.data.augment.box import draw_boxes, whole_number
+from nextify.data.augment.crop import centre, padded, resized, window
+from nextify.data.augment.erase import draw_erasing, erase_
+from nextify.data.augment.randaugment import Layer, apply_layer, draw_layer
+from nextify.errors import InputError
+
+RATIO: Final = (3 / 4, 4 / 3)  # width / height of a resized crop
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Augment:
+    """Random views of a batch, each image with its own draws, normalised for training.
+
+    >>> augment = Augment(image_size=32, crop="padded", flip=True, randaugment_magnitude=9,
+    ...                   erasing=0.25, mean=(0.5,), std=(0.25,))
+    >>> pixels = torch.zeros(8, 1, 32, 32, dtype=torch.uint8)
+    >>> augment(pixels, torch.Generator().manual_seed(0)).shape
+    torch.Size([8, 3, 32, 32])
+
+    image_size: side of the views, pixels.
+    crop: "none" is the centre; "padded" a random window after black borders of an eighth of
+    image_size (He et al. 2016); "resized" a random box of `crop_scale` of the area and aspect 3/4
+    to 4/3, stretched (Szegedy et al. 2015; bicubic).
+    flip: mirror left and right with probability 1/2.
+    randaugment_*: see `randaugment`; magnitude 0 is off. What a rotation uncovers gets the colour
+    `mean`, as in timm.
+    erasing: the probability that a random box becomes noise (see `erase`), 0 is off.
+    mean, std: of each channel on the scale 0 .. 1, one value for all or three.
+
+    Grey images are worked on as one channel, and expanded at the end.
+    Raises `InputError` for values out of range.
+    """
+
+    image_size: int
+    crop: Literal["none", "padded", "resized"]
+    crop_scale: tuple[float, float] = (0.08, 1.0)
+    flip: bool
+    randaugment_layers: int = 2
+    randaugment_magnitude: float = 0.0
+    randaugment_noise: float = 0.5
+    randaugment_probability: float = 0.5
+    erasing: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        _check_statistics(self.mean, self.std)
+        low, high = self.crop_scale
+        checks = (
+            ("image_size", self.image_size >= 1, "use at least 1 pixel"),
+            ("crop", self.crop in ("none", "padded", "resized"), "use none, padded or resized"),
+            ("crop_scale", 0 < low <= high <= 1, "use shares of the area, 0 < low <= high <= 1"),
+            ("randaugment_layers", self.randaugment_layers >= 0, "use 0 or more"),
+            ("randaugment_magnitude", 0 <= self.randaugment_magnitude <= 10, "use 0 to 10"),
+            ("randaugment_noise", self.randaugment_noise >= 0, "use 0 or more"),
+            ("randaugment_probability", 0 <= self.randaugment_probability <= 1, "use 0 to 1"),
+            ("erasing", 0 <= self.erasing <= 1, "use a probability, 0 to 1"),
+        )
+        for name, good, remedy in checks:
+            if not good:
+                raise InputError(f"{name} {getattr(self, name)!r}: {remedy}")
+
+    def __call__(self, pixels: Tensor, generator: Generator) -> Tensor:
+        """pixels (B, 1 or 3, S, S) uint8 -> (B, 3, size, size) float32, channels last.
+
+        `generator` lives on the CPU; `pixels` are not changed and may be on any device.
+        """
+        _check_pixels(pixels, self._smallest())
+        fill = tuple(min(255, round(255 * value)) for value in self.mean)
+        views = self._cropped(pixels, generator)
+        if self._randaugments():
+            views, fill = _fillable(views, fill)
+            for _ in range(self.randaugment_layers):
+                views = apply_layer(views, self._layer(len(views), generator), fill)
+        images = normalised(views, self.mean, self.std)
+        if self.erasing:
+            boxes = draw_erasing(len(images), self.image_size, self.erasing, generator)
+            erase_(images, boxes, generator)
+        return images
+
+    def _smallest(self) -> int:
+        """Side of the smallest images that give a view, pixels."""
+        borders = 2 * (self.image_size // 8)
+        return {"none": self.image_size, "padded": self.image_size - borders, "resized": 1}[
+            self.crop
+        ]
+
+    def _randaugments(self) -> bool:
+        return bool(self.randaugment_magnitude and self.randaugment_probability)
+
+    def _layer(self, batch: int, generator: Generator) -> Layer:
+        return draw_layer(
+            batch,
+            self.randaugment_magnitude,
+            self.randaugment_noise,
+            self.randaugment_probability,
+            generator,
+        )
+
+    def _cropped(self, pixels: Tensor, generator: Generator) -> Tensor:
+        batch, size = len(pixels), self.image_size
+        flip = torch.rand(batch, generator=generator) < (0.5 if self.flip else 0.0)
+        if self.crop == "resized":
+            source = pixels.shape[-1]
+            sides = {"largest": source, "otherwise": source}
+            boxes = draw_boxes(batch, source, self.crop_scale, RATIO, **sides, generator=generator)
+            return resized(pixels, boxes, flip, size)
+        if self.crop == "padded":
+            bordered = padded(pixels, size // 8)
+            places = torch.full((2, batch), bordered.shape[-1] - size + 1)
+            top, left = whole_number(places, generator)
+            return window(bordered, top, left, flip, size)
+        middle, corner = centre(pixels, size), torch.zeros(batch, dtype=torch.int64)
+        return window(middle, corner, corner, flip, size) if self.flip else middle
+
+
+def evaluation_view(
+    pixels: Tensor, image_size: int, mean: tuple[float, ...], std: tuple[float, ...]
+) -> Tensor:
+    """The centre of each image, normalised: (B, 1 or 3, S, S) uint8 -> (B, 3, size, size) float32.
+
+    Channels last; grey becomes three equal channels before `mean` and `std` (one value or three).
+    Raises `InputError` where images are smaller than `image_size`.
+
+    >>> evaluation_view(torch.full((1, 1, 4, 4), 255, dtype=torch.uint8), 2, (0.5,), (0.25,))[0, 0]
+    tensor([[2., 2.],
+            [2., 2.]])
+    """
+    _check_statistics(mean, std)
+    _check_pixels(pixels, image_size)
+    return normalised(centre(pixels, image_size), mean, std)
+
+
+def normalised(pixels: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """(pixels / 255 - mean) / std as (B, 3, H, W) float32, channels last, in new memory."""
+    batch, _, height, width = pixels.shape
+    scale = [1 / (255 * s) for s in std]
+    shift = [-m / s for m, s in zip(mean, std, strict=True)]
+    # Worked on as lines of width * 3 values, in place: broadcasting over three innermost channels
+    # takes ten times as long, and each new buffer of this size as long again for its page faults.
+    lines = pixels.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).reshape(batch, height, width * 3)
+    lines = lines.float().mul_(_line(scale, width, pixels)).add_(_line(shift, width, pixels))
+    return lines.view(batch, height, width, 3).permute(0, 3, 1, 2)
+
+
+def _line(values: list[float], width: int, like: Tensor) -> Tensor:
+    """One value or three, repeated for a line of `width` pixels."""
+    return torch.tensor(values * (3 * width // len(values)), device=like.device)
+
+
+def _fillable(pixels: Tensor, fill: tuple[int, ...]) -> tuple[Tensor, tuple[int, ...]]:
+    """Pixels and a fill colour with as many channels; grey stays grey if the colour is."""
+    if pixels.shape[1] == 1 and len(set(fill)) == 1:
+        return pixels, fill[:1]
+    return pixels.expand(-1, 3, -1, -1), fill if len(fill) == 3 else fill * 3
+
+
+def _check_statistics(mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    if len(mean) != len(std) or len(mean) not in (1, 3):
+        raise InputError(f"mean {mean} and std {std}: give both one value, or both three")
+    if not all(0 <= value <= 1 for value in mean) or not all(value > 0 for value in std):
+        raise InputError(f"mean {mean} and std {std}: use the scale 0 to 1, and std above 0")
+
+
+def _check_pixels(pixels: Tensor, smallest: int) -> None:
+    if pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
+        found = f"{pixels.dtype} of shape {tuple(pixels.shape)}"
+        raise InputError(f"pixels {found}: use uint8 of shape (B, 1 or 3, S, S)")
+    height, width = pixels.shape[-2:]
+    if height != width or width < smallest:
+        raise InputError(
+            f"pixels {height} x {width}: use square images of at least {smallest} pixels a side"
+        )
