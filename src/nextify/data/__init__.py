@@ -13,7 +13,7 @@ from pathlib import Path
 from nextify.data.batches import batches
 from nextify.data.cache import cache_folder
 from nextify.data.dataset import Dataset, ImageFiles, Images, measured
-from nextify.data.decoding import SUFFIXES, UnreadableImage, centre_crop, decode, stored_size
+from nextify.data.decoding import SUFFIXES, UnreadableImage, decode, stored_size
 from nextify.data.embedded import NAME as _EMBEDDED
 from nextify.data.embedded import parts_of_embedded
 from nextify.data.folder import parts_of_folder
@@ -31,7 +31,6 @@ __all__ = [
     "UnreadableImage",
     "batches",
     "cache_folder",
-    "centre_crop",
     "decode",
     "load",
     "stored_size",

@@ -12,7 +12,6 @@ from torch.utils.data import Dataset as TorchDataset
 from nextify.data.dataset import ImageFiles, Images
 from nextify.data.decoding import (
     Box,
-    centre_crop,
     centre_square,
     decode_quietly,
     open_rgb,
@@ -34,10 +33,11 @@ def batches(
     """Every image once: (B, C, S, S) uint8 pixels and (B,) int64 labels, on the device.
 
     With a generator (of the CPU, so that the order is the same on every device) the images come
-    shuffled, for training; without one in order, for evaluation. `Images` come at their stored
-    size. `ImageFiles` come at the size that the network sees: the centre for evaluation, a random
-    resized crop for training, drawn for each image from the generator's seed and the image's index
-    alone, whatever the number of `workers` (processes that decode; 0 is this one).
+    shuffled, for training; without one in order, for evaluation. S is the stored size, but for
+    shuffled `ImageFiles`: these come as random resized crops of the whole image at the size that
+    the network sees, since a crop of the stored square would lose detail. Such a crop is drawn from
+    the generator's seed and the image's index alone, whatever the number of `workers` (processes
+    that decode; 0 is this one).
 
     >>> from nextify.data.dataset import Images
     >>> three = Images(torch.zeros(3, 1, 8, 8, dtype=torch.uint8), torch.tensor([5, 6, 7]))
@@ -112,7 +112,7 @@ class _Decoded(TorchDataset[tuple[Tensor, int]]):
         images, path = self.images, self.images.paths[index]
         with quiet_pillow():
             if self.seed is None:
-                pixels = centre_crop(decode_quietly(path, images.stored_size), images.image_size)
+                pixels = decode_quietly(path, images.stored_size)
             else:
                 image = open_rgb(path)
                 box = random_box(image.size, np.random.default_rng((self.seed, index)))

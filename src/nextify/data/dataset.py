@@ -62,8 +62,8 @@ class ImageFiles:
     paths: tuple[Path, ...]
     labels: Tensor  # (N,) int64
     contents: tuple[str, ...]  # per image: its relative name and the sha256 of its file
-    stored_size: int  # evaluation: the shorter side becomes this, ...
-    image_size: int  # ... and the centre is cut out at this; training crops at random to this
+    stored_size: int  # of the centre square that is decoded for evaluation
+    image_size: int  # of the random crop that is decoded for training
 
     def __len__(self) -> int:
         return len(self.labels)

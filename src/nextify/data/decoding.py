@@ -45,8 +45,9 @@ class UnreadableImage(InputError):
 def stored_size(image_size: int) -> int:
     """The side, in pixels, at which images are kept for a network that sees `image_size`.
 
-    From 96 px on, images are kept larger by 1 / 0.875: evaluation then takes the centre, and
-    training a random crop. Smaller images are kept as the network sees them.
+    From 96 px on, images are kept larger by 1 / 0.875: evaluation then takes the centre
+    (`evaluation_view`), and training a random crop. Smaller images are kept as the network sees
+    them.
 
     >>> stored_size(32), stored_size(96), stored_size(224)
     (32, 110, 256)
@@ -86,12 +87,6 @@ def resized(image: Image.Image, box: Box, size: int) -> Tensor:
     """The part `box` of an RGB image as (3, size, size) uint8; bicubic and antialiased."""
     square = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
     return torch.from_numpy(np.array(square)).permute(2, 0, 1).contiguous()
-
-
-def centre_crop(pixels: Tensor, size: int) -> Tensor:
-    """The centre of (..., S, S) pixels as (..., size, size)."""
-    margin = (pixels.shape[-1] - size) // 2
-    return pixels[..., margin : margin + size, margin : margin + size]
 
 
 def open_rgb(path: Path, enough: int | None = None) -> Image.Image:

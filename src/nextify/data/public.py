@@ -6,7 +6,7 @@ copy made elsewhere can be put there.
 
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -177,16 +177,17 @@ def parts_of_public(name: str, options: Options) -> Parts:
     Raises `InputError` with what failed and the remedy.
     """
     entry = _TABLE[name]
+    image_size = options.image_size or entry.image_size
     match entry:
         case _Arrays():
-            return _parts_of_arrays(name, entry, options)
+            return _parts_of_arrays(name, entry, image_size)
         case _Files():
-            return parts_of_files(_labelled_files(name, entry), options)
+            files = _labelled_files(name, entry)
+            return parts_of_files(files, replace(options, image_size=image_size))
 
 
-def _parts_of_arrays(name: str, entry: _Arrays, options: Options) -> Parts:
+def _parts_of_arrays(name: str, entry: _Arrays, image_size: int) -> Parts:
     classes, train, test = _debian(name) or _arrays(name, entry)
-    image_size = options.image_size or entry.image_size
     return Parts(
         name=name,
         classes=classes,

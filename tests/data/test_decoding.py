@@ -1,0 +1,268 @@
+"""Every kind of image file gives the pixels that it shows."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from PIL import Image, PngImagePlugin
+
+from nextify.data import UnreadableImage, decode, stored_size
+from nextify.data.decoding import centre_square, open_rgb, resized, shorter_side
+from nextify.errors import InputError
+
+Pixels = npt.NDArray[np.uint8]
+SIDE = 16
+
+_GRADIENT = np.arange(SIDE * SIDE, dtype=np.uint8).reshape(SIDE, SIDE)
+GREY = np.stack([_GRADIENT] * 3, axis=-1)
+COLOUR = np.random.default_rng(0).integers(256, size=(SIDE, SIDE, 3), dtype=np.uint8)
+
+
+def pixels_of(path: Path, size: int = SIDE) -> Pixels:
+    """(size, size, 3), as decoded."""
+    decoded = decode(path, size)
+    assert decoded.dtype == torch.uint8 and decoded.shape == (3, size, size)
+    return decoded.permute(1, 2, 0).numpy()
+
+
+def on_white(colour: Pixels, alpha: Pixels) -> npt.NDArray[np.float64]:
+    part = alpha[..., None] / 255
+    return colour * part + 255 * (1 - part)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "ppm", "webp", "gif"])
+def test_plain_colours(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"image.{suffix}"
+    few = COLOUR // 64 * 85  # GIF holds no more than 256 colours
+    Image.fromarray(few).save(path, **({"lossless": True} if suffix == "webp" else {}))
+    assert np.array_equal(pixels_of(path), few)
+
+
+def test_jpeg_is_close(tmp_path: Path) -> None:
+    Image.fromarray(GREY).save(tmp_path / "image.JPG", quality=100)
+    assert np.abs(pixels_of(tmp_path / "image.JPG").astype(int) - GREY).max() <= 3
+
+
+@pytest.mark.parametrize("suffix", ["png", "pgm", "jpeg", "tiff"])
+def test_grey(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"image.{suffix}"
+    Image.fromarray(_GRADIENT).save(path)
+    assert np.abs(pixels_of(path).astype(int) - GREY).max() <= (3 if suffix == "jpeg" else 0)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
+def test_16_bit_grey_is_scaled_not_clipped(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"image.{suffix}"
+    Image.fromarray(_GRADIENT.astype(np.uint16) * 257).save(path)
+    assert np.array_equal(pixels_of(path), GREY)
+
+
+def test_a_dark_16_bit_image_stays_dark(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 4), 514, dtype=np.uint16)).save(tmp_path / "dark.png")
+    assert (pixels_of(tmp_path / "dark.png", 4) == 2).all()
+
+
+def test_16_bit_big_endian_tiff(tmp_path: Path) -> None:
+    image = Image.frombytes("I;16B", (SIDE, SIDE), (_GRADIENT.astype(">u2") * 257).tobytes())
+    image.save(tmp_path / "image.tif")
+    assert np.array_equal(pixels_of(tmp_path / "image.tif"), GREY)
+
+
+@pytest.mark.parametrize("white", [65535, 2**31 - 1])
+def test_32_bit_integers(tmp_path: Path, white: int) -> None:
+    values = (_GRADIENT.astype(np.float64) / 255 * white).round().astype(np.int32)
+    Image.fromarray(values).save(tmp_path / "image.tif")
+    assert np.array_equal(pixels_of(tmp_path / "image.tif"), GREY)
+
+
+@pytest.mark.parametrize("white", [1, 255, 65535, 1e6])
+def test_fractions(tmp_path: Path, white: float) -> None:
+    values = _GRADIENT.astype(np.float32) / 255 * white
+    Image.fromarray(values.astype(np.float32)).save(tmp_path / "image.tif")
+    assert np.array_equal(pixels_of(tmp_path / "image.tif"), GREY)
+
+
+def test_fractions_that_are_no_numbers_are_black(tmp_path: Path) -> None:
+    values = np.full((2, 2), 1, dtype=np.float32)
+    values[0, 0], values[0, 1], values[1, 0] = np.nan, np.inf, -1
+    Image.fromarray(values).save(tmp_path / "image.tif")
+    assert pixels_of(tmp_path / "image.tif", 2)[..., 0].tolist() == [[0, 0], [0, 255]]
+
+
+def test_black_and_white(tmp_path: Path) -> None:
+    Image.fromarray(_GRADIENT > 99).save(tmp_path / "image.png")
+    assert np.array_equal(pixels_of(tmp_path / "image.png"), (GREY > 99) * np.uint8(255))
+
+
+def test_palette(tmp_path: Path) -> None:
+    image = Image.fromarray(COLOUR).quantize(16)
+    image.save(tmp_path / "image.png")
+    assert np.array_equal(pixels_of(tmp_path / "image.png"), np.array(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("transparency", [3, bytes(range(0, 256, 16))])
+def test_palette_with_transparency_lies_on_white(tmp_path: Path, transparency: int | bytes) -> None:
+    image = Image.fromarray(COLOUR).quantize(16)
+    image.save(tmp_path / "image.png", transparency=transparency)
+    alphas = np.full(16, 255, dtype=np.uint8)
+    if isinstance(transparency, int):
+        alphas[transparency] = 0
+    else:
+        alphas[:] = list(transparency)
+    expected = on_white(np.array(image.convert("RGB")), alphas[np.array(image)])
+    assert np.abs(pixels_of(tmp_path / "image.png") - expected).max() <= 1
+
+
+def test_alpha_lies_on_white(tmp_path: Path) -> None:
+    Image.fromarray(np.dstack([COLOUR, _GRADIENT])).save(tmp_path / "image.png")
+    difference = pixels_of(tmp_path / "image.png") - on_white(COLOUR, _GRADIENT)
+    assert np.abs(difference).max() <= 1
+
+
+def test_grey_with_alpha_lies_on_white(tmp_path: Path) -> None:
+    alpha = _GRADIENT[::-1]
+    Image.merge("LA", (Image.fromarray(_GRADIENT), Image.fromarray(alpha))).save(
+        tmp_path / "image.png"
+    )
+    assert np.abs(pixels_of(tmp_path / "image.png") - on_white(GREY, alpha)).max() <= 1
+
+
+def test_one_transparent_colour_lies_on_white(tmp_path: Path) -> None:
+    Image.fromarray(COLOUR).save(tmp_path / "image.png", transparency=tuple(COLOUR[0, 0].tolist()))
+    expected = COLOUR.copy()
+    expected[0, 0] = 255
+    assert np.array_equal(pixels_of(tmp_path / "image.png"), expected)
+
+
+@pytest.mark.parametrize("suffix", ["tif", "jpg"])
+def test_cmyk(tmp_path: Path, suffix: str) -> None:
+    flat = np.full((SIDE, SIDE, 3), (200, 100, 50), dtype=np.uint8)
+    Image.fromarray(flat).convert("CMYK").save(tmp_path / f"image.{suffix}")
+    assert np.abs(pixels_of(tmp_path / f"image.{suffix}").astype(int) - flat).max() <= 2
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation(tmp_path: Path, orientation: int) -> None:
+    upright = COLOUR[:6, :10]  # not square, so that a missing turn shows in the shape
+    # How a camera stores the upright picture, for each value of the tag (EXIF 2.3, 4.6.4).
+    stored = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+        6: upright.transpose(1, 0, 2)[::-1],
+        7: upright.transpose(1, 0, 2)[::-1, ::-1],
+        8: upright.transpose(1, 0, 2)[:, ::-1],
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / "image.png", exif=exif)
+    assert np.array_equal(np.array(open_rgb(tmp_path / "image.png")), upright)
+
+
+def test_damaged_exif_does_not_hide_the_image(tmp_path: Path) -> None:
+    path = tmp_path / "image.png"
+    Image.fromarray(COLOUR).save(path, exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01")
+    assert np.array_equal(pixels_of(path), COLOUR)
+
+
+def test_the_centre_square_is_taken(tmp_path: Path) -> None:
+    Image.fromarray(COLOUR[:8]).save(tmp_path / "wide.png")
+    assert np.array_equal(pixels_of(tmp_path / "wide.png", 8), COLOUR[:8, 4:12])
+    assert centre_square((9, 4)) == (2, 0, 6, 4)
+
+
+@pytest.mark.parametrize("shape", [(1, 40), (40, 1), (1, 1)])
+def test_slim_images(tmp_path: Path, shape: tuple[int, int]) -> None:
+    Image.new("RGB", shape, (1, 2, 3)).save(tmp_path / "slim.png")
+    assert (pixels_of(tmp_path / "slim.png", 4) == (1, 2, 3)).all()
+
+
+def test_a_large_jpeg_may_be_decoded_smaller(tmp_path: Path) -> None:
+    smooth = Image.fromarray(COLOUR[:4, :4]).resize((800, 640), Image.Resampling.BICUBIC)
+    smooth.save(tmp_path / "large.jpg", quality=95)
+    whole = open_rgb(tmp_path / "large.jpg")
+    assert whole.size == (800, 640)
+    assert open_rgb(tmp_path / "large.jpg", enough=64).size == (100, 80)
+    expected = resized(whole, centre_square(whole.size), 32).int()
+    assert (decode(tmp_path / "large.jpg", 32).int() - expected).abs().max() <= 3
+
+
+def test_stored_size() -> None:
+    assert [stored_size(s) for s in (28, 95, 96, 128, 224)] == [28, 95, 110, 146, 256]
+
+
+def test_shorter_side(tmp_path: Path) -> None:
+    Image.new("RGB", (7, 5)).save(tmp_path / "image.png")
+    assert shorter_side(tmp_path / "image.png") == 5
+    assert shorter_side(tmp_path / "none.png") is None
+
+
+REMEDY = "; replace or remove it, or use --skip-unreadable to leave it out and count it"
+
+
+def assert_refused(path: Path, why: str) -> None:
+    with pytest.raises(UnreadableImage) as caught:
+        decode(path, SIDE)
+    assert isinstance(caught.value, InputError) and why in caught.value.why
+    assert str(caught.value) == f"image {str(path)!r} cannot be read: {caught.value.why}{REMEDY}"
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "gif", "webp", "tif"])
+def test_truncated_images_are_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"image.{suffix}"
+    Image.fromarray(COLOUR.repeat(9, 0).repeat(9, 1)).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    assert_refused(path, "")
+
+
+def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("hello")
+    assert_refused(tmp_path / "text.png", "not an image in a known format")
+    (tmp_path / "empty.png").touch()
+    assert_refused(tmp_path / "empty.png", "not an image in a known format")
+    assert_refused(tmp_path / "none.png", "there is no such file")
+    (tmp_path / "folder.png").mkdir()
+    assert_refused(tmp_path / "folder.png", "it is a folder")
+
+
+def test_postscript_is_never_run(tmp_path: Path) -> None:
+    (tmp_path / "image.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    assert_refused(tmp_path / "image.png", "not an image in a known format")
+
+
+def test_permission_denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("nextify.data.decoding.Image.open", denied)  # tests may run as root
+    assert_refused(tmp_path / "image.png", "permission denied")
+
+
+@pytest.mark.parametrize("limit", [200, 100])  # Pillow warns at once its limit, raises at twice
+def test_decompression_bombs_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    Image.fromarray(COLOUR).save(tmp_path / "bomb.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    assert_refused(tmp_path / "bomb.png", f"more than {limit} pixels (a decompression bomb?)")
+
+
+def test_a_text_bomb_is_refused(tmp_path: Path) -> None:
+    info = PngImagePlugin.PngInfo()
+    info.add_text("comment", "a" * (PngImagePlugin.MAX_TEXT_CHUNK + 1), zip=True)
+    Image.fromarray(COLOUR).save(tmp_path / "image.png", pnginfo=info)
+    assert_refused(tmp_path / "image.png", "")
+
+
+def test_warnings_are_as_before_afterwards(tmp_path: Path) -> None:
+    Image.fromarray(COLOUR).save(tmp_path / "image.png")
+    before = warnings.filters[:]
+    decode(tmp_path / "image.png", 4)
+    assert warnings.filters == before
