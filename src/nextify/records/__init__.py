@@ -1,0 +1,24 @@
+"""What happened: records of runs, the plan they belong to, and the file that keeps both.
+
+>>> from nextify.records import Store
+>>> with Store.open("study.db", create=False) as store:  # doctest: +SKIP
+...     store.plan().name, len(store.records())
+('small', 30)
+"""
+
+from nextify.records.plan import Cell, Plan, plan_from_dict
+from nextify.records.record import EpochPoint, Measured, Outcome, Record, Result
+from nextify.records.store import SCHEMA, Store
+
+__all__ = [
+    "SCHEMA",
+    "Cell",
+    "EpochPoint",
+    "Measured",
+    "Outcome",
+    "Plan",
+    "Record",
+    "Result",
+    "Store",
+    "plan_from_dict",
+]

@@ -1,0 +1,57 @@
+"""What SQLite says when a study file cannot be used, in a user's words and with a remedy."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nextify.errors import InputError
+
+_KEPT = "the runs recorded before are kept"
+_DAMAGED = "is damaged; move it away and start the study anew, or bring back a copy of it"
+
+_REMEDIES = {
+    sqlite3.SQLITE_FULL: (
+        f"cannot be written: the disk is full. Free some space and start the same command again; "
+        f"{_KEPT}"
+    ),
+    sqlite3.SQLITE_IOERR: (
+        "cannot be read or written (a full disk, a quota, a limit on the size of files, or a "
+        f"fault of the disk). Remedy that and start the same command again; {_KEPT}"
+    ),
+    sqlite3.SQLITE_READONLY: (
+        "is read-only; give yourself the right to write it and its folder, or name another file"
+    ),
+    sqlite3.SQLITE_PERM: "may not be opened; give yourself the right to, or name another file",
+    sqlite3.SQLITE_CANTOPEN: (
+        "cannot be opened or written; it needs a folder that exists and in which you may write"
+    ),
+    sqlite3.SQLITE_BUSY: (
+        "has been locked by another program for half a minute; end that program and start the "
+        "same command again"
+    ),
+    sqlite3.SQLITE_NOTADB: "is not a study file; name another file",
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+}
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises about a file into an `InputError`; mistakes of ours stay as they are.
+
+    Raises:
+        InputError: one line with the file, what is wrong with it, and the remedy.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        # Only errors of the library itself have a code; the low byte is the kind of error.
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is None or code & 0xFF not in _REMEDIES:
+            raise
+        raise InputError(f"study file {path} {_REMEDIES[code & 0xFF]}") from error
+
+
+def damaged(path: Path) -> InputError:
+    """The error for a file that SQLite can read and nextify cannot."""
+    return InputError(f"study file {path} {_DAMAGED}")
