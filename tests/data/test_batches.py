@@ -54,6 +54,18 @@ def test_the_order_is_the_generators() -> None:
     assert first == order(seeded(3)) and first != second and first != order(seeded(4))
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("resident", [False, True])
+def test_the_order_is_the_same_on_a_gpu(resident: bool) -> None:
+    images = numbered(40).to("cuda") if resident else numbered(40)
+    there = list(batches(images, 7, generator=seeded(3), device="cuda"))
+    here = batches(numbered(40), 7, generator=seeded(3), device="cpu")
+    for (pixels, labels), (expected, numbers) in zip(there, here, strict=True):
+        assert pixels.is_cuda and torch.equal(pixels.cpu(), expected)
+        assert labels.is_cuda and torch.equal(labels.cpu(), numbers)
+
+
 def test_a_batch_of_none_is_refused() -> None:
     with pytest.raises(InputError, match="batch_size=0; give a whole number of at least 1"):
         batches(numbered(3), 0, generator=None, device="cpu")

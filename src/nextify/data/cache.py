@@ -26,7 +26,7 @@ from torch import Tensor
 from nextify.data.decoding import UnreadableImage, decode_quietly, quiet_pillow
 
 _VERSION = 1  # to be raised when the same file would decode to other pixels
-_CHUNK = 1024  # files handed to the threads at once: an interrupt waits for no more than these
+_BLOCK = 32  # files a thread reads before it reports: enough to make the report cheap
 
 
 @dataclass(frozen=True)
@@ -98,20 +98,23 @@ def read_once(listing: Listing, task: Task) -> Result:
     path = cache_folder() / "images" / f"{_key(listing, task)}.safetensors"
     result = _load(path)
     if result is None:
-        result = _read(listing, task)
-        _save(path, result)
+        decoded = _read(listing, task)
+        _save(path, decoded)
+        # Mapped from the file, the rows take no memory of their own beside what is made of them.
+        result = _load(path) or decoded
     return result
 
 
 def _key(listing: Listing, task: Task) -> str:
     # The folder's place is part of the key: copies of two data sets can agree in names, sizes and
     # times (uncompressed images out of an archive) and still differ in their pixels.
-    digest = hashlib.sha256(f"{_VERSION}\0{task.name}\0".encode())
-    digest.update(os.fsencode(listing.root.resolve()))
-    for index, name in enumerate(listing.names):
-        digest.update(b"\0" + os.fsencode(name) + b"\0")
+    root = os.fsencode(listing.root.resolve())
+    digest = hashlib.sha256(f"{_VERSION}\0{task.name}\0".encode() + root)
+    for name in map(os.fsencode, listing.names):
+        digest.update(b"\0" + name + b"\0")
         try:
-            status = listing.path(index).stat()
+            # A `Path` for each of a million names would take longer than all the rest.
+            status = os.stat(root + b"/" + name)  # noqa: PTH116
         except OSError:
             continue  # a broken link: reading it will say so
         digest.update(f"{status.st_size} {status.st_mtime_ns}".encode())
@@ -121,17 +124,21 @@ def _key(listing: Listing, task: Task) -> str:
 def _read(listing: Listing, task: Task) -> Result:
     rows = torch.empty((len(listing), *task.shape), dtype=torch.uint8)
 
-    def read_row(index: int) -> str | None:
-        try:
-            rows[index] = task.read(listing.path(index))
-        except UnreadableImage as error:
-            return error.why
-        return None
+    def read_block(indices: range) -> dict[int, str]:
+        unreadable = {}
+        for index in indices:
+            try:
+                rows[index] = task.read(listing.path(index))
+            except UnreadableImage as error:
+                unreadable[index] = error.why
+        return unreadable
 
-    with quiet_pillow(), _progress() as progress, ThreadPoolExecutor() as pool:
-        answers = _in_chunks(pool, read_row, len(listing))
-        shown = progress.track(answers, total=len(listing), description=task.title)
-        unreadable = tuple((i, why) for i, why in enumerate(shown) if why is not None)
+    unreadable: tuple[tuple[int, str], ...] = ()
+    with quiet_pillow(), _progress() as progress:
+        bar = progress.add_task(task.title, total=len(listing))
+        for done in _by_threads(read_block, len(listing)):
+            unreadable += tuple(done.items())
+            progress.advance(bar, _BLOCK)
     lost = {index for index, _ in unreadable}
     kept = torch.tensor([i for i in range(len(listing)) if i not in lost], dtype=torch.int64)
     return Result(rows[kept] if lost else rows, kept, unreadable)
@@ -143,11 +150,15 @@ def _progress() -> Progress:
     return Progress(console=console, transient=True, disable=not sys.stderr.isatty())
 
 
-def _in_chunks(
-    pool: ThreadPoolExecutor, work: Callable[[int], str | None], count: int
-) -> Iterator[str | None]:
-    for start in range(0, count, _CHUNK):
-        yield from pool.map(work, range(start, min(start + _CHUNK, count)))
+def _by_threads(work: Callable[[range], dict[int, str]], count: int) -> Iterator[dict[int, str]]:
+    """The answers for blocks of the numbers below `count`, in order."""
+    blocks = [range(i, min(i + _BLOCK, count)) for i in range(0, count, _BLOCK)]
+    # No more threads than cores: for small images they would wait for one another.
+    threads = os.cpu_count() or 1
+    with ThreadPoolExecutor(threads) as pool:
+        # Handed out a few at a time, so that an interrupt does not wait for all.
+        for start in range(0, len(blocks), 16 * threads):
+            yield from pool.map(work, blocks[start : start + 16 * threads])
 
 
 def _load(path: Path) -> Result | None:

@@ -139,7 +139,8 @@ def _images_of(root: Path, side: Path, classes: tuple[str, ...]) -> tuple[list[s
     labels: list[int] = []
     above = frozenset({_identity(root), _identity(side)})
     for label, name in enumerate(classes):
-        found = [path.relative_to(root).as_posix() for path in _walk(side / name, above)]
+        prefix = (side / name).relative_to(root).as_posix()
+        found = [f"{prefix}/{image}" for image in _walk(side / name, above)]
         if not found:
             raise InputError(
                 f"class {name!r} holds no images: none of {', '.join(SUFFIXES)} below "
@@ -150,8 +151,8 @@ def _images_of(root: Path, side: Path, classes: tuple[str, ...]) -> tuple[list[s
     return names, labels
 
 
-def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
-    """All images below a folder, in the order of their names.
+def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[str]:
+    """The names of all images below a folder, relative to it, in order.
 
     Links are followed, but not back to one of the folders `above`, which would never end.
     """
@@ -160,9 +161,10 @@ def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
         return
     for entry in _entries(folder):
         if _is_folder(entry):
-            yield from _walk(Path(entry.path), above | {here})
+            inner = _walk(Path(entry.path), above | {here})
+            yield from (f"{entry.name}/{image}" for image in inner)
         elif _has_suffix(entry):
-            yield Path(entry.path)
+            yield entry.name
 
 
 def _identity(folder: Path) -> tuple[int, int]:
@@ -199,7 +201,7 @@ def _is_image(entry: "os.DirEntry[str]") -> bool:
 
 
 def _has_suffix(entry: "os.DirEntry[str]") -> bool:
-    return Path(entry.name).suffix.lower() in SUFFIXES
+    return entry.name.lower().endswith(SUFFIXES)
 
 
 def _denied(folder: Path) -> InputError:
