@@ -4,6 +4,8 @@ Flips are free: a window reads its columns from right to left, a resampling matr
 reverse.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -45,36 +47,49 @@ def cubic(distance: Tensor) -> Tensor:
     return torch.where(x < 1, near, far)
 
 
-def resampling(start: Tensor, length: Tensor, flip: Tensor, size: int, source: int) -> Tensor:
-    """Matrices (B, size, source) that stretch pixels start .. start+length of a line to `size`.
+def resampling(start: Tensor, length: Tensor, flip: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """How to stretch pixels start .. start+length of a line to `size` pixels, as a sparse matrix.
 
-    Bicubic with antialiasing as in Pillow: the kernel widens where a line shrinks, and weights are
-    normalised over the pixels of the crop alone, so nothing leaks in from outside it.
+    start, length (B,) int64, flip (B,) bool -> for each new pixel the old ones it is made of,
+    (B, size, taps) int64, and their weights, float32. Weights are zero beyond start .. start+length
+    and add up to one: nothing leaks in from outside the crop. Bicubic with antialiasing as in
+    Pillow: four taps, and more where a line shrinks, since the kernel then widens.
     """
     scale = (length / size)[:, None]
+    widening = scale.clamp(min=1)
     steps = torch.arange(size) + 0.5
-    centres = start[:, None] + scale * torch.where(flip[:, None], size - steps, steps)
-    pixel = torch.arange(source)
-    distance = (pixel + 0.5 - centres[:, :, None]) / scale.clamp(min=1)[:, :, None]
-    end = (start + length)[:, None]
-    within = (pixel >= start[:, None]) & (pixel < end)
-    weights = cubic(distance.float()) * within[:, None, :]
-    return weights / weights.sum(-1, keepdim=True)
+    middle = start[:, None] + scale * torch.where(flip[:, None], size - steps, steps)
+    taps = torch.arange(math.ceil(4 * float(widening.max())))
+    pixel = (middle - 2 * widening - 0.5).ceil().long()[:, :, None] + taps
+    begin, end = start[:, None, None], (start + length)[:, None, None]
+    weights = cubic((pixel + 0.5 - middle[:, :, None]) / widening[:, :, None])
+    weights = weights * ((pixel >= begin) & (pixel < end))
+    return pixel, weights / weights.sum(-1, keepdim=True)
+
+
+def matrices(pixel: Tensor, weights: Tensor, source: int, device: torch.device) -> Tensor:
+    """The sparse matrices of `resampling` as (B, size, source) on the device."""
+    dense = torch.zeros(*pixel.shape[:2], source, device=device)
+    # Adding, since several taps beyond the border land on its pixel, all with weight zero.
+    return dense.scatter_add_(2, pixel.clamp(0, source - 1).to(device), weights.to(device))
 
 
 def resized(pixels: Tensor, boxes: Boxes, flip: Tensor, size: int) -> Tensor:
     """Each image's box, stretched to `size` x `size`, mirrored where `flip`; uint8 in and out.
 
     A separable resampling is two matrix products, vertical @ image @ horizontal^T: the same code
-    for every box, for enlarging and shrinking, and fast wherever matrix products are. Equals
-    Pillow's bicubic up to its rounding between the two passes (at most one level, tested).
+    for every box, to enlarge and to shrink, and fast wherever matrix products are. Pillow, unlike
+    torchvision on floats, rounds between the two passes (one level at most) and cuts off what
+    overshoots black or white there.
     """
     batch, channels, source, _ = pixels.shape
     upright = torch.zeros_like(flip)
-    vertical = resampling(boxes.top, boxes.height, upright, size, source).to(pixels.device)
-    horizontal = resampling(boxes.left, boxes.width, flip, size, source).to(pixels.device)
+    down = resampling(boxes.top, boxes.height, upright, size)
+    across = resampling(boxes.left, boxes.width, flip, size)
+    vertical = matrices(*down, source, pixels.device)
+    horizontal = matrices(*across, source, pixels.device)
     # Rows first, with the channels side by side: then neither product has to copy its matrices.
-    rows = pixels.transpose(1, 2).float().reshape(batch, source, channels * source)
+    rows = pixels.transpose(1, 2).reshape(batch, source, channels * source).float()
     rows = (vertical @ rows).view(batch, size * channels, source)
     views = (rows @ horizontal.mT).round_().clamp_(0, 255).to(torch.uint8)
     return views.view(batch, size, channels, size).transpose(1, 2).contiguous()

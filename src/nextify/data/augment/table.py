@@ -30,7 +30,9 @@ def auto_contrast(pixels: Tensor, amount: Tensor) -> Tensor:
     channels = pixels.flatten(2)
     low = channels.amin(-1, keepdim=True).double()
     high = channels.amax(-1, keepdim=True).double()
-    scale = 255 / (high - low)  # infinite for a flat channel, which stays as it is
+    # A division of tensors: `255 / x` multiplies by 1 / x, which rounds twice. Infinite for a flat
+    # channel, which stays as it is.
+    scale = torch.full_like(low, 255) / (high - low)
     stretched = (_values(pixels) * scale + -low * scale).clamp(0, 255)
     return torch.where(high > low, stretched, _values(pixels)).to(torch.uint8)
 
