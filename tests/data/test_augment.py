@@ -5,6 +5,7 @@ test either always passes or never.
 """
 
 import math
+import random
 from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
@@ -282,7 +283,7 @@ def test_erasing_follows_timm(monkeypatch: pytest.MonkeyPatch) -> None:
         return torch.ones(shape)
 
     monkeypatch.setattr(timm_erasing, "_get_pixels", record)
-    timm_erasing.random.seed(0)
+    random.seed(0)
     erase = timm_erasing.RandomErasing(0.25, mode="pixel", device="cpu")
     for _ in range(4 * n):
         image = erase(torch.zeros(1, size, size))[0]
@@ -353,7 +354,7 @@ def test_mixing_equals_timm(
     theirs = timm_mixup.Mixup(0.8, 1.0, label_smoothing=0.1, num_classes=5)
     monkeypatch.setattr(theirs, "_params_per_batch", lambda: (lam, cut))
     centres = iter([y, x])
-    monkeypatch.setattr(timm_mixup.np.random, "randint", lambda *_, **__: next(centres))
+    monkeypatch.setattr(np.random, "randint", lambda *_, **__: next(centres))
     expected, targets = theirs(images.clone(), labels)
     mixture = expanded(given(lam, cut, y, x, 32), len(images))
     torch.testing.assert_close(mixed(images, mixture), expected, rtol=1e-6, atol=1e-6)
@@ -392,7 +393,7 @@ def test_boxes_equal_timm(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(200):
         lam, centre = draws.random(), draws.integers(0, size, 2)
         values = iter(centre)
-        monkeypatch.setattr(timm_mixup.np.random, "randint", lambda *_, v=values, **__: next(v))
+        monkeypatch.setattr(np.random, "randint", lambda *_, v=values, **__: next(v))
         low, high, left, right = timm_mixup.rand_bbox((size, size), lam)
         box = given(lam, True, int(centre[0]), int(centre[1]), size).boxes
         ours = [int(side) for side in (box.top, box.height, box.left, box.width)]

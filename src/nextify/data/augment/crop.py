@@ -12,6 +12,8 @@ from torch.nn import functional as F
 
 from nextify.data.augment.box import Boxes
 
+CACHED = 16  # images
+
 
 def centre(pixels: Tensor, size: int) -> Tensor:
     """The central `size` x `size` pixels, as torchvision's `center_crop` counts. A view."""
@@ -82,14 +84,23 @@ def resized(pixels: Tensor, boxes: Boxes, flip: Tensor, size: int) -> Tensor:
     torchvision on floats, rounds between the two passes (one level at most) and cuts off what
     overshoots black or white there.
     """
-    batch, channels, source, _ = pixels.shape
-    upright = torch.zeros_like(flip)
-    down = resampling(boxes.top, boxes.height, upright, size)
+    source = pixels.shape[-1]
+    down = resampling(boxes.top, boxes.height, torch.zeros_like(flip), size)
     across = resampling(boxes.left, boxes.width, flip, size)
     vertical = matrices(*down, source, pixels.device)
     horizontal = matrices(*across, source, pixels.device)
+    # On a CPU a few images at a time: what lies between the products then stays in the cache.
+    few = CACHED if pixels.device.type == "cpu" else max(1, len(pixels))
+    parts = zip(*(torch.split(x, few) for x in (pixels, vertical, horizontal)), strict=True)
+    return torch.cat([_product(*part) for part in parts])
+
+
+def _product(pixels: Tensor, vertical: Tensor, horizontal: Tensor) -> Tensor:
+    """vertical @ image @ horizontal^T of each channel, as uint8."""
+    batch, channels, source, _ = pixels.shape
+    size = vertical.shape[1]
     # Rows first, with the channels side by side: then neither product has to copy its matrices.
     rows = pixels.transpose(1, 2).reshape(batch, source, channels * source).float()
     rows = (vertical @ rows).view(batch, size * channels, source)
     views = (rows @ horizontal.mT).round_().clamp_(0, 255).to(torch.uint8)
-    return views.view(batch, size, channels, size).transpose(1, 2).contiguous()
+    return views.view(batch, size, channels, size).transpose(1, 2)
