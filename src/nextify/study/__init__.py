@@ -1,0 +1,32 @@
+"""A study: a plan of many runs, carried out by processes side by side and kept in one file.
+
+>>> plan = plan_path(path("small"), data=..., data_source=..., seeds=[0, 1])  # doctest: +SKIP
+>>> summary = execute(plan, "study.db", WorkerSetup(source="embedded"))  # doctest: +SKIP
+"""
+
+from nextify.study.execute import cores, execute, gpus, resume
+from nextify.study.plan import plan_path
+from nextify.study.progress import Snapshot, live, plain, progress_on, silent
+from nextify.study.summary import Setback, Summary
+from nextify.study.supervise import Interrupted
+from nextify.study.worker import Setup, Train, WorkerSetup, train_run
+
+__all__ = [
+    "Interrupted",
+    "Setback",
+    "Setup",
+    "Snapshot",
+    "Summary",
+    "Train",
+    "WorkerSetup",
+    "cores",
+    "execute",
+    "gpus",
+    "live",
+    "plain",
+    "plan_path",
+    "progress_on",
+    "resume",
+    "silent",
+    "train_run",
+]

@@ -1,0 +1,40 @@
+"""The runs of a plan with what a supervisor needs to know of them."""
+
+from dataclasses import dataclass
+
+from nextify.designs import Run
+from nextify.records import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run, its key, the step that it belongs to, and its work (MACs of all images and epochs)."""
+
+    run: Run
+    key: str
+    step: str
+    work: int
+
+    @property
+    def label(self) -> str:
+        """For people.
+
+        >>> job.label  # doctest: +SKIP
+        'patchify stem, seed 0'
+        """
+        return f"{self.step}, seed {self.run.seed}"
+
+
+def jobs_of(plan: Plan) -> dict[str, Job]:
+    """The jobs of a plan by key, in the plan's order.
+
+    Steps that train the same network the same way (a recipe step between equal recipes) share
+    a run: it is trained once.
+    """
+    jobs: dict[str, Job] = {}
+    for seed in plan.seeds:
+        for cell in plan.cells:
+            run = plan.run(cell, seed)
+            work = cell.macs * cell.recipe.epochs * int(plan.data.get("train", 1))
+            jobs.setdefault(run.key, Job(run, run.key, cell.name, work))
+    return jobs

@@ -1,0 +1,94 @@
+"""From a path to a plan: which designs are trained, how, and on what."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nextify.costs import cost
+from nextify.designs import Path, Precision, Recipe, Step, recipe
+from nextify.errors import InputError
+from nextify.records import Cell, Plan
+
+
+def plan_path(
+    path: Path,
+    *,
+    data: Mapping[str, Any],
+    data_source: str,
+    seeds: Sequence[int],
+    recipe_changes: Mapping[str, Any] | None = None,
+    recipes: tuple[Recipe, Recipe] | None = None,
+    precision: Precision = "float32",
+    command: str = "",
+) -> Plan:
+    """A plan of every step of a path: the first with the recipe before, the others with the one
+    after the recipe step.
+
+    >>> plan = plan_path(path("small"), data=dataset.identity(), data_source=dataset.source,
+    ...                  seeds=[0, 1], recipe_changes={"epochs": 5})  # doctest: +SKIP
+
+    Args:
+        data: `Dataset.identity()`; costs are counted for its image size and classes.
+        data_source: one sentence on where the images come from, with their licence.
+        seeds: one run of every step for each.
+        recipe_changes: fields to change in both recipes.
+        recipes: the two recipes, instead of those that the path names.
+        command: what a user types to make and to continue this study.
+
+    Raises:
+        InputError: no seeds, equal ones, or negative ones; images too small for a design; a
+            recipe's field that is unknown or out of range; a batch larger than the data.
+    """
+    _require_seeds(seeds)
+    before, after = _recipes(path, recipe_changes or {}, recipes)
+    for one in (before, after):
+        _require_batch(one, int(data["train"]))
+    cells = [_cell(step, before if at == 0 else after, data) for at, step in enumerate(path.steps)]
+    return Plan(
+        name=path.name,
+        title=f"From {path.start_name} by {len(path.choices)} design choices on {data['name']}",
+        cells=tuple(cells),
+        seeds=tuple(seeds),
+        data=dict(data),
+        data_source=data_source,
+        precision=precision,
+        command=command,
+    )
+
+
+def _recipes(
+    path: Path, changes: Mapping[str, Any], given: tuple[Recipe, Recipe] | None
+) -> tuple[Recipe, Recipe]:
+    before, after = given or (recipe(path.recipes[0]), recipe(path.recipes[1]))
+    return before.changed(changes), after.changed(changes)
+
+
+def _cell(step: Step, trained: Recipe, data: Mapping[str, Any]) -> Cell:
+    counted = cost(step.design, int(data["image_size"]), int(data["classes"]))
+    return Cell(
+        name=step.name,
+        changed=step.changed,
+        design=step.design,
+        recipe_name=step.recipe,
+        recipe=trained,
+        params=counted.params,
+        macs=counted.macs,
+        paper=step.paper,
+    )
+
+
+def _require_seeds(seeds: Sequence[int]) -> None:
+    if not seeds:
+        raise InputError("no seeds are given; give at least one, such as 0")
+    for at, seed in enumerate(seeds):
+        if type(seed) is not int or not 0 <= seed < 2**63:
+            raise InputError(f"seed is {seed!r}; it must be a whole number from 0 to 2^63 - 1")
+        if seed in seeds[:at]:
+            raise InputError(f"seed {seed} is given twice; give every seed once")
+
+
+def _require_batch(one: Recipe, images: int) -> None:
+    if one.batch_size > images:
+        raise InputError(
+            f"recipe field 'batch_size' is {one.batch_size}, but there are only {images} training "
+            f"images; set batch_size={images} or less"
+        )

@@ -1,0 +1,47 @@
+"""`Summary`: what starting a study came to."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setback:
+    """A run that failed or diverged. `earlier`: before this start."""
+
+    step: str
+    seed: int
+    key: str
+    message: str
+    earlier: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """What a start of a study did, and how the study stands now.
+
+    Attributes:
+        planned: runs of the plan. recorded: those that had a record before this start.
+        finished, diverged, failed: runs that this start recorded, by outcome.
+        elsewhere: runs that other processes recorded in the meantime.
+        seconds: wall time of this start.
+        failures, divergences: every run of the plan that failed or diverged, in the plan's order.
+    """
+
+    planned: int
+    recorded: int
+    finished: int
+    diverged: int
+    failed: int
+    elsewhere: int
+    seconds: float
+    failures: tuple[Setback, ...] = ()
+    divergences: tuple[Setback, ...] = ()
+
+    @property
+    def done(self) -> int:
+        """Runs of the plan that have a record."""
+        return self.recorded + self.finished + self.diverged + self.failed + self.elsewhere
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)

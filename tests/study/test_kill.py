@@ -1,0 +1,173 @@
+"""A study may be killed, interrupted or started twice at any moment."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import tiny_study
+from tiny_study import begun, determined, tiny_plan, tiny_record
+
+from nextify.records import Store
+from nextify.study.locks import RunLocks
+
+PATIENCE = 60.0  # seconds: a busy machine is slow, a test that waits for a condition need not be
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        time.sleep(0.005)
+
+
+class Folder:
+    """Studies in one folder, each by a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.study, self.log = folder / "study.db", folder / "log"
+        self.started: list[subprocess.Popen[str]] = []
+
+    def start(self, seconds: float = 0.0, workers: int = 2) -> subprocess.Popen[str]:
+        command = [sys.executable, tiny_study.__file__, self.study, self.log, seconds, workers]
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.started.append(process)
+        return process
+
+    def finish(self, **options) -> str:
+        process = self.start(**options)
+        said, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, said
+        return said
+
+    def recorded(self) -> int:
+        if not self.study.exists() or self.study.stat().st_size == 0:
+            return 0
+        with Store.open(self.study, create=False) as store:
+            return len(store.keys())
+
+
+@pytest.fixture
+def folder(tmp_path) -> Iterator[Folder]:
+    folder = Folder(tmp_path)
+    yield folder
+    for process in folder.started:
+        process.kill()
+        process.communicate()
+
+
+def alive(process: int) -> bool:
+    """Whether a process runs; one that has ended and was not waited for does not."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def expected() -> dict:
+    plan = tiny_plan()
+    return {
+        run.key: tiny_record(run).__class__(
+            key=run.key, run=run.as_dict(), outcome="finished", result=tiny_record(run).result
+        )
+        for run in plan.runs()
+    }
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
+@pytest.mark.parametrize("moment", ["created", "first begun", "first recorded", "three recorded"])
+def test_a_killed_study_goes_on_with_equal_records(folder, moment):
+    process = folder.start(seconds=0.2)
+    reached = {
+        "created": folder.study.exists,
+        "first begun": lambda: len(begun(folder.log)) >= 1,
+        "first recorded": lambda: folder.recorded() >= 1,
+        "three recorded": lambda: folder.recorded() >= 3,
+    }
+    until(lambda: reached[moment]() or process.poll() is not None, moment)
+    process.kill()
+    process.wait(PATIENCE)
+    workers = {worker for _, worker in begun(folder.log)}
+    until(lambda: not any(alive(worker) for worker in workers), "the workers have ended")
+    began_before = [key for key, _ in begun(folder.log)]
+    recorded_before = set(determined(folder.study)) if folder.recorded() else set()
+
+    folder.finish()
+    assert determined(folder.study) == expected()
+    times = Counter(key for key, _ in begun(folder.log))
+    again = {key for key, count in times.items() if count > 1}
+    assert again == set(began_before) - recorded_before
+    assert len(again) <= 2  # two workers: at most two runs were in flight
+    assert max(times.values()) <= 2
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
+def test_workers_that_load_the_data_do_not_outlive_a_kill_either(folder):
+    process = folder.start(seconds=30.0)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    until(lambda: len(children.read_text().split()) == 3, "the workers and a tracker are there")
+    workers = [int(child) for child in children.read_text().split()]
+    process.kill()
+    process.wait(PATIENCE)
+    until(lambda: not any(alive(worker) for worker in workers), "all have ended")
+
+
+def test_two_studies_on_one_file_share_the_runs(folder):
+    both = [folder.start(seconds=0.1), folder.start(seconds=0.1)]
+    said = [process.communicate(timeout=PATIENCE)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert sorted(key for key, _ in begun(folder.log)) == sorted(expected())
+    assert determined(folder.study) == expected()
+    counts = [dict(part.split("=") for part in line.split()) for line in said]
+    assert sum(int(count["finished"]) for count in counts) == 6
+    assert all(sum(int(number) for number in count.values()) == 6 for count in counts)
+
+
+@pytest.mark.parametrize("whole_group", [True, False], ids=["as a terminal", "one process"])
+def test_an_interrupt_ends_at_once_and_the_study_goes_on(folder, whole_group):
+    process = folder.start(seconds=0.3)
+    until(lambda: folder.recorded() >= 1 or process.poll() is not None, "one is recorded")
+    before = time.monotonic()
+    (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=PATIENCE)
+    assert time.monotonic() - before < 5
+    assert process.returncode == 130
+    done = folder.recorded()
+    assert said.splitlines() == [
+        f"interrupted: {done} of 6 runs are recorded in {folder.study}; "
+        "the same command goes on with the rest"
+    ]
+    until(lambda: not any(alive(worker) for _, worker in begun(folder.log)), "workers have ended")
+    folder.finish()
+    assert determined(folder.study) == expected()
+
+
+HOLD = "import sys; from pathlib import Path; from nextify.study.locks import RunLocks as L; " \
+       "l = L(Path(sys.argv[1])); print(l.claim(sys.argv[2]), flush=True); input()"  # fmt: skip
+
+
+def test_a_kill_frees_a_lock_at_once(tmp_path):
+    study, key, other = tmp_path / "study.db", "f" * 64, "e" * 64
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, study, key],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with holder, RunLocks(study) as locks:
+        assert holder.stdout.readline() == "True\n"
+        assert not locks.claim(key)
+        assert locks.claim(other)
+        holder.kill()
+        holder.wait(PATIENCE)
+        assert locks.claim(key)
