@@ -64,7 +64,10 @@ def invert(pixels: Tensor, amount: Tensor) -> Tensor:
 
 
 def posterize(pixels: Tensor, amount: Tensor) -> Tensor:
-    """Keep the `amount` highest of eight bits. None kept gives black, as Pillow did before 12."""
+    """Keep the `amount` highest of eight bits. None kept gives black.
+
+    timm asks for none at magnitude 10; older Pillow then gave black too, the newest raises.
+    """
     step = 2 ** (8 - amount)
     return (_values(pixels) - _values(pixels) % step).to(torch.uint8)
 
