@@ -1,0 +1,126 @@
+"""The page's lower half: runs that gave no score, recipes, data and environments as tables."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nextify.designs import RECIPES, Recipe
+from nextify.report.content import Content
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A run that diverged or failed."""
+
+    step: int
+    name: str
+    seed: int
+    outcome: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A field of a recipe: the value trained with, and the named recipe's where it differs."""
+
+    value: str
+    named: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UsedRecipe:
+    """A recipe of the study, the steps that used it, and its settings by field."""
+
+    name: str
+    steps: str
+    settings: Mapping[str, Setting]
+
+    @property
+    def changed(self) -> int:
+        """How many settings differ from the named recipe's."""
+        return sum(setting.named is not None for setting in self.settings.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Versions and machine, and how many runs were made there."""
+
+    runs: int
+    values: Mapping[str, str]
+
+
+def troubles(content: Content) -> list[Trouble]:
+    """Runs without a score, in the plan's order."""
+    return [
+        Trouble(step, cell.name, seed, run.outcome, run.message)
+        for step, (cell, runs) in enumerate(zip(content.plan.cells, content.runs, strict=True))
+        for seed, run in zip(content.plan.seeds, runs, strict=True)
+        if run and run.outcome != "finished"
+    ]
+
+
+def recipes(content: Content) -> list[UsedRecipe]:
+    """Each recipe once, in the order of the steps."""
+    used: dict[tuple[str, Recipe], list[int]] = {}
+    for step, cell in enumerate(content.plan.cells):
+        used.setdefault((cell.recipe_name, cell.recipe), []).append(step)
+    return [
+        UsedRecipe(name, _ranges(steps), _settings(name, recipe))
+        for (name, recipe), steps in used.items()
+    ]
+
+
+def _settings(name: str, recipe: Recipe) -> dict[str, Setting]:
+    named = asdict(RECIPES[name]) if name in RECIPES else {}
+    return {
+        field: Setting(
+            _text(value), _text(named[field]) if named.get(field, value) != value else None
+        )
+        for field, value in asdict(recipe).items()
+    }
+
+
+def _ranges(steps: list[int]) -> str:
+    """Ascending numbers in words.
+
+    >>> _ranges([0, 1, 2, 5])
+    '0–2, 5'
+    """
+    parts: list[list[int]] = []
+    for step in steps:
+        if parts and step == parts[-1][-1] + 1:
+            parts[-1].append(step)
+        else:
+            parts.append([step])
+    return ", ".join(str(p[0]) if len(p) == 1 else f"{p[0]}–{p[-1]}" for p in parts)
+
+
+def environments(content: Content) -> list[Environment]:
+    """Each environment once, the most used first."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for runs in content.runs:
+        for run in runs:
+            if run and run.environment:
+                key = json.dumps(run.environment, sort_keys=True, default=str)
+                found.setdefault(key, []).append(run.environment)
+    ordered = sorted(found.values(), key=lambda same: -len(same))
+    return [
+        Environment(len(same), {name: _text(value) for name, value in same[0].items()})
+        for same in ordered
+    ]
+
+
+def _text(value: Any) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:g}"
+        case list() | tuple():
+            return ", ".join(_text(item) for item in value)
+        case Mapping():
+            return ", ".join(f"{name}: {_text(item)}" for name, item in value.items())
+        case None:
+            return "none"
+    return str(value)

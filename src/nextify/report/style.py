@@ -1,0 +1,124 @@
+"""How figures look, and how they become files whose bytes depend on nothing but what they show."""
+
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from io import BytesIO
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, told apart by the colour-blind; shapes say the same in black and white.
+BLUE = "#0072B2"
+ORANGE = "#D55E00"
+INK = "#1b1f24"
+GREY = "#6b7280"
+PALE = "#c9ced6"
+BAR = "#dde2ea"
+BAND = "#f5f6f8"
+
+_STYLE: Any = {  # a dictionary; newer matplotlibs type its keys one by one
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same everywhere
+    "font.size": 8.0,
+    "text.color": INK,
+    "text.parse_math": False,  # a name may hold a dollar sign
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.titlesize": 8.0,
+    "axes.unicode_minus": True,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 7.0,
+    "ytick.labelsize": 7.0,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "svg.fonttype": "path",  # the reader need not have the font
+    "svg.hashsalt": "nextify",
+    "pdf.fonttype": 42,
+}
+_DPI = 220
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A figure as files. `description` says in words what it shows."""
+
+    name: str
+    description: str
+    svg: str
+    png: bytes
+    pdf: bytes
+
+    @property
+    def inline(self) -> str:
+        """The SVG as an element of an HTML page: ids of its own, and a description."""
+        svg = self.svg[self.svg.index("<svg") :]
+        svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg)
+        svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
+        svg = re.sub(r'\bid="', f'id="{self.name}-', svg)
+        svg = re.sub(r'href="#', f'href="#{self.name}-', svg).replace("url(#", f"url(#{self.name}-")
+        return svg.replace("<svg", f'<svg role="img" aria-label="{escape(self.description)}"', 1)
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in nextify's style."""
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        # A name in a script that the font lacks: boxes in the figure, whole in the table.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+def drawn(figure: Figure, name: str, description: str) -> Drawing:
+    """Render a figure, without dates or versions in the files; call it within `style()`."""
+    no_names = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    svg = _saved(figure, "svg", metadata=no_names).decode()
+    return Drawing(
+        name=name,
+        description=description,
+        svg=re.sub(r"\s*<!--.*?-->", "", svg, flags=re.DOTALL),
+        png=_saved(figure, "png", dpi=_DPI, metadata={"Software": None}),
+        pdf=_saved(figure, "pdf", metadata=dict.fromkeys(("CreationDate", "Creator", "Producer"))),
+    )
+
+
+def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
+    file = BytesIO()
+    figure.savefig(file, format=kind, **options)
+    return file.getvalue()
+
+
+def plain(axes: Axes, grid: str = "x") -> None:
+    """Only what is needed: no box, a pale grid behind the data."""
+    for side in ("top", "right", "left" if grid == "x" else "top"):
+        axes.spines[side].set_visible(False)
+    axes.grid(True, axis="both" if grid == "both" else grid, color=PALE, linewidth=0.5, alpha=0.7)  # type: ignore[arg-type]
+    axes.set_axisbelow(True)
+
+
+def shortened(name: str, most: int) -> str:
+    """A name that fits its place in a figure.
+
+    >>> shortened("separate downsampling", 12)
+    'separate do…'
+    """
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def marker(recipe: str, last: str) -> str:
+    """A circle; a square for a step with another recipe than the last step's.
+
+    >>> marker("modern", "modern"), marker("classic", "modern")
+    ('o', 's')
+    """
+    return "o" if recipe == last else "s"

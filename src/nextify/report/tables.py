@@ -1,0 +1,108 @@
+"""The study as files for machines: `steps.csv` and `report.json`.
+
+Accuracies in per cent, differences in percentage points, like the page; names say which.
+"""
+
+import csv
+import json
+from dataclasses import asdict
+from io import StringIO
+from typing import Any
+
+from nextify.report import details
+from nextify.report.content import Content, Row
+from nextify.report.numbers import tidy
+from nextify.report.words import headline, meaning, progress
+
+# Units that a reader of the files must not have to guess.
+_UNITS = {
+    "nll": "nll_nats",
+    "seconds": "training_seconds",
+    "paper_accuracy": "paper_accuracy_percent",
+    "paper_sd": "paper_sd_points",
+}
+
+
+def steps_csv(content: Content) -> str:
+    """A line per step; UTF-8, comma separated, an empty field where there is no number."""
+    lines = [_record(row, content) for row in content.rows]
+    file = StringIO()
+    writer = csv.DictWriter(file, fieldnames=list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return file.getvalue()
+
+
+def report_json(content: Content, now: str | None) -> str:
+    """Everything on the page as one object."""
+    plan, overall = content.plan, content.steps.overall
+    interval = overall.interval if overall else None
+    values = {
+        "title": plan.title,
+        "path": plan.name,
+        "written": now,
+        "command": plan.command,
+        "data": dict(plan.data),
+        "data_source": plan.data_source,
+        "precision": plan.precision,
+        "seeds": list(plan.seeds),
+        "runs": {"planned": content.planned, **content.counts},
+        "headline": headline(content),
+        "progress": progress(content),
+        "meaning": [f"{head} {text}" for head, text in meaning(content)],
+        "overall": {
+            "difference_points": _points(overall.value if overall else None),
+            "difference_low_points": _points(interval.low if interval else None),
+            "difference_high_points": _points(interval.high if interval else None),
+        },
+        "noise": _noise(content),
+        "steps": [_record(row, content) for row in content.rows],
+        "without_score": [asdict(each) for each in details.troubles(content)],
+        "recipes": [asdict(each) for each in details.recipes(content)],
+        "environments": [asdict(each) for each in details.environments(content)],
+    }
+    return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+
+
+def _record(row: Row, content: Content) -> dict[str, Any]:
+    values = {_named(name): tidy(value) for name, value in asdict(row).items()}
+    at = list(values).index("accuracies_percent")
+    seeds = {
+        f"accuracy_percent_seed_{seed}": tidy(value)
+        for seed, value in zip(content.plan.seeds, row.accuracies, strict=True)
+    }
+    items = list(values.items())
+    return dict([*items[:at], *seeds.items(), *items[at + 1 :]])
+
+
+def _named(name: str) -> str:
+    if name.startswith("accura"):
+        return f"{name}_percent"
+    return f"{name}_points" if name.startswith("difference") else _UNITS.get(name, name)
+
+
+def _noise(content: Content) -> dict[str, Any]:
+    spread = content.steps.spread
+    between = spread.correlation_interval
+    return {
+        "residual_sd_points": _points(spread.residual_sd),
+        "residual_df": spread.residual_df,
+        "within_sd_points": _points(spread.within_sd),
+        "within_df": tidy(spread.within_df),
+        "seed_correlation": tidy(spread.correlation),
+        "seed_correlation_low": tidy(between.low if between else None),
+        "seed_correlation_high": tidy(between.high if between else None),
+        "pairing_width_ratio": tidy(spread.pairing),
+        "uneven": {
+            "step": spread.uneven.cell,
+            "sd_points": _points(spread.uneven.sd),
+            "others_sd_points": _points(spread.uneven.others),
+            "p": tidy(spread.uneven.p),
+        }
+        if spread.uneven
+        else None,
+    }
+
+
+def _points(value: float | None) -> object:
+    return None if value is None else tidy(100 * value)

@@ -1,0 +1,114 @@
+"""`write_report`: from a study to a folder of files that anyone can open."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from nextify.errors import InputError
+from nextify.records import Plan, Record, Store
+from nextify.report.content import Content, content
+from nextify.report.cost_figure import cost_figure
+from nextify.report.curve_figure import curve_figure
+from nextify.report.page import page
+from nextify.report.step_figure import step_figure
+from nextify.report.style import Drawing
+from nextify.report.tables import report_json, steps_csv
+
+Study = str | PathLike[str] | tuple[Plan, Iterable[Record]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFiles:
+    """What was written.
+
+    Attributes:
+        html: the page. csv, json: its numbers. figures: SVG, PNG and PDF files.
+    """
+
+    html: Path
+    csv: Path
+    json: Path
+    figures: tuple[Path, ...]
+
+
+def write_report(
+    study: Study, folder: str | PathLike[str], *, now: str | None = None
+) -> ReportFiles:
+    """Write a study's page, figures and tables into a folder.
+
+    `report.html` holds everything and asks nothing of the network. Equal records give equal
+    bytes, whatever their order. Files of an earlier report are replaced, each at once.
+
+    >>> write_report("study.db", "report").html  # doctest: +SKIP
+    PosixPath('report/report.html')
+
+    Args:
+        study: a study file, or a plan with its records.
+        folder: made if it is not there.
+        now: a date to print on the page; None for no date.
+
+    Raises:
+        InputError: no such study file, no run recorded yet, or the folder cannot be written.
+    """
+    shown = content(*(study if isinstance(study, tuple) else _read(study)))
+    drawings = [d for d in (step_figure(shown), cost_figure(shown), curve_figure(shown)) if d]
+    files = {
+        **_figure_files(drawings),
+        "steps.csv": steps_csv(shown).encode(),
+        "report.json": report_json(shown, now).encode(),
+        "report.html": _page(shown, drawings, now),
+    }
+    place = Path(folder)
+    _write(place, files)
+    return ReportFiles(
+        html=place / "report.html",
+        csv=place / "steps.csv",
+        json=place / "report.json",
+        figures=tuple(place / name for name in _figure_files(drawings)),
+    )
+
+
+def _read(path: str | PathLike[str]) -> tuple[Plan, tuple[Record, ...]]:
+    with Store.open(path, create=False) as store:
+        return store.plan(), store.records()
+
+
+def _page(shown: Content, drawings: list[Drawing], now: str | None) -> bytes:
+    return page(shown, {drawing.name: drawing for drawing in drawings}, now).encode()
+
+
+def _figure_files(drawings: list[Drawing]) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    for drawing in drawings:
+        files[f"{drawing.name}.svg"] = drawing.svg.encode()
+        files[f"{drawing.name}.png"] = drawing.png
+        files[f"{drawing.name}.pdf"] = drawing.pdf
+    return files
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> None:
+    """Write all files or say why not; a reader never sees half a file."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            _replace(folder / name, data)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"report folder {folder} cannot be written ({reason}); name another folder"
+        ) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(data)
+            file.close()
+            temporary.chmod(0o644)  # temporary files are for their owner only
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
