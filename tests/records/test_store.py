@@ -2,8 +2,10 @@
 
 import sqlite3
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from example_plan import make_plan
@@ -373,3 +375,17 @@ def test_one_file_and_nothing_beside_it(tmp_path):
         (tmp_path / "copy.db").write_bytes((tmp_path / "s.db").read_bytes())
     with Store.open(tmp_path / "copy.db", create=False) as copy:
         assert copy.records() == (a_record(),)
+
+
+def test_many_that_make_the_file_at_once(tmp_path):
+    start = Barrier(8)
+
+    def open_and_save(seed: int) -> None:
+        start.wait()
+        with Store.open(tmp_path / "s.db") as store:
+            store.save_plan(make_plan(seeds=(seed,)))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(open_and_save, range(8)))
+    with Store.open(tmp_path / "s.db", create=False) as store:
+        assert sorted(store.plan().seeds) == list(range(8))

@@ -2,6 +2,7 @@
 
 import io
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,17 @@ from nextify.data import load
 from nextify.designs import path
 from nextify.errors import InputError
 from nextify.records import Plan, Store
-from nextify.study import Snapshot, Summary, WorkerSetup, execute, plain, plan_path, resume
+from nextify.study import (
+    Interrupted,
+    Snapshot,
+    Summary,
+    WorkerSetup,
+    execute,
+    gpus,
+    plain,
+    plan_path,
+    resume,
+)
 from nextify.study.crew import Crew
 from nextify.study.locks import RunLocks
 
@@ -58,8 +69,27 @@ def test_workers_share_the_runs_and_have_one_thread_each(here):
     here.execute(tiny_plan(seeds=(0, 1, 2)), workers=2, seconds=0.05)
     assert len({process for _, process in begun(here.log)}) == 2
     with Store.open(here.study) as store:
-        assert {record.environment["one_thread"] for record in store.records()} == {"1"}
+        records = store.records()
+    assert [record.environment for record in records] == [{"threads": "1", "gpu": ""}] * 9
     assert os.environ.get("CUDA_VISIBLE_DEVICES") != ""
+
+
+def test_one_worker_for_each_gpu_unless_told_otherwise(here):
+    here.execute(tiny_plan(), workers=None, devices=("3", "GPU-5"), seconds=0.1)
+    with Store.open(here.study) as store:
+        assert {record.environment["gpu"] for record in store.records()} == {"3", "GPU-5"}
+
+
+@pytest.mark.parametrize(
+    ("count", "visible", "names"),
+    [(2, None, ("0", "1")), (2, "5, 7", ("5", "7")), (1, "3,-1,4", ("3",)), (0, "", ())],
+)
+def test_gpus_keep_the_names_that_the_user_gave_them(monkeypatch, count, visible, names):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert gpus() == names
 
 
 def test_the_second_time_nothing_is_left_to_do(here, monkeypatch):
@@ -215,6 +245,21 @@ def test_a_run_that_another_process_records_meanwhile(here):
     locks.close()
     assert (summary.finished, summary.elsewhere, summary.done) == (5, 1, 6)
     assert keys(plan)[0] not in here.keys_begun()
+
+
+def test_an_interrupt_counts_what_was_recorded_and_not_yet_heard_of(here):
+    """The show holds the supervisor up until a worker has recorded a run, then 'presses' Ctrl-C."""
+    deadline = time.monotonic() + 60
+
+    def show(snapshot: Snapshot) -> None:
+        if any(seat.label for seat in snapshot.seats):
+            while not determined(here.study) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="interrupted: 1 of 6 runs are recorded in") as stop:
+        here.execute(tiny_plan(), workers=1, progress=shown_by(show))
+    assert (stop.value.summary.finished, stop.value.summary.done) == (1, 1)
 
 
 class shown_by:

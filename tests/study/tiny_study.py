@@ -119,7 +119,10 @@ def tiny_record(run: Run, seconds: float = 0.0) -> Record:
         measured=Measured(
             seconds=seconds, evaluation_seconds=0.0, images_per_second=1.0, peak_memory=os.getpid()
         ),
-        environment={"one_thread": os.environ.get("OMP_NUM_THREADS")},
+        environment={
+            "threads": os.environ.get("OMP_NUM_THREADS"),
+            "gpu": os.environ.get("CUDA_VISIBLE_DEVICES"),
+        },
     )
 
 

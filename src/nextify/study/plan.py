@@ -23,9 +23,6 @@ def plan_path(
     """A plan of every step of a path: the first with the recipe before, the others with the one
     after the recipe step.
 
-    >>> plan = plan_path(path("small"), data=dataset.identity(), data_source=dataset.source,
-    ...                  seeds=[0, 1], recipe_changes={"epochs": 5})  # doctest: +SKIP
-
     Args:
         data: `Dataset.identity()`; costs are counted for its image size and classes.
         data_source: one sentence on where the images come from, with their licence.
@@ -46,7 +43,7 @@ def plan_path(
     return Plan(
         name=path.name,
         title=f"From {path.start_name} by {len(path.choices)} design choices on {data['name']}",
-        cells=tuple(cells),
+        cells=cells,
         seeds=tuple(seeds),
         data=dict(data),
         data_source=data_source,

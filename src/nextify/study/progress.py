@@ -149,12 +149,17 @@ def duration(seconds: float) -> str:
 
 def table(snapshot: Snapshot) -> RenderableType:
     """The live table: what workers do, how far the study is, and below what went wrong."""
+    parts = [Text(_status(snapshot)), *_setbacks(snapshot.endings)]
+    return Group(_seats(snapshot.seats), *parts) if snapshot.seats else Group(*parts)
+
+
+def _seats(seats: tuple[Seat, ...]) -> Table:
     grid = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for title in ("worker", "trains", "epoch", "for"):
         grid.add_column(title, justify="right" if title in ("epoch", "for") else "left")
-    for seat in snapshot.seats:
+    for seat in seats:
         grid.add_row(*_seat(seat))
-    return Group(grid, Text(_status(snapshot)), *_setbacks(snapshot.endings))
+    return grid
 
 
 def _seat(seat: Seat) -> tuple[str | Text, ...]:

@@ -81,6 +81,7 @@ class Supervisor:
                     self._hire(number)
                 while self._unfinished():
                     self._turn(show)
+                self.now.clear()
                 show(self._snapshot())
         except KeyboardInterrupt:
             crew.dismiss()

@@ -131,7 +131,9 @@ class _Desk:
 
 def work(connection: Connection, orders: Orders, supervisor: int) -> None:
     """A worker's life, as the target of a process. `supervisor` is the parent's process id."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the supervisor, which ends us
+    # Ctrl-C is for the supervisor, which ends us. SIGINT is blocked from birth, but what training
+    # uses may unblock it (multiprocessing does, when a worker starts processes of its own).
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent(supervisor)
     os.dup2(2, 1)  # the study's standard output may be read by a program
     try:
