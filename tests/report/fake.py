@@ -68,11 +68,13 @@ def _cell(step: Step, size: int, classes: int) -> Cell:
 
 
 def finished(plan: Plan, cell: int, seed: int, sd: float = 0.0022) -> Record:
-    """A run that went well; seeds mostly agree on which images are hard."""
+    """A run that went well; runs mostly agree on which images are hard, a step's more so."""
     generator = np.random.default_rng([cell, seed])
-    difficulty = np.random.default_rng(99).normal(size=IMAGES) * 0.95
+    shared = np.random.default_rng(99).normal(size=IMAGES)
+    own = np.random.default_rng([99, cell]).normal(size=IMAGES)
+    noise = generator.normal(size=IMAGES)
     skill = stats.norm.ppf(SKILL[cell] + sd * generator.normal())
-    correct = difficulty + generator.normal(size=IMAGES) * np.sqrt(1 - 0.95**2) < skill
+    correct = np.sqrt([0.85, 0.05, 0.1]) @ [shared, own, noise] < skill
     accuracy = float(correct.mean())
     run = plan.run(plan.cells[cell], seed)
     seconds = 14.0 + plan.cells[cell].macs / 1.5e6 + generator.random()

@@ -1,21 +1,23 @@
 """The depthwise convolution, with a weight gradient that is fast on a CPU.
 
-torch computes the weight gradient of a depthwise convolution with kernels of 5 x 5 and more at a
-small fraction of what the processor can do, and training a small ConvNeXt spends most of its time
-there. The same numbers come from other operators. With x padded, and g the gradient at the output,
+torch computes the weight gradient of a depthwise convolution at a small fraction of what the
+processor can do wherever the map is smaller than the kernel, and for kernels of 5 x 5 and more
+with stride 1; training a small ConvNeXt spends most of its time there. The same numbers come from
+other operators. With x padded, s the stride and g the gradient at the output,
 
-    dW[c, i, j] = sum over n, h, w of  x[n, c, h + i, w + j] * g[n, c, h, w]
+    dW[c, i, j] = sum over n, h, w of  x[n, c, s h + i, s w + j] * g[n, c, h, w]
 
 which is read in one of two ways, chosen by shape from measurements (`benchmarks/depthwise.py`):
 
-- as an ordinary *forward* convolution with N*C groups: image x[n, c], kernel g[n, c], summed
-  over n;
+- as an ordinary *forward* convolution with N*C groups and dilation s: image x[n, c], kernel
+  g[n, c], summed over n;
 - on maps so small that few taps reach from one pixel to another, as one product per tap.
 
-Taps that cannot reach from any pixel to any other (offsets of the map's size or more) have zero
-gradient and are left out in both: exact, and on a 2 x 2 map 9 of 49 taps remain.
+Taps that reach no pixel from any other have zero gradient and are left out in both: exact, and on
+a 2 x 2 map 9 of 49 taps remain.
 """
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -26,70 +28,108 @@ from torch.autograd.function import once_differentiable
 WeightGradient = Literal["torch", "grouped", "taps"]
 
 
-def weight_gradient_method(kernel: int, height: int, width: int) -> WeightGradient:
-    """The fastest way to the weight gradient on a CPU, by kernel and map size (stride 1).
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The taps of one axis that reach from an input pixel to an output pixel: first to last.
+
+    `before` and `after` are the padding (negative: cropping) with which tap `first` reads the
+    input from its first element, and tap `last` to its last one.
+    """
+
+    first: int
+    last: int
+    before: int
+    after: int
+
+    @property
+    def taps(self) -> int:
+        """How many there are."""
+        return self.last - self.first + 1
+
+
+def reach(kernel: int, stride: int, side: int, output_side: int) -> Reach:
+    """The reachable taps of a kernel padded by half of itself, on one axis.
+
+    >>> reach(kernel=7, stride=1, side=2, output_side=2)
+    Reach(first=2, last=4, before=1, after=1)
+    """
+    padding = kernel // 2
+    first = max(0, padding - stride * (output_side - 1))
+    last = min(kernel - 1, side - 1 + padding)
+    after = stride * (output_side - 1) + last - padding - (side - 1)
+    return Reach(first, last, padding - first, after)
+
+
+def weight_gradient_method(kernel: int, stride: int, height: int, width: int) -> WeightGradient:
+    """The fastest way to the weight gradient on a CPU, by kernel and size of the input map.
 
     Fixed by measurement and not timed at run time, so that a run gives the same bits every time.
     """
-    if kernel < 5:
+    if min(height, width) >= kernel and (kernel < 5 or stride > 1):
         return "torch"
-    return "taps" if max(height, width) <= 2 else "grouped"
+    rows = reach(kernel, stride, height, (height - 1) // stride + 1)
+    columns = reach(kernel, stride, width, (width - 1) // stride + 1)
+    return "taps" if rows.taps * columns.taps <= 9 else "grouped"
 
 
 def depthwise_weight_gradient(
-    x: Tensor, grad: Tensor, kernel: int, method: WeightGradient
+    x: Tensor, grad: Tensor, kernel: int, stride: int, method: WeightGradient
 ) -> Tensor:
-    """The gradient of a stride-1, same-padded depthwise convolution's weight.
+    """The gradient of the weight of a depthwise convolution padded by half its kernel.
 
     Args:
         x: the input, (N, C, H, W).
-        grad: the gradient at the output, (N, C, H, W).
+        grad: the gradient at the output, (N, C, H', W').
         kernel: odd side of the kernel.
         method: how to compute it; all give the same up to rounding.
 
     Returns:
         (C, 1, kernel, kernel).
     """
-    channels, height, width = x.shape[1:]
-    rows, columns = min(kernel // 2, height - 1), min(kernel // 2, width - 1)
+    rows = reach(kernel, stride, x.shape[2], grad.shape[2])
+    columns = reach(kernel, stride, x.shape[3], grad.shape[3])
     match method:
         case "torch":
-            return _torch_backward(x, grad, x.new_empty(channels, 1, kernel, kernel), 1)
+            like = x.new_empty(x.shape[1], 1, kernel, kernel)
+            return _torch_backward(x, grad, like, stride, 1)
         case "grouped":
-            taps = _by_grouped_convolution(x, grad, rows, columns)
+            taps = _by_grouped_convolution(x, grad, rows, columns, stride)
         case "taps":
-            taps = _tap_by_tap(x, grad, rows, columns)
-    outside_columns, outside_rows = kernel // 2 - columns, kernel // 2 - rows
-    full = F.pad(taps, (outside_columns, outside_columns, outside_rows, outside_rows))
-    return full.unsqueeze(1)
+            taps = _tap_by_tap(x, grad, rows, columns, stride)
+    outside = (columns.first, kernel - 1 - columns.last, rows.first, kernel - 1 - rows.last)
+    return F.pad(taps, outside).unsqueeze(1)
 
 
-def _by_grouped_convolution(x: Tensor, grad: Tensor, rows: int, columns: int) -> Tensor:
+def _by_grouped_convolution(
+    x: Tensor, grad: Tensor, rows: Reach, columns: Reach, stride: int
+) -> Tensor:
     count, channels, height, width = x.shape
     images = x.contiguous().view(1, count * channels, height, width)
-    kernels = grad.contiguous().view(count * channels, 1, height, width)
-    each = F.conv2d(images, kernels, padding=(rows, columns), groups=count * channels)
-    return each.view(count, channels, 2 * rows + 1, 2 * columns + 1).sum(0)
+    images = F.pad(images, (columns.before, columns.after, rows.before, rows.after))
+    kernels = grad.contiguous().view(count * channels, 1, *grad.shape[2:])
+    each = F.conv2d(images, kernels, groups=count * channels, dilation=stride)
+    return each.view(count, channels, rows.taps, columns.taps).sum(0)
 
 
-def _tap_by_tap(x: Tensor, grad: Tensor, rows: int, columns: int) -> Tensor:
-    height, width = x.shape[2:]
-    padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, columns, columns, rows, rows))  # (N, H', W', C)
-    last = grad.permute(0, 2, 3, 1)  # (N, H, W, C)
+def _tap_by_tap(x: Tensor, grad: Tensor, rows: Reach, columns: Reach, stride: int) -> Tensor:
+    padding = (0, 0, columns.before, columns.after, rows.before, rows.after)
+    padded = F.pad(x.permute(0, 2, 3, 1), padding)  # (N, ., ., C)
+    last = grad.permute(0, 2, 3, 1)  # (N, H', W', C)
+    down, across = stride * (last.shape[1] - 1) + 1, stride * (last.shape[2] - 1) + 1
     taps = [
-        (padded[:, i : i + height, j : j + width] * last).sum((0, 1, 2))
-        for i in range(2 * rows + 1)
-        for j in range(2 * columns + 1)
+        (padded[:, i : i + down : stride, j : j + across : stride] * last).sum((0, 1, 2))
+        for i in range(rows.taps)
+        for j in range(columns.taps)
     ]
-    return torch.stack(taps, 1).view(-1, 2 * rows + 1, 2 * columns + 1)
+    return torch.stack(taps, 1).view(-1, rows.taps, columns.taps)
 
 
-def _torch_backward(x: Tensor, grad: Tensor, weight: Tensor, of: int) -> Tensor:
+def _torch_backward(x: Tensor, grad: Tensor, weight: Tensor, stride: int, of: int) -> Tensor:
     """torch's own gradient of the input (`of=0`) or of the weight (`of=1`)."""
     padding = [weight.shape[-1] // 2] * 2
     mask = [of == 0, of == 1, False]
     gradients = torch.ops.aten.convolution_backward(
-        grad, x, weight, None, [1, 1], padding, [1, 1], False, [0, 0], x.shape[1], mask
+        grad, x, weight, None, [stride] * 2, padding, [1, 1], False, [0, 0], x.shape[1], mask
     )
     result: Tensor = gradients[of]
     return result
@@ -97,46 +137,48 @@ def _torch_backward(x: Tensor, grad: Tensor, weight: Tensor, of: int) -> Tensor:
 
 class _Depthwise(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2, groups=x.shape[1])
+        ctx.stride = stride
+        padding, groups = weight.shape[-1] // 2, x.shape[1]
+        return F.conv2d(x, weight, bias, stride, padding, groups=groups)
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        kernel = weight.shape[-1]
-        grad_x = _torch_backward(x, grad, weight, 0) if ctx.needs_input_grad[0] else None
+        kernel, stride = weight.shape[-1], ctx.stride
+        grad_x = _torch_backward(x, grad, weight, stride, 0) if ctx.needs_input_grad[0] else None
         grad_weight = None
         if ctx.needs_input_grad[1]:
-            method = weight_gradient_method(kernel, x.shape[2], x.shape[3])
-            grad_weight = depthwise_weight_gradient(x, grad, kernel, method)
+            method = weight_gradient_method(kernel, stride, x.shape[2], x.shape[3])
+            grad_weight = depthwise_weight_gradient(x, grad, kernel, stride, method)
         grad_bias = grad.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None
-        return grad_x, grad_weight, grad_bias
+        return grad_x, grad_weight, grad_bias, None
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """`nn.Conv2d` with one group per channel; same parameters, same output, same gradients.
+    """`nn.Conv2d` with one group per channel, an odd kernel and half its size as padding; same
+    parameters, same output, same gradients.
 
-    On a CPU, in training, with stride 1 and where measurement says so, the weight gradient is
-    computed by `depthwise_weight_gradient`; everywhere else it is torch's.
+    On a CPU, in training and where measurement says so, the weight gradient is computed by
+    `depthwise_weight_gradient`; everywhere else it is torch's.
 
     Shape: (N, C, H, W) to (N, C, H', W').
     """
 
     def forward(self, x: Tensor) -> Tensor:
         if self._fast(x):
-            y: Tensor = _Depthwise.apply(x, self.weight, self.bias)
+            y: Tensor = _Depthwise.apply(x, self.weight, self.bias, self.stride[0])
             return y
         return super().forward(x)
 
     def _fast(self, x: Tensor) -> bool:
-        kernel = self.kernel_size[0]
+        shape = (self.kernel_size[0], self.stride[0], x.shape[2], x.shape[3])
         return (
             x.device.type == "cpu"
-            and self.stride == (1, 1)
             and self.weight.requires_grad
             and torch.is_grad_enabled()
             and not torch.is_autocast_enabled("cpu")
-            and weight_gradient_method(kernel, x.shape[2], x.shape[3]) != "torch"
+            and weight_gradient_method(*shape) != "torch"
         )

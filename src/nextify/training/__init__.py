@@ -1,0 +1,29 @@
+"""Training a run: optimiser, schedule, loop, evaluation, checkpoint."""
+
+from nextify.training.ema import WeightAverage, effective_decay
+from nextify.training.evaluate import Scores, calibration_error, evaluate
+from nextify.training.loop import Settings, augmentation, train, train_with_network, update
+from nextify.training.machine import default_device, environment
+from nextify.training.optimizer import make_optimizer, parameter_groups
+from nextify.training.schedule import learning_rate_at
+from nextify.training.state import State, generator_for
+
+__all__ = [
+    "Scores",
+    "Settings",
+    "State",
+    "WeightAverage",
+    "augmentation",
+    "calibration_error",
+    "default_device",
+    "effective_decay",
+    "environment",
+    "evaluate",
+    "generator_for",
+    "learning_rate_at",
+    "make_optimizer",
+    "parameter_groups",
+    "train",
+    "train_with_network",
+    "update",
+]

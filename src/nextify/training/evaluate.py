@@ -1,0 +1,106 @@
+"""What a network knows: accuracy, likelihood and calibration on the test images."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nextify.data import Dataset, ImageFiles, Images, batches
+from nextify.data.augment import evaluation_view
+from nextify.designs import Precision
+
+BINS = 15
+CURVE_IMAGES = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What one evaluation found; see `records.Result` for the units."""
+
+    accuracy: float
+    nll: float
+    calibration_error: float
+    correct: Tensor  # (N,) bool, on the CPU
+
+    @property
+    def packed(self) -> bytes:
+        """`correct` with one bit an image."""
+        return np.packbits(self.correct.numpy()).tobytes()
+
+
+def evaluate(
+    network: nn.Module,
+    dataset: Dataset,
+    images: Images | ImageFiles,
+    *,
+    device: torch.device | str = "cpu",
+    precision: Precision = "float32",
+    batch_size: int = 500,
+    workers: int = 0,
+) -> Scores:
+    """Score a network on labelled images.
+
+    The network's mode (training or evaluation) is left as it was found.
+    """
+    probabilities, losses, labels = [], [], []
+    for logits, truth in _logits(network, dataset, images, device, precision, batch_size, workers):
+        log_probability = F.log_softmax(logits.float(), 1)
+        probabilities.append(log_probability.exp().cpu())
+        losses.append(F.nll_loss(log_probability, truth, reduction="none").cpu())
+        labels.append(truth.cpu())
+    probability, truth = torch.cat(probabilities), torch.cat(labels)
+    confidence, predicted = probability.max(1)
+    correct = predicted == truth
+    return Scores(
+        accuracy=correct.double().mean().item(),
+        nll=torch.cat(losses).double().mean().item(),
+        calibration_error=calibration_error(confidence, correct),
+        correct=correct,
+    )
+
+
+@torch.inference_mode()
+def _logits(
+    network: nn.Module,
+    dataset: Dataset,
+    images: Images | ImageFiles,
+    device: torch.device | str,
+    precision: Precision,
+    batch_size: int,
+    workers: int,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    was_training = network.training
+    network.eval()
+    kind = torch.device(device).type
+    try:
+        for pixels, labels in batches(
+            images, batch_size, generator=None, device=device, workers=workers
+        ):
+            view = evaluation_view(pixels, dataset.image_size, dataset.mean, dataset.std)
+            with torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"):
+                yield network(view), labels
+    finally:
+        network.train(was_training)
+
+
+def calibration_error(confidence: Tensor, correct: Tensor) -> float:
+    """Expected calibration error with 15 equal-width bins (arXiv 1706.04599, equation 3).
+
+    The mean over images of |accuracy - mean confidence| of the image's bin; 0 to 1.
+
+    Args:
+        confidence: (N,) probability of the predicted class. correct: (N,) bool.
+    """
+    bins = (confidence.double() * BINS).ceil().long().clamp(1, BINS) - 1
+    gap = torch.zeros(BINS, dtype=torch.float64)
+    gap.index_add_(0, bins, correct.double() - confidence.double())
+    return (gap.abs().sum() / len(confidence)).item()
+
+
+def curve_images(images: Images | ImageFiles) -> Images | ImageFiles:
+    """About a thousand test images, evenly spread: enough for a curve, at little cost."""
+    step = max(1, len(images) // CURVE_IMAGES)
+    return images.take(torch.arange(0, len(images), step))

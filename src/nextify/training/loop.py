@@ -1,0 +1,259 @@
+"""Training one run: from a run and its data to a record."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nextify.data import Dataset, ImageFiles, Images, batches
+from nextify.data.augment import Augment, Mix
+from nextify.designs import Recipe, Run
+from nextify.errors import InputError
+from nextify.records import EpochPoint, Measured, Record, Result
+from nextify.training.evaluate import Scores, curve_images, evaluate
+from nextify.training.machine import (
+    be_deterministic,
+    default_device,
+    environment,
+    peak_memory,
+    start_memory_watch,
+)
+from nextify.training.optimizer import clip_gradient, set_learning_rate
+from nextify.training.schedule import learning_rate_at
+from nextify.training.state import State, restore, save, start
+
+# How often the loss is looked at: each look makes a GPU wait for it.
+CHECK_EVERY = 50
+
+
+class OnEpoch(Protocol):
+    """Called after each epoch, with the number of epochs done and of all."""
+
+    def __call__(self, epoch: int, epochs: int) -> None: ...
+
+
+class Diverged(Exception):
+    """The loss became infinite or not a number."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is carried out: nothing here changes what it computes.
+
+    Attributes:
+        device: where the network trains. workers: processes that decode streamed images.
+        checkpoint: file to write after each epoch and to go on from; None for none.
+        on_epoch, on_step: called as training goes on (`on_step` with the steps done and of all).
+        on_best: called with the state whenever the curve's accuracy is the best so far.
+    """
+
+    device: str = "cpu"
+    workers: int = 0
+    checkpoint: Path | None = None
+    on_epoch: OnEpoch | None = None
+    on_step: Callable[[int, int], None] | None = None
+    on_best: Callable[[State], None] | None = None
+
+
+def train(run: Run, dataset: Dataset, on_progress: OnEpoch | None = None) -> Record:
+    """Train a run and record what happened; what a study's workers call.
+
+    >>> record = train(Run(design=..., recipe=..., data=dataset.identity(), seed=0), dataset)
+    """
+    return train_with_network(run, dataset, Settings(default_device(), on_epoch=on_progress))[0]
+
+
+def train_with_network(run: Run, dataset: Dataset, settings: Settings) -> tuple[Record, State]:
+    """Train a run; the record, and the final state with the trained network.
+
+    A loss that is not finite ends the run with the outcome `diverged`.
+
+    Raises:
+        InputError: the data is not the run's, a batch is larger than the data, or a checkpoint
+            cannot be read or written.
+    """
+    if dict(run.data) != dataset.identity():
+        raise InputError(f"data set {dataset.name!r} is not the one that the run names; load it "
+                         "with the same arguments")  # fmt: skip
+    be_deterministic(settings.device)
+    start_memory_watch(settings.device)
+    state = start(run, dataset, settings.device)
+    if settings.checkpoint is not None and settings.checkpoint.exists():
+        restore(state, run, settings.checkpoint)
+    dataset_there = _moved(dataset, settings.device)
+    try:
+        _epochs(state, run, dataset_there, settings)
+    except Diverged as error:
+        return _record(run, state, settings, message=str(error)), state
+    began = time.perf_counter()
+    scores = _evaluate(state, run, dataset_there, dataset_there.test, settings)
+    state.evaluation_seconds += time.perf_counter() - began
+    if not math.isfinite(scores.nll):
+        message = "the loss on the test images is not finite"
+        return _record(run, state, settings, message=message), state
+    return _record(run, state, settings, scores), state
+
+
+def _moved(dataset: Dataset, device: str) -> Dataset:
+    """The data set with images in memory moved to the device."""
+    parts = {
+        name: part.to(device)
+        for name, part in (("train", dataset.train), ("test", dataset.test))
+        if isinstance(part, Images)
+    }
+    return replace(dataset, **parts)
+
+
+def _epochs(state: State, run: Run, dataset: Dataset, settings: Settings) -> None:
+    """Train from where the state stands to the last epoch."""
+    watched = curve_images(dataset.test)
+    while state.epoch < run.recipe.epochs:
+        began = time.perf_counter()
+        loss = _epoch(state, run, dataset, settings)
+        state.seconds += time.perf_counter() - began
+        began = time.perf_counter()
+        scores = _evaluate(state, run, dataset, watched, settings)
+        state.evaluation_seconds += time.perf_counter() - began
+        state.epoch += 1
+        rate = learning_rate_at(run.recipe, state.step - 1, state.steps_per_epoch)
+        state.curve.append(
+            EpochPoint(
+                epoch=state.epoch,
+                learning_rate=rate,
+                train_loss=loss,
+                accuracy=scores.accuracy,
+                images=len(watched),
+            )
+        )
+        _after_epoch(state, run, scores.accuracy, settings)
+
+
+def _after_epoch(state: State, run: Run, accuracy: float, settings: Settings) -> None:
+    if accuracy > state.best_accuracy:
+        state.best_accuracy, state.best_epoch = accuracy, state.epoch
+        if settings.on_best is not None:
+            settings.on_best(state)
+    if settings.checkpoint is not None:
+        save(state, run, settings.checkpoint)
+    if settings.on_epoch is not None:
+        settings.on_epoch(state.epoch, run.recipe.epochs)
+
+
+def _epoch(state: State, run: Run, dataset: Dataset, settings: Settings) -> float:
+    """One pass over the training images; the mean loss."""
+    recipe = run.recipe
+    augment = augmentation(recipe, dataset)
+    mix = Mix(
+        mixup=recipe.mixup,
+        cutmix=recipe.cutmix,
+        label_smoothing=recipe.label_smoothing,
+        classes=len(dataset.classes),
+    )
+    losses = []
+    for pixels, labels in batches(
+        dataset.train,
+        recipe.batch_size,
+        generator=state.generators["order"],
+        device=settings.device,
+        workers=settings.workers,
+        drop_last=True,
+    ):
+        images = augment(pixels, state.generators["augment"])
+        images, targets = mix(images, labels, state.generators["mix"])
+        losses.append(update(state, run, images, targets))
+        if len(losses) % CHECK_EVERY == 0:
+            _require_finite(losses[-CHECK_EVERY:], state.step)
+        if settings.on_step is not None:
+            settings.on_step(state.step, recipe.epochs * state.steps_per_epoch)
+    return _require_finite(losses, state.step)
+
+
+def update(state: State, run: Run, images: Tensor, targets: Tensor) -> Tensor:
+    """One optimiser step on a batch of images with soft targets; the loss, still on the device."""
+    recipe = run.recipe
+    set_learning_rate(state.optimizer, learning_rate_at(recipe, state.step, state.steps_per_epoch))
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=run.precision == "bfloat16"):
+        loss = F.cross_entropy(state.network(images), targets)
+    loss.backward()  # type: ignore[no-untyped-call]
+    clip_gradient(state.network.parameters(), recipe.gradient_clip)
+    state.optimizer.step()
+    state.optimizer.zero_grad(set_to_none=True)
+    if state.average is not None:
+        state.average.update(state.network)
+    state.step += 1
+    return loss.detach()
+
+
+def _require_finite(losses: list[Tensor], step: int) -> float:
+    """The mean loss, or `Diverged`."""
+    mean = torch.stack(losses).double().mean().item()
+    if not math.isfinite(mean):
+        raise Diverged(f"the training loss was not finite by step {step}")
+    return mean
+
+
+def augmentation(recipe: Recipe, dataset: Dataset) -> Augment:
+    """The recipe's augmentation for a data set. Streamed images come already cropped."""
+    streamed = isinstance(dataset.train, ImageFiles)
+    return Augment(
+        image_size=dataset.image_size,
+        crop="none" if streamed else recipe.crop,
+        flip=recipe.flip,
+        randaugment_magnitude=recipe.randaugment,
+        randaugment_probability=recipe.randaugment_probability,
+        erasing=recipe.random_erasing,
+        mean=dataset.mean,
+        std=dataset.std,
+    )
+
+
+def _evaluate(
+    state: State, run: Run, dataset: Dataset, images: Images | ImageFiles, settings: Settings
+) -> Scores:
+    return evaluate(
+        state.judged,
+        dataset,
+        images,
+        device=settings.device,
+        precision=run.precision,
+        workers=settings.workers,
+    )
+
+
+def _record(
+    run: Run, state: State, settings: Settings, scores: Scores | None = None, message: str = ""
+) -> Record:
+    curve = tuple(state.curve)
+    result = None
+    if scores is not None:
+        result = Result(
+            accuracy=scores.accuracy,
+            nll=scores.nll,
+            calibration_error=scores.calibration_error,
+            images=len(scores.correct),
+            correct=scores.packed,
+            curve=curve,
+            steps=state.step,
+        )
+    seen = state.step * run.recipe.batch_size
+    return Record(
+        key=run.key,
+        run=run.as_dict(),
+        outcome="diverged" if scores is None else "finished",
+        result=result,
+        curve=curve,
+        measured=Measured(
+            seconds=state.seconds,
+            evaluation_seconds=state.evaluation_seconds,
+            images_per_second=seen / state.seconds if state.seconds else 0.0,
+            peak_memory=peak_memory(settings.device),
+        ),
+        environment=environment(settings.device),
+        message=message,
+    )

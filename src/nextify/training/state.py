@@ -1,0 +1,144 @@
+"""Everything that changes while a run trains, and its way to disk and back."""
+
+import hashlib
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nextify.data import Dataset
+from nextify.designs import Run
+from nextify.errors import InputError
+from nextify.network import Network, build, initialise
+from nextify.records import EpochPoint
+from nextify.training.ema import WeightAverage, effective_decay
+from nextify.training.optimizer import make_optimizer
+
+FORMAT = 1
+_PURPOSES = ("order", "augment", "mix", "drop")
+
+
+def generator_for(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator of its own for each purpose, derived from the run's seed, so that a change of
+    one (say, more augmentation) leaves the draws of the others as they were."""
+    digest = hashlib.sha256(f"{purpose}:{seed}".encode()).digest()
+    return torch.Generator(device).manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+@dataclass
+class State:
+    """What changes while a run trains. `epoch` and `step` count what is done."""
+
+    network: Network
+    optimizer: torch.optim.Optimizer
+    average: WeightAverage | None
+    generators: dict[str, torch.Generator]
+    steps_per_epoch: int
+    epoch: int = 0
+    step: int = 0
+    curve: list[EpochPoint] = field(default_factory=list)
+    best_accuracy: float = -1.0
+    best_epoch: int = 0
+    seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+
+    @property
+    def judged(self) -> Network:
+        """The network that is evaluated and kept: the average where there is one."""
+        return self.network if self.average is None else self.average.network  # type: ignore[return-value]
+
+
+def start(run: Run, dataset: Dataset, device: torch.device | str) -> State:
+    """The state before the first step.
+
+    Raises:
+        InputError: if a batch is larger than the training set.
+    """
+    recipe = run.recipe
+    if recipe.batch_size > len(dataset.train):
+        raise InputError(
+            f"recipe field 'batch_size' is {recipe.batch_size}, but data set {dataset.name!r} has "
+            f"{len(dataset.train)} training images; set batch_size={len(dataset.train)} or less"
+        )
+    network = build(
+        run.design,
+        len(dataset.classes),
+        stochastic_depth=recipe.stochastic_depth,
+        device="cpu",
+    )
+    weights = generator_for(run.seed, "weights")
+    initialise(network, recipe.weight_init, weights, recipe.head_init_scale)
+    network = network.to(device).train()
+    steps_per_epoch = len(dataset.train) // recipe.batch_size
+    decay = effective_decay(recipe.ema_decay, recipe.epochs * steps_per_epoch)
+    generators = {name: generator_for(run.seed, name) for name in _PURPOSES[:-1]}
+    generators["drop"] = generator_for(run.seed, "drop", device)
+    average = WeightAverage(network, decay) if recipe.ema_decay > 0 else None
+    network.use_generator(generators["drop"])
+    return State(network, make_optimizer(network, recipe), average, generators, steps_per_epoch)
+
+
+def save(state: State, run: Run, path: Path) -> None:
+    """Write a checkpoint from which `restore` goes on bit for bit. Atomic: a kill at any moment
+    leaves the old checkpoint or the new one."""
+    values = {
+        "format": FORMAT,
+        "run": run.key,
+        "network": state.network.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
+        "average": None if state.average is None else state.average.network.state_dict(),
+        "generators": {name: g.get_state() for name, g in state.generators.items()},
+        "curve": [asdict(point) for point in state.curve],
+        "counters": {name: getattr(state, name) for name in _COUNTERS},
+    }
+    partial = path.with_suffix(".partial")
+    try:
+        with partial.open("wb") as file:
+            torch.save(values, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        reason = error.strerror or error
+        raise InputError(f"cannot write checkpoint {path}: {reason}; free space there or choose "
+                         "another folder with --output") from error  # fmt: skip
+
+
+_COUNTERS = ("epoch", "step", "best_accuracy", "best_epoch", "seconds", "evaluation_seconds")
+
+
+def restore(state: State, run: Run, path: Path) -> None:
+    """Set a fresh state to that of a checkpoint.
+
+    Raises:
+        InputError: if the file is no checkpoint, or one of another run.
+    """
+    values = _read(path)
+    if values.get("run") != run.key:
+        raise InputError(
+            f"checkpoint {path} belongs to another run (other design, recipe, data or seed); "
+            "use the same arguments, or another folder with --output"
+        )
+    state.network.load_state_dict(values["network"])
+    state.optimizer.load_state_dict(values["optimizer"])
+    if state.average is not None:
+        state.average.network.load_state_dict(values["average"])
+    for name, generator in state.generators.items():
+        generator.set_state(values["generators"][name])
+    state.curve = [EpochPoint(**point) for point in values["curve"]]
+    for name in _COUNTERS:
+        setattr(state, name, values["counters"][name])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for damaged files
+        raise InputError(f"cannot read checkpoint {path}: {type(error).__name__}; delete it to "
+                         "start again") from error  # fmt: skip
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise InputError(f"{path} is no checkpoint of this version; delete it to start again")
+    return values

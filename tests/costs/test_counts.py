@@ -1,0 +1,74 @@
+"""Costs against torch's own counters, on paths and on random subsets of the choices."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import subsets_of
+from torch.utils.flop_counter import FlopCounterMode
+
+from nextify.blueprint import draw
+from nextify.costs import cost
+from nextify.designs import Design, path
+from nextify.errors import InputError
+from nextify.network import assemble
+
+
+def assert_torch_counts_the_same(design: Design, image_size: tuple[int, int], classes: int) -> None:
+    counted = cost(design, image_size, classes)
+    network = assemble(draw(design, classes)).eval()
+    assert sum(p.numel() for p in network.parameters()) == counted.params
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        logits = network(torch.empty(1, 3, *image_size, device="meta"))
+    assert logits.shape == (1, classes)
+    assert counter.get_total_flops() == counted.flops == 2 * counted.macs
+
+
+@pytest.mark.parametrize("name", ["resnet50", "resnet200", "small"])
+def test_every_step(name):
+    p = path(name)
+    for step in p.all_steps():
+        assert_torch_counts_the_same(step.design, (p.image_size, p.image_size), p.classes)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "small"])
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_random_subsets(name, data):
+    design = data.draw(subsets_of(name))
+    side = st.integers(32, 80)
+    size = (data.draw(side), data.draw(side))
+    assert_torch_counts_the_same(design, size, data.draw(st.integers(1, 50)))
+
+
+@pytest.mark.parametrize("name", ["resnet50", "small"])
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_what_fits_runs_and_what_does_not_is_refused_with_a_remedy(name, data):
+    design = data.draw(subsets_of(name))
+    side = data.draw(st.integers(1, 40))
+    try:
+        cost(design, side)
+    except InputError as error:
+        message = str(error)
+        assert "are too small for this design with stem_stride=" in message
+        if "would fit" in message:
+            stride = int(message.split("; stem_stride=")[1].split()[0])
+            cost(replace(design, stem_stride=stride), side)
+        else:
+            cost(replace(design, stem_stride=1), int(message.split("at least ")[1].split()[0]))
+    else:
+        assemble(draw(design)).eval()(torch.empty(1, 3, side, side, device="meta"))
+
+
+@pytest.mark.parametrize("size", [0, -3, (0, 32)])
+def test_sizes_that_are_none(size):
+    with pytest.raises(InputError, match="image size is"):
+        cost(Design(), size)
+
+
+def test_classes_must_be_positive():
+    with pytest.raises(InputError, match="classes is 0; it must be at least 1"):
+        cost(Design(), classes=0)
