@@ -20,7 +20,8 @@ from nextify.report.style import BAND, BAR, BLUE, GREY, INK, ORANGE, PALE, Drawi
 
 _ROW = 0.265
 _TOP = 0.5
-_BOTTOM = 0.86
+_AXIS = 0.39  # from the last row to the key
+_LINE = 0.18  # of the key
 _SMALL = 7.0
 
 
@@ -49,7 +50,8 @@ _WITH_PAPER = _Layout(width=9.2, paper=(7.62, 0.66), paper_at=9.16)
 def step_figure(content: Content) -> Drawing:
     """Accuracy, differences and costs of every step, with the paper's accuracies where given."""
     layout = _WITH_PAPER if content.has_paper else _PLAIN
-    height = _TOP + _ROW * len(content.rows) + _BOTTOM
+    key = _TOP + _ROW * len(content.rows) + _AXIS
+    height = key + _LINE * (_key_lines(content, layout) + 1)
     with look.style():
         figure = Figure(figsize=(layout.width, height))
         page = _page(figure, layout, height)
@@ -60,7 +62,7 @@ def step_figure(content: Content) -> Drawing:
         if layout.paper:
             _paper(_panel(figure, layout.paper, height, content), content)
         _headings(page, layout, content)
-        _key(page, layout, height, content)
+        _key(page, layout, key, content)
         return look.drawn(figure, "steps", _description(content))
 
 
@@ -212,20 +214,25 @@ def _headings(page: Axes, layout: _Layout, content: Content) -> None:
     page.plot([0, layout.width], [_TOP] * 2, color=GREY, lw=0.6)
 
 
-def _key(page: Axes, layout: _Layout, height: float, content: Content) -> None:
+def _key(page: Axes, layout: _Layout, y: float, content: Content) -> None:
     """What the marks mean, drawn with the marks."""
-    start = layout.name + 0.05
-    y, x = height - 0.47, start
+    start = x = layout.name + 0.05
     for mark, text in _marks(content):
         words = page.text(x + 0.13, y, text, va="center_baseline", size=_SMALL)
         right = float(words.get_window_extent().transformed(page.transData.inverted()).x1)
         if right > layout.width:  # no room: on a second line
             right += start - x
-            y, x = y + 0.18, start
+            y, x = y + _LINE, start
             words.set_position((x + 0.13, y))
         page.plot(x, y, linestyle="none", **mark)
         x = right + 0.25
     page.text(layout.name, y + 0.2, _footnote(content), va="center", size=_SMALL, color=GREY)
+
+
+def _key_lines(content: Content, layout: _Layout) -> int:
+    """1 or 2, by a generous guess: the height must be known before text can be measured."""
+    wide = sum(0.38 + 0.061 * len(text) for _, text in _marks(content))
+    return 1 if layout.name + wide < layout.width else 2
 
 
 def _marks(content: Content) -> list[tuple[dict[str, Any], str]]:

@@ -86,7 +86,7 @@ def drawn(figure: Figure, name: str, description: str) -> Drawing:
     return Drawing(
         name=name,
         description=description,
-        svg=re.sub(r"\s*<!--.*?-->", "", svg, flags=re.DOTALL),
+        svg=re.sub(r"\s*<!(--.*?--|DOCTYPE[^>]*)>", "", svg, flags=re.DOTALL),
         png=_saved(figure, "png", dpi=_DPI, metadata={"Software": None}),
         pdf=_saved(figure, "pdf", metadata=dict.fromkeys(("CreationDate", "Creator", "Producer"))),
     )

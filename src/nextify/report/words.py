@@ -49,7 +49,7 @@ def meaning(content: Content) -> list[tuple[str, str]]:
         ("What could be found.", _resolution(content)),
         ("What an interval covers.", _population(content)),
         ("Noise.", _noise(content)),
-        ("Assumptions.", _assumptions(content)),
+        _assumptions(content),
         ("Order.", _ORDER),
         *_left_out(content),
     ]
@@ -87,7 +87,21 @@ def _found(content: Content) -> str:
     text += f"Judged all together (Holm’s correction), {len(firm)} of them stand"
     if firm and len(firm) < len(clear):
         text += f": {listed(firm)}"
-    return text + ". “Not resolved” does not mean “no effect”."
+    return f"{text}. {_with_images(clear)}“Not resolved” does not mean “no effect”."
+
+
+def _with_images(clear: list[Row]) -> str:
+    """Which of the clear differences an interval for new test images would not exclude."""
+    lost = [
+        row.name
+        for row in clear
+        if row.difference_wide_low is not None
+        and row.difference_wide_high is not None
+        and row.difference_wide_low <= 0 <= row.difference_wide_high
+    ]
+    if not lost:
+        return ""
+    return f"With new test images too, {listed(lost)} would no longer exclude zero. "
 
 
 def _resolution(content: Content) -> str:
@@ -101,7 +115,7 @@ def _resolution(content: Content) -> str:
     low, high = min(halves), max(halves)
     size = percent(high) if high - low < 0.005 else f"{percent(low)} to {percent(high)}"
     return (
-        f"With n = {content.sizes} runs a step, a difference had to be measured as at least "
+        f"With n = {content.sizes} runs a step, a measured difference had to reach "
         f"{size} points to be told from zero. Halving that takes four times as many seeds."
     )
 
@@ -124,14 +138,14 @@ def _noise(content: Content) -> str:
     if spread.within_sd is None:
         return "Unknown."
     text = (
-        f"Two runs of a step that differ only in the seed differ with a standard deviation of "
-        f"{_POINTS * spread.within_sd:.2f} points each (pooled over steps, "
+        "From seed to seed, a step’s accuracy varies with a standard deviation of "
+        f"{_POINTS * spread.within_sd:.2f} points (pooled over steps, "
         f"{spread.within_df:.1f} degrees of freedom"
     )
     if spread.residual_sd is not None:
         text += (
-            f"; {_POINTS * spread.residual_sd:.2f} with {spread.residual_df} once what a seed "
-            "does to all steps alike is taken out). "
+            f"); {_POINTS * spread.residual_sd:.2f} ({spread.residual_df}) once what a seed does "
+            "to all steps alike is taken out. "
         )
     else:
         text += "). "
@@ -153,29 +167,25 @@ def _pairing(spread: Spread) -> str:
     )
 
 
-def _assumptions(content: Content) -> str:
+def _assumptions(content: Content) -> tuple[str, str]:
     text = (
         "Scores are a step’s part plus a seed’s part plus normal noise with the same spread in "
-        "every step: a step’s own two or three runs would be too few to judge its spread by. "
+        "every step: a step’s own few runs are not enough to judge its spread by. "
     )
     uneven = content.steps.spread.uneven
     if uneven is None:
-        return text + "There are too few runs to check that."
-    row = content.rows[uneven.cell]
+        return "Assumptions.", text + "There are too few runs to check that."
+    name = content.rows[uneven.cell].name
     sizes = f"{_POINTS * uneven.sd:.2f} points against {_POINTS * uneven.others:.2f}"
     if not uneven.clearly:
-        return (
-            f"{text}No step’s spread clearly differs (most: {row.name}, {sizes}, corrected "
+        return "Assumptions.", (
+            f"{text}No step’s spread clearly differs (most: {name}, {sizes}, corrected "
             f"p = {uneven.p:.2f}), but so few runs would only show a large difference."
         )
-    return text + _uneven(row, sizes, uneven.p)
-
-
-def _uneven(row: Row, sizes: str, p: float) -> str:
-    return (
-        f"Warning: this does not hold. {row.name} varies more than the other steps ({sizes}; "
-        f"corrected p = {max(p, 0.0001):.1g}). Intervals that involve it are too narrow, the "
-        "others too wide. The columns “own” of steps.csv rest on each pair of steps alone."
+    return "Warning: an assumption does not hold.", (
+        f"{text}Here {name} varies more than the others ({sizes}; corrected "
+        f"p = {max(uneven.p, 0.0001):.1g}). Intervals that involve it are too narrow, the others "
+        "too wide. The columns difference_own_… of steps.csv rest on each pair of steps alone."
     )
 
 
