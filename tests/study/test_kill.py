@@ -163,6 +163,29 @@ def test_an_interrupt_ends_at_once_and_the_study_goes_on(folder, whole_group):
     assert determined(folder.study) == expected()
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
+def test_an_interrupt_while_workers_start_says_one_line(folder):
+    process = folder.start(seconds=20 * PATIENCE)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    until(lambda: len(children.read_text().split()) == 3, "the workers and a tracker are there")
+    os.killpg(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=PATIENCE)
+    assert said.startswith("interrupted: 0 of 6 runs are recorded")
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
+def test_workers_are_deaf_to_interrupts_from_birth(folder):
+    """A terminal sends Ctrl-C to every process; what it means is the supervisor's to decide."""
+    process = folder.start()
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    until(lambda: len(children.read_text().split()) == 3, "the workers and a tracker are there")
+    for child in children.read_text().split():
+        os.kill(int(child), signal.SIGINT)
+    said, _ = process.communicate(timeout=PATIENCE)
+    assert said == "finished=6 elsewhere=0 recorded=0\n"
+
+
 HOLD = "import sys; from pathlib import Path; from nextify.study.locks import RunLocks as L; " \
        "l = L(Path(sys.argv[1])); print(l.claim(sys.argv[2]), flush=True); input()"  # fmt: skip
 

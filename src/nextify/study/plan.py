@@ -39,7 +39,8 @@ def plan_path(
     before, after = _recipes(path, recipe_changes or {}, recipes)
     for one in (before, after):
         _require_batch(one, int(data["train"]))
-    cells = [_cell(step, before if at == 0 else after, data) for at, step in enumerate(path.steps)]
+    first, *others = path.steps
+    cells = (_cell(first, before, data), *(_cell(step, after, data) for step in others))
     return Plan(
         name=path.name,
         title=f"From {path.start_name} by {len(path.choices)} design choices on {data['name']}",
