@@ -5,7 +5,6 @@ from functools import cache
 from string import ascii_lowercase
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
 
 from nextify.report import details, numbers, words
 from nextify.report.content import Content
@@ -24,7 +23,7 @@ def page(content: Content, drawings: Mapping[str, Drawing], now: str | None) -> 
         content=content,
         plan=content.plan,
         rows=content.rows,
-        figures={name: Markup(drawing.inline) for name, drawing in drawings.items()},
+        figures={name: drawing.inline for name, drawing in drawings.items()},
         now=now,
         words=words,
         n=numbers,

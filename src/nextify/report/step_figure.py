@@ -22,7 +22,7 @@ _ROW = 0.265
 _TOP = 0.5
 _AXIS = 0.39  # from the last row to the key
 _LINE = 0.18  # of the key
-_SMALL = 7.0
+_SMALL = 7.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,18 @@ class _Layout:
 
 
 _PLAIN = _Layout(width=7.5)
-_WITH_PAPER = _Layout(width=9.2, paper=(7.62, 0.66), paper_at=9.16)
+_WITH_PAPER = _Layout(  # narrower panels, so that the type stays legible at an A4 page's width
+    width=8.55,
+    accuracy=(1.92, 1.55),
+    mean_at=3.92,
+    n_at=4.2,
+    difference=(4.34, 1.0),
+    difference_at=5.74,
+    macs=(5.86, 0.46),
+    params_at=6.92,
+    paper=(7.04, 0.62),
+    paper_at=8.5,
+)
 
 
 def step_figure(content: Content) -> Drawing:
@@ -83,6 +94,7 @@ def _panel(figure: Figure, place: tuple[float, float], height: float, content: C
     axes.set_ylim(rows - 0.5, -0.5)
     axes.set_yticks([])
     axes.patch.set_alpha(0)
+    axes.tick_params(labelsize=_SMALL)
     look.plain(axes)
     axes.xaxis.set_major_locator(MaxNLocator(5 if wide > 1.5 else 3, steps=[1, 2, 5, 10]))
     return axes
@@ -98,6 +110,7 @@ def _bands(page: Axes, layout: _Layout, rows: int) -> None:
 def _text_columns(page: Axes, layout: _Layout, content: Content) -> None:
     most = max(row.macs for row in content.rows)
     left, wide = layout.macs
+    any_sd = any(row.paper_sd is not None for row in content.rows)
     for row in content.rows:
         y = _TOP + (row.step + 0.5) * _ROW
         _text(page, layout.step_at, y, str(row.step), right=True, color=GREY)
@@ -112,7 +125,7 @@ def _text_columns(page: Axes, layout: _Layout, content: Content) -> None:
         _text(page, layout.params_at, y, large(row.params), right=True)
         if layout.paper and row.paper_accuracy is not None:
             sd = "" if row.paper_sd is None else f" ± {row.paper_sd:.2f}"
-            _text(page, layout.paper_at - 0.42, y, percent(row.paper_accuracy), right=True)
+            _text(page, layout.paper_at - 0.42 * any_sd, y, percent(row.paper_accuracy), right=True)
             _text(page, layout.paper_at, y, sd, right=True, color=GREY)
 
 
@@ -201,9 +214,10 @@ def _headings(page: Axes, layout: _Layout, content: Content) -> None:
         page.text(x, 0.14, text, ha=align, va="center", weight="bold")
         page.text(x, 0.32, under, ha=align, va="center", size=_SMALL, color=GREY)
 
-    head(layout.name, "Step", "each on top of the one before")
-    head(layout.accuracy[0], "Test accuracy, %", str(content.plan.data.get("name", "")))
-    head(layout.mean_at, "Mean", "%", "right")
+    head(layout.name, "Step", "each on the one before")
+    data = look.shortened(str(content.plan.data.get("name", "")), 26)
+    head(layout.accuracy[0], "Test accuracy, %", data)
+    head(layout.mean_at, "Mean, %", "", "right")
     head(layout.n_at, "n", "runs", "right")
     head(layout.difference[0], "Difference, points", "to the step before")
     left, wide = layout.macs
@@ -231,7 +245,7 @@ def _key(page: Axes, layout: _Layout, y: float, content: Content) -> None:
 
 def _key_lines(content: Content, layout: _Layout) -> int:
     """1 or 2, by a generous guess: the height must be known before text can be measured."""
-    wide = sum(0.38 + 0.061 * len(text) for _, text in _marks(content))
+    wide = sum(0.38 + 0.064 * len(text) for _, text in _marks(content))
     return 1 if layout.name + wide < layout.width else 2
 
 
@@ -240,11 +254,11 @@ def _marks(content: Content) -> list[tuple[dict[str, Any], str]]:
     last = content.rows[-1].recipe
     others = sorted({row.recipe for row in content.rows if row.recipe != last})
     verdicts = {row.verdict for row in content.rows}
+    several = any(row.n > 1 for row in content.rows)
     marks: list[tuple[bool, dict[str, Any], str]] = [
-        (True, {"marker": "o", "color": BLUE, "ms": 4.6}, "mean"),
+        (True, {"marker": "o", "color": BLUE, "ms": 4.6}, "mean" if several else "one run"),
         (bool(others), {"marker": "s", "color": BLUE, "ms": 4.6}, f"{', '.join(others)} recipe"),
-        (any(row.n > 1 for row in content.rows),
-         {"marker": "|", "color": INK, "ms": 7, "mew": 0.7}, "one run"),
+        (several, {"marker": "|", "color": INK, "ms": 7, "mew": 0.7}, "one run"),
         (content.has_intervals, {"marker": "_", "color": BLUE, "ms": 12, "mew": 2.2, "alpha": 0.55},
          "95 % interval, new seeds"),
         ("not resolved" in verdicts, {"marker": "o", "mfc": "white", "mec": BLUE, "ms": 4.2},

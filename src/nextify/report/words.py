@@ -20,7 +20,7 @@ def headline(content: Content) -> str:
         f"({percent(last.accuracy)} %): {signed(_POINTS * overall.value)} points"
     )
     if overall.interval is None:
-        return f"{ends}, with one seed and so without an interval."
+        return f"{ends}; too few runs for an interval."
     low, high = _POINTS * overall.interval.low, _POINTS * overall.interval.high
     return f"{ends}, 95 % interval {span(low, high)}."
 
@@ -41,7 +41,7 @@ def meaning(content: Content) -> list[tuple[str, str]]:
     if not content.has_intervals:
         return [
             ("No intervals.", _one_seed(content)),
-            ("Order.", _ORDER),
+            *_order(content),
             *_left_out(content),
         ]
     return [
@@ -50,15 +50,18 @@ def meaning(content: Content) -> list[tuple[str, str]]:
         ("What an interval covers.", _population(content)),
         ("Noise.", _noise(content)),
         _assumptions(content),
-        ("Order.", _ORDER),
+        *_order(content),
         *_left_out(content),
     ]
 
 
-_ORDER = (
-    "A difference belongs to its place in the path: the same choices in another order would give "
-    "other differences, because choices act on one another. It is not the choice's own worth."
-)
+def _order(content: Content) -> list[tuple[str, str]]:
+    text = (
+        "A difference belongs to its place in the path: the same choices in another order would "
+        "give other differences, because choices act on one another. It is not the choice’s own "
+        "worth."
+    )
+    return [("Order.", text)] if len(content.rows) > 1 else []
 
 
 def _one_seed(content: Content) -> str:
@@ -76,7 +79,7 @@ def _one_seed(content: Content) -> str:
 def _found(content: Content) -> str:
     tested = [row for row, _ in content.compared if row.difference_interval]
     if not tested:
-        return "No two neighbouring steps can be compared yet."
+        return "There is no difference with an interval yet."
     clear = [row for row in tested if row.verdict in ("up", "down")]
     names = [f"{row.name} ({signed(row.difference)})" for row in clear]
     chance = 0.05 * len(tested)
@@ -111,7 +114,7 @@ def _resolution(content: Content) -> str:
         if row.difference_interval
     ]
     if not halves:
-        return "Nothing yet: a comparison needs two neighbouring steps with finished runs."
+        return "Nothing yet: that takes neighbouring steps with two finished runs each."
     low, high = min(halves), max(halves)
     size = percent(high) if high - low < 0.005 else f"{percent(low)} to {percent(high)}"
     return (
@@ -209,13 +212,14 @@ def _left_out(content: Content) -> list[tuple[str, str]]:
 
 def interval_caption(content: Content) -> str:
     """What the marks of the main figure stand for."""
+    paper = " Far right, what the paper reports for ImageNet." if content.has_paper else ""
     if not content.has_intervals:
         return (
             f"Each dot is one run (n = {content.sizes}): no interval is possible. Left, test "
-            "accuracy; right, the difference to the step before."
+            f"accuracy; right, the difference to the step before.{paper}"
         )
     return (
         f"Left, test accuracy: a dot for the mean of n = {content.sizes} runs, a thin line for "
         "each run, a bar for the 95 % interval over new seeds. Right, the difference to the step "
-        "before with its interval: filled where it excludes zero, hollow where it does not."
+        f"before with its interval: filled where it excludes zero, hollow where it does not.{paper}"
     )
