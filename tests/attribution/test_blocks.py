@@ -76,21 +76,21 @@ def test_equal_scores_are_not_a_spread_of_zero():
 def test_coverage_of_differences(seeds, correlation):
     """95 % within four Monte-Carlo standard errors, also with runs missing at random."""
     generator = np.random.default_rng([seeds, int(10 * correlation)])
-    studies = tables(generator, 1500, cells=8, seeds=seeds, correlation=correlation)
+    studies = tables(generator, 1000, cells=8, seeds=seeds, correlation=correlation)
     studies[:, 5, -1] = np.nan
     covered = [
         interval.low <= 0.01 <= interval.high
         for scores in studies
         for interval in [_interval(fit(scores), 4, 5)]
     ]
-    assert np.mean(covered) == pytest.approx(0.95, abs=4 * np.sqrt(0.95 * 0.05 / 1500))
+    assert np.mean(covered) == pytest.approx(0.95, abs=4 * np.sqrt(0.95 * 0.05 / 1000))
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.6])
 def test_coverage_of_means(correlation):
     """Satterthwaite's degrees of freedom are approximate: two points are granted for that."""
     generator = np.random.default_rng(int(10 * correlation))
-    studies = tables(generator, 1500, cells=8, seeds=3, correlation=correlation)
+    studies = tables(generator, 1000, cells=8, seeds=3, correlation=correlation)
     intervals = [fit(scores).mean(2)[1] for scores in studies]
     covered = np.mean([each.low <= 0.82 <= each.high for each in intervals])
-    assert covered == pytest.approx(0.95, abs=0.02 + 4 * np.sqrt(0.95 * 0.05 / 1500))
+    assert covered == pytest.approx(0.95, abs=0.02 + 4 * np.sqrt(0.95 * 0.05 / 1000))

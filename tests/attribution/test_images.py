@@ -18,7 +18,7 @@ def _study(generator, seeds, images, sd_seed, sd_image, sd_both):
 
 def test_the_image_component_is_unbiased():
     generator = np.random.default_rng(0)
-    found = [image_variance(_study(generator, 2, 300, 0.1, 0.2, 0.3)) for _ in range(800)]
+    found = [image_variance(_study(generator, 2, 300, 0.1, 0.2, 0.3)) for _ in range(500)]
     assert np.mean(found) == pytest.approx(0.2**2 / 300, rel=0.05)
 
 
@@ -26,12 +26,12 @@ def test_the_image_component_is_unbiased():
 def test_wide_intervals_cover_new_seeds_and_new_images(sd_image):
     generator = np.random.default_rng(1)
     covered = 0
-    for _ in range(2000):
+    for _ in range(1000):
         table = _study(generator, 3, 200, 0.02, sd_image, 0.3)
         runs = table.mean(axis=1)
         half = student(2) * runs.std(ddof=1) / np.sqrt(3)
         covered += abs(runs.mean()) <= widened(half, image_variance(table))
-    assert covered / 2000 > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 2000)
+    assert covered / 1000 > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 1000)
 
 
 def test_never_narrower_than_for_new_seeds():
