@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import subsets_of
 from torch.utils.flop_counter import FlopCounterMode
 
 from nextify.blueprint import draw
@@ -14,6 +13,7 @@ from nextify.costs import cost
 from nextify.designs import Design, path
 from nextify.errors import InputError
 from nextify.network import assemble
+from strategies import subsets_of
 
 
 def assert_torch_counts_the_same(design: Design, image_size: tuple[int, int], classes: int) -> None:

@@ -82,6 +82,7 @@ def _conv(design: Design, inputs: int, outputs: int, *, normed: bool, **shape: i
 def _stem(design: Design) -> Layers:
     normed = design.norms == "every" or design.downsampling == "separate"
     width, stride = design.widths[0], design.stem_stride
+    shape: dict[str, int]
     if design.stem == "patchify":
         shape = {"kernel": stride, "stride": stride}
     elif stride == 1:

@@ -8,7 +8,6 @@ enough to check at the door and to read from a command line without a framework.
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
-from functools import cache
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -17,7 +16,9 @@ from nextify.errors import InputError, unknown
 T = TypeVar("T")
 
 
-@cache
+_HINTS: dict[type, dict[str, Any]] = {}
+
+
 def hints(kind: type) -> dict[str, Any]:
     """The fields of a dataclass with their types.
 
@@ -25,8 +26,10 @@ def hints(kind: type) -> dict[str, Any]:
     >>> hints(Design)["kernel_size"]
     <class 'int'>
     """
-    known = get_type_hints(kind)
-    return {field.name: known[field.name] for field in fields(kind)}
+    if kind not in _HINTS:  # reading annotations takes longer than checking a design
+        known = get_type_hints(kind)
+        _HINTS[kind] = {field.name: known[field.name] for field in fields(kind)}
+    return _HINTS[kind]
 
 
 def describe(hint: Any) -> str:
@@ -103,14 +106,23 @@ def check(instance: Any, positive: Iterable[str] = (), not_negative: Iterable[st
 def with_fields(instance: T, changes: Mapping[str, Any]) -> T:
     """A copy with some fields changed; an unknown field is an `InputError` with the nearest name.
 
-    Lists become tuples, so that values read from JSON fit.
+    Lists become tuples, so that values read from JSON fit, and whole numbers become floats where
+    the field is one.
     """
     known = hints(type(instance))
     for name in changes:
         if name not in known:
             raise unknown(f"{type(instance).__name__.lower()} field", name, known)
-    tidy = {k: tuple(v) if isinstance(v, list) else v for k, v in changes.items()}
+    tidy = {name: _tidy(value, known[name]) for name, value in changes.items()}
     return replace(instance, **tidy)  # type: ignore[type-var]
+
+
+def _tidy(value: Any, hint: Any) -> Any:
+    """The one form of equal values, so that equal designs and recipes make equal runs."""
+    if isinstance(value, list):
+        value = tuple(value)
+    takes_float = hint is float or (get_origin(hint) is UnionType and float in get_args(hint))
+    return float(value) if takes_float and type(value) is int else value
 
 
 def read_fields(texts: Iterable[str], *kinds: type) -> list[dict[str, Any]]:

@@ -86,12 +86,12 @@ RESNET200 = Path(
 SMALL = Path(
     name="small",
     start_name="small ResNet",
-    start=Design(depths=(1, 2, 2, 1), widths=(16, 32, 64, 128), stem_stride=2),
+    start=Design(depths=(1, 2, 1), widths=(16, 32, 64)),
     choices=(
-        Choice("stage ratio", {"depths": (1, 1, 3, 1)}),
+        Choice("stage ratio", {"depths": (1, 3, 1)}),
         Choice("patchify stem", {"stem": "patchify"}),
         Choice("depthwise conv", {"spatial": "depthwise"}),
-        Choice("increase width", {"widths": (24, 48, 96, 192)}),
+        Choice("increase width", {"widths": (24, 48, 96)}),
         Choice("inverted bottleneck", {"bottleneck": "inverted"}),
         Choice("spatial conv first", {"spatial_position": "first"}),
         Choice("kernel size 7", {"kernel_size": 7}),

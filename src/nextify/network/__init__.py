@@ -6,10 +6,12 @@ from nextify.network.depthwise import (
     depthwise_weight_gradient,
     weight_gradient_method,
 )
+from nextify.network.files import Card, load_network, save_network
 from nextify.network.initialise import WeightInit, initialise
 from nextify.network.modules import Network, StochasticDepth
 
 __all__ = [
+    "Card",
     "DepthwiseConv2d",
     "Network",
     "StochasticDepth",
@@ -18,5 +20,7 @@ __all__ = [
     "build",
     "depthwise_weight_gradient",
     "initialise",
+    "load_network",
+    "save_network",
     "weight_gradient_method",
 ]

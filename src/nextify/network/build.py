@@ -27,6 +27,7 @@ from nextify.network.modules import (
     ChannelNorm,
     Classifier,
     Network,
+    PointwiseConv2d,
     Pool,
     ResidualBlock,
     Scale,
@@ -62,7 +63,7 @@ def build(
     by_design: WeightInit = "he_normal" if design.norm == "batch" else "trunc_normal"
     network = network.to_empty(device="cpu")
     initialise(network, weight_init or by_design, torch.Generator().manual_seed(seed))
-    return network.to(device=device, memory_format=torch.channels_last)
+    return network.to(memory_format=torch.channels_last).to(device)
 
 
 def assemble(blueprint: Blueprint, stochastic_depth: float = 0.0) -> Network:
@@ -95,11 +96,16 @@ def _block(block: Block, drop_probability: float) -> ResidualBlock:
     )
 
 
+def _conv_kind(conv: Conv) -> type[nn.Conv2d]:
+    if 1 < conv.groups == conv.inputs:
+        return DepthwiseConv2d
+    return PointwiseConv2d if conv.kernel == 1 and conv.groups == 1 else nn.Conv2d
+
+
 def _module(layer: Layer) -> nn.Module:
     match layer:
         case Conv():
-            kind = DepthwiseConv2d if 1 < layer.groups == layer.inputs else nn.Conv2d
-            return kind(
+            return _conv_kind(layer)(
                 layer.inputs,
                 layer.outputs,
                 layer.kernel,

@@ -144,7 +144,7 @@ class _Depthwise(torch.autograd.Function):
         return F.conv2d(x, weight, bias, stride, padding, groups=groups)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         kernel, stride = weight.shape[-1], ctx.stride

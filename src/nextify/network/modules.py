@@ -18,6 +18,23 @@ class ChannelNorm(nn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+class PointwiseConv2d(nn.Conv2d):
+    """A 1 x 1 `nn.Conv2d`; on a CPU computed as the matrix product that it is.
+
+    In channels_last memory a map is a matrix of positions by channels, and the plain product saves
+    the convolution's set-up: training small networks is 5 to 15 % faster (benchmarks/pointwise.py).
+
+    Shape: (N, C, H, W) to (N, C', ceil(H / stride), ceil(W / stride)).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type != "cpu":
+            return super().forward(x)
+        down, across = self.stride
+        positions = x[:, :, ::down, ::across].permute(0, 2, 3, 1)
+        return F.linear(positions, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+
+
 class Scale(nn.Module):
     """Layer scale: a learned factor per channel (arXiv 2103.17239): (N, C, H, W) to the same."""
 

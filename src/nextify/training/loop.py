@@ -21,6 +21,7 @@ from nextify.training.machine import (
     be_deterministic,
     default_device,
     environment,
+    keep_freed_memory,
     peak_memory,
     start_memory_watch,
 )
@@ -82,6 +83,7 @@ def train_with_network(run: Run, dataset: Dataset, settings: Settings) -> tuple[
         raise InputError(f"data set {dataset.name!r} is not the one that the run names; load it "
                          "with the same arguments")  # fmt: skip
     be_deterministic(settings.device)
+    keep_freed_memory()
     start_memory_watch(settings.device)
     state = start(run, dataset, settings.device)
     if settings.checkpoint is not None and settings.checkpoint.exists():
@@ -102,12 +104,11 @@ def train_with_network(run: Run, dataset: Dataset, settings: Settings) -> tuple[
 
 def _moved(dataset: Dataset, device: str) -> Dataset:
     """The data set with images in memory moved to the device."""
-    parts = {
-        name: part.to(device)
-        for name, part in (("train", dataset.train), ("test", dataset.test))
-        if isinstance(part, Images)
-    }
-    return replace(dataset, **parts)
+    train, test = (
+        part.to(device) if isinstance(part, Images) else part
+        for part in (dataset.train, dataset.test)
+    )
+    return replace(dataset, train=train, test=test)
 
 
 def _epochs(state: State, run: Run, dataset: Dataset, settings: Settings) -> None:

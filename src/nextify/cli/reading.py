@@ -1,0 +1,192 @@
+"""The commands that answer at once: path, designs, cost, show, recipe. No torch."""
+
+from argparse import Namespace
+from dataclasses import asdict
+from typing import Any
+
+from nextify.blueprint import as_text, draw
+from nextify.cli.show import print_json, print_table
+from nextify.costs import Cost, cost
+from nextify.designs import FAMILIES, RECIPES, Design, Path, Recipe, Step, design, path, recipe
+from nextify.designs.fields import hints, read_fields
+from nextify.errors import InputError
+
+
+def run(options: Namespace) -> int:
+    """Carry out one of the reading commands."""
+    return {
+        "path": _path,
+        "designs": _designs,
+        "cost": _cost,
+        "show": _show,
+        "recipe": _recipe,
+    }[options.command](options)
+
+
+def design_from(name: str, overrides: list[str]) -> Design:
+    """A design from a name and `FIELD=VALUE` texts."""
+    (fields,) = read_fields(overrides, Design)
+    return design(name, **fields)
+
+
+def image_size(text: str | None, default: int) -> int | tuple[int, int]:
+    """Pixels from `"224"` or `"224x320"` (height x width)."""
+    if text is None:
+        return default
+    try:
+        sides = [int(part) for part in text.lower().replace("×", "x").split("x")]
+    except ValueError:
+        sides = []
+    if len(sides) not in (1, 2) or min(sides) < 1:
+        raise InputError(f"--image-size is {text!r}; give pixels, as 224 or 224x320")
+    return sides[0] if len(sides) == 1 else (sides[0], sides[1])
+
+
+def _path(options: Namespace) -> int:
+    (fields,) = read_fields(options.overrides, Design)
+    chosen = path(options.name).with_design_fields(fields)
+    size = image_size(options.image_size, chosen.image_size)
+    classes = options.classes if options.classes is not None else chosen.classes
+    is_papers = not fields and size == 224 and classes == 1000
+    steps = [(step, cost(step.design, size, classes)) for step in chosen.all_steps()]
+    if options.json:
+        print_json([_step_values(step, counted) for step, counted in steps])
+        return 0
+    _print_path(chosen, steps, size, classes, is_papers)
+    return 0
+
+
+def _step_values(step: Step, counted: Cost) -> dict[str, Any]:
+    paper = step.paper
+    return {
+        "step": step.name,
+        "variant": step.variant,
+        "changed": step.changed,
+        "recipe": step.recipe,
+        "design": asdict(step.design),
+        "params": counted.params,
+        "macs": counted.macs,
+        "paper_gmacs": paper.gmacs if paper else None,
+        "paper_accuracy": paper.accuracy if paper else None,
+        "paper_accuracy_sd": paper.sd if paper else None,
+        "note": paper.note if paper else "",
+    }
+
+
+def _print_path(
+    chosen: Path,
+    steps: list[tuple[Step, Cost]],
+    size: int | tuple[int, int],
+    classes: int,
+    is_papers: bool,
+) -> None:
+    has_paper = any(step.paper for step, _ in steps)
+    side = f"{size}x{size}" if isinstance(size, int) else f"{size[0]}x{size[1]}"
+    print(f"{chosen.name}: {side} pixels, {classes} classes\n")
+    head = ["step", "what changed", "params", "GMACs"]
+    head += ["paper GMACs", "paper top-1"] if has_paper else []
+    notes: list[str] = []
+    rows = []
+    for step, counted in steps:
+        name = f"({step.name})" if step.variant else step.name
+        row = [name, step.changed, f"{counted.params:,}", f"{counted.macs / 1e9:.3f}"]
+        rows.append(row + (_paper_cells(step, notes) if has_paper else []))
+    print_table(head, rows)
+    print()
+    if any(step.variant for step, _ in steps):
+        print("Steps in brackets were tried and not kept.")
+    if has_paper:
+        print("paper: arXiv 2201.03545, Tables 10 and 11, ImageNet-1K; its FLOPs count MACs.")
+    if has_paper and not is_papers:
+        print("The paper's numbers are for 224x224 pixels, 1000 classes and its own designs.")
+    for text in notes:
+        print(text)
+
+
+def _paper_cells(step: Step, notes: list[str]) -> list[str]:
+    if step.paper is None:
+        return ["", ""]
+    mark = ""
+    if step.paper.note:
+        mark = "*" * (len(notes) + 1)
+        notes.append(f"{mark} {step.paper.note}.")
+    spread = f" ± {step.paper.sd:.2f}" if step.paper.sd is not None else ""
+    return [f"{step.paper.gmacs:.2f}{mark}", f"{step.paper.accuracy:.2f}{spread}"]
+
+
+def _designs(options: Namespace) -> int:
+    size = image_size(options.image_size, 224)
+    classes = 1000 if options.classes is None else options.classes
+    found = {name: (one, cost(one, size, classes)) for name, one in FAMILIES.items()}
+    if options.json:
+        print_json(
+            [
+                {"name": name, "design": asdict(one), "params": c.params, "macs": c.macs}
+                for name, (one, c) in found.items()
+            ]
+        )
+        return 0
+    rows = [
+        [name, _text(one.depths), _text(one.widths), f"{c.params:,}", f"{c.macs / 1e9:.3f}"]
+        for name, (one, c) in found.items()
+    ]
+    print_table(["design", "depths", "widths", "params", "GMACs"], rows)
+    return 0
+
+
+def _cost(options: Namespace) -> int:
+    chosen = design_from(options.design, options.overrides)
+    classes = 1000 if options.classes is None else options.classes
+    counted = cost(chosen, image_size(options.image_size, 224), classes)
+    if options.json:
+        print_json({"design": asdict(chosen), "flops": counted.flops, **asdict(counted)})
+        return 0
+    parts = counted.layers if options.layers else counted.sections
+    rows = [
+        [
+            part.name,
+            "x".join(map(str, part.shape)),
+            f"{part.params:,}",
+            f"{part.params / counted.params:.1%}",
+            f"{part.macs / 1e6:,.2f}",
+            f"{part.macs / counted.macs:.1%}",
+        ]
+        for part in parts
+    ]
+    total = ["total", "", f"{counted.params:,}", "100%", f"{counted.macs / 1e6:,.2f}", "100%"]
+    height, width = counted.image_size
+    print(f"{options.design}: {height}x{width} pixels, {classes} classes\n")
+    print_table(["part", "output", "params", "share", "M MACs", "share"], [*rows, total])
+    print("\nMACs of convolutions and linear layers for one image; FLOPs are twice that.")
+    return 0
+
+
+def _show(options: Namespace) -> int:
+    blueprint = draw(design_from(options.design, options.overrides), options.classes)
+    if options.json:
+        print_json(asdict(blueprint))
+    else:
+        print(as_text(blueprint))
+    return 0
+
+
+def _recipe(options: Namespace) -> int:
+    if options.name is None:
+        if options.json:
+            print_json({name: asdict(one) for name, one in RECIPES.items()})
+        else:
+            names = list(RECIPES)
+            table = [[f, *(_text(getattr(RECIPES[n], f)) for n in names)] for f in hints(Recipe)]
+            print_table(["field", *names], table)
+        return 0
+    (fields,) = read_fields(options.overrides, Recipe)
+    chosen = recipe(options.name, **fields)
+    if options.json:
+        print_json(asdict(chosen))
+    else:
+        print_table(["field", "value"], [[f, _text(getattr(chosen, f))] for f in hints(Recipe)])
+    return 0
+
+
+def _text(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,136 @@
+"""The commands study and report."""
+
+import shlex
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from nextify.cli.show import note, print_json, print_table
+from nextify.designs import Design, Recipe, path
+from nextify.designs.fields import read_fields
+from nextify.errors import InputError
+from nextify.records import Plan
+from nextify.report import ReportFiles, write_report
+
+
+def run(options: Namespace) -> int:
+    """Carry out study or report."""
+    return _report(options) if options.command == "report" else _study(options)
+
+
+def _report(options: Namespace) -> int:
+    file = Path(options.file)
+    files = write_report(file, options.output or report_folder(file))
+    if options.json:
+        print_json(_file_values(files))
+    else:
+        print(f"report: {files.html}")
+    return 0
+
+
+def report_folder(file: Path) -> Path:
+    """Where a study's report goes by default: beside it, under its name."""
+    return file.with_name(f"{file.stem}-report")
+
+
+def _study(options: Namespace) -> int:
+    from nextify.data import load
+    from nextify.study import WorkerSetup, execute, plan_path, progress_on
+
+    if options.seeds < 1:
+        raise InputError(f"--seeds is {options.seeds}; it must be at least 1")
+    design_fields, recipe_fields = read_fields(options.overrides, Design, Recipe)
+    chosen = path(options.path).with_design_fields(design_fields)
+    where = {
+        "source": options.data,
+        "image_size": options.image_size,
+        "split_seed": options.split_seed,
+        "skip_unreadable": options.skip_unreadable,
+        "train_limit": options.train_limit,
+    }
+    dataset = load(**where)
+    plan = plan_path(
+        chosen,
+        data=dataset.identity(),
+        data_source=dataset.source,
+        seeds=range(options.first_seed, options.first_seed + options.seeds),
+        recipe_changes=recipe_fields,
+        precision=options.precision,
+        command=command_line(options),
+    )
+    if options.plan:
+        return _show_plan(plan, options.json)
+    file = Path(options.file or f"runs/{chosen.name}-{dataset.name}.study")
+    if options.file is None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    del dataset  # the workers load it for themselves
+    summary = execute(
+        plan,
+        file,
+        WorkerSetup(**where),
+        workers=options.workers,
+        progress=progress_on(sys.stderr),
+        retry_failed=options.retry_failed,
+    )
+    files = write_report(file, options.report or report_folder(file))
+    if options.json:
+        print_json({**summary.as_dict(), "study": str(file), **_file_values(files)})
+        return 0
+    _say(summary, file, files)
+    return 0
+
+
+def command_line(options: Namespace) -> str:
+    """What a user types to repeat a study elsewhere: the arguments that change its results."""
+    words = ["nextify", "study", options.path, *options.overrides]
+    for name, default in (
+        ("data", "embedded"),
+        ("image_size", None),
+        ("split_seed", 0),
+        ("train_limit", None),
+        ("seeds", 2),
+        ("first_seed", 0),
+        ("precision", "float32"),
+    ):
+        value = getattr(options, name)
+        if value != default:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    if options.skip_unreadable:
+        words.append("--skip-unreadable")
+    return shlex.join(words)
+
+
+def _show_plan(plan: Plan, as_json: bool) -> int:
+    if as_json:
+        print_json(plan.as_dict())
+        return 0
+    rows = [
+        [cell.name, cell.changed, cell.recipe_name, f"{cell.params:,}", f"{cell.macs / 1e6:,.2f}"]
+        for cell in plan.cells
+    ]
+    print_table(["step", "what changed", "recipe", "params", "M MACs"], rows)
+    cells, seeds = len(plan.cells), len(plan.seeds)
+    images = sum(cell.recipe.epochs for cell in plan.cells) * seeds * int(plan.data["train"])
+    print(
+        f"\n{cells} steps x {seeds} seeds = {cells * seeds} runs, {images:,} training images seen"
+    )
+    return 0
+
+
+def _say(summary: Any, file: Path, files: ReportFiles) -> None:
+    for setback in (*summary.failures, *summary.divergences):
+        note(f"{setback.step}, seed {setback.seed}: {setback.message}")
+    print(
+        f"{summary.done} of {summary.planned} runs recorded in {file} "
+        f"({summary.failed} failed, {summary.diverged} diverged in this start)"
+    )
+    print(f"report: {files.html}")
+
+
+def _file_values(files: ReportFiles) -> dict[str, Any]:
+    return {
+        "report": str(files.html),
+        "csv": str(files.csv),
+        "figures": [str(figure) for figure in files.figures],
+    }

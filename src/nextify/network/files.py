@@ -1,0 +1,107 @@
+"""A trained network as one file: weights, and all that is needed to use them.
+
+The file is in the safetensors format, which holds no code. Its metadata carries the design, the
+names of the classes and the preprocessing, so that images can be classified with nothing else.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from nextify.blueprint import draw
+from nextify.designs import Design
+from nextify.designs.fields import with_fields
+from nextify.errors import InputError
+from nextify.network.build import assemble
+from nextify.network.modules import Network
+
+FORMAT = "nextify-network-1"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Card:
+    """What belongs to a network's weights.
+
+    Attributes:
+        classes: names, in the order of the outputs.
+        image_size: side in pixels. mean, std: per channel in [0, 1].
+        about: how it was trained (run, accuracy), for people.
+    """
+
+    design: Design
+    classes: tuple[str, ...]
+    image_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    about: dict[str, Any]
+
+
+def save_network(network: Network, card: Card, path: Path) -> None:
+    """Write weights and card to one file, whole or not at all.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    metadata = {"format": FORMAT, "card": json.dumps(asdict(card))}
+    tensors = {name: entry.contiguous().cpu() for name, entry in network.state_dict().items()}
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(save(tensors, metadata))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise InputError(
+            f"cannot write network {path}: {error.strerror or error}; choose another folder"
+        ) from error
+
+
+def load_network(path: Path) -> tuple[Network, Card]:
+    """A network in evaluation mode on the CPU, and its card.
+
+    Raises:
+        InputError: no such file, no network file, or weights that are not its design's.
+    """
+    if path.is_dir():
+        path = path / "network.safetensors"
+    if not path.exists():
+        raise InputError(f"network file {path} does not exist; `nextify train` makes one")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"cannot read network file {path}: {error}") from error
+    card = _card(metadata, path)
+    network = assemble(draw(card.design, len(card.classes)))
+    expected = {name: (tuple(e.shape), e.dtype) for name, e in network.state_dict().items()}
+    found = {name: (tuple(e.shape), e.dtype) for name, e in tensors.items()}
+    if expected != found:
+        wrong = sorted(n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n))
+        raise InputError(
+            f"network file {path}: {len(wrong)} weights do not fit its design, the first "
+            f"{wrong[0]!r}; the file is damaged or was edited"
+        )
+    network.load_state_dict(tensors, assign=True)
+    return network.to(memory_format=torch.channels_last).eval(), card
+
+
+def _card(metadata: dict[str, str], path: Path) -> Card:
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"{path} is no network file of nextify (format {FORMAT!r} expected)")
+    try:
+        values: dict[str, Any] = json.loads(metadata["card"])
+        design = with_fields(Design(), values.pop("design"))
+        tidy: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return Card(design=design, **tidy)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"network file {path} has a damaged card: {error}") from error
