@@ -88,7 +88,8 @@ def _studying(commands: "argparse._SubParsersAction[Parser]") -> None:
     study.add_argument("--seeds", type=int, default=2, metavar="N", help="runs a step (default: 2)")
     study.add_argument("--first-seed", type=int, default=0, metavar="S", help="default: 0")
     study.add_argument("--workers", type=int, metavar="N", help="default: one per core or GPU")
-    study.add_argument("--precision", default="float32", choices=("float32", "bfloat16"))
+    study.add_argument("--precision", choices=("float32", "bfloat16"),
+                       help="default: bfloat16 on a GPU, else float32")  # fmt: skip
     study.add_argument("--report", metavar="DIR", help="report folder (default: beside the file)")
     study.add_argument("--retry-failed", action="store_true", help="run again what failed")
     study.add_argument("--plan", action="store_true", help="show the plan, and train nothing")

@@ -37,6 +37,7 @@ def report_folder(file: Path) -> Path:
 def _study(options: Namespace) -> int:
     from nextify.data import load
     from nextify.study import WorkerSetup, execute, plan_path, progress_on
+    from nextify.training import default_device
 
     if options.seeds < 1:
         raise InputError(f"--seeds is {options.seeds}; it must be at least 1")
@@ -50,6 +51,8 @@ def _study(options: Namespace) -> int:
         "train_limit": options.train_limit,
     }
     dataset = load(**where)
+    if options.precision is None:
+        options.precision = "bfloat16" if default_device() == "cuda" else "float32"
     plan = plan_path(
         chosen,
         data=dataset.identity(),

@@ -16,15 +16,15 @@ class Design:
 
     >>> Design().depths
     (3, 4, 6, 3)
-    >>> Design(spatial="deptwise")
+    >>> Design(kernel_size=4)
     Traceback (most recent call last):
     ...
-    nextify.errors.InputError: design field 'spatial' is 'deptwise'; it must be one of dense, depthwise
+    nextify.errors.InputError: design field 'kernel_size' is 4; it must be odd (3 or 5)
 
     Fields (section of arXiv 2201.03545 that varies each):
         depths: residual blocks in each stage (2.2).
         widths: channels of the *narrow* part of the blocks in each stage (2.3, 2.4).
-        stem: 7 x 7 convolution and max pooling, or one convolution of non-overlapping patches (2.2).
+        stem: 7 x 7 convolution and max pooling, or a convolution of non-overlapping patches (2.2).
         stem_stride: how much smaller the stem makes the image. Not in the paper: 2 and 1 adapt a
             design to small images.
         spatial: the block's spatial convolution mixes channels (dense) or not (2.3).
@@ -67,6 +67,6 @@ class Design:
             )
         if self.kernel_size % 2 == 0:
             raise InputError(
-                f"design field 'kernel_size' is {self.kernel_size}; it must be odd, so that the "
-                f"map keeps its size ({self.kernel_size - 1} or {self.kernel_size + 1})"
+                f"design field 'kernel_size' is {self.kernel_size}; it must be odd "
+                f"({self.kernel_size - 1} or {self.kernel_size + 1})"
             )

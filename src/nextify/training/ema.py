@@ -12,8 +12,13 @@ class WeightAverage:
     After n updates every floating-point entry of the state (batch-norm statistics too, as in timm
     and in the official ConvNeXt code) is  d^n start + (1 - d) sum over i of d^(n - i) w_i.
 
-    >>> average = WeightAverage(network, decay=0.999)
+    >>> network = nn.Linear(1, 1, bias=False)
+    >>> _ = nn.init.constant_(network.weight, 1.0)
+    >>> average = WeightAverage(network, decay=0.9)
+    >>> _ = nn.init.constant_(network.weight, 2.0)
     >>> average.update(network)
+    >>> average.network.weight.item()  # 0.9 * 1 + 0.1 * 2
+    1.100000023841858
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:

@@ -65,7 +65,13 @@ class Settings:
 def train(run: Run, dataset: Dataset, on_progress: OnEpoch | None = None) -> Record:
     """Train a run and record what happened; what a study's workers call.
 
-    >>> record = train(Run(design=..., recipe=..., data=dataset.identity(), seed=0), dataset)
+    >>> from nextify.data import load
+    >>> from nextify.designs import design, recipe
+    >>> images = load("embedded", train_limit=64)
+    >>> run = Run(design=design("convnext-mini"), data=images.identity(),
+    ...           recipe=recipe("modern-small", epochs=1))
+    >>> train(run, images).outcome
+    'finished'
     """
     return train_with_network(run, dataset, Settings(default_device(), on_epoch=on_progress))[0]
 

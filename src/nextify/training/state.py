@@ -60,7 +60,8 @@ def start(run: Run, dataset: Dataset, device: torch.device | str) -> State:
     if recipe.batch_size > len(dataset.train):
         raise InputError(
             f"recipe field 'batch_size' is {recipe.batch_size}, but data set {dataset.name!r} has "
-            f"{len(dataset.train)} training images; set batch_size={len(dataset.train)} or less"
+            f"{len(dataset.train)} training images; set batch_size={min(64, len(dataset.train))}, "
+            "say"
         )
     network = build(
         run.design,
