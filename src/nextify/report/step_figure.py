@@ -149,7 +149,11 @@ def _accuracies(axes: Axes, content: Content) -> None:
     last = content.rows[-1].recipe
     path = [math.nan if row.accuracy is None else row.accuracy for row in content.rows]
     axes.plot(path, range(len(path)), color=PALE, lw=1.0, zorder=1)  # broken where there is none
+    start = axes.get_xlim()[0]
     for row, accuracy in content.scored:
+        # A bar, as in the paper's figure; pale, because it does not start at 0 and its length
+        # says nothing: the dot and its interval do.
+        axes.barh(row.step, accuracy - start, left=start, height=0.5, color=BAR, zorder=0)
         seeds = [value for value in row.accuracies if value is not None]
         if row.n > 1:
             axes.plot(seeds, [row.step] * row.n, "|", color=INK, ms=7, mew=0.7, zorder=3)
@@ -272,7 +276,7 @@ def _marks(content: Content) -> list[tuple[dict[str, Any], str]]:
 
 
 def _footnote(content: Content) -> str:
-    axis = "The accuracy axis does not start at 0."
+    axis = "The accuracy axis, and so the bars, do not start at 0."
     if content.has_intervals:
         return f"n = {content.sizes} runs a step; spread pooled over steps. {axis}"
     return f"n = {content.sizes}: too few runs for an interval. {axis}"
