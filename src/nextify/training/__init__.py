@@ -2,7 +2,14 @@
 
 from nextify.training.ema import WeightAverage, effective_decay
 from nextify.training.evaluate import Scores, calibration_error, evaluate
-from nextify.training.loop import Settings, augmentation, train, train_with_network, update
+from nextify.training.loop import (
+    Settings,
+    augmentation,
+    default_loaders,
+    train,
+    train_with_network,
+    update,
+)
 from nextify.training.machine import default_device, environment
 from nextify.training.optimizer import make_optimizer, parameter_groups
 from nextify.training.schedule import learning_rate_at
@@ -16,6 +23,7 @@ __all__ = [
     "augmentation",
     "calibration_error",
     "default_device",
+    "default_loaders",
     "effective_decay",
     "environment",
     "evaluate",

@@ -1,6 +1,7 @@
 """Training one run: from a run and its data to a record."""
 
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -73,7 +74,17 @@ def train(run: Run, dataset: Dataset, on_progress: OnEpoch | None = None) -> Rec
     >>> train(run, images).outcome
     'finished'
     """
-    return train_with_network(run, dataset, Settings(default_device(), on_epoch=on_progress))[0]
+    device = default_device()
+    settings = Settings(device, default_loaders(dataset, device), on_epoch=on_progress)
+    return train_with_network(run, dataset, settings)[0]
+
+
+def default_loaders(dataset: Dataset, device: str) -> int:
+    """How many processes decode images: none for images in memory; for streamed ones none on a
+    CPU, whose cores train, and a GPU's share of the cores (at most 8) on a GPU."""
+    if isinstance(dataset.train, Images) or torch.device(device).type != "cuda":
+        return 0
+    return max(1, min(8, (os.cpu_count() or 1) // torch.cuda.device_count()))
 
 
 def train_with_network(run: Run, dataset: Dataset, settings: Settings) -> tuple[Record, State]:
