@@ -7,28 +7,35 @@ import sys
 from collections.abc import Sequence
 
 from nextify.cli.parser import make_parser
+from nextify.cli.show import discard_output, finish_output, note, prepare_output
 from nextify.errors import InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
+    prepare_output()
     try:
-        return _run(list(sys.argv[1:] if arguments is None else arguments))
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        finish_output()
     except InputError as error:
-        print(f"nextify: {error}", file=sys.stderr)
+        # File names may hold line breaks.
+        note(f"nextify: {'⏎'.join(str(error).splitlines())}")
         return 2
     except BrokenPipeError:
-        # The reader (`| head`) has what it wanted. Nothing more can be written, also not at exit.
-        sys.stdout = None
+        discard_output()  # the reader (`| head`) has what it wanted
         return 0
     except KeyboardInterrupt as interrupt:
-        print(f"nextify: {interrupt or 'interrupted'}", file=sys.stderr)
+        note(f"nextify: {interrupt or 'interrupted'}")
         return 130
+    return code
 
 
 def _run(arguments: list[str]) -> int:
     parser = make_parser()
-    options = parser.parse_args(arguments)
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit as end:  # --help and --version
+        return int(end.code or 0)
     match options.command:
         case None:
             parser.print_help()

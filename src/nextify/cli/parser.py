@@ -1,24 +1,99 @@
 """The command line's grammar. Reading it imports nothing heavy."""
 
 import argparse
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
 
 from nextify import __version__
 from nextify.errors import InputError, unknown
 
 OVERRIDES = "fields to change, as stem_stride=2 or epochs=20"
 DATA = "'embedded', a public data set by name, or a folder of images"
+SEEDS = 2**63  # seeds are below this
+MOST_PIXELS = 1 << 14  # a side; far beyond any image that a classifier sees
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are `InputError`s in one line, with the nearest command."""
+    """An argument parser whose errors are `InputError`s in one line, with the nearest name.
+
+    Options are not abbreviated: a script that says `--see` would break with the next option.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message} (see `{self.prog} --help`)")
+        raise InputError(f"{message.removeprefix('argument ')} (see `{self.prog} --help`)")
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         if action.choices is not None and value not in action.choices:
             raise unknown(str(action.metavar or action.dest), str(value), map(str, action.choices))
+
+
+class Command(Parser):
+    """A command's parser: options may stand before, between and after its other arguments."""
+
+    _is_mixing = False
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        if self._is_mixing:  # argparse calls this method from within the next one
+            return super().parse_known_args(args, namespace)
+        self._is_mixing = True
+        try:
+            found, left = self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_mixing = False
+        if left:
+            raise self._unexpected(left)
+        return found, left
+
+    def _unexpected(self, left: list[str]) -> InputError:
+        option = next((text for text in left if text.startswith("-")), None)
+        if option is None:
+            return InputError(f"unexpected argument {left[0]!r}; see `{self.prog} --help`")
+        known = [name for name in self._option_string_actions if name.startswith("--")]
+        return unknown(f"option of `{self.prog}`:", option.partition("=")[0], known)
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Reads a whole number within bounds, for an option's `type`."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if not least <= value <= most:
+            limit = "2^63 - 1" if most == SEEDS - 1 else f"{most:,}"
+            raise argparse.ArgumentTypeError(
+                f"it is {text!r}; give a whole number from {least} to {limit}"
+            )
+        return value
+
+    return read
+
+
+def pixels(text: str) -> int | tuple[int, int]:
+    """Reads `"224"` or `"224x320"` (height x width), for an option's `type`."""
+    try:
+        sides = [int(part) for part in text.lower().replace("×", "x").split("x")]
+    except ValueError:
+        sides = []
+    if len(sides) not in (1, 2) or not 1 <= min(sides) <= max(sides) <= MOST_PIXELS:
+        raise argparse.ArgumentTypeError(
+            f"it is {text!r}; give pixels, as 224 or 224x320, at most {MOST_PIXELS:,}"
+        )
+    return sides[0] if len(sides) == 1 else (sides[0], sides[1])
+
+
+def filled(text: str) -> str:
+    """Reads a text that is not empty, for an option's `type`: an empty one is a slip of a script
+    (`--output "$UNSET"`) and not a wish for the default."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; give a value or leave the option out")
+    return text
 
 
 def make_parser() -> Parser:
@@ -29,14 +104,14 @@ def make_parser() -> Parser:
         epilog="A design is a name plus any of its fields: convnext-tiny stem_stride=2.",
     )
     parser.add_argument("--version", action="version", version=f"nextify {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="command", parser_class=Parser)
+    commands = parser.add_subparsers(dest="command", metavar="command", parser_class=Command)
     _reading(commands)
     _training(commands)
     _studying(commands)
     return parser
 
 
-def _reading(commands: "argparse._SubParsersAction[Parser]") -> None:
+def _reading(commands: "argparse._SubParsersAction[Command]") -> None:
     path = commands.add_parser("path", help="the steps from ResNet to ConvNeXt, with their costs")
     path.add_argument("name", help="resnet50, resnet200 or small")
     _overrides(path)
@@ -49,7 +124,7 @@ def _reading(commands: "argparse._SubParsersAction[Parser]") -> None:
     cost.add_argument("--layers", action="store_true", help="per layer, not only per stage")
     show = commands.add_parser("show", help="the layers of a design")
     _design(show)
-    show.add_argument("--classes", type=int, default=1000, help="outputs (default: 1000)")
+    _classes(show)
     recipe = commands.add_parser("recipe", help="a training recipe, field by field")
     recipe.add_argument("name", nargs="?", help="classic, modern, classic-small or modern-small")
     _overrides(recipe)
@@ -57,79 +132,106 @@ def _reading(commands: "argparse._SubParsersAction[Parser]") -> None:
         _json(command)
 
 
-def _training(commands: "argparse._SubParsersAction[Parser]") -> None:
+def _training(commands: "argparse._SubParsersAction[Command]") -> None:
     train = commands.add_parser("train", help="train one network")
     _design(train)
     _data(train)
     train.add_argument("--recipe", default="modern", help="by name (default: modern)")
-    train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--output", metavar="DIR", help="where the network goes (default: runs/...)")
+    train.add_argument("--seed", type=whole(0, SEEDS - 1), default=0, help="default: 0")
+    train.add_argument("--output", type=filled, metavar="DIR",
+                       help="where the network goes (default: runs/...)")  # fmt: skip
     _machine(train)
     evaluate = commands.add_parser("evaluate", help="score a trained network on test images")
-    evaluate.add_argument("network", help="a network file, or the folder that train made")
+    evaluate.add_argument(
+        "network", type=filled, help="a network file, or the folder that train made"
+    )
     _data(evaluate)
     _machine(evaluate)
     predict = commands.add_parser("predict", help="classify images")
-    predict.add_argument("network", help="a network file, or the folder that train made")
-    predict.add_argument("images", nargs="+", help="image files or folders of them")
-    predict.add_argument("--top", type=int, default=3, help="classes an image (default: 3)")
+    predict.add_argument(
+        "network", type=filled, help="a network file, or the folder that train made"
+    )
+    predict.add_argument("images", nargs="+", type=filled, help="image files or folders of them")
+    predict.add_argument("--top", type=whole(1, 10**6), default=3, metavar="N",
+                         help="classes an image (default: 3)")  # fmt: skip
     predict.add_argument("--skip-unreadable", action="store_true", help="leave out, and count")
-    predict.add_argument("--device", help="cpu or cuda (default: a GPU where there is one)")
+    _device(predict)
     for command in (train, evaluate, predict):
         _json(command)
 
 
-def _studying(commands: "argparse._SubParsersAction[Parser]") -> None:
+def _studying(commands: "argparse._SubParsersAction[Command]") -> None:
     study = commands.add_parser("study", help="train every step of a path, and report")
     study.add_argument("path", help="small, resnet50 or resnet200")
     _overrides(study)
     _data(study)
-    study.add_argument("--file", metavar="FILE", help="study file (default: runs/PATH-DATA.study)")
-    study.add_argument("--seeds", type=int, default=2, metavar="N", help="runs a step (default: 2)")
-    study.add_argument("--first-seed", type=int, default=0, metavar="S", help="default: 0")
-    study.add_argument("--workers", type=int, metavar="N", help="default: one per core or GPU")
+    study.add_argument("--file", type=filled, metavar="FILE",
+                       help="study file (default: runs/PATH-DATA.study)")  # fmt: skip
+    study.add_argument("--seeds", type=whole(1, 1000), default=2, metavar="N",
+                       help="runs a step (default: 2)")  # fmt: skip
+    study.add_argument("--first-seed", type=whole(0, SEEDS - 1000), default=0, metavar="S",
+                       help="default: 0")  # fmt: skip
+    study.add_argument("--workers", type=whole(1, 1024), metavar="N",
+                       help="default: one per core or GPU")  # fmt: skip
     study.add_argument("--precision", choices=("float32", "bfloat16"),
                        help="default: bfloat16 on a GPU, else float32")  # fmt: skip
-    study.add_argument("--report", metavar="DIR", help="report folder (default: beside the file)")
+    study.add_argument("--report", type=filled, metavar="DIR",
+                       help="report folder (default: beside the file)")  # fmt: skip
     study.add_argument("--retry-failed", action="store_true", help="run again what failed")
     study.add_argument("--plan", action="store_true", help="show the plan, and train nothing")
     report = commands.add_parser("report", help="write the report of a study")
-    report.add_argument("file", help="study file")
-    report.add_argument("--output", metavar="DIR", help="folder (default: beside the file)")
+    report.add_argument("file", type=filled, help="study file")
+    report.add_argument("--output", type=filled, metavar="DIR",
+                        help="folder (default: beside the file)")  # fmt: skip
     for command in (study, report):
         _json(command)
 
 
-def _design(command: Parser) -> None:
+def _design(command: Command) -> None:
     command.add_argument("design", help="name of a design (`nextify designs` lists them)")
     _overrides(command)
 
 
-def _overrides(command: Parser) -> None:
-    command.add_argument("overrides", nargs="*", metavar="FIELD=VALUE", help=OVERRIDES)
+def _overrides(command: Command) -> None:
+    command.add_argument("overrides", nargs="*", default=[], metavar="FIELD=VALUE", help=OVERRIDES)
 
 
-def _sizes(command: Parser) -> None:
-    command.add_argument("--image-size", metavar="N[xM]", help="pixels; one side, or HxW")
-    command.add_argument("--classes", type=int, help="outputs of the classifier")
+def _sizes(command: Command) -> None:
+    command.add_argument("--image-size", type=pixels, metavar="N[xM]",
+                         help="pixels; one side, or HxW")  # fmt: skip
+    _classes(command)
 
 
-def _data(command: Parser) -> None:
+def _classes(command: Command) -> None:
+    command.add_argument("--classes", type=whole(1, 10**9), metavar="N",
+                         help="outputs of the classifier")  # fmt: skip
+
+
+def _data(command: Command) -> None:
     command.add_argument("--data", default="embedded", help=f"{DATA} (default: embedded)")
-    command.add_argument("--image-size", type=int, metavar="N", help="pixels a side")
-    command.add_argument("--split-seed", type=int, default=0, help="of a folder without a test set")
-    command.add_argument("--train-limit", type=int, metavar="N", help="use N training images")
+    command.add_argument("--image-size", type=whole(1, MOST_PIXELS), metavar="N",
+                         help="pixels a side")  # fmt: skip
+    command.add_argument("--split-seed", type=whole(0, SEEDS - 1), default=0, metavar="S",
+                         help="draws the test images of a folder without any")  # fmt: skip
+    command.add_argument("--train-limit", type=whole(1, 10**9), metavar="N",
+                         help="use N training images")  # fmt: skip
     command.add_argument("--skip-unreadable", action="store_true", help="leave out, and count")
 
 
-def _machine(command: Parser) -> None:
-    command.add_argument("--device", help="cpu or cuda (default: a GPU where there is one)")
+def _machine(command: Command) -> None:
+    _device(command)
     command.add_argument("--precision", choices=("float32", "bfloat16"),
                          help="default: bfloat16 on a GPU, else float32")  # fmt: skip
-    command.add_argument("--threads", type=int, metavar="N", help="processor threads")
-    command.add_argument("--loaders", type=int, default=2, metavar="N",
+    command.add_argument("--threads", type=whole(1, 1024), metavar="N",
+                         help="processor threads")  # fmt: skip
+    command.add_argument("--loaders", type=whole(0, 1024), default=2, metavar="N",
                          help="processes that decode images that do not fit memory")  # fmt: skip
 
 
-def _json(command: Parser) -> None:
+def _device(command: Command) -> None:
+    command.add_argument("--device", type=filled,
+                         help="cpu or cuda (default: a GPU where there is one)")  # fmt: skip
+
+
+def _json(command: Command) -> None:
     command.add_argument("--json", action="store_true", help="print JSON, for programs")

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nextify.blueprint import as_text, draw
-from nextify.cli.show import print_json, print_table
+from nextify.cli.show import print_json, print_table, say
 from nextify.costs import Cost, cost
 from nextify.designs import FAMILIES, RECIPES, Design, Path, Recipe, Step, design, path, recipe
 from nextify.designs.fields import hints, read_fields
@@ -29,23 +29,10 @@ def design_from(name: str, overrides: list[str]) -> Design:
     return design(name, **fields)
 
 
-def image_size(text: str | None, default: int) -> int | tuple[int, int]:
-    """Pixels from `"224"` or `"224x320"` (height x width)."""
-    if text is None:
-        return default
-    try:
-        sides = [int(part) for part in text.lower().replace("×", "x").split("x")]
-    except ValueError:
-        sides = []
-    if len(sides) not in (1, 2) or min(sides) < 1:
-        raise InputError(f"--image-size is {text!r}; give pixels, as 224 or 224x320")
-    return sides[0] if len(sides) == 1 else (sides[0], sides[1])
-
-
 def _path(options: Namespace) -> int:
     (fields,) = read_fields(options.overrides, Design)
     chosen = path(options.name).with_design_fields(fields)
-    size = image_size(options.image_size, chosen.image_size)
+    size = options.image_size or chosen.image_size
     classes = options.classes if options.classes is not None else chosen.classes
     is_papers = not fields and size == 224 and classes == 1000
     steps = [(step, cost(step.design, size, classes)) for step in chosen.all_steps()]
@@ -82,25 +69,26 @@ def _print_path(
 ) -> None:
     has_paper = any(step.paper for step, _ in steps)
     side = f"{size}x{size}" if isinstance(size, int) else f"{size[0]}x{size[1]}"
-    print(f"{chosen.name}: {side} pixels, {classes} classes\n")
-    head = ["step", "what changed", "params", "GMACs"]
+    say(f"{chosen.name}: {side} pixels, {classes} classes\n")
+    unit, scale = ("GMACs", 1e9) if steps[0][1].macs >= 1e9 else ("M MACs", 1e6)
+    head = ["step", "what changed", "params", unit]
     head += ["paper GMACs", "paper top-1"] if has_paper else []
     notes: list[str] = []
     rows = []
     for step, counted in steps:
         name = f"({step.name})" if step.variant else step.name
-        row = [name, step.changed, f"{counted.params:,}", f"{counted.macs / 1e9:.3f}"]
+        row = [name, step.changed, f"{counted.params:,}", f"{counted.macs / scale:.3f}"]
         rows.append(row + (_paper_cells(step, notes) if has_paper else []))
     print_table(head, rows)
-    print()
+    say("")
     if any(step.variant for step, _ in steps):
-        print("Steps in brackets were tried and not kept.")
+        say("Steps in brackets were tried and not kept.")
     if has_paper:
-        print("paper: arXiv 2201.03545, Tables 10 and 11, ImageNet-1K; its FLOPs count MACs.")
+        say("paper: arXiv 2201.03545, Tables 10 and 11, ImageNet-1K; its FLOPs count MACs.")
     if has_paper and not is_papers:
-        print("The paper's numbers are for 224x224 pixels, 1000 classes and its own designs.")
+        say("The paper's numbers are for 224x224 pixels, 1000 classes and its own designs.")
     for text in notes:
-        print(text)
+        say(text)
 
 
 def _paper_cells(step: Step, notes: list[str]) -> list[str]:
@@ -115,9 +103,9 @@ def _paper_cells(step: Step, notes: list[str]) -> list[str]:
 
 
 def _designs(options: Namespace) -> int:
-    size = image_size(options.image_size, 224)
+    size = options.image_size or 224
     classes = 1000 if options.classes is None else options.classes
-    found = {name: (one, cost(one, size, classes)) for name, one in FAMILIES.items()}
+    found = {name: (one, _cost_of(name, one, size, classes)) for name, one in FAMILIES.items()}
     if options.json:
         print_json(
             [
@@ -134,10 +122,17 @@ def _designs(options: Namespace) -> int:
     return 0
 
 
+def _cost_of(name: str, one: Design, size: int | tuple[int, int], classes: int) -> Cost:
+    try:
+        return cost(one, size, classes)
+    except InputError as error:
+        raise InputError(f"{name}: {error} (see `nextify cost {name}`)") from None
+
+
 def _cost(options: Namespace) -> int:
     chosen = design_from(options.design, options.overrides)
     classes = 1000 if options.classes is None else options.classes
-    counted = cost(chosen, image_size(options.image_size, 224), classes)
+    counted = cost(chosen, options.image_size or 224, classes)
     if options.json:
         print_json({"design": asdict(chosen), "flops": counted.flops, **asdict(counted)})
         return 0
@@ -155,18 +150,19 @@ def _cost(options: Namespace) -> int:
     ]
     total = ["total", "", f"{counted.params:,}", "100%", f"{counted.macs / 1e6:,.2f}", "100%"]
     height, width = counted.image_size
-    print(f"{options.design}: {height}x{width} pixels, {classes} classes\n")
+    say(f"{options.design}: {height}x{width} pixels, {classes} classes\n")
     print_table(["part", "output", "params", "share", "M MACs", "share"], [*rows, total])
-    print("\nMACs of convolutions and linear layers for one image; FLOPs are twice that.")
+    say("\nMACs of convolutions and linear layers for one image; FLOPs are twice that.")
     return 0
 
 
 def _show(options: Namespace) -> int:
-    blueprint = draw(design_from(options.design, options.overrides), options.classes)
+    classes = 1000 if options.classes is None else options.classes
+    blueprint = draw(design_from(options.design, options.overrides), classes)
     if options.json:
         print_json(asdict(blueprint))
     else:
-        print(as_text(blueprint))
+        say(as_text(blueprint))
     return 0
 
 

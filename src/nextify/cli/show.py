@@ -1,25 +1,83 @@
-"""Tables and JSON on standard output."""
+"""Answers on standard output: text, tables and JSON; notes on standard error."""
 
 import json
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from io import TextIOWrapper
 from typing import Any
+
+from nextify.errors import InputError
+
+# For terminals and pipes that are not Unicode.
+_PLAIN = str.maketrans(
+    {"─": "-", "→": "->", "±": "+-", "≈": "~", "×": "x", "–": "-", "…": "...", "·": "."}
+)
+
+
+def prepare_output() -> None:
+    """Let standard output take every text: what it cannot encode is written as an escape."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def say(text: str) -> None:
+    """A line of the answer, on standard output.
+
+    Raises:
+        BrokenPipeError: the reader has gone.
+        InputError: it cannot be written (a full disk).
+    """
+    _written(lambda: print(printable(text)))
+
+
+def finish_output() -> None:
+    """Write what is still buffered. Raises as `say` does."""
+    if sys.stdout is not None:
+        _written(sys.stdout.flush)
+
+
+def discard_output() -> None:
+    """Give up standard output, also what is buffered, which Python would write at its exit."""
+    with suppress(OSError), open(os.devnull, "w") as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), sys.stdout.fileno())
+
+
+def printable(text: str) -> str:
+    """A text with plain stand-ins for arrows and lines, where standard output is not Unicode."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return text.translate(_PLAIN)
+    return text
 
 
 def print_json(values: Any) -> None:
-    """One JSON document."""
-    print(json.dumps(values, indent=2, ensure_ascii=False))
+    """One JSON document, in ASCII: it survives every terminal, pipe and file name."""
+    say(json.dumps(values, indent=2))
 
 
-def print_table(
-    head: Sequence[str], rows: Iterable[Sequence[str]], *, notes: Iterable[str] = ()
-) -> None:
+def _written(write: Callable[[], object]) -> None:
+    try:
+        write()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_output()
+        raise InputError(
+            f"standard output cannot be written: {error.strerror}; free space there or send it "
+            "somewhere else"
+        ) from error
+
+
+def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table for people: columns of numbers to the right, names to the left.
 
     A plain grid and not rich's table: rich would cut columns on a narrow terminal or in a pipe,
     and takes longer to import than the whole answer.
     """
-    table = [list(head), *(list(row) for row in rows)]
+    table = [[printable(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[at]) for row in table) for at in range(len(head))]
     numeric = [all(_is_number(row[at]) for row in table[1:]) for at in range(len(head))]
     for index, row in enumerate(table):
@@ -27,11 +85,9 @@ def print_table(
             cell.rjust(width) if number else cell.ljust(width)
             for cell, width, number in zip(row, widths, numeric, strict=True)
         )
-        print("  ".join(cells).rstrip())
+        say("  ".join(cells).rstrip())
         if index == 0:
-            print("  ".join("─" * width for width in widths))
-    for note in notes:
-        print(note)
+            say("  ".join("─" * width for width in widths))
 
 
 def _is_number(text: str) -> bool:
@@ -41,3 +97,10 @@ def _is_number(text: str) -> bool:
 def note(text: str) -> None:
     """A line for people, on standard error, so that standard output stays the answer."""
     print(text, file=sys.stderr)
+
+
+def note_skipped(names: Sequence[str]) -> None:
+    """How many unreadable images were left out, if any were."""
+    if names:
+        images = "image" if len(names) == 1 else "images"
+        note(f"{len(names)} unreadable {images} left out, the first {names[0]}")

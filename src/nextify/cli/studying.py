@@ -6,10 +6,10 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from nextify.cli.show import note, print_json, print_table
+from nextify.cli.folders import make_folder
+from nextify.cli.show import note, note_skipped, print_json, print_table, say
 from nextify.designs import Design, Recipe, path
 from nextify.designs.fields import read_fields
-from nextify.errors import InputError
 from nextify.records import Plan
 from nextify.report import ReportFiles, write_report
 
@@ -25,7 +25,7 @@ def _report(options: Namespace) -> int:
     if options.json:
         print_json(_file_values(files))
     else:
-        print(f"report: {files.html}")
+        say(f"report: {files.html}")
     return 0
 
 
@@ -39,8 +39,6 @@ def _study(options: Namespace) -> int:
     from nextify.study import WorkerSetup, execute, plan_path, progress_on
     from nextify.training import default_device
 
-    if options.seeds < 1:
-        raise InputError(f"--seeds is {options.seeds}; it must be at least 1")
     design_fields, recipe_fields = read_fields(options.overrides, Design, Recipe)
     chosen = path(options.path).with_design_fields(design_fields)
     where = {
@@ -51,6 +49,7 @@ def _study(options: Namespace) -> int:
         "train_limit": options.train_limit,
     }
     dataset = load(**where)
+    note_skipped(dataset.skipped)
     if options.precision is None:
         options.precision = "bfloat16" if default_device() == "cuda" else "float32"
     plan = plan_path(
@@ -66,7 +65,7 @@ def _study(options: Namespace) -> int:
         return _show_plan(plan, options.json)
     file = Path(options.file or f"runs/{chosen.name}-{dataset.name}.study")
     if options.file is None:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent, "--file")
     del dataset  # the workers load it for themselves
     summary = execute(
         plan,
@@ -115,20 +114,18 @@ def _show_plan(plan: Plan, as_json: bool) -> int:
     print_table(["step", "what changed", "recipe", "params", "M MACs"], rows)
     cells, seeds = len(plan.cells), len(plan.seeds)
     images = sum(cell.recipe.epochs for cell in plan.cells) * seeds * int(plan.data["train"])
-    print(
-        f"\n{cells} steps x {seeds} seeds = {cells * seeds} runs, {images:,} training images seen"
-    )
+    say(f"\n{cells} steps x {seeds} seeds = {cells * seeds} runs, {images:,} training images seen")
     return 0
 
 
 def _say(summary: Any, file: Path, files: ReportFiles) -> None:
     for setback in (*summary.failures, *summary.divergences):
         note(f"{setback.step}, seed {setback.seed}: {setback.message}")
-    print(
+    say(
         f"{summary.done} of {summary.planned} runs recorded in {file} "
         f"({summary.failed} failed, {summary.diverged} diverged in this start)"
     )
-    print(f"report: {files.html}")
+    say(f"report: {files.html}")
 
 
 def _file_values(files: ReportFiles) -> dict[str, Any]:

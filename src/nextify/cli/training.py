@@ -3,7 +3,8 @@
 import json
 import sys
 from argparse import Namespace
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,18 @@ from rich.progress import (
 )
 
 from nextify.blueprint import require_fit
-from nextify.cli.show import note, print_json, print_table
+from nextify.cli.folders import make_folder
+from nextify.cli.memory import require_memory
+from nextify.cli.show import note, note_skipped, print_json, print_table, say
 from nextify.data import SUFFIXES, Dataset, UnreadableImage, decode, load, stored_size
 from nextify.data.augment import evaluation_view
 from nextify.designs import Design, Precision, Recipe, Run, design, recipe
 from nextify.designs.fields import read_fields
-from nextify.errors import InputError
+from nextify.errors import InputError, unknown
 from nextify.network import Card, Network, load_network, save_network
 from nextify.records import Record
+from nextify.study.failure import is_out_of_memory
+from nextify.study.plan import require_batch
 from nextify.training import Settings, State, default_device, evaluate, train_with_network
 
 
@@ -38,18 +43,17 @@ def run(options: Namespace) -> int:
 
 def device_from(options: Namespace) -> str:
     """The device asked for, checked; by default a GPU where there is one."""
-    chosen = options.device or default_device()
+    chosen: str = options.device or default_device()
+    if chosen.partition(":")[0] not in ("cpu", "cuda"):
+        raise unknown("device", chosen, ("cpu", "cuda"))
     try:
-        kind = torch.device(chosen).type
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"--device {chosen} cannot be used ({reason}); use cpu") from None
     if getattr(options, "threads", None) is not None:
-        if options.threads < 1:
-            raise InputError(f"--threads is {options.threads}; it must be at least 1")
         torch.set_num_threads(options.threads)
-    return "cuda" if kind == "cuda" and chosen == "cuda" else str(chosen)
+    return chosen
 
 
 def precision_from(options: Namespace, device: str) -> Precision:
@@ -68,8 +72,7 @@ def _load(options: Namespace, image_size: int | None = None) -> Dataset:
         skip_unreadable=options.skip_unreadable,
         train_limit=options.train_limit,
     )
-    if dataset.skipped:
-        note(f"{len(dataset.skipped)} unreadable images left out, the first {dataset.skipped[0]}")
+    note_skipped(dataset.skipped)
     return dataset
 
 
@@ -86,52 +89,50 @@ def _train(options: Namespace) -> int:
         seed=options.seed,
         precision=precision_from(options, device),
     )
+    require_batch(run.recipe, len(dataset.train))
     folder = Path(options.output or f"runs/{options.design}-{options.recipe}-{run.key[:8]}")
     there = _finished(folder, run)
     if there is not None:
         note(f"{folder} holds this run already; nothing to do")
         return _say_trained(there, folder, options.json)
+    if device == "cpu":
+        require_memory(run)
     record = _carry_out(run, dataset, folder, device, options)
     return _say_trained(record.as_dict(), folder, options.json)
 
 
 def _finished(folder: Path, run: Run) -> dict[str, Any] | None:
-    """The record in a folder, if it is this run's."""
+    """The record in a folder, if it is this run's; None if the run is still to be carried out."""
     file = folder / "record.json"
-    if not file.exists():
-        return None
     try:
-        values: dict[str, Any] = json.loads(file.read_text())
-        key = values["key"]
-    except (ValueError, KeyError, TypeError, OSError):
+        text = file.read_text()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read ({error}); name another folder with "
+                         "--output") from None  # fmt: skip
+    try:
+        values: dict[str, Any] = json.loads(text)
+        key, result = values["key"], values["result"]
+    except (ValueError, KeyError, TypeError):
         raise InputError(f"{file} is no record; name another folder with --output") from None
     if key != run.key:
         raise InputError(
             f"{folder} holds another run (other design, recipe, data or seed); name another "
             "folder with --output"
         )
-    return values
+    is_whole = result is None or (folder / "network.safetensors").exists()
+    return values if is_whole else None
 
 
 def _carry_out(run: Run, dataset: Dataset, folder: Path, device: str, options: Namespace) -> Record:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make folder {folder}: {error.strerror}; name another with "
-                         "--output") from error  # fmt: skip
+    make_folder(folder, "--output")
 
     def keep_best(state: State) -> None:
         about = {"epoch": state.epoch, "curve_accuracy": state.best_accuracy}
         save_network(state.judged, _card(run, dataset, about), folder / "best.safetensors")
 
-    progress = _progress()
-    with progress if progress is not None else nullcontext():
-        task = None if progress is None else progress.add_task("training", total=None)
-
-        def on_step(step: int, steps: int) -> None:
-            if progress is not None and task is not None:
-                progress.update(task, completed=step, total=steps)
-
+    with _progress() as on_step:
         settings = Settings(
             device=device,
             workers=options.loaders,
@@ -139,18 +140,29 @@ def _carry_out(run: Run, dataset: Dataset, folder: Path, device: str, options: N
             on_step=on_step,
             on_best=keep_best,
         )
-        try:
-            record, state = train_with_network(run, dataset, settings)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"interrupted; the same command goes on from the last whole epoch in {folder}"
-            ) from None
+        record, state = _trained(run, dataset, settings, folder)
     if record.result is not None:
         about = {"accuracy": record.result.accuracy, "run": record.key}
         save_network(state.judged, _card(run, dataset, about), folder / "network.safetensors")
     _write_record(folder / "record.json", record)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     return record
+
+
+def _trained(run: Run, dataset: Dataset, settings: Settings, folder: Path) -> tuple[Record, State]:
+    try:
+        return train_with_network(run, dataset, settings)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"interrupted; the same command goes on from the last whole epoch in {folder}"
+        ) from None
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise InputError(
+            f"training with batch_size={run.recipe.batch_size} took more memory than there is; "
+            "set a smaller batch_size, or choose a narrower design or smaller images"
+        ) from error
 
 
 def _write_record(path: Path, record: Record) -> None:
@@ -175,11 +187,14 @@ def _card(run: Run, dataset: Dataset, about: dict[str, Any]) -> Card:
     )
 
 
-def _progress() -> Progress | None:
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on standard error, where someone watches; what `Settings.on_step` takes."""
     console = Console(file=sys.stderr)
     if not console.is_terminal:
-        return None
-    return Progress(
+        yield None
+        return
+    with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -187,7 +202,9 @@ def _progress() -> Progress | None:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
-    )
+    ) as progress:
+        task = progress.add_task("training", total=None)
+        yield lambda step, steps: progress.update(task, completed=step, total=steps)
 
 
 def _say_trained(record: dict[str, Any], folder: Path, as_json: bool) -> int:
@@ -196,7 +213,7 @@ def _say_trained(record: dict[str, Any], folder: Path, as_json: bool) -> int:
         return 0
     result, measured = record["result"], record["measured"]
     if result is None:
-        print(f"{record['outcome']}: {record['message']}")
+        say(f"{record['outcome']}: {record['message']}")
         return 0
     print_table(
         ["epoch", "training loss", "test accuracy", "of images"],
@@ -205,7 +222,7 @@ def _say_trained(record: dict[str, Any], folder: Path, as_json: bool) -> int:
             for p in result["curve"]
         ],
     )
-    print(
+    say(
         f"\naccuracy {result['accuracy']:.2%} on {result['images']:,} test images, negative "
         f"log-likelihood {result['nll']:.4f} nats, calibration error "
         f"{result['calibration_error']:.2%}\n{measured['images_per_second']:,.0f} images/s in "
@@ -241,7 +258,7 @@ def _evaluate(options: Namespace) -> int:
     if options.json:
         print_json(values)
     else:
-        print(
+        say(
             f"accuracy {scores.accuracy:.2%} on {len(scores.correct):,} test images of "
             f"{dataset.name}, negative log-likelihood {scores.nll:.4f} nats, calibration error "
             f"{scores.calibration_error:.2%}"
@@ -255,43 +272,63 @@ def _few(names: tuple[str, ...]) -> str:
 
 
 def _predict(options: Namespace) -> int:
-    if options.top < 1:
-        raise InputError(f"--top is {options.top}; it must be at least 1")
     network, card = load_network(Path(options.network))
     device = device_from(options)
-    answers, skipped = [], []
+    network = network.to(device)
+    answers: list[dict[str, Any]] = []
+    unreadable: list[UnreadableImage] = []
     for path in _image_files(options.images):
         try:
-            answers.append(_classify(network.to(device), card, path, options.top, device))
+            answer = _classify(network, card, path, options.top, device)
         except UnreadableImage as error:
-            if not options.skip_unreadable:
-                raise
-            skipped.append(error)
+            unreadable.append(error)
+            continue
+        answers.append(answer)
+        if not options.json:
+            say(_in_words(answer))
     if options.json:
-        print_json({"images": answers, "skipped": [str(error.path) for error in skipped]})
-    else:
-        for answer in answers:
-            best = ", ".join(f"{p['class']} {p['probability']:.1%}" for p in answer["classes"])
-            print(f"{answer['image']}: {best}")
-    if skipped:
-        note(f"{len(skipped)} unreadable images left out, the first {skipped[0].path}")
+        print_json({"images": answers, "skipped": [error.path for error in unreadable]})
+    if unreadable:
+        _report_unreadable(unreadable, len(answers), options.skip_unreadable)
     return 0
+
+
+def _in_words(answer: dict[str, Any]) -> str:
+    classes = (f"{best['class']} {best['probability']:.1%}" for best in answer["classes"])
+    return f"{answer['image']}: {', '.join(classes)}"
+
+
+def _report_unreadable(unreadable: list[UnreadableImage], answered: int, is_fine: bool) -> None:
+    first, count = unreadable[0], len(unreadable)
+    if is_fine:
+        note_skipped([error.path for error in unreadable])
+        return
+    raise InputError(  # the others have been answered
+        f"{count} of {count + answered} images cannot be read, the first {first.path!r}: "
+        f"{first.why}; replace or remove it, or use --skip-unreadable to leave it out and count it"
+    )
 
 
 def _image_files(arguments: list[str]) -> list[Path]:
     """The images named, and those in the folders named, in order."""
-    found: list[Path] = []
-    for argument in arguments:
-        path = Path(argument)
+    return [image for argument in arguments for image in _images_at(Path(argument))]
+
+
+def _images_at(path: Path) -> list[Path]:
+    try:
         if path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-            if not inside:
-                raise InputError(f"folder {path} holds no images ({', '.join(sorted(SUFFIXES))})")
-            found.extend(inside)
+            found = [p for p in inside if p.is_file() and not p.name.startswith(".")]
         elif path.exists():
-            found.append(path)
+            return [path]
         else:
             raise InputError(f"image {path} does not exist; give an image file or a folder")
+    except OSError as error:
+        raise InputError(f"{path} cannot be opened ({error.strerror}); give an image file or a "
+                         "folder") from error  # fmt: skip
+    if not found:
+        raise InputError(f"folder {path} holds no images ({', '.join(sorted(SUFFIXES))}); give an "
+                         "image file or a folder of them")  # fmt: skip
     return found
 
 

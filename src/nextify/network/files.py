@@ -80,7 +80,10 @@ def load_network(path: Path) -> tuple[Network, Card]:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"cannot read network file {path}: {error}") from error
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"cannot read network file {path} ({reason}); give one that `nextify train` wrote"
+        ) from error
     card = _card(metadata, path)
     network = assemble(draw(card.design, len(card.classes)))
     expected = {name: (tuple(e.shape), e.dtype) for name, e in network.state_dict().items()}
@@ -97,7 +100,10 @@ def load_network(path: Path) -> tuple[Network, Card]:
 
 def _card(metadata: dict[str, str], path: Path) -> Card:
     if metadata.get("format") != FORMAT:
-        raise InputError(f"{path} is no network file of nextify (format {FORMAT!r} expected)")
+        raise InputError(
+            f"{path} is no network file of nextify (format {FORMAT!r} expected); give one that "
+            "`nextify train` wrote"
+        )
     try:
         values: dict[str, Any] = json.loads(metadata["card"])
         design = with_fields(Design(), values.pop("design"))

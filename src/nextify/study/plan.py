@@ -38,7 +38,7 @@ def plan_path(
     _require_seeds(seeds)
     before, after = _recipes(path, recipe_changes or {}, recipes)
     for one in (before, after):
-        _require_batch(one, int(data["train"]))
+        require_batch(one, int(data["train"]))
     first, *others = path.steps
     cells = (_cell(first, before, data), *(_cell(step, after, data) for step in others))
     return Plan(
@@ -84,7 +84,12 @@ def _require_seeds(seeds: Sequence[int]) -> None:
             raise InputError(f"seed {seed} is given twice; give every seed once")
 
 
-def _require_batch(one: Recipe, images: int) -> None:
+def require_batch(one: Recipe, images: int) -> None:
+    """Check that a recipe's batches are not larger than the number of training images.
+
+    Raises:
+        InputError: with the largest batch size.
+    """
     if one.batch_size > images:
         raise InputError(
             f"recipe field 'batch_size' is {one.batch_size}, but there are only {images} training "

@@ -1,0 +1,21 @@
+"""Making the folders that a command writes to."""
+
+from pathlib import Path
+
+from nextify.errors import InputError
+
+
+def make_folder(folder: Path, option: str) -> None:
+    """Make a folder if it is not there. `option` names another one.
+
+    Raises:
+        InputError: with the reason and the remedy.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = "a file is in its place" if in_the_way else error.strerror
+        raise InputError(
+            f"folder {folder} cannot be made ({reason}); name another with {option}"
+        ) from error

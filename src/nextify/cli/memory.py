@@ -1,0 +1,42 @@
+"""Would training fit the memory? Asked before, because the system's answer is to kill."""
+
+import os
+from math import prod
+
+from nextify.costs import cost
+from nextify.designs import Run
+from nextify.errors import InputError
+
+_BYTES = 4  # of a float32; autocast keeps its narrower copies beside them
+
+
+def require_memory(run: Run) -> None:
+    """Check that a run on the processor fits the memory that is built in.
+
+    Raises:
+        InputError: with what it would take, and a batch size that would fit.
+    """
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    fixed, image = _needed(run)
+    batch = run.recipe.batch_size
+    if fixed + batch * image <= there:
+        return
+    fitting = (there - fixed) // image
+    remedy = f"set batch_size={fitting} or less" if fitting > 0 else "choose a narrower design"
+    raise InputError(
+        f"training with batch_size={batch} would take {_gigabytes(fixed + batch * image)} of "
+        f"memory, and this machine has {_gigabytes(there)}; {remedy}"
+    )
+
+
+def _needed(run: Run) -> tuple[int, int]:
+    """Bytes, at the least: of weights with all that is as large, and of an image's activations."""
+    counted = cost(run.design, int(run.data["image_size"]), int(run.data["classes"]))
+    recipe = run.recipe
+    copies = 3 + (recipe.optimizer == "adamw") + (recipe.ema_decay > 0)  # with gradient, momentum
+    outputs = sum(prod(layer.shape) for layer in counted.layers)  # the backward pass needs them
+    return copies * counted.params * _BYTES, outputs * _BYTES
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 2**30:,.1f} GiB" if count < 2**70 else "far too many GiB"
