@@ -52,15 +52,18 @@ def test_families():
     facts = {row["name"]: row for row in rows("families.csv")}
     checked = 0
     for name in FAMILIES:
-        if name not in facts:
+        if name not in facts:  # the ends of the small path
             continue
         c = cost(design(name), classes=int(facts[name]["classes"]))
         assert c.params == int(facts[name]["params"]), name
         if facts[name]["gmacs_224"]:
-            # The table gives two or three decimals, some of them of timm's own counter.
-            assert c.macs / 1e9 == pytest.approx(float(facts[name]["gmacs_224"]), abs=0.015), name
+            # Some of the printed numbers are of a counter that counts more than MACs.
+            printed = facts[name]["gmacs_224"]
+            decimals = len(printed.partition(".")[2])
+            within = max(0.015, 0.5 * 10**-decimals)
+            assert c.macs / 1e9 == pytest.approx(float(printed), abs=within), name
         checked += 1
-    assert checked == 13
+    assert checked == len(facts)
 
 
 def test_parts_sum_to_the_whole():

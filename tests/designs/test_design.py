@@ -9,7 +9,7 @@ from nextify.errors import InputError
 
 def test_the_paths_cover_the_fields_of_a_design_exactly():
     """One fact, one place: a field that no choice changes must be meant to stay."""
-    everywhere = {"stem_stride", "ratio"}
+    everywhere = {"stem_stride", "ratio", "block", "response_norm"}
     for name in ("resnet50", "resnet200", "small"):
         changed = {field for choice in path(name).choices for field in choice.changes}
         assert changed | everywhere == {field.name for field in fields(Design)}, name
@@ -40,10 +40,14 @@ def test_choices_make_the_end_in_any_order(name):
         ({"depths": ()}, "'depths' is (); it must be greater than 0"),
         ({"depths": (3, 0, 1, 1)}, "'depths' is (3, 0, 1, 1); it must be greater than 0"),
         ({"widths": (1.5, 2, 3, 4)}, "it must be numbers separated by commas"),
-        ({"stem_stride": 3}, "'stem_stride' is 3; it must be one of 4, 2, 1"),
+        ({"stem_stride": 3}, "'stem_stride' is 3; it must be one of 16, 4, 2, 1"),
         ({"stem_stride": True}, "'stem_stride' is True"),
         ({"layer_scale": float("nan")}, "'layer_scale' is nan"),
         ({"layer_scale": -1.0}, "must not be negative"),
+        (
+            {"block": "basic", "norms": "one"},
+            "'norms' is 'one', a choice that a basic block does not",
+        ),
         ({"kernal_size": 7}, "unknown design field 'kernal_size'; did you mean 'kernel_size'?"),
     ],
 )

@@ -42,6 +42,16 @@ RESNET = [
     (r"^layer(\d)\.(\d+)\.downsample\.1\.", r"stages.\1.blocks.\2.shortcut.norm."),
 ]
 
+# Two convolutions a block: the first two of a bottleneck's rules, under other names.
+BASIC_RESNET = [
+    (
+        pattern,
+        replacement.replace("branch.spatial", "branch.spatial2").replace("pointwise1", "spatial1"),
+    )
+    for pattern, replacement in RESNET
+    if "conv3" not in pattern and "bn3" not in pattern
+]
+
 # torchvision numbers its features: 0 the stem, odd ones stages, even ones downsampling.
 CONVNEXT_TORCHVISION = [
     (r"^features\.0\.0\.", "stem.conv."),
@@ -68,6 +78,7 @@ CONVNEXT_TIMM = [
     (r"^stages\.(\d)\.blocks\.(\d+)\.norm\.", r"stages.\1.blocks.\2.branch.spatial_norm."),
     (r"^stages\.(\d)\.blocks\.(\d+)\.mlp\.fc1\.", r"stages.\1.blocks.\2.branch.pointwise1."),
     (r"^stages\.(\d)\.blocks\.(\d+)\.mlp\.fc2\.", r"stages.\1.blocks.\2.branch.pointwise2."),
+    (r"^stages\.(\d)\.blocks\.(\d+)\.mlp\.grn\.", r"stages.\1.blocks.\2.branch.response_norm."),
     (r"^stages\.(\d)\.blocks\.(\d+)\.gamma$", r"stages.\1.blocks.\2.branch.scale.weight"),
 ]
 

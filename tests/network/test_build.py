@@ -9,6 +9,7 @@ from torch import nn
 
 import nextify as nx
 from nextify.network import StochasticDepth
+from nextify.network.modules import ResponseNorm2d
 from strategies import subsets_of
 
 
@@ -108,3 +109,20 @@ def test_channels_last_is_kept_through_the_network():
     x = network.stages(network.stem(torch.randn(2, 3, 32, 32).contiguous(
         memory_format=torch.channels_last)))  # fmt: skip
     assert x.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_response_norm_is_safe_with_large_activations(dtype):
+    """The sum of squares of such a map is far outside float16's range."""
+    norm = ResponseNorm2d(4)
+    for parameter in norm.parameters():
+        nn.init.constant_(parameter, 0.5)
+    norm = norm.to(dtype)
+    x = torch.full((2, 4, 56, 56), 3000.0, dtype=dtype)
+    x[:, 1] = 0
+    out = norm(x)
+    assert out.dtype == dtype and out.isfinite().all()
+    # Three equal channels and an empty one: their norm is 4/3 of the mean.
+    expected = 3000.0 * (1 + 0.5 * 4 / 3) + 0.5
+    assert out[0, 0, 0, 0].item() == pytest.approx(expected, rel=0.01)
+    assert out[0, 1, 0, 0].item() == pytest.approx(0.5)

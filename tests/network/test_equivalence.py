@@ -7,6 +7,7 @@ import torchvision
 
 import nextify as nx
 from network.references import (
+    BASIC_RESNET,
     CONVNEXT_TIMM,
     CONVNEXT_TORCHVISION,
     RESNET,
@@ -20,6 +21,9 @@ MODELS = [
     ("convnext-tiny", lambda: torchvision.models.convnext_tiny(), CONVNEXT_TORCHVISION),
     ("convnext-tiny", lambda: timm.create_model("convnext_tiny"), CONVNEXT_TIMM),
     ("convnext-atto", lambda: timm.create_model("convnext_atto"), CONVNEXT_TIMM),
+    ("resnet18", lambda: torchvision.models.resnet18(), BASIC_RESNET),
+    ("resnet34", lambda: timm.create_model("resnet34"), BASIC_RESNET),
+    ("convnextv2-atto", lambda: timm.create_model("convnextv2_atto"), CONVNEXT_TIMM),
     ("resnet101", lambda: torchvision.models.resnet101(), RESNET),
 ]
 

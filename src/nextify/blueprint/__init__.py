@@ -14,6 +14,7 @@ from nextify.blueprint.specs import (
     Linear,
     MaxPool,
     Norm,
+    ResponseNorm,
     Stage,
 )
 from nextify.blueprint.text import as_text
@@ -30,6 +31,7 @@ __all__ = [
     "Linear",
     "MaxPool",
     "Norm",
+    "ResponseNorm",
     "Stage",
     "as_text",
     "draw",

@@ -14,6 +14,7 @@ from nextify.blueprint.specs import (
     Linear,
     MaxPool,
     Norm,
+    ResponseNorm,
     Stage,
 )
 from nextify.designs import Design
@@ -24,8 +25,8 @@ IMAGE_CHANNELS = 3
 def draw(design: Design, classes: int = 1000) -> Blueprint:
     """The layers of a design.
 
-    Every block is three convolutions: one spatial and two pointwise (1 x 1). The first pointwise
-    one goes to the inner width of the block, the second to its outer width. Choices are
+    Every bottleneck block is three convolutions: one spatial and two pointwise (1 x 1). The first
+    pointwise one goes to the inner width of the block, the second to its outer width. Choices are
     *positions*, so that every combination of them is a network:
 
     - **widths**: in a narrow bottleneck the inner width is `widths[stage]` and the residual
@@ -42,13 +43,18 @@ def draw(design: Design, classes: int = 1000) -> Blueprint:
     - **downsampling**: in the block - the first spatial convolution of a stage strides by 2;
       separate - a 2 x 2 convolution with stride 2 between stages. The norms after the stem,
       before each downsampling convolution and before the classifier belong to this choice (a
-      stem that has its norm already gets no second one).
+      stem that has its norm already gets no second one; nor does one that is followed by a single
+      stage, as in the isotropic ConvNeXt).
     - **shortcut**: a 1 x 1 convolution where a block's input and output differ in size or width,
       else the identity.
     - **biases**: a convolution has one unless a batch norm follows it.
     - **stem**: convolution and pooling - 7 x 7 with stride 2, then, for a stem stride of 4,
       3 x 3 max pooling with stride 2; for a stem stride of 1 a 3 x 3 convolution, as ResNets for
-      small images have. Patchify - kernel and stride both the stem stride.
+      small images have; for one of 16, stride 8 and pooling. Patchify - kernel and stride both the
+      stem stride.
+    - **response norm**: after the activation before the block's last pointwise convolution (after
+      that place, if every norm is followed by its activation).
+    - **basic block**: two spatial convolutions, the first to the stage's width, each with its norm.
 
     >>> [name for name, _ in draw(Design()).stages[0].blocks[0].branch][:3]
     ['pointwise1', 'pointwise1_norm', 'pointwise1_act']
@@ -71,6 +77,8 @@ def draw(design: Design, classes: int = 1000) -> Blueprint:
 def _block_widths(design: Design) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The inner and the outer width of the blocks of each stage, in channels."""
     narrow = design.widths
+    if design.block == "basic":
+        return narrow, narrow
     wide = tuple(width * design.ratio for width in narrow)
     return (narrow, wide) if design.bottleneck == "narrow" else (wide, narrow)
 
@@ -80,7 +88,8 @@ def _conv(design: Design, inputs: int, outputs: int, *, normed: bool, **shape: i
 
 
 def _stem(design: Design) -> Layers:
-    normed = design.norms == "every" or design.downsampling == "separate"
+    resized_later = design.downsampling == "separate" and len(design.depths) > 1
+    normed = design.norms == "every" or resized_later
     width, stride = design.widths[0], design.stem_stride
     shape: dict[str, int]
     if design.stem == "patchify":
@@ -88,7 +97,7 @@ def _stem(design: Design) -> Layers:
     elif stride == 1:
         shape = {"kernel": 3, "padding": 1}
     else:
-        shape = {"kernel": 7, "stride": 2, "padding": 3}
+        shape = {"kernel": 7, "stride": max(2, stride // 2), "padding": 3}
     layers: list[tuple[str, Layer]] = [
         ("conv", _conv(design, IMAGE_CHANNELS, width, normed=normed, **shape))
     ]
@@ -96,7 +105,7 @@ def _stem(design: Design) -> Layers:
         layers.append(("norm", Norm(design.norm, width)))
     if design.activations == "every":
         layers.append(("act", Activation(design.activation)))
-    if design.stem == "conv_pool" and stride == 4:
+    if design.stem == "conv_pool" and stride >= 4:
         layers.append(("pool", MaxPool()))
     return tuple(layers)
 
@@ -114,6 +123,8 @@ def _block(design: Design, inputs: int, inner: int, outer: int, stride: int) -> 
         last = at == len(convs) - 1
         if design.activations == "one" and last:
             branch.append(("act", Activation(design.activation)))
+        if design.response_norm == "global" and last:
+            branch.append(("response_norm", ResponseNorm(conv.inputs)))
         branch.append((name, conv))
         if design.norms == "every" or name == "spatial":
             branch.append((f"{name}_norm", Norm(design.norm, conv.outputs)))
@@ -128,8 +139,14 @@ def _block(design: Design, inputs: int, inner: int, outer: int, stride: int) -> 
 def _positions(
     design: Design, inputs: int, inner: int, outer: int, stride: int
 ) -> list[tuple[str, Conv]]:
-    """The three convolutions of a block, in order."""
+    """The convolutions of a block, in order."""
     normed = design.norms == "every"
+    if design.block == "basic":
+        shape = {"kernel": design.kernel_size, "padding": design.kernel_size // 2}
+        return [
+            ("spatial1", _conv(design, inputs, inner, normed=normed, stride=stride, **shape)),
+            ("spatial2", _conv(design, inner, outer, normed=normed, **shape)),
+        ]
     where = inputs if design.spatial_position == "first" else inner
     spatial = _conv(
         design,

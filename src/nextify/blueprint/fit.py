@@ -21,7 +21,7 @@ def require_fit(design: Design, image_size: int | tuple[int, int]) -> None:
         raise InputError(f"image size is {image_size}; it must be at least 1 pixel")
     if _fits(draw(design), min(sides)):
         return
-    fitting = [s for s in (4, 2, 1) if _fits(draw(replace(design, stem_stride=s)), min(sides))]
+    fitting = [s for s in (16, 4, 2, 1) if _fits(draw(replace(design, stem_stride=s)), min(sides))]
     if fitting:
         remedy = f"stem_stride={fitting[0]} would fit"
     else:

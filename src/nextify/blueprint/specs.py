@@ -70,6 +70,13 @@ class LayerScale:
 
 
 @dataclass(frozen=True, slots=True)
+class ResponseNorm:
+    """Global response normalisation over the positions of each channel (arXiv 2301.00808)."""
+
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
 class GlobalPool:
     """The mean over all positions: (N, C, H, W) to (N, C, 1, 1)."""
 
@@ -91,7 +98,7 @@ class Block:
     after: "Layers" = ()
 
 
-Layer = Conv | MaxPool | Norm | Activation | LayerScale | GlobalPool | Linear | Block
+Layer = Conv | MaxPool | Norm | Activation | LayerScale | ResponseNorm | GlobalPool | Linear | Block
 Layers = tuple[tuple[str, Layer], ...]
 
 

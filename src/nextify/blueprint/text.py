@@ -12,6 +12,7 @@ from nextify.blueprint.specs import (
     Linear,
     MaxPool,
     Norm,
+    ResponseNorm,
 )
 
 
@@ -67,6 +68,8 @@ def _line(layer: Layer) -> str:
             return {"relu": "ReLU", "gelu": "GELU"}[layer.kind]
         case LayerScale():
             return f"layer scale {layer.channels}, initially {layer.initial:g}"
+        case ResponseNorm():
+            return f"global response norm {layer.channels}"
         case GlobalPool():
             return "global average pool"
         case Linear():

@@ -20,6 +20,7 @@ from nextify.blueprint import (
     Linear,
     MaxPool,
     Norm,
+    ResponseNorm,
     draw,
     require_fit,
 )
@@ -148,7 +149,7 @@ def _one(layer: Layer, shape: tuple[int, int, int]) -> tuple[int, int, tuple[int
             return weights + layer.outputs * layer.bias, weights * after[1] * after[2], after
         case MaxPool():
             return 0, 0, (channels, layer.output_side(height), layer.output_side(width))
-        case Norm():
+        case Norm() | ResponseNorm():
             return 2 * layer.channels, 0, shape
         case LayerScale():
             return layer.channels, 0, shape

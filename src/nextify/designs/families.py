@@ -17,7 +17,24 @@ def _resnet(*depths: int) -> Design:
     return Design(depths=depths)
 
 
+def _basic_resnet(*depths: int) -> Design:
+    return Design(depths=depths, block="basic")
+
+
+def _isotropic(depth: int, width: int) -> Design:
+    """A stem of 16 x 16 patches and one stage (arXiv 2201.03545, section 3.2); no layer scale."""
+    changes = {"depths": (depth,), "widths": (width,), "stem_stride": 16, "layer_scale": None}
+    return with_fields(RESNET50.end, changes)
+
+
+def _convnext_v2(depths: tuple[int, ...], width: int) -> Design:
+    """arXiv 2301.00808: global response norm in place of layer scale."""
+    return with_fields(_convnext(depths, width), {"layer_scale": None, "response_norm": "global"})
+
+
 FAMILIES: dict[str, Design] = {
+    "resnet-18": _basic_resnet(2, 2, 2, 2),
+    "resnet-34": _basic_resnet(3, 4, 6, 3),
     "resnet-50": _resnet(3, 4, 6, 3),
     "resnet-101": _resnet(3, 4, 23, 3),
     "resnet-152": _resnet(3, 8, 36, 3),
@@ -32,6 +49,21 @@ FAMILIES: dict[str, Design] = {
     "convnext-base": RESNET200.end,
     "convnext-large": _convnext((3, 3, 27, 3), 192),
     "convnext-xlarge": _convnext((3, 3, 27, 3), 256),
+    "convnext-iso-small": _isotropic(18, 384),
+    "convnext-iso-base": _isotropic(18, 768),
+    "convnext-iso-large": _isotropic(36, 1024),
+    "convnextv2-atto": _convnext_v2((2, 2, 6, 2), 40),
+    "convnextv2-femto": _convnext_v2((2, 2, 6, 2), 48),
+    "convnextv2-pico": _convnext_v2((2, 2, 6, 2), 64),
+    "convnextv2-nano": _convnext_v2((2, 2, 8, 2), 80),
+    "convnextv2-tiny": _convnext_v2((3, 3, 9, 3), 96),
+    "convnextv2-base": _convnext_v2((3, 3, 27, 3), 128),
+    "convnextv2-large": _convnext_v2((3, 3, 27, 3), 192),
+    "convnextv2-huge": _convnext_v2((3, 3, 27, 3), 352),
+    # Cut by hand for a parameter budget: a worked example of widths that do not double.
+    "convnext-slim": with_fields(
+        RESNET50.end, {"depths": (6, 5, 4, 4), "widths": (50, 175, 250, 400)}
+    ),
     "convnext-mini": SMALL.end,
 }
 

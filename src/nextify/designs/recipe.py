@@ -144,7 +144,7 @@ CLASSIC_SMALL = CLASSIC.changed(_SMALL)
 MODERN_SMALL = MODERN.changed(
     {
         **_SMALL,
-        "learning_rate": 4e-3,
+        "learning_rate": 8e-3,
         "reference_batch": 64,
         "randaugment": 0.0,
         "mixup": 0.0,

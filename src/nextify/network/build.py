@@ -18,6 +18,7 @@ from nextify.blueprint import (
     Linear,
     MaxPool,
     Norm,
+    ResponseNorm,
     draw,
 )
 from nextify.designs import Design
@@ -30,6 +31,7 @@ from nextify.network.modules import (
     PointwiseConv2d,
     Pool,
     ResidualBlock,
+    ResponseNorm2d,
     Scale,
     StageModule,
 )
@@ -126,6 +128,8 @@ def _module(layer: Layer) -> nn.Module:
             return nn.GELU()
         case LayerScale():
             return Scale(layer.channels, layer.initial)
+        case ResponseNorm():
+            return ResponseNorm2d(layer.channels)
         case GlobalPool():
             return Pool()
         case Linear():

@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from nextify.network.modules import Scale
+from nextify.network.modules import ResponseNorm2d, Scale
 
 WeightInit = Literal["he_normal", "trunc_normal"]
 
@@ -19,7 +19,8 @@ def initialise(
       group, so that it holds for depthwise ones), linear layers normal with variance 1 / fan in.
     - trunc_normal: convolutions and linear layers normal with sd 0.02 (ConvNeXt's code).
 
-    Biases are 0, norms start as the identity, layer scale at its initial value.
+    Biases are 0, norms (also the response norm) start as the identity, layer scale at its initial
+    value.
 
     Args:
         generator: on the CPU; the only source of randomness.
@@ -39,6 +40,9 @@ def initialise(
                 module.reset_parameters()
             case nn.LayerNorm():
                 module.reset_parameters()
+            case ResponseNorm2d():
+                nn.init.zeros_(module.weight)
+                nn.init.zeros_(module.bias)
             case Scale():
                 nn.init.constant_(module.weight, module.initial)
 

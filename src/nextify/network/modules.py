@@ -47,6 +47,28 @@ class Scale(nn.Module):
         return x * self.weight.view(-1, 1, 1)
 
 
+class ResponseNorm2d(nn.Module):
+    """Global response normalisation (arXiv 2301.00808, section 3.2): (N, C, H, W) to the same.
+
+    x + weight * (x * n) + bias, where n is a channel's L2 norm over all positions, divided by the
+    mean of these norms over the channels. The sum of squares of a large map leaves float16's range,
+    so the norm is taken in float32 whatever the input's type.
+    """
+
+    def __init__(self, channels: int, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.empty(channels))
+        self.bias = nn.Parameter(torch.empty(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = torch.promote_types(x.dtype, torch.float32)
+        norm = torch.linalg.vector_norm(x, dim=(2, 3), keepdim=True, dtype=wide)  # (N, C, 1, 1)
+        relative = norm / (norm.mean(1, keepdim=True) + self.eps)
+        gain = 1 + self.weight.view(-1, 1, 1).to(wide) * relative
+        return torch.addcmul(self.bias.view(-1, 1, 1).to(wide), x.to(wide), gain).to(x.dtype)
+
+
 class StochasticDepth(nn.Module):
     """Drop a block's whole branch, for each image by itself (arXiv 1603.09382).
 
