@@ -16,12 +16,13 @@ from safetensors.torch import save
 
 from nextify.blueprint import draw
 from nextify.designs import Design
-from nextify.designs.fields import with_fields
+from nextify.designs.fields import fits, hints, with_fields
 from nextify.errors import InputError
 from nextify.network.build import assemble
 from nextify.network.modules import Network
 
 FORMAT = "nextify-network-1"
+_LARGEST_IMAGE = 1 << 14  # pixels a side: what claims more was not made by training
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +41,15 @@ class Card:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     about: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        for name in ("classes", "image_size", "mean", "std"):
+            if not fits(getattr(self, name), hints(Card)[name]):
+                raise InputError(f"{name!r} is {getattr(self, name)!r}")
+        if not self.classes or not 1 <= self.image_size <= _LARGEST_IMAGE:
+            raise InputError(f"{len(self.classes)} classes, images of {self.image_size} pixels")
+        if not len(self.mean) == len(self.std) == 3 or min(self.std) <= 0:
+            raise InputError(f"'mean' is {self.mean}, 'std' is {self.std}")
 
 
 def save_network(network: Network, card: Card, path: Path) -> None:
@@ -109,5 +119,7 @@ def _card(metadata: dict[str, str], path: Path) -> Card:
         design = with_fields(Design(), values.pop("design"))
         tidy: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return Card(design=design, **tidy)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"network file {path} has a damaged card: {error}") from error
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise InputError(
+            f"network file {path} has a damaged card ({error}); give one that `nextify train` wrote"
+        ) from error

@@ -33,11 +33,16 @@ def united(there: Plan, here: Plan) -> Plan:
 def _differences(there: Plan, here: Plan) -> Iterator[str]:
     yield from _one("the path", there.name, here.name)
     yield from _one("the precision", there.precision, here.precision)
-    yield from _fields("of the data", "", there.data, here.data)
+    yield from _fields("of the data", "", *map(_telling_first, (there.data, here.data)))
     for at, (cell, other) in enumerate(zip(there.cells, here.cells, strict=False), start=1):
         yield from _one(f"step {at}", cell.name, other.name)
         yield from _cells(cell, other)
     yield from _one("the number of steps", len(there.cells), len(here.cells))
+
+
+def _telling_first(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fingerprint last: whatever differs, it does too, and tells nothing."""
+    return dict(sorted(data.items(), key=lambda field: field[0] == "fingerprint"))
 
 
 def _cells(there: Cell, here: Cell) -> Iterator[str]:

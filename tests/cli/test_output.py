@@ -1,0 +1,78 @@
+"""Where answers go: pipes that close, disks that are full, terminals that are not Unicode."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMAND = f'"{sys.executable}" -m nextify.cli.main'
+
+
+def shell(line: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {line}"],
+        capture_output=True, text=True, env={**os.environ, **environment}, timeout=60,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments", ["path resnet50", "designs --json", "cost resnet50 --layers", "--help"]
+)
+def test_a_reader_that_leaves_is_no_error(arguments):
+    done = shell(f"{COMMAND} {arguments} | true")
+    assert (done.returncode, done.stderr) == (0, "")
+    done = shell(f"{COMMAND} {arguments} | head -1")
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", ["path small", "cost resnet50 --layers --json"])
+def test_a_full_disk_under_the_answer(arguments):
+    done = shell(f"{COMMAND} {arguments} > /dev/full")
+    assert done.returncode == 2
+    assert done.stderr.startswith("nextify: standard output cannot be written: No space left")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+@pytest.mark.parametrize("arguments", ["path resnet50", "path small", "show convnext-tiny"])
+def test_a_terminal_that_is_not_unicode_gets_plain_signs(encoding, arguments):
+    environment = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "nextify.cli.main", *arguments.split()],
+        capture_output=True, env={**os.environ, **environment}, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "\\u" not in done.stdout.decode(encoding)
+
+
+def test_json_is_ascii_and_means_the_same(nextify):
+    done = shell(f"{COMMAND} path small --json", PYTHONIOENCODING="ascii")
+    steps = json.loads(done.stdout)
+    assert steps[1]["changed"] == "classic-small → modern-small"
+    assert steps == json.loads(nextify("path", "small", "--json").out)
+
+
+def test_columns_stay_aligned_in_plain_signs():
+    done = shell(f"{COMMAND} path small", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    lines = done.stdout.splitlines()
+    head = next(line for line in lines if line.startswith("step"))
+    end = head.index("params") + len("params")
+    rows = [line for line in lines if "->" in line]
+    assert rows and all(row[end - 1].isdigit() and row[end] == " " for row in rows)
+
+
+def test_a_message_about_a_name_with_a_line_break_stays_one_line(refused):
+    assert "network file not⏎here does not exist" in refused("predict", "not\nhere", "x")
+
+
+def test_a_name_that_is_not_unicode_does_not_break_the_answer():
+    done = subprocess.run(
+        [sys.executable.encode(), b"-m", b"nextify.cli.main", b"path", b"\xff\xfe"],
+        capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"nextify: unknown path") and done.stderr.count(b"\n") == 1
