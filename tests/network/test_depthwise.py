@@ -12,7 +12,7 @@ from nextify.network import (
     weight_gradient_method,
 )
 
-METHODS = ("torch", "grouped", "taps")
+METHODS = ("torch", "grouped", "pairs", "taps")
 
 
 def reference(x: torch.Tensor, grad: torch.Tensor, kernel: int, stride: int) -> torch.Tensor:
@@ -85,6 +85,8 @@ def test_the_choice_is_used_and_small_kernels_keep_torchs():
     assert weight_gradient_method(3, 1, 2, 2) == "taps"
     assert weight_gradient_method(7, 1, 14, 14) == "grouped"
     assert weight_gradient_method(7, 2, 14, 14) == "torch"
+    assert weight_gradient_method(7, 2, 7, 7) == "pairs"
+    assert weight_gradient_method(7, 1, 4, 4) == "pairs"
     conv = DepthwiseConv2d(4, 4, 7, padding=3, groups=4)
     x = torch.randn(2, 4, 8, 8)
     assert type(conv(x).grad_fn).__name__ == "_DepthwiseBackward"
