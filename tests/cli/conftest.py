@@ -22,11 +22,14 @@ PATIENCE = 120.0  # seconds: a busy machine is slow
 # Sets what a shell may have changed (background jobs ignore interrupts) and a limit for files.
 LAUNCH = """
 import resource, signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)
-limit = int(sys.argv.pop(1))
-if limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 from nextify.cli.main import main
-if __name__ == "__main__": sys.exit(main())
+
+if __name__ == "__main__":  # and not when the workers of a study import it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    limit = int(sys.argv.pop(1))
+    if limit:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    sys.exit(main())
 """
 
 TINY = ("convnext-mini", "stem_stride=1", "batch_size=8", "--recipe", "modern-small",
