@@ -9,11 +9,8 @@ from nextify.designs.fields import hints
 COMMANDS = ("path", "designs", "cost", "show", "recipe")
 NAMES = (*FAMILIES, *PATHS, *RECIPES)
 FIELDS = (*hints(Design), *hints(Recipe))
-VALUES = (
-    *"1 2 0 -1 3.5 nan inf none true 1,2,3 1,2,3,4 3,3,9,3 1_0 ٣".split(),
-    *"dense depthwise patchify layer gelu sgd".split(),
-    "",
-)
+VALUES = ("1", "2", "0", "-1", "3.5", "nan", "inf", "none", "true", "", "1_0", "٣", "1,2,3")
+VALUES += ("1,2,3,4", "3,3,9,3", "dense", "depthwise", "patchify", "layer", "gelu", "sgd")
 OPTIONS = ("--json", "--layers", "--image-size", "--classes", "--help", "--version", "--",
            "--image-size=64", "--classes=10", "--imag", "-h", "-x", "--json=1")  # fmt: skip
 SIZES = ("224", "32x64", "7", "1", "0", "-5", "x", "1x", "224×96", "16384", "16385")
