@@ -27,7 +27,9 @@ from nextify.network.initialise import WeightInit, initialise
 from nextify.network.modules import (
     ChannelNorm,
     Classifier,
+    Gelu,
     Network,
+    PatchConv2d,
     PointwiseConv2d,
     Pool,
     ResidualBlock,
@@ -101,7 +103,12 @@ def _block(block: Block, drop_probability: float) -> ResidualBlock:
 def _conv_kind(conv: Conv) -> type[nn.Conv2d]:
     if 1 < conv.groups == conv.inputs:
         return DepthwiseConv2d
-    return PointwiseConv2d if conv.kernel == 1 and conv.groups == 1 else nn.Conv2d
+    if conv.groups > 1 or conv.padding > 0:
+        return nn.Conv2d
+    if conv.kernel == 1:
+        return PointwiseConv2d
+    # A stem's patches have too few values for the product to pay.
+    return PatchConv2d if conv.kernel == conv.stride and conv.inputs > 3 else nn.Conv2d
 
 
 def _module(layer: Layer) -> nn.Module:
@@ -125,7 +132,7 @@ def _module(layer: Layer) -> nn.Module:
         case Activation(kind="relu"):
             return nn.ReLU(inplace=True)
         case Activation():
-            return nn.GELU()
+            return Gelu()
         case LayerScale():
             return Scale(layer.channels, layer.initial)
         case ResponseNorm():

@@ -35,6 +35,36 @@ class PointwiseConv2d(nn.Conv2d):
         return F.linear(positions, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
 
 
+class PatchConv2d(nn.Conv2d):
+    """An `nn.Conv2d` of patches that do not overlap; on a CPU trained as the matrix product that
+    it is: torch's gradients of the convolution take 1.3 to 2 times as long.
+
+    Shape: (N, C, H, W) to (N, C', H // stride, W // stride).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type != "cpu" or not torch.is_grad_enabled():
+            return super().forward(x)
+        side = self.stride[0]
+        count, channels, height, width = x.shape
+        down, across = height // side, width // side
+        whole = x[:, :, : down * side, : across * side].permute(0, 2, 3, 1)
+        lines = whole.reshape(count, down, side, across, side * channels)
+        patches = lines.transpose(2, 3).reshape(count, down, across, -1)
+        weight = self.weight.permute(0, 2, 3, 1).flatten(1)
+        return F.linear(patches, weight, self.bias).permute(0, 3, 1, 2)
+
+
+class Gelu(nn.GELU):
+    """GELU, worked out in the order of channels_last memory: (N, C, H, W) to the same.
+
+    The permutations are views; torch's operator takes 1.8 times as long on a CPU without them.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
 class Scale(nn.Module):
     """Layer scale: a learned factor per channel (arXiv 2103.17239): (N, C, H, W) to the same."""
 
