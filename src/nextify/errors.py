@@ -20,5 +20,5 @@ def unknown(kind: str, value: str, known: Iterable[str]) -> InputError:
     """
     names = list(known)
     near = get_close_matches(value, names, n=1, cutoff=0.5)
-    hint = f" did you mean {near[0]!r}?" if near else ""
-    return InputError(f"unknown {kind} {value!r};{hint} Known: {', '.join(names)}")
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return InputError(f"unknown {kind} {value!r}{hint} Known: {', '.join(names)}")

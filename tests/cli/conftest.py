@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,14 @@ if __name__ == "__main__":  # and not when the workers of a study import it
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     sys.exit(main())
 """
+
+
+def changed(arguments: tuple[str, ...], changes: Iterable[str]) -> tuple[str, ...]:
+    """Arguments with changes at their end; a field that is changed is given once."""
+    fields = tuple(f"{change.partition('=')[0]}=" for change in changes if "=" in change)
+    kept = [a for a in arguments if not (fields and a.startswith(fields))]
+    return (*kept, *changes)
+
 
 TINY = ("convnext-mini", "stem_stride=1", "batch_size=8", "--recipe", "modern-small",
         "--data", "pets", "--image-size", "8", "--threads", "1")  # fmt: skip

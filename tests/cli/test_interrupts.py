@@ -75,7 +75,6 @@ def test_a_full_disk_under_the_network(processes, pets):
     assert list(Path("net").iterdir()) == []
 
 
-@pytest.mark.xfail(strict=True, reason="torch.save hides the full disk behind a RuntimeError")
 def test_a_full_disk_under_the_checkpoint(processes, pets):
     answer = processes.finish("train", *TINY, "epochs=1", "--output", "net", file_limit=1_000_000)
     assert answer.code == 2 and answer.out == "" and answer.err.count("\n") == 1

@@ -13,7 +13,7 @@ import pytest
 from nextify.cli.main import main
 from nextify.records import Record, Store
 
-from .conftest import contents, ended, make_images, until
+from .conftest import changed, contents, ended, make_images, until
 
 STUDY = ("study", "small", "--data", "pets", "--image-size", "28", "epochs=1", "batch_size=16",
          "--seeds", "1", "--workers", "2")  # fmt: skip
@@ -85,7 +85,7 @@ def test_the_same_command_again_trains_nothing(nextify, done):
 )
 def test_another_study_in_the_same_file_is_refused(nextify, done, change, said):
     before = contents(), records("a.study")
-    answer = nextify(*STUDY, "--precision", "float32", "--file", "a.study", *change)
+    answer = nextify(*changed((*STUDY, "--precision", "float32", "--file", "a.study"), change))
     assert answer.code == 2 and answer.out == "" and answer.err.count("\n") == 1
     assert answer.err.startswith("nextify: study file a.study holds another study")
     assert said in answer.err
@@ -97,9 +97,9 @@ def test_another_study_in_the_same_file_is_refused(nextify, done, change, said):
 def test_a_plan_trains_nothing(nextify, images):
     answer = nextify(*STUDY, "--plan", "--file", "a.study")
     assert "15 steps x 1 seeds = 15 runs, 960 training images seen" in answer.out
-    plan = json.loads(nextify(*STUDY, "--plan", "--json", "epochs=1000000000000").out)
+    plan = json.loads(nextify(*changed((*STUDY, "--plan", "--json"), ["epochs=1000000000000"])).out)
     assert len(plan["cells"]) == RUNS and plan["cells"][0]["recipe"]["epochs"] == 10**12
-    assert plan["command"].startswith("nextify study small epochs=1 batch_size=16")
+    assert plan["command"].startswith("nextify study small batch_size=16 epochs=1000000000000")
     assert not Path("a.study").exists() and not Path("runs").exists()
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from nextify.cli.main import main
 
-from .conftest import TINY, contents, make_images
+from .conftest import TINY, changed, contents, make_images
 
 TRAIN = ("train", *TINY, "epochs=2", "--output", "net")
 
@@ -71,7 +71,7 @@ def test_the_same_command_again_does_nothing(nextify, net, record):
 @pytest.mark.parametrize("change", [["--seed", "1"], ["epochs=3"], ["--image-size", "9"],
                                     ["ratio=2"], ["--train-limit", "20"]])  # fmt: skip
 def test_another_run_is_refused_in_the_same_folder(refused, net, change):
-    assert "net holds another run" in refused(*TRAIN, *change)
+    assert "net holds another run" in refused(*changed(TRAIN, change))
 
 
 def test_a_network_that_was_deleted_is_trained_again_to_the_same_bits(nextify, net):
@@ -100,7 +100,7 @@ def test_evaluation_on_other_classes_is_refused(refused, net):
 def test_a_run_that_diverges_is_recorded(nextify, pets):
     arguments = ("train", *TINY, "epochs=1", "learning_rate=1e30", "--output", "net")
     answer = nextify(*arguments)
-    assert answer.code == 0 and answer.out.startswith("diverged: ")
+    assert answer.code == 1 and answer.out.startswith("diverged: ")
     assert json.loads(Path("net/record.json").read_text())["outcome"] == "diverged"
     assert not Path("net/network.safetensors").exists()
     assert "nothing to do" in nextify(*arguments).err

@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from nextify.cli.folders import make_folder
+from nextify.cli.folders import make_folder, require_place
 from nextify.cli.show import note, note_skipped, print_json, print_table, say
 from nextify.designs import Design, Recipe, path
 from nextify.designs.fields import read_fields
@@ -66,6 +66,9 @@ def _study(options: Namespace) -> int:
     file = Path(options.file or f"runs/{chosen.name}-{dataset.name}.study")
     if options.file is None:
         make_folder(file.parent, "--file")
+    folder = Path(options.report or report_folder(file))
+    if options.report:
+        require_place(folder, "--report")  # before the work, not after it
     del dataset  # the workers load it for themselves
     summary = execute(
         plan,
@@ -75,12 +78,12 @@ def _study(options: Namespace) -> int:
         progress=progress_on(sys.stderr),
         retry_failed=options.retry_failed,
     )
-    files = write_report(file, options.report or report_folder(file))
+    files = write_report(file, folder)
     if options.json:
         print_json({**summary.as_dict(), "study": str(file), **_file_values(files)})
-        return 0
-    _say(summary, file, files)
-    return 0
+    else:
+        _say(summary, file, files)
+    return 1 if summary.failures else 0
 
 
 def command_line(options: Namespace) -> str:

@@ -142,7 +142,7 @@ def _carry_out(run: Run, dataset: Dataset, folder: Path, device: str, options: N
         )
         record, state = _trained(run, dataset, settings, folder)
     if record.result is not None:
-        about = {"accuracy": record.result.accuracy, "run": record.key}
+        about = {"accuracy": record.result.accuracy, "run": record.key, "data": run.data}
         save_network(state.judged, _card(run, dataset, about), folder / "network.safetensors")
     _write_record(folder / "record.json", record)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
@@ -208,13 +208,17 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
 
 
 def _say_trained(record: dict[str, Any], folder: Path, as_json: bool) -> int:
+    result, measured = record["result"], record["measured"]
     if as_json:
         print_json({**record, "folder": str(folder)})
-        return 0
-    result, measured = record["result"], record["measured"]
-    if result is None:
+    elif result is None:
         say(f"{record['outcome']}: {record['message']}")
-        return 0
+    else:
+        _say_result(result, measured, folder)
+    return 0 if result is not None else 1
+
+
+def _say_result(result: dict[str, Any], measured: dict[str, Any], folder: Path) -> None:
     print_table(
         ["epoch", "training loss", "test accuracy", "of images"],
         [
@@ -228,7 +232,6 @@ def _say_trained(record: dict[str, Any], folder: Path, as_json: bool) -> int:
         f"{result['calibration_error']:.2%}\n{measured['images_per_second']:,.0f} images/s in "
         f"training, {measured['seconds']:.0f} s\nnetwork: {folder / 'network.safetensors'}"
     )
-    return 0
 
 
 def _evaluate(options: Namespace) -> int:
@@ -240,6 +243,10 @@ def _evaluate(options: Namespace) -> int:
             f"the network's classes ({_few(card.classes)}) are not those of data set "
             f"{dataset.name!r} ({_few(dataset.classes)}); use the data that it was trained for"
         )
+    trained_on = card.about.get("data", dataset.identity())
+    if trained_on != dataset.identity():
+        note("these are not the images, or not the split, that the network was trained and tested "
+             "with: some test images may be among its training images")  # fmt: skip
     seen = replace(dataset, mean=card.mean, std=card.std)
     scores = evaluate(
         network.to(device),

@@ -6,6 +6,8 @@ from typing import Literal
 from nextify.designs.fields import check
 from nextify.errors import InputError
 
+MOST_BLOCKS = 10_000
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Design:
@@ -70,6 +72,10 @@ class Design:
             raise InputError(
                 f"design field 'widths' is {self.widths!r}, {len(self.widths)} stages, but "
                 f"'depths' is {self.depths!r}, {len(self.depths)}; give one of each per stage"
+            )
+        if sum(self.depths) > MOST_BLOCKS:
+            raise InputError(
+                f"design field 'depths' has {sum(self.depths):,} blocks; at most {MOST_BLOCKS:,}"
             )
         if self.block == "basic":
             self._require_no_bottleneck()

@@ -6,14 +6,17 @@ enough to check at the door and to read from a command line without a framework.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
+from functools import cache
+from operator import attrgetter
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from nextify.errors import InputError, unknown
 
 T = TypeVar("T")
+LARGEST = 10**15  # no network or run is near it, and all arithmetic on it stays exact
 
 
 _HINTS: dict[type, dict[str, Any]] = {}
@@ -82,17 +85,59 @@ def read(text: str, hint: Any) -> Any:
     return hint(text)
 
 
+Test = Callable[[Any], bool]
+
+
+@cache
+def _tests(
+    kind: type, positive: tuple[str, ...], not_negative: tuple[str, ...]
+) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[Test, ...]]:
+    """A quick test for each field, and what reads their values: almost all designs are good ones.
+
+    A test may fail what is fine, which `check` then looks at closely; never the other way round.
+    """
+    known = hints(kind)
+    least = {**dict.fromkeys(not_negative, 0.0), **dict.fromkeys(positive, 5e-324)}
+    tests = tuple(_test(hint, least.get(name, -LARGEST)) for name, hint in known.items())
+    return attrgetter(*known), tests
+
+
+def _test(hint: Any, least: float) -> Test:
+    if get_origin(hint) is Literal:
+        known = frozenset(get_args(hint))
+        return lambda value: type(value) in (str, int) and value in known
+    if get_origin(hint) is tuple:
+        kind = get_args(hint)[0]
+        return lambda value: (
+            type(value) is tuple
+            and len(value) > 0
+            and all([type(item) is kind and least <= item <= LARGEST for item in value])
+        )
+    if get_origin(hint) is UnionType:
+        inner = _test(get_args(hint)[0], least)
+        return lambda value: value is None or inner(value)
+    if hint in (int, float):
+        return lambda value: type(value) is hint and least <= value <= LARGEST
+    return lambda value: type(value) is hint
+
+
 def check(instance: Any, positive: Iterable[str] = (), not_negative: Iterable[str] = ()) -> None:
     """Check every field of a dataclass instance against its type, and the signs of some.
 
     Raises:
         InputError: with the field, its value and what would be accepted.
     """
+    values, tests = _tests(type(instance), tuple(positive), tuple(not_negative))
+    if all(test(value) for test, value in zip(tests, values(instance), strict=True)):
+        return
     kind = type(instance).__name__.lower()
     for name, hint in hints(type(instance)).items():
         value = getattr(instance, name)
         if not fits(value, hint):
             raise InputError(f"{kind} field {name!r} is {value!r}; it must be {describe(hint)}")
+        numbers = value if isinstance(value, tuple) else (value,)
+        if any(type(number) is int and number > LARGEST for number in numbers):
+            raise InputError(f"{kind} field {name!r} is larger than {LARGEST:.0e}; give less")
     for name in positive:
         value = getattr(instance, name)
         if not value or min(value if isinstance(value, tuple) else (value,)) <= 0:
@@ -143,6 +188,8 @@ def read_fields(texts: Iterable[str], *kinds: type) -> list[dict[str, Any]]:
         if name not in every:
             raise unknown("field", name, every)
         at, hint = every[name]
+        if name in found[at]:
+            raise InputError(f"field {name!r} is given twice; give it once")
         try:
             found[at][name] = read(value, hint)
         except (ValueError, KeyError):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nextify.designs.fields import check, with_fields
+from nextify.designs.fields import LARGEST, check, with_fields
 from nextify.errors import InputError, unknown
 
 
@@ -104,13 +104,14 @@ class Recipe:
         >>> Recipe().changed({"epochs": 30}).warmup_epochs
         2.0
         """
-        scale = changes.get("epochs", self.epochs) / self.epochs if self.epochs else 1.0
+        epochs = changes.get("epochs")
+        if type(epochs) is not int or not 0 < epochs <= LARGEST:
+            return with_fields(self, changes)  # which refuses what is no number of epochs
+        scale = epochs / self.epochs
         lengths = {
             "warmup_epochs": self.warmup_epochs * scale,
             "step_epochs": self.step_epochs * scale,
         }
-        if "epochs" not in changes or not isinstance(scale, float) or scale <= 0:
-            lengths = {}
         return with_fields(self, {**lengths, **changes})
 
 

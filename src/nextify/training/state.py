@@ -101,9 +101,13 @@ def save(state: State, run: Run, path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         partial.unlink(missing_ok=True)
-        reason = error.strerror or error
+        # torch.save raises a RuntimeError of its own on top of a full disk's.
+        cause = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(cause, OSError):
+            raise
+        reason = cause.strerror or cause
         raise InputError(f"cannot write checkpoint {path}: {reason}; free space there or choose "
                          "another folder with --output") from error  # fmt: skip
 
