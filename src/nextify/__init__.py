@@ -12,7 +12,7 @@ from nextify.designs import Design, Path, Recipe, Run, design, path, recipe
 from nextify.errors import InputError
 
 if TYPE_CHECKING:
-    from nextify.network import build
+    from nextify.network import build, load_weights, save_weights
 
 __version__ = "0.1.0"
 __all__ = [
@@ -25,15 +25,17 @@ __all__ = [
     "build",
     "cost",
     "design",
+    "load_weights",
     "path",
     "recipe",
+    "save_weights",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """`build` needs torch, which takes a second to import; everything else answers at once."""
-    if name == "build":
-        from nextify.network import build
+    """Networks need torch, which takes a second to import; everything else answers at once."""
+    if name in ("build", "load_weights", "save_weights"):
+        from nextify import network
 
-        return build
+        return getattr(network, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -48,6 +48,10 @@ def _run(arguments: list[str]) -> int:
             from nextify.cli import training
 
             return training.run(options)
+        case "convert":
+            from nextify.cli import converting
+
+            return converting.run(options)
         case _:
             from nextify.cli import studying
 

@@ -10,6 +10,7 @@ from nextify.errors import InputError, unknown
 OVERRIDES = "fields to change, as stem_stride=2 or epochs=20"
 DATA = "'embedded', a public data set by name, or a folder of images"
 SEEDS = 2**63  # seeds are below this
+NAMINGS = ("nextify", "official", "timm", "torchvision")  # of weights
 MOST_PIXELS = 1 << 14  # a side; far beyond any image that a classifier sees
 
 
@@ -108,6 +109,7 @@ def make_parser() -> Parser:
     _reading(commands)
     _training(commands)
     _studying(commands)
+    _converting(commands)
     return parser
 
 
@@ -185,6 +187,36 @@ def _studying(commands: "argparse._SubParsersAction[Command]") -> None:
                         help="folder (default: beside the file)")  # fmt: skip
     for command in (study, report):
         _json(command)
+
+
+def _converting(commands: "argparse._SubParsersAction[Command]") -> None:
+    convert = commands.add_parser("convert", help="weights from one naming to another")
+    convert.add_argument(
+        "source", type=filled, help="a file or folder of weights, or hf:OWNER/NAME on the hub"
+    )
+    convert.add_argument("target", type=filled, help="a .safetensors, .pth, .pt or .bin file")
+    _overrides(convert)
+    convert.add_argument("--from", dest="read_as", choices=("auto", *NAMINGS), default="auto",
+                         metavar="NAMING", help=f"auto, {', '.join(NAMINGS)}")  # fmt: skip
+    convert.add_argument("--to", dest="write_as", choices=NAMINGS, default="nextify",
+                         metavar="NAMING", help="default: nextify")  # fmt: skip
+    convert.add_argument(
+        "--design",
+        type=filled,
+        metavar="NAME",
+        help="that the weights are of (default: told from their shapes)",
+    )
+    convert.add_argument("--class-names", type=filled, metavar="FILE",
+                         help="one a line, in the order of the outputs")  # fmt: skip
+    convert.add_argument(
+        "--wrapper",
+        type=filled,
+        metavar="KEY",
+        help="which of several sets of weights in the file, as model_ema",
+    )
+    convert.add_argument("--allow-nonfinite", action="store_true",
+                         help="write NaN and infinite weights too")  # fmt: skip
+    _json(convert)
 
 
 def _design(command: Command) -> None:

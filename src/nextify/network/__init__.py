@@ -9,18 +9,32 @@ from nextify.network.depthwise import (
 from nextify.network.files import Card, load_network, save_network
 from nextify.network.initialise import WeightInit, initialise
 from nextify.network.modules import Network, StochasticDepth
+from nextify.network.weights import (
+    NAMINGS,
+    Loaded,
+    Preprocessing,
+    convert_weights,
+    load_weights,
+    save_weights,
+)
 
 __all__ = [
+    "NAMINGS",
     "Card",
     "DepthwiseConv2d",
+    "Loaded",
     "Network",
+    "Preprocessing",
     "StochasticDepth",
     "WeightInit",
     "assemble",
     "build",
+    "convert_weights",
     "depthwise_weight_gradient",
     "initialise",
     "load_network",
+    "load_weights",
     "save_network",
+    "save_weights",
     "weight_gradient_method",
 ]

@@ -1,0 +1,130 @@
+"""Weights from one naming to another."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from nextify.blueprint import draw
+from nextify.designs import Design
+from nextify.errors import InputError
+from nextify.network.build import assemble
+from nextify.network.files import FORMAT, Card, load_network, save_network
+from nextify.network.modules import Network
+from nextify.network.weights.load import Loaded, fill
+from nextify.network.weights.match import CLASSIFIER
+from nextify.network.weights.namings import NamingName
+from nextify.network.weights.recognise import headless, read_design, recognise
+from nextify.network.weights.save import save_weights
+from nextify.network.weights.source import Weights, open_weights
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Converted:
+    """What was read, what it was taken for, and where it is now."""
+
+    loaded: Loaded
+    design: Design
+    classes: tuple[str, ...]
+    naming: NamingName
+    target: Path
+
+
+def convert_weights(
+    source: str | Path,
+    target: Path,
+    *,
+    read_as: Literal["auto"] | NamingName = "auto",
+    write_as: NamingName = "nextify",
+    design: Design | None = None,
+    class_names: Sequence[str] | None = None,
+    allow_nonfinite: bool = False,
+    wrapper: str | None = None,
+) -> Converted:
+    """Read weights in one naming and write them in another.
+
+    A safetensors file in nextify's naming is a network file, with design, names of the classes and
+    preprocessing in it: `nextify evaluate` and `nextify predict` take it.
+
+    Args:
+        design: that the weights were made for; by default what the file says (nextify's own) or
+            what its shapes tell.
+        class_names: in the order of the outputs; by default those of the file, or their numbers.
+
+    Raises:
+        InputError: the weights cannot be read or written so.
+    """
+    weights = open_weights(source, wrapper)
+    _require_other_file(weights, target)
+    card = _card(weights)
+    chosen, classes = _design(weights, read_as, design, card)
+    network = assemble(draw(chosen, classes))
+    table = recognise(weights, read_as, network.state_dict())
+    loaded = fill(network, weights, table, "refuse", allow_nonfinite)
+    names = _names(class_names, card, classes)
+    if write_as == "nextify" and target.suffix == ".safetensors":
+        save_network(network, _as_card(chosen, names, loaded), target)
+    else:
+        save_weights(network, target, write_as, preprocessing=loaded.preprocessing)
+    return Converted(loaded=loaded, design=chosen, classes=names, naming=write_as, target=target)
+
+
+def _require_other_file(weights: Weights, target: Path) -> None:
+    if weights.path is not None and target.exists() and target.samefile(weights.path):
+        raise InputError(f"{target} is the file to be read; write to another one")
+
+
+def _card(weights: Weights) -> Card | None:
+    """The card of a network file of nextify."""
+    if weights.metadata.get("format") != FORMAT or weights.path is None:
+        return None
+    return load_network(weights.path)[1]
+
+
+def _design(
+    weights: Weights, naming: str, given: Design | None, card: Card | None
+) -> tuple[Design, int]:
+    """The design, and the number of classes."""
+    if given is None and card is not None:
+        return card.design, len(card.classes)
+    if given is None:
+        found = read_design(weights, naming)
+        return found.design, found.classes
+    table = recognise(weights, naming, _meta(given, 1).state_dict())
+    naming_of_head = table.name(f"{CLASSIFIER}.bias")
+    bias = weights.entries.get(naming_of_head[0]) if naming_of_head else None
+    if bias is None or bias.ndim != 1 or not len(bias):
+        raise headless(weights)
+    return given, len(bias)
+
+
+def _meta(design: Design, classes: int) -> Network:
+    return assemble(draw(design, classes))
+
+
+def _names(given: Sequence[str] | None, card: Card | None, classes: int) -> tuple[str, ...]:
+    if given is None and card is not None and len(card.classes) == classes:
+        return card.classes
+    names = tuple(given) if given is not None else tuple(map(str, range(classes)))
+    if len(names) != classes:
+        raise InputError(
+            f"{len(names)} names of classes are given, and the weights have {classes} classes; "
+            "give one name for each"
+        )
+    return names
+
+
+def _as_card(design: Design, classes: tuple[str, ...], loaded: Loaded) -> Card:
+    images = loaded.preprocessing
+    return Card(
+        design=design,
+        classes=classes,
+        image_size=images.image_size,
+        mean=images.mean,
+        std=images.std,
+        about={
+            "weights": Path(loaded.source).name,
+            "naming": loaded.naming,
+            "preprocessing": asdict(images),
+        },
+    )

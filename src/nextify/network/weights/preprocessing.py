@@ -1,0 +1,109 @@
+"""What was done to the images that weights were trained on: it belongs to the weights."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nextify.designs.fields import fits, hints
+from nextify.errors import InputError
+from nextify.network.weights.namings import NamingName
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+METADATA_KEY = "nextify.preprocessing"
+_LARGEST_IMAGE = 1 << 14  # pixels a side
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preprocessing:
+    """How an image becomes the network's input.
+
+    The image is resized with `interpolation` until its shorter side is image_size / crop, its
+    middle is cut out, and each channel becomes (value - mean) / std, with values in [0, 1].
+
+    Attributes:
+        image_size: side of the input in pixels.
+        crop: the share of the resized side that is kept.
+        is_stated: whether the weights came with it; otherwise it is what their naming's
+            published weights have in common.
+    """
+
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    image_size: int = 224
+    interpolation: str = "bicubic"
+    crop: float = 0.875
+    is_stated: bool = False
+
+    def __post_init__(self) -> None:
+        for name, hint in hints(Preprocessing).items():
+            value = getattr(self, name)
+            if not fits(value, hint):
+                raise InputError(f"preprocessing field {name!r} is {value!r}")
+        if not len(self.mean) == len(self.std) == 3 or min(self.std) <= 0:
+            raise InputError(f"preprocessing has mean {self.mean} and std {self.std}")
+        if not (1 <= self.image_size <= _LARGEST_IMAGE and 0 < self.crop <= 1):
+            raise InputError(
+                f"preprocessing has images of {self.image_size} pixels and a crop of {self.crop}"
+            )
+
+
+def usual(naming: NamingName, architecture: str) -> Preprocessing:
+    """What the published ImageNet weights in a naming were evaluated with."""
+    is_bilinear = naming == "torchvision" or architecture.startswith("ResNet")
+    return Preprocessing(interpolation="bilinear" if is_bilinear else "bicubic")
+
+
+def from_timm(config: Mapping[str, Any]) -> Preprocessing:
+    """From the `config.json` of timm's repositories on the hub.
+
+    >>> from_timm({"pretrained_cfg": {"input_size": [3, 288, 288], "crop_pct": 0.95}}).image_size
+    288
+
+    Raises:
+        InputError: values that cannot be meant.
+    """
+    values = config.get("pretrained_cfg", config)
+    if not isinstance(values, Mapping):
+        raise InputError("'pretrained_cfg' holds no fields")
+    names = {"mean": "mean", "std": "std", "interpolation": "interpolation", "crop_pct": "crop"}
+    found = {ours: values[theirs] for theirs, ours in names.items() if theirs in values}
+    size = values.get("input_size", (3, 224, 224))
+    if not isinstance(size, list | tuple) or len(size) != 3 or size[1] != size[2]:
+        raise InputError(f"'input_size' is {size!r}; square images of 3 channels are expected")
+    return _read({**found, "image_size": size[1]})
+
+
+def as_metadata(preprocessing: Preprocessing) -> str:
+    """As a text for a file's metadata."""
+    return json.dumps(asdict(preprocessing))
+
+
+def from_metadata(metadata: Mapping[str, str]) -> Preprocessing | None:
+    """What a safetensors file says: one of ours, or one with `as_metadata` in it.
+
+    Raises:
+        InputError: it says something that cannot be read.
+    """
+    try:
+        if METADATA_KEY in metadata:
+            return _read(json.loads(metadata[METADATA_KEY]))
+        if "card" in metadata:
+            card = json.loads(metadata["card"])
+            also = card.get("about", {}).get("preprocessing", {})
+            return _read({**also, **{name: card[name] for name in ("mean", "std", "image_size")}})
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"its preprocessing cannot be read ({error})") from error
+    return None
+
+
+def _read(values: Mapping[str, Any]) -> Preprocessing:
+    known: dict[str, Any] = {name: values[name] for name in hints(Preprocessing) if name in values}
+    for name, value in known.items():
+        if isinstance(value, list):
+            known[name] = tuple(value)
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"preprocessing field {name!r} is {value}")
+    return Preprocessing(**{**known, "is_stated": True})

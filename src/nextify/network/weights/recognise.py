@@ -1,0 +1,134 @@
+"""Which naming a file is in, and of which design, from nothing but names and shapes."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from nextify.blueprint import draw
+from nextify.designs import FAMILIES, Design
+from nextify.designs.fields import with_fields
+from nextify.errors import InputError
+from nextify.network.build import assemble
+from nextify.network.weights.match import CLASSIFIER, match_entries
+from nextify.network.weights.namings import NAMINGS, TABLES, Shape, Table
+from nextify.network.weights.source import Weights
+
+_STEM_STRIDES = {7: 4, 3: 1}  # of stems that are not patches, by kernel; 4 and 2 have equal shapes
+
+
+def recognise(weights: Weights, naming: str = "auto", ours: Iterable[str] = ()) -> Table:
+    """The table that knows most of the names.
+
+    Args:
+        naming: `"auto"`, or the naming that it must be.
+        ours: the entries of the network that is meant: decides between equals.
+
+    Raises:
+        InputError: no table knows any, or another naming's knows more.
+    """
+    own = list(ours)
+    tables = [table for table in TABLES if naming in ("auto", table.naming)]
+    if not tables:
+        raise InputError(f"unknown naming {naming!r}; give auto or one of {', '.join(NAMINGS)}")
+    known = {table: table.known(weights.entries) for table in tables}
+    most = max(known.values())
+    if 2 * most < len(weights.entries):
+        first = ", ".join(repr(name) for name in list(weights.entries)[:3])
+        raise InputError(
+            f"weights {weights.source} are not in a naming of {naming.replace('auto', 'nextify')}: "
+            f"their names begin with {first}; the namings are {', '.join(NAMINGS)}"
+        )
+    best = [table for table in tables if known[table] == most]
+    return next((t for t in best if own and all(map(t.name, own))), best[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A file's naming, design (with its name among the families, if it has one) and classes."""
+
+    table: Table
+    design: Design
+    name: str | None
+    classes: int
+
+
+def read_design(weights: Weights, naming: str = "auto") -> Recognised:
+    """The design that weights belong to, for the families' architectures at any depths and widths.
+
+    Shapes do not tell everything: layer scale is taken to start at 1e-6, and a 7 x 7 stem to be
+    followed by pooling.
+
+    Raises:
+        InputError: the design cannot be told; says to give it.
+    """
+    table = recognise(weights, naming)
+    shapes = {
+        ours: tuple(entry.shape)
+        for theirs, entry in weights.entries.items()
+        if (ours := table.ours(theirs)) is not None
+    }
+    if f"{CLASSIFIER}.weight" not in shapes:
+        raise headless(weights)
+    try:
+        classes = shapes[f"{CLASSIFIER}.weight"][0]
+        chosen = _design(shapes)
+        match = match_entries(assemble(draw(chosen, classes)), weights, table)
+    except (LookupError, ArithmeticError, RuntimeError, InputError) as error:
+        raise InputError(
+            f"the design of weights {weights.source}, in the naming of {table.naming}, cannot be "
+            f"told from their shapes ({_reason(error)}); give it with --design"
+        ) from error
+    assert not match.head_is_new  # it has as many classes as the file says
+    name = next((name for name, known in FAMILIES.items() if known == chosen), None)
+    return Recognised(table, chosen, name, classes)
+
+
+def headless(weights: Weights) -> InputError:
+    """For weights without a classifier."""
+    return InputError(
+        f"weights {weights.source} have no classifier, so that their classes cannot be told; load "
+        "them into a network with nx.load_weights"
+    )
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case InputError():
+            return str(error)
+        case KeyError():
+            return f"there is nothing for {error.args[0]}"
+        case _:
+            return "their sizes are none of a network"
+
+
+def _design(shapes: Mapping[str, Shape]) -> Design:
+    depths = _depths(shapes)
+    first = [f"stages.{stage}.blocks.0.branch" for stage in range(len(depths))]
+    is_basic = f"{first[0]}.spatial1.weight" in shapes
+    is_resnet = is_basic or f"{first[0]}.pointwise1_norm.weight" in shapes
+    narrow = "spatial1" if is_basic else "pointwise1" if is_resnet else "spatial"
+    widths = tuple(shapes[f"{block}.{narrow}.weight"][0] for block in first)
+    fields: dict[str, object] = {"depths": depths, "widths": widths}
+    if is_basic:
+        fields["block"] = "basic"
+    else:
+        wide = "pointwise2" if is_resnet else "pointwise1"
+        fields["ratio"] = shapes[f"{first[0]}.{wide}.weight"][0] // widths[0]
+    fields["kernel_size"] = shapes[f"{first[0]}.{'spatial1' if is_basic else 'spatial'}.weight"][-1]
+    stem = shapes["stem.conv.weight"][-1]
+    fields["stem_stride"] = _STEM_STRIDES.get(stem, stem) if is_resnet else stem
+    if not is_resnet:
+        has_scale = f"{first[0]}.scale.weight" in shapes
+        fields["layer_scale"] = 1e-6 if has_scale else None
+        is_v2 = f"{first[0]}.response_norm.weight" in shapes
+        fields["response_norm"] = "global" if is_v2 else "none"
+    return with_fields(FAMILIES["resnet-50" if is_resnet else "convnext-tiny"], fields)
+
+
+def _depths(shapes: Mapping[str, Shape]) -> tuple[int, ...]:
+    """How many blocks each stage has; a gap in their numbers shows when names are compared."""
+    blocks: dict[int, set[str]] = {}
+    for name in shapes:
+        words = name.split(".")
+        if words[0] == "stages" and words[2] == "blocks":
+            blocks.setdefault(int(words[1]), set()).add(words[3])
+    return tuple(len(blocks[stage]) for stage in sorted(blocks))

@@ -1,0 +1,262 @@
+"""Weights as they are found: in a file, in a folder, on the hub; read without running anything."""
+
+import argparse
+import json
+import pickle
+import re
+import warnings
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from nextify.errors import InputError
+from nextify.network.weights import preprocessing
+from nextify.network.weights.hub import PREFIX, fetch
+from nextify.network.weights.preprocessing import Preprocessing
+
+FILE_NAMES = ("network.safetensors", "model.safetensors", "pytorch_model.bin")
+CONFIG_NAME = "config.json"
+
+# Where training programs put the entries within what they save, and before each entry's name.
+_WRAPPERS = ("model", "state_dict", "model_ema", "state_dict_ema", "module")
+_PREFIXES = ("module.", "_orig_mod.", "model.")
+_DEEPEST = 3
+_DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+COUNTER = "num_batches_tracked"  # of batch norms: a whole number, and never needed
+_REMEDY = "give a safetensors file, or a .pth file with nothing but tensors in it"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Weights:
+    """Entries by the names that their file gives them.
+
+    Attributes:
+        source: where they are from, for people. path: their file, if they are from one.
+        metadata: what a safetensors file says beside its entries.
+        preprocessing: what came with them. notes: what was done to get at them.
+    """
+
+    source: str
+    entries: Mapping[str, Tensor]
+    path: Path | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    preprocessing: Preprocessing | None = None
+    notes: tuple[str, ...] = ()
+
+
+def open_weights(source: str | Path | Mapping[str, Any], wrapper: str | None = None) -> Weights:
+    """Read weights; nothing that a file says is executed.
+
+    Args:
+        source: a .safetensors, .pth, .pt or .bin file, a folder that holds one, a repository on
+            the Hugging Face hub (`"hf:timm/convnext_tiny.fb_in1k"`), or a state dictionary.
+        wrapper: which of several sets of entries (`"model_ema"`); by default the first of model,
+            state_dict, model_ema, state_dict_ema and module.
+
+    Raises:
+        InputError: nothing there, or nothing that can be used.
+    """
+    if isinstance(source, Mapping):
+        return _unwrapped("the state dictionary", source, wrapper)
+    path, config = _located(source)
+    name = str(source)
+    entries, metadata = _read(path, name)
+    stated = _preprocessing(name, metadata, config)
+    weights = _unwrapped(name, entries, wrapper)
+    _require_held(weights, path)
+    return replace(weights, path=path, metadata=metadata, preprocessing=stated)
+
+
+def _located(source: str | Path) -> tuple[Path, Path | None]:
+    """The file of weights, and timm's `config.json` beside it."""
+    if isinstance(source, str) and source.startswith(PREFIX):
+        return fetch(source, FILE_NAMES[1:], CONFIG_NAME)
+    path = Path(source)
+    try:
+        if path.is_dir():
+            return _in_folder(path)
+        if path.is_file():
+            return path, None
+        exists = path.exists()
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"weights {str(source)!r} cannot be opened ({error}); give a file"
+        ) from None
+    what = "are no ordinary file" if exists else "do not exist"
+    raise InputError(
+        f"weights {source} {what}; give a file, a folder that holds one, or a repository on the "
+        f"hub, as {PREFIX}timm/convnext_tiny.fb_in1k"
+    )
+
+
+def _in_folder(folder: Path) -> tuple[Path, Path | None]:
+    for name in FILE_NAMES:
+        if (folder / name).is_file():
+            config = folder / CONFIG_NAME
+            return folder / name, config if config.is_file() else None
+    raise InputError(
+        f"folder {folder} holds no weights; expected is one of {', '.join(FILE_NAMES)}"
+    )
+
+
+def _read(path: Path, name: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+    """What a file holds and its metadata, by the format that its first bytes say it is in."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise InputError(f"weights {name} cannot be read ({error.strerror}); give another file"
+                         ) from None  # fmt: skip
+    if start[8:9] == b"{":
+        return _read_safetensors(path, name)
+    if start.startswith(b"PK\x03\x04"):
+        _require_stored(path, name)
+        return _unpickled(path, name), {}
+    if start.startswith(b"\x80"):
+        return _unpickled(path, name), {}
+    raise InputError(
+        f"weights {name} are neither in the safetensors format nor in torch's; {_REMEDY}"
+    )
+
+
+def _read_safetensors(path: Path, name: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            entries = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            return entries, file.metadata() or {}
+    except Exception as error:  # whatever a damaged file makes the library raise
+        raise _damaged(name, error) from error
+
+
+def _unpickled(path: Path, name: str) -> Mapping[str, Any]:
+    """What `torch.save` wrote, by torch's unpickler that knows tensors and plain containers only.
+
+    Training programs add their command line (`argparse.Namespace`), which is as plain.
+    """
+    try:
+        with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
+            warnings.simplefilter("ignore")
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        wanted = re.search(r"GLOBAL (\S+)", str(error))
+        if wanted is None:
+            raise _damaged(name, error) from error
+        raise InputError(
+            f"weights {name} are refused: the file wants to call {wanted[1]}, and only tensors are "
+            f"read; {_REMEDY}"
+        ) from error
+    except Exception as error:  # whatever a damaged file makes the unpickler raise
+        raise _damaged(name, error) from error
+    if not isinstance(found, Mapping):
+        raise InputError(f"weights {name} hold a {type(found).__name__}, no entries; {_REMEDY}")
+    return found
+
+
+def _damaged(name: str, error: Exception) -> InputError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = reason if len(reason) <= 160 else f"{reason[:160]}..."
+    return InputError(f"weights {name} cannot be read ({reason}); the file is damaged or cut short")
+
+
+def _require_stored(path: Path, name: str) -> None:
+    """torch packs files without compressing them: what unpacks to more than it is, is a bomb."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+        size = path.stat().st_size
+    except Exception as error:  # whatever a damaged file makes the library raise
+        raise _damaged(name, error) from error
+    unpacked = sum(member.file_size for member in members)
+    if unpacked > size or any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise InputError(
+            f"weights {name} are refused: a packed file of {size:,} bytes that unpacks to "
+            f"{unpacked:,}, which torch never writes; {_REMEDY}"
+        )
+
+
+def _preprocessing(
+    name: str, metadata: Mapping[str, str], config: Path | None
+) -> Preprocessing | None:
+    try:
+        stated = preprocessing.from_metadata(metadata)
+        if stated is None and config is not None:
+            values = json.loads(config.read_text(encoding="utf-8"))
+            stated = preprocessing.from_timm(values if isinstance(values, dict) else {})
+    except (OSError, ValueError, RecursionError) as error:  # an InputError is a ValueError
+        raise InputError(
+            f"weights {name} cannot be used: {error}; mend or remove that part"
+        ) from error
+    return stated
+
+
+def _unwrapped(name: str, found: Mapping[str, Any], wrapper: str | None) -> Weights:
+    notes: list[str] = []
+    for _ in range(_DEEPEST):
+        inside = [key for key in _WRAPPERS if _is_full(found.get(key))]
+        chosen = wrapper or next(iter(inside), None)
+        if chosen is None:
+            break
+        if not _is_full(found.get(chosen)):
+            raise InputError(
+                f"weights {name} have no {chosen!r}; leave the wrapper out or choose one of: "
+                f"{', '.join(inside) or 'none, the entries are bare'}"
+            )
+        others = [key for key in inside if key != chosen]
+        also = f" (not from {', '.join(others)}, which are there too)" if others else ""
+        notes.append(f"read from {chosen!r}{also}")
+        found, wrapper = found[chosen], None
+    _require_tensors(name, found)
+    return Weights(name, _without_prefixes(found), notes=tuple(notes))
+
+
+def _is_full(value: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, Mapping) and len(value) > 0
+
+
+def _without_prefixes(entries: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    while True:
+        prefix = next((p for p in _PREFIXES if all(key.startswith(p) for key in entries)), None)
+        if prefix is None:
+            return entries
+        entries = {key.removeprefix(prefix): entry for key, entry in entries.items()}
+
+
+def _require_tensors(name: str, entries: Mapping[Any, Any]) -> None:
+    """Every entry an ordinary tensor of numbers that weights can be."""
+    if not entries:
+        raise InputError(f"weights {name} hold no entries; {_REMEDY}")
+    for key, entry in entries.items():
+        if not isinstance(key, str) or not isinstance(entry, Tensor):
+            raise InputError(
+                f"weights {name} hold {key!r}, which is a {type(entry).__name__} and no tensor; "
+                f"{_REMEDY}"
+            )
+        if entry.layout != torch.strided or entry.is_quantized or entry.is_nested or entry.is_meta:
+            raise InputError(f"entry {key!r} of weights {name} is not stored as plain numbers; "
+                             "save the weights as dense floating-point tensors")  # fmt: skip
+        if entry.dtype not in _DTYPES and not _counts_batches(key, entry):
+            raise InputError(
+                f"entry {key!r} of weights {name} is of type {str(entry.dtype)[6:]}; weights are "
+                "float32, float16, bfloat16 or float64: save them as one of these"
+            )
+
+
+def _counts_batches(key: str, entry: Tensor) -> bool:
+    return key.endswith(COUNTER) and entry.dtype == torch.int64 and entry.ndim == 0
+
+
+def _require_held(weights: Weights, path: Path) -> None:
+    """A tensor can claim any size over one stored number; a file holds no more than its size."""
+    claimed = sum(entry.numel() * entry.element_size() for entry in weights.entries.values())
+    size = path.stat().st_size
+    if claimed > size:
+        raise InputError(
+            f"weights {weights.source} are refused: a file of {size:,} bytes that claims "
+            f"{claimed:,} bytes of weights; {_REMEDY}"
+        )
