@@ -252,6 +252,7 @@ def busy(seconds: float = 1.0) -> float:
         values = [int(v) for v in line.split()[1:9]]
         return sum(values), values[3] + values[4]
 
+    time.sleep(seconds)  # until timm's workers have filled their queue
     before = count()
     time.sleep(seconds)
     total, idle = (now - then for now, then in zip(count(), before, strict=True))
