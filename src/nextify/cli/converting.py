@@ -69,8 +69,9 @@ def _answer(converted: Converted, as_json: bool) -> None:
         return
     for text in loaded.notes:
         note(text)
+    shape = f"depths {converted.design.depths}, widths {converted.design.widths}"
     say(
-        f"read {loaded.entries} entries in the naming of {loaded.naming}: "
-        f"{name or loaded.architecture}, {len(converted.classes):,} classes\n"
+        f"read {loaded.entries} entries in the naming of {loaded.naming} ({loaded.architecture}): "
+        f"{name or shape}, {len(converted.classes):,} classes\n"
         f"written in the naming of {converted.naming}: {converted.target}"
     )

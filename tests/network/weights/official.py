@@ -4,6 +4,8 @@ facebookresearch/ConvNeXt (models/convnext.py, models/convnext_isotropic.py) and
 (models/convnextv2.py): what loads their published checkpoints has exactly these entries.
 """
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -63,8 +65,7 @@ class OfficialConvNeXt(nn.Module):
         super().__init__()
         stem = nn.Sequential(nn.Conv2d(3, dims[0], 4, 4), ChannelsFirstNorm(dims[0]))
         between = [
-            nn.Sequential(ChannelsFirstNorm(a), nn.Conv2d(a, b, 2, 2))
-            for a, b in zip(dims, dims[1:], strict=False)
+            nn.Sequential(ChannelsFirstNorm(a), nn.Conv2d(a, b, 2, 2)) for a, b in pairwise(dims)
         ]
         self.downsample_layers = nn.ModuleList([stem, *between])
         self.stages = nn.ModuleList(

@@ -1,6 +1,5 @@
 """The networks of others that nextify's families are to equal, by family and naming."""
 
-
 import timm
 import torch
 import torchvision
@@ -79,5 +78,3 @@ def perturbed(family: str, naming: str, classes: int = CLASSES, seed: int = 0) -
             entry.fill_(17)
     perturb(network, seed)
     return network
-
-

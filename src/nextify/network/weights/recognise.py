@@ -32,10 +32,11 @@ def recognise(weights: Weights, naming: str = "auto", ours: Iterable[str] = ()) 
     known = {table: table.known(weights.entries) for table in tables}
     most = max(known.values())
     if 2 * most < len(weights.entries):
+        expected = "a known naming" if naming == "auto" else f"the naming of {naming}"
         first = ", ".join(repr(name) for name in list(weights.entries)[:3])
         raise InputError(
-            f"weights {weights.source} are not in a naming of {naming.replace('auto', 'nextify')}: "
-            f"their names begin with {first}; the namings are {', '.join(NAMINGS)}"
+            f"weights {weights.source} are not in {expected}: their names "
+            f"begin with {first}; the namings are {', '.join(NAMINGS)}"
         )
     best = [table for table in tables if known[table] == most]
     return next((t for t in best if own and all(map(t.name, own))), best[0])

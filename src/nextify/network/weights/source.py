@@ -175,8 +175,8 @@ def _require_stored(path: Path, name: str) -> None:
     unpacked = sum(member.file_size for member in members)
     if unpacked > size or any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise InputError(
-            f"weights {name} are refused: a packed file of {size:,} bytes that unpacks to "
-            f"{unpacked:,}, which torch never writes; {_REMEDY}"
+            f"weights {name} are refused: a compressed file, of {size:,} bytes that unpack to "
+            f"{unpacked:,}, where torch.save compresses nothing; {_REMEDY}"
         )
 
 
@@ -208,8 +208,8 @@ def _unwrapped(name: str, found: Mapping[str, Any], wrapper: str | None) -> Weig
                 f"{', '.join(inside) or 'none, the entries are bare'}"
             )
         others = [key for key in inside if key != chosen]
-        also = f" (not from {', '.join(others)}, which are there too)" if others else ""
-        notes.append(f"read from {chosen!r}{also}")
+        if others:
+            notes.append(f"read from {chosen!r} (not from {', '.join(others)}, also there)")
         found, wrapper = found[chosen], None
     _require_tensors(name, found)
     return Weights(name, _without_prefixes(found), notes=tuple(notes))
