@@ -25,7 +25,8 @@ def require_fit(design: Design, image_size: int | tuple[int, int]) -> None:
     if fitting:
         remedy = f"stem_stride={fitting[0]} would fit"
     else:
-        remedy = f"use images of at least {_smallest(replace(design, stem_stride=1))} pixels"
+        smallest = _smallest(replace(design, stem_stride=1))
+        remedy = f"use images of at least {smallest} pixels with stem_stride=1"
     raise InputError(
         f"images of {min(sides)} pixels are too small for this design with "
         f"stem_stride={design.stem_stride}; {remedy}"

@@ -1,6 +1,7 @@
 """`nextify`: the command line.
 
-Bad input prints one line to standard error and exits with 2; Ctrl-C exits with 130.
+Exit codes: 0, done; 1, a training run diverged or runs of a study failed (all is recorded); 2, bad
+input, with one line on standard error; 130, Ctrl-C.
 """
 
 import sys
