@@ -16,10 +16,9 @@ from torch import Tensor, nn
 from nextify.designs import FAMILIES
 from nextify.errors import InputError, unknown
 from nextify.network.modules import Network, ResidualBlock, StageModule
-from nextify.network.weights import preprocessing as about_images
 from nextify.network.weights.match import foreign_names
 from nextify.network.weights.namings import TABLES, Form, NamingName, Outline, Table, shaped
-from nextify.network.weights.preprocessing import Preprocessing
+from nextify.network.weights.preprocessing import METADATA_KEY, Preprocessing, as_metadata
 
 # timm computes the pointwise convolutions of these as convolutions, and of all others as matrices.
 _TIMM_CONVOLUTIONS = tuple(
@@ -75,19 +74,18 @@ def save_weights(
             f"weights file {path} has no known ending; give one of {', '.join(SUFFIXES)}"
         )
     entries = foreign_entries(network, naming)
-    tidy = {name: entry.detach().cpu().contiguous().clone() for name, entry in entries.items()}
+    tidy = {name: _alone(entry) for name, entry in entries.items()}
     if path.suffix == ".safetensors":
-        said = (
-            {about_images.METADATA_KEY: about_images.as_metadata(preprocessing)}
-            if preprocessing
-            else {}
-        )
-        content = save(tidy, {"format": "pt", **said})
+        content = save(tidy, {"format": "pt", **_metadata(preprocessing)})
     else:
         buffer = BytesIO()
         torch.save({"model": tidy} if naming == "official" else tidy, buffer)
         content = buffer.getvalue()
     _write(path, content)
+
+
+def _metadata(preprocessing: Preprocessing | None) -> dict[str, str]:
+    return {METADATA_KEY: as_metadata(preprocessing)} if preprocessing else {}
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -105,6 +103,12 @@ def _write(path: Path, content: bytes) -> None:
         raise InputError(
             f"cannot write weights {path}: {error.strerror or error}; choose another folder"
         ) from error
+
+
+def _alone(entry: Tensor) -> Tensor:
+    """An entry by itself on the CPU: a part of a larger storage would be written with all of it."""
+    own = entry.detach().cpu().contiguous()
+    return own if own.untyped_storage().nbytes() == own.nbytes else own.clone()
 
 
 def _reshaped(entry: Tensor, form: Form) -> Tensor:
