@@ -107,9 +107,10 @@ def test_other_floats_are_converted_and_said(dtype, tmp_path):
         lambda e: torch.quantize_per_tensor(e, 0.1, 0, torch.qint8),
         lambda e: e.to("meta"),
         lambda e: e.bool(),
+        lambda e: e[:0],
         lambda e: [1.0, 2.0],
     ],
-    ids=["int8", "complex", "sparse", "quantised", "meta", "bool", "list"],
+    ids=["int8", "complex", "sparse", "quantised", "meta", "bool", "empty", "list"],
 )
 def test_tensors_of_the_wrong_type(broken, saved, refuses):
     entries = foreign_entries(tiny(), "timm")

@@ -31,7 +31,7 @@ FILES = {
 }
 STARTS = (b"", b"PK\x03\x04", b"\x80\x02", b"\x20\x00\x00\x00\x00\x00\x00\x00{")
 fuzzed = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

@@ -240,6 +240,8 @@ def _require_tensors(name: str, entries: Mapping[Any, Any]) -> None:
         if entry.layout != torch.strided or entry.is_quantized or entry.is_nested or entry.is_meta:
             raise InputError(f"entry {key!r} of weights {name} is not stored as plain numbers; "
                              "save the weights as dense floating-point tensors")  # fmt: skip
+        if entry.numel() == 0:
+            raise InputError(f"entry {key!r} of weights {name} is empty; {_REMEDY}")
         if entry.dtype not in _DTYPES and not _counts_batches(key, entry):
             raise InputError(
                 f"entry {key!r} of weights {name} is of type {str(entry.dtype)[6:]}; weights are "
