@@ -4,7 +4,7 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -171,7 +171,8 @@ def _write_record(path: Path, record: Record) -> None:
         partial.write_text(json.dumps(record.as_dict(), indent=2))
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # where the parent is no folder, there is nothing to remove
+            partial.unlink()
         raise InputError(f"cannot write {path}: {error.strerror}; free space there and repeat "
                          "the command, which goes on from the checkpoint") from error  # fmt: skip
 

@@ -6,6 +6,7 @@ names of the classes and the preprocessing, so that images can be classified wit
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,8 @@ def save_network(network: Network, card: Card, path: Path) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # where the parent is no folder, there is nothing to remove
+            partial.unlink()
         raise InputError(
             f"cannot write network {path}: {error.strerror or error}; choose another folder"
         ) from error

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,8 @@ def save(state: State, run: Run, path: Path) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # where the parent is no folder, there is nothing to remove
+            partial.unlink()
         # torch.save raises a RuntimeError of its own on top of a full disk's.
         cause = error if isinstance(error, OSError) else error.__context__
         if not isinstance(cause, OSError):
