@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nextify.costs import Cost, cost
 from nextify.designs import Design, Path, Recipe, Run, design, path, recipe
 from nextify.errors import InputError
+from nextify.fitting import fit, match_cost
 
 if TYPE_CHECKING:
     from nextify.network import build, load_weights, save_weights
@@ -25,7 +26,9 @@ __all__ = [
     "build",
     "cost",
     "design",
+    "fit",
     "load_weights",
+    "match_cost",
     "path",
     "recipe",
     "save_weights",

@@ -34,7 +34,7 @@ def test_every_step(name):
 
 
 @pytest.mark.parametrize("name", ["resnet50", "small"])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_random_subsets(name, data):
     design = data.draw(subsets_of(name))
@@ -44,7 +44,7 @@ def test_random_subsets(name, data):
 
 
 @pytest.mark.parametrize("name", ["resnet50", "small"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_what_fits_runs_and_what_does_not_is_refused_with_a_remedy(name, data):
     design = data.draw(subsets_of(name))

@@ -1,6 +1,6 @@
 """What a design means: `draw` turns choices into layer specs, once for counting and building."""
 
-from nextify.blueprint.draw import draw
+from nextify.blueprint.draw import draw, draw_sized
 from nextify.blueprint.fit import require_fit
 from nextify.blueprint.specs import (
     Activation,
@@ -35,5 +35,6 @@ __all__ = [
     "Stage",
     "as_text",
     "draw",
+    "draw_sized",
     "require_fit",
 ]

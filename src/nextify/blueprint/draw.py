@@ -1,6 +1,8 @@
 """`draw`: what the choices of a design mean. The only reader of a design's fields."""
 
 from functools import lru_cache
+from operator import attrgetter
+from typing import Any
 
 from nextify.blueprint.specs import (
     Activation,
@@ -18,8 +20,13 @@ from nextify.blueprint.specs import (
     Stage,
 )
 from nextify.designs import Design
+from nextify.designs.fields import hints
 
 IMAGE_CHANNELS = 3
+# What the layers within a block do not depend on, but through the widths that they are told.
+_NOT_OF_BLOCKS = ("depths", "widths", "stem", "stem_stride", "downsampling")
+_OF_BLOCKS = tuple(name for name in hints(Design) if name not in _NOT_OF_BLOCKS)
+_block_values = attrgetter(*_OF_BLOCKS)
 
 
 def draw(design: Design, classes: int = 1000) -> Blueprint:
@@ -59,38 +66,55 @@ def draw(design: Design, classes: int = 1000) -> Blueprint:
     >>> [name for name, _ in draw(Design()).stages[0].blocks[0].branch][:3]
     ['pointwise1', 'pointwise1_norm', 'pointwise1_act']
     """
-    inner, outer = _block_widths(design)
+    return draw_sized(design, design.depths, design.widths, classes)
+
+
+def draw_sized(
+    design: Design, depths: tuple[int, ...], widths: tuple[int, ...], classes: int
+) -> Blueprint:
+    """`draw` of a design with other depths and widths, as many, which are not checked: they may be
+    larger than a network's can be (`nextify.costs.form` reads polynomials off such a blueprint)."""
+    style = _style(_block_values(design))
+    inner, outer = _block_widths(design, widths)
     stages: list[Stage] = []
-    channels = design.widths[0]
-    for at, depth in enumerate(design.depths):
+    channels = widths[0]
+    for at, depth in enumerate(depths):
         separate = at > 0 and design.downsampling == "separate"
         stride = 2 if at > 0 and not separate else 1
         downsample = _downsample(design, channels, outer[at]) if separate else ()
         entry = outer[at] if separate else channels
-        first = _block(design, entry, inner[at], outer[at], stride)
-        rest = _block(design, outer[at], inner[at], outer[at], 1)
+        first = _block(style, entry, inner[at], outer[at], stride)
+        rest = _block(style, outer[at], inner[at], outer[at], 1)
         stages.append(Stage(downsample, (first, *(rest,) * (depth - 1))))
         channels = outer[at]
-    return Blueprint(_stem(design), tuple(stages), _head(design, channels, classes))
+    return Blueprint(_stem(design, widths[0]), tuple(stages), _head(design, channels, classes))
 
 
-def _block_widths(design: Design) -> tuple[tuple[int, ...], tuple[int, ...]]:
+@lru_cache(maxsize=4096)
+def _style(values: tuple[object, ...]) -> Design:
+    """A design that stands for all with the same blocks, so that they share them."""
+    fields: dict[str, Any] = dict(zip(_OF_BLOCKS, values, strict=True))
+    return Design(depths=(1,), widths=(1,), **fields)
+
+
+def _block_widths(
+    design: Design, widths: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The inner and the outer width of the blocks of each stage, in channels."""
-    narrow = design.widths
     if design.block == "basic":
-        return narrow, narrow
-    wide = tuple(width * design.ratio for width in narrow)
-    return (narrow, wide) if design.bottleneck == "narrow" else (wide, narrow)
+        return widths, widths
+    wide = tuple(width * design.ratio for width in widths)
+    return (widths, wide) if design.bottleneck == "narrow" else (wide, widths)
 
 
 def _conv(design: Design, inputs: int, outputs: int, *, normed: bool, **shape: int) -> Conv:
     return Conv(inputs, outputs, bias=not (normed and design.norm == "batch"), **shape)
 
 
-def _stem(design: Design) -> Layers:
+def _stem(design: Design, width: int) -> Layers:
     resized_later = design.downsampling == "separate" and len(design.depths) > 1
     normed = design.norms == "every" or resized_later
-    width, stride = design.widths[0], design.stem_stride
+    stride = design.stem_stride
     shape: dict[str, int]
     if design.stem == "patchify":
         shape = {"kernel": stride, "stride": stride}
@@ -115,7 +139,7 @@ def _downsample(design: Design, inputs: int, outputs: int) -> Layers:
     return (("norm", Norm(design.norm, inputs)), ("conv", conv))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16384)
 def _block(design: Design, inputs: int, inner: int, outer: int, stride: int) -> Block:
     convs = _positions(design, inputs, inner, outer, stride)
     branch: list[tuple[str, Layer]] = []

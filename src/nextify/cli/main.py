@@ -45,6 +45,10 @@ def _run(arguments: list[str]) -> int:
             from nextify.cli import reading
 
             return reading.run(options)
+        case "fit":
+            from nextify.cli import fitting
+
+            return fitting.run(options)
         case "train" | "evaluate" | "predict":
             from nextify.cli import training
 

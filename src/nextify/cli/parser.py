@@ -107,6 +107,7 @@ def make_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"nextify {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="command", parser_class=Command)
     _reading(commands)
+    _fitting(commands)
     _training(commands)
     _studying(commands)
     _converting(commands)
@@ -120,7 +121,7 @@ def _reading(commands: "argparse._SubParsersAction[Command]") -> None:
     _sizes(path)
     designs = commands.add_parser("designs", help="all named designs, with their costs")
     _sizes(designs)
-    cost = commands.add_parser("cost", help="parameters and MACs of a design")
+    cost = commands.add_parser("cost", help="parameters, MACs and memory of a design")
     _design(cost)
     _sizes(cost)
     cost.add_argument("--layers", action="store_true", help="per layer, not only per stage")
@@ -132,6 +133,27 @@ def _reading(commands: "argparse._SubParsersAction[Command]") -> None:
     _overrides(recipe)
     for command in (path, designs, cost, show, recipe):
         _json(command)
+
+
+def _fitting(commands: "argparse._SubParsersAction[Command]") -> None:
+    fit = commands.add_parser("fit", help="designs that use a budget best")
+    fit.add_argument("--params", type=filled, metavar="N", help="at most so many, as 12M")
+    fit.add_argument("--macs", type=filled, metavar="N",
+                     help="multiply-accumulates, at most so many, as 2.2G")  # fmt: skip
+    fit.add_argument("--activation-memory", type=filled, metavar="BYTES",
+                     help="kept in training for one image, as 200MB or 190MiB")  # fmt: skip
+    fit.add_argument("--like", type=filled, metavar="DESIGN",
+                     help="budgets that are not given are what this design costs")  # fmt: skip
+    fit.add_argument("--base", type=filled, default="convnext-tiny", metavar="DESIGN",
+                     help="all but depths and widths (default: convnext-tiny)")  # fmt: skip
+    fit.add_argument("--free", type=filled, metavar="FIELD,...",
+                     help="fields to choose besides depths and widths, as kernel_size")  # fmt: skip
+    fit.add_argument("--multiple-of", type=whole(1, 2048), default=1, metavar="N",
+                     help="all widths are multiples of N (default: 1)")  # fmt: skip
+    fit.add_argument("--count", type=whole(1, 1000), default=5, metavar="N",
+                     help="designs to print (default: 5)")  # fmt: skip
+    _sizes(fit)
+    _json(fit)
 
 
 def _training(commands: "argparse._SubParsersAction[Command]") -> None:

@@ -1,12 +1,14 @@
 """The commands that answer at once: path, designs, cost, show, recipe. No torch."""
 
+import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from nextify.blueprint import as_text, draw
 from nextify.cli.show import print_json, print_table, say
-from nextify.costs import Cost, cost
+from nextify.costs import Cost, LayerCost, SectionCost, cost
 from nextify.designs import FAMILIES, RECIPES, Design, Path, Recipe, Step, design, path, recipe
 from nextify.designs.fields import hints, read_fields
 from nextify.errors import InputError
@@ -136,24 +138,47 @@ def _cost(options: Namespace) -> int:
     if options.json:
         print_json({"design": asdict(chosen), "flops": counted.flops, **asdict(counted)})
         return 0
-    parts = counted.layers if options.layers else counted.sections
-    rows = [
-        [
-            part.name,
-            "x".join(map(str, part.shape)),
-            f"{part.params:,}",
-            f"{part.params / counted.params:.1%}",
-            f"{part.macs / 1e6:,.2f}",
-            f"{part.macs / counted.macs:.1%}",
-        ]
-        for part in parts
-    ]
-    total = ["total", "", f"{counted.params:,}", "100%", f"{counted.macs / 1e6:,.2f}", "100%"]
-    height, width = counted.image_size
-    say(f"{options.design}: {height}x{width} pixels, {classes} classes\n")
-    print_table(["part", "output", "params", "share", "M MACs", "share"], [*rows, total])
-    say("\nMACs of convolutions and linear layers for one image; FLOPs are twice that.")
+    _print_cost(options.design, counted, counted.layers if options.layers else counted.sections)
     return 0
+
+
+def _print_cost(name: str, counted: Cost, parts: Sequence[LayerCost | SectionCost]) -> None:
+    head = ["part", "output", "params", "share", "", "M MACs", "share", ""]
+    head += ["training MB", "share", "", "inference MB", "moved MB"]
+    rows = [[part.name, "x".join(map(str, part.shape)), *_amounts(part, counted)] for part in parts]
+    height, width = counted.image_size
+    say(f"{name}: {height}x{width} pixels, {counted.classes} classes\n")
+    print_table(head, [*rows, ["total", "", *_amounts(counted, counted)]])
+    say("\nMACs: multiply-accumulates of convolutions and linear layers for one image; FLOPs, two")
+    say(f"for each, are {counted.flops / 1e6:,.2f} M.")
+    say("training: activations that the backward pass keeps for one image. inference: the peak of")
+    say(
+        "activations alive at once. moved: inputs, weights and outputs of all layers. All bytes are"
+    )
+    say("of float32; MB are 10^6.")
+
+
+def _amounts(part: LayerCost | SectionCost | Cost, total: Cost) -> list[str]:
+    cells: list[str] = []
+    for amount, of, text in (
+        (part.params, total.params, f"{part.params:,}"),
+        (part.macs, total.macs, f"{part.macs / 1e6:,.2f}"),
+        (part.training_bytes, total.training_bytes, f"{part.training_bytes / 1e6:,.2f}"),
+    ):
+        bar = "" if part is total else _bar(amount / of)
+        cells += [text, f"{amount / of:.1%}" if part is not total else "100%", bar]
+    return [*cells, f"{part.inference_bytes / 1e6:,.2f}", f"{part.moved_bytes / 1e6:,.2f}"]
+
+
+def _bar(share: float) -> str:
+    """Up to eight cells for a share from 0 to 1."""
+    full, eighths = divmod(round(share * 64), 8)
+    bar = "█" * full + "▏▎▍▌▋▊▉"[eighths - 1 : eighths] if eighths else "█" * full
+    try:
+        bar.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return "#" * round(share * 8)
+    return bar
 
 
 def _show(options: Namespace) -> int:

@@ -1,5 +1,17 @@
 """What a design costs, by arithmetic on its blueprint."""
 
 from nextify.costs.count import Cost, LayerCost, SectionCost, cost, count
+from nextify.costs.form import Form, Polynomial, Totals, form_of, totals
 
-__all__ = ["Cost", "LayerCost", "SectionCost", "cost", "count"]
+__all__ = [
+    "Cost",
+    "Form",
+    "LayerCost",
+    "Polynomial",
+    "SectionCost",
+    "Totals",
+    "cost",
+    "count",
+    "form_of",
+    "totals",
+]

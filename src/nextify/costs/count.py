@@ -1,29 +1,15 @@
-"""Counting: parameters and multiply-accumulates of a blueprint, by arithmetic alone.
+"""Counting: what a blueprint costs, by arithmetic alone.
 
 A MAC is one multiply-accumulate of a convolution or a linear layer; norms, activations, biases
-and pooling are not counted, as in the papers. FLOPs are twice the MACs.
+and pooling are not counted, as in the papers. FLOPs are twice the MACs. What the bytes of
+activations count is said in `nextify.costs.walk`.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
-from nextify.blueprint import (
-    Activation,
-    Block,
-    Blueprint,
-    Conv,
-    GlobalPool,
-    Layer,
-    Layers,
-    LayerScale,
-    Linear,
-    MaxPool,
-    Norm,
-    ResponseNorm,
-    draw,
-    require_fit,
-)
+from nextify.blueprint import Blueprint, draw, require_fit
+from nextify.costs.layer import Shape
+from nextify.costs.walk import Map, walk
 from nextify.designs import Design
 from nextify.errors import InputError
 
@@ -33,25 +19,46 @@ class LayerCost:
     """What one layer costs for one image.
 
     Attributes:
-        name: its place in the network (`"stages.0.blocks.0.branch.spatial"`).
+        name: its place in the network (`"stages.0.blocks.0.branch.spatial"`); the addition of a
+            block's shortcut is a layer, too (`"stages.0.blocks.0.add"`).
         params: learned numbers. macs: multiply-accumulates.
         shape: of its output, (channels, height, width).
+        inference_bytes: of activations alive while it runs.
+        training_bytes: of activations that autograd keeps because of it.
+        moved_bytes: read and written: inputs, parameters and outputs.
     """
 
     name: str
     params: int
     macs: int
-    shape: tuple[int, int, int]
+    shape: Shape
+    inference_bytes: int
+    training_bytes: int
+    moved_bytes: int
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of convolutions and linear layers: two per MAC."""
+        return 2 * self.macs
 
 
 @dataclass(frozen=True, slots=True)
 class SectionCost:
-    """What the stem, one stage or the head costs for one image."""
+    """What the stem, one stage or the head costs for one image: as `LayerCost`, summed over its
+    layers; `inference_bytes` is the largest of them."""
 
     name: str
     params: int
     macs: int
-    shape: tuple[int, int, int]
+    shape: Shape
+    inference_bytes: int
+    training_bytes: int
+    moved_bytes: int
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of convolutions and linear layers: two per MAC."""
+        return 2 * self.macs
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +67,22 @@ class Cost:
 
     Attributes:
         params: learned numbers. macs: multiply-accumulates for one image.
+        inference_bytes: the peak of activations that must be alive at once, for one image.
+        training_bytes: activations that autograd keeps for one image. They grow with the batch;
+            only the statistics of batch norm (8 bytes a channel) are there once a batch.
+        moved_bytes: read and written by all layers for one image; weights once.
         image_size: (height, width) in pixels.
+        bytes_per_value: that the bytes are counted for; 4 is float32.
     """
 
     params: int
     macs: int
+    inference_bytes: int
+    training_bytes: int
+    moved_bytes: int
     image_size: tuple[int, int]
     classes: int
+    bytes_per_value: int
     sections: tuple[SectionCost, ...]
     layers: tuple[LayerCost, ...]
 
@@ -76,7 +92,12 @@ class Cost:
         return 2 * self.macs
 
 
-def cost(design: Design, image_size: int | tuple[int, int] = 224, classes: int = 1000) -> Cost:
+def cost(
+    design: Design,
+    image_size: int | tuple[int, int] = 224,
+    classes: int = 1000,
+    bytes_per_value: int = 4,
+) -> Cost:
     """What a design costs for one image. No torch is needed.
 
     >>> from nextify.designs import design
@@ -86,79 +107,52 @@ def cost(design: Design, image_size: int | tuple[int, int] = 224, classes: int =
     Args:
         image_size: pixels; one side, or (height, width).
         classes: outputs of the classifier.
+        bytes_per_value: of weights and maps; 4 is float32, 2 is bfloat16. Statistics of norms are
+            float32 and indices of pooling int64 in any case.
 
     Raises:
-        InputError: if the image is too small for the design, or `classes` is not positive.
+        InputError: if the image is too small for the design, or `classes` or `bytes_per_value` is
+            not positive.
     """
-    if classes < 1:
-        raise InputError(f"classes is {classes}; it must be at least 1")
+    for name, value in (("classes", classes), ("bytes_per_value", bytes_per_value)):
+        if value < 1:
+            raise InputError(f"{name} is {value}; it must be at least 1")
     require_fit(design, image_size)
     height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
-    return count(draw(design, classes), (height, width))
+    return count(draw(design, classes), (height, width), bytes_per_value)
 
 
-def count(blueprint: Blueprint, image_size: tuple[int, int]) -> Cost:
+def count(blueprint: Blueprint, image_size: tuple[int, int], bytes_per_value: int = 4) -> Cost:
     """What a blueprint costs for one image of (height, width) pixels."""
-    sections: list[SectionCost] = []
+    found: list[SectionCost] = []
     layers: list[LayerCost] = []
-    shape = (3, *image_size)
+    entry = Map((3, *image_size))
     for name, parts in blueprint.sections():
-        costs = list(_walk(parts, shape, f"{name}."))
-        shape = _shape_after(parts, shape)
-        params, macs = sum(c.params for c in costs), sum(c.macs for c in costs)
-        sections.append(SectionCost(name, params, macs, shape))
+        tallies, entry = walk(parts, entry, bytes_per_value)
+        costs = [LayerCost(f"{name}.{inside}", *tally[1:]) for inside, tally in tallies]
+        found.append(_section(name, costs, entry.shape))
         layers.extend(costs)
     return Cost(
-        params=sum(section.params for section in sections),
-        macs=sum(section.macs for section in sections),
+        params=sum(section.params for section in found),
+        macs=sum(section.macs for section in found),
+        inference_bytes=max(section.inference_bytes for section in found),
+        training_bytes=sum(section.training_bytes for section in found),
+        moved_bytes=sum(section.moved_bytes for section in found),
         image_size=image_size,
         classes=blueprint.classes,
-        sections=tuple(sections),
+        bytes_per_value=bytes_per_value,
+        sections=tuple(found),
         layers=tuple(layers),
     )
 
 
-def _walk(layers: Layers, shape: tuple[int, int, int], prefix: str) -> Iterator[LayerCost]:
-    for name, layer in layers:
-        if isinstance(layer, Block):
-            yield from _walk(layer.branch, shape, f"{prefix}{name}.branch.")
-            yield from _walk(layer.shortcut, shape, f"{prefix}{name}.shortcut.")
-        else:
-            params, macs, after = _one(layer, shape)
-            yield LayerCost(f"{prefix}{name}", params, macs, after)
-        shape = _shape_after(((name, layer),), shape)
-
-
-def _shape_after(layers: Layers, shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    for _, layer in layers:
-        if isinstance(layer, Block):
-            shape = _shape_after(layer.branch, shape)
-        else:
-            shape = _one(layer, shape)[2]
-    return shape
-
-
-@lru_cache(maxsize=65536)
-def _one(layer: Layer, shape: tuple[int, int, int]) -> tuple[int, int, tuple[int, int, int]]:
-    """Parameters, MACs and output shape of one layer that is not a block."""
-    channels, height, width = shape
-    match layer:
-        case Conv():
-            after = (layer.outputs, layer.output_side(height), layer.output_side(width))
-            weights = layer.outputs * (layer.inputs // layer.groups) * layer.kernel**2
-            return weights + layer.outputs * layer.bias, weights * after[1] * after[2], after
-        case MaxPool():
-            return 0, 0, (channels, layer.output_side(height), layer.output_side(width))
-        case Norm() | ResponseNorm():
-            return 2 * layer.channels, 0, shape
-        case LayerScale():
-            return layer.channels, 0, shape
-        case GlobalPool():
-            return 0, 0, (channels, 1, 1)
-        case Linear():
-            weights = layer.inputs * layer.outputs
-            return weights + layer.outputs, weights, (layer.outputs, 1, 1)
-        case Activation():
-            return 0, 0, shape
-        case Block():
-            raise AssertionError("a block is walked, not counted whole")
+def _section(name: str, layers: list[LayerCost], shape: Shape) -> SectionCost:
+    return SectionCost(
+        name=name,
+        params=sum(layer.params for layer in layers),
+        macs=sum(layer.macs for layer in layers),
+        shape=shape,
+        inference_bytes=max(layer.inference_bytes for layer in layers),
+        training_bytes=sum(layer.training_bytes for layer in layers),
+        moved_bytes=sum(layer.moved_bytes for layer in layers),
+    )

@@ -90,7 +90,7 @@ Test = Callable[[Any], bool]
 
 @cache
 def _tests(
-    kind: type, positive: tuple[str, ...], not_negative: tuple[str, ...]
+    kind: Any, positive: tuple[str, ...], not_negative: tuple[str, ...]
 ) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[Test, ...]]:
     """A quick test for each field, and what reads their values: almost all designs are good ones.
 
@@ -111,7 +111,7 @@ def _test(hint: Any, least: float) -> Test:
         return lambda value: (
             type(value) is tuple
             and len(value) > 0
-            and all([type(item) is kind and least <= item <= LARGEST for item in value])
+            and all(type(item) is kind and least <= item <= LARGEST for item in value)
         )
     if get_origin(hint) is UnionType:
         inner = _test(get_args(hint)[0], least)
@@ -127,7 +127,8 @@ def check(instance: Any, positive: Iterable[str] = (), not_negative: Iterable[st
     Raises:
         InputError: with the field, its value and what would be accepted.
     """
-    values, tests = _tests(type(instance), tuple(positive), tuple(not_negative))
+    known: Any = type(instance)
+    values, tests = _tests(known, tuple(positive), tuple(not_negative))
     if all(test(value) for test, value in zip(tests, values(instance), strict=True)):
         return
     kind = type(instance).__name__.lower()

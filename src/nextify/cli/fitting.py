@@ -1,0 +1,77 @@
+"""`nextify fit`: designs for a budget. No torch."""
+
+from argparse import Namespace
+from dataclasses import asdict
+from typing import Any
+
+from nextify.cli.show import print_json, print_table, say
+from nextify.costs.amounts import bytes_in_words, in_words
+from nextify.fitting import BUDGETS, Fitted, fit
+
+
+def run(options: Namespace) -> int:
+    """Carry out the command."""
+    free = tuple(name.strip() for name in options.free.split(",")) if options.free else ()
+    found = fit(
+        options.params,
+        options.macs,
+        options.activation_memory,
+        like=options.like,
+        image_size=options.image_size or 224,
+        classes=1000 if options.classes is None else options.classes,
+        free=free,
+        start=options.base,
+        multiple_of=options.multiple_of,
+        count=options.count,
+    )
+    if options.json:
+        print_json([_values(one) for one in found])
+        return 0
+    _print(found, free, options)
+    return 0
+
+
+def _values(one: Fitted) -> dict[str, Any]:
+    return {
+        "design": asdict(one.design),
+        "params": one.params,
+        "macs": one.macs,
+        "activation_memory": one.activation_memory,
+        "use": dict(one.use),
+        "binds": list(one.binds),
+    }
+
+
+def _print(found: tuple[Fitted, ...], free: tuple[str, ...], options: Namespace) -> None:
+    limited = found[0].use
+    head = ["depths", "widths", *free]
+    for title, name in zip(("params", "MACs", "activations"), BUDGETS, strict=True):
+        head += [title, "use"] if name in limited else [title]
+    rows = []
+    for one in found:
+        row = [_numbers(one.design.depths), _numbers(one.design.widths)]
+        row += [_text(getattr(one.design, name)) for name in free]
+        for name in BUDGETS:
+            amount = getattr(one, name)
+            is_bytes = name == "activation_memory"
+            row.append(bytes_in_words(amount) if is_bytes else in_words(amount))
+            row += [_per_cent(limit) for limit in (one.use.get(name),) if limit is not None]
+        rows.append([*row, ", ".join(one.binds) or "the bounds of the search"])
+    print_table([*head, "binds"], rows)
+    best = found[0].design
+    changes = [f"depths={_numbers(best.depths)}", f"widths={_numbers(best.widths)}"]
+    changes += [f"{name}={_text(getattr(best, name))}" for name in free]
+    say(f"\nThe first as a design: {options.base} {' '.join(changes)}")
+    say("activations: bytes kept in training for one image, float32.")
+
+
+def _numbers(values: tuple[int, ...]) -> str:
+    return ",".join(map(str, values))
+
+
+def _text(value: Any) -> str:
+    return "none" if value is None else str(value)
+
+
+def _per_cent(use: float) -> str:
+    return f"{int(use * 10_000) / 100:.2f}%"  # rounded down: a budget is not more than used up

@@ -1,0 +1,79 @@
+"""Amounts as people write them: 12M parameters, 2.2G multiply-accumulates, 200MB, 190MiB."""
+
+import re
+from decimal import Decimal
+
+from nextify.designs.fields import LARGEST
+from nextify.errors import InputError
+
+_PREFIXES = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+_NUMBER = r"(?P<number>[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE]\+?[0-9]{1,2})?)"
+_COUNT = re.compile(_NUMBER + r" ?(?P<prefix>[kKmMgGtT]?)", re.ASCII)
+_BYTES = re.compile(_NUMBER + r" ?(?P<prefix>[kKmMgGtT]?)(?P<binary>i?)B", re.ASCII)
+
+
+def read_count(name: str, text: str) -> int:
+    """A number from text, with k, M, G or T for powers of a thousand.
+
+    >>> read_count("params", "12M"), read_count("macs", "2.2G"), read_count("params", "500k")
+    (12000000, 2200000000, 500000)
+
+    Raises:
+        InputError: with the name and the text.
+    """
+    match = _COUNT.fullmatch(text)
+    if match is None:
+        raise InputError(f"{name} is {text!r}; give a number, as 12M, 2.2G, 500k or 12000000")
+    return _whole(name, text, match["number"], 1000 ** _PREFIXES[match["prefix"].lower()])
+
+
+def read_bytes(name: str, text: str) -> int:
+    """Bytes from text: kB, MB, GB are powers of 1000, KiB, MiB, GiB of 1024.
+
+    >>> read_bytes("activation_memory", "200MB"), read_bytes("activation_memory", "1.5KiB")
+    (200000000, 1536)
+
+    Raises:
+        InputError: with the name and the text.
+    """
+    match = _BYTES.fullmatch(text)
+    if match is None or (match["binary"] and not match["prefix"]):
+        raise InputError(f"{name} is {text!r}; give bytes with their unit, as 200MB or 190MiB")
+    base = 1024 if match["binary"] else 1000
+    return _whole(name, text, match["number"], base ** _PREFIXES[match["prefix"].lower()])
+
+
+def _whole(name: str, text: str, number: str, factor: int) -> int:
+    amount = int(Decimal(number) * factor)
+    if not 1 <= amount <= LARGEST:
+        raise InputError(f"{name} is {text!r}; it must be from 1 to {LARGEST:.0e}")
+    return amount
+
+
+def in_words(amount: float) -> str:
+    """A count in three to four digits and a prefix.
+
+    >>> in_words(12_100_000), in_words(2_160_000_000), in_words(999), in_words(999_960)
+    ('12.1M', '2.16G', '999', '1M')
+    """
+    return _short(amount, 1000, ("", "k", "M", "G", "T"))
+
+
+def bytes_in_words(amount: float) -> str:
+    """Bytes in three to four digits and a unit.
+
+    >>> bytes_in_words(200_000_000), bytes_in_words(12)
+    ('200 MB', '12 B')
+    """
+    text = _short(amount, 1000, (" ", " k", " M", " G", " T"))
+    return f"{text}B"
+
+
+def _short(amount: float, base: int, prefixes: tuple[str, ...]) -> str:
+    step = 0
+    while step < len(prefixes) - 1 and float(f"{amount:.4g}") >= base:
+        amount, step = amount / base, step + 1
+    digits = f"{amount:.4g}" if amount < 10**6 else f"{amount:,.0f}"
+    if float(digits.replace(",", "")) < 1000 and step:
+        digits = f"{amount:.3g}"
+    return f"{digits}{prefixes[step]}"

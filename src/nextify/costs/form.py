@@ -1,0 +1,191 @@
+"""Totals of many designs: parameters, MACs and training bytes without walking through layers.
+
+With everything but depths and widths fixed, a total is a polynomial in the widths: each layer's
+cost is a constant, a multiple of a width or a multiple of a product of two. `Form` holds its
+coefficients; they are found by drawing and counting *one* design of that form, with 0 and 1 more
+block a stage, whose widths are powers of a number so large that every coefficient is a digit of
+the total by itself (Kronecker's substitution). `draw` and the walk stay the only places that know
+what a layer is and costs, and a form is learned once for all depths and widths.
+"""
+
+from functools import lru_cache
+from operator import add, attrgetter
+from typing import Any, NamedTuple
+
+from nextify.blueprint import Blueprint, Layer, Layers, draw_sized, require_fit
+from nextify.costs.layer import Shape
+from nextify.costs.walk import Map, walk
+from nextify.designs import Design
+from nextify.designs.fields import hints
+from nextify.errors import InputError
+
+_NAMES = tuple(name for name in hints(Design) if name not in ("depths", "widths"))
+_values = attrgetter(*_NAMES)
+_BITS = 320  # of a digit: fields of at most 10^15 and images make coefficients below 2^300
+_DIGIT = (1 << _BITS) - 1
+_LARGEST_SIDE = 1 << 32
+
+
+class Totals(NamedTuple):
+    """What a network costs for one image, as in `Cost`; the bytes are float32's."""
+
+    params: int
+    macs: int
+    training_bytes: int
+
+
+class Coefficients(NamedTuple):
+    """Of the width of one stage (w), the one before (v), and the blocks after the first (n):
+    `linear w + square w^2 + cross v w + n (more_linear w + more_square w^2)`."""
+
+    linear: int
+    square: int
+    cross: int
+    more_linear: int
+    more_square: int
+
+
+class Polynomial(NamedTuple):
+    """A total, as a polynomial in depths, widths and classes.
+
+    Attributes:
+        stages: for each stage.
+        constant: what costs the same at all widths.
+        more_constant: and what each further block of a stage adds to that.
+        classes: the coefficients of classes, and of classes times the last width.
+    """
+
+    stages: tuple[Coefficients, ...]
+    constant: int
+    more_constant: tuple[int, ...]
+    classes: tuple[int, int]
+
+    def at(self, depths: tuple[int, ...], widths: tuple[int, ...], classes: int) -> int:
+        """Its value."""
+        total, before = self.constant + self.classes[0] * classes, 0
+        for (linear, square, cross, more, more_square), depth, width, constant in zip(
+            self.stages, depths, widths, self.more_constant, strict=True
+        ):
+            n = depth - 1
+            total += n * constant + width * (
+                linear + n * more + width * (square + n * more_square) + cross * before
+            )
+            before = width
+        return total + self.classes[1] * classes * before
+
+
+class Form(NamedTuple):
+    """The totals of all designs that differ in depths and widths alone, at one image size."""
+
+    params: Polynomial
+    macs: Polynomial
+    training_bytes: Polynomial
+
+
+def totals(design: Design, image_size: int | tuple[int, int] = 224, classes: int = 1000) -> Totals:
+    """What a design costs for one image: the totals of `cost`, for tens of thousands a second.
+
+    >>> from nextify.designs import design
+    >>> totals(design("resnet50")).params
+    25557032
+
+    Raises:
+        InputError: as `cost` does.
+    """
+    if classes < 1:
+        raise InputError(f"classes is {classes}; it must be at least 1")
+    depths, widths = design.depths, design.widths
+    form = form_of(design, image_size)
+    return Totals(
+        form.params.at(depths, widths, classes),
+        form.macs.at(depths, widths, classes),
+        form.training_bytes.at(depths, widths, classes),
+    )
+
+
+def form_of(design: Design, image_size: int | tuple[int, int]) -> Form:
+    """The form of a design: its totals as polynomials. Raises as `cost` does."""
+    return _form(_values(design), len(design.depths), image_size)
+
+
+@lru_cache(maxsize=65536)
+def _form(values: tuple[object, ...], stages: int, image_size: int | tuple[int, int]) -> Form:
+    fields: dict[str, Any] = dict(zip(_NAMES, values, strict=True))
+    design = Design(depths=(1,) * stages, widths=(1,) * stages, **fields)
+    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+    if max(height, width) > _LARGEST_SIDE:
+        raise InputError(f"image size is {image_size}; it must be at most {_LARGEST_SIDE} pixels")
+    powers = tuple(3 if at % 2 else 1 for at in range(stages + 1))  # the last: of classes
+    sizes = tuple(1 << _BITS * power for power in powers)
+    blueprint = draw_sized(design, (2,) * stages, sizes[:-1], sizes[-1])
+    parts, (_, *sides) = _sums(blueprint, Map((3, height, width)))
+    if min(sides) < 2:  # where the last map has more than a pixel, every layer had enough of them
+        require_fit(design, image_size)
+    return Form(*(_polynomial([part[at] for part in parts], powers) for at in range(3)))
+
+
+def _sums(blueprint: Blueprint, entry: Map) -> tuple[list[Totals], Shape]:
+    """Of the stem; of what a stage begins with, and of one more block, for each; of the head. And
+    the shape of the map that the head finds."""
+    found = []
+    parts: list[Layers] = [blueprint.stem]
+    for stage in blueprint.stages:
+        first, second = stage.blocks
+        parts += [(*stage.downsample, ("first", first)), (("second", second),)]
+    for part in [*parts, blueprint.head]:
+        last = entry.shape
+        total = Totals(0, 0, 0)
+        for _, layer in part:
+            more, entry = _sum(layer, entry)
+            total = Totals(*map(add, total, more))
+        found.append(total)
+    return found, last
+
+
+@lru_cache(maxsize=16384)
+def _sum(layer: Layer, entry: Map) -> tuple[Totals, Map]:
+    """The totals of one layer or block, and the map after it."""
+    found, after = walk((("", layer),), entry, 4)
+    rows = [(tally.params, tally.macs, tally.training) for _, tally in found]
+    return Totals(*map(sum, zip(*rows, strict=True))), after
+
+
+def _polynomial(parts: list[int], powers: tuple[int, ...]) -> Polynomial:
+    """From the totals of `_sums`, whose widths are these powers of the base."""
+    stem, head = parts[0], parts[-1]
+    constant, linear, square = _digit(stem, 0), _digit(stem, 1), _digit(stem, 2)
+    stages: list[Coefficients] = []
+    more_constant = []
+    for at, power in enumerate(powers[:-1]):
+        first, second = parts[2 * at + 1], parts[2 * at + 2]
+        constant += _digit(first, 0)
+        more_constant.append(_digit(second, 0))
+        own, own_square = _digit(first, power), _digit(first, 2 * power)
+        if at > 0:  # what belongs to the width before is counted there
+            _add_to_last(stages, _digit(first, 4 - power), _digit(first, 8 - 2 * power))
+            linear = square = 0
+        stages.append(
+            Coefficients(
+                linear + own,
+                square + own_square,
+                _digit(first, 4) if at > 0 else 0,
+                _digit(second, power),
+                _digit(second, 2 * power),
+            )
+        )
+    last, classes = powers[-2:]
+    _add_to_last(stages, _digit(head, last), _digit(head, 2 * last))
+    constant += _digit(head, 0)
+    return Polynomial(
+        tuple(stages), constant, tuple(more_constant), (_digit(head, classes), _digit(head, 4))
+    )
+
+
+def _add_to_last(stages: list[Coefficients], linear: int, square: int) -> None:
+    last = stages[-1]
+    stages[-1] = last._replace(linear=last.linear + linear, square=last.square + square)
+
+
+def _digit(number: int, power: int) -> int:
+    """The coefficient of that power of the base."""
+    return number >> _BITS * power & _DIGIT

@@ -1,0 +1,85 @@
+"""What one layer costs for one image: the table that all counting goes through."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from nextify.blueprint import (
+    Activation,
+    Block,
+    Conv,
+    GlobalPool,
+    Layer,
+    LayerScale,
+    Linear,
+    MaxPool,
+    Norm,
+    ResponseNorm,
+)
+
+Shape = tuple[int, int, int]
+"""Of a map: (channels, height, width)."""
+
+_FLOAT32, _INT64 = 4, 8  # bytes
+
+
+class LayerFacts(NamedTuple):
+    """What one layer costs for one image.
+
+    Attributes:
+        params: learned numbers. macs: multiply-accumulates.
+        shape: of its output.
+        keeps_input, keeps_output: whether the backward pass reads that map.
+        keeps_bytes: what it keeps besides: statistics (float32), indices (int64).
+        in_place: its output overwrites its input.
+    """
+
+    params: int
+    macs: int
+    shape: Shape
+    keeps_input: bool = True
+    keeps_output: bool = False
+    keeps_bytes: int = 0
+    in_place: bool = False
+
+
+@lru_cache(maxsize=65536)
+def layer_facts(layer: Layer, shape: Shape) -> LayerFacts:
+    """What a layer that is not a block costs, on an input of `shape`."""
+    channels, height, width = shape
+    match layer:
+        case Conv():
+            return _conv(layer, height, width)
+        case MaxPool():
+            after = (channels, layer.output_side(height), layer.output_side(width))
+            return LayerFacts(0, 0, after, keeps_bytes=_INT64 * values_of(after))
+        case Norm(kind="batch"):  # mean and deviation of each channel
+            return LayerFacts(2 * channels, 0, shape, keeps_bytes=2 * _FLOAT32 * channels)
+        case Norm():  # mean and deviation of each position
+            return LayerFacts(2 * channels, 0, shape, keeps_bytes=2 * _FLOAT32 * height * width)
+        case ResponseNorm():  # norm, relative norm and gain of each channel; the mean norm
+            return LayerFacts(2 * channels, 0, shape, keeps_bytes=_FLOAT32 * (3 * channels + 1))
+        case LayerScale():
+            return LayerFacts(channels, 0, shape)
+        case GlobalPool():
+            return LayerFacts(0, 0, (channels, 1, 1), keeps_input=False)
+        case Linear():
+            weights = layer.inputs * layer.outputs
+            return LayerFacts(weights + layer.outputs, weights, (layer.outputs, 1, 1))
+        case Activation(kind="relu"):
+            return LayerFacts(0, 0, shape, keeps_input=False, keeps_output=True, in_place=True)
+        case Activation():
+            return LayerFacts(0, 0, shape)
+        case Block():
+            raise AssertionError("a block is walked, not counted whole")
+
+
+def _conv(conv: Conv, height: int, width: int) -> LayerFacts:
+    after = (conv.outputs, conv.output_side(height), conv.output_side(width))
+    weights = conv.outputs * (conv.inputs // conv.groups) * conv.kernel**2
+    return LayerFacts(weights + conv.outputs * conv.bias, weights * after[1] * after[2], after)
+
+
+def values_of(shape: Shape) -> int:
+    """How many values a map has."""
+    channels, height, width = shape
+    return channels * height * width

@@ -1,0 +1,109 @@
+"""Walking through layers: what each one computes, moves, needs alive and keeps.
+
+The memory model, for one image, in the order in which the network runs:
+
+- **Inference.** A map is alive from the layer that writes it to the last layer that reads it, and
+  not longer. While a layer runs, its input, its output (none for a ReLU, which works in place)
+  and whatever a later layer still reads are alive: the input of the block, which the shortcut
+  needs, or what the shortcut made of it (the shortcut runs before the branch). Weights are not
+  activations.
+- **Training.** What autograd keeps for the backward pass of torch's own operators: the input of
+  every convolution, linear layer, norm, GELU, layer scale and max pooling, and the output of every
+  ReLU; each map once, at the first layer that keeps it. Besides these: the statistics of norms and
+  the indices of max pooling. The image counts, too. Weights, gradients and the loss do not, nor do
+  the random masks of stochastic depth. On a CPU nextify computes some convolutions as products,
+  which keep a copy of the positions that they read.
+- **Moved.** What a layer reads and writes if nothing stays in a cache: its input, its parameters
+  and its output; an addition reads two maps and writes one.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from nextify.blueprint import Block, Layers
+from nextify.costs.layer import LayerFacts, Shape, layer_facts, values_of
+
+
+class Tally(NamedTuple):
+    """What one layer costs for one image; memory and moves in bytes.
+
+    Attributes:
+        name: within its block, if it is in one.
+        inference: alive while it runs. training: newly kept by it. moved: read and written.
+    """
+
+    name: str
+    params: int
+    macs: int
+    shape: Shape
+    inference: int
+    training: int
+    moved: int
+
+
+class Map(NamedTuple):
+    """A map on its way through the network, and whether autograd keeps it already."""
+
+    shape: Shape
+    kept: bool = False
+
+
+def walk(layers: Layers, entry: Map, width: int) -> tuple[list[tuple[str, Tally]], Map]:
+    """The layers in order, by name, and the map after them; `width` is bytes per value."""
+    found: list[tuple[str, Tally]] = []
+    for name, layer in layers:
+        if isinstance(layer, Block):
+            inside, entry = _block(layer, entry, width)
+            found.extend([(f"{name}.{tally.name}", tally) for tally in inside])
+        else:
+            tally, entry = _step(name, layer_facts(layer, entry.shape), entry, width, 0)
+            found.append((name, tally))
+    return found, entry
+
+
+@lru_cache(maxsize=16384)
+def _block(block: Block, entry: Map, width: int) -> tuple[tuple[Tally, ...], Map]:
+    """The layers of a block and the map after it."""
+    entry_bytes = width * values_of(entry.shape)
+    shortcut: list[Tally] = []
+    if block.shortcut:
+        shortcut, aside = _chain("shortcut", block.shortcut, entry, width, 0, entry_bytes)
+        entry = entry._replace(kept=True)  # by the shortcut's convolution
+        branch, after = _chain("branch", block.branch, entry, width,
+                               width * values_of(aside.shape), 0)  # fmt: skip
+    else:
+        branch, after = _chain("branch", block.branch, entry, width, 0, entry_bytes)
+    three = 3 * width * values_of(after.shape)
+    add = Tally("add", 0, 0, after.shape, three, 0, three)
+    last, end = _chain("after", block.after, Map(after.shape), width, 0, 0)
+    return (*shortcut, *branch, add, *last), end
+
+
+def _chain(
+    prefix: str, layers: Layers, entry: Map, width: int, held: int, held_later: int
+) -> tuple[list[Tally], Map]:
+    """Layers within a block. `held` bytes stay alive beside them, and from the second layer on
+    `held_later` too (the block's input is the input of the first)."""
+    tallies = []
+    for name, layer in layers:
+        facts = layer_facts(layer, entry.shape)
+        tally, entry = _step(f"{prefix}.{name}", facts, entry, width, held)
+        tallies.append(tally)
+        held, held_later = held + held_later, 0
+    return tallies, entry
+
+
+def _step(name: str, facts: LayerFacts, entry: Map, width: int, held: int) -> tuple[Tally, Map]:
+    inputs, outputs = width * values_of(entry.shape), width * values_of(facts.shape)
+    keeps_one = (facts.keeps_input or facts.keeps_output) and not entry.kept
+    kept = facts.keeps_bytes + (inputs if keeps_one else 0)
+    tally = Tally(
+        name,
+        facts.params,
+        facts.macs,
+        facts.shape,
+        held + inputs + (0 if facts.in_place else outputs),
+        kept,
+        inputs + width * facts.params + outputs,
+    )
+    return tally, Map(facts.shape, kept=facts.keeps_output)

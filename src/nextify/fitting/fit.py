@@ -1,0 +1,213 @@
+"""`fit`: designs for a budget."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from itertools import product
+from operator import mul
+from typing import Any, Literal, get_args, get_origin
+
+from nextify.costs import Form, Totals, form_of, totals
+from nextify.costs.amounts import read_bytes, read_count
+from nextify.designs import Design
+from nextify.designs import design as by_name
+from nextify.designs.fields import LARGEST, hints, with_fields
+from nextify.errors import InputError, unknown
+from nextify.fitting.space import Space
+
+BUDGETS = {"params": "params", "macs": "macs", "activation_memory": "training_bytes"}
+"""The budgets by name, and what of `Totals` each of them limits."""
+
+BINDS = 0.99
+_OF_NUMBERS: dict[str, tuple[Any, ...]] = {
+    "kernel_size": (3, 5, 7, 9, 11),
+    "ratio": (2, 3, 4, 6),
+    "layer_scale": (None, 1e-6),
+}
+_MOST_COMBINATIONS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A design that keeps a budget.
+
+    Attributes:
+        params, macs, activation_memory: what it costs (`Cost.params`, `.macs`, `.training_bytes`).
+        use: for each budget, used over allowed: from 0 to 1.
+    """
+
+    design: Design
+    params: int
+    macs: int
+    activation_memory: int
+    use: Mapping[str, float]
+
+    @property
+    def binds(self) -> tuple[str, ...]:
+        """The budgets that are used by 99 % or more. None: the bounds of the search space bind."""
+        return tuple(name for name, used in self.use.items() if used >= BINDS)
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """The use of the budget, to compare designs by: the least use of any of the budgets, then
+        the product of them."""
+        return min(self.use.values()), reduce(mul, self.use.values())
+
+
+def fit(
+    params: int | float | str | None = None,
+    macs: int | float | str | None = None,
+    activation_memory: int | float | str | None = None,
+    *,
+    like: Design | str | None = None,
+    image_size: int | tuple[int, int] = 224,
+    classes: int = 1000,
+    free: Iterable[str] = (),
+    start: Design | str = "convnext-tiny",
+    multiple_of: int = 1,
+    count: int = 5,
+) -> tuple[Fitted, ...]:
+    """Designs that use a budget best, the best first.
+
+    The use of the budget is the least of used/allowed over all budgets that are given; of designs
+    that are equal in this, the one with the larger product of them is better. Searched are the
+    depths and widths of `nextify.fitting.space`, whose bounds are the proportions of a ConvNeXt,
+    and all values of the fields left free. The designs returned differ in depths or choices. The
+    search is deterministic.
+
+    >>> best = fit(params="12M", macs="2.2G", classes=7000)[0]
+    >>> best.params <= 12_000_000 and best.macs <= 2_200_000_000 and best.rank[0] > 0.999
+    True
+
+    Args:
+        params, macs: at most so many, for one image; a number or a text as `"12M"`.
+        activation_memory: at most so many bytes of activations kept in training, for one image, in
+            float32; a number or a text as `"200MB"`.
+        like: a design, or its name: budgets that are not given are what it costs.
+        free: names of fields of `Design` to choose, too, besides depths and widths.
+        start: a design, or its name: everything else, and the number of stages, is as there. Of
+            designs that use the budget nearly as well, those with its proportions are looked at.
+        multiple_of: all widths are multiples of this.
+        count: how many designs to return, at most.
+
+    Raises:
+        InputError: if no design of the space keeps the budget; it says what the smallest possible
+            is. If no budget is given, or an argument cannot be used.
+    """
+    from nextify.fitting.search import Task, search  # imports numpy
+
+    if count < 1:
+        raise InputError(f"count is {count}; it must be at least 1")
+    base = by_name(start) if isinstance(start, str) else start
+    budgets = _budgets(params, macs, activation_memory)
+    budgets = _filled(budgets, like, image_size, classes)
+    space = Space(len(base.depths), multiple_of)
+    forms = list(_forms(base, tuple(free), image_size, classes))
+    forms = _possible(space, forms, budgets, classes)
+    found: list[Fitted] = []
+    for design, form in forms:
+        by_total = {BUDGETS[name]: allowed for name, allowed in budgets.items()}
+        task = Task(space, form, by_total, classes, base.depths, base.widths)
+        for depths, widths in search(task):
+            changed = with_fields(design, {"depths": depths, "widths": widths})
+            found.append(_fitted(changed, image_size, classes, budgets))
+    kept = [one for one in found if max(one.use.values()) <= 1]
+    return tuple(sorted(kept, key=_order)[:count])
+
+
+def _order(one: Fitted) -> tuple[Any, ...]:
+    least, product_of_all = one.rank
+    return -least, -product_of_all, one.design.depths, one.design.widths
+
+
+def _fitted(
+    design: Design, image_size: int | tuple[int, int], classes: int, budgets: Mapping[str, int]
+) -> Fitted:
+    counted = totals(design, image_size, classes)
+    use = {name: getattr(counted, BUDGETS[name]) / allowed for name, allowed in budgets.items()}
+    return Fitted(design, counted.params, counted.macs, counted.training_bytes, use)
+
+
+def _budgets(*given: int | float | str | None) -> dict[str, int]:
+    return {
+        name: _amount(name, value)
+        for name, value in zip(BUDGETS, given, strict=True)
+        if value is not None
+    }
+
+
+def _amount(name: str, value: int | float | str) -> int:
+    if isinstance(value, str):
+        return read_bytes(name, value) if name == "activation_memory" else read_count(name, value)
+    if isinstance(value, bool) or not 1 <= value <= LARGEST:
+        raise InputError(f"{name} is {value!r}; it must be from 1 to {LARGEST:.0e}")
+    return int(value)
+
+
+def _filled(
+    budgets: dict[str, int],
+    like: Design | str | None,
+    image_size: int | tuple[int, int],
+    classes: int,
+) -> dict[str, int]:
+    if like is not None:
+        model = by_name(like) if isinstance(like, str) else like
+        counted = totals(model, image_size, classes)
+        return {name: budgets.get(name, getattr(counted, of)) for name, of in BUDGETS.items()}
+    if not budgets:
+        raise InputError(f"no budget is given; give at least one of {', '.join(BUDGETS)}, or like")
+    return budgets
+
+
+def _forms(
+    base: Design, free: tuple[str, ...], image_size: int | tuple[int, int], classes: int
+) -> Iterator[tuple[Design, Form]]:
+    """The base with every combination of the fields left free, and what each form costs."""
+    totals(base, image_size, classes)  # refuses what does not fit
+    values = [_values(name) for name in free]
+    if reduce(mul, map(len, values), 1) > _MOST_COMBINATIONS:
+        raise InputError(
+            f"free is {', '.join(free)}: {reduce(mul, map(len, values), 1)} combinations of "
+            f"values; leave fields out, at most {_MOST_COMBINATIONS} are searched"
+        )
+    for combination in product(*values):
+        try:
+            design = with_fields(base, dict(zip(free, combination, strict=True)))
+            yield design, form_of(design, image_size)
+        except InputError:  # a choice that this block does not have, or too small an image
+            continue
+
+
+def _values(name: str) -> tuple[Any, ...]:
+    known = hints(Design)
+    fields = [field for field in known if field not in ("depths", "widths")]
+    if name not in fields:
+        raise unknown("field to leave free", name, fields)
+    hint = known[name]
+    return tuple(get_args(hint)) if get_origin(hint) is Literal else _OF_NUMBERS[name]
+
+
+def _possible(
+    space: Space, forms: list[tuple[Design, Form]], budgets: Mapping[str, int], classes: int
+) -> list[tuple[Design, Form]]:
+    """The forms of which the smallest design keeps the budgets; there must be one."""
+    depths, widths = space.smallest()
+    found, nearest = [], (float("inf"), Totals(0, 0, 0))
+    for design, form in forms:
+        least = Totals(*(one.at(depths, widths, classes) for one in form))
+        over = max(getattr(least, BUDGETS[name]) / budgets[name] for name in budgets)
+        nearest = min(nearest, (over, least))
+        if over <= 1:
+            found.append((design, form))
+    if found:
+        return found
+    least = nearest[1]
+    broken = [
+        f"{getattr(least, BUDGETS[name]):,} {name} (given: {allowed:,})"
+        for name, allowed in budgets.items()
+        if getattr(least, BUDGETS[name]) > allowed
+    ]
+    raise InputError(
+        f"no design keeps this budget: the smallest possible, depths {depths} and widths "
+        f"{widths}, takes {' and '.join(broken)}; give at least that, or fewer classes"
+    )

@@ -1,0 +1,143 @@
+"""`match_cost`: designs rescaled in width until all cost the same."""
+
+from collections.abc import Iterable
+from itertools import product
+from math import log
+from typing import Literal
+
+from nextify.costs import Form, Polynomial, form_of
+from nextify.costs.amounts import read_count
+from nextify.designs import Design, Path
+from nextify.designs.fields import LARGEST, with_fields
+from nextify.errors import InputError
+
+Quantity = Literal["macs", "params"]
+
+WITHIN = 0.01
+_MOST_CANDIDATES = 20_000
+_FAR = (1, 2, 4)  # units by which a width may leave its proportion, if fewer do not suffice
+
+
+def match_cost(
+    of: Path | Iterable[Design],
+    quantity: Quantity,
+    target: int | float | str | None = None,
+    *,
+    image_size: int | tuple[int, int] | None = None,
+    classes: int | None = None,
+    multiple_of: int = 1,
+) -> tuple[Design, ...]:
+    """The designs with their widths rescaled so that all cost the same within 1 %.
+
+    Each design keeps its depths and its choices, and the proportions of its widths as well as
+    whole numbers allow: of all widths within a few units of a common multiple of the old ones that
+    bring the cost within 1 %, it takes those with the least largest change of a proportion.
+
+    >>> from nextify.costs import totals
+    >>> from nextify.designs import path
+    >>> same = match_cost(path("resnet50"), "macs")
+    >>> same[0].widths, round(totals(same[0]).macs / totals(same[-1]).macs, 2)
+    ((67, 134, 268, 536), 1.0)
+
+    Args:
+        of: a path, whose steps are taken in order (variants that it does not keep are not), or
+            designs.
+        quantity: `"macs"` for one image, or `"params"`.
+        target: what all shall cost, a number or a text as `"2.2G"`; by default what the last
+            design, the path's end, costs.
+        image_size, classes: by default those that the path is meant for, or 224 and 1000.
+        multiple_of: all widths are multiples of this.
+
+    Raises:
+        InputError: if a design cannot be brought within 1 %; it says how near it came.
+    """
+    if quantity not in ("macs", "params"):
+        raise InputError(f"quantity is {quantity!r}; give macs or params")
+    if multiple_of < 1:
+        raise InputError(f"multiple_of is {multiple_of}; it must be at least 1")
+    designs = tuple(step.design for step in of.steps) if isinstance(of, Path) else tuple(of)
+    if not designs:
+        raise InputError("there are no designs to match; give at least one")
+    size = image_size or (of.image_size if isinstance(of, Path) else 224)
+    outputs = classes or (of.classes if isinstance(of, Path) else 1000)
+    last = _polynomial(form_of(designs[-1], size), quantity)
+    goal = _goal(target, last.at(designs[-1].depths, designs[-1].widths, outputs))
+    return tuple(_matched(one, quantity, goal, size, outputs, multiple_of) for one in designs)
+
+
+def _goal(target: int | float | str | None, default: int) -> float:
+    if target is None:
+        return default
+    value = read_count("target", target) if isinstance(target, str) else target
+    if not 1 <= value <= LARGEST:
+        raise InputError(f"target is {target!r}; it must be from 1 to {LARGEST:.0e}")
+    return value
+
+
+def _polynomial(form: Form, quantity: Quantity) -> Polynomial:
+    return form.macs if quantity == "macs" else form.params
+
+
+def _matched(
+    design: Design,
+    quantity: Quantity,
+    goal: float,
+    size: int | tuple[int, int],
+    classes: int,
+    unit: int,
+) -> Design:
+    one = _polynomial(form_of(design, size), quantity)
+
+    def gap(widths: tuple[int, ...]) -> float:
+        return one.at(design.depths, widths, classes) / goal - 1
+
+    scale = _scale(one, design, goal, classes)
+    ideal = [width * scale for width in design.widths]
+    nearest = _candidates(ideal, 0, unit)[0]
+    for far in _FAR:
+        if (2 * far + 1) ** len(ideal) > _MOST_CANDIDATES:
+            break
+        around = _candidates(ideal, far, unit)
+        within = [widths for widths in around if abs(gap(widths)) <= WITHIN]
+        if within:
+            best = min(within, key=lambda w: (_distortion(w, ideal), abs(gap(w))))
+            return with_fields(design, {"widths": best})
+        nearest = min([nearest, *around], key=lambda w: abs(gap(w)))
+    raise InputError(
+        f"widths {design.widths} of a design cannot be rescaled to {goal:,.0f} {quantity} within "
+        f"1 %: the nearest, {nearest}, is {abs(gap(nearest)):.1%} "
+        f"{'above' if gap(nearest) > 0 else 'below'}; "
+        + ("use a smaller multiple_of" if unit > 1 else "give a larger target")
+    )
+
+
+def _scale(one: Polynomial, design: Design, goal: float, classes: int) -> float:
+    """The real factor on all widths at which the design costs the goal, by bisection."""
+
+    def total(scale: float) -> float:
+        widths = tuple(width * scale for width in design.widths)
+        return one.at(design.depths, widths, classes)  # type: ignore[arg-type]
+
+    low, high = 0.0, 1.0
+    while total(high) < goal:
+        high *= 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if total(middle) < goal else (low, middle)
+    return high
+
+
+def _candidates(ideal: list[float], far: int, unit: int) -> list[tuple[int, ...]]:
+    """Multiples within `far` units of the ideal widths."""
+    steps = range(-far, far + 1)
+    choices = [
+        sorted({max(unit, (round(width / unit) + step) * unit) for step in steps})
+        for width in ideal
+    ]
+    return list(product(*choices))
+
+
+def _distortion(widths: tuple[int, ...], ideal: list[float]) -> float:
+    """The largest change of a proportion between two widths, as a logarithm."""
+    changes = [log(width / wish) for width, wish in zip(widths, ideal, strict=True)]
+    return max(changes) - min(changes)
