@@ -13,7 +13,7 @@ from nextify.errors import InputError
 
 Quantity = Literal["macs", "params"]
 
-WITHIN = 0.01
+WITHIN = 0.005  # of the target: any two designs then agree within 1 %
 _MOST_CANDIDATES = 20_000
 _FAR = (1, 2, 4)  # units by which a width may leave its proportion, if fewer do not suffice
 
@@ -27,11 +27,12 @@ def match_cost(
     classes: int | None = None,
     multiple_of: int = 1,
 ) -> tuple[Design, ...]:
-    """The designs with their widths rescaled so that all cost the same within 1 %.
+    """The designs with their widths rescaled so that all cost the same within 1 %: each costs the
+    target within 0.5 %.
 
     Each design keeps its depths and its choices, and the proportions of its widths as well as
     whole numbers allow: of all widths within a few units of a common multiple of the old ones that
-    bring the cost within 1 %, it takes those with the least largest change of a proportion.
+    bring the cost near enough, it takes those with the least largest change of a proportion.
 
     >>> from nextify.costs import totals
     >>> from nextify.designs import path
@@ -49,7 +50,7 @@ def match_cost(
         multiple_of: all widths are multiples of this.
 
     Raises:
-        InputError: if a design cannot be brought within 1 %; it says how near it came.
+        InputError: if a design cannot be brought within 0.5 %; it says how near it came.
     """
     if quantity not in ("macs", "params"):
         raise InputError(f"quantity is {quantity!r}; give macs or params")
@@ -105,7 +106,7 @@ def _matched(
         nearest = min([nearest, *around], key=lambda w: abs(gap(w)))
     raise InputError(
         f"widths {design.widths} of a design cannot be rescaled to {goal:,.0f} {quantity} within "
-        f"1 %: the nearest, {nearest}, is {abs(gap(nearest)):.1%} "
+        f"0.5 %: the nearest, {nearest}, is {abs(gap(nearest)):.1%} "
         f"{'above' if gap(nearest) > 0 else 'below'}; "
         + ("use a smaller multiple_of" if unit > 1 else "give a larger target")
     )

@@ -158,7 +158,7 @@ def _round(space: Space, depths: Floats, widths: Floats) -> tuple[Floats, Floats
 
 
 def _improve(task: Task, depths: Floats, widths: Floats) -> tuple[Floats, Floats]:
-    """Move widths while that makes rows better: all by little, then the best of each depths farther."""
+    """Move widths while that makes rows better: all by little, the best of each depths farther."""
     _climb(task, depths, widths, _offsets(task.space, 2, 1))
     order = np.argsort(-_scored(task, depths, widths), kind="stable")
     _, first = np.unique(depths[order], axis=0, return_index=True)
