@@ -53,7 +53,7 @@ from nextify.data import load
 from nextify.designs import Design, Recipe, Run, recipe
 from nextify.training import Settings, train_with_network
 
-BATCH, SIZE, CLASSES, WARMUP = 128, 32, 10, 8
+BATCH, SIZE, CLASSES, WARMUP = 128, 32, 10, 5
 MEAN, STD = (0.491, 0.482, 0.447), (0.247, 0.243, 0.262)
 
 
@@ -340,7 +340,9 @@ def measure(chosen: argparse.Namespace, work: Work) -> tuple[dict[str, list[floa
         for _ in range(chosen.rounds):
             for case in cases(*connections):
                 others.append(busy())
-                rates.setdefault(case.name, []).append(case.images_per_second(chosen.seconds))
+                rate = case.images_per_second(chosen.seconds)
+                rates.setdefault(case.name, []).append(rate)
+                print(f"{case.name}: {rate:.0f} ({others[-1]:.1f} cores busy before)", flush=True)
     return rates, others
 
 
