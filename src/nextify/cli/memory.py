@@ -1,7 +1,6 @@
 """Would training fit the memory? Asked before, because the system's answer is to kill."""
 
 import os
-from math import prod
 
 from nextify.costs import cost
 from nextify.designs import Run
@@ -34,8 +33,7 @@ def _needed(run: Run) -> tuple[int, int]:
     counted = cost(run.design, int(run.data["image_size"]), int(run.data["classes"]))
     recipe = run.recipe
     copies = 3 + (recipe.optimizer == "adamw") + (recipe.ema_decay > 0)  # with gradient, momentum
-    outputs = sum(prod(layer.shape) for layer in counted.layers)  # the backward pass needs them
-    return copies * counted.params * _BYTES, outputs * _BYTES
+    return copies * counted.params * _BYTES, counted.training_bytes
 
 
 def _gigabytes(count: int) -> str:
