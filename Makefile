@@ -6,6 +6,7 @@ BIN = $(VENV)/bin
 .PHONY: demo test check quick-check slow clean
 
 demo: $(VENV)/.installed
+	mkdir -p demo
 	$(BIN)/nextify study small --file demo/small.study --report demo/report
 
 test: $(VENV)/.installed-dev
