@@ -4,7 +4,7 @@ import shlex
 import sys
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nextify.cli.folders import make_folder, require_place
 from nextify.cli.show import note, note_skipped, print_json, print_table, say
@@ -12,6 +12,9 @@ from nextify.designs import Design, Recipe, path
 from nextify.designs.fields import read_fields
 from nextify.records import Plan
 from nextify.report import ReportFiles, write_report
+
+if TYPE_CHECKING:
+    from nextify.study import WorkerSetup
 
 
 def run(options: Namespace) -> int:
@@ -35,8 +38,36 @@ def report_folder(file: Path) -> Path:
 
 
 def _study(options: Namespace) -> int:
+    from nextify.study import execute, progress_on
+
+    plan, setup = _planned(options)
+    if options.plan:
+        return _show_plan(plan, options.json)
+    file = Path(options.file or f"runs/{plan.name}-{plan.data['name']}.study")
+    if options.file is None:
+        make_folder(file.parent, "--file")
+    if options.report:
+        require_place(Path(options.report), "--report")  # before the work, not after it
+    summary = execute(
+        plan,
+        file,
+        setup,
+        workers=options.workers,
+        progress=progress_on(sys.stderr),
+        retry_failed=options.retry_failed,
+    )
+    files = write_report(file, options.report or report_folder(file))
+    if options.json:
+        print_json({**summary.as_dict(), "study": str(file), **_file_values(files)})
+    else:
+        _say(summary, file, files)
+    return 1 if summary.failures else 0
+
+
+def _planned(options: Namespace) -> "tuple[Plan, WorkerSetup]":
+    """The plan, and how a worker loads the images. They are loaded here once, to be identified."""
     from nextify.data import load
-    from nextify.study import WorkerSetup, execute, plan_path, progress_on
+    from nextify.study import WorkerSetup, plan_path
     from nextify.training import default_device
 
     design_fields, recipe_fields = read_fields(options.overrides, Design, Recipe)
@@ -61,29 +92,7 @@ def _study(options: Namespace) -> int:
         precision=options.precision,
         command=command_line(options),
     )
-    if options.plan:
-        return _show_plan(plan, options.json)
-    file = Path(options.file or f"runs/{chosen.name}-{dataset.name}.study")
-    if options.file is None:
-        make_folder(file.parent, "--file")
-    folder = Path(options.report or report_folder(file))
-    if options.report:
-        require_place(folder, "--report")  # before the work, not after it
-    del dataset  # the workers load it for themselves
-    summary = execute(
-        plan,
-        file,
-        WorkerSetup(**where),
-        workers=options.workers,
-        progress=progress_on(sys.stderr),
-        retry_failed=options.retry_failed,
-    )
-    files = write_report(file, folder)
-    if options.json:
-        print_json({**summary.as_dict(), "study": str(file), **_file_values(files)})
-    else:
-        _say(summary, file, files)
-    return 1 if summary.failures else 0
+    return plan, WorkerSetup(**where)
 
 
 def command_line(options: Namespace) -> str:
