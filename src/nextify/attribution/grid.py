@@ -14,14 +14,15 @@ Metric = Literal["accuracy", "nll", "calibration_error"]
 
 
 def grid(plan: Plan, records: Iterable[Record]) -> Grid:
-    """The records as rows of cells and columns of seeds; None where a run is not recorded yet.
+    """The records as rows of cells and columns of seeds (`Plan.all_seeds`); None where a run is
+    not recorded yet, or not planned.
 
     Records of runs that are not in the plan are left out. Two cells that are the same run (a
     choice that changes nothing) share its record.
     """
     known = {record.key: record for record in records}
     return tuple(
-        tuple(known.get(plan.run(cell, seed).key) for seed in plan.seeds) for cell in plan.cells
+        tuple(known.get(plan.run(cell, seed).key) for seed in plan.all_seeds) for cell in plan.cells
     )
 
 

@@ -5,6 +5,7 @@
 """
 
 from nextify.designs.design import Design
+from nextify.designs.factor import Factor, default_factors, read_factors
 from nextify.designs.families import FAMILIES, design
 from nextify.designs.path import Choice, Paper, Path, Step
 from nextify.designs.paths import PATHS, path
@@ -17,14 +18,17 @@ __all__ = [
     "RECIPES",
     "Choice",
     "Design",
+    "Factor",
     "Paper",
     "Path",
     "Precision",
     "Recipe",
     "Run",
     "Step",
+    "default_factors",
     "design",
     "path",
+    "read_factors",
     "recipe",
     "run_from_dict",
 ]

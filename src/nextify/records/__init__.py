@@ -6,7 +6,7 @@
 ('small', 30)
 """
 
-from nextify.records.plan import Cell, Plan, plan_from_dict
+from nextify.records.plan import Cell, Experiment, Matched, Plan, plan_from_dict
 from nextify.records.record import EpochPoint, Measured, Outcome, Record, Result
 from nextify.records.store import SCHEMA, Store
 
@@ -14,6 +14,8 @@ __all__ = [
     "SCHEMA",
     "Cell",
     "EpochPoint",
+    "Experiment",
+    "Matched",
     "Measured",
     "Outcome",
     "Plan",

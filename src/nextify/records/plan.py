@@ -2,10 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
-from nextify.designs import Design, Paper, Precision, Recipe, Run
+from nextify.designs import Design, Factor, Paper, Precision, Recipe, Run
 from nextify.designs.fields import with_fields
+
+Experiment = Literal[
+    "path",
+    "leave-one-out",
+    "add-one-in",
+    "resolution-4",
+    "resolution-5",
+    "full",
+    "permutations",
+    "augmented",
+]
+Matched = Literal["", "macs", "params"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,6 +26,11 @@ class Cell:
 
     Attributes:
         name: of the step. changed: what it changed, in words.
+        made: in an experiment, the names of the factors that are made in this cell; None in a
+            study of a path.
+        rate: of the learning rate, the multiple of the recipe's own: a factor that an experiment
+            may cross with the others. `recipe` has it already.
+        more_seeds: seeds of this cell beyond the plan's (the end cells of an experiment).
         recipe_name: the recipe that `recipe` was made from.
         params, macs: of the design at the study's image size and number of classes.
         paper: the paper's numbers, where the cell is the paper's.
@@ -27,17 +44,24 @@ class Cell:
     params: int
     macs: int
     paper: Paper | None = None
+    made: tuple[str, ...] | None = None
+    rate: float = 1.0
+    more_seeds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """The runs of a study: every cell with every seed.
+    """The runs of a study: every cell with every seed, some cells with more.
 
     Attributes:
         name: of the path. title: for the report's head.
         data: `Dataset.identity()`: name, fingerprint, image_size, classes, train and test sizes.
         data_source: one sentence on where the images come from, with their licence.
         command: the command that makes and continues this study.
+        experiment: `"path"`, or how an experiment's cells were chosen.
+        factors: of an experiment. orders: the sampled orders of the factors' names, where cells
+            are the stops on them.
+        matched: `"macs"` or `"params"` if widths were rescaled so that all cells cost the same.
     """
 
     name: str
@@ -48,6 +72,20 @@ class Plan:
     data_source: str
     precision: Precision = "float32"
     command: str = ""
+    experiment: Experiment = "path"
+    factors: tuple[Factor, ...] = ()
+    orders: tuple[tuple[str, ...], ...] = ()
+    matched: Matched = ""
+
+    def seeds_of(self, cell: Cell) -> tuple[int, ...]:
+        """The seeds that a cell is trained with."""
+        return (*self.seeds, *(seed for seed in cell.more_seeds if seed not in self.seeds))
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """Every seed of any cell: the plan's, then those of single cells."""
+        more = {seed for cell in self.cells for seed in cell.more_seeds} - set(self.seeds)
+        return (*self.seeds, *sorted(more))
 
     def run(self, cell: Cell, seed: int) -> Run:
         """The run of a cell with a seed."""
@@ -61,7 +99,12 @@ class Plan:
 
     def runs(self) -> tuple[Run, ...]:
         """All runs, seed by seed, so that an interrupted study has whole blocks."""
-        return tuple(self.run(cell, seed) for seed in self.seeds for cell in self.cells)
+        return tuple(
+            self.run(cell, seed)
+            for seed in self.all_seeds
+            for cell in self.cells
+            if seed in self.seeds_of(cell)
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -69,16 +112,29 @@ class Plan:
 
 
 def plan_from_dict(values: Mapping[str, Any]) -> Plan:
-    """The plan that `Plan.as_dict` described."""
-    cells = tuple(
-        Cell(
-            **{
-                **cell,
-                "design": with_fields(Design(), cell["design"]),
-                "recipe": with_fields(Recipe(), cell["recipe"]),
-                "paper": Paper(**cell["paper"]) if cell["paper"] else None,
-            }
-        )
-        for cell in values["cells"]
-    )
-    return Plan(**{**values, "cells": cells, "seeds": tuple(values["seeds"])})
+    """The plan that `Plan.as_dict` described.
+
+    Raises:
+        ValueError, KeyError, TypeError: the values describe no plan.
+    """
+    if not isinstance(values, Mapping):
+        raise TypeError(f"a plan is a mapping, not {type(values).__name__}")
+    given = {
+        "factors": tuple(Factor(f["name"], tuple(f["choices"])) for f in values.get("factors", ())),
+        "orders": tuple(map(tuple, values.get("orders", ()))),
+        "cells": tuple(map(_cell_from_dict, values["cells"])),
+        "seeds": tuple(values["seeds"]),
+    }
+    return Plan(**{**values, **given})
+
+
+def _cell_from_dict(values: Mapping[str, Any]) -> Cell:
+    made = values.get("made")
+    given = {
+        "design": with_fields(Design(), values["design"]),
+        "recipe": with_fields(Recipe(), values["recipe"]),
+        "paper": Paper(**values["paper"]) if values["paper"] else None,
+        "made": None if made is None else tuple(made),
+        "more_seeds": tuple(values.get("more_seeds", ())),
+    }
+    return Cell(**{**values, **given})

@@ -19,25 +19,80 @@ def first_difference(there: Plan, here: Plan) -> str | None:
 
 
 def united(there: Plan, here: Plan) -> Plan:
-    """One plan for the seeds of both, which are otherwise the same study."""
-    if set(there.seeds) <= set(here.seeds):
+    """One plan for the cells and seeds of both, which are otherwise the same study."""
+    if _holds(here, there):
         return here
-    if set(here.seeds) <= set(there.seeds):
-        return replace(here, seeds=there.seeds, command=there.command)
+    if _holds(there, here):
+        return replace(here, **_parts(there), command=there.command)
     # Neither command alone makes the whole study any more; one after the other they do.
     known = there.command.split(" && ")
     command = " && ".join([*known, *([] if here.command in known else [here.command])])
-    return replace(here, seeds=tuple(sorted({*there.seeds, *here.seeds})), command=command)
+    seeds = tuple(sorted({*there.seeds, *here.seeds}))
+    return replace(here, **{**_joined(there, here), "seeds": seeds}, command=command)
+
+
+def _holds(large: Plan, small: Plan) -> bool:
+    """Whether all runs of one plan are in the other, which is of the same kind."""
+    cells = {cell.name: large.seeds_of(cell) for cell in large.cells}
+    return large.experiment == small.experiment and all(
+        set(small.seeds_of(cell)) <= set(cells.get(cell.name, ())) for cell in small.cells
+    )
+
+
+def _parts(plan: Plan) -> dict[str, Any]:
+    return {
+        "cells": plan.cells,
+        "seeds": plan.seeds,
+        "experiment": plan.experiment,
+        "orders": plan.orders,
+    }
+
+
+def _joined(there: Plan, here: Plan) -> dict[str, Any]:
+    """The cells of two experiments on the same factors: those there, then the new ones."""
+    cells = {cell.name: cell for cell in there.cells}
+    for cell in here.cells:
+        old = cells.get(cell.name)
+        more = (*cell.more_seeds, *(old.more_seeds if old else ()))
+        cells[cell.name] = replace(cell, more_seeds=tuple(sorted(set(more))))
+    same = there.experiment == here.experiment
+    return {
+        "cells": tuple(cells.values()),
+        "experiment": here.experiment if same else "augmented",
+        "orders": tuple(dict.fromkeys((*there.orders, *here.orders))),
+    }
 
 
 def _differences(there: Plan, here: Plan) -> Iterator[str]:
     yield from _one("the path", there.name, here.name)
     yield from _one("the precision", there.precision, here.precision)
     yield from _fields("of the data", "", *map(_telling_first, (there.data, here.data)))
+    if "path" in (there.experiment, here.experiment):
+        yield from _one("the experiment", there.experiment, here.experiment)
+        yield from _steps(there, here)
+    else:
+        yield from _one("what is matched", there.matched or "nothing", here.matched or "nothing")
+        yield from _one("the factors", *map(_factors, (there, here)))
+        yield from _common_cells(there, here)
+
+
+def _steps(there: Plan, here: Plan) -> Iterator[str]:
     for at, (cell, other) in enumerate(zip(there.cells, here.cells, strict=False), start=1):
         yield from _one(f"step {at}", cell.name, other.name)
         yield from _cells(cell, other)
     yield from _one("the number of steps", len(there.cells), len(here.cells))
+
+
+def _common_cells(there: Plan, here: Plan) -> Iterator[str]:
+    """Experiments on the same factors may be joined, cell by cell."""
+    cells = {cell.name: cell for cell in there.cells}
+    for cell in here.cells:
+        if cell.name in cells:
+            yield from _cells(cells[cell.name], cell)
+
+
+def _factors(plan: Plan) -> str:
+    return ", ".join(f"{f.name} = {' + '.join(f.choices)}" for f in plan.factors)
 
 
 def _telling_first(data: Mapping[str, Any]) -> Mapping[str, Any]:

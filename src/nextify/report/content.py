@@ -101,7 +101,7 @@ class Content:
     @property
     def planned(self) -> int:
         """Runs in the plan."""
-        return len(self.plan.cells) * len(self.plan.seeds)
+        return len(self.plan.runs())
 
     @property
     def recorded(self) -> int:

@@ -55,7 +55,7 @@ def troubles(content: Content) -> list[Trouble]:
     return [
         Trouble(step, cell.name, seed, run.outcome, run.message)
         for step, (cell, runs) in enumerate(zip(content.plan.cells, content.runs, strict=True))
-        for seed, run in zip(content.plan.seeds, runs, strict=True)
+        for seed, run in zip(content.plan.all_seeds, runs, strict=True)
         if run and run.outcome != "finished"
     ]
 

@@ -69,7 +69,7 @@ def _record(row: Row, content: Content) -> dict[str, Any]:
     at = list(values).index("accuracies_percent")
     seeds = {
         f"accuracy_percent_seed_{seed}": tidy(value)
-        for seed, value in zip(content.plan.seeds, row.accuracies, strict=True)
+        for seed, value in zip(content.plan.all_seeds, row.accuracies, strict=True)
     }
     items = list(values.items())
     return dict([*items[:at], *seeds.items(), *items[at + 1 :]])

@@ -32,8 +32,8 @@ def jobs_of(plan: Plan) -> dict[str, Job]:
     a run: it is trained once.
     """
     jobs: dict[str, Job] = {}
-    for seed in plan.seeds:
-        for cell in plan.cells:
+    for seed in plan.all_seeds:
+        for cell in (each for each in plan.cells if seed in plan.seeds_of(each)):
             run = plan.run(cell, seed)
             work = cell.macs * cell.recipe.epochs * int(plan.data.get("train", 1))
             jobs.setdefault(run.key, Job(run, run.key, cell.name, work))
