@@ -43,6 +43,7 @@ def load(
     source: str,
     *,
     image_size: int | None = None,
+    test_image_size: int | None = None,
     split_seed: int = 0,
     skip_unreadable: bool = False,
     train_limit: int | None = None,
@@ -55,6 +56,7 @@ def load(
     """
     options = Options(
         image_size=image_size,
+        test_image_size=test_image_size,
         split_seed=split_seed,
         skip_unreadable=skip_unreadable,
         train_limit=train_limit,
@@ -69,7 +71,7 @@ def load(
     else:
         message = unknown("data set", source, NAMES)
         raise InputError(f"{message}; or give the path of a folder of images, such as ./{source}")
-    return measured(parts, options.train_limit, options.split_seed)
+    return measured(parts, options.train_limit, options.split_seed, options.test_image_size)
 
 
 def _is_path(source: str) -> bool:

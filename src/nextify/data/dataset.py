@@ -106,10 +106,16 @@ class Dataset:
     fingerprint: str  # sha256, in hex, over all that determines the images
     skipped: tuple[str, ...]  # unreadable files that were left out
     source: str  # one sentence: origin and licence, for reports
+    test_image_size: int | None = None  # that side for the test images, where it is another
+
+    @property
+    def test_size(self) -> int:
+        """The side, in pixels, at which the network sees the test images."""
+        return self.test_image_size or self.image_size
 
     def identity(self) -> dict[str, str | int]:
         """What tells this data set from every other, ready for JSON; part of a run's key."""
-        return {
+        values: dict[str, str | int] = {
             "name": self.name,
             "fingerprint": self.fingerprint,
             "image_size": self.image_size,
@@ -117,10 +123,16 @@ class Dataset:
             "train": len(self.train),
             "test": len(self.test),
         }
+        # Left out where both sizes are one, as in runs from before there were two.
+        other = self.test_size != self.image_size
+        return {**values, "test_image_size": self.test_size} if other else values
 
 
-def measured(parts: Parts, train_limit: int | None, seed: int) -> Dataset:
-    """The data set of these parts, with at most `train_limit` training images.
+def measured(
+    parts: Parts, train_limit: int | None, seed: int, test_image_size: int | None = None
+) -> Dataset:
+    """The data set of these parts, with at most `train_limit` training images; the test images are
+    stored for `test_image_size`.
 
     Raises `InputError` if the limit leaves a class without an image.
     """
@@ -143,6 +155,7 @@ def measured(parts: Parts, train_limit: int | None, seed: int) -> Dataset:
         fingerprint=fingerprint(parts.classes, parts.image_size, train, parts.test),
         skipped=parts.skipped,
         source=parts.source,
+        test_image_size=None if test_image_size == parts.image_size else test_image_size,
     )
 
 

@@ -1,7 +1,7 @@
 """From labelled image files to a data set: in memory where they fit, else streamed."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -34,8 +34,8 @@ def parts_of_files(files: LabelledFiles, options: Options) -> Parts:
     left without an image to train or to test on.
     """
     image_size = options.image_size or suitable_size(files.listing)
-    size = stored_size(image_size)
-    in_memory = len(files.listing) * 3 * size * size <= options.memory()
+    size, test_size = stored_size(image_size), stored_size(options.test_image_size or image_size)
+    in_memory = len(files.listing) * 3 * max(size, test_size) ** 2 <= options.memory()
     result = read_once(files.listing, decoded_squares(size) if in_memory else content_digests())
     skipped = _skipped(files.listing, result, options)
     labels = files.labels[result.kept]
@@ -49,15 +49,28 @@ def parts_of_files(files: LabelledFiles, options: Options) -> Parts:
         images = Images(result.rows, labels)
     else:
         images = _streamed(files.listing, result, labels, size, image_size)
+    test = images.take(is_test.nonzero().flatten())
+    if test_size != size:
+        test = _stored_at(test_size, test, files.listing, result.kept[is_test])
     return Parts(
         name=files.name,
         classes=files.classes,
         train=images.take((~is_test).nonzero().flatten()),
-        test=images.take(is_test.nonzero().flatten()),
+        test=test,
         image_size=image_size,
         source=files.source,
         skipped=skipped,
     )
+
+
+def _stored_at(
+    size: int, images: Images | ImageFiles, listing: Listing, indices: Tensor
+) -> Images | ImageFiles:
+    """The same images with their squares at another size; `indices` are theirs in the listing."""
+    if isinstance(images, ImageFiles):
+        return replace(images, stored_size=size)
+    own = Listing(listing.root, tuple(listing.names[index] for index in indices.tolist()))
+    return Images(read_once(own, decoded_squares(size)).rows, images.labels)
 
 
 def suitable_size(listing: Listing) -> int:

@@ -12,6 +12,7 @@ class Options:
 
     Attributes:
         image_size: the side in pixels that the network sees; None: what suits the data set.
+        test_image_size: that side for the test images; None: the same.
         split_seed: draws the test images of a folder without any, and a `train_limit`.
         skip_unreadable: leave unreadable images out and name them, instead of an error.
         train_limit: at most so many training images, drawn evenly over the classes.
@@ -20,13 +21,16 @@ class Options:
     """
 
     image_size: int | None = None
+    test_image_size: int | None = None
     split_seed: int = 0
     skip_unreadable: bool = False
     train_limit: int | None = None
     memory_limit: int | None = None
 
     def __post_init__(self) -> None:
-        for field, least in (("image_size", 1), ("train_limit", 1), ("memory_limit", 0)):
+        for field, least in (
+            ("image_size", 1), ("test_image_size", 1), ("train_limit", 1), ("memory_limit", 0)
+        ):  # fmt: skip
             value: int | None = getattr(self, field)
             if value is not None and value < least:
                 raise InputError(f"{field}={value}; give a whole number of at least {least}")

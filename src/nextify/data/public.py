@@ -180,19 +180,20 @@ def parts_of_public(name: str, options: Options) -> Parts:
     image_size = options.image_size or entry.image_size
     match entry:
         case _Arrays():
-            return _parts_of_arrays(name, entry, image_size)
+            return _parts_of_arrays(name, entry, options)
         case _Files():
             files = _labelled_files(name, entry)
             return parts_of_files(files, replace(options, image_size=image_size))
 
 
-def _parts_of_arrays(name: str, entry: _Arrays, image_size: int) -> Parts:
+def _parts_of_arrays(name: str, entry: _Arrays, options: Options) -> Parts:
+    image_size = options.image_size or entry.image_size
     classes, train, test = _debian(name) or _arrays(name, entry)
     return Parts(
         name=name,
         classes=classes,
         train=train.resized(stored_size(image_size)),
-        test=test.resized(stored_size(image_size)),
+        test=test.resized(stored_size(options.test_image_size or image_size)),
         image_size=image_size,
         source=entry.source,
     )

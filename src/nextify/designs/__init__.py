@@ -10,7 +10,7 @@ from nextify.designs.families import FAMILIES, design
 from nextify.designs.path import Choice, Paper, Path, Step
 from nextify.designs.paths import PATHS, path
 from nextify.designs.recipe import RECIPES, Recipe, recipe
-from nextify.designs.run import Precision, Run, run_from_dict
+from nextify.designs.run import Initial, Precision, Run, run_from_dict
 
 __all__ = [
     "FAMILIES",
@@ -19,6 +19,7 @@ __all__ = [
     "Choice",
     "Design",
     "Factor",
+    "Initial",
     "Paper",
     "Path",
     "Precision",

@@ -27,6 +27,8 @@ class Recipe:
             `final_learning_rate` (the official code's 1e-6, at `reference_batch`).
         warmup_epochs: linear from 0.
         weight_init: He et al. normal (fan out), or truncated normal with sd 0.02; biases 0.
+            Pretrained: the run has to start from trained weights (`Run.initial`), and a classifier
+            that these do not have is drawn from the truncated normal.
         crop: random resized crop, zero padding and random crop, or none.
         flip: horizontal, for half of the images.
         randaugment, randaugment_probability: magnitude (0: off; two operations an image, with
@@ -38,7 +40,11 @@ class Recipe:
         ema_decay: of the exponential moving average of the weights, which is what is evaluated;
             0 is off. A run too short for it averages over its last tenth.
         gradient_clip: largest norm of the whole gradient; 0 is off.
-        head_init_scale: factor on the classifier's initial weights.
+        head_init_scale: factor on the classifier's initial weights (not on those of a classifier
+            that was trained before).
+        layer_decay: each group of layers learns so many times as fast as the group after it; the
+            head at the full rate. 1 is off. See `nextify.training.layer_groups`.
+        trainable: everything, or the head alone on a frozen body.
     """
 
     optimizer: Literal["sgd", "adamw"] = "adamw"
@@ -54,7 +60,7 @@ class Recipe:
     schedule: Literal["cosine", "step"] = "cosine"
     step_epochs: float = 30.0
     warmup_epochs: float = 20.0
-    weight_init: Literal["he_normal", "trunc_normal"] = "trunc_normal"
+    weight_init: Literal["he_normal", "trunc_normal", "pretrained"] = "trunc_normal"
     crop: Literal["resized", "padded", "none"] = "resized"
     flip: bool = True
     randaugment: float = 9.0
@@ -67,6 +73,8 @@ class Recipe:
     ema_decay: float = 0.9999
     gradient_clip: float = 0.0
     head_init_scale: float = 1.0
+    layer_decay: float = 1.0
+    trainable: Literal["all", "head"] = "all"
 
     def __post_init__(self) -> None:
         check(
@@ -84,6 +92,11 @@ class Recipe:
                 raise InputError(f"recipe field {name!r} is {value!r}; it must be from 0 to 1")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise InputError(f"recipe field 'betas' is {self.betas!r}; give two numbers in [0, 1)")
+        if not 0 < self.layer_decay <= 1:
+            raise InputError(
+                f"recipe field 'layer_decay' is {self.layer_decay!r}; it must be above 0 and at "
+                "most 1 (1 is off)"
+            )
         if self.randaugment > 10:
             raise InputError(f"recipe field 'randaugment' is {self.randaugment}; at most 10")
         if self.warmup_epochs >= self.epochs:
@@ -154,11 +167,32 @@ MODERN_SMALL = MODERN.changed(
     }
 )
 
+# arXiv 2201.03545, Table 5, the columns of fine-tuning: from ImageNet-22K to 1K, and within 1K.
+# Stochastic depth is that of each column's smallest network (T: 0.0; B: 0.8).
+FINETUNE = Recipe(
+    weight_init="pretrained",
+    learning_rate=5e-5,
+    reference_batch=512,
+    batch_size=512,
+    weight_decay=1e-8,
+    epochs=30,
+    warmup_epochs=0.0,
+    mixup=0.0,
+    cutmix=0.0,
+    stochastic_depth=0.0,
+    ema_decay=0.0,
+    head_init_scale=0.001,
+    layer_decay=0.8,
+)
+FINETUNE_1K = FINETUNE.changed({"layer_decay": 0.7, "stochastic_depth": 0.8})
+
 RECIPES: dict[str, Recipe] = {
     "classic": CLASSIC,
     "modern": MODERN,
     "classic-small": CLASSIC_SMALL,
     "modern-small": MODERN_SMALL,
+    "finetune": FINETUNE,
+    "finetune-1k": FINETUNE_1K,
 }
 
 

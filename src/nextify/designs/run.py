@@ -13,8 +13,30 @@ from nextify.errors import InputError
 
 Precision = Literal["float32", "bfloat16"]
 
+# Fields that recipes have had since runs were first recorded: left out where they hold what they
+# stand for, so that the runs from before keep their keys.
+_LATER = {"layer_decay": 1.0, "trainable": "all"}
+
 # Raised whenever the same fields would train to other bits (a change of the training code).
 REVISION = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Initial:
+    """The weights that a run starts from; `nextify.training.initial_weights` reads them.
+
+    Attributes:
+        source: where they are from, for people: not part of the run's key.
+        fingerprint: the SHA-256, in hex, of their names, shapes and numbers, without the
+            classifier where the run has a new one.
+        mean, std: per channel in [0, 1], of the images as these weights know them: the run's
+            images are normalised by them.
+    """
+
+    source: str
+    fingerprint: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +47,7 @@ class Run:
         data: what identifies the images: name, fingerprint, image size, number of classes and of
             training and test images (`Dataset.identity`).
         precision: of the forward and backward pass; parameters and optimiser are float32.
+        initial: the weights that it starts from; None for random ones.
     """
 
     design: Design
@@ -32,26 +55,46 @@ class Run:
     data: Mapping[str, Any]
     seed: int = 0
     precision: Precision = "float32"
+    initial: Initial | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed is {self.seed}; it must be from 0 to 2^63 - 1")
+        if self.initial is None:
+            self._require_no_need_of_weights()
+
+    def _require_no_need_of_weights(self) -> None:
+        for name, value in (("weight_init", "pretrained"), ("trainable", "head")):
+            if getattr(self.recipe, name) == value:
+                raise InputError(
+                    f"recipe field {name!r} is {value!r}, which needs trained weights to start "
+                    "from; give them (--weights SOURCE), or choose a recipe that trains from "
+                    "scratch, such as modern or modern-small"
+                )
 
     def as_dict(self) -> dict[str, Any]:
         """The run as plain values, ready for JSON."""
-        return {
+        recipe = asdict(self.recipe)
+        values = {
             "revision": REVISION,
             "design": asdict(self.design),
-            "recipe": asdict(self.recipe),
+            "recipe": {n: v for n, v in recipe.items() if n not in _LATER or v != _LATER[n]},
             "data": dict(self.data),
             "seed": self.seed,
             "precision": self.precision,
         }
+        return values if self.initial is None else {**values, "initial": asdict(self.initial)}
 
     @property
     def key(self) -> str:
-        """64 hexadecimal digits: the SHA-256 of the run as canonical JSON."""
-        text = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"))
+        """64 hexadecimal digits: the SHA-256 of the run as canonical JSON.
+
+        The same weights from another place make the same run.
+        """
+        values = self.as_dict()
+        if self.initial is not None:
+            del values["initial"]["source"]
+        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -63,4 +106,11 @@ def run_from_dict(values: Mapping[str, Any]) -> Run:
         data=values["data"],
         seed=values["seed"],
         precision=values["precision"],
+        initial=_initial_from_dict(values.get("initial")),
     )
+
+
+def _initial_from_dict(values: Mapping[str, Any] | None) -> Initial | None:
+    if values is None:
+        return None
+    return Initial(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})

@@ -72,18 +72,19 @@ def _logits(
     batch_size: int,
     workers: int,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    was_training = network.training
+    modes = [(module, module.training) for module in network.modules()]  # a frozen body has its own
     network.eval()
     kind = torch.device(device).type
     try:
         for pixels, labels in batches(
             images, batch_size, generator=None, device=device, workers=workers
         ):
-            view = evaluation_view(pixels, dataset.image_size, dataset.mean, dataset.std)
+            view = evaluation_view(pixels, dataset.test_size, dataset.mean, dataset.std)
             with torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"):
                 yield network(view), labels
     finally:
-        network.train(was_training)
+        for module, was_training in modes:
+            module.training = was_training
 
 
 def calibration_error(confidence: Tensor, correct: Tensor) -> float:

@@ -18,6 +18,7 @@ from nextify.designs import Recipe, Run
 from nextify.errors import InputError
 from nextify.records import EpochPoint, Measured, Record, Result
 from nextify.training.evaluate import Scores, curve_images, evaluate
+from nextify.training.initial import InitialWeights, as_seen
 from nextify.training.machine import (
     be_deterministic,
     default_device,
@@ -63,8 +64,15 @@ class Settings:
     on_best: Callable[[State], None] | None = None
 
 
-def train(run: Run, dataset: Dataset, on_progress: OnEpoch | None = None) -> Record:
+def train(
+    run: Run,
+    dataset: Dataset,
+    on_progress: OnEpoch | None = None,
+    weights: InitialWeights | None = None,
+) -> Record:
     """Train a run and record what happened; what a study's workers call.
+
+    `weights` are those that the run names as `initial`, if it starts from any.
 
     >>> from nextify.data import load
     >>> from nextify.designs import design, recipe
@@ -76,7 +84,7 @@ def train(run: Run, dataset: Dataset, on_progress: OnEpoch | None = None) -> Rec
     """
     device = default_device()
     settings = Settings(device, default_loaders(dataset, device), on_epoch=on_progress)
-    return train_with_network(run, dataset, settings)[0]
+    return train_with_network(run, dataset, settings, weights)[0]
 
 
 def default_loaders(dataset: Dataset, device: str) -> int:
@@ -87,14 +95,16 @@ def default_loaders(dataset: Dataset, device: str) -> int:
     return max(1, min(8, (os.cpu_count() or 1) // torch.cuda.device_count()))
 
 
-def train_with_network(run: Run, dataset: Dataset, settings: Settings) -> tuple[Record, State]:
+def train_with_network(
+    run: Run, dataset: Dataset, settings: Settings, weights: InitialWeights | None = None
+) -> tuple[Record, State]:
     """Train a run; the record, and the final state with the trained network.
 
     A loss that is not finite ends the run with the outcome `diverged`.
 
     Raises:
-        InputError: the data is not the run's, a batch is larger than the data, or a checkpoint
-            cannot be read or written.
+        InputError: the data or the weights are not the run's, a batch is larger than the data,
+            or a checkpoint cannot be read or written.
     """
     if dict(run.data) != dataset.identity():
         raise InputError(f"data set {dataset.name!r} is not the one that the run names; load it "
@@ -102,10 +112,10 @@ def train_with_network(run: Run, dataset: Dataset, settings: Settings) -> tuple[
     be_deterministic(settings.device)
     keep_freed_memory()
     start_memory_watch(settings.device)
-    state = start(run, dataset, settings.device)
+    state = start(run, dataset, settings.device, weights)
     if settings.checkpoint is not None and settings.checkpoint.exists():
         restore(state, run, settings.checkpoint)
-    dataset_there = _moved(dataset, settings.device)
+    dataset_there = _moved(as_seen(dataset, run), settings.device)
     try:
         _epochs(state, run, dataset_there, settings)
     except Diverged as error:

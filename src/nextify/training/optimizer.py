@@ -6,22 +6,59 @@ import torch
 from torch import Tensor, nn
 
 from nextify.designs import Recipe
+from nextify.network import Network
+from nextify.network.modules import StageModule
+
+BLOCKS_IN_A_GROUP = 3
+
+
+def layer_groups(network: Network) -> list[list[nn.Module]]:
+    """The layers in the groups of layer-wise learning-rate decay, from the stem to the head.
+
+    The stem; each stage in groups of three consecutive blocks, the first with the downsampling
+    before it; the head with its norm. The official code names these groups for networks with 3, 3,
+    27 and 3 blocks, 12 besides stem and head (arXiv 2201.03545, appendix A.2); the rule is the
+    same for any depths here, where a last group of a stage may have fewer blocks.
+
+    >>> from nextify import build, design
+    >>> len(layer_groups(build(design("convnext-small"), device="meta")))
+    14
+    """
+    groups: list[list[nn.Module]] = [[network.stem]]
+    for stage in network.stages.children():
+        assert isinstance(stage, StageModule)
+        blocks = list(stage.blocks)
+        starts = range(0, len(blocks), BLOCKS_IN_A_GROUP)
+        parts = [blocks[at : at + BLOCKS_IN_A_GROUP] for at in starts]
+        groups += [[stage.downsample, *parts[0]], *parts[1:]]
+    return [*groups, [network.head]]
 
 
 def parameter_groups(network: nn.Module, recipe: Recipe) -> list[dict[str, object]]:
-    """Parameters with weight decay, and without.
+    """Parameters with weight decay and without, for each group of layers with its `lr_scale`.
 
     With `decay_everything` all of them decay. Otherwise only the weights of convolutions and
     linear layers do: norms, biases and layer scale, which have one dimension, do not (timm and
-    the official ConvNeXt code decide in the same way).
+    the official ConvNeXt code decide in the same way). Frozen parameters are in no group.
     """
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    if recipe.decay_everything:
-        return [{"params": parameters, "weight_decay": recipe.weight_decay}]
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    found: list[dict[str, object]] = []
+    for scale, modules in _scaled(network, recipe.layer_decay):
+        parameters = [p for m in modules for p in m.parameters() if p.requires_grad]
+        decaying = [p for p in parameters if recipe.decay_everything or p.ndim > 1]
+        others = [p for p in parameters if not recipe.decay_everything and p.ndim <= 1]
+        for members, decay in ((decaying, recipe.weight_decay), (others, 0.0)):
+            if members:
+                found.append({"params": members, "weight_decay": decay, "lr_scale": scale})
+    return found
+
+
+def _scaled(network: nn.Module, layer_decay: float) -> list[tuple[float, list[nn.Module]]]:
+    """Groups of layers, each with the factor on its learning rate."""
+    if layer_decay == 1.0:
+        return [(1.0, [network])]
+    assert isinstance(network, Network)
+    groups = layer_groups(network)
+    return [(layer_decay ** (len(groups) - 1 - at), group) for at, group in enumerate(groups)]
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -35,9 +72,9 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """The learning rate of the next step, for all groups."""
+    """The learning rate of the next step, for all groups, each by its own scale."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["lr_scale"]
 
 
 def clip_gradient(parameters: Iterable[Tensor], largest: float) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 
 from nextify.data import Dataset
-from nextify.designs import Run
+from nextify.designs import Recipe, Run
 from nextify.errors import InputError
-from nextify.network import Network, build, initialise
+from nextify.network import Network, WeightInit, build, initialise
 from nextify.records import EpochPoint
 from nextify.training.ema import WeightAverage, effective_decay
+from nextify.training.initial import InitialWeights, put_into
 from nextify.training.optimizer import make_optimizer
 
 FORMAT = 1
@@ -51,11 +52,19 @@ class State:
         return self.network if self.average is None else self.average.network  # type: ignore[return-value]
 
 
-def start(run: Run, dataset: Dataset, device: torch.device | str) -> State:
+def start(
+    run: Run,
+    dataset: Dataset,
+    device: torch.device | str,
+    initial: InitialWeights | None = None,
+) -> State:
     """The state before the first step.
 
+    Args:
+        initial: the weights that the run names, if it starts from any.
+
     Raises:
-        InputError: if a batch is larger than the training set.
+        InputError: if a batch is larger than the training set, or the weights are not the run's.
     """
     recipe = run.recipe
     if recipe.batch_size > len(dataset.train):
@@ -71,8 +80,9 @@ def start(run: Run, dataset: Dataset, device: torch.device | str) -> State:
         device="cpu",
     )
     weights = generator_for(run.seed, "weights")
-    initialise(network, recipe.weight_init, weights, recipe.head_init_scale)
-    network = network.to(device).train()
+    initialise(network, _scheme(recipe), weights, recipe.head_init_scale)
+    put_into(network, initial, run)
+    network = trainable(network.to(device), recipe)
     steps_per_epoch = len(dataset.train) // recipe.batch_size
     decay = effective_decay(recipe.ema_decay, recipe.epochs * steps_per_epoch)
     generators = {name: generator_for(run.seed, name) for name in _PURPOSES[:-1]}
@@ -80,6 +90,20 @@ def start(run: Run, dataset: Dataset, device: torch.device | str) -> State:
     average = WeightAverage(network, decay) if recipe.ema_decay > 0 else None
     network.use_generator(generators["drop"])
     return State(network, make_optimizer(network, recipe), average, generators, steps_per_epoch)
+
+
+def _scheme(recipe: Recipe) -> WeightInit:
+    return "trunc_normal" if recipe.weight_init == "pretrained" else recipe.weight_init
+
+
+def trainable(network: Network, recipe: Recipe) -> Network:
+    """The network in training mode; a frozen body without gradients and in evaluation mode, so
+    that its batch norms keep their statistics and none of its blocks is dropped."""
+    network.train()
+    if recipe.trainable == "head":
+        for part in (network.stem, network.stages):
+            part.eval().requires_grad_(False)
+    return network
 
 
 def save(state: State, run: Run, path: Path) -> None:
@@ -131,6 +155,8 @@ def restore(state: State, run: Run, path: Path) -> None:
         )
     state.network.load_state_dict(values["network"])
     state.optimizer.load_state_dict(values["optimizer"])
+    for group in state.optimizer.param_groups:
+        group.setdefault("lr_scale", 1.0)  # in checkpoints from before there were others
     if state.average is not None:
         state.average.network.load_state_dict(values["average"])
     for name, generator in state.generators.items():

@@ -36,7 +36,7 @@ def parts_of_embedded(options: Options) -> Parts:
         name=NAME,
         classes=CLASSES,
         train=train.resized(stored_size(image_size)),
-        test=test.resized(stored_size(image_size)),
+        test=test.resized(stored_size(options.test_image_size or image_size)),
         image_size=image_size,
         source="Fashion-MNIST, the first 1,000 training images of each class and the whole test "
         "set, copyright 2017 Zalando SE, MIT licence.",

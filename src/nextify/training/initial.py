@@ -1,0 +1,171 @@
+"""Weights that a run starts from: read, checked against the design, and named by a fingerprint."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from nextify.data import Dataset
+from nextify.designs import Design, Initial, Run
+from nextify.errors import InputError
+from nextify.network import Loaded, Network, build, load_network
+from nextify.network.files import FORMAT
+from nextify.network.weights.load import fill
+from nextify.network.weights.match import CLASSIFIER
+from nextify.network.weights.recognise import read_design, recognise
+from nextify.network.weights.source import Weights, open_weights
+
+Source = str | Path | Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class InitialWeights:
+    """Trained weights for a network.
+
+    Attributes:
+        entries: by our names; without the classifier where that is to be new.
+        about: for `Run.initial`. loaded: what was read, and as what.
+        notes: what a user should know of the design that they were trained as.
+    """
+
+    entries: Mapping[str, Tensor]
+    about: Initial
+    loaded: Loaded
+    notes: tuple[str, ...] = ()
+
+
+def initial_weights(source: Source, design: Design, classes: int) -> InitialWeights:
+    """Read weights for a run to start from.
+
+    >>> from nextify import build, design
+    >>> trained = build(design("convnext-mini"), classes=10).state_dict()
+    >>> weights = initial_weights(trained, design("convnext-mini"), classes=3)
+    >>> weights.loaded.head_is_new, len(weights.about.fingerprint)
+    (True, 64)
+
+    Args:
+        source: as `nextify.network.load_weights` takes it: a file or folder in any naming, a
+            repository on the hub, a state dictionary.
+        design, classes: of the run. With another number of classes the classifier will be new.
+
+    Raises:
+        InputError: they cannot be read, or are of another design; names the fields that differ.
+    """
+    weights = open_weights(source)
+    network = build(design, classes, device="meta")
+    differing = _differing(weights, design)
+    try:
+        table = recognise(weights, "auto", network.state_dict())
+        loaded = fill(network, weights, table)
+    except InputError as error:
+        if not differing:
+            raise
+        raise InputError(
+            f"weights {weights.source} are of another design: {', '.join(differing)}; leave the "
+            "design out to use theirs, or give the weights of yours"
+        ) from error
+    entries = {
+        name: entry
+        for name, entry in network.state_dict().items()
+        if not (loaded.head_is_new and name.startswith(f"{CLASSIFIER}."))
+    }
+    about = Initial(
+        source=weights.source,
+        fingerprint=fingerprint(entries),
+        mean=loaded.preprocessing.mean,
+        std=loaded.preprocessing.std,
+    )
+    notes = (f"the weights were trained as {', '.join(differing)}",) if differing else ()
+    return InitialWeights(entries, about, loaded, notes)
+
+
+def design_of(source: Source) -> Design:
+    """The design that weights are of: what a network file of nextify states, or what names and
+    shapes tell.
+
+    Raises:
+        InputError: they cannot be read, or do not tell it.
+    """
+    weights = open_weights(source)
+    try:
+        return _stated(weights) or read_design(weights).design
+    except InputError as error:
+        raise InputError(
+            f"which design the weights {weights.source} are of is not known ({error}); name it, "
+            "as in `nextify train DESIGN --weights ...`"
+        ) from error
+
+
+def _stated(weights: Weights) -> Design | None:
+    """The design on the card of a network file of nextify."""
+    if weights.metadata.get("format") != FORMAT or weights.path is None:
+        return None
+    return load_network(weights.path)[1].design
+
+
+def _differing(weights: Weights, design: Design) -> list[str]:
+    """The fields in which a design differs from the weights' own, in words; none if that is not
+    known. Shapes alone do not tell a design whole: there, what differs has to be in them."""
+    stated = _stated(weights)
+    try:
+        theirs = stated or read_design(weights).design
+    except InputError:
+        return []
+    names = [field.name for field in fields(Design)] if stated else _SHOWN_IN_SHAPES
+    return [
+        f"{name}={_text(getattr(theirs, name))} (not {_text(getattr(design, name))})"
+        for name in names
+        if getattr(theirs, name) != getattr(design, name)
+    ]
+
+
+_SHOWN_IN_SHAPES = [
+    "depths", "widths", "block", "spatial", "bottleneck", "ratio", "kernel_size", "norm",
+    "downsampling", "response_norm",
+]  # fmt: skip
+
+
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def fingerprint(entries: Mapping[str, Tensor]) -> str:
+    """The SHA-256, in hex, over names, shapes, types and numbers, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(entries):
+        entry = entries[name].detach().cpu().contiguous()
+        digest.update(json.dumps([name, list(entry.shape), str(entry.dtype)]).encode())
+        digest.update(entry.flatten().numpy().data.cast("B"))
+    return digest.hexdigest()
+
+
+def put_into(network: Network, weights: InitialWeights | None, run: Run) -> None:
+    """Overwrite an initialised network with the weights that its run names, if it names any.
+
+    Raises:
+        InputError: they are missing, or are not the run's.
+    """
+    named = None if run.initial is None else run.initial.fingerprint
+    given = None if weights is None else fingerprint(weights.entries)
+    if named != given:
+        raise InputError(
+            f"the run starts from {_named(named)}, but {_named(given)} are given; read them with "
+            "initial_weights, and give the run what they say of themselves (initial=weights.about)"
+        )
+    if weights is not None:
+        network.load_state_dict(weights.entries, strict=False)
+
+
+def _named(digest: str | None) -> str:
+    return "random weights" if digest is None else f"the weights {digest[:8]}..."
+
+
+def as_seen(dataset: Dataset, run: Run) -> Dataset:
+    """The data set as the run's network sees it: normalised as its initial weights know images."""
+    if run.initial is None:
+        return dataset
+    return replace(dataset, mean=run.initial.mean, std=run.initial.std)
