@@ -32,6 +32,8 @@ def _needed(run: Run) -> tuple[int, int]:
     """Bytes, at the least: of weights with all that is as large, and of an image's activations."""
     counted = cost(run.design, int(run.data["image_size"]), int(run.data["classes"]))
     recipe = run.recipe
+    if recipe.trainable == "head":  # the body keeps nothing for a backward pass
+        return (1 + (recipe.ema_decay > 0)) * counted.params * _BYTES, counted.inference_bytes
     copies = 3 + (recipe.optimizer == "adamw") + (recipe.ema_decay > 0)  # with gradient, momentum
     return copies * counted.params * _BYTES, counted.training_bytes
 

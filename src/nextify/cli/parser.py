@@ -157,8 +157,12 @@ def _fitting(commands: "argparse._SubParsersAction[Command]") -> None:
 
 
 def _training(commands: "argparse._SubParsersAction[Command]") -> None:
-    train = commands.add_parser("train", help="train one network")
-    _design(train)
+    train = commands.add_parser("train", help="train one network, from scratch or from weights")
+    train.add_argument("design", nargs="?",
+                       help="name of a design (default: that of --weights)")  # fmt: skip
+    _overrides(train)
+    train.add_argument("--weights", type=filled, metavar="SOURCE",
+                       help="to start from: a file, a folder, or hf:OWNER/NAME")  # fmt: skip
     _data(train)
     train.add_argument("--recipe", default="modern", help="by name (default: modern)")
     train.add_argument("--seed", type=whole(0, SEEDS - 1), default=0, help="default: 0")
@@ -170,6 +174,9 @@ def _training(commands: "argparse._SubParsersAction[Command]") -> None:
         "network", type=filled, help="a network file, or the folder that train made"
     )
     _data(evaluate)
+    for command in (train, evaluate):
+        command.add_argument("--test-image-size", type=whole(1, MOST_PIXELS), metavar="N",
+                             help="pixels a side of the test images, where another")  # fmt: skip
     _machine(evaluate)
     predict = commands.add_parser("predict", help="classify images")
     predict.add_argument(

@@ -3,7 +3,7 @@
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -27,13 +27,24 @@ from nextify.cli.show import note, note_skipped, print_json, print_table, say
 from nextify.data import SUFFIXES, Dataset, UnreadableImage, decode, load, stored_size
 from nextify.data.augment import evaluation_view
 from nextify.designs import Design, Precision, Recipe, Run, design, recipe
-from nextify.designs.fields import read_fields
+from nextify.designs.fields import read_fields, with_fields
+from nextify.designs.run import require_weights
 from nextify.errors import InputError, unknown
 from nextify.network import Card, Network, load_network, save_network
 from nextify.records import Record
 from nextify.study.failure import is_out_of_memory
 from nextify.study.plan import require_batch
-from nextify.training import Settings, State, default_device, evaluate, train_with_network
+from nextify.training import (
+    InitialWeights,
+    Settings,
+    State,
+    as_seen,
+    default_device,
+    design_of,
+    evaluate,
+    initial_weights,
+    train_with_network,
+)
 
 
 def run(options: Namespace) -> int:
@@ -64,10 +75,13 @@ def precision_from(options: Namespace, device: str) -> Precision:
     return "bfloat16" if device.startswith("cuda") else "float32"
 
 
-def _load(options: Namespace, image_size: int | None = None) -> Dataset:
+def _load(
+    options: Namespace, image_size: int | None = None, test_image_size: int | None = None
+) -> Dataset:
     dataset = load(
         options.data,
         image_size=options.image_size or image_size,
+        test_image_size=options.test_image_size or test_image_size,
         split_seed=options.split_seed,
         skip_unreadable=options.skip_unreadable,
         train_limit=options.train_limit,
@@ -77,28 +91,59 @@ def _load(options: Namespace, image_size: int | None = None) -> Dataset:
 
 
 def _train(options: Namespace) -> int:
-    design_fields, recipe_fields = read_fields(options.overrides, Design, Recipe)
-    chosen, trained = design(options.design, **design_fields), recipe(options.recipe)
+    name, overrides = _name_and_overrides(options)
+    design_fields, recipe_fields = read_fields(overrides, Design, Recipe)
+    trained = recipe(options.recipe).changed(recipe_fields)
+    require_weights(trained, options.weights)
+    chosen = _chosen(name, design_fields, options.weights)
     device = device_from(options)
     dataset = _load(options)
     require_fit(chosen, dataset.image_size)
+    require_fit(chosen, dataset.test_size)
+    weights = _weights(options.weights, chosen, len(dataset.classes))
     run = Run(
         design=chosen,
-        recipe=trained.changed(recipe_fields),
+        recipe=trained,
         data=dataset.identity(),
         seed=options.seed,
         precision=precision_from(options, device),
+        initial=weights.about if weights else None,
     )
+    dataset = as_seen(dataset, run)
     require_batch(run.recipe, len(dataset.train))
-    folder = Path(options.output or f"runs/{options.design}-{options.recipe}-{run.key[:8]}")
+    folder = Path(options.output or f"runs/{name or 'network'}-{options.recipe}-{run.key[:8]}")
     there = _finished(folder, run)
     if there is not None:
         note(f"{folder} holds this run already; nothing to do")
         return _say_trained(there, folder, options.json)
     if device == "cpu":
         require_memory(run)
-    record = _carry_out(run, dataset, folder, device, options)
+    record = _carry_out(run, dataset, weights, folder, device, options)
     return _say_trained(record.as_dict(), folder, options.json)
+
+
+def _name_and_overrides(options: Namespace) -> tuple[str | None, list[str]]:
+    """The design's name, which may be left out before FIELD=VALUE where weights tell it."""
+    if options.design is not None and "=" in options.design:
+        return None, [options.design, *options.overrides]
+    return options.design, options.overrides
+
+
+def _chosen(name: str | None, changes: dict[str, Any], source: str | None) -> Design:
+    if name is not None:
+        return design(name, **changes)
+    if source is None:
+        raise InputError("no design is named; give one (`nextify designs` lists them), or the "
+                         "weights to start from with --weights")  # fmt: skip
+    return with_fields(design_of(source), changes)
+
+
+def _weights(source: str | None, chosen: Design, classes: int) -> InitialWeights | None:
+    if source is None:
+        return None
+    weights = initial_weights(source, chosen, classes)
+    note("; ".join((str(weights.loaded), *weights.notes)))
+    return weights
 
 
 def _finished(folder: Path, run: Run) -> dict[str, Any] | None:
@@ -125,7 +170,14 @@ def _finished(folder: Path, run: Run) -> dict[str, Any] | None:
     return values if is_whole else None
 
 
-def _carry_out(run: Run, dataset: Dataset, folder: Path, device: str, options: Namespace) -> Record:
+def _carry_out(
+    run: Run,
+    dataset: Dataset,
+    weights: InitialWeights | None,
+    folder: Path,
+    device: str,
+    options: Namespace,
+) -> Record:
     make_folder(folder, "--output")
 
     def keep_best(state: State) -> None:
@@ -140,18 +192,22 @@ def _carry_out(run: Run, dataset: Dataset, folder: Path, device: str, options: N
             on_step=on_step,
             on_best=keep_best,
         )
-        record, state = _trained(run, dataset, settings, folder)
+        record, state = _trained(run, dataset, settings, weights, folder)
     if record.result is not None:
         about = {"accuracy": record.result.accuracy, "run": record.key, "data": run.data}
+        if run.initial is not None:
+            about["weights"] = run.initial.source
         save_network(state.judged, _card(run, dataset, about), folder / "network.safetensors")
     _write_record(folder / "record.json", record)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     return record
 
 
-def _trained(run: Run, dataset: Dataset, settings: Settings, folder: Path) -> tuple[Record, State]:
+def _trained(
+    run: Run, dataset: Dataset, settings: Settings, weights: InitialWeights | None, folder: Path
+) -> tuple[Record, State]:
     try:
-        return train_with_network(run, dataset, settings)
+        return train_with_network(run, dataset, settings, weights)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"interrupted; the same command goes on from the last whole epoch in {folder}"
@@ -181,7 +237,7 @@ def _card(run: Run, dataset: Dataset, about: dict[str, Any]) -> Card:
     return Card(
         design=run.design,
         classes=dataset.classes,
-        image_size=dataset.image_size,
+        image_size=dataset.test_size,
         mean=dataset.mean,
         std=dataset.std,
         about=about,
@@ -238,14 +294,14 @@ def _say_result(result: dict[str, Any], measured: dict[str, Any], folder: Path) 
 def _evaluate(options: Namespace) -> int:
     network, card = load_network(Path(options.network))
     device = device_from(options)
-    dataset = _load(options, card.image_size)
+    dataset = _load(options, *_sizes(card))
     if dataset.classes != card.classes:
         raise InputError(
             f"the network's classes ({_few(card.classes)}) are not those of data set "
             f"{dataset.name!r} ({_few(dataset.classes)}); use the data that it was trained for"
         )
     trained_on = card.about.get("data", dataset.identity())
-    if trained_on != dataset.identity():
+    if not _is_same(trained_on, dataset.identity()):
         note("these are not the images, or not the split, that the network was trained and tested "
              "with: some test images may be among its training images")  # fmt: skip
     seen = replace(dataset, mean=card.mean, std=card.std)
@@ -272,6 +328,21 @@ def _evaluate(options: Namespace) -> int:
             f"{scores.calibration_error:.2%}"
         )
     return 0
+
+
+def _is_same(trained_on: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
+    """Whether these are the images that a network was trained and tested with, as far as that can
+    be told: their fingerprint covers their pixels, which another test size changes."""
+    if trained_on.get("test_image_size") == here.get("test_image_size"):
+        return trained_on == here
+    names = ("name", "image_size", "classes", "train", "test")
+    return all(trained_on.get(name) == here[name] for name in names)
+
+
+def _sizes(card: Card) -> tuple[int, int]:
+    """The sides in pixels of the training images, where the card tells them, and of the test
+    images."""
+    return card.about.get("data", {}).get("image_size", card.image_size), card.image_size
 
 
 def _few(names: tuple[str, ...]) -> str:

@@ -60,17 +60,7 @@ class Run:
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed is {self.seed}; it must be from 0 to 2^63 - 1")
-        if self.initial is None:
-            self._require_no_need_of_weights()
-
-    def _require_no_need_of_weights(self) -> None:
-        for name, value in (("weight_init", "pretrained"), ("trainable", "head")):
-            if getattr(self.recipe, name) == value:
-                raise InputError(
-                    f"recipe field {name!r} is {value!r}, which needs trained weights to start "
-                    "from; give them (--weights SOURCE), or choose a recipe that trains from "
-                    "scratch, such as modern or modern-small"
-                )
+        require_weights(self.recipe, self.initial)
 
     def as_dict(self) -> dict[str, Any]:
         """The run as plain values, ready for JSON."""
@@ -96,6 +86,21 @@ class Run:
             del values["initial"]["source"]
         text = json.dumps(values, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def require_weights(recipe: Recipe, weights: object) -> None:
+    """Check that a recipe that starts from trained weights gets some.
+
+    Raises:
+        InputError: with the recipe's field that asks for them.
+    """
+    for name, value in (("weight_init", "pretrained"), ("trainable", "head")):
+        if weights is None and getattr(recipe, name) == value:
+            raise InputError(
+                f"recipe field {name!r} is {value!r}, which needs trained weights to start from; "
+                "give them (--weights SOURCE), or choose a recipe that trains from scratch, as "
+                "modern or modern-small"
+            )
 
 
 def run_from_dict(values: Mapping[str, Any]) -> Run:
