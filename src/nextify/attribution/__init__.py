@@ -1,30 +1,63 @@
 """Arithmetic on records: what a choice did to a score, and how sure that is. No torch.
 
-`measure_steps` is the paper's path: each step against the one before.
+`measure_steps` is the paper's path: each step against the one before. `fractions`, `optimal` and
+`permutations` say which of the 2^k subsets of k factors to run, `aliases` and `precision` what can
+be learned from them.
 """
 
+from nextify.attribution.aliases import AliasSet, alias_sets, estimable, partial_aliases
 from nextify.attribution.blocks import BlockModel, Interval, fit
+from nextify.attribution.fractions import Fraction, fold_over, fraction, full, regular, with_ends
 from nextify.attribution.grid import Grid, Metric, correctness, grid, scores
 from nextify.attribution.images import crossed_bootstrap, image_variance
+from nextify.attribution.optimal import augment, d_efficiency, multi_level
+from nextify.attribution.permutations import (
+    add_one_in,
+    cells_of_orders,
+    leave_one_out,
+    path_cells,
+    sampled_orders,
+)
+from nextify.attribution.precision import one_at_a_time_error, standard_error
 from nextify.attribution.spread import Spread, Uneven, spread
 from nextify.attribution.steps import CellMean, Difference, Steps, measure_steps
 
 __all__ = [
+    "AliasSet",
     "BlockModel",
     "CellMean",
     "Difference",
+    "Fraction",
     "Grid",
     "Interval",
     "Metric",
     "Spread",
     "Steps",
     "Uneven",
+    "add_one_in",
+    "alias_sets",
+    "augment",
+    "cells_of_orders",
     "correctness",
     "crossed_bootstrap",
+    "d_efficiency",
+    "estimable",
     "fit",
+    "fold_over",
+    "fraction",
+    "full",
     "grid",
     "image_variance",
+    "leave_one_out",
     "measure_steps",
+    "multi_level",
+    "one_at_a_time_error",
+    "partial_aliases",
+    "path_cells",
+    "regular",
+    "sampled_orders",
     "scores",
     "spread",
+    "standard_error",
+    "with_ends",
 ]

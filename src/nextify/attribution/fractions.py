@@ -30,11 +30,11 @@ from nextify.errors import InputError
 
 SCREEN, ATTRIBUTE = 4, 5  # the resolutions that plans ask for
 
-# Generators of the factors after the base; the fewest cells for the resolution. 4: found by
-# enumeration of all even ones; fewest words of length four first. 5: k = 8 to 11 after Box, Hunter
-# and Hunter (2005) and the tables in use since Chen, Sun and Wu (1993, International Statistical
-# Review 61); 12 and 13 found by search, as [12, 4, 6] and [13, 5, 5] codes. Where k is not named,
-# only the full factorial does it.
+# Generators of the factors after the base; the fewest cells for the resolution. 4: of the even
+# ones that with the fewest words of length four, then six, ..., by enumeration (k = 5: resolution V
+# in as many cells). 5: k = 8 to 11 as in the common tables (such as Chen, Sun and Wu 1993,
+# International Statistical Review 61); 12 and 13 found by search, their words being codes of
+# distance 6 and 5. Where k is not named, only the full factorial does it.
 _GENERATORS: dict[int, dict[int, str]] = {
     SCREEN: {
         4: "ABC",
@@ -147,7 +147,7 @@ def fraction(k: int, resolution: int) -> Fraction:
         raise InputError(f"resolution: {resolution}; give 4 (screen), 5 (attribute), or run full")
     products = _GENERATORS[resolution].get(k, "").split()
     base = k - len(products)
-    pairs = zip(LETTERS[base:], products, strict=False)
+    pairs = zip(LETTERS[base:k], products, strict=True)
     return regular(k, [f"{letter}={product}" for letter, product in pairs])
 
 
@@ -163,11 +163,11 @@ def regular(k: int, generators: Iterable[str]) -> Fraction:
     check_factors(k)
     names = tuple(generators)
     base = k - len(names)
-    columns = all_cells(max(base, 0))
-    for letter, name in zip(LETTERS[max(base, 0) : k], names, strict=False):
-        columns = np.column_stack([columns, _product(columns[:, :base], letter, name)])
     if base < 1:
-        raise InputError(f"generators: {len(names)} for {k} factors; at most {k - 1}")
+        raise InputError(f"generators: {len(names)} for {k} factors; give at most {k - 1}")
+    columns = all_cells(base)
+    for letter, name in zip(LETTERS[base:k], names, strict=True):
+        columns = np.column_stack([columns, _product(columns[:, :base], letter, name)])
     return Fraction(columns.astype(np.int8), names, _words(names))
 
 
@@ -197,7 +197,7 @@ def with_ends(levels: Levels) -> Levels:
     (False, [[-1, -1, -1, -1, -1]])
     """
     cells = as_levels(levels)
-    ends = np.ones((2, cells.shape[1]), dtype=np.int8) * np.array([[-1], [1]], dtype=np.int8)
+    ends = np.array([[-1], [1]], dtype=np.int8).repeat(cells.shape[1], axis=1)
     return np.concatenate([cells, _new(ends, cells)])
 
 
@@ -206,7 +206,7 @@ def fold_over(levels: Levels, factor: int | None = None) -> Levels:
 
     Run in addition, they take what is aliased apart: reversing all signs frees the main effects
     of all two-factor interactions, reversing one factor's frees that factor and its interactions
-    (Box, Hunter and Hunter 2005, section 6.9). See `alias_sets` for what the union leaves.
+    (Box, Hunter and Hunter 2005, chapter 6). See `alias_sets` for what the union leaves.
 
     Even fractions, among them all screens here but that for five factors, are their own fold-over:
     then there are no new cells, and reversing one factor or `augment` is the way on.

@@ -31,6 +31,7 @@ _RIDGE = 1e-6  # makes X'X invertible while there are fewer cells than effects
 _TIE = 1e-9  # differences below this are rounding: the first of the equals is taken
 _PASSES = 100
 _MOST_CANDIDATES = 1 << 14
+_MOST_LEVELS = 16
 
 
 def augment(
@@ -117,7 +118,7 @@ def multi_level(
     """A D-optimal plan for factors with more than two levels, such as kernel size 3, 5, 7, 9.
 
     Args:
-        levels_per_factor: two or more each; 16384 combinations at most.
+        levels_per_factor: 2 to 16 each; 16384 combinations at most.
         cells: how many, none twice.
         model: "main" or with the "interactions" of two factors, each with all its contrasts.
 
@@ -170,8 +171,8 @@ def contrasts(levels: int) -> Floats:
 
 def _sizes(levels_per_factor: Sequence[int]) -> tuple[int, ...]:
     sizes = tuple(levels_per_factor)
-    if not sizes or min(sizes) < 2 or max(sizes) > 100:
-        raise InputError(f"levels_per_factor: {sizes}; give 2 to 100 for each factor")
+    if not sizes or min(sizes) < 2 or max(sizes) > _MOST_LEVELS:
+        raise InputError(f"levels_per_factor: {sizes}; give 2 to {_MOST_LEVELS} for each factor")
     if np.prod(sizes, dtype=np.float64) > _MOST_CANDIDATES:
         raise InputError(
             f"levels_per_factor: {sizes} are more than {_MOST_CANDIDATES} combinations; "
@@ -213,6 +214,8 @@ def _search(
     x: Floats, known: Floats, free: NDArray[np.bool_], count: int, starts: int, seed: int
 ) -> NDArray[np.int64]:
     """The rows of the best of several exchanges, in ascending order."""
+    if starts < 1:
+        raise InputError(f"starts: {starts}; give at least 1")
     generator = np.random.default_rng(seed)
     best, most = np.empty(0, dtype=np.int64), -np.inf
     for start in range(starts):

@@ -19,8 +19,8 @@ def sampled_orders(k: int, n: int, seed: int) -> Orders:
 
     Reversing pairs what a choice adds early with what it adds late, so that without interactions
     of three factors and more each pair by itself gives the exact Shapley values (antithetic
-    sampling: Lomeli, Rowland, Gretton and Ghahramani 2019, arXiv 1903.10992; Mitchell and others
-    2022, arXiv 2104.12199). Pairs are drawn independently, with replacement.
+    sampling: Mitchell, Cooper, Frank and Holmes 2022, arXiv 2104.12199). Pairs are drawn
+    independently, with replacement.
 
     Returns:
         (n, k): in each row the factors 0 to k - 1, the first made first.

@@ -37,7 +37,10 @@ def standard_error(
     [0.177, 0.177]
     """
     cells = as_levels(levels)
-    runs = np.broadcast_to(np.asarray(replicates), len(cells))
+    runs = np.atleast_1d(replicates)
+    if runs.shape not in ((1,), (len(cells),)):
+        raise InputError(f"replicates: {len(runs)} numbers for {len(cells)} cells; give one each")
+    runs = np.broadcast_to(runs, len(cells))
     if runs.min(initial=0) < 0 or runs.sum() == 0:
         raise InputError(f"replicates: {replicates}; give at least one run, and none below zero")
     cells, runs = cells[runs > 0], runs[runs > 0]
