@@ -10,6 +10,9 @@ from nextify.errors import InputError, unknown
 OVERRIDES = "fields to change, as stem_stride=2 or epochs=20"
 DATA = "'embedded', a public data set by name, or a folder of images"
 SEEDS = 2**63  # seeds are below this
+EXPERIMENTS = (
+    "path", "leave-one-out", "add-one-in", "resolution-4", "resolution-5", "full", "permutations",
+)  # fmt: skip
 NAMINGS = ("nextify", "official", "timm", "torchvision")  # of weights
 MOST_PIXELS = 1 << 14  # a side; far beyond any image that a classifier sees
 
@@ -89,6 +92,17 @@ def pixels(text: str) -> int | tuple[int, int]:
     return sides[0] if len(sides) == 1 else (sides[0], sides[1])
 
 
+def seconds(text: str) -> float:
+    """Reads a number of seconds up to a day, for an option's `type`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= 86_400:
+        raise argparse.ArgumentTypeError(f"it is {text!r}; give seconds, as 3 or 0.5")
+    return value
+
+
 def filled(text: str) -> str:
     """Reads a text that is not empty, for an option's `type`: an empty one is a slip of a script
     (`--output "$UNSET"`) and not a wish for the default."""
@@ -108,6 +122,7 @@ def make_parser() -> Parser:
     commands = parser.add_subparsers(dest="command", metavar="command", parser_class=Command)
     _reading(commands)
     _fitting(commands)
+    _benching(commands)
     _training(commands)
     _studying(commands)
     _converting(commands)
@@ -142,6 +157,8 @@ def _fitting(commands: "argparse._SubParsersAction[Command]") -> None:
                      help="multiply-accumulates, at most so many, as 2.2G")  # fmt: skip
     fit.add_argument("--activation-memory", type=filled, metavar="BYTES",
                      help="kept in training for one image, as 200MB or 190MiB")  # fmt: skip
+    fit.add_argument("--latency", type=filled, metavar="TIME",
+                     help="measured here, for one image, as 20ms")  # fmt: skip
     fit.add_argument("--like", type=filled, metavar="DESIGN",
                      help="budgets that are not given are what this design costs")  # fmt: skip
     fit.add_argument("--base", type=filled, default="convnext-tiny", metavar="DESIGN",
@@ -152,8 +169,39 @@ def _fitting(commands: "argparse._SubParsersAction[Command]") -> None:
                      help="all widths are multiples of N (default: 1)")  # fmt: skip
     fit.add_argument("--count", type=whole(1, 1000), default=5, metavar="N",
                      help="designs to print (default: 5)")  # fmt: skip
+    fit.add_argument("--threads", type=whole(1, 1024), metavar="N",
+                     help="processor threads, for --latency")  # fmt: skip
+    _device(fit)
     _sizes(fit)
     _json(fit)
+
+
+def _benching(commands: "argparse._SubParsersAction[Command]") -> None:
+    bench = commands.add_parser("bench", help="time and memory of designs on this machine")
+    bench.add_argument("designs", nargs="+", metavar="NAME|FIELD=VALUE",
+                       help="designs by name, and fields to change in all of them")  # fmt: skip
+    bench.add_argument("--beside", choices=("timm", "torchvision", "none"), metavar="LIBRARY",
+                       help="timm, torchvision or none (default: timm if it is there)")  # fmt: skip
+    bench.add_argument("--batch-size", type=whole(1, 1 << 20), default=16, metavar="N",
+                       help="of throughput and training (default: 16)")  # fmt: skip
+    bench.add_argument("--training", action=argparse.BooleanOptionalAction, default=True,
+                       help="measure a training step (default: yes)")  # fmt: skip
+    bench.add_argument("--memory", action=argparse.BooleanOptionalAction, default=True,
+                       help="measure peak memory (default: yes)")  # fmt: skip
+    bench.add_argument("--compile", action="store_true", help="by torch.compile, both networks")
+    bench.add_argument("--memory-format", choices=("channels_last", "contiguous"),
+                       default="channels_last", metavar="FORMAT",
+                       help="of the network beside: channels_last (default) or contiguous")  # fmt: skip
+    bench.add_argument("--seconds", type=seconds, default=3.0, metavar="S",
+                       help="for each network and measurement (default: 3)")  # fmt: skip
+    bench.add_argument("--repeats", type=whole(1, 1_000_000), metavar="N",
+                       help="rounds, instead of --seconds")  # fmt: skip
+    bench.add_argument("--precision", choices=("float32", "bfloat16"), default="float32",
+                       help="default: float32")  # fmt: skip
+    bench.add_argument("--threads", type=whole(1, 1024), metavar="N", help="processor threads")
+    _device(bench)
+    _sizes(bench)
+    _json(bench)
 
 
 def _training(commands: "argparse._SubParsersAction[Command]") -> None:
@@ -192,10 +240,13 @@ def _training(commands: "argparse._SubParsersAction[Command]") -> None:
 
 
 def _studying(commands: "argparse._SubParsersAction[Command]") -> None:
-    study = commands.add_parser("study", help="train every step of a path, and report")
+    study = commands.add_parser(
+        "study", help="train every step of a path, or an experiment on its choices, and report"
+    )
     study.add_argument("path", help="small, resnet50 or resnet200")
     _overrides(study)
     _data(study)
+    _experiment(study)
     study.add_argument("--file", type=filled, metavar="FILE",
                        help="study file (default: runs/PATH-DATA.study)")  # fmt: skip
     study.add_argument("--seeds", type=whole(1, 1000), default=2, metavar="N",
@@ -216,6 +267,30 @@ def _studying(commands: "argparse._SubParsersAction[Command]") -> None:
                         help="folder (default: beside the file)")  # fmt: skip
     for command in (study, report):
         _json(command)
+
+
+def _experiment(study: Command) -> None:
+    study.add_argument("--experiment", choices=EXPERIMENTS, default="path", metavar="KIND",
+                       help=f"{', '.join(EXPERIMENTS)} (default: path)")  # fmt: skip
+    study.add_argument("--factors", type=filled, metavar="CHOICE+CHOICE,...",
+                       help="default: eight groups of choices; 'recipe' is one too")  # fmt: skip
+    study.add_argument("--matched", choices=("macs", "params"),
+                       help="rescale widths so that all networks cost the same")  # fmt: skip
+    study.add_argument("--target", type=filled, metavar="N",
+                       help="that cost, as 4M (default: with all choices made)")  # fmt: skip
+    study.add_argument("--rates", type=filled, metavar="X,...",
+                       help="learning rates to cross with the rest, relative: 0.5,1,2")  # fmt: skip
+    study.add_argument("--end-seeds", type=whole(0, 1000), metavar="N",
+                       help="more runs of both end cells (default: 4)")  # fmt: skip
+    study.add_argument("--orders", type=whole(1, 10_000), default=8, metavar="N",
+                       help="sampled orders, for permutations (default: 8)")  # fmt: skip
+    study.add_argument("--fold-over", type=filled, metavar="FACTOR",
+                       help="add reversed cells to an experiment: 'all', or a factor")  # fmt: skip
+    study.add_argument("--add-cells", type=whole(1, 8192), metavar="N",
+                       help="add the N cells that tell most to an experiment")  # fmt: skip
+    study.add_argument("--sigma", type=filled, metavar="POINTS",
+                       help="spread between seeds, in points, to forecast intervals")  # fmt: skip
+    study.add_argument("--no-pilot", action="store_true", help="time nothing before the start")
 
 
 def _converting(commands: "argparse._SubParsersAction[Command]") -> None:

@@ -3,9 +3,11 @@
 import shlex
 import sys
 from argparse import Namespace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nextify.cli import experiment
 from nextify.cli.folders import make_folder, require_place
 from nextify.cli.show import note, note_skipped, print_json, print_table, say
 from nextify.designs import Design, Recipe, path
@@ -14,7 +16,7 @@ from nextify.records import Plan
 from nextify.report import ReportFiles, write_report
 
 if TYPE_CHECKING:
-    from nextify.study import WorkerSetup
+    from nextify.study import Frame, WorkerSetup
 
 
 def run(options: Namespace) -> int:
@@ -38,12 +40,20 @@ def report_folder(file: Path) -> Path:
 
 
 def _study(options: Namespace) -> int:
-    from nextify.study import execute, progress_on
+    from nextify.study import cores, execute, gpus, progress_on
 
-    plan, setup = _planned(options)
-    if options.plan:
+    asked = _asked(options)
+    plan = asked.plan
+    file = Path(options.file or _default_file(options, plan))
+    if options.plan and asked.frame is None:
         return _show_plan(plan, options.json)
-    file = Path(options.file or f"runs/{plan.name}-{plan.data['name']}.study")
+    workers = options.workers or len(gpus()) or cores()
+    if asked.frame is not None and (options.plan or not file.exists()):
+        found = experiment.forecasts(options, asked.frame, plan, asked.setup, file, workers)
+        if options.plan:
+            experiment.show_plan(plan, found, options.json)
+            return 0
+        note(experiment.announced(found[0]))
     if options.file is None:
         make_folder(file.parent, "--file")
     if options.report:
@@ -51,7 +61,7 @@ def _study(options: Namespace) -> int:
     summary = execute(
         plan,
         file,
-        setup,
+        asked.setup,
         workers=options.workers,
         progress=progress_on(sys.stderr),
         retry_failed=options.retry_failed,
@@ -64,12 +74,28 @@ def _study(options: Namespace) -> int:
     return 1 if summary.failures else 0
 
 
-def _planned(options: Namespace) -> "tuple[Plan, WorkerSetup]":
-    """The plan, and how a worker loads the images. They are loaded here once, to be identified."""
+def _default_file(options: Namespace, plan: Plan) -> str:
+    if plan.experiment == "path":
+        return f"runs/{plan.name}-{plan.data['name']}.study"
+    return experiment.default_file(options, str(plan.data["name"]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The plan, how a worker loads the images and, of an experiment, what its cells share."""
+
+    plan: Plan
+    setup: "WorkerSetup"
+    frame: "Frame | None" = None
+
+
+def _asked(options: Namespace) -> _Asked:
+    """What the options ask for. The images are loaded here once, to be identified."""
     from nextify.data import load
     from nextify.study import WorkerSetup, plan_path
     from nextify.training import default_device
 
+    is_experiment = experiment.is_experiment(options)
     design_fields, recipe_fields = read_fields(options.overrides, Design, Recipe)
     chosen = path(options.path).with_design_fields(design_fields)
     where = {
@@ -83,16 +109,19 @@ def _planned(options: Namespace) -> "tuple[Plan, WorkerSetup]":
     note_skipped(dataset.skipped)
     if options.precision is None:
         options.precision = "bfloat16" if default_device() == "cuda" else "float32"
-    plan = plan_path(
-        chosen,
-        data=dataset.identity(),
-        data_source=dataset.source,
-        seeds=range(options.first_seed, options.first_seed + options.seeds),
-        recipe_changes=recipe_fields,
-        precision=options.precision,
-        command=command_line(options),
-    )
-    return plan, WorkerSetup(**where)
+    shared = {
+        "data": dataset.identity(),
+        "data_source": dataset.source,
+        "seeds": range(options.first_seed, options.first_seed + options.seeds),
+        "recipe_changes": recipe_fields,
+        "precision": options.precision,
+        "command": command_line(options),
+    }
+    setup = WorkerSetup(**where)
+    if is_experiment:
+        frame, plan = experiment.planned(options, chosen, shared)
+        return _Asked(plan, setup, frame)
+    return _Asked(plan_path(chosen, **shared), setup)
 
 
 def command_line(options: Namespace) -> str:
@@ -106,6 +135,15 @@ def command_line(options: Namespace) -> str:
         ("seeds", 2),
         ("first_seed", 0),
         ("precision", "float32"),
+        ("experiment", "path"),
+        ("factors", None),
+        ("matched", None),
+        ("target", None),
+        ("rates", None),
+        ("end_seeds", None),
+        ("orders", 8),
+        ("fold_over", None),
+        ("add_cells", None),
     ):
         value = getattr(options, name)
         if value != default:

@@ -5,6 +5,9 @@
 """
 
 from nextify.study.execute import cores, execute, gpus, resume
+from nextify.study.experiment import END_SEEDS, Frame, frame, plan_cells, plan_experiment, plan_more
+from nextify.study.forecast import Forecast, forecast, neighbours, sigma_of
+from nextify.study.pilot import Pilot, run_pilot
 from nextify.study.plan import plan_path
 from nextify.study.progress import Snapshot, live, plain, progress_on, silent
 from nextify.study.summary import Setback, Summary
@@ -12,7 +15,11 @@ from nextify.study.supervise import Interrupted
 from nextify.study.worker import Setup, Train, WorkerSetup, train_run
 
 __all__ = [
+    "END_SEEDS",
+    "Forecast",
+    "Frame",
     "Interrupted",
+    "Pilot",
     "Setback",
     "Setup",
     "Snapshot",
@@ -21,12 +28,20 @@ __all__ = [
     "WorkerSetup",
     "cores",
     "execute",
+    "forecast",
+    "frame",
     "gpus",
     "live",
+    "neighbours",
     "plain",
+    "plan_cells",
+    "plan_experiment",
+    "plan_more",
     "plan_path",
     "progress_on",
     "resume",
+    "run_pilot",
+    "sigma_of",
     "silent",
     "train_run",
 ]

@@ -35,7 +35,7 @@ def plan_path(
         InputError: no seeds, equal ones, or negative ones; images too small for a design; a
             recipe's field that is unknown or out of range; a batch larger than the data.
     """
-    _require_seeds(seeds)
+    require_seeds(seeds)
     before, after = _recipes(path, recipe_changes or {}, recipes)
     for one in (before, after):
         require_batch(one, int(data["train"]))
@@ -74,7 +74,12 @@ def _cell(step: Step, trained: Recipe, data: Mapping[str, Any]) -> Cell:
     )
 
 
-def _require_seeds(seeds: Sequence[int]) -> None:
+def require_seeds(seeds: Sequence[int]) -> None:
+    """Check seeds.
+
+    Raises:
+        InputError: none, equal ones, or one out of range.
+    """
     if not seeds:
         raise InputError("no seeds are given; give at least one, such as 0")
     for at, seed in enumerate(seeds):

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -47,7 +47,7 @@ class Identified(Protocol):
         ...
 
 
-class Setup(Protocol):
+class Setup(Hashable, Protocol):
     """What a worker does before its first run. Picklable: it travels to the worker."""
 
     def load(self) -> Identified:

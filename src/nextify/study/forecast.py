@@ -1,0 +1,161 @@
+"""What a plan will cost and what it will tell, before it starts; and the plans beside it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from nextify.attribution import grid, scores
+from nextify.attribution.blocks import LEVEL, Floats
+from nextify.records import Experiment, Plan, Record
+from nextify.study.experiment import Frame, plan_experiment
+from nextify.study.pilot import Pilot
+
+# From cheap to dear. Each tells what the ones before it tell, more sharply or with more detail.
+_LADDER: tuple[tuple[Experiment, int], ...] = (
+    ("resolution-4", 1),
+    ("resolution-4", 2),
+    ("resolution-5", 1),
+    ("resolution-5", 2),
+    ("resolution-5", 4),
+    ("full", 2),
+    ("full", 4),
+)
+_TELLS: dict[str, str] = {
+    "leave-one-out": "each factor undone at the end; nothing of how factors change each other",
+    "add-one-in": "each factor made at the start; nothing of how factors change each other",
+    "resolution-4": "contributions; of two-factor interactions only sums of several",
+    "resolution-5": "contributions and every two-factor interaction",
+    "full": "contributions and interactions of every order",
+    "permutations": "contributions, from sampled orders",
+    "augmented": "what its cells allow",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forecast:
+    """What a plan will cost and tell.
+
+    Attributes:
+        experiment, cells, seeds, runs: of the plan.
+        seconds: of the whole plan; None if nothing was timed.
+        half_width: of the simultaneous 95 % intervals of the contributions, in units of the
+            standard deviation between runs of one cell; None if the cells do not tell
+            contributions apart.
+        points: the same in percentage points, where that standard deviation is known.
+        tells: in words.
+    """
+
+    experiment: Experiment
+    cells: int
+    seeds: int
+    runs: int
+    seconds: float | None
+    half_width: float | None
+    points: float | None
+    tells: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+def forecast(
+    plan: Plan, *, pilot: Pilot | None = None, workers: int = 1, sigma: float | None = None
+) -> Forecast:
+    """What a plan of an experiment will cost and tell.
+
+    Args:
+        pilot: of this plan, or of one with the same cells. workers: runs side by side.
+        sigma: the standard deviation between runs of one cell, in percentage points of accuracy.
+    """
+    width = half_width(plan)
+    return Forecast(
+        experiment=plan.experiment,
+        cells=len(plan.cells),
+        seeds=len(plan.seeds),
+        runs=len(plan.runs()),
+        seconds=_seconds(plan, pilot, workers),
+        half_width=width,
+        points=None if width is None or sigma is None else width * sigma,
+        tells=_TELLS[plan.experiment],
+    )
+
+
+def neighbours(of: Frame, plan: Plan) -> tuple[Plan | None, Plan | None]:
+    """The next cheaper and the next better plan: those of the usual ones that come next in the
+    number of runs. The better one also has narrower intervals."""
+    usual = [_usual(of, experiment, seeds) for experiment, seeds in _LADDER]
+    runs, width = len(plan.runs()), half_width(plan) or np.inf
+    cheaper = [other for other in usual if len(other.runs()) < runs]
+    better = [p for p in usual if len(p.runs()) > runs and (half_width(p) or np.inf) < width]
+    return (
+        max(cheaper, key=lambda p: (len(p.runs()), -(half_width(p) or np.inf)), default=None),
+        min(better, key=lambda p: len(p.runs()), default=None),
+    )
+
+
+def _usual(of: Frame, experiment: Experiment, seeds: int) -> Plan:
+    first = of.seeds[0]
+    # Costs are matched cell by cell, which takes time and changes no count of runs.
+    cheap = replace(of, seeds=tuple(range(first, first + seeds)), matched="")
+    return plan_experiment(cheap, experiment)
+
+
+def half_width(plan: Plan) -> float | None:
+    """Half of a simultaneous 95 % interval of a contribution, in units of the standard deviation
+    between runs of one cell; of the widest of all factors.
+
+    The contributions are taken as independent (Sidak 1967), which orthogonal cells make them.
+    None where the cells do not tell all contributions apart.
+    """
+    levels = np.array(
+        [_row(plan, cell.made or ()) for cell in plan.cells for _ in plan.seeds_of(cell)],
+        dtype=np.int8,
+    )
+    main = levels.astype(np.float64)
+    pairs = [main[:, a] * main[:, b] for a, b in combinations(range(main.shape[1]), 2)]
+    ones = np.ones((len(main), 1))
+    for columns in ([ones, main, np.array(pairs).T], [ones, main]):
+        error = _error(np.hstack([part for part in columns if part.size]), main.shape[1])
+        if error is not None:
+            quantile = stats.norm.ppf(0.5 + 0.5 * LEVEL ** (1 / main.shape[1]))
+            return float(quantile * error)
+    return None
+
+
+def _error(model: Floats, factors: int) -> float | None:
+    """The largest standard error of a contribution, which is twice a coefficient."""
+    if np.linalg.matrix_rank(model) < model.shape[1]:
+        return None
+    inverse = np.linalg.inv(model.T @ model)
+    return float(2 * np.sqrt(np.diag(inverse)[1 : factors + 1].max()))
+
+
+def _row(plan: Plan, made: Sequence[str]) -> list[int]:
+    return [1 if factor.name in made else -1 for factor in plan.factors]
+
+
+def _seconds(plan: Plan, pilot: Pilot | None, workers: int) -> float | None:
+    if pilot is None:
+        return None
+    if all(cell.name in pilot.seconds for cell in plan.cells):
+        return pilot.total(plan, workers)
+    mean = sum(pilot.seconds.values()) / len(pilot.seconds)
+    return mean * len(plan.runs()) / workers
+
+
+def sigma_of(plan: Plan, records: Iterable[Record]) -> float | None:
+    """The standard deviation between runs of one cell, in percentage points of accuracy, from the
+    cells that have two or more records; None if there is no such cell."""
+    values = scores(grid(plan, records))
+    known = ~np.isnan(values)
+    more = known.sum(1) > 1
+    if not more.any():
+        return None
+    means = np.nanmean(values[more], axis=1, keepdims=True)
+    squares = np.nansum((values[more] - means) ** 2)
+    return float(100 * np.sqrt(squares / (known[more].sum() - more.sum())))
