@@ -13,22 +13,26 @@ from nextify.errors import InputError
 from nextify.fitting import fit, match_cost
 
 if TYPE_CHECKING:
+    from nextify.measuring import Conditions, bench, measure_latency
     from nextify.network import build, load_weights, save_weights
 
 __version__ = "0.1.0"
 __all__ = [
+    "Conditions",
     "Cost",
     "Design",
     "InputError",
     "Path",
     "Recipe",
     "Run",
+    "bench",
     "build",
     "cost",
     "design",
     "fit",
     "load_weights",
     "match_cost",
+    "measure_latency",
     "path",
     "recipe",
     "save_weights",
@@ -41,4 +45,8 @@ def __getattr__(name: str) -> Any:
         from nextify import network
 
         return getattr(network, name)
+    if name in ("Conditions", "bench", "measure_latency"):
+        from nextify import measuring
+
+        return getattr(measuring, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

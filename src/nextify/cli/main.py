@@ -5,11 +5,16 @@ input, with one line on standard error; 130, Ctrl-C.
 """
 
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nextify.cli.parser import make_parser
 from nextify.cli.show import discard_output, finish_output, note, prepare_output
 from nextify.errors import InputError
+
+if TYPE_CHECKING:
+    from nextify.fitting import Measure
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +53,11 @@ def _run(arguments: list[str]) -> int:
         case "fit":
             from nextify.cli import fitting
 
-            return fitting.run(options)
+            return fitting.run(options, _stopwatch(options))
+        case "bench":
+            from nextify.cli import benching
+
+            return benching.run(options)
         case "train" | "evaluate" | "predict":
             from nextify.cli import training
 
@@ -61,6 +70,15 @@ def _run(arguments: list[str]) -> int:
             from nextify.cli import studying
 
             return studying.run(options)
+
+
+def _stopwatch(options: Namespace) -> "Measure | None":
+    """What measures latencies, where they are asked for: it takes torch."""
+    if options.latency is None:
+        return None
+    from nextify.cli import benching
+
+    return benching.stopwatch(options)
 
 
 if __name__ == "__main__":

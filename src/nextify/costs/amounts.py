@@ -9,6 +9,8 @@ from nextify.errors import InputError
 _PREFIXES = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _NUMBER = r"(?P<number>[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE]\+?[0-9]{1,2})?)"
 _COUNT = re.compile(_NUMBER + r" ?(?P<prefix>[kKmMgGtT]?)", re.ASCII)
+_SECONDS = re.compile(_NUMBER + r" ?(?P<unit>us|ms|s)", re.ASCII)
+_UNITS = {"us": Decimal("1e-6"), "ms": Decimal("1e-3"), "s": Decimal(1)}
 _BYTES = re.compile(_NUMBER + r" ?(?P<prefix>[kKmMgGtT]?)(?P<binary>i?)B", re.ASCII)
 
 
@@ -41,6 +43,36 @@ def read_bytes(name: str, text: str) -> int:
         raise InputError(f"{name} is {text!r}; give bytes with their unit, as 200MB or 190MiB")
     base = 1024 if match["binary"] else 1000
     return _whole(name, text, match["number"], base ** _PREFIXES[match["prefix"].lower()])
+
+
+def read_seconds(name: str, text: str) -> float:
+    """Seconds from text, with their unit: us, ms or s.
+
+    >>> read_seconds("latency", "20ms"), read_seconds("latency", "1.5 s")
+    (0.02, 1.5)
+
+    Raises:
+        InputError: with the name and the text.
+    """
+    match = _SECONDS.fullmatch(text)
+    if match is None:
+        raise InputError(f"{name} is {text!r}; give a time with its unit, as 20ms or 1.5s")
+    amount = float(Decimal(match["number"]) * _UNITS[match["unit"]])
+    if not 1e-6 <= amount <= 86_400:
+        raise InputError(f"{name} is {text!r}; it must be from 1us to 86400s")
+    return amount
+
+
+def seconds_in_words(amount: float) -> str:
+    """Seconds in three digits and a unit.
+
+    >>> seconds_in_words(0.0204), seconds_in_words(2.5), seconds_in_words(0.0000851)
+    ('20.4 ms', '2.5 s', '85.1 us')
+    """
+    factor, unit = next(
+        (pair for pair in ((1.0, "s"), (1e3, "ms")) if amount * pair[0] >= 0.9995), (1e6, "us")
+    )
+    return f"{amount * factor:.3g} {unit}"
 
 
 def _whole(name: str, text: str, number: str, factor: int) -> int:

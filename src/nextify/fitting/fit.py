@@ -1,24 +1,29 @@
 """`fit`: designs for a budget."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import product
 from operator import mul
-from typing import Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, get_origin
 
 from nextify.costs import Form, Totals, form_of, totals
-from nextify.costs.amounts import read_bytes, read_count
+from nextify.costs.amounts import read_bytes, read_count, read_seconds
+from nextify.costs.spread import Spread
 from nextify.designs import Design
 from nextify.designs import design as by_name
 from nextify.designs.fields import LARGEST, hints, with_fields
 from nextify.errors import InputError, unknown
 from nextify.fitting.space import Space
 
+if TYPE_CHECKING:
+    from nextify.fitting.latency import Guess, Sample  # imports numpy
+
 BUDGETS = {"params": "params", "macs": "macs", "activation_memory": "training_bytes"}
 """The budgets by name, and what of `Totals` each of them limits."""
 
 BINDS = 0.99
+LATENCY_BINDS = 0.95  # measurements repeat within a few per cent
 _OF_NUMBERS: dict[str, tuple[Any, ...]] = {
     "kernel_size": (3, 5, 7, 9, 11),
     "ratio": (2, 3, 4, 6),
@@ -27,13 +32,22 @@ _OF_NUMBERS: dict[str, tuple[Any, ...]] = {
 _MOST_COMBINATIONS = 64
 
 
+class Measure(Protocol):
+    """Measures latencies: the seconds that each design takes to answer one image."""
+
+    def __call__(
+        self, designs: Sequence[Design], image_size: int | tuple[int, int], classes: int, /
+    ) -> Sequence[Spread]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """A design that keeps a budget.
 
     Attributes:
         params, macs, activation_memory: what it costs (`Cost.params`, `.macs`, `.training_bytes`).
-        use: for each budget, used over allowed: from 0 to 1.
+        use: for each budget, used over allowed: from 0 to 1. Of latency, the median is used.
+        latency: in seconds, as measured; None where no latency was asked for.
     """
 
     design: Design
@@ -41,11 +55,14 @@ class Fitted:
     macs: int
     activation_memory: int
     use: Mapping[str, float]
+    latency: Spread | None = None
 
     @property
     def binds(self) -> tuple[str, ...]:
-        """The budgets that are used by 99 % or more. None: the bounds of the search space bind."""
-        return tuple(name for name, used in self.use.items() if used >= BINDS)
+        """The budgets that are used by 99 % or more, a measured latency by 95 %. None: the bounds
+        of the search space bind."""
+        least = {"latency": LATENCY_BINDS}
+        return tuple(name for name, used in self.use.items() if used >= least.get(name, BINDS))
 
     @property
     def rank(self) -> tuple[float, float]:
@@ -58,6 +75,7 @@ def fit(
     params: int | float | str | None = None,
     macs: int | float | str | None = None,
     activation_memory: int | float | str | None = None,
+    latency: float | str | None = None,
     *,
     like: Design | str | None = None,
     image_size: int | tuple[int, int] = 224,
@@ -66,6 +84,7 @@ def fit(
     start: Design | str = "convnext-tiny",
     multiple_of: int = 1,
     count: int = 5,
+    measure: Measure | None = None,
 ) -> tuple[Fitted, ...]:
     """Designs that use a budget best, the best first.
 
@@ -73,7 +92,8 @@ def fit(
     that are equal in this, the one with the larger product of them is better. Searched are the
     depths and widths of `nextify.fitting.space`, whose bounds are the proportions of a ConvNeXt,
     and all values of the fields left free. The designs returned differ in depths or choices. The
-    search is deterministic.
+    search is deterministic. With a latency the designs that it proposes are measured, and those
+    returned whose median is within it (`nextify.fitting.latency` says how).
 
     >>> best = fit(params="12M", macs="2.2G", classes=7000)[0]
     >>> best.params <= 12_000_000 and best.macs <= 2_200_000_000 and best.rank[0] > 0.999
@@ -83,49 +103,109 @@ def fit(
         params, macs: at most so many, for one image; a number or a text as `"12M"`.
         activation_memory: at most so many bytes of activations kept in training, for one image, in
             float32; a number or a text as `"200MB"`.
+        latency: to answer one image, at most so many seconds, measured by `measure`; a number or a
+            text as `"20ms"`.
         like: a design, or its name: budgets that are not given are what it costs.
         free: names of fields of `Design` to choose, too, besides depths and widths.
         start: a design, or its name: everything else, and the number of stages, is as there. Of
             designs that use the budget nearly as well, those with its proportions are looked at.
         multiple_of: all widths are multiples of this.
         count: how many designs to return, at most.
+        measure: of latencies, as `nextify.measure_latency` measures them on this machine.
 
     Raises:
         InputError: if no design of the space keeps the budget; it says what the smallest possible
-            is. If no budget is given, or an argument cannot be used.
+            is, or was measured to take. If no budget is given, or an argument cannot be used.
     """
-    from nextify.fitting.search import Task, search  # imports numpy
-
     if count < 1:
         raise InputError(f"count is {count}; it must be at least 1")
     base = by_name(start) if isinstance(start, str) else start
     budgets = _budgets(params, macs, activation_memory)
-    budgets = _filled(budgets, like, image_size, classes)
+    if like is not None or latency is None:
+        budgets = _filled(budgets, like, image_size, classes)
     space = Space(len(base.depths), multiple_of)
     forms = list(_forms(base, tuple(free), image_size, classes))
     forms = _possible(space, forms, budgets, classes)
-    found: list[Fitted] = []
-    for design, form in forms:
-        by_total = {BUDGETS[name]: allowed for name, allowed in budgets.items()}
-        task = Task(space, form, by_total, classes, base.depths, base.widths)
-        for depths, widths in search(task):
-            changed = with_fields(design, {"depths": depths, "widths": widths})
-            found.append(_fitted(changed, image_size, classes, budgets))
-    kept = [one for one in found if max(one.use.values()) <= 1]
-    return tuple(sorted(kept, key=_order)[:count])
+    problem = Problem(base, space, forms, budgets, image_size, classes)
+    if latency is None:
+        found = [problem.fitted(one.design) for one in problem.proposals()]
+    else:
+        found = _measured(problem, _seconds(latency), measure, count)
+    return tuple(sorted(found, key=_order)[:count])
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is searched: a space, the forms of its designs, and the budgets that are counted."""
+
+    base: Design
+    space: Space
+    forms: list[tuple[Design, Form]]
+    budgets: dict[str, int]
+    image_size: int | tuple[int, int]
+    classes: int
+
+    def proposals(self, guess: "Guess | None" = None, seconds: float = 0.0) -> "list[Sample]":
+        """Designs within the budgets and, with a guess, within so many seconds; best first."""
+        from nextify.fitting.latency import Sample, ticks  # imports numpy
+        from nextify.fitting.search import Task, search
+
+        budgets = {BUDGETS[name]: allowed for name, allowed in self.budgets.items()}
+        budgets |= {} if guess is None else {"latency": ticks(seconds)}
+        found = []
+        for design, form in self.forms:
+            counted = form if guess is None else guess.timed(form)
+            task = Task(
+                self.space, counted, budgets, self.classes, self.base.depths, self.base.widths
+            )
+            for depths, widths in search(task):
+                at = (depths, widths, self.classes)
+                use = [getattr(counted, name).at(*at) / most for name, most in budgets.items()]
+                changed = with_fields(design, {"depths": depths, "widths": widths})
+                if max(use) <= 1:
+                    rank = -min(use), -reduce(mul, use), depths, widths
+                    found.append((rank, Sample(changed, form)))
+        return [sample for _, sample in sorted(found, key=lambda one: one[0])]
+
+    def fitted(self, design: Design, took: Spread | None = None, allowed: float = 1.0) -> Fitted:
+        """A design with the use of the budgets, and of the latency that is allowed."""
+        counted = totals(design, self.image_size, self.classes)
+        use = {name: getattr(counted, BUDGETS[name]) / most for name, most in self.budgets.items()}
+        use |= {} if took is None else {"latency": took.median / allowed}
+        amounts = (counted.params, counted.macs, counted.training_bytes)
+        return Fitted(design, *amounts, use, took)
+
+    def keeps(self, sample: "Sample") -> bool:
+        """Whether a design keeps the budgets that are counted."""
+        return all(use <= 1 for use in self.fitted(sample.design).use.values())
+
+
+def _measured(
+    problem: Problem, allowed: float, measure: Measure | None, count: int
+) -> list[Fitted]:
+    from nextify.fitting.latency import Clock, within_latency  # imports numpy
+
+    if measure is None:
+        raise InputError("latency is given, and nothing to measure it with; give "
+                         "measure=nextify.measure_latency")  # fmt: skip
+    clock = Clock(measure, allowed, problem.image_size, problem.classes)
+    found = within_latency(
+        clock, problem.space, problem.forms, problem.keeps, problem.proposals, count
+    )
+    return [problem.fitted(one.design, one.took, allowed) for one in found]
+
+
+def _seconds(latency: float | str) -> float:
+    if isinstance(latency, str):
+        return read_seconds("latency", latency)
+    if isinstance(latency, bool) or not 1e-6 <= latency <= 86_400:
+        raise InputError(f"latency is {latency!r}; it must be from 1e-6 to 86400 seconds")
+    return float(latency)
 
 
 def _order(one: Fitted) -> tuple[Any, ...]:
     least, product_of_all = one.rank
     return -least, -product_of_all, one.design.depths, one.design.widths
-
-
-def _fitted(
-    design: Design, image_size: int | tuple[int, int], classes: int, budgets: Mapping[str, int]
-) -> Fitted:
-    counted = totals(design, image_size, classes)
-    use = {name: getattr(counted, BUDGETS[name]) / allowed for name, allowed in budgets.items()}
-    return Fitted(design, counted.params, counted.macs, counted.training_bytes, use)
 
 
 def _budgets(*given: int | float | str | None) -> dict[str, int]:
@@ -155,7 +235,9 @@ def _filled(
         counted = totals(model, image_size, classes)
         return {name: budgets.get(name, getattr(counted, of)) for name, of in BUDGETS.items()}
     if not budgets:
-        raise InputError(f"no budget is given; give at least one of {', '.join(BUDGETS)}, or like")
+        raise InputError(
+            f"no budget is given; give at least one of {', '.join(BUDGETS)}, latency, or like"
+        )
     return budgets
 
 
@@ -191,6 +273,8 @@ def _possible(
     space: Space, forms: list[tuple[Design, Form]], budgets: Mapping[str, int], classes: int
 ) -> list[tuple[Design, Form]]:
     """The forms of which the smallest design keeps the budgets; there must be one."""
+    if not budgets:
+        return forms
     depths, widths = space.smallest()
     found, nearest = [], (float("inf"), Totals(0, 0, 0))
     for design, form in forms:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextify.costs import Form, Polynomial
+from nextify.fitting.latency import TimedForm
 from nextify.fitting.space import GROWTH, Space
 
 Floats = NDArray[np.float64]
@@ -33,7 +34,7 @@ class Task:
     """
 
     space: Space
-    form: Form
+    form: Form | TimedForm
     budgets: dict[str, int]
     classes: int
     depths: tuple[int, ...]

@@ -1,0 +1,192 @@
+"""`bench`: how fast a design is on this machine, and how much memory it takes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from torch import nn
+
+from nextify.costs.spread import Spread, spread_of
+from nextify.designs import Design
+from nextify.designs import design as by_name
+from nextify.errors import InputError, unknown
+from nextify.measuring.clock import Effort, by_turns
+from nextify.measuring.conditions import Conditions, Task, thread_count
+from nextify.measuring.limits import require_room
+from nextify.measuring.memory import peak_memory
+from nextify.measuring.reference import (
+    LIBRARIES,
+    Library,
+    build_ours,
+    build_theirs,
+    difference,
+    installed,
+    same_weights,
+    their_name,
+)
+from nextify.measuring.tasks import prepared
+
+OnProgress = Callable[[str, float], None]
+"""Called with what is being measured and the share of it that is done, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One task, measured.
+
+    Attributes:
+        batch_size: images in it.
+        seconds: of one call. beside: of the other library's network.
+        ratio: their time over ours in the same round: above 1, ours is faster.
+        memory, memory_beside: peak, bytes (`nextify.measuring.memory`); None: not measured.
+    """
+
+    task: Task
+    batch_size: int
+    seconds: Spread
+    beside: Spread | None
+    ratio: Spread | None
+    memory: int | None
+    memory_beside: int | None
+
+    @property
+    def images_per_second(self) -> float:
+        """At the median."""
+        return self.batch_size / self.seconds.median
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A design, measured.
+
+    Attributes:
+        beside: what it was measured beside, as `("timm", "convnext_tiny")`; None: nothing.
+        difference: of the outputs of both with the same weights, relative.
+    """
+
+    design: Design
+    beside: tuple[Library, str] | None
+    difference: float | None
+    measurements: tuple[Measurement, ...]
+
+
+def bench(
+    design: Design | str,
+    conditions: Conditions | None = None,
+    *,
+    beside: Library | Literal["none"] | None = None,
+    training: bool = True,
+    memory: bool = True,
+    effort: Effort | None = None,
+    on_progress: OnProgress | None = None,
+) -> Benchmark:
+    """Measure latency, throughput and a training step of a design, with the peak memory of each.
+
+    Beside it the network of the same name of another library is measured, by turns: each round
+    measures both, one after the other. It has the same weights, and its outputs are compared
+    before.
+
+    >>> found = bench("convnext-atto", Conditions(image_size=32, batch_size=2), beside="none",
+    ...               training=False, memory=False, effort=Effort(rounds=1))
+    >>> [(one.task, one.batch_size, one.seconds.count) for one in found.measurements]
+    [('latency', 1, 1), ('throughput', 2, 1)]
+
+    Args:
+        design: a design, or its name.
+        beside: a library, or `"none"`; by default timm where it is installed. A design that the
+            library has no name for is measured alone.
+        training, memory: whether to measure a training step, and peak memory.
+        effort: how long to measure.
+
+    Raises:
+        InputError: it would not fit the memory; the library is not there, or its network is
+            another one; images are too small for the design.
+    """
+    chosen = by_name(design) if isinstance(design, str) else design
+    conditions, effort = conditions or Conditions(), effort or Effort()
+    other = _other(chosen, beside)
+    tasks: tuple[Task, ...] = ("latency", "throughput")
+    tasks += ("training",) if training else ()
+    require_room(chosen, tasks, conditions, 1 + (other is not None))
+    with thread_count(conditions.threads):
+        networks, differs = _networks(chosen, other, conditions)
+        found = list(_timed(tasks, networks, conditions, effort, on_progress))
+    del networks
+    if memory:
+        found = [_weighed(one, chosen, other, conditions, on_progress) for one in found]
+    return Benchmark(chosen, other, differs, tuple(found))
+
+
+def _other(design: Design, beside: Library | Literal["none"] | None) -> tuple[Library, str] | None:
+    if beside is not None and beside not in (*LIBRARIES, "none"):
+        raise unknown("library to measure beside", beside, (*LIBRARIES, "none"))
+    if beside == "none" or (beside is None and installed("timm") is None):
+        return None
+    library: Library = beside or "timm"
+    if installed(library) is None:
+        raise InputError(f"{library} is not installed; install it (pip install {library}), or "
+                         "measure beside none")  # fmt: skip
+    name = their_name(design, library)
+    return None if name is None else (library, name)
+
+
+def _networks(
+    design: Design, other: tuple[Library, str] | None, conditions: Conditions
+) -> tuple[list[nn.Module], float | None]:
+    """Ours and, with the same weights, theirs; the difference of their outputs."""
+    ours = build_ours(design, conditions)
+    if other is None:
+        return [ours], None
+    library, name = other
+    theirs = build_theirs(name, library, conditions)
+    same_weights(ours, theirs, library)
+    return [ours, theirs], difference(ours, theirs, conditions)
+
+
+def _timed(
+    tasks: tuple[Task, ...],
+    networks: list[nn.Module],
+    conditions: Conditions,
+    effort: Effort,
+    on_progress: OnProgress | None,
+) -> Iterator[Measurement]:
+    for task in tasks:
+        calls = [prepared(task, network, conditions) for network in networks]
+        # A small network's weights stay in the cache when it alone answers image by image.
+        own = replace(effort, untimed=1) if task == "latency" else effort
+        times = by_turns(calls, own, _said(on_progress, task))
+        ours, theirs = times[0], times[1] if len(times) > 1 else None
+        yield Measurement(
+            task=task,
+            batch_size=conditions.batch_of(task),
+            seconds=spread_of(ours),
+            beside=None if theirs is None else spread_of(theirs),
+            ratio=None if theirs is None else _ratio(theirs, ours),
+            memory=None,
+            memory_beside=None,
+        )
+
+
+def _ratio(theirs: tuple[float, ...], ours: tuple[float, ...]) -> Spread:
+    return spread_of([a / b for a, b in zip(theirs, ours, strict=True)])
+
+
+def _said(on_progress: OnProgress | None, task: str) -> Callable[[float], None] | None:
+    return None if on_progress is None else lambda share: on_progress(task, share)
+
+
+def _weighed(
+    one: Measurement,
+    design: Design,
+    other: tuple[Library, str] | None,
+    conditions: Conditions,
+    on_progress: OnProgress | None,
+) -> Measurement:
+    """A measurement with its peak memory."""
+    if on_progress is not None:
+        on_progress(f"memory of {one.task}", 0.0)
+    return replace(
+        one,
+        memory=peak_memory(one.task, design, conditions),
+        memory_beside=None if other is None else peak_memory(one.task, other, conditions),
+    )

@@ -1,0 +1,75 @@
+"""Timing by turns: what disturbs the machine for a while disturbs all that is compared."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from nextify.errors import InputError
+from nextify.measuring.tasks import Call
+
+OnRound = Callable[[float], None]
+"""Called after every round with the share that is done, 0 to 1."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Effort:
+    """How long to measure.
+
+    Attributes:
+        seconds: of measuring for each network and task. rounds: so many instead.
+        least, most: rounds, whatever the seconds.
+        warm_up: calls of each before the first round.
+        untimed: calls before each timed one, so that a network finds its own weights in the cache
+            and not those of the network before.
+    """
+
+    seconds: float = 3.0
+    rounds: int | None = None
+    least: int = 5
+    most: int = 200
+    warm_up: int = 2
+    untimed: int = 0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.seconds) and self.seconds > 0):
+            raise InputError(f"seconds is {self.seconds}; it must be greater than 0")
+        if self.rounds is not None and self.rounds < 1:
+            raise InputError(f"rounds is {self.rounds}; it must be at least 1")
+
+
+def by_turns(
+    calls: Sequence[Call], effort: Effort, on_round: OnRound | None = None
+) -> tuple[tuple[float, ...], ...]:
+    """Seconds of each call in each round: A B A B ... The same number of rounds for all.
+
+    >>> [len(times) for times in by_turns([lambda: None, lambda: None], Effort(rounds=7))]
+    [7, 7]
+    """
+    for call in calls:
+        for _ in range(effort.warm_up):
+            call()
+    times: list[list[float]] = [[] for _ in calls]
+    began, share = time.perf_counter(), 0.0
+    while share < 1:
+        for call, own in zip(calls, times, strict=True):
+            for _ in range(effort.untimed):
+                call()
+            own.append(_seconds(call))
+        share = _done(effort, len(times[0]), (time.perf_counter() - began) / len(calls))
+        if on_round is not None:
+            on_round(min(share, 1.0))
+    return tuple(map(tuple, times))
+
+
+def _seconds(call: Call) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def _done(effort: Effort, rounds: int, seconds: float) -> float:
+    if effort.rounds is not None:
+        return rounds / effort.rounds
+    by_time = min(seconds / effort.seconds, rounds / effort.least)
+    return max(by_time, rounds / effort.most)

@@ -1,0 +1,78 @@
+"""Under what a network is measured."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from nextify.designs.fields import fits, hints
+from nextify.designs.run import Precision
+from nextify.errors import InputError
+
+Task = Literal["latency", "throughput", "training"]
+"""The answer to one image; the answers to a batch; a training step on a batch."""
+
+MemoryFormat = Literal["channels_last", "contiguous"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conditions:
+    """Under what a network is measured. All of it is stated beside a result.
+
+    Attributes:
+        image_size: pixels; one side, or (height, width). classes: outputs of the classifier.
+        batch_size: images in throughput and in a training step; latency is that of one image.
+        device: as torch names it. threads: of the processor; None is torch's own number.
+        precision: bfloat16 is mixed, by autocast.
+        memory_format: of the images, and of the network measured beside nextify's; nextify's own
+            works in channels_last whatever it is given.
+        compiled: by `torch.compile`, both networks.
+    """
+
+    image_size: int | tuple[int, int] = 224
+    classes: int = 1000
+    batch_size: int = 16
+    device: str = "cpu"
+    threads: int | None = None
+    precision: Precision = "float32"
+    memory_format: MemoryFormat = "channels_last"
+    compiled: bool = False
+
+    def __post_init__(self) -> None:
+        for name, hint in hints(Conditions).items():
+            value = getattr(self, name)
+            if name != "image_size" and not fits(value, hint):
+                raise InputError(f"{name} is {value!r}; it must be {hint}")
+        for name in ("classes", "batch_size", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} is {value}; it must be at least 1")
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """(height, width) of the images, pixels."""
+        size = self.image_size
+        return (size, size) if isinstance(size, int) else size
+
+    @property
+    def format(self) -> torch.memory_format:
+        """The memory format as torch has it."""
+        return getattr(torch, self.memory_format)  # type: ignore[no-any-return]
+
+    def batch_of(self, task: Task) -> int:
+        """How many images a task takes."""
+        return 1 if task == "latency" else self.batch_size
+
+
+@contextmanager
+def thread_count(threads: int | None) -> Iterator[None]:
+    """So many threads inside; outside as before."""
+    before = torch.get_num_threads()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

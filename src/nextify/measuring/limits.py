@@ -1,0 +1,55 @@
+"""Would it fit the memory? Asked before, because the system's answer is to kill."""
+
+import os
+
+import torch
+
+from nextify.costs import cost
+from nextify.costs.amounts import bytes_in_words
+from nextify.designs import Design
+from nextify.errors import InputError
+from nextify.measuring.conditions import Conditions, Task
+
+_FLOAT32 = 4  # bytes; autocast keeps its narrower copies beside them
+_COPIES = 4  # of the weights in training: with gradients and AdamW's two moments
+
+
+def require_room(
+    design: Design, tasks: tuple[Task, ...], conditions: Conditions, networks: int = 1
+) -> None:
+    """Check that so many networks of a design, side by side, fit the device's memory.
+
+    What is counted is what must be there: weights, and activations of one network at a time.
+
+    Raises:
+        InputError: with what it would take, and a batch size that would fit; and as `cost` does.
+    """
+    counted = cost(design, conditions.image_size, conditions.classes)
+    there = _memory(conditions.device)
+    for task in tasks:
+        training = task == "training"
+        fixed = networks * counted.params * _FLOAT32 * (_COPIES if training else 1)
+        image = counted.training_bytes if training else counted.inference_bytes
+        batch = conditions.batch_of(task)
+        if fixed + batch * image > there:
+            raise InputError(
+                f"{task} with a batch of {batch:,} would take at least "
+                f"{bytes_in_words(fixed + batch * image)} of memory, and there are "
+                f"{bytes_in_words(there)}; {_remedy(there - fixed, image, batch, networks)}"
+            )
+
+
+def _remedy(left: int, image: int, batch: int, networks: int) -> str:
+    fitting = left // image
+    if batch > 1 and fitting >= 1:
+        return f"use a batch of {fitting} or less"
+    if networks > 1:
+        return "measure it beside none, leave training out, or choose a narrower design"
+    return "choose a narrower design or smaller images"
+
+
+def _memory(device: str) -> int:
+    """Of the device, or of the machine, in bytes."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,139 @@
+"""Peak memory, each in a process of its own.
+
+On a processor: the largest resident set while the task runs three times, less the resident set
+before the network was built, when Python, torch and the network's library are loaded and have
+warmed up on small tensors. It holds weights, activations, the images, gradients, the optimiser's
+state, workspaces and what the allocator did not give back. On a GPU: torch's peak of tensors.
+
+    python -m nextify.measuring.memory < job.json
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from nextify.designs import Design
+from nextify.designs.fields import with_fields
+from nextify.errors import InputError
+from nextify.measuring.conditions import Conditions, Task
+from nextify.measuring.reference import Library, build_ours, build_theirs
+from nextify.measuring.tasks import prepared, wait
+
+_TIMES = 3
+
+
+def peak_memory(task: Task, network: Design | tuple[Library, str], conditions: Conditions) -> int:
+    """The peak memory of a task, in bytes, measured in a process that does nothing else.
+
+    Args:
+        network: a design of ours, or a library with its name for a network.
+
+    Raises:
+        InputError: the process did not get to its end, most likely for want of memory.
+    """
+    job: dict[str, Any] = {"task": task, "conditions": asdict(conditions)}
+    if isinstance(network, Design):
+        job["design"] = asdict(network)
+    else:
+        job["library"], job["name"] = network
+    home = str(Path(__file__).parents[2])  # where this nextify is
+    path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "nextify.measuring.memory"],
+        input=json.dumps(job),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    if done.returncode != 0:
+        last = done.stderr.strip().splitlines()[-1:] or ["it was killed"]
+        raise InputError(
+            f"the memory of {task} cannot be measured ({last[0]}); use a smaller batch, or leave "
+            "memory out"
+        )
+    return int(done.stdout.split()[-1])
+
+
+def serve(job: dict[str, Any]) -> int:
+    """Measure a job in this process; bytes."""
+    size = job["conditions"].pop("image_size")
+    conditions = Conditions(
+        image_size=size if isinstance(size, int) else tuple(size), **job["conditions"]
+    )
+    if conditions.threads is not None:
+        torch.set_num_threads(conditions.threads)
+    _load(job.get("library"))
+    _warm_up(conditions.device)
+    before = _used(conditions.device)
+    network = _network(job, conditions)
+    call = prepared(job["task"], network, conditions)
+    _forget_peak(conditions.device)
+    for _ in range(_TIMES):
+        call()
+    return _peak(conditions.device) - before
+
+
+def _network(job: dict[str, Any], conditions: Conditions) -> nn.Module:
+    if "design" in job:
+        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in job["design"].items()}
+        return build_ours(with_fields(Design(), fields), conditions)
+    return build_theirs(job["name"], job["library"], conditions)
+
+
+def _load(library: Library | None) -> None:
+    match library:
+        case "timm":
+            import timm  # noqa: F401
+        case "torchvision":
+            import torchvision  # noqa: F401
+
+
+def _warm_up(device: str) -> None:
+    """Load what torch only loads when it is used: kernels, threads, autograd."""
+    image = torch.randn(1, 8, 16, 16, device=device, requires_grad=True)
+    network = nn.Sequential(nn.Conv2d(8, 8, 3, groups=8), nn.Conv2d(8, 8, 1), nn.GELU())
+    network.to(device)(image).flatten(1).matmul(torch.ones(8 * 14 * 14, 64, device=device)).sum(
+    ).backward()  # fmt: skip
+    torch.optim.AdamW(network.parameters(), fused=True).step()
+    wait(device)
+
+
+def _forget_peak(device: str) -> None:
+    if torch.device(device).type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif Path("/proc/self/clear_refs").exists():
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _used(device: str) -> int:
+    if torch.device(device).type == "cuda":
+        return torch.cuda.memory_allocated(device)
+    return _status("VmRSS")
+
+
+def _peak(device: str) -> int:
+    if torch.device(device).type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return _status("VmHWM")
+
+
+def _status(name: str) -> int:
+    """Bytes of a line of Linux's status; elsewhere the highest use so far, for both."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = (line.split() for line in status.read_text().splitlines())
+        return next(int(words[1]) * 1024 for words in lines if words[0] == f"{name}:")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+if __name__ == "__main__":
+    print(serve(json.load(sys.stdin)))

@@ -1,0 +1,125 @@
+"""Others' networks of the same name, with the same weights."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
+
+import torch
+from torch import nn
+
+from nextify.designs import FAMILIES, Design
+from nextify.errors import InputError
+from nextify.measuring.conditions import Conditions
+from nextify.network import Network, build
+from nextify.network.modules import ResponseNorm2d, Scale
+from nextify.network.weights.save import foreign_entries
+
+Library = Literal["timm", "torchvision"]
+LIBRARIES: tuple[Library, ...] = ("timm", "torchvision")
+
+REFERENCES: dict[str, dict[Library, str]] = {
+    "resnet-18": {"timm": "resnet18", "torchvision": "resnet18"},
+    "resnet-34": {"timm": "resnet34", "torchvision": "resnet34"},
+    "resnet-50": {"timm": "resnet50", "torchvision": "resnet50"},
+    "resnet-101": {"timm": "resnet101", "torchvision": "resnet101"},
+    "resnet-152": {"timm": "resnet152", "torchvision": "resnet152"},
+    "resnet-200": {"timm": "resnet200"},
+    "convnext-atto": {"timm": "convnext_atto"},
+    "convnext-femto": {"timm": "convnext_femto"},
+    "convnext-pico": {"timm": "convnext_pico"},
+    "convnext-nano": {"timm": "convnext_nano"},
+    "convnext-tiny": {"timm": "convnext_tiny", "torchvision": "convnext_tiny"},
+    "convnext-small": {"timm": "convnext_small", "torchvision": "convnext_small"},
+    "convnext-base": {"timm": "convnext_base", "torchvision": "convnext_base"},
+    "convnext-large": {"timm": "convnext_large", "torchvision": "convnext_large"},
+    "convnext-xlarge": {"timm": "convnext_xlarge"},
+    "convnextv2-atto": {"timm": "convnextv2_atto"},
+    "convnextv2-femto": {"timm": "convnextv2_femto"},
+    "convnextv2-pico": {"timm": "convnextv2_pico"},
+    "convnextv2-nano": {"timm": "convnextv2_nano"},
+    "convnextv2-tiny": {"timm": "convnextv2_tiny"},
+    "convnextv2-base": {"timm": "convnextv2_base"},
+    "convnextv2-large": {"timm": "convnextv2_large"},
+    "convnextv2-huge": {"timm": "convnextv2_huge"},
+}
+"""What others call a family. The families that are not here nobody else has by a name."""
+
+AGREES = 1e-5
+"""Largest relative difference of outputs of the same network, float32."""
+
+
+def installed(library: Library) -> str | None:
+    """The version of a library that is there, or None."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
+
+
+def their_name(design: Design, library: Library) -> str | None:
+    """What a library calls the design; None if it has none."""
+    ours = next((name for name, known in FAMILIES.items() if known == design), None)
+    return REFERENCES.get(ours or "", {}).get(library)
+
+
+def build_theirs(name: str, library: Library, conditions: Conditions) -> nn.Module:
+    """A library's network by its own name, on the device and in the memory format."""
+    if installed(library) is None:
+        raise InputError(f"{library} is not installed; install it (pip install {library}), or "
+                         "measure beside none")  # fmt: skip
+    network = _made(name, library, conditions.classes)
+    return network.to(conditions.device, memory_format=conditions.format)  # type: ignore[call-overload, no-any-return]
+
+
+def _made(name: str, library: Library, classes: int) -> nn.Module:
+    made: nn.Module
+    match library:
+        case "timm":
+            import timm
+
+            made = timm.create_model(name, num_classes=classes)
+        case "torchvision":
+            import torchvision
+
+            # By default these drop blocks at random in training, which timm's and ours do not.
+            quiet = {"stochastic_depth_prob": 0.0} if name.startswith("convnext") else {}
+            made = torchvision.models.get_model(name, num_classes=classes, **quiet)
+    return made
+
+
+def build_ours(design: Design, conditions: Conditions) -> Network:
+    """Our network, with weights at which every layer matters to the output.
+
+    Layer scale begins at 1e-6 and response norm at 0: an error in a block would not be seen.
+    """
+    network = build(design, conditions.classes)
+    draw = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, Scale | ResponseNorm2d):
+                module.weight.uniform_(0.1, 0.3, generator=draw)
+    return network.to(conditions.device)
+
+
+def same_weights(ours: Network, theirs: nn.Module, library: Library) -> None:
+    """Give their network our weights, every entry of both."""
+    theirs.load_state_dict(foreign_entries(ours, library), strict=True)
+
+
+@torch.inference_mode()
+def difference(ours: nn.Module, theirs: nn.Module, conditions: Conditions) -> float:
+    """The relative difference of two networks' outputs to one random image, in float32.
+
+    Raises:
+        InputError: if they are not the same network.
+    """
+    draw = torch.Generator().manual_seed(1)
+    image = torch.randn(1, 3, *conditions.sides, generator=draw).to(conditions.device)
+    mine, other = ours.eval()(image).double(), theirs.eval()(image).double()
+    found = float((mine - other).norm() / other.norm())
+    limit = AGREES if torch.device(conditions.device).type == "cpu" else 1e-3  # TF32
+    if not found <= limit:
+        raise InputError(
+            f"the network beside gives other outputs for the same weights (relative difference "
+            f"{found:.1e}, at most {limit:.0e}): it is not the same network; measure beside none"
+        )
+    return found

@@ -1,0 +1,96 @@
+"""What is measured: a network's answer, or a training step, as a function to call."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nextify.errors import InputError
+from nextify.measuring.conditions import Conditions, Task
+
+Call = Callable[[], None]
+
+
+def prepared(task: Task, network: nn.Module, conditions: Conditions) -> Call:
+    """A function that carries out the task once and waits until the device has done it.
+
+    The network is set to the mode of the task. Images and labels are random and made once: loading
+    and augmenting them is no part of it.
+    """
+    images = _images(conditions.batch_of(task), conditions)
+    forward = _compiled(network) if conditions.compiled else network
+    if task == "training":
+        return _training_step(network, forward, images, conditions)
+    network.eval()
+
+    @torch.inference_mode()
+    def answer() -> None:
+        with _autocast(conditions):
+            forward(images)
+        wait(conditions.device)
+
+    return answer
+
+
+def _training_step(
+    network: nn.Module, forward: nn.Module, images: Tensor, conditions: Conditions
+) -> Call:
+    """Forward, cross-entropy, backward, fused AdamW."""
+    network.train()
+    labels = torch.arange(len(images), device=images.device) % conditions.classes
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
+
+    def step() -> None:
+        with _autocast(conditions):
+            loss = F.cross_entropy(forward(images), labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        wait(conditions.device)
+
+    return step
+
+
+def wait(device: str) -> None:
+    """Until all that was asked of a GPU is done; a processor is done when it answers."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _images(count: int, conditions: Conditions) -> Tensor:
+    draw = torch.Generator().manual_seed(0)
+    images = torch.randn(count, 3, *conditions.sides, generator=draw)
+    return images.to(conditions.device).contiguous(memory_format=conditions.format)
+
+
+def _autocast(conditions: Conditions) -> torch.autocast:
+    kind = torch.device(conditions.device).type
+    return torch.autocast(kind, torch.bfloat16, enabled=conditions.precision == "bfloat16")
+
+
+def _compiled(network: nn.Module) -> nn.Module:
+    """By `torch.compile`, in a form that says at its first call if there is no compiler."""
+    torch.compiler.reset()
+    return _Explained(torch.compile(network, dynamic=False))
+
+
+class _Explained(nn.Module):
+    """A compiled network; what the compiler cannot do becomes an `InputError`."""
+
+    def __init__(self, compiled: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.compiled = compiled
+
+    def forward(self, images: Tensor) -> Tensor:
+        from torch._dynamo.exc import TorchDynamoException
+        from torch._inductor.exc import InductorError
+
+        try:
+            return self.compiled(images)
+        except (TorchDynamoException, InductorError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(
+                f"torch.compile does not work here ({reason}); install a C++ compiler with "
+                "Python's headers, or measure without compiling"
+            ) from error
