@@ -2,11 +2,24 @@
 
 `measure_steps` is the paper's path: each step against the one before. `fractions`, `optimal` and
 `permutations` say which of the 2^k subsets of k factors to run, `aliases` and `precision` what can
-be learned from them.
+be learned from them. `attribute` reads the records of such a study.
 """
 
+from nextify.attribution.advice import Needed, runs_needed
 from nextify.attribution.aliases import AliasSet, alias_sets, estimable, partial_aliases
+from nextify.attribution.answers import (
+    Attribution,
+    Contribution,
+    Gap,
+    Interaction,
+    NoiseSummary,
+    Way,
+    Ways,
+    amount,
+)
+from nextify.attribution.attribute import attribute
 from nextify.attribution.blocks import BlockModel, Interval, fit
+from nextify.attribution.experiment import Experiment, Score, experiment
 from nextify.attribution.fractions import Fraction, fold_over, fraction, full, regular, with_ends
 from nextify.attribution.grid import Grid, Metric, correctness, grid, scores
 from nextify.attribution.images import crossed_bootstrap, image_variance
@@ -19,29 +32,44 @@ from nextify.attribution.permutations import (
     sampled_orders,
 )
 from nextify.attribution.precision import one_at_a_time_error, standard_error
+from nextify.attribution.shapley import exact_shapley
 from nextify.attribution.spread import Spread, Uneven, spread
 from nextify.attribution.steps import CellMean, Difference, Steps, measure_steps
 
 __all__ = [
     "AliasSet",
+    "Attribution",
     "BlockModel",
     "CellMean",
+    "Contribution",
     "Difference",
+    "Experiment",
     "Fraction",
+    "Gap",
     "Grid",
+    "Interaction",
     "Interval",
     "Metric",
+    "Needed",
+    "NoiseSummary",
+    "Score",
     "Spread",
     "Steps",
     "Uneven",
+    "Way",
+    "Ways",
     "add_one_in",
     "alias_sets",
+    "amount",
+    "attribute",
     "augment",
     "cells_of_orders",
     "correctness",
     "crossed_bootstrap",
     "d_efficiency",
     "estimable",
+    "exact_shapley",
+    "experiment",
     "fit",
     "fold_over",
     "fraction",
@@ -55,6 +83,7 @@ __all__ = [
     "partial_aliases",
     "path_cells",
     "regular",
+    "runs_needed",
     "sampled_orders",
     "scores",
     "spread",

@@ -78,14 +78,29 @@ def spread(model: BlockModel) -> Spread:
 
 
 def _correlation(model: BlockModel) -> tuple[float | None, Interval | None]:
-    """Intraclass correlation of a seed's scores, with its interval from the F distribution."""
-    df_blocks = model.df_within - model.df_residual
-    if model.residual_sd is None or df_blocks < 1:
+    if model.residual_sd is None:
         return None, None
-    ratio = (model.ss_within - model.ss_residual) / df_blocks / model.residual_sd**2
-    per_block = model.df_within / df_blocks  # cells in a block, also where some are missing
+    return seed_correlation(
+        (model.ss_within, model.df_within), (model.ss_residual, model.df_residual)
+    )
+
+
+def seed_correlation(
+    within: tuple[float, int], residual: tuple[float, int]
+) -> tuple[float | None, Interval | None]:
+    """Intraclass correlation of a seed's scores, with its interval from the F distribution.
+
+    Args:
+        within: sum of squares and degrees of freedom of the scores about their cell's mean.
+        residual: the same with the seeds' common part taken out.
+    """
+    df_blocks = within[1] - residual[1]
+    if df_blocks < 1 or residual[1] < 1 or residual[0] <= 0:
+        return None, None
+    ratio = (within[0] - residual[0]) / df_blocks / (residual[0] / residual[1])
+    per_block = within[1] / df_blocks  # cells in a block, also where some are missing
     # The ratio over its quantiles bounds 1 + per_block * (variance of seeds) / sigma^2.
-    tails = stats.f.ppf([(1 + LEVEL) / 2, (1 - LEVEL) / 2], df_blocks, model.df_residual)
+    tails = stats.f.ppf([(1 + LEVEL) / 2, (1 - LEVEL) / 2], df_blocks, residual[1])
     low, high = (_as_correlation(ratio / tail, per_block) for tail in tails)
     return _as_correlation(ratio, per_block), Interval(low, high)
 
