@@ -18,7 +18,7 @@ Precision = Literal["float32", "bfloat16"]
 _LATER = {"layer_decay": 1.0, "trainable": "all"}
 
 # Raised whenever the same fields would train to other bits (a change of the training code).
-REVISION = 1
+REVISION = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,6 +22,7 @@ from nextify.blueprint import (
     draw,
 )
 from nextify.designs import Design
+from nextify.network.dense import SpatialConv2d
 from nextify.network.depthwise import DepthwiseConv2d
 from nextify.network.initialise import WeightInit, initialise
 from nextify.network.modules import (
@@ -104,11 +105,16 @@ def _conv_kind(conv: Conv) -> type[nn.Conv2d]:
     if 1 < conv.groups == conv.inputs:
         return DepthwiseConv2d
     if conv.groups > 1 or conv.padding > 0:
-        return nn.Conv2d
+        return SpatialConv2d if _is_large_and_dense(conv) else nn.Conv2d
     if conv.kernel == 1:
         return PointwiseConv2d
     # A stem's patches have too few values for the product to pay.
     return PatchConv2d if conv.kernel == conv.stride and conv.inputs > 3 else nn.Conv2d
+
+
+def _is_large_and_dense(conv: Conv) -> bool:
+    same_size = conv.stride == 1 and conv.kernel == 2 * conv.padding + 1
+    return conv.groups == 1 and same_size and conv.kernel >= 5
 
 
 def _module(layer: Layer) -> nn.Module:
