@@ -112,6 +112,14 @@ def test_earlier_cells_run_twice_count_twice():
     assert sorted(codes_of(new).tolist()) == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.parametrize("earlier", [[], [15], [0, 1, 2, 3]])
+def test_no_cell_comes_twice_however_many_are_asked_for(earlier):
+    there = all_cells(4)[earlier]
+    for cells in range(5, 17 - len(earlier)):
+        codes = codes_of(augment(there, cells, "main")).tolist()
+        assert len({*codes, *earlier}) == cells + len(earlier)
+
+
 def test_thirteen_factors():
     screen = fraction(13, SCREEN).levels
     both = np.concatenate([screen, augment(screen, 70, starts=1)])
