@@ -277,7 +277,7 @@ def _experiment(study: Command) -> None:
     study.add_argument("--matched", choices=("macs", "params"),
                        help="rescale widths so that all networks cost the same")  # fmt: skip
     study.add_argument("--target", type=filled, metavar="N",
-                       help="that cost, as 4M (default: with all choices made)")  # fmt: skip
+                       help="that cost, as 4M (default: the geometric mean)")  # fmt: skip
     study.add_argument("--rates", type=filled, metavar="X,...",
                        help="learning rates to cross with the rest, relative: 0.5,1,2")  # fmt: skip
     study.add_argument("--end-seeds", type=whole(0, 1000), metavar="N",

@@ -1,7 +1,9 @@
 """From a path's choices to an experiment: which subsets of them are trained."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from statistics import geometric_mean
 from typing import Any, get_args
 
 import numpy as np
@@ -26,6 +28,8 @@ from nextify.study.plan import require_batch, require_seeds
 Levels = NDArray[np.int8]
 
 END_SEEDS = 4  # more runs of both end cells: their difference checks the whole model
+# On the geometric mean of the cells' costs, until whole widths come near enough.
+_RAISES = tuple(1.1**power for power in range(20))
 ORDERS = 8  # sampled orders by default
 
 
@@ -40,8 +44,9 @@ class Frame:
             training recipe is a factor.
         data: `Dataset.identity()`. data_source: one sentence, with the licence.
         seeds: of every cell. end_seeds: how many more the two end cells have.
-        matched: rescale the widths so that all cells have the MACs or parameters of the cell with
-            all factors made, or of `target`.
+        matched: rescale the widths so that all cells have the same MACs or parameters.
+        target: how many; None for the geometric mean of the cells, so that no cell is narrowed or
+            widened more than need be, or the first number above it that widths can be rescaled to.
         rates: multiples of the recipes' learning rate, crossed with the cells.
     """
 
@@ -227,11 +232,18 @@ def _designs(of: Frame, levels: Levels) -> Sequence[Design]:
     if not of.matched:
         return plain
     size, classes = int(of.data["image_size"]), int(of.data["classes"])
-    goal = of.target
-    if goal is None:
-        end = cost(_design(of, [1] * len(of.factors)), size, classes)
-        goal = end.macs if of.matched == "macs" else end.params
-    return match_cost(plain, of.matched, goal, image_size=size, classes=classes)
+    if of.target is not None:
+        return match_cost(plain, of.matched, of.target, image_size=size, classes=classes)
+    counted = [cost(design, size, classes) for design in plain]
+    mean = geometric_mean(getattr(each, of.matched) for each in counted)
+    for more in _RAISES:
+        with suppress(InputError):
+            goal = round(mean * more)
+            return match_cost(plain, of.matched, goal, image_size=size, classes=classes)
+    raise InputError(
+        f"the networks cannot be brought to equal {of.matched} near their geometric mean, "
+        f"{mean:,.0f}: their widths are too small; give a larger target, or do not match"
+    )
 
 
 def _design(of: Frame, row: Iterable[int]) -> Design:
