@@ -191,7 +191,7 @@ def _benching(commands: "argparse._SubParsersAction[Command]") -> None:
     bench.add_argument("--compile", action="store_true", help="by torch.compile, both networks")
     bench.add_argument("--memory-format", choices=("channels_last", "contiguous"),
                        default="channels_last", metavar="FORMAT",
-                       help="of the network beside: channels_last (default) or contiguous")  # fmt: skip
+                       help="of the network beside: channels_last (default), contiguous")  # fmt: skip
     bench.add_argument("--seconds", type=seconds, default=3.0, metavar="S",
                        help="for each network and measurement (default: 3)")  # fmt: skip
     bench.add_argument("--repeats", type=whole(1, 1_000_000), metavar="N",

@@ -24,13 +24,23 @@ from nextify.blueprint import require_fit
 from nextify.cli.folders import make_folder
 from nextify.cli.memory import require_memory
 from nextify.cli.show import note, note_skipped, print_json, print_table, say
-from nextify.data import SUFFIXES, Dataset, UnreadableImage, decode, load, stored_size
+from nextify.data import (
+    SUFFIXES,
+    Dataset,
+    UnreadableImage,
+    View,
+    decode,
+    load,
+    stored_size,
+)
 from nextify.data.augment import evaluation_view
+from nextify.data.dataset import ImageFiles, Images
 from nextify.designs import Design, Precision, Recipe, Run, design, recipe
 from nextify.designs.fields import read_fields, with_fields
 from nextify.designs.run import require_weights
 from nextify.errors import InputError, unknown
 from nextify.network import Card, Network, load_network, save_network
+from nextify.network.weights.preprocessing import from_about
 from nextify.records import Record
 from nextify.study.failure import is_out_of_memory
 from nextify.study.plan import require_batch
@@ -294,7 +304,8 @@ def _say_result(result: dict[str, Any], measured: dict[str, Any], folder: Path) 
 def _evaluate(options: Namespace) -> int:
     network, card = load_network(Path(options.network))
     device = device_from(options)
-    dataset = _load(options, *_sizes(card))
+    view = _published_view(card, options.test_image_size or options.image_size)
+    dataset = _load(options, *_sizes(card)) if view is None else _load_seen(options, view)
     if dataset.classes != card.classes:
         raise InputError(
             f"the network's classes ({_few(card.classes)}) are not those of data set "
@@ -328,6 +339,32 @@ def _evaluate(options: Namespace) -> int:
             f"{scores.calibration_error:.2%}"
         )
     return 0
+
+
+def _published_view(card: Card, image_size: int | None = None) -> View | None:
+    """How published weights look at images, if they are some; nextify's own see centre squares."""
+    images = from_about(card.about)
+    if images is None:
+        return None
+    return View(image_size or images.image_size, images.crop, images.interpolation)
+
+
+def _load_seen(options: Namespace, view: View) -> Dataset:
+    """The data set with its test images as published weights look at them."""
+    dataset = load(
+        options.data,
+        split_seed=options.split_seed,
+        skip_unreadable=options.skip_unreadable,
+        train_limit=options.train_limit,
+        memory_limit=0,  # the files themselves, not the squares that would be kept of them
+    )
+    note_skipped(dataset.skipped)
+    match dataset.test:
+        case Images() as images:
+            seen: Images | ImageFiles = view.of_images(images)
+        case ImageFiles() as images:
+            seen = replace(images, view=view)
+    return replace(dataset, test=seen, test_image_size=view.image_size)
 
 
 def _is_same(trained_on: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
@@ -413,8 +450,12 @@ def _images_at(path: Path) -> list[Path]:
 
 @torch.inference_mode()
 def _classify(network: Network, card: Card, path: Path, top: int, device: str) -> dict[str, Any]:
-    pixels = decode(path, stored_size(card.image_size))[None].to(device)
-    view = evaluation_view(pixels, card.image_size, card.mean, card.std)
+    published = _published_view(card)
+    if published is None:
+        pixels = decode(path, stored_size(card.image_size))
+    else:
+        pixels = published.of_file(path)
+    view = evaluation_view(pixels[None].to(device), card.image_size, card.mean, card.std)
     probabilities = network(view).float().softmax(1)[0].cpu()
     best = probabilities.topk(min(top, len(card.classes)))
     classes = [

@@ -20,6 +20,7 @@ from nextify.data.folder import parts_of_folder
 from nextify.data.options import Options
 from nextify.data.public import NAMES as _PUBLIC
 from nextify.data.public import parts_of_public
+from nextify.data.view import View
 from nextify.errors import InputError, unknown
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "ImageFiles",
     "Images",
     "UnreadableImage",
+    "View",
     "batches",
     "cache_folder",
     "decode",

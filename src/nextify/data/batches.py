@@ -111,7 +111,9 @@ class _Decoded(TorchDataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         images, path = self.images, self.images.paths[index]
         with quiet_pillow():
-            if self.seed is None:
+            if self.seed is None and images.view is not None:
+                pixels = images.view(open_rgb(path))
+            elif self.seed is None:
                 pixels = decode_quietly(path, images.stored_size)
             else:
                 image = open_rgb(path)

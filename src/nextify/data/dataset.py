@@ -6,10 +6,12 @@ They are either all in memory (`Images`) or decoded when asked for (`ImageFiles`
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -64,6 +66,8 @@ class ImageFiles:
     contents: tuple[str, ...]  # per image: its relative name and the sha256 of its file
     stored_size: int  # of the centre square that is decoded for evaluation
     image_size: int  # of the random crop that is decoded for training
+    # How an RGB image is seen in evaluation; None: as its centre square.
+    view: Callable[[Image.Image], Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

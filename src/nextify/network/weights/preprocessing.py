@@ -81,6 +81,21 @@ def as_metadata(preprocessing: Preprocessing) -> str:
     return json.dumps(asdict(preprocessing))
 
 
+def from_about(about: Mapping[str, Any]) -> Preprocessing | None:
+    """What `convert` wrote on a network's card (`Card.about`); None for one trained by nextify.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    if "preprocessing" not in about:
+        return None
+    try:
+        return _read(about["preprocessing"])
+    except (TypeError, InputError) as error:
+        raise InputError(f"the card's preprocessing cannot be read ({error}); convert the weights "
+                         "again") from error  # fmt: skip
+
+
 def from_metadata(metadata: Mapping[str, str]) -> Preprocessing | None:
     """What a safetensors file says: one of ours, or one with `as_metadata` in it.
 
