@@ -186,6 +186,19 @@ FINETUNE = Recipe(
 )
 FINETUNE_1K = FINETUNE.changed({"layer_decay": 0.7, "stochastic_depth": 0.8})
 
+# For small networks and a few hundred images: see docs/finetuning.md for what was tried.
+FINETUNE_SMALL = FINETUNE.changed(
+    {
+        "learning_rate": 2e-3,
+        "reference_batch": 20,
+        "batch_size": 20,
+        "epochs": 20,
+        "crop": "padded",
+        "randaugment": 0.0,
+        "random_erasing": 0.0,
+    }
+)
+
 RECIPES: dict[str, Recipe] = {
     "classic": CLASSIC,
     "modern": MODERN,
@@ -193,6 +206,7 @@ RECIPES: dict[str, Recipe] = {
     "modern-small": MODERN_SMALL,
     "finetune": FINETUNE,
     "finetune-1k": FINETUNE_1K,
+    "finetune-small": FINETUNE_SMALL,
 }
 
 
