@@ -1,0 +1,95 @@
+"""Where a measured exponent differs from the formula's, and why: told from the measurements."""
+
+from nextify.scaling.laws.fit import local_exponents
+from nextify.scaling.laws.sweeps import Point, Sweep
+
+NEAR = 0.15  # exponents that differ by less agree
+_OVERHEAD = 0.1  # of the time at the smallest size
+_IDLE = 0.25  # of the time, outside of operators with MACs
+_JUMP = 0.3  # of a local exponent above the leading one
+_NOISY = 1.3  # slowest round over fastest
+
+
+def agrees(sweep: Sweep) -> bool:
+    """Is the measured exponent of time within 0.15 of the leading one?"""
+    return abs(sweep.time.value - sweep.leading) <= NEAR
+
+
+def reasons(sweep: Sweep) -> tuple[str, ...]:
+    """What was found in the measurements that bends the line, in words; empty if nothing was.
+
+    Found in the data: a fixed overhead, operators without MACs, a step out of the cache, terms
+    that do not lead, a fused kernel, noise.
+    """
+    checks = (_lower_terms, _overhead, _uncounted, _caches, _efficiency, _fused, _noise)
+    return tuple(words for check in checks if (words := check(sweep)))
+
+
+def _lower_terms(sweep: Sweep) -> str:
+    if abs(sweep.in_range.value - sweep.leading) <= 0.05:
+        return ""
+    return (
+        f"terms of lower order: the exact MACs themselves grow as {sweep.axis}^"
+        f"{sweep.in_range.value:.2f} here"
+    )
+
+
+def _overhead(sweep: Sweep) -> str:
+    share = sweep.overhead / sweep.points[0].seconds
+    if share < _OVERHEAD or sweep.step == "training":
+        return ""
+    return f"overhead: {share:.0%} of the time at {_at(sweep, sweep.points[0])} does not scale"
+
+
+def _uncounted(sweep: Sweep) -> str:
+    """Softmax, tanh, GELU and copies take time and have no multiply-accumulates."""
+    first, last = (1 - sweep.points[at].busy for at in (0, -1))
+    if max(first, last) < _IDLE:
+        return ""
+    return (
+        f"operators without MACs (softmax, tanh, GELU, copies, dispatch): {first:.0%} of the time "
+        f"at the smallest size, {last:.0%} at the largest"
+    )
+
+
+def _caches(sweep: Sweep) -> str:
+    """A steep step between two sizes of which one fits the cache and the other does not."""
+    slopes = local_exponents(sweep.sizes, [point.seconds for point in sweep.points])
+    pairs = zip(sweep.points, sweep.points[1:], slopes, strict=False)
+    for small, large, slope in pairs:
+        crosses = small.alive <= sweep.cache < large.alive
+        if crosses and slope > sweep.leading + _JUMP:
+            return (
+                f"cache: the working set outgrows {sweep.cache / 2**20:.0f} MiB between "
+                f"{_at(sweep, small)} and {_at(sweep, large)}, where the local exponent is "
+                f"{slope:.1f}"
+            )
+    return ""
+
+
+def _efficiency(sweep: Sweep) -> str:
+    """Larger products use the processor better (or worse): MACs a second change."""
+    first, last = (sweep.points[at].macs / sweep.points[at].seconds for at in (0, -1))
+    if not agrees(sweep) and (last > 1.25 * first or first > 1.25 * last):
+        return f"the rate changes from {first / 1e9:.1f} to {last / 1e9:.1f} GMACs a second"
+    return ""
+
+
+def _fused(sweep: Sweep) -> str:
+    if not any(point.unseen for point in sweep.points):
+        return ""
+    return (
+        "fused kernel: the N x N map is never stored, so that memory grows with N alone; torch's "
+        "counter does not see it and was run with plain products"
+    )
+
+
+def _noise(sweep: Sweep) -> str:
+    worst = max(point.slowest / point.fastest for point in sweep.points)
+    if worst < _NOISY:
+        return ""
+    return f"noise: rounds differ by up to {worst:.1f} times; repeat on an idle machine"
+
+
+def _at(sweep: Sweep, point: Point) -> str:
+    return f"{sweep.axis} = {point.size(sweep.axis):,}"

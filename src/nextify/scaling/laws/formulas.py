@@ -1,0 +1,261 @@
+"""The laws: what a mixer costs, as sympy expressions, exact and with all constants.
+
+Symbols: B the batch, N tokens, D their width; R and C the rows and columns of tokens in the plane;
+h heads, w window, k kernel, r the MLP's ratio. Memory is in *values* (4 bytes each in float32), of
+the plain implementation in `nextify.scaling.mixers`.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import sympy as sp
+
+from nextify.scaling.laws.mixers import (
+    Attention,
+    Convolution,
+    FeedForward,
+    MatrixProduct,
+    Mixer,
+    Recurrence,
+    WindowAttention,
+    require_shape,
+)
+
+B, N, D, R, C, H, W = sp.symbols("B N D R C H W", positive=True, integer=True)
+h, w, k, r, p = sp.symbols("h w k r p", positive=True, integer=True)
+X = B * N * D  # values of the tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """A law in numbers.
+
+    Attributes:
+        macs: multiply-accumulates.
+        parameters: values of the weights.
+        inference: values alive at once at the peak of a forward pass, input and output included.
+        kept: values that the backward pass needs, weights left out.
+        sequential: matrix products and convolutions that must wait for one another.
+        path: layers that a signal passes between the two tokens farthest apart; infinite where
+            they never meet.
+    """
+
+    macs: int
+    parameters: int
+    inference: int
+    kept: int
+    sequential: int
+    path: float
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """What a mixer costs, in symbols; the fields are those of `Amounts`.
+
+    Attributes:
+        leading: MACs without constants, for one sequence: the O(.) of the textbooks.
+        path_leading: the same of the path.
+        constants: values of the symbols that belong to the mixer.
+    """
+
+    macs: sp.Expr
+    leading: sp.Expr
+    parameters: sp.Expr
+    inference: sp.Expr
+    kept: sp.Expr
+    sequential: sp.Expr
+    path: sp.Expr
+    path_leading: sp.Expr
+    constants: tuple[tuple[sp.Symbol, int], ...] = ()
+
+    def with_constants(self, expression: sp.Expr) -> sp.Expr:
+        """An expression of this law, in the symbols of the tokens alone."""
+        return expression.subs(dict(self.constants))
+
+
+@cache
+def law(mixer: Mixer) -> Law:
+    """The law of a mixer.
+
+    >>> law(Attention()).macs, law(Attention(projected=False)).macs
+    (4*B*D**2*N + 2*B*D*N**2, 2*B*D*N**2)
+    """
+    match mixer:
+        case MatrixProduct():
+            return Law(B * N * D**2, N * D**2, D**2, 2 * X, X, sp.S.One, sp.oo, sp.oo)
+        case Attention(projected=False):
+            return _attention_core()
+        case Attention():
+            return _attention(mixer)
+        case WindowAttention():
+            return _window_attention(mixer)
+        case Recurrence():
+            return _recurrence()
+        case Convolution():
+            return _convolution(mixer)
+        case FeedForward():
+            return _feed_forward(mixer)
+
+
+def amounts(mixer: Mixer, *, batch: int = 1, tokens: int | tuple[int, int], width: int) -> Amounts:
+    """A mixer's law in numbers.
+
+    >>> amounts(FeedForward(), tokens=10, width=8).macs
+    5120
+
+    Args:
+        tokens: how many, or (rows, columns).
+
+    Raises:
+        InputError: as `require_shape`.
+    """
+    rows, columns = require_shape(mixer, tokens, width)
+    found = law(mixer)
+    values = {B: batch, N: rows * columns, D: width, R: rows, C: columns, **dict(found.constants)}
+
+    def number(expression: sp.Expr) -> int:
+        return int(expression.subs(values))
+
+    path = found.path.subs(values)
+    return Amounts(
+        macs=number(found.macs),
+        parameters=number(found.parameters),
+        inference=number(found.inference),
+        kept=number(found.kept),
+        sequential=number(found.sequential),
+        path=math.inf if path == sp.oo else int(path),
+    )
+
+
+def of_image(expression: sp.Expr) -> sp.Expr:
+    """An expression in tokens as one in the image's height H, width W and the patch side p.
+
+    Patches divide the image, so that N = (H/p)(W/p).
+
+    >>> of_image(law(MatrixProduct()).leading)
+    D**2*H*W/p**2
+    """
+    return expression.subs({N: (H / p) * (W / p), R: H / p, C: W / p})
+
+
+def dominant(expression: sp.Expr, symbol: sp.Symbol) -> tuple[sp.Expr, int]:
+    """The term that wins as a symbol grows, and its exponent; roundings up are left out.
+
+    >>> dominant(law(Attention()).macs, N)
+    (2*B*D*N**2, 2)
+    """
+    smooth = _smooth(expression)
+    polynomial = sp.Poly(smooth, symbol)
+    degree = int(polynomial.degree())
+    return polynomial.LC() * symbol**degree, degree
+
+
+def _smooth(expression: sp.Expr) -> sp.Expr:
+    """Without roundings up, with rows times columns as N, and a maximum as its sum's bound."""
+    plain = expression.replace(sp.ceiling, lambda inside: inside)
+    return sp.expand(plain).subs(R * C, N)
+
+
+def _attention_core() -> Law:
+    map_ = B * N**2
+    return Law(
+        macs=2 * N**2 * D * B,
+        leading=N**2 * D,
+        parameters=sp.S.Zero,
+        inference=sp.Max(2 * X + map_, X + 2 * map_),
+        kept=2 * X + map_,
+        sequential=sp.Integer(2),
+        path=sp.S.One,
+        path_leading=sp.S.One,
+    )
+
+
+def _attention(mixer: Attention) -> Law:
+    map_ = B * h * N**2
+    seven = 7 * X  # tokens; query, key and value; and these again, in the order of heads
+    return Law(
+        macs=4 * B * N * D**2 + 2 * B * N**2 * D,
+        leading=N**2 * D + N * D**2,
+        parameters=4 * D**2,
+        inference=seven if mixer.fused else sp.Max(seven, 5 * X + map_, 4 * X + 2 * map_),
+        kept=6 * X + (B * h * N if mixer.fused else map_),
+        sequential=sp.Integer(4),
+        path=sp.S.One,
+        path_leading=sp.S.One,
+        constants=((h, mixer.heads),),
+    )
+
+
+def _window_attention(mixer: WindowAttention) -> Law:
+    size = w**2 if mixer.plane else w
+    sides = (R, C) if mixer.plane else (N,)
+    padded = sp.Mul(*(w * sp.ceiling(side / w) for side in sides))
+    tokens, map_ = B * padded * D, B * h * padded * size
+    farthest = sp.Max(*sides)
+    return Law(
+        macs=4 * B * padded * D**2 + 2 * B * padded * size * D,
+        leading=N * size * D + N * D**2,
+        parameters=4 * D**2,
+        inference=X + sp.Max(7 * tokens, 4 * tokens + map_, 3 * tokens + 2 * map_),
+        kept=6 * tokens + map_,
+        sequential=sp.Integer(4),
+        path=_window_path(mixer, farthest),
+        path_leading=(sp.sqrt(N) if mixer.plane else N) / w if mixer.shifted else sp.oo,
+        constants=((h, mixer.heads), (w, mixer.window)),
+    )
+
+
+def _window_path(mixer: WindowAttention, farthest: sp.Expr) -> sp.Expr:
+    """Layers without and with shift in turn: each after the first carries half a window farther.
+
+    Exact for even windows that divide.
+    """
+    beyond = 1 + sp.ceiling(2 * (farthest - w) / w) if mixer.shifted else sp.oo
+    return sp.Piecewise((1, farthest <= w), (beyond, True))
+
+
+def _recurrence() -> Law:
+    return Law(
+        macs=2 * B * N * D**2,
+        leading=N * D**2,
+        parameters=2 * D**2,
+        inference=B * D * sp.Max(4 * N, 3 * N + 2),
+        kept=B * D * (2 * N + 1),
+        sequential=N,  # W h(0) need not wait for U x
+        path=N,
+        path_leading=N,
+    )
+
+
+def _convolution(mixer: Convolution) -> Law:
+    taps = k**2 if mixer.plane else k
+    channels = sp.S.One if mixer.depthwise else D  # that an output sums over
+    mixing = D**2 if mixer.depthwise else sp.S.Zero
+    stages = 2 if mixer.depthwise else 1
+    weights = taps * D * channels + mixing
+    return Law(
+        macs=sp.expand(B * N * weights),
+        leading=sp.expand(N * weights),
+        parameters=weights,
+        inference=(1 + stages) * X,
+        kept=stages * X,
+        sequential=sp.Integer(stages),
+        path=sp.ceiling(2 * (sp.Max(R, C) - 1 if mixer.plane else N - 1) / (k - 1)),
+        path_leading=(sp.sqrt(N) if mixer.plane else N) / k,
+        constants=((k, mixer.kernel),),
+    )
+
+
+def _feed_forward(mixer: FeedForward) -> Law:
+    return Law(
+        macs=2 * r * B * N * D**2,
+        leading=N * D**2,
+        parameters=2 * r * D**2,
+        inference=(1 + 2 * r) * X,
+        kept=(1 + 2 * r) * X,
+        sequential=sp.Integer(2),
+        path=sp.oo,
+        path_leading=sp.oo,
+        constants=((r, mixer.ratio),),
+    )

@@ -1,0 +1,97 @@
+"""Sizes to measure at: where the leading term dominates, spaced evenly on a logarithmic axis."""
+
+import math
+
+import sympy as sp
+
+from nextify.scaling.laws.formulas import B as BATCH
+from nextify.scaling.laws.formulas import D, N, amounts, dominant, law
+from nextify.scaling.laws.limits import BYTES, largest
+from nextify.scaling.laws.mixers import Convolution, Mixer, WindowAttention, heads_of, in_plane
+from nextify.scaling.laws.sweeps import Axis
+
+POINTS = 7
+SHARE = 0.9  # of the MACs that the leading term must have
+
+
+def leading_exponent(mixer: Mixer, axis: Axis) -> int:
+    """The power of the axis in the term that wins.
+
+    >>> from nextify.scaling.laws import mixer
+    >>> leading_exponent(mixer("attention"), "N"), leading_exponent(mixer("mlp"), "D")
+    (2, 2)
+    """
+    return dominant(law(mixer).macs, _symbol(axis))[1]
+
+
+def leading_share(mixer: Mixer, axis: Axis, tokens: tuple[int, int], width: int) -> float:
+    """The leading term's part of the MACs, 0 to 1; padding counts as not leading."""
+    found = law(mixer)
+    term = found.with_constants(dominant(found.macs, _symbol(axis))[0])
+    value = term.subs({BATCH: 1, N: tokens[0] * tokens[1], D: width})
+    shape = tokens if in_plane(mixer) else tokens[0] * tokens[1]
+    return float(value) / amounts(mixer, tokens=shape, width=width).macs
+
+
+def least_size(mixer: Mixer, axis: Axis, tokens: tuple[int, int], width: int, most: int) -> int:
+    """The smallest size from which the leading term has nine tenths of the MACs, or `most`."""
+
+    def shared(size: int) -> bool:
+        shape, wide = at_size(mixer, axis, rounded(mixer, axis, size), tokens, width)
+        return leading_share(mixer, axis, shape, wide) >= SHARE
+
+    return rounded(mixer, axis, min(most, 1 + largest(lambda size: not shared(size), most)))
+
+
+def beyond_cache(mixer: Mixer, width: int, batch: int, cache: int, most: int) -> int:
+    """The smallest N at which more bytes are alive than the processor's last cache holds."""
+
+    def inside(size: int) -> bool:
+        shape, wide = at_size(mixer, "N", rounded(mixer, "N", size), (1, 1), width)
+        tokens = shape if in_plane(mixer) else shape[1]
+        return BYTES * amounts(mixer, batch=batch, tokens=tokens, width=wide).inference <= cache
+
+    return rounded(mixer, "N", min(most, 1 + largest(inside, most)))
+
+
+def spaced(mixer: Mixer, axis: Axis, least: float, most: float, points: int = POINTS) -> list[int]:
+    """Sizes from `least` to `most` with equal ratios, rounded to what the mixer divides well."""
+    ratio = (most / least) ** (1 / (points - 1))
+    return sorted({rounded(mixer, axis, least * ratio**at) for at in range(points)})
+
+
+def rounded(mixer: Mixer, axis: Axis, size: float) -> int:
+    """The nearest size that is a multiple of heads and windows (at least one of them)."""
+    step = step_of(mixer, axis)
+    if axis == "N" and in_plane(mixer):
+        side = math.isqrt(step)
+        return (max(1, round(math.sqrt(size) / side)) * side) ** 2
+    return max(1, round(size / step)) * step
+
+
+def step_of(mixer: Mixer, axis: Axis) -> int:
+    """Sizes are multiples of this (in the plane, sides are of its root): other sizes run too, but
+    would add the padding's staircase to the line."""
+    if axis == "D":
+        return 8 * heads_of(mixer)
+    match mixer:
+        case WindowAttention(window=window, plane=plane):
+            return window**2 if plane else window
+        case Convolution(plane=True):
+            return 64
+        case _:
+            return 16
+
+
+def at_size(
+    mixer: Mixer, axis: Axis, size: int, tokens: tuple[int, int], width: int
+) -> tuple[tuple[int, int], int]:
+    """Tokens (rows, columns) and width with one axis at a size; in the plane N is a square."""
+    if axis == "D":
+        return tokens, size
+    side = math.isqrt(size)
+    return ((side, side) if in_plane(mixer) else (1, size)), width
+
+
+def _symbol(axis: Axis) -> sp.Symbol:
+    return N if axis == "N" else D

@@ -1,0 +1,94 @@
+"""A mixer over a range of sizes: what was asked, counted and measured. Plain data."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from nextify.scaling.laws.fit import Exponent, exponent
+from nextify.scaling.laws.mixers import Mixer
+
+Axis = Literal["N", "D"]
+Step = Literal["forward", "training"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A mixer at one size.
+
+    Attributes:
+        tokens: rows and columns (one row for a line). width: D. batch: sequences at once.
+        macs: by formula. counted: by torch's counter. unseen: of these, what the counter misses
+            as the module runs.
+        alive, kept: bytes by formula. alive_counted: bytes of tensors alive at the peak.
+        resident: bytes by which the process grew; None where the system does not tell.
+        seconds: median over rounds of the best of a few calls. slowest, fastest: of the rounds.
+        busy: share of the time that is spent in operators with multiply-accumulates.
+    """
+
+    tokens: tuple[int, int]
+    width: int
+    batch: int
+    macs: int
+    counted: int
+    unseen: int
+    alive: int
+    alive_counted: int
+    kept: int
+    resident: int | None
+    seconds: float
+    fastest: float
+    slowest: float
+    busy: float
+
+    def size(self, axis: Axis) -> int:
+        """N or D."""
+        return self.width if axis == "D" else self.tokens[0] * self.tokens[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """A mixer over sizes along one axis, all else fixed.
+
+    Attributes:
+        leading: the exponent of the term that wins along the axis, by formula.
+        share: that term's part of the MACs at the smallest size, 0 to 1.
+        overhead: seconds of a call at the smallest size possible: what does not scale.
+        cache: bytes of the processor's last cache; 0 if unknown.
+        threads: of torch.
+    """
+
+    name: str
+    mixer: Mixer
+    axis: Axis
+    step: Step
+    leading: int
+    share: float
+    overhead: float
+    cache: int
+    threads: int
+    points: tuple[Point, ...]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return tuple(point.size(self.axis) for point in self.points)
+
+    @property
+    def in_range(self) -> Exponent:
+        """The exponent of the exact MACs over this range."""
+        return exponent(self.sizes, [point.macs for point in self.points])
+
+    @property
+    def time(self) -> Exponent:
+        """The exponent of the measured time."""
+        return exponent(self.sizes, [point.seconds for point in self.points])
+
+    @property
+    def alive(self) -> Exponent:
+        """The exponent of the bytes alive, by formula, over this range."""
+        return exponent(self.sizes, [point.alive for point in self.points])
+
+    @property
+    def memory(self) -> Exponent | None:
+        """The exponent of the measured memory, where the system tells it."""
+        grown = [point.resident for point in self.points]
+        known = [bytes_ for bytes_ in grown if bytes_]
+        return exponent(self.sizes, known) if len(known) == len(grown) else None

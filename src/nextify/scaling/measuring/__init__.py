@@ -1,0 +1,5 @@
+"""Counting and timing mixers on this machine."""
+
+from nextify.scaling.measuring.sweep import Settings, choose, measure
+
+__all__ = ["Settings", "choose", "measure"]

@@ -1,0 +1,169 @@
+"""Counts that owe nothing to the formulas: torch's own counter, what autograd keeps, what is alive.
+
+All are exact and the same every time.
+"""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+from weakref import finalize
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
+
+
+@dataclass(frozen=True, slots=True)
+class MacCount:
+    """What torch's counter found.
+
+    Attributes:
+        macs: multiply-accumulates, with attention counted as its two matrix products.
+        unseen: of these, what the counter misses as the module runs: it has no formula for the
+            CPU's fused attention and would print zero.
+    """
+
+    macs: int
+    unseen: int
+
+
+def count_macs(module: nn.Module, x: Tensor) -> MacCount:
+    """Multiply-accumulates of a forward pass, by torch's `FlopCounterMode`: FLOPs / 2.
+
+    Counted as the module runs, and again with attention made of plain products; the second count
+    is the answer, the difference is what the first had missed.
+
+    >>> count_macs(nn.Linear(4, 4), torch.zeros(3, 4))
+    MacCount(macs=48, unseen=0)
+
+    Raises:
+        RuntimeError: the counter sees nothing: a zero is never passed on.
+    """
+    seen = _counted(module, x)
+    with sdpa_kernel(SDPBackend.MATH):  # shapes alone: plain products may not fit the memory
+        macs = _counted(deepcopy(module).to("meta"), x.to("meta"))
+    if macs == 0:
+        raise RuntimeError(
+            f"torch's counter sees no multiply-accumulate in {type(module).__name__}"
+        )
+    return MacCount(macs, macs - seen)
+
+
+def _counted(module: nn.Module, x: Tensor) -> int:
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module(x)
+    flops: int = counter.get_total_flops()
+    if flops % 2:
+        raise RuntimeError(f"torch counts {flops} FLOPs, which is odd: they are not two a MAC")
+    return flops // 2
+
+
+def count_kept(module: nn.Module, x: Tensor) -> int:
+    """Bytes of the distinct tensors that autograd saves, but for parameters and buffers.
+
+    >>> count_kept(nn.Linear(4, 4), torch.zeros(3, 4))  # its input
+    48
+    """
+    own = {t.untyped_storage().data_ptr() for t in (*module.parameters(), *module.buffers())}
+    kept: dict[int, Tensor] = {}  # holding them, so that no address is used twice
+
+    def note(saved: Tensor) -> Tensor:
+        if saved.untyped_storage().data_ptr() not in own:
+            kept[saved.untyped_storage().data_ptr()] = saved
+        return saved
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved):
+        module(x.detach().requires_grad_())
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+def count_alive(module: nn.Module, x: Tensor) -> int:
+    """Bytes of tensors alive at once at the peak of a forward pass, input and output included.
+
+    Buffers inside an operator, as a convolution's reordered input, are not tensors: the resident
+    memory that `nextify.scaling.measuring.memory` measures has them too.
+
+    >>> count_alive(nn.Linear(4, 4), torch.zeros(3, 4))
+    96
+    """
+    with torch.no_grad(), _Alive(x.untyped_storage().nbytes()) as watch:
+        module(x)
+    peak: int = watch.peak
+    return peak
+
+
+def count_sequential(module: nn.Module, x: Tensor) -> int:
+    """The longest chain of counted operators (products, convolutions) that wait for one another.
+
+    >>> count_sequential(nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)), torch.zeros(3, 4))
+    2
+    """
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _Chain() as chain:
+        module(x)
+    return max(chain.depths.values(), default=0)
+
+
+class _Watch(TorchDispatchMode):
+    """Calls `seen` for each operator."""
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        self.seen(func, _tensors((args, kwargs)), _tensors(result))
+        return result
+
+    def seen(self, operator: Any, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+        raise NotImplementedError
+
+
+class _Alive(_Watch):
+    def __init__(self, bytes_before: int) -> None:
+        super().__init__()
+        self.now = self.peak = bytes_before
+        self.known: set[int] = set()
+
+    def seen(self, operator: Any, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+        before = {_key(tensor) for tensor in inputs}
+        for tensor in outputs:
+            key = _key(tensor)
+            if key not in before and key not in self.known:
+                self.known.add(key)
+                storage = tensor.untyped_storage()
+                self.now += storage.nbytes()
+                finalize(storage, self._freed, key, storage.nbytes())
+        self.peak = max(self.peak, self.now)
+
+    def _freed(self, key: int, size: int) -> None:
+        self.known.discard(key)
+        self.now -= size
+
+
+class _Chain(_Watch):
+    def __init__(self) -> None:
+        super().__init__()
+        self.depths: dict[int, int] = {}
+        self.held: list[Tensor] = []  # so that no address is used twice
+
+    def seen(self, operator: Any, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+        depth = max((self.depths.get(_key(tensor), 0) for tensor in inputs), default=0)
+        depth += operator.overloadpacket in flop_registry
+        for tensor in outputs:
+            self.held.append(tensor)
+            self.depths[_key(tensor)] = max(depth, self.depths.get(_key(tensor), 0))
+
+
+def _tensors(tree: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+
+
+def _key(tensor: Tensor) -> int:
+    key: int = tensor.untyped_storage()._cdata
+    return key

@@ -1,0 +1,204 @@
+"""`measure`: a mixer over sizes that it chooses (or is given), counted and timed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+
+from nextify.scaling.laws import Mixer, amounts, in_plane
+from nextify.scaling.laws.limits import BYTES, bytes_needed, require_memory
+from nextify.scaling.laws.ranges import (
+    at_size,
+    beyond_cache,
+    leading_exponent,
+    leading_share,
+    least_size,
+    rounded,
+    spaced,
+    step_of,
+)
+from nextify.scaling.laws.sweeps import Axis, Point, Step, Sweep
+from nextify.scaling.measuring import count, timing
+from nextify.scaling.measuring.memory import growth, last_cache
+from nextify.scaling.mixers import build
+
+_SPAN = 16  # largest size over smallest
+_LEAST_SPAN = 4
+_FLOOR = 10  # times the overhead that the shortest call must take
+_MOST = {"N": 1 << 20, "D": 1 << 12}  # the search ends here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to measure.
+
+    Attributes:
+        tokens, width: that are fixed while the other is varied.
+        batch: sequences at once.
+        step: a forward pass, or forward and backward.
+        rounds: of timing. seconds: that a call at the largest size takes, about.
+        memory: bytes, at the most.
+    """
+
+    tokens: int = 64
+    width: int = 32
+    batch: int = 1
+    step: Step = "forward"
+    rounds: int = 5
+    seconds: float = 0.15
+    memory: int = 4 << 30
+
+    def grid(self, mixer: Mixer) -> tuple[int, int]:
+        """The fixed tokens: a line, or the smallest square of whole steps that holds them."""
+        if not in_plane(mixer):
+            return 1, self.tokens
+        step = step_of(mixer, "N")
+        count = rounded(mixer, "N", max(step, self.tokens))
+        return at_size(mixer, "N", count, (1, 1), 1)[0]
+
+
+def measure(
+    name: str, mixer: Mixer, axis: Axis, settings: Settings, sizes: Sequence[int] = ()
+) -> Sweep:
+    """Count and time a mixer along an axis.
+
+    Args:
+        sizes: to measure at; without any, seven where the leading term dominates.
+
+    Raises:
+        InputError: a size that does not fit into the memory, before any is tried.
+    """
+    chosen = list(sizes) or choose(name, mixer, axis, settings)
+    for size in chosen:
+        _require(name, mixer, axis, size, settings)
+    cases = [_Case.at(mixer, axis, size, settings) for size in chosen]
+    rounds = timing.time_rounds([case.call for case in cases], settings.rounds)
+    first = cases[0]
+    return Sweep(
+        name=name,
+        mixer=mixer,
+        axis=axis,
+        step=settings.step,
+        leading=leading_exponent(mixer, axis),
+        share=leading_share(mixer, axis, first.tokens, first.width),
+        overhead=_overhead(mixer, axis, settings),
+        cache=last_cache(),
+        threads=torch.get_num_threads(),
+        points=tuple(_point(mixer, case, found) for case, found in zip(cases, rounds, strict=True)),
+    )
+
+
+def choose(name: str, mixer: Mixer, axis: Axis, settings: Settings) -> list[int]:
+    """Seven sizes in which the leading term has nine tenths of the MACs, a call takes ten times
+    the overhead or more, and the largest takes about the seconds that are set and fits the memory.
+
+    Along N they are also beyond the processor's cache, where a call takes that little there.
+
+    Raises:
+        InputError: not even the smallest such size fits.
+    """
+    least = least_size(mixer, axis, settings.grid(mixer), settings.width, _MOST[axis])
+    floor = _FLOOR * _overhead(mixer, axis, settings)
+    outside = _beyond_cache(mixer, axis, settings)
+    size = least
+    while True:
+        _require(name, mixer, axis, size, settings)
+        seconds = timing.best(_Case.at(mixer, axis, size, settings).call, 0.0)
+        least = size if seconds < floor or size <= outside else least
+        after = rounded(mixer, axis, 2 * size)
+        enough = seconds > settings.seconds / 2 and size >= _LEAST_SPAN * least
+        if enough or after > _MOST[axis] or not _fits(mixer, axis, after, settings):
+            break
+        if seconds > settings.seconds / 4:  # too slow to go beyond the cache: stay with what is
+            outside = 0
+        size = after
+    return spaced(mixer, axis, max(least, size / _SPAN), size)
+
+
+def _beyond_cache(mixer: Mixer, axis: Axis, settings: Settings) -> int:
+    if axis == "D":  # there weights grow too, and each is used for all tokens
+        return 0
+    return beyond_cache(mixer, settings.width, settings.batch, last_cache(), _MOST[axis])
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A mixer made at one size."""
+
+    tokens: tuple[int, int]
+    width: int
+    module: nn.Module
+    x: Tensor
+    call: timing.Call
+
+    @classmethod
+    def at(cls, mixer: Mixer, axis: Axis, size: int, settings: Settings) -> "_Case":
+        tokens, width = at_size(mixer, axis, size, settings.grid(mixer), settings.width)
+        module = build(mixer, tokens=_shape(mixer, tokens), width=width)
+        draw = torch.Generator().manual_seed(0)
+        x = torch.randn(settings.batch, tokens[0] * tokens[1], width, generator=draw)
+        kind = timing.forward if settings.step == "forward" else timing.training_step
+        return cls(tokens, width, module, x, kind(module, x))
+
+
+def _point(mixer: Mixer, case: _Case, rounds: list[float]) -> Point:
+    batch, shape = len(case.x), _shape(mixer, case.tokens)
+    found = amounts(mixer, batch=batch, tokens=shape, width=case.width)
+    counted = count.count_macs(case.module, case.x)
+    return Point(
+        tokens=case.tokens,
+        width=case.width,
+        batch=batch,
+        macs=found.macs,
+        counted=counted.macs,
+        unseen=counted.unseen,
+        alive=BYTES * found.inference,
+        alive_counted=count.count_alive(case.module, case.x),
+        kept=BYTES * found.kept,
+        resident=growth(case.module, case.x),
+        seconds=median(rounds),
+        fastest=min(rounds),
+        slowest=max(rounds),
+        busy=_busy(case),
+    )
+
+
+def _busy(case: _Case) -> float:
+    whole = timing.best(timing.forward(case.module, case.x))
+    return min(1.0, timing.product_seconds(case.module, case.x) / whole)
+
+
+def _overhead(mixer: Mixer, axis: Axis, settings: Settings) -> float:
+    """Seconds of a call at the smallest size: that of the interpreter and of torch."""
+    return timing.best(_Case.at(mixer, axis, step_of(mixer, axis), settings).call)
+
+
+def _require(name: str, mixer: Mixer, axis: Axis, size: int, settings: Settings) -> None:
+    tokens, width = at_size(mixer, axis, size, settings.grid(mixer), settings.width)
+    require_memory(
+        name,
+        mixer,
+        settings.memory,
+        batch=settings.batch,
+        tokens=_shape(mixer, tokens),
+        width=width,
+        training=settings.step == "training",
+    )
+
+
+def _fits(mixer: Mixer, axis: Axis, size: int, settings: Settings) -> bool:
+    tokens, width = at_size(mixer, axis, size, settings.grid(mixer), settings.width)
+    needed = bytes_needed(
+        mixer,
+        batch=settings.batch,
+        tokens=_shape(mixer, tokens),
+        width=width,
+        training=settings.step == "training",
+    )
+    return needed <= settings.memory
+
+
+def _shape(mixer: Mixer, tokens: tuple[int, int]) -> int | tuple[int, int]:
+    return tokens if in_plane(mixer) else tokens[1]
