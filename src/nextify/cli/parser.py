@@ -42,7 +42,8 @@ class Command(Parser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        if self._is_mixing:  # argparse calls this method from within the next one
+        # argparse calls this method from within the next one, and cannot mix before a subject.
+        if self._is_mixing or self._subparsers is not None:
             return super().parse_known_args(args, namespace)
         self._is_mixing = True
         try:
@@ -103,6 +104,17 @@ def seconds(text: str) -> float:
     return value
 
 
+def positive(text: str) -> float:
+    """Reads a number above 0, at most an hour's seconds, for an option's `type`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 3600:
+        raise argparse.ArgumentTypeError(f"it is {text!r}; give a number above 0, at most 3600")
+    return value
+
+
 def filled(text: str) -> str:
     """Reads a text that is not empty, for an option's `type`: an empty one is a slip of a script
     (`--output "$UNSET"`) and not a wish for the default."""
@@ -126,6 +138,7 @@ def make_parser() -> Parser:
     _training(commands)
     _studying(commands)
     _converting(commands)
+    _scaling(commands)
     return parser
 
 
@@ -191,7 +204,7 @@ def _benching(commands: "argparse._SubParsersAction[Command]") -> None:
     bench.add_argument("--compile", action="store_true", help="by torch.compile, both networks")
     bench.add_argument("--memory-format", choices=("channels_last", "contiguous"),
                        default="channels_last", metavar="FORMAT",
-                       help="of the network beside: channels_last (default), contiguous")  # fmt: skip
+                       help="of the network beside (default: channels_last)")  # fmt: skip
     bench.add_argument("--seconds", type=seconds, default=3.0, metavar="S",
                        help="for each network and measurement (default: 3)")  # fmt: skip
     bench.add_argument("--repeats", type=whole(1, 1_000_000), metavar="N",
@@ -321,6 +334,45 @@ def _converting(commands: "argparse._SubParsersAction[Command]") -> None:
     convert.add_argument("--allow-nonfinite", action="store_true",
                          help="write NaN and infinite weights too")  # fmt: skip
     _json(convert)
+
+
+def _scaling(commands: "argparse._SubParsersAction[Command]") -> None:
+    scale = commands.add_parser(
+        "scale", help="laws of scaling: formula, count and measurement side by side"
+    )
+    subjects = scale.add_subparsers(
+        dest="subject", metavar="subject", required=True, parser_class=Command
+    )
+    _mixers(subjects.add_parser("mixers", help="attention, recurrence, convolution, MLP"))
+
+
+def _mixers(mixers: Command) -> None:
+    mixers.add_argument("--only", type=filled, metavar="NAME,...",
+                        help="of these mixers, as attention,mlp (default: all)")  # fmt: skip
+    mixers.add_argument("--formulas", action="store_true", help="the laws alone, at once")
+    mixers.add_argument("--axis", choices=("N", "D"), metavar="N|D",
+                        help="tokens or their width (default: both)")  # fmt: skip
+    mixers.add_argument("--sizes", type=filled, metavar="N,...",
+                        help="along the axis (default: where one term dominates)")  # fmt: skip
+    mixers.add_argument("--tokens", type=whole(1, 1 << 20), default=64, metavar="N",
+                        help="while the width varies (default: 64)")  # fmt: skip
+    mixers.add_argument("--width", type=whole(1, 1 << 20), default=32, metavar="D",
+                        help="while the tokens vary (default: 32)")  # fmt: skip
+    mixers.add_argument("--batch", type=whole(1, 1 << 20), metavar="B",
+                        help="sequences (default: 1 over N, 4 over D)")  # fmt: skip
+    mixers.add_argument("--step", choices=("forward", "training"), default="forward",
+                        help="what is timed (default: forward)")  # fmt: skip
+    mixers.add_argument("--rounds", type=whole(1, 1000), default=5, metavar="N",
+                        help="of timing, all sizes in turn (default: 5)")  # fmt: skip
+    mixers.add_argument("--seconds", type=positive, default=0.15, metavar="S",
+                        help="of a call at the largest size, about (default: 0.15)")  # fmt: skip
+    mixers.add_argument("--memory", type=filled, metavar="BYTES",
+                        help="at the most, as 4GiB (default: half of the machine's)")  # fmt: skip
+    mixers.add_argument("--threads", type=whole(1, 1024), metavar="N",
+                        help="of torch (default: one per core)")  # fmt: skip
+    mixers.add_argument("--figure", type=filled, metavar="DIR",
+                        help="draw it: mixers.svg, .png and .pdf")  # fmt: skip
+    _json(mixers)
 
 
 def _design(command: Command) -> None:
