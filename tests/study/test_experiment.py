@@ -191,7 +191,7 @@ def test_what_cannot_be_framed(changes, words):
 def test_what_cannot_be_planned():
     with pytest.raises(InputError, match="did you mean 'full'"):
         plan_experiment(make(), "ful")
-    with pytest.raises(InputError, match="give 2 to 13|name at least 2"):
+    with pytest.raises(InputError, match="name at least 2"):
         plan_experiment(make("stage ratio"), "full")
     with pytest.raises(InputError, match="cannot be rescaled"):
         plan_experiment(make(matched="macs", target=100), "full")
