@@ -66,6 +66,10 @@ def _run(arguments: list[str]) -> int:
             from nextify.cli import converting
 
             return converting.run(options)
+        case "scale":
+            from nextify.cli import scaling
+
+            return scaling.run(options)
         case _:
             from nextify.cli import studying
 

@@ -70,6 +70,17 @@ def write_report(
     )
 
 
+def write_drawings(drawings: list[Drawing], folder: str | PathLike[str]) -> tuple[Path, ...]:
+    """Write figures as SVG, PNG and PDF into a folder, which is made if it is not there.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    files = _figure_files(drawings)
+    _write(Path(folder), files)
+    return tuple(Path(folder) / name for name in files)
+
+
 def _read(path: str | PathLike[str]) -> tuple[Plan, tuple[Record, ...]]:
     with Store.open(path, create=False) as store:
         return store.plan(), store.records()

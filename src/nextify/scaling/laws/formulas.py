@@ -1,8 +1,8 @@
 """The laws: what a mixer costs, as sympy expressions, exact and with all constants.
 
 Symbols: B the batch, N tokens, D their width; R and C the rows and columns of tokens in the plane;
-h heads, w window, k kernel, r the MLP's ratio. Memory is in *values* (4 bytes each in float32), of
-the plain implementation in `nextify.scaling.mixers`.
+P tokens with those that pad windows; h heads, w window, k kernel, r the MLP's ratio. Memory is in
+*values* (4 bytes each in float32), of the plain implementation in `nextify.scaling.mixers`.
 """
 
 import math
@@ -22,7 +22,7 @@ from nextify.scaling.laws.mixers import (
     require_shape,
 )
 
-B, N, D, R, C, H, W = sp.symbols("B N D R C H W", positive=True, integer=True)
+B, N, P, D, R, C, H, W = sp.symbols("B N P D R C H W", positive=True, integer=True)
 h, w, k, r, p = sp.symbols("h w k r p", positive=True, integer=True)
 X = B * N * D  # values of the tokens
 
@@ -57,6 +57,7 @@ class Law:
         leading: MACs without constants, for one sequence: the O(.) of the textbooks.
         path_leading: the same of the path.
         constants: values of the symbols that belong to the mixer.
+        padded: what P stands for.
     """
 
     macs: sp.Expr
@@ -68,10 +69,12 @@ class Law:
     path: sp.Expr
     path_leading: sp.Expr
     constants: tuple[tuple[sp.Symbol, int], ...] = ()
+    padded: sp.Expr = N
 
-    def with_constants(self, expression: sp.Expr) -> sp.Expr:
-        """An expression of this law, in the symbols of the tokens alone."""
-        return expression.subs(dict(self.constants))
+    def spelled_out(self, expression: sp.Expr) -> sp.Expr:
+        """An expression of this law in the symbols of the tokens alone: without P and the mixer's
+        own."""
+        return expression.subs(P, self.padded).subs(dict(self.constants))
 
 
 @cache
@@ -112,12 +115,12 @@ def amounts(mixer: Mixer, *, batch: int = 1, tokens: int | tuple[int, int], widt
     """
     rows, columns = require_shape(mixer, tokens, width)
     found = law(mixer)
-    values = {B: batch, N: rows * columns, D: width, R: rows, C: columns, **dict(found.constants)}
+    values = {B: batch, N: rows * columns, D: width, R: rows, C: columns}
 
     def number(expression: sp.Expr) -> int:
-        return int(expression.subs(values))
+        return int(found.spelled_out(expression).subs(values))
 
-    path = found.path.subs(values)
+    path = found.spelled_out(found.path).subs(values)
     return Amounts(
         macs=number(found.macs),
         parameters=number(found.parameters),
@@ -152,7 +155,7 @@ def dominant(expression: sp.Expr, symbol: sp.Symbol) -> tuple[sp.Expr, int]:
 
 
 def _smooth(expression: sp.Expr) -> sp.Expr:
-    """Without roundings up, with rows times columns as N, and a maximum as its sum's bound."""
+    """Without roundings up, and with rows times columns as N."""
     plain = expression.replace(sp.ceiling, lambda inside: inside)
     return sp.expand(plain).subs(R * C, N)
 
@@ -190,11 +193,10 @@ def _attention(mixer: Attention) -> Law:
 def _window_attention(mixer: WindowAttention) -> Law:
     size = w**2 if mixer.plane else w
     sides = (R, C) if mixer.plane else (N,)
-    padded = sp.Mul(*(w * sp.ceiling(side / w) for side in sides))
-    tokens, map_ = B * padded * D, B * h * padded * size
+    tokens, map_ = B * P * D, B * h * P * size
     farthest = sp.Max(*sides)
     return Law(
-        macs=4 * B * padded * D**2 + 2 * B * padded * size * D,
+        macs=4 * B * P * D**2 + 2 * B * P * size * D,
         leading=N * size * D + N * D**2,
         parameters=4 * D**2,
         inference=X + sp.Max(7 * tokens, 4 * tokens + map_, 3 * tokens + 2 * map_),
@@ -203,6 +205,7 @@ def _window_attention(mixer: WindowAttention) -> Law:
         path=_window_path(mixer, farthest),
         path_leading=(sp.sqrt(N) if mixer.plane else N) / w if mixer.shifted else sp.oo,
         constants=((h, mixer.heads), (w, mixer.window)),
+        padded=sp.Mul(*(w * sp.ceiling(side / w) for side in sides)),
     )
 
 

@@ -21,13 +21,14 @@ def leading_exponent(mixer: Mixer, axis: Axis) -> int:
     >>> leading_exponent(mixer("attention"), "N"), leading_exponent(mixer("mlp"), "D")
     (2, 2)
     """
-    return dominant(law(mixer).macs, _symbol(axis))[1]
+    found = law(mixer)
+    return dominant(found.spelled_out(found.macs), _symbol(axis))[1]
 
 
 def leading_share(mixer: Mixer, axis: Axis, tokens: tuple[int, int], width: int) -> float:
     """The leading term's part of the MACs, 0 to 1; padding counts as not leading."""
     found = law(mixer)
-    term = found.with_constants(dominant(found.macs, _symbol(axis))[0])
+    term = dominant(found.spelled_out(found.macs), _symbol(axis))[0]
     value = term.subs({BATCH: 1, N: tokens[0] * tokens[1], D: width})
     shape = tokens if in_plane(mixer) else tokens[0] * tokens[1]
     return float(value) / amounts(mixer, tokens=shape, width=width).macs

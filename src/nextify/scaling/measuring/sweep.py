@@ -1,5 +1,6 @@
 """`measure`: a mixer over sizes that it chooses (or is given), counted and timed."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -7,6 +8,7 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
+from nextify.errors import InputError
 from nextify.scaling.laws import Mixer, amounts, in_plane
 from nextify.scaling.laws.limits import BYTES, bytes_needed, require_memory
 from nextify.scaling.laws.ranges import (
@@ -23,6 +25,7 @@ from nextify.scaling.laws.sweeps import Axis, Point, Step, Sweep
 from nextify.scaling.measuring import count, timing
 from nextify.scaling.measuring.memory import growth, last_cache
 from nextify.scaling.mixers import build
+from nextify.training.machine import keep_freed_memory
 
 _SPAN = 16  # largest size over smallest
 _LEAST_SPAN = 4
@@ -70,9 +73,8 @@ def measure(
     Raises:
         InputError: a size that does not fit into the memory, before any is tried.
     """
+    require_sizes(name, mixer, axis, settings, sizes)
     chosen = list(sizes) or choose(name, mixer, axis, settings)
-    for size in chosen:
-        _require(name, mixer, axis, size, settings)
     cases = [_Case.at(mixer, axis, size, settings) for size in chosen]
     rounds = timing.time_rounds([case.call for case in cases], settings.rounds)
     first = cases[0]
@@ -88,6 +90,31 @@ def measure(
         threads=torch.get_num_threads(),
         points=tuple(_point(mixer, case, found) for case, found in zip(cases, rounds, strict=True)),
     )
+
+
+def prepare(threads: int | None = None) -> None:
+    """Set torch's threads (None: as they are), and let freed memory be used again: getting it
+    from the system page by page would take longer than the arithmetic."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    keep_freed_memory()
+
+
+def require_sizes(
+    name: str, mixer: Mixer, axis: Axis, settings: Settings, sizes: Sequence[int]
+) -> None:
+    """Refuse sizes that the mixer cannot take or that do not fit, before any is made.
+
+    Raises:
+        InputError: with what would do.
+    """
+    for size in sizes:
+        if axis == "N" and in_plane(mixer) and math.isqrt(size) ** 2 != size:
+            near = round(math.sqrt(size)) ** 2
+            raise InputError(
+                f"N is {size:,} for {name}, whose tokens are a square; {near:,} would be one"
+            )
+        _require(name, mixer, axis, size, settings)
 
 
 def choose(name: str, mixer: Mixer, axis: Axis, settings: Settings) -> list[int]:

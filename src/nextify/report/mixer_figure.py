@@ -1,0 +1,79 @@
+"""Mixers against the number of tokens: time as measured, and exponents beside the formulas'."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from nextify.report import style as look
+from nextify.report.style import BAND, BLUE, GREY, INK, ORANGE, Drawing
+from nextify.scaling.laws.fit import Exponent
+from nextify.scaling.laws.sweeps import Axis, Sweep
+
+_WIDTH = 7.4
+_ROW = 0.2  # inches of a mixer
+_EDGES = (0.62, 0.42)  # inches below and above the rows
+_PANELS: tuple[tuple[str, Axis, bool], ...] = (
+    ("time over N", "N", False),
+    ("memory over N", "N", True),
+    ("time over D", "D", False),
+)
+
+
+def mixer_figure(sweeps: Sequence[Sweep]) -> Drawing:
+    """A row per mixer; in each panel the exponent of the formula as a bar, the measured one as a
+    dot with its 95 % interval."""
+    names = list(dict.fromkeys(sweep.name for sweep in sweeps))
+    by_key = {(sweep.name, sweep.axis): sweep for sweep in sweeps}
+    panels = [panel for panel in _PANELS if any(axis == panel[1] for _, axis in by_key)]
+    below, above = _EDGES
+    height = below + above + _ROW * len(names)
+    with look.style():
+        figure = Figure(figsize=(_WIDTH, height))
+        grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        figure.subplots_adjust(0.19, below / height, 0.985, 1 - above / height, wspace=0.07)
+        for axes, panel in zip(grid, panels, strict=True):
+            _panel(axes, names, by_key, panel)
+        figure.text(0.985, 0.05 / height, "bar: formula   dot: measured, 95 % interval",
+                    ha="right", va="bottom", size=7, color=GREY)  # fmt: skip
+        return look.drawn(figure, "mixers", _description(sweeps))
+
+
+def _panel(
+    axes: Axes,
+    names: list[str],
+    sweeps: dict[tuple[str, Axis], Sweep],
+    panel: tuple[str, Axis, bool],
+) -> None:
+    title, axis, is_memory = panel
+    look.plain(axes, "x")
+    for row, name in enumerate(names):
+        if row % 2 == 0:
+            axes.axhspan(row - 0.5, row + 0.5, color=BAND, zorder=0)
+        sweep = sweeps.get((name, axis))
+        if sweep is not None:
+            formula = sweep.alive.value if is_memory else float(sweep.leading)
+            _mark(axes, row, formula, sweep.memory if is_memory else sweep.time)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlim(0, 2.6)
+    axes.set_xticks([0, 0.5, 1, 1.5, 2, 2.5], ["0", "", "1", "", "2", ""])
+    axes.set_title(title, loc="left", color=INK)
+    axes.set_xlabel("exponent")
+
+
+def _mark(axes: Axes, row: int, formula: float, measured: Exponent | None) -> None:
+    axes.plot([formula, formula], [row - 0.34, row + 0.34], color=INK, lw=1.6, zorder=2)
+    if measured is None:
+        return
+    ends = [max(0.0, measured.low), min(2.6, measured.high)]
+    color = BLUE if abs(measured.value - formula) <= 0.15 else ORANGE
+    marker = "o" if color == BLUE else "D"  # shapes say the same in black and white
+    axes.plot(ends, [row, row], color=color, lw=2.2, alpha=0.45, solid_capstyle="butt", zorder=3)
+    axes.plot(measured.value, row, marker, color=color, ms=4.6, mec="white", mew=0.6, zorder=4)
+
+
+def _description(sweeps: Sequence[Sweep]) -> str:
+    parts = [f"{s.name} over {s.axis} {s.time.value:.2f} ({s.leading})" for s in sweeps]
+    return f"Measured exponents of time, with the formula's in brackets: {', '.join(parts)}."
