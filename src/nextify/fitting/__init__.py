@@ -1,7 +1,18 @@
 """Designs for a budget, and designs of equal cost. No torch."""
 
-from nextify.fitting.fit import BUDGETS, Fitted, Measure, fit
+from nextify.fitting.fill import fill_budget, use_of
+from nextify.fitting.fit import BUDGETS, Fitted, Measure, budgets_of, fit
 from nextify.fitting.match import match_cost
 from nextify.fitting.space import Space
 
-__all__ = ["BUDGETS", "Fitted", "Measure", "Space", "fit", "match_cost"]
+__all__ = [
+    "BUDGETS",
+    "Fitted",
+    "Measure",
+    "Space",
+    "budgets_of",
+    "fill_budget",
+    "fit",
+    "match_cost",
+    "use_of",
+]

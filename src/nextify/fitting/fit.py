@@ -134,6 +134,26 @@ def fit(
     return tuple(sorted(found, key=_order)[:count])
 
 
+def budgets_of(
+    params: int | float | str | None = None,
+    macs: int | float | str | None = None,
+    activation_memory: int | float | str | None = None,
+    *,
+    like: Design | str | None = None,
+    image_size: int | tuple[int, int] = 224,
+    classes: int = 1000,
+) -> dict[str, int]:
+    """The budgets that `fit` would keep, given the same arguments, by the names in `BUDGETS`.
+
+    >>> budgets_of("12M", like="convnext-tiny")["macs"], budgets_of("12M")
+    (4455531264, {'params': 12000000})
+
+    Raises:
+        InputError: no budget is given, or one cannot be read.
+    """
+    return _filled(_budgets(params, macs, activation_memory), like, image_size, classes)
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What is searched: a space, the forms of its designs, and the budgets that are counted."""

@@ -1,0 +1,156 @@
+"""`fill_budget`: a design rescaled in width until it uses a budget up, and no more."""
+
+from collections.abc import Iterable, Mapping
+from itertools import product
+from math import log
+
+from nextify.costs import Form, Polynomial, form_of
+from nextify.designs import Design
+from nextify.designs.fields import with_fields
+from nextify.errors import InputError
+from nextify.fitting.fit import BINDS, BUDGETS
+
+Widths = tuple[int, ...]
+
+LEAST_WIDTH = 4  # below it whole numbers keep no proportions
+_FAR = (1, 2, 4)  # as in `match_cost`: units by which a width may leave its proportion
+_MOST_CANDIDATES = 20_000
+
+
+def fill_budget(
+    design: Design,
+    budgets: Mapping[str, int],
+    *,
+    image_size: int | tuple[int, int] = 224,
+    classes: int = 1000,
+) -> Design:
+    """The design as wide as a budget allows: its widths rescaled until the first of the budgets is
+    used up; none of them is exceeded.
+
+    Depths and choices stay, and the proportions of the widths as well as whole numbers allow: of
+    all widths within a few units of a common multiple of the old ones that keep every budget and
+    use one of them by 99 % or more, it takes those with the least largest change of a proportion.
+    Where whole numbers do not reach 99 % (very narrow networks), those that use most.
+
+    >>> from nextify.costs import totals
+    >>> from nextify.designs import design
+    >>> filled = fill_budget(design("convnext-tiny"), {"params": 12_000_000, "macs": 4 * 10**9})
+    >>> filled.widths, totals(filled).params
+    ((61, 122, 245, 491), 11927745)
+
+    Args:
+        budgets: at most so much, by the names in `BUDGETS`; at least one.
+        image_size, classes: that the costs are counted for.
+
+    Raises:
+        InputError: no width is small enough; it says what the smallest possible takes: the same
+            proportions, with 4 channels where there are fewest.
+    """
+    form = form_of(design, image_size)
+    scale = min(
+        _scale(_of(form, name), design, allowed, classes) for name, allowed in budgets.items()
+    )
+    ideal = [width * scale for width in design.widths]
+    best: tuple[float, Widths] = (-1.0, ())
+    for far in _FAR:
+        if (2 * far + 1) ** len(ideal) > _MOST_CANDIDATES:
+            break
+        uses = {
+            widths: _use(form, design.depths, widths, classes, budgets)
+            for widths in _around(ideal, _smallest(design), far)
+        }
+        kept = {widths: use for widths, use in uses.items() if use <= 1}
+        full = [widths for widths, use in kept.items() if use >= BINDS]
+        if full:
+            chosen = min(full, key=lambda w: (_distortion(w, ideal), -kept[w]))
+            return with_fields(design, {"widths": chosen})
+        best = max([best, *((use, widths) for widths, use in kept.items())])
+    if not best[1]:
+        raise _impossible(design, form, budgets, classes)
+    return with_fields(design, {"widths": best[1]})
+
+
+def use_of(
+    design: Design,
+    budgets: Mapping[str, int],
+    *,
+    image_size: int | tuple[int, int] = 224,
+    classes: int = 1000,
+) -> dict[str, float]:
+    """For each budget, used over allowed.
+
+    >>> from nextify.designs import design
+    >>> round(use_of(design("convnext-tiny"), {"params": 57_178_256})["params"], 3)
+    0.5
+    """
+    form = form_of(design, image_size)
+    return {
+        name: _of(form, name).at(design.depths, design.widths, classes) / allowed
+        for name, allowed in budgets.items()
+    }
+
+
+def _of(form: Form, name: str) -> Polynomial:
+    found: Polynomial = getattr(form, BUDGETS[name])
+    return found
+
+
+def _scale(one: Polynomial, design: Design, allowed: int, classes: int) -> float:
+    """The real factor on all widths at which a budget is used up, by bisection."""
+
+    def total(scale: float) -> float:
+        widths = tuple(width * scale for width in design.widths)
+        return one.at(design.depths, widths, classes)  # type: ignore[arg-type]
+
+    low, high = 0.0, 1.0
+    while total(high) < allowed:
+        high *= 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if total(middle) < allowed else (low, middle)
+    return low
+
+
+def _around(ideal: list[float], smallest: Widths, far: int) -> Iterable[Widths]:
+    """Whole numbers within `far` of the ideal widths, none below the smallest."""
+    steps = range(-far, far + 1)
+    return product(
+        *(
+            sorted({max(least, round(width) + step) for step in steps})
+            for width, least in zip(ideal, smallest, strict=True)
+        )
+    )
+
+
+def _smallest(design: Design) -> Widths:
+    """Its proportions, with 4 channels where there are fewest."""
+    return tuple(round(width * LEAST_WIDTH / min(design.widths)) for width in design.widths)
+
+
+def _use(
+    form: Form, depths: tuple[int, ...], widths: Widths, classes: int, budgets: Mapping[str, int]
+) -> float:
+    """The greatest use of any budget."""
+    return max(
+        _of(form, name).at(depths, widths, classes) / allowed for name, allowed in budgets.items()
+    )
+
+
+def _distortion(widths: Widths, ideal: list[float]) -> float:
+    """The largest change of a proportion between two widths, as a logarithm."""
+    changes = [log(width / wish) for width, wish in zip(widths, ideal, strict=True)]
+    return max(changes) - min(changes)
+
+
+def _impossible(design: Design, form: Form, budgets: Mapping[str, int], classes: int) -> InputError:
+    widths = _smallest(design)
+    takes = {name: _of(form, name).at(design.depths, widths, classes) for name in budgets}
+    broken = " and ".join(
+        f"{count:,} {name} (given: {budgets[name]:,})"
+        for name, count in takes.items()
+        if count > budgets[name]
+    )
+    return InputError(
+        f"a design cannot be made narrow enough for this budget: the smallest possible, depths "
+        f"{design.depths} and widths {widths}, takes {broken}; give at least that, or fewer classes"
+    )
