@@ -54,14 +54,12 @@ class Law:
     """What a mixer costs, in symbols; the fields are those of `Amounts`.
 
     Attributes:
-        leading: MACs without constants, for one sequence: the O(.) of the textbooks.
         path_leading: the same of the path.
         constants: values of the symbols that belong to the mixer.
         padded: what P stands for.
     """
 
     macs: sp.Expr
-    leading: sp.Expr
     parameters: sp.Expr
     inference: sp.Expr
     kept: sp.Expr
@@ -70,6 +68,16 @@ class Law:
     path_leading: sp.Expr
     constants: tuple[tuple[sp.Symbol, int], ...] = ()
     padded: sp.Expr = N
+
+    @property
+    def leading(self) -> sp.Expr:
+        """The MACs of one sequence without numbers and padding: the O(.) of the textbooks.
+
+        >>> law(FeedForward()).leading
+        D**2*N*r
+        """
+        terms = sp.Add.make_args(sp.expand(self.macs.subs({B: 1, P: N})))
+        return sp.Add(*(term.as_coeff_Mul()[1] for term in terms))
 
     def spelled_out(self, expression: sp.Expr) -> sp.Expr:
         """An expression of this law in the symbols of the tokens alone: without P and the mixer's
@@ -86,7 +94,7 @@ def law(mixer: Mixer) -> Law:
     """
     match mixer:
         case MatrixProduct():
-            return Law(B * N * D**2, N * D**2, D**2, 2 * X, X, sp.S.One, sp.oo, sp.oo)
+            return Law(B * N * D**2, D**2, 2 * X, X, sp.S.One, sp.oo, sp.oo)
         case Attention(projected=False):
             return _attention_core()
         case Attention():
@@ -164,7 +172,6 @@ def _attention_core() -> Law:
     map_ = B * N**2
     return Law(
         macs=2 * N**2 * D * B,
-        leading=N**2 * D,
         parameters=sp.S.Zero,
         inference=sp.Max(2 * X + map_, X + 2 * map_),
         kept=2 * X + map_,
@@ -179,7 +186,6 @@ def _attention(mixer: Attention) -> Law:
     seven = 7 * X  # tokens; query, key and value; and these again, in the order of heads
     return Law(
         macs=4 * B * N * D**2 + 2 * B * N**2 * D,
-        leading=N**2 * D + N * D**2,
         parameters=4 * D**2,
         inference=seven if mixer.fused else sp.Max(seven, 5 * X + map_, 4 * X + 2 * map_),
         kept=6 * X + (B * h * N if mixer.fused else map_),
@@ -197,7 +203,6 @@ def _window_attention(mixer: WindowAttention) -> Law:
     farthest = sp.Max(*sides)
     return Law(
         macs=4 * B * P * D**2 + 2 * B * P * size * D,
-        leading=N * size * D + N * D**2,
         parameters=4 * D**2,
         inference=X + sp.Max(7 * tokens, 4 * tokens + map_, 3 * tokens + 2 * map_),
         kept=6 * tokens + map_,
@@ -221,7 +226,6 @@ def _window_path(mixer: WindowAttention, farthest: sp.Expr) -> sp.Expr:
 def _recurrence() -> Law:
     return Law(
         macs=2 * B * N * D**2,
-        leading=N * D**2,
         parameters=2 * D**2,
         inference=B * D * sp.Max(4 * N, 3 * N + 2),
         kept=B * D * (2 * N + 1),
@@ -239,7 +243,6 @@ def _convolution(mixer: Convolution) -> Law:
     weights = taps * D * channels + mixing
     return Law(
         macs=sp.expand(B * N * weights),
-        leading=sp.expand(N * weights),
         parameters=weights,
         inference=(1 + stages) * X,
         kept=stages * X,
@@ -253,7 +256,6 @@ def _convolution(mixer: Convolution) -> Law:
 def _feed_forward(mixer: FeedForward) -> Law:
     return Law(
         macs=2 * r * B * N * D**2,
-        leading=N * D**2,
         parameters=2 * r * D**2,
         inference=(1 + 2 * r) * X,
         kept=(1 + 2 * r) * X,

@@ -1,0 +1,184 @@
+"""Formulas against counts that owe nothing to them, and against plain numbers."""
+
+import math
+
+import pytest
+import sympy as sp
+import torch
+from hypothesis import given, settings
+from sympy import Symbol
+
+from nextify.errors import InputError
+from nextify.scaling.laws import (
+    MIXERS,
+    Attention,
+    Convolution,
+    FeedForward,
+    MatrixProduct,
+    Recurrence,
+    WindowAttention,
+    amounts,
+    in_plane,
+    law,
+    mixer,
+    of_image,
+)
+from nextify.scaling.laws.formulas import B, D, H, N, W, p
+from nextify.scaling.laws.ranges import leading_exponent
+from nextify.scaling.measuring.count import (
+    MacCount,
+    count_alive,
+    count_kept,
+    count_macs,
+    count_sequential,
+)
+from nextify.scaling.mixers import build
+
+from .sizes import Case, cases
+
+
+@settings(max_examples=100, deadline=None)
+@given(case=cases())
+def test_every_formula_is_what_is_counted(case: Case):
+    found = amounts(case.mixer, batch=case.batch, tokens=case.tokens, width=case.width)
+    module = build(case.mixer, tokens=case.tokens, width=case.width)
+    x = torch.zeros(case.batch, case.count, case.width)
+    assert module(x).shape == x.shape
+    assert found.macs == count_macs(module, x).macs > 0
+    assert found.parameters == sum(weight.numel() for weight in module.parameters())
+    assert 4 * found.inference == count_alive(module, x)
+    assert 4 * found.kept == count_kept(module, x)
+    assert found.sequential == count_sequential(module, x)
+
+
+def test_fused_attention_is_never_counted_as_nothing():
+    plain, fused = (build(Attention(heads=2, fused=f), tokens=9, width=8) for f in (False, True))
+    x = torch.zeros(2, 9, 8)
+    products = 2 * 2 * 9**2 * 8
+    assert count_macs(plain, x) == MacCount(4 * 2 * 9 * 8**2 + products, unseen=0)
+    assert count_macs(fused, x) == MacCount(4 * 2 * 9 * 8**2 + products, unseen=products)
+
+
+def test_what_cannot_be_counted_is_no_zero():
+    with pytest.raises(RuntimeError, match="sees no multiply-accumulate in Identity"):
+        count_macs(torch.nn.Identity(), torch.zeros(2, 3, 4))
+
+
+K = Symbol("k", positive=True, integer=True)
+WIDE = Symbol("w", positive=True, integer=True)
+TEXTBOOK = [  # the first three: "Attention Is All You Need", Table 1, with n = N, d = D
+    ("attention-core", N**2 * D, 1),
+    ("recurrence", N * D**2, N),
+    ("convolution", K * N * D**2, N / K),
+    ("product", N * D**2, sp.oo),
+    ("attention", N**2 * D + N * D**2, 1),
+    ("separable", K * N * D + N * D**2, N / K),
+    ("window", N * WIDE * D + N * D**2, sp.oo),
+]
+
+
+@pytest.mark.parametrize(("name", "leading", "path"), TEXTBOOK)
+def test_the_textbooks_table(name, leading, path):
+    found = law(mixer(name))
+    assert sp.expand(found.leading - leading) == 0
+    assert found.path_leading == path
+    assert found.sequential.has(N) == (name == "recurrence")
+
+
+POWERS = {"product": (1, 2), "attention-core": (2, 1), "attention": (2, 2), "fused": (2, 2),
+          "window": (1, 2), "shifted-window-2d": (1, 2), "recurrence": (1, 2),
+          "convolution": (1, 2), "separable-2d": (1, 2), "mlp": (1, 2)}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", POWERS)
+def test_the_powers_that_win(name):
+    assert tuple(leading_exponent(MIXERS[name], axis) for axis in ("N", "D")) == POWERS[name]
+
+
+def test_laws_in_plain_numbers():
+    n, d = 196, 96
+    sizes = {"batch": 2, "tokens": n, "width": d}
+    assert amounts(MatrixProduct(), **sizes).macs == 2 * n * d * d
+    assert amounts(Attention(projected=False), **sizes).macs == 2 * 2 * n * n * d
+    assert amounts(Attention(heads=3), **sizes).macs == 2 * (4 * n * d * d + 2 * n * n * d)
+    assert amounts(FeedForward(), **sizes).macs == 2 * 8 * n * d * d
+    assert amounts(Recurrence(), **sizes).sequential == n
+    separable = Convolution(kernel=7, depthwise=True, plane=True)
+    assert amounts(separable, tokens=(14, 14), width=d).macs == n * d * (49 + d)
+    padded = amounts(WindowAttention(window=7, plane=True), tokens=(15, 8), width=d)
+    assert padded.macs == 4 * (21 * 14) * d * d + 2 * (21 * 14) * 49 * d
+
+
+def test_of_an_image():
+    found = of_image(law(Attention()).macs)
+    assert found.free_symbols == {B, D, H, W, p}
+    number = found.subs({B: 1, D: 96, H: 224, W: 112, p: 16})
+    assert number == amounts(Attention(), tokens=14 * 7, width=96).macs
+    window = law(WindowAttention(window=7, plane=True))
+    plane = of_image(window.spelled_out(window.macs)).subs({B: 1, D: 96, H: 240, W: 120, p: 8})
+    assert plane == amounts(WindowAttention(window=7, plane=True), tokens=(30, 15), width=96).macs
+
+
+def reach(name_or_mixer, tokens, layers: int) -> int:
+    """Layers until every token has reached every other, told from gradients; 0 if never."""
+    count = tokens if isinstance(tokens, int) else tokens[0] * tokens[1]
+    reached = torch.eye(count, dtype=torch.bool)
+    for layer in range(layers):
+        one = name_or_mixer
+        if isinstance(one, WindowAttention) and layer % 2 == 0:
+            one = WindowAttention(window=one.window, plane=one.plane)
+        module = build(one, tokens=tokens, width=2).double()
+        x = torch.randn(1, count, 2, dtype=torch.float64)
+        slopes = torch.autograd.functional.jacobian(module, x).abs().sum((0, 2, 3, 5)) > 0
+        reached = (slopes.float() @ reached.float()) > 0
+        if reached.all():
+            return layer + 1
+    return 0
+
+
+PATHS = [
+    (Attention(), 9),
+    (Convolution(kernel=3), 12),
+    (Convolution(kernel=5), 13),
+    (Convolution(kernel=5, plane=True), (3, 8)),
+    (Convolution(kernel=3, depthwise=True, plane=True), (6, 3)),
+    (WindowAttention(window=4, shifted=True), 4),
+    (WindowAttention(window=4, shifted=True), 16),
+    (WindowAttention(window=2, shifted=True), 12),
+    (WindowAttention(window=2, shifted=True, plane=True), (4, 8)),
+    (WindowAttention(window=4), 12),
+    (FeedForward(), 3),
+    (MatrixProduct(), 3),
+]
+
+
+@pytest.mark.parametrize(("one", "tokens"), PATHS, ids=str)
+def test_paths_are_as_long_as_gradients_need(one, tokens):
+    path = amounts(one, tokens=tokens, width=2).path
+    assert reach(one, tokens, 12) == (0 if math.isinf(path) else path)
+
+
+REFUSED = [
+    (lambda: mixer("attentoin"), "did you mean 'attention'"),
+    (lambda: Convolution(kernel=4), "kernel is 4; it must be odd"),
+    (lambda: Convolution(kernel=1), "kernel is 1"),
+    (lambda: WindowAttention(window=0), "window is 0"),
+    (lambda: Attention(heads=0), "heads is 0"),
+    (lambda: Attention(projected=False, causal=True), "set it to True for"),
+    (lambda: FeedForward(ratio=0), "ratio is 0"),
+    (lambda: amounts(Attention(heads=3), tokens=4, width=8), "multiple of the 3 attention heads"),
+    (lambda: amounts(Attention(), tokens=0, width=8), "tokens is 0"),
+    (lambda: amounts(Convolution(kernel=3, plane=True), tokens=9, width=8), "needs \\(rows"),
+]
+
+
+@pytest.mark.parametrize(("make", "said"), REFUSED, ids=[said for _, said in REFUSED])
+def test_what_is_no_mixer_is_refused(make, said):
+    with pytest.raises(InputError, match=said):
+        make()
+
+
+def test_the_plane_is_told():
+    assert [name for name in MIXERS if in_plane(MIXERS[name])] == [
+        "window-2d", "shifted-window-2d", "convolution-2d", "separable-2d"
+    ]  # fmt: skip

@@ -1,0 +1,179 @@
+"""What is told from measurements: with made-up points whose answer is known, and refusals."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from nextify.cli.main import main
+from nextify.errors import InputError
+from nextify.report.mixer_figure import mixer_figure
+from nextify.scaling.laws import MIXERS, Attention, amounts
+from nextify.scaling.laws.findings import agrees, reasons
+from nextify.scaling.laws.fit import exponent, local_exponents
+from nextify.scaling.laws.limits import bytes_needed, largest, require_memory
+from nextify.scaling.laws.ranges import leading_share, least_size, rounded, spaced
+from nextify.scaling.laws.sweeps import Point, Sweep
+from nextify.scaling.measuring import Settings, measure
+from nextify.scaling.measuring.timing import time_rounds
+
+
+def test_exponents_and_their_intervals_are_statistics_textbook_ones():
+    x = np.array([1.0, 2.0, 4.0, 8.0, 16.0])
+    y = 3 * x**1.5 * np.exp([0.1, -0.05, 0.02, -0.1, 0.03])
+    found = exponent(x, y)
+    slope, intercept = np.polyfit(np.log(x), np.log(y), 1)
+    left = np.log(y) - intercept - slope * np.log(x)
+    spread = (left @ left / 3 / ((np.log(x) - np.log(x).mean()) ** 2).sum()) ** 0.5
+    half = stats.t.ppf(0.975, 3) * spread
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (slope, slope - half, slope + half)
+    )
+    assert found.n == 5 and found.bend == pytest.approx(np.expm1(np.abs(left).max()))
+    assert local_exponents([1, 2, 8], [5, 5, 320]) == pytest.approx((0.0, 3.0))
+
+
+@pytest.mark.parametrize(("sizes", "seconds"), [([1, 2], [1, 2]), ([1, 2, 3], [1, 0, 2])])
+def test_a_line_needs_points(sizes, seconds):
+    with pytest.raises(ValueError, match="three or more"):
+        exponent(sizes, seconds)
+
+
+def sweep(power: float, **changes) -> Sweep:
+    """Attention over N, whose time is a power of N times a constant."""
+    points = []
+    for count in (1024, 2048, 4096, 8192):
+        found = amounts(Attention(), tokens=count, width=16)
+        seconds = 1e-9 * count**power
+        points.append(
+            Point(tokens=(1, count), width=16, batch=1, macs=found.macs, counted=found.macs,
+                  unseen=0, alive=4 * found.inference, alive_counted=4 * found.inference,
+                  kept=4 * found.kept, resident=5 * found.inference, seconds=seconds,
+                  fastest=seconds, slowest=seconds, busy=0.9)
+        )  # fmt: skip
+    given = {"name": "attention", "mixer": Attention(), "axis": "N", "step": "forward",
+             "leading": 2, "share": 0.95, "overhead": 0.0, "cache": 0, "threads": 1}  # fmt: skip
+    return Sweep(**{**given, "points": tuple(points), **changes})
+
+
+def test_a_straight_line_agrees_and_has_nothing_to_explain():
+    found = sweep(2.0)
+    assert agrees(found) and reasons(found) == ()
+    assert found.time.value == pytest.approx(2.0) and found.memory.value == pytest.approx(
+        2, abs=0.1
+    )
+    assert not agrees(sweep(1.8))
+
+
+def test_what_bends_a_line_is_told():
+    plain = sweep(2.0)
+    small, *rest = plain.points
+    slow = replace(plain, overhead=small.seconds / 2)
+    assert any("overhead: 50% of the time at N = 1,024" in words for words in reasons(slow))
+    idle = replace(plain, points=tuple(replace(p, busy=0.4) for p in plain.points))
+    assert any("without MACs" in words and "60%" in words for words in reasons(idle))
+    jump = tuple(replace(p, seconds=3 * p.seconds) if p.size("N") > 2048 else p
+                 for p in plain.points)  # fmt: skip
+    cached = replace(plain, points=jump, cache=rest[0].alive + 1)
+    assert any("between N = 2,048 and N = 4,096" in words for words in reasons(cached))
+    noisy = replace(plain, points=(replace(small, slowest=2 * small.seconds), *rest))
+    assert any("noise: rounds differ by up to 2.0" in words for words in reasons(noisy))
+    fused = replace(plain, points=tuple(replace(p, unseen=1) for p in plain.points))
+    assert any("fused kernel" in words for words in reasons(fused))
+
+
+@pytest.mark.parametrize("name", MIXERS)
+@pytest.mark.parametrize("axis", ["N", "D"])
+def test_ranges_begin_where_the_leading_term_dominates(name, axis):
+    mixer = MIXERS[name]
+    grid = Settings().grid(mixer)
+    least = least_size(mixer, axis, grid, 32, 1 << 16)
+    sizes = spaced(mixer, axis, least, 16 * least)
+    assert sizes == sorted(set(sizes)) and len(sizes) >= 4
+    assert all(size == rounded(mixer, axis, size) for size in sizes)
+    from nextify.scaling.laws.ranges import at_size
+
+    assert leading_share(mixer, axis, *at_size(mixer, axis, least, grid, 32)) >= 0.9
+
+
+def test_memory_is_refused_before_anything_is_made():
+    limit = 1 << 30
+    with pytest.raises(InputError, match="takes 37.3. GiB, and the limit is 1.00 GiB; ") as refusal:
+        require_memory("attention", Attention(), limit, tokens=70_000, width=64)
+    fitting = int(str(refusal.value).split("; ")[1].split()[0].replace(",", ""))
+    assert bytes_needed(Attention(), tokens=fitting, width=64) <= limit
+    assert bytes_needed(Attention(), tokens=fitting + 1, width=64) > limit
+    with pytest.raises(InputError, match="smaller width or batch"):
+        require_memory("attention", Attention(), 10, tokens=4, width=64)
+    assert largest(lambda n: False) == 0 and largest(lambda n: True, 9) == 9
+
+
+def test_rounds_go_through_all_calls_in_turn():
+    calls: list[str] = []
+    seconds = time_rounds([lambda: calls.append("a"), lambda: calls.append("b")], 2)
+    assert [len(found) for found in seconds] == [2, 2]
+    runs = [name for at, name in enumerate(calls) if at == 0 or calls[at - 1] != name]
+    assert runs == ["a", "b", "a", "b"]
+
+
+QUICK = Settings(rounds=1, seconds=1e-4, memory=1 << 28)
+
+
+@pytest.mark.parametrize("name", ["fused", "shifted-window", "window-2d"])
+def test_a_measurement_is_whole(name):
+    sizes = (3136, 196, 784) if name == "window-2d" else (64, 128, 200)
+    found = measure(name, MIXERS[name], "N", replace(QUICK, step="training"), sizes)
+    assert found.sizes == sizes
+    for point in found.points:
+        assert point.counted == point.macs and point.alive_counted == point.alive
+        assert 0 < point.fastest <= point.seconds <= point.slowest
+        assert 0 < point.busy <= 1 and (point.unseen > 0) == (name == "fused")
+    drawing = mixer_figure([found])
+    assert drawing.svg.startswith("<?xml") and name in drawing.description
+
+
+def test_the_command_prints_all_three_columns(capsys):
+    line = ["scale", "mixers", "--only", "product,mlp", "--rounds", "1", "--seconds", "0.0001"]
+    assert main([*line, "--axis", "D", "--sizes", "64,128,256"]) == 0
+    out = capsys.readouterr().out
+    assert f"{256 * 256 * 256:,}" in out and "the same" in out
+    assert main([*line, "--axis", "D", "--sizes", "64,128,256", "--json"]) == 0
+    loaded = json.loads(capsys.readouterr().out)
+    assert [(each["mixer"], each["leading_exponent"]) for each in loaded] == [
+        ("product", 2), ("mlp", 2)]  # fmt: skip
+    assert all(p["macs"] == p["counted"] for each in loaded for p in each["points"])
+
+
+def test_formulas_alone(capsys):
+    assert main(["scale", "mixers", "--formulas"]) == 0
+    assert "4 B D^2 N + 2 B D N^2" in capsys.readouterr().out
+    assert main(["scale", "mixers", "--formulas", "--only", "mlp", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["mlp"]["macs"] == "2*B*D**2*N*r"
+
+
+REFUSED = [
+    ("scale", "required: subject"),
+    ("scale mixr", "did you mean 'mixers'"),
+    ("scale mixers --only atention", "did you mean 'attention'"),
+    ("scale mixers --sizes 1,2,3", "add --axis N or --axis D"),
+    ("scale mixers --axis N --sizes 1,2", "three sizes"),
+    ("scale mixers --axis N --sizes 1,x,3", "whole numbers"),
+    ("scale mixers --axis Q", "unknown N|D 'Q'"),
+    ("scale mixers --seconds 0", "--seconds"),
+    ("scale mixers --memory 4", "give bytes with their unit"),
+    ("scale mixers --only attention --axis N --sizes 10,20,99999999", "tokens would fit"),
+    ("scale mixers --only window-2d --axis N --sizes 100,400,500", "484 would be one"),
+    ("scale mixers --only multi-head --axis D --sizes 16,32,33", "multiple of the 4 attention"),
+    ("scale mixers --only mlp --memory 1kB", "more memory with --memory"),
+    ("scale mixers --figure /dev/null/x --only mlp", "--figure"),
+]
+
+
+@pytest.mark.parametrize(("line", "said"), REFUSED, ids=[line for line, _ in REFUSED])
+def test_refusals(capsys, line, said):
+    assert main(line.split(" ")) == 2
+    answer = capsys.readouterr()
+    last = answer.err.strip().splitlines()[-1]
+    assert answer.out == "" and last.startswith("nextify: ") and said in last
