@@ -33,6 +33,7 @@ from nextify.attribution.measure import (
     noise_of,
     together,
     unreplicated_effects,
+    wild_critical,
 )
 from nextify.attribution.model import LeastSquares, Model, Term, lack_of_fit, least_squares
 from nextify.attribution.notes import notes
@@ -119,7 +120,9 @@ def _attribution(
         ways=_ways(study),
         rates=rate_stability(runs.factors, noise, orders, draws, rng),
         failures=failures(runs),
-        noise=_noise_summary(study, all_of_them),
+        noise=_noise_summary(
+            study, measured, all_of_them, wild_critical(noise, measured, draws, rng)
+        ),
         lack_of_fit=tested,
         notes=notes(runs, read, noise, counts, gap, groups, unknown, tested),
     )
@@ -185,7 +188,7 @@ def _answer(
     narrow = all_of_them.narrow[at] if all_of_them else None
     n = int(study.cells.counts.sum())
     answer, verdict = judge(estimate.value, narrow, study.runs.score, n)
-    column = fit[0].terms.index((factor,))
+    column = fit[0].terms.index((factor,))  # a factor that can be told is a term
     return Contribution(
         name=study.runs.factors[factor],
         estimate=estimate,
@@ -295,7 +298,9 @@ def _ways(study: _Study) -> tuple[Ways, ...]:
     )
 
 
-def _noise_summary(study: _Study, all_of_them: Together | None) -> NoiseSummary:
+def _noise_summary(
+    study: _Study, measured: Contrasts, all_of_them: Together | None, bootstrap: float | None
+) -> NoiseSummary:
     value, interval = _seeds_alike(study)
     terms: tuple[Term, ...] = ()
     effects = np.zeros(0)
@@ -307,9 +312,9 @@ def _noise_summary(study: _Study, all_of_them: Together | None) -> NoiseSummary:
         source=study.noise.source,
         sd=study.noise.sd,
         df=study.noise.df,
-        own=bool(all_of_them and all_of_them.own),
+        own=measured.own,
         critical=all_of_them.critical if all_of_them else None,
-        critical_normal=all_of_them.critical_normal if all_of_them else None,
+        critical_bootstrap=bootstrap,
         seed_correlation=value,
         seed_correlation_interval=interval,
         lenth=study.lenth,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextify.attribution.blocks import Floats
-from nextify.attribution.model import Model, Term, aliases, model, terms
+from nextify.attribution.model import Model, Term, aliases, model
 from nextify.attribution.shapley import exact_weights, marginal_weights, pairs_of
 
 Method = Literal["all subsets", "sampled orders", "two-factor model", "main effects", "none"]
@@ -61,6 +61,7 @@ def basis(
     none = Basis("none", np.zeros((len(names), len(levels))), np.zeros(len(names), bool), pairs)
     if not len(levels):
         return none
+    none = replace(none, notes=_never_varied(names, none.pairs.fixed))
     return (
         _all_subsets(none, levels, rate)
         or _sampled(none, levels, rate, orders)
@@ -76,12 +77,13 @@ def _per_rate(levels: NDArray[np.int8], rate: Floats) -> list[NDArray[np.int64]]
 def _all_subsets(none: Basis, levels: NDArray[np.int8], rate: Floats) -> Basis | None:
     """Exact at each learning rate, averaged over the rates."""
     groups = _per_rate(levels, rate)
-    if any(len(group) != 1 << levels.shape[1] for group in groups):
+    varied = none.pairs.fixed == 0
+    if not varied.any() or any(len(group) != 1 << varied.sum() for group in groups):
         return None
     weights = np.zeros_like(none.weights)
     for group in groups:
-        weights[:, group] = exact_weights(levels[group]) / len(groups)
-    return replace(none, method="all subsets", weights=weights, known=~none.known)
+        weights[np.ix_(varied, group)] = exact_weights(levels[group][:, varied]) / len(groups)
+    return replace(none, method="all subsets", weights=weights, known=varied)
 
 
 def _sampled(
@@ -105,7 +107,7 @@ def _sampled(
         method="sampled orders",
         weights=tables.mean(axis=0),
         known=~none.known,
-        notes=(note,) if lost else (),
+        notes=(*none.notes, note) if lost else none.notes,
         tables=tables,
         groups=pairs_of(kept),
     )
@@ -118,11 +120,11 @@ def _made(levels: NDArray[np.int8]) -> frozenset[int]:
 def _two_factor(none: Basis) -> Basis | None:
     pairs, count = none.pairs, len(none.known)
     wanted = 2 * pairs.unit([(j,) for j in range(count)])
-    if not pairs.estimable(wanted).all():
+    varied = pairs.fixed == 0
+    if not varied.any() or not pairs.estimable(wanted[varied]).all():
         return None
-    return replace(
-        none, method="two-factor model", weights=pairs.weights(wanted), known=~none.known
-    )
+    weights = np.where(varied[:, None], pairs.weights(wanted), 0.0)
+    return replace(none, method="two-factor model", weights=weights, known=varied)
 
 
 def _main_effects(
@@ -133,38 +135,46 @@ def _main_effects(
     main = model(levels, rate, 1)
     wanted = 2 * main.unit([(j,) for j in range(count)])
     known = main.estimable(wanted)
+    lost = (~known & (main.fixed == 0)).nonzero()[0].tolist()
+    notes = [
+        *none.notes,
+        *(f"{names[j]}: these cells cannot tell it from the other factors" for j in lost),
+    ]
     if not known.any():
-        return replace(none, notes=_unknown(names, levels, known))
-    two: list[Term] = [term for term in terms(count, 2) if len(term) == 2]
-    mixed = np.abs(wanted @ aliases(main, levels, two)) > _ALIASED
-    notes = [*_unknown(names, levels, known)]
-    for j in np.flatnonzero(known & mixed.any(axis=1)):
-        notes.append(_mixed(names, int(j), [t for t, on in zip(two, mixed[j], strict=True) if on]))
+        return replace(none, notes=tuple(notes))
+    two = [term for term in none.pairs.terms if len(term) == 2]
+    told = known.nonzero()[0].tolist()
+    mixed = np.abs(wanted[told] @ aliases(main, levels, two)) > _ALIASED
+    notes += _mixed(names, told, two, mixed)
     weights = np.where(known[:, None], main.weights(wanted), 0.0)
     return replace(none, method="main effects", weights=weights, known=known, notes=tuple(notes))
 
 
-def _mixed(names: Sequence[str], factor: int, which: Sequence[Term]) -> str:
-    shown = ", ".join(f"{names[a]} x {names[b]}" for a, b in which[:3])
-    more = f" and {len(which) - 3} more" if len(which) > 3 else ""
-    return (
-        f"{names[factor]}: its contribution cannot be told from interactions ({shown}{more}) "
-        "in these cells"
-    )
-
-
-def _unknown(
-    names: Sequence[str], levels: NDArray[np.int8], known: NDArray[np.bool_]
+def _mixed(
+    names: Sequence[str], told: Sequence[int], two: Sequence[Term], mixed: NDArray[np.bool_]
 ) -> tuple[str, ...]:
-    notes = []
-    for j in np.flatnonzero(~known).tolist():
-        column = levels[:, j]
-        if np.all(column == column[0]):
-            which = "always" if column[0] > 0 else "never"
-            notes.append(
-                f"{names[j]}: {which} made in the runs that have a score, so nothing can be said "
-                "of its contribution"
+    """Which interactions a contribution cannot be told from; one sentence if most are the same."""
+    if mixed.any(axis=1).sum() > 3:
+        return (
+            "contributions cannot be told from interactions in these cells: each is what the "
+            "choices add to these designs, not an average over what else is made",
+        )
+    found = []
+    for j, row in zip(told, mixed, strict=True):
+        which = [f"{names[a]} x {names[b]}" for (a, b), on in zip(two, row, strict=True) if on]
+        more = f" and {len(which) - 3} more" if len(which) > 3 else ""
+        if which:
+            found.append(
+                f"{names[j]}: its contribution cannot be told from interactions "
+                f"({', '.join(which[:3])}{more}) in these cells"
             )
-        else:
-            notes.append(f"{names[j]}: these cells cannot tell it from the other factors")
-    return tuple(notes)
+    return tuple(found)
+
+
+def _never_varied(names: Sequence[str], fixed: NDArray[np.int8]) -> tuple[str, ...]:
+    return tuple(
+        f"{names[j]}: {'always' if fixed[j] > 0 else 'never'} made in the runs that have a score, "
+        "so nothing can be said of its contribution, and the others' are of designs "
+        f"{'with' if fixed[j] > 0 else 'without'} it"
+        for j in fixed.nonzero()[0].tolist()
+    )

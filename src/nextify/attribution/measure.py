@@ -27,11 +27,12 @@ _LEAST_RESIDUAL_DF = 3
 def noise_of(cells: Cells, pairs: Model) -> tuple[Noise, Lenth | None]:
     """The best estimate of the run-to-run spread that the runs allow, and Lenth's if it is that.
 
-    Repeated runs, if they leave 8 degrees of freedom or more: they assume nothing. Otherwise what
-    the two-factor model leaves over, otherwise Lenth's pseudo standard error.
+    Repeated runs, if they leave 8 degrees of freedom or more and are in a fifth of the cells: they
+    assume nothing. Otherwise what the two-factor model leaves over, otherwise Lenth's pseudo
+    standard error.
     """
     pure = pure_error(cells)
-    if pure.df >= ENOUGH_DF or not len(cells.counts):
+    if not len(cells.counts) or (pure.df >= ENOUGH_DF and np.mean(cells.df > 0) >= 0.2):
         return pure, None
     fit = least_squares(pairs.matrix[cells.index()], cells.values)
     if fit.df >= max(_LEAST_RESIDUAL_DF, pure.df + 1) and fit.squares > _NO_SPREAD:
@@ -129,16 +130,13 @@ class Together:
     Attributes:
         narrow, wide: new seeds; new seeds and new test images (empty without per-image results).
         p: (q,) adjusted, for new seeds.
-        critical, critical_normal: the multiple of the standard errors, and by the multivariate t.
-        own: whether `critical` is the bootstrap's.
+        critical: the multiple of the standard errors that `narrow` reaches.
     """
 
     narrow: tuple[Interval, ...]
     wide: tuple[Interval, ...]
     p: Floats
     critical: float
-    critical_normal: float
-    own: bool
 
 
 def together(
@@ -150,50 +148,50 @@ def together(
 ) -> Together | None:
     """Simultaneous intervals by the largest |t|; None where nothing is known of the noise.
 
-    Where each cell keeps its own spread the draws are the wild bootstrap's, each with its own
-    standard errors; where one spread is pooled they are the multivariate t's.
+    The largest |t| is the multivariate t's, simulated with the correlation that the plan gives to
+    contrasts of equally noisy runs and the fewest degrees of freedom of any contrast. The wild
+    bootstrap's own largest |t| is too large at two runs a cell, where a cell's mean and its spread
+    in a draw depend on each other; with the correlation found in the runs, instead of the plan's,
+    it is too small (docs/attribution.md has the coverage of each).
     """
     size = measured.errors
     if not len(size) or not np.all(size > 0):
         return None
-    drawn, spread = _normal(noise, measured, draws, rng)
-    normal = np.abs(drawn / spread).max(axis=1)
-    found = errors(noise, measured.weights)
-    own = measured.own and found is not None
-    if own and found is not None and noise.sd is not None:
-        drawn, spread = signed_runs(noise.cells, measured.weights, found, noise.sd, draws, rng)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.nan_to_num(np.abs(drawn / spread), nan=0.0, posinf=np.inf)
-    largest = ratio.max(axis=1)
+    cells, weights = noise.cells, measured.weights
+    covariance = (weights / cells.counts) @ weights.T
+    scale = size / np.sqrt(np.diag(covariance))
+    covariance *= np.outer(scale, scale)
+    drawn, spread = normal_runs(covariance, float(measured.df.min()), draws, rng)
+    largest = np.abs(drawn / spread).max(axis=1)
     reach = critical(largest)
     wide: tuple[Interval, ...] = ()
     if part is not None:
         both = np.abs(drawn + drawn_images(part, draws, rng))
-        scale = np.sqrt(spread**2 + part.variance)
-        reach_wide = critical((both / scale).max(axis=1))
+        total = critical((both / np.sqrt(spread**2 + part.variance)).max(axis=1))
         # Never narrower than for new seeds alone.
-        half = np.maximum(reach_wide * np.sqrt(size**2 + part.variance), reach * size)
+        half = np.maximum(total * np.sqrt(size**2 + part.variance), reach * size)
         wide = _around(measured.values, half)
     return Together(
         narrow=_around(measured.values, reach * size),
         wide=wide,
         p=adjusted_p(measured.values / size, largest),
         critical=reach,
-        critical_normal=critical(normal),
-        own=own,
     )
 
 
-def _normal(
+def wild_critical(
     noise: Noise, measured: Contrasts, draws: int, rng: np.random.Generator
-) -> tuple[Floats, Floats]:
-    cells, weights = noise.cells, measured.weights
-    spread = np.full(len(cells.counts), 1.0)
-    if measured.own and noise.sd is not None:
-        spread = np.where(cells.df > 0, np.nan_to_num(cells.variances), noise.sd**2)
-    covariance = (weights * (spread / cells.counts)) @ weights.T
-    scale = measured.errors / np.sqrt(np.diag(covariance))
-    return normal_runs(covariance * np.outer(scale, scale), float(measured.df.min()), draws, rng)
+) -> float | None:
+    """What `Together.critical` would be by the wild bootstrap; None where the spread is pooled."""
+    if not len(measured.values):
+        return None
+    found = errors(noise, measured.weights)
+    if not measured.own or found is None or noise.sd is None:
+        return None
+    drawn, spread = signed_runs(noise.cells, measured.weights, found, noise.sd, draws, rng)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.abs(drawn / spread).max(axis=1)
+    return critical(np.nan_to_num(ratio, nan=0.0, posinf=np.finfo(float).max))
 
 
 def _around(values: Floats, half: Floats) -> tuple[Interval, ...]:

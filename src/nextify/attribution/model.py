@@ -53,6 +53,8 @@ def blocks(labels: NDArray[np.generic]) -> Floats:
            [-1.]])
     """
     names, at = np.unique(labels, return_inverse=True)
+    if len(names) < 2:
+        return np.zeros((len(labels), 0))
     coded = np.vstack([np.eye(len(names) - 1), -np.ones(len(names) - 1)])
     return np.asarray(coded[at])
 
@@ -62,13 +64,16 @@ class Model:
     """Which effects the cells can tell.
 
     Attributes:
-        terms: of the model; its first columns, then those of the learning rate.
+        terms: of the model; its first columns, then those of the learning rate. Products with a
+            factor that never varies are left out.
+        fixed: (k,) the level of a factor that never varies, otherwise 0.
         matrix: (c, p). inverse: (p, c): the pseudo-inverse for the cells that are fitted; zero
             for the others (`fitted_cells`).
         known: (p, p): a combination of coefficients that this leaves as it is, is estimable.
     """
 
     terms: tuple[Term, ...]
+    fixed: NDArray[np.int8]
     matrix: Floats
     inverse: Floats
     known: Floats
@@ -79,7 +84,7 @@ class Model:
         return round(float(np.trace(self.known)))
 
     def estimable(self, combinations: Floats) -> NDArray[np.bool_]:
-        """(q,) whether the cells determine these (q, p) combinations of the coefficients."""
+        """(q,) whether the cells determine these (q, p) combinations; never those with NaN."""
         return np.asarray(np.abs(combinations @ self.known - combinations).max(axis=1) < _SAME)
 
     def weights(self, combinations: Floats) -> Floats:
@@ -87,15 +92,23 @@ class Model:
         return np.asarray(combinations @ self.inverse)
 
     def unit(self, which: Sequence[Term]) -> Floats:
-        """(q, p) combinations that pick single coefficients."""
+        """(q, p) combinations that pick single coefficients; NaN for those it does not have."""
+        place = {term: at for at, term in enumerate(self.terms)}
         found = np.zeros((len(which), self.matrix.shape[1]))
         for row, term in enumerate(which):
-            found[row, self.terms.index(term)] = 1.0
+            if term in place:
+                found[row, place[term]] = 1.0
+            else:
+                found[row] = np.nan
         return found
 
     def at(self, levels: NDArray[np.int8]) -> Floats:
-        """(q, p) combinations that are the score of (q, k) levels, rates averaged over."""
+        """(q, p) combinations that are the score of (q, k) levels, rates averaged over.
+
+        NaN where a factor that never varied would have to.
+        """
         found = columns(levels, self.terms)
+        found[((self.fixed != 0) & (levels != self.fixed)).any(axis=1)] = np.nan
         return np.pad(found, ((0, 0), (0, self.matrix.shape[1] - found.shape[1])))
 
 
@@ -105,12 +118,13 @@ def model(levels: NDArray[np.int8], rate: Floats, order: int) -> Model:
     Args:
         levels: (c, k) of the cells. rate: (c,).
     """
-    which = terms(levels.shape[1], order)
+    fixed = np.where((levels == levels[:1]).all(axis=0), levels[:1].sum(axis=0), 0)
+    which = tuple(t for t in terms(levels.shape[1], order) if not fixed[list(t)].any())
     matrix = np.hstack([columns(levels, which), blocks(rate)])
-    kept = fitted_cells(levels)
+    kept = fitted_cells(levels[:, fixed == 0])
     inverse = np.zeros_like(matrix.T)
     inverse[:, kept] = np.linalg.pinv(matrix[kept], rcond=1e-10)
-    return Model(which, matrix, inverse, inverse @ matrix)
+    return Model(which, fixed.astype(np.int8), matrix, inverse, inverse @ matrix)
 
 
 def fitted_cells(levels: NDArray[np.int8]) -> NDArray[np.bool_]:

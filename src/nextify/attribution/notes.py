@@ -73,9 +73,9 @@ def _noise(noise: Noise, counts: Counts) -> Iterator[str]:
             )
         case "residual":
             yield (
-                f"few cells were run twice: the noise is what the two-factor model leaves over "
-                f"({noise.df:.0f} degrees of freedom), and holds whatever the model leaves out; a "
-                "second seed would measure it"
+                "few cells or none were run twice: the noise is what the two-factor model leaves "
+                f"over ({noise.df:.0f} degrees of freedom), and holds whatever the model leaves "
+                "out; a second seed would measure it"
             )
         case "pure error":
             single = int(np.sum(noise.cells.counts == 1))
