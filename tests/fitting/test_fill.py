@@ -18,7 +18,7 @@ BUDGETS = {"params": "params", "macs": "macs", "activation_memory": "training_by
 @settings(max_examples=60, deadline=None)
 @given(
     made=st.sets(st.integers(0, 12)),
-    params=st.none() | st.integers(70_000, 3_000_000),
+    params=st.none() | st.integers(90_000, 3_000_000),
     macs=st.none() | st.integers(1_000_000, 50_000_000),
     memory=st.none() | st.integers(100_000, 3_000_000),
 )
