@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 from timm.data import create_transform, resolve_data_config
 
 import nextify as nx
-from nextify.data import View
+from nextify.data import View, load
 from nextify.measuring import Conditions
 from nextify.measuring.reference import build_ours
-from nextify.network import Preprocessing, build, load_network
+from nextify.network import Preprocessing, build
 from nextify.network.weights import foreign_entries
 from nextify.network.weights.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
@@ -124,16 +124,10 @@ def test_the_crop_matters(nextify, photographs):
     assert len(set(seen)) == 3
 
 
-def test_images_in_memory(nextify):
+def test_images_in_memory():
     """The embedded images, from 28 pixels to the 64 that the weights want."""
-    converted(nextify, "bicubic", 0.875, 10)
-    network, card = load_network(Path("net.safetensors"))
-    names = nx_classes()
-    Path("names.txt").write_text("\n".join(names))
-    assert nextify("convert", "timm.safetensors", "named.safetensors", "--class-names",
-                   "names.txt", "--to", "nextify").code == 0  # fmt: skip
-    images = some_embedded()
-    seen = View(card.image_size, 0.875, "bicubic").of_images(images)
+    images = load("embedded", train_limit=10).test.take(torch.arange(3))
+    seen = View(SIDE, 0.875, "bicubic").of_images(images)
     assert seen.pixels.shape == (3, 3, SIDE, SIDE)
     side = math.floor(SIDE / 0.875)
     for pixels, own in zip(images.pixels, seen.pixels, strict=True):
@@ -142,18 +136,6 @@ def test_images_in_memory(nextify):
         start = round((side - SIDE) / 2)
         middle = np.array(image)[start : start + SIDE, start : start + SIDE]
         assert torch.equal(own, torch.from_numpy(middle).permute(2, 0, 1))
-
-
-def nx_classes() -> tuple[str, ...]:
-    from nextify.data import load
-
-    return load("embedded", train_limit=10).classes
-
-
-def some_embedded():
-    from nextify.data import load
-
-    return load("embedded", train_limit=10).test.take(torch.arange(3))
 
 
 def test_a_damaged_preprocessing_is_refused(nextify, refused, photographs):

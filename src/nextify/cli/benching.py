@@ -173,12 +173,16 @@ def _bytes(count: int | None) -> str:
     return "" if count is None else bytes_in_words(count)
 
 
+def _threads(conditions: Conditions) -> str:
+    return "1 thread" if conditions.threads == 1 else f"{conditions.threads} threads"
+
+
 def _stated(conditions: Conditions) -> str:
     about = environment(conditions.device)
     height, width = conditions.sides
     how = "torch.compile" if conditions.compiled else "eager"
     return (
-        f"{about['device']}, {conditions.threads} threads, torch {about['torch']}, {how}, "
+        f"{about['device']}, {_threads(conditions)}, torch {about['torch']}, {how}, "
         f"{conditions.precision}, {conditions.memory_format}; {height}x{width} pixels, "
         f"{conditions.classes} classes\n"
     )
@@ -189,11 +193,10 @@ def _explain(found: dict[str, Benchmark], is_beside: bool, weighs: bool) -> None
     if weighs:
         say("memory: peak above a process that has loaded torch, measured in one of its own.")
     if is_beside:
-        said = [
-            f"{library} {installed(library)}'s {theirs} (outputs differ by {one.difference:.0e})"
-            for one in found.values()
-            if one.beside is not None
-            for library, theirs in (one.beside,)
-        ]
-        say(f"beside, with the same weights: {', '.join(said)}. ratio: their time over ours in")
-        say("the same round, the median and the quartiles: above 1, nextify is faster.")
+        for one in found.values():
+            if one.beside is not None:
+                library, theirs = one.beside
+                say(f"beside: {library} {installed(library)}'s {theirs} with the same weights; "
+                    f"outputs differ by {one.difference:.0e}.")  # fmt: skip
+        say("ratio: their time over ours in the same round, its median and quartiles: above 1,")
+        say("nextify is faster.")

@@ -68,8 +68,8 @@ def _print(found: tuple[Fitted, ...], free: tuple[str, ...], options: Namespace)
     say(f"\nThe first as a design: {options.base} {' '.join(changes)}")
     say("activations: bytes kept in training for one image, float32.")
     if best_latency := found[0].latency:
-        threads = f", {options.threads} threads" if options.threads else ""
-        say(f"latency: of one image, measured here{threads} in float32: the median of "
+        threads = f" with --threads {options.threads}" if options.threads else ""
+        say(f"latency: of a batch of one image, measured here{threads} in float32; the median of "
             f"{best_latency.count} rounds.")  # fmt: skip
 
 

@@ -33,6 +33,7 @@ _CALIBRATED = 8  # of them
 _FACTOR = 4  # in MACs, from one probe to the next
 _ROUNDS = 4
 _TARGET = 0.98  # of the latency: what the guess may use, since it is a guess
+_ENOUGH = 0.95  # of the latency: so many designs that take this end the search
 _TICK = 1e-15  # seconds: a guess's coefficients are whole numbers of these
 _COUNTED = ("macs", "training_bytes", "params")
 
@@ -117,6 +118,8 @@ def within_latency(
             break
         known += (found := clock(fresh[: count + 2]))
         kept = [*(one for one in found if _keeps(one, clock)), *kept]
+        if sum(_median(one) >= _ENOUGH * clock.allowed for one in kept) >= count:
+            break
     best = sorted(kept, key=lambda one: -_median(one))[: 2 * count]
     confirmed = [one for one in clock(best) if _keeps(one, clock)]
     return confirmed or [smallest]

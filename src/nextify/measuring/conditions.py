@@ -59,7 +59,9 @@ class Conditions:
     @property
     def format(self) -> torch.memory_format:
         """The memory format as torch has it."""
-        return getattr(torch, self.memory_format)  # type: ignore[no-any-return]
+        if self.memory_format == "contiguous":
+            return torch.contiguous_format
+        return torch.channels_last
 
     def batch_of(self, task: Task) -> int:
         """How many images a task takes."""

@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from nextify.costs import cost
+from nextify.costs import Cost, cost
 from nextify.costs.amounts import bytes_in_words
 from nextify.designs import Design
 from nextify.errors import InputError
@@ -22,9 +22,12 @@ def require_room(
     What is counted is what must be there: weights, and activations of one network at a time.
 
     Raises:
-        InputError: with what it would take, and a batch size that would fit; and as `cost` does.
+        InputError: with what it would take, and a batch size that would fit; if a batch is too
+            small for batch norm; and as `cost` does.
     """
     counted = cost(design, conditions.image_size, conditions.classes)
+    if "training" in tasks:
+        _require_statistics(design, counted, conditions)
     there = _memory(conditions.device)
     for task in tasks:
         training = task == "training"
@@ -37,6 +40,16 @@ def require_room(
                 f"{bytes_in_words(fixed + batch * image)} of memory, and there are "
                 f"{bytes_in_words(there)}; {_remedy(there - fixed, image, batch, networks)}"
             )
+
+
+def _require_statistics(design: Design, counted: Cost, conditions: Conditions) -> None:
+    """Batch norm in training needs more than one value of each channel."""
+    _, height, width = counted.sections[-2].shape
+    if design.norm == "batch" and conditions.batch_size * height * width == 1:
+        raise InputError(
+            "training with batch norm on maps of one pixel needs a batch of at least 2; use a "
+            "larger batch or larger images, or leave training out"
+        )
 
 
 def _remedy(left: int, image: int, batch: int, networks: int) -> str:

@@ -1,0 +1,222 @@
+"""What is measured is what is said: networks, modes, batches, memory. Never how long it took."""
+
+import subprocess
+import sys
+
+import pytest
+import timm
+import torch
+import torchvision
+
+import nextify as nx
+from nextify.designs import FAMILIES
+from nextify.measuring import REFERENCES, Conditions, bench, measure_latency, reference
+from nextify.measuring.clock import Effort
+from nextify.measuring.limits import require_room
+from nextify.measuring.memory import peak_memory
+from nextify.measuring.tasks import prepared
+
+ONCE = Effort(rounds=1, warm_up=0)
+SMALL = Conditions(image_size=32, classes=10, batch_size=2)
+
+
+def test_what_others_call_a_family():
+    """The names are theirs."""
+    assert REFERENCES.keys() <= FAMILIES.keys()
+    nobodys = {"resnet-small", "convnext-iso-small", "convnext-iso-base", "convnext-iso-large",
+               "convnext-slim", "convnext-mini"}  # fmt: skip
+    assert FAMILIES.keys() - REFERENCES.keys() == nobodys
+    for theirs in REFERENCES.values():
+        assert timm.is_model(theirs["timm"])
+        assert theirs.get("torchvision", "resnet18") in torchvision.models.list_models()
+
+
+@pytest.mark.slow
+def test_their_networks_have_as_many_parameters():
+    for ours, theirs in REFERENCES.items():
+        params = nx.cost(nx.design(ours)).params
+        with torch.device("meta"):
+            networks = [timm.create_model(theirs["timm"])]
+            if "torchvision" in theirs:
+                networks.append(torchvision.models.get_model(theirs["torchvision"]))
+        for network in networks:
+            assert sum(p.numel() for p in network.parameters()) == params, ours
+
+
+def test_families_without_a_known_name_have_none_at_timm():
+    known = {name.replace("_", "") for name in timm.list_models()}
+    for name in FAMILIES.keys() - REFERENCES.keys():
+        assert name.replace("-", "") not in known
+
+
+@pytest.mark.parametrize("library", ["timm", "torchvision"])
+def test_outputs_are_compared_before(library):
+    found = bench("resnet18", SMALL, beside=library, memory=False, training=False, effort=ONCE)
+    assert found.beside == (library, "resnet18") and found.difference < 1e-5
+    assert all(one.beside and one.ratio for one in found.measurements)
+
+
+def test_a_network_that_is_another_one_is_refused(monkeypatch):
+    made = reference._made
+
+    def other(*arguments):
+        network = made(*arguments)
+        network.bn1.eps = 0.1
+        return network
+
+    monkeypatch.setattr(reference, "_made", other)
+    with pytest.raises(nx.InputError, match="other outputs for the same weights"):
+        bench("resnet18", SMALL, memory=False, effort=ONCE)
+
+
+def test_every_block_matters_to_the_compared_outputs():
+    """With layer scale at 1e-6 an error in a block would pass."""
+    network = reference.build_ours(nx.design("convnext-atto"), SMALL)
+    theirs = reference.build_theirs("convnext_atto", "timm", SMALL)
+    reference.same_weights(network, theirs, "timm")
+    assert reference.difference(network, theirs, SMALL) < 1e-5
+    with torch.no_grad():
+        theirs.stages[2].blocks[3].mlp.fc2.bias.add_(0.5)
+    with pytest.raises(nx.InputError, match="other outputs"):
+        reference.difference(network, theirs, SMALL)
+
+
+def test_what_a_design_is_measured_for():
+    found = bench("convnext-mini", SMALL, memory=False, effort=ONCE)
+    assert found.beside is None and found.difference is None
+    assert [(one.task, one.batch_size) for one in found.measurements] == [
+        ("latency", 1), ("throughput", 2), ("training", 2),
+    ]  # fmt: skip
+    one = found.measurements[1]
+    assert one.images_per_second == 2 / one.seconds.median
+
+
+def test_a_changed_design_is_measured_alone():
+    design = nx.design("convnext-atto", kernel_size=5)
+    assert bench(design, SMALL, memory=False, training=False, effort=ONCE).beside is None
+
+
+def test_training_trains_and_answering_does_not():
+    network = nx.build(nx.design("convnext-mini"), 10)
+    before = {name: entry.clone() for name, entry in network.state_dict().items()}
+    prepared("throughput", network, SMALL)()
+    assert not network.training
+    assert all(torch.equal(before[n], e) for n, e in network.state_dict().items())
+    step = prepared("training", network, SMALL)
+    step()
+    assert network.training and all(p.grad is None for p in network.parameters())
+    changed = [n for n, p in network.named_parameters() if not torch.equal(before[n], p)]
+    assert len(changed) > 0.9 * len(before)
+
+
+def test_precision_threads_and_format_are_as_stated():
+    seen = []
+
+    class Probe(torch.nn.Linear):
+        def forward(self, images):
+            y = super().forward(images.flatten(1))
+            form = images.is_contiguous(memory_format=torch.channels_last)
+            seen.append((y.dtype, form, torch.is_inference_mode_enabled()))
+            return y
+
+    for precision, memory_format in (("float32", "contiguous"), ("bfloat16", "channels_last")):
+        conditions = Conditions(image_size=8, batch_size=2, precision=precision,
+                                memory_format=memory_format)  # fmt: skip
+        prepared("throughput", Probe(192, 3), conditions)()
+    assert seen == [(torch.float32, False, True), (torch.bfloat16, True, True)]
+    before = torch.get_num_threads()
+    threads = before + 1
+    asked = Conditions(image_size=32, threads=threads)
+    watch = {"on_progress": lambda *_: seen.append(torch.get_num_threads())}
+    bench("convnext-mini", asked, memory=False, training=False, effort=ONCE, **watch)
+    assert set(seen[2:]) == {threads} and torch.get_num_threads() == before
+
+
+def test_the_memory_of_training_holds_what_must_be_there():
+    """A network whose weights outweigh all else: 4 copies in training, 1 in inference."""
+    design = nx.design("resnet18")
+    weights = 4 * nx.cost(design, 32, 10).params
+    conditions = Conditions(image_size=32, classes=10, batch_size=2, threads=1)
+    latency = peak_memory("latency", design, conditions)
+    training = peak_memory("training", design, conditions)
+    assert weights < latency < 2 * weights
+    assert 4 * weights < training < 6 * weights
+    beside = peak_memory("latency", ("timm", "resnet18"), conditions)
+    assert weights < beside < 2 * weights
+
+
+def test_memory_that_cannot_be_measured():
+    with pytest.raises(nx.InputError, match="memory of latency cannot be measured"):
+        peak_memory("latency", ("timm", "no_such_network"), SMALL)
+
+
+def test_what_would_not_fit_is_refused_before_trying():
+    design = nx.design("convnext-tiny")
+    with pytest.raises(nx.InputError, match=r"use a batch of [0-9]+ or less") as refusal:
+        bench(design, Conditions(batch_size=1 << 20))
+    fitting = int(str(refusal.value).split("use a batch of ")[1].split(" ")[0])
+    if "throughput" in str(refusal.value):
+        require_room(design, ("throughput",), Conditions(batch_size=fitting), 2)
+    with pytest.raises(nx.InputError, match="narrower design"):
+        require_room(nx.design("convnext-tiny", widths=(10**6,) * 4), ("latency",), SMALL)
+
+
+def test_one_value_is_no_batch_to_normalise():
+    design, alone = nx.design("resnet18"), Conditions(image_size=32, batch_size=1)
+    with pytest.raises(nx.InputError, match="batch of at least 2"):
+        bench(design, alone)
+    require_room(design, ("latency", "throughput"), alone)
+    require_room(design, ("training",), Conditions(image_size=33, batch_size=1))
+    require_room(nx.design("convnext-tiny"), ("training",), alone)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"threads": 0}, "threads is 0"),
+        ({"precision": "float64"}, "precision is 'float64'"),
+        ({"memory_format": "rows"}, "memory_format is 'rows'"),
+    ],
+)
+def test_conditions_that_are_none(wrong, said):
+    with pytest.raises(nx.InputError, match=said):
+        Conditions(**wrong)
+
+
+def test_other_libraries():
+    with pytest.raises(nx.InputError, match="did you mean 'timm'"):
+        bench("resnet18", SMALL, beside="tim")
+
+
+def test_without_timm_it_is_measured_alone(monkeypatch):
+    monkeypatch.setattr("nextify.measuring.benchmark.installed", lambda library: None)
+    assert bench("resnet18", SMALL, memory=False, training=False, effort=ONCE).beside is None
+    with pytest.raises(nx.InputError, match="timm is not installed"):
+        bench("resnet18", SMALL, beside="timm")
+
+
+def test_a_compiler_that_is_missing(monkeypatch):
+    def broken(network, **_):
+        def call(images):
+            raise torch._dynamo.exc.TorchDynamoException("no compiler found")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", broken)
+    conditions = Conditions(image_size=32, compiled=True)
+    with pytest.raises(nx.InputError, match=r"torch.compile does not work here \(no compiler"):
+        bench("convnext-mini", conditions, memory=False, effort=ONCE)
+
+
+def test_latencies_of_several_designs():
+    designs = [nx.design("convnext-mini"), nx.design("convnext-atto")]
+    found = measure_latency(designs, 32, 10, effort=Effort(rounds=3))
+    assert [one.count for one in found] == [3, 3]
+    assert all(0 < one.low <= one.median <= one.high for one in found)
+
+
+def test_torch_is_loaded_when_something_is_measured_and_not_before():
+    code = "import sys, nextify as nx; nx.fit(params='1M'); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
