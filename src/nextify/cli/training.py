@@ -152,7 +152,7 @@ def _weights(source: str | None, chosen: Design, classes: int) -> InitialWeights
     if source is None:
         return None
     weights = initial_weights(source, chosen, classes)
-    note("; ".join((str(weights.loaded), *weights.notes)))
+    note("; ".join((f"weights: {weights.loaded}", *weights.notes)))
     return weights
 
 
@@ -173,8 +173,8 @@ def _finished(folder: Path, run: Run) -> dict[str, Any] | None:
         raise InputError(f"{file} is no record; name another folder with --output") from None
     if key != run.key:
         raise InputError(
-            f"{folder} holds another run (other design, recipe, data or seed); name another "
-            "folder with --output"
+            f"{folder} holds another run (other design, recipe, weights, data or seed); name "
+            "another folder with --output"
         )
     is_whole = result is None or (folder / "network.safetensors").exists()
     return values if is_whole else None

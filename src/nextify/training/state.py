@@ -150,8 +150,8 @@ def restore(state: State, run: Run, path: Path) -> None:
     values = _read(path)
     if values.get("run") != run.key:
         raise InputError(
-            f"checkpoint {path} belongs to another run (other design, recipe, data or seed); "
-            "use the same arguments, or another folder with --output"
+            f"checkpoint {path} belongs to another run (other design, recipe, weights, data or "
+            "seed); use the same arguments, or another folder with --output"
         )
     state.network.load_state_dict(values["network"])
     state.optimizer.load_state_dict(values["optimizer"])
