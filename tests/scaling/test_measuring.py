@@ -14,9 +14,9 @@ from nextify.scaling.laws import MIXERS, Attention, amounts
 from nextify.scaling.laws.findings import agrees, reasons
 from nextify.scaling.laws.fit import exponent, local_exponents
 from nextify.scaling.laws.limits import bytes_needed, largest, require_memory
-from nextify.scaling.laws.ranges import leading_share, least_size, rounded, spaced
+from nextify.scaling.laws.ranges import larger, leading_share, least_size, rounded, spaced
 from nextify.scaling.laws.sweeps import Point, Sweep
-from nextify.scaling.measuring import Settings, measure
+from nextify.scaling.measuring import Settings, choose, measure
 from nextify.scaling.measuring.timing import time_rounds
 
 
@@ -100,7 +100,9 @@ def test_ranges_begin_where_the_leading_term_dominates(name, axis):
 
 def test_memory_is_refused_before_anything_is_made():
     limit = 1 << 30
-    with pytest.raises(InputError, match="takes 37.3. GiB, and the limit is 1.00 GiB; ") as refusal:
+    with pytest.raises(
+        InputError, match=r"takes 36\.57 GiB, and the limit is 1\.00 GiB; "
+    ) as refusal:
         require_memory("attention", Attention(), limit, tokens=70_000, width=64)
     fitting = int(str(refusal.value).split("; ")[1].split()[0].replace(",", ""))
     assert bytes_needed(Attention(), tokens=fitting, width=64) <= limit
@@ -177,3 +179,18 @@ def test_refusals(capsys, line, said):
     answer = capsys.readouterr()
     last = answer.err.strip().splitlines()[-1]
     assert answer.out == "" and last.startswith("nextify: ") and said in last
+
+
+@pytest.mark.parametrize("name", MIXERS)
+@pytest.mark.parametrize("axis", ["N", "D"])
+def test_a_search_for_sizes_always_goes_on(name, axis):
+    size = rounded(MIXERS[name], axis, 1)
+    for _ in range(8):
+        assert size < (after := larger(MIXERS[name], axis, size)) <= 4 * size
+        size = after
+
+
+@pytest.mark.parametrize(("name", "axis"), [("window-2d", "N"), ("attention", "N"), ("mlp", "D")])
+def test_sizes_are_chosen_within_the_memory(name, axis):
+    sizes = choose(name, MIXERS[name], axis, replace(QUICK, memory=8 << 20))
+    assert len(sizes) >= 3 and sizes == sorted(set(sizes))

@@ -70,6 +70,16 @@ def rounded(mixer: Mixer, axis: Axis, size: float) -> int:
     return max(1, round(size / step)) * step
 
 
+def larger(mixer: Mixer, axis: Axis, size: int) -> int:
+    """Twice a size, or what is next above it: the smallest planes cannot be doubled.
+
+    >>> from nextify.scaling.laws import mixer
+    >>> larger(mixer("window-2d"), "N", 49), larger(mixer("window"), "N", 64)
+    (196, 128)
+    """
+    return next(n for factor in (2, 3, 4) if (n := rounded(mixer, axis, factor * size)) > size)
+
+
 def step_of(mixer: Mixer, axis: Axis) -> int:
     """Sizes are multiples of this (in the plane, sides are of its root): other sizes run too, but
     would add the padding's staircase to the line."""

@@ -17,6 +17,7 @@ from nextify.scaling.laws.ranges import (
     leading_exponent,
     leading_share,
     least_size,
+    larger,
     rounded,
     spaced,
     step_of,
@@ -134,7 +135,7 @@ def choose(name: str, mixer: Mixer, axis: Axis, settings: Settings) -> list[int]
         _require(name, mixer, axis, size, settings)
         seconds = timing.best(_Case.at(mixer, axis, size, settings).call, 0.0)
         least = size if seconds < floor or size <= outside else least
-        after = rounded(mixer, axis, 2 * size)
+        after = larger(mixer, axis, size)
         enough = seconds > settings.seconds / 2 and size >= _LEAST_SPAN * least
         if enough or after > _MOST[axis] or not _fits(mixer, axis, after, settings):
             break
