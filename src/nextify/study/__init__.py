@@ -4,8 +4,11 @@
 >>> summary = execute(plan, "study.db", WorkerSetup(source="embedded"))  # doctest: +SKIP
 """
 
+from nextify.study.choice import Choice, Finalist, choose
+from nextify.study.choosing import Outcome, Phase, carry_out, phases
 from nextify.study.execute import cores, execute, gpus, resume
 from nextify.study.experiment import END_SEEDS, Frame, frame, plan_cells, plan_experiment, plan_more
+from nextify.study.finalists import Task, in_budget, plan_finals, plan_screening
 from nextify.study.forecast import Forecast, forecast, neighbours, sigma_of
 from nextify.study.pilot import Pilot, run_pilot
 from nextify.study.plan import plan_path
@@ -16,28 +19,39 @@ from nextify.study.worker import Setup, Train, WorkerSetup, train_run
 
 __all__ = [
     "END_SEEDS",
+    "Choice",
+    "Finalist",
     "Forecast",
     "Frame",
     "Interrupted",
+    "Outcome",
+    "Phase",
     "Pilot",
     "Setback",
     "Setup",
     "Snapshot",
     "Summary",
+    "Task",
     "Train",
     "WorkerSetup",
+    "carry_out",
+    "choose",
     "cores",
     "execute",
     "forecast",
     "frame",
     "gpus",
+    "in_budget",
     "live",
     "neighbours",
+    "phases",
     "plain",
     "plan_cells",
     "plan_experiment",
+    "plan_finals",
     "plan_more",
     "plan_path",
+    "plan_screening",
     "progress_on",
     "resume",
     "run_pilot",
