@@ -110,7 +110,7 @@ def _train(options: Namespace) -> int:
     dataset = _load(options)
     require_fit(chosen, dataset.image_size)
     require_fit(chosen, dataset.test_size)
-    weights = _weights(options.weights, chosen, len(dataset.classes))
+    weights = _weights(options, chosen, dataset.classes)
     run = Run(
         design=chosen,
         recipe=trained,
@@ -148,11 +148,15 @@ def _chosen(name: str | None, changes: dict[str, Any], source: str | None) -> De
     return with_fields(design_of(source), changes)
 
 
-def _weights(source: str | None, chosen: Design, classes: int) -> InitialWeights | None:
-    if source is None:
+def _weights(options: Namespace, chosen: Design, classes: tuple[str, ...]) -> InitialWeights | None:
+    if options.weights is None:
+        if options.new_head:
+            raise InputError("--new-head is for weights to start from; give --weights, or leave it "
+                             "out: without weights the head is new")  # fmt: skip
         return None
-    weights = initial_weights(source, chosen, classes)
-    note("; ".join((f"weights: {weights.loaded}", *weights.notes)))
+    weights = initial_weights(options.weights, chosen, classes, new_head=options.new_head)
+    kept = [] if weights.loaded.head_is_new else ["the head is kept: --new-head draws a new one"]
+    note("; ".join((f"weights: {weights.loaded}", *kept, *weights.notes)))
     return weights
 
 
@@ -192,9 +196,9 @@ def _carry_out(
 
     def keep_best(state: State) -> None:
         about = {"epoch": state.epoch, "curve_accuracy": state.best_accuracy}
-        save_network(state.judged, _card(run, dataset, about), folder / "best.safetensors")
+        save_network(state.judged, card_of(run, dataset, about), folder / "best.safetensors")
 
-    with _progress() as on_step:
+    with step_bar() as on_step:
         settings = Settings(
             device=device,
             workers=options.loaders,
@@ -202,20 +206,26 @@ def _carry_out(
             on_step=on_step,
             on_best=keep_best,
         )
-        record, state = _trained(run, dataset, settings, weights, folder)
+        record, state = train_in_folder(run, dataset, settings, weights, folder)
     if record.result is not None:
         about = {"accuracy": record.result.accuracy, "run": record.key, "data": run.data}
         if run.initial is not None:
             about["weights"] = run.initial.source
-        save_network(state.judged, _card(run, dataset, about), folder / "network.safetensors")
+        save_network(state.judged, card_of(run, dataset, about), folder / "network.safetensors")
     _write_record(folder / "record.json", record)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     return record
 
 
-def _trained(
+def train_in_folder(
     run: Run, dataset: Dataset, settings: Settings, weights: InitialWeights | None, folder: Path
 ) -> tuple[Record, State]:
+    """Train a run whose checkpoint is in a folder.
+
+    Raises:
+        InputError: it took more memory than there is.
+        KeyboardInterrupt: that says how to go on.
+    """
     try:
         return train_with_network(run, dataset, settings, weights)
     except KeyboardInterrupt:
@@ -243,7 +253,8 @@ def _write_record(path: Path, record: Record) -> None:
                          "the command, which goes on from the checkpoint") from error  # fmt: skip
 
 
-def _card(run: Run, dataset: Dataset, about: dict[str, Any]) -> Card:
+def card_of(run: Run, dataset: Dataset, about: dict[str, Any]) -> Card:
+    """What belongs to the weights of a run's network."""
     return Card(
         design=run.design,
         classes=dataset.classes,
@@ -255,7 +266,7 @@ def _card(run: Run, dataset: Dataset, about: dict[str, Any]) -> Card:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
+def step_bar() -> Iterator[Callable[[int, int], None] | None]:
     """A bar on standard error, where someone watches; what `Settings.on_step` takes."""
     console = Console(file=sys.stderr)
     if not console.is_terminal:
