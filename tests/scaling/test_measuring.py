@@ -186,11 +186,17 @@ def test_refusals(capsys, line, said):
 def test_a_search_for_sizes_always_goes_on(name, axis):
     size = rounded(MIXERS[name], axis, 1)
     for _ in range(8):
-        assert size < (after := larger(MIXERS[name], axis, size)) <= 4 * size
+        after = larger(MIXERS[name], axis, size)
+        assert size < after <= 4 * size
         size = after
 
 
 @pytest.mark.parametrize(("name", "axis"), [("window-2d", "N"), ("attention", "N"), ("mlp", "D")])
 def test_sizes_are_chosen_within_the_memory(name, axis):
-    sizes = choose(name, MIXERS[name], axis, replace(QUICK, memory=8 << 20))
+    sizes = choose(name, MIXERS[name], axis, replace(QUICK, memory=128 << 20))
     assert len(sizes) >= 3 and sizes == sorted(set(sizes))
+
+
+def test_a_memory_too_small_for_a_line_is_refused():
+    with pytest.raises(InputError, match=r"attention along N .* from 576, and the memory ends at"):
+        choose("attention", Attention(), "N", replace(QUICK, memory=8 << 20))

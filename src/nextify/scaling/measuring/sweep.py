@@ -14,10 +14,10 @@ from nextify.scaling.laws.limits import BYTES, bytes_needed, require_memory
 from nextify.scaling.laws.ranges import (
     at_size,
     beyond_cache,
+    larger,
     leading_exponent,
     leading_share,
     least_size,
-    larger,
     rounded,
     spaced,
     step_of,
@@ -30,6 +30,7 @@ from nextify.training.machine import keep_freed_memory
 
 _SPAN = 16  # largest size over smallest
 _LEAST_SPAN = 4
+_FEWEST = 3  # points of a line
 _FLOOR = 10  # times the overhead that the shortest call must take
 _MOST = {"N": 1 << 20, "D": 1 << 12}  # the search ends here
 
@@ -125,24 +126,31 @@ def choose(name: str, mixer: Mixer, axis: Axis, settings: Settings) -> list[int]
     Along N they are also beyond the processor's cache, where a call takes that little there.
 
     Raises:
-        InputError: not even the smallest such size fits.
+        InputError: the memory does not hold three such sizes.
     """
-    least = least_size(mixer, axis, settings.grid(mixer), settings.width, _MOST[axis])
+    first = least_size(mixer, axis, settings.grid(mixer), settings.width, _MOST[axis])
     floor = _FLOOR * _overhead(mixer, axis, settings)
     outside = _beyond_cache(mixer, axis, settings)
-    size = least
+    size = fast = first  # up to `fast`, overhead has more than a tenth
     while True:
         _require(name, mixer, axis, size, settings)
         seconds = timing.best(_Case.at(mixer, axis, size, settings).call, 0.0)
-        least = size if seconds < floor or size <= outside else least
+        fast = size if seconds < floor else fast
+        if size < outside and seconds > settings.seconds / 4:
+            outside = 0  # too slow to get there: stay with what the cache holds
         after = larger(mixer, axis, size)
-        enough = seconds > settings.seconds / 2 and size >= _LEAST_SPAN * least
+        enough = seconds > settings.seconds / 2 and size >= _LEAST_SPAN * max(fast, outside)
         if enough or after > _MOST[axis] or not _fits(mixer, axis, after, settings):
             break
-        if seconds > settings.seconds / 4:  # too slow to go beyond the cache: stay with what is
-            outside = 0
         size = after
-    return spaced(mixer, axis, max(least, size / _SPAN), size)
+    least = min(max(fast, outside), size / _LEAST_SPAN)
+    sizes = spaced(mixer, axis, max(first, least, size / _SPAN), size)
+    if len(sizes) < _FEWEST:
+        raise InputError(
+            f"{name} along {axis} has its leading term dominate from {first:,}, and the memory "
+            f"ends at {size:,}; give more --memory, or --sizes of your own"
+        )
+    return sizes
 
 
 def _beyond_cache(mixer: Mixer, axis: Axis, settings: Settings) -> int:
