@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from nextify.attribution import Grid
 from nextify.designs import RECIPES, Recipe
-from nextify.report.content import Content
+from nextify.records import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +51,20 @@ class Environment:
     values: Mapping[str, str]
 
 
-def troubles(content: Content) -> list[Trouble]:
+def troubles(plan: Plan, grid: Grid) -> list[Trouble]:
     """Runs without a score, in the plan's order."""
     return [
         Trouble(step, cell.name, seed, run.outcome, run.message)
-        for step, (cell, runs) in enumerate(zip(content.plan.cells, content.runs, strict=True))
-        for seed, run in zip(content.plan.all_seeds, runs, strict=True)
+        for step, (cell, runs) in enumerate(zip(plan.cells, grid, strict=True))
+        for seed, run in zip(plan.all_seeds, runs, strict=True)
         if run and run.outcome != "finished"
     ]
 
 
-def recipes(content: Content) -> list[UsedRecipe]:
+def recipes(plan: Plan) -> list[UsedRecipe]:
     """Each recipe once, in the order of the steps."""
     used: dict[tuple[str, Recipe], list[int]] = {}
-    for step, cell in enumerate(content.plan.cells):
+    for step, cell in enumerate(plan.cells):
         used.setdefault((cell.recipe_name, cell.recipe), []).append(step)
     return [
         UsedRecipe(name, _ranges(steps), _settings(name, recipe))
@@ -96,10 +97,10 @@ def _ranges(steps: list[int]) -> str:
     return ", ".join(str(p[0]) if len(p) == 1 else f"{p[0]}–{p[-1]}" for p in parts)
 
 
-def environments(content: Content) -> list[Environment]:
+def environments(grid: Grid) -> list[Environment]:
     """Each environment once, the most used first."""
     found: dict[str, list[Mapping[str, Any]]] = {}
-    for runs in content.runs:
+    for runs in grid:
         for run in runs:
             if run and run.environment:
                 key = json.dumps(run.environment, sort_keys=True, default=str)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from string import ascii_lowercase
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from nextify.report import details, numbers, words
 from nextify.report.content import Content
@@ -19,29 +19,33 @@ def page(content: Content, drawings: Mapping[str, Drawing], now: str | None) -> 
         now: a date to print; None for no date.
     """
     notes = [row for row in content.rows if row.paper_note]
-    return _template().render(
-        content=content,
-        plan=content.plan,
-        rows=content.rows,
-        figures={name: drawing.inline for name, drawing in drawings.items()},
-        now=now,
-        words=words,
-        n=numbers,
-        notes=notes,
-        note_marks={row.step: mark for row, mark in zip(notes, ascii_lowercase, strict=False)},
-        troubles=details.troubles(content),
-        recipes=details.recipes(content),
-        environments=details.environments(content),
+    return (
+        templates()
+        .get_template("report.html")
+        .render(
+            content=content,
+            plan=content.plan,
+            rows=content.rows,
+            figures={name: drawing.inline for name, drawing in drawings.items()},
+            now=now,
+            words=words,
+            n=numbers,
+            notes=notes,
+            note_marks={row.step: mark for row, mark in zip(notes, ascii_lowercase, strict=False)},
+            troubles=details.troubles(content.plan, content.runs),
+            recipes=details.recipes(content.plan),
+            environments=details.environments(content.runs),
+        )
     )
 
 
 @cache
-def _template() -> Template:
-    environment = Environment(
+def templates() -> Environment:
+    """The templates of all pages."""
+    return Environment(
         loader=PackageLoader("nextify.report"),
         autoescape=True,  # names and messages come from outside
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html")

@@ -57,9 +57,9 @@ def report_json(content: Content, now: str | None) -> str:
         },
         "noise": _noise(content),
         "steps": [_record(row, content) for row in content.rows],
-        "without_score": [asdict(each) for each in details.troubles(content)],
-        "recipes": [asdict(each) for each in details.recipes(content)],
-        "environments": [asdict(each) for each in details.environments(content)],
+        "without_score": [asdict(each) for each in details.troubles(content.plan, content.runs)],
+        "recipes": [asdict(each) for each in details.recipes(content.plan)],
+        "environments": [asdict(each) for each in details.environments(content.runs)],
     }
     return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n"
 

@@ -6,11 +6,14 @@ from os import PathLike
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from nextify.attribution import Score
 from nextify.errors import InputError
 from nextify.records import Plan, Record, Store
 from nextify.report.content import Content, content
 from nextify.report.cost_figure import cost_figure
 from nextify.report.curve_figure import curve_figure
+from nextify.report.factors import FactorContent, factor_content
+from nextify.report.factors.files import factor_drawings, factor_files
 from nextify.report.page import page
 from nextify.report.step_figure import step_figure
 from nextify.report.style import Drawing
@@ -25,19 +28,27 @@ class ReportFiles:
 
     Attributes:
         html: the page. csv, json: its numbers. figures: SVG, PNG and PDF files.
+        tables: further CSV files.
     """
 
     html: Path
     csv: Path
     json: Path
     figures: tuple[Path, ...]
+    tables: tuple[Path, ...] = ()
 
 
 def write_report(
-    study: Study, folder: str | PathLike[str], *, now: str | None = None
+    study: Study,
+    folder: str | PathLike[str],
+    *,
+    beside: Study | None = None,
+    metric: Score = "accuracy",
+    now: str | None = None,
 ) -> ReportFiles:
     """Write a study's page, figures and tables into a folder.
 
+    Of a study of a path: its steps. Of an experiment: what each factor contributes.
     `report.html` holds everything and asks nothing of the network. Equal records give equal
     bytes, whatever their order. Files of an earlier report are replaced, each at once.
 
@@ -47,12 +58,50 @@ def write_report(
     Args:
         study: a study file, or a plan with its records.
         folder: made if it is not there.
+        beside: a second experiment on the same factors, at equal MACs say.
+        metric: of an experiment's contributions; the page compares all three.
         now: a date to print on the page; None for no date.
 
     Raises:
-        InputError: no such study file, no run recorded yet, or the folder cannot be written.
+        InputError: no such study file, no run recorded yet, the folder cannot be written;
+            `beside` or another metric for a study of a path, or other factors in `beside`.
     """
-    shown = content(*(study if isinstance(study, tuple) else _read(study)))
+    plan, records = _given(study)
+    if plan.experiment == "path":
+        if beside is not None or metric != "accuracy":
+            raise path_has_no_factors(plan)
+        return _write_path(content(plan, records), Path(folder), now)
+    studies = [(plan, records)] + ([_given(beside)] if beside is not None else [])
+    return write_factors(factor_content(studies, metric), folder, now=now)
+
+
+def path_has_no_factors(plan: Plan) -> InputError:
+    """What to say where factors are asked of a study of a path."""
+    return InputError(
+        f"study of path {plan.name!r} trains the path's steps in one order, which tells no "
+        "factor's contribution; run an experiment on the same choices: "
+        f"nextify study {plan.name} --data {plan.data['name']} --experiment resolution-5"
+    )
+
+
+def write_factors(
+    shown: FactorContent, folder: str | PathLike[str], *, now: str | None = None
+) -> ReportFiles:
+    """Write the report of an experiment that is worked out already; see `write_report`."""
+    drawings = factor_drawings(shown)
+    figures = _figure_files(drawings)
+    place = Path(folder)
+    _write(place, {**figures, **factor_files(shown, drawings, now)})
+    return ReportFiles(
+        html=place / "report.html",
+        csv=place / "contributions.csv",
+        json=place / "report.json",
+        figures=tuple(place / name for name in figures),
+        tables=(place / "interactions.csv",),
+    )
+
+
+def _write_path(shown: Content, place: Path, now: str | None) -> ReportFiles:
     drawings = [d for d in (step_figure(shown), cost_figure(shown), curve_figure(shown)) if d]
     files = {
         **_figure_files(drawings),
@@ -60,7 +109,6 @@ def write_report(
         "report.json": report_json(shown, now).encode(),
         "report.html": _page(shown, drawings, now),
     }
-    place = Path(folder)
     _write(place, files)
     return ReportFiles(
         html=place / "report.html",
@@ -70,18 +118,16 @@ def write_report(
     )
 
 
-def write_drawings(drawings: list[Drawing], folder: str | PathLike[str]) -> tuple[Path, ...]:
-    """Write figures as SVG, PNG and PDF into a folder, which is made if it is not there.
+def _given(study: Study) -> tuple[Plan, Iterable[Record]]:
+    return study if isinstance(study, tuple) else read_study(study)
+
+
+def read_study(path: str | PathLike[str]) -> tuple[Plan, tuple[Record, ...]]:
+    """The plan and the records of a study file.
 
     Raises:
-        InputError: the folder cannot be written.
+        InputError: no such file, or no study file.
     """
-    files = _figure_files(drawings)
-    _write(Path(folder), files)
-    return tuple(Path(folder) / name for name in files)
-
-
-def _read(path: str | PathLike[str]) -> tuple[Plan, tuple[Record, ...]]:
     with Store.open(path, create=False) as store:
         return store.plan(), store.records()
 

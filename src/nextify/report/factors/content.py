@@ -1,0 +1,143 @@
+"""`FactorContent`: everything that the report of an experiment says, worked out once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import get_args
+
+from nextify.attribution import Attribution, Contribution, Grid, Score, attribute, grid
+from nextify.errors import InputError
+from nextify.records import Plan, Record
+from nextify.report.factors.costs import FactorCosts, factor_costs
+from nextify.report.factors.next_runs import NextRuns, next_runs
+from nextify.report.factors.paper import PaperColumn, paper_column
+from nextify.report.factors.units import Unit, unit
+
+Study = tuple[Plan, Iterable[Record]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class View:
+    """One study's answers.
+
+    Attributes:
+        label: what tells it from the study beside it: "as they are", "at equal MACs".
+        key: of its figures: empty, or "-2" for the second study.
+        runs: the records, cells by seeds. found: on the metric that is shown.
+        scores: on all three. costs: None where they cannot be computed.
+        paper: the paper's increments. next: what to run.
+    """
+
+    label: str
+    key: str
+    plan: Plan
+    runs: Grid
+    found: Attribution
+    scores: dict[Score, Attribution]
+    costs: FactorCosts | None
+    paper: PaperColumn | None
+    next: tuple[NextRuns, ...]
+
+    @property
+    def undecided(self) -> list[Contribution]:
+        """Factors whose interval includes zero, or that have none."""
+        return [c for c in self.found.contributions if c.answer in ("not resolved", "no interval")]
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether any contribution has one."""
+        return any(each.simultaneous for each in self.found.contributions)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FactorContent:
+    """One experiment, or two on the same factors, ready to be shown.
+
+    Attributes:
+        metric: the score that is shown in full. views: one or two.
+    """
+
+    metric: Score
+    views: tuple[View, ...]
+
+    @property
+    def unit(self) -> Unit:
+        """Of the metric's differences."""
+        return unit(self.metric)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the factors, in the path's order."""
+        return tuple(factor.name for factor in self.views[0].plan.factors)
+
+
+def factor_content(
+    studies: Iterable[Study], metric: Score = "accuracy", file: str = ""
+) -> FactorContent:
+    """Work out what a report says of one experiment, or of two on the same factors.
+
+    Args:
+        file: of the first study, for the commands that continue it.
+
+    Raises:
+        InputError: no run of a study is recorded; a study of a path; two studies on different
+            factors.
+    """
+    given = [(plan, tuple(records)) for plan, records in studies]
+    _require_same_factors([plan for plan, _ in given])
+    labels = _labels([plan for plan, _ in given])
+    views = (
+        _view(
+            plan, records, metric, label, "" if at == 0 else f"-{at + 1}", file if at == 0 else ""
+        )
+        for at, ((plan, records), label) in enumerate(zip(given, labels, strict=True))
+    )
+    return FactorContent(metric=metric, views=tuple(views))
+
+
+def _view(
+    plan: Plan, records: tuple[Record, ...], metric: Score, label: str, key: str, file: str
+) -> View:
+    scores = {score: attribute(plan, records, score) for score in get_args(Score)}
+    found = scores[metric]
+    if found.counts.missing == found.counts.planned:
+        raise InputError(
+            f"no run of study {plan.title!r} is recorded yet; run the study first"
+            + (f": {plan.command}" if plan.command else "")
+        )
+    return View(
+        label=label,
+        key=key,
+        plan=plan,
+        runs=grid(plan, records),
+        found=found,
+        scores=scores,
+        costs=factor_costs(plan),
+        paper=paper_column(plan.name, plan.factors),
+        next=next_runs(plan, found, file),
+    )
+
+
+def _require_same_factors(plans: list[Plan]) -> None:
+    first, *others = plans
+    for other in others:
+        if first.factors == other.factors:
+            continue
+        theirs = {factor.name: factor.choices for factor in other.factors}
+        ours = {factor.name: factor.choices for factor in first.factors}
+        odd = next((n for n in (*ours, *theirs) if ours.get(n) != theirs.get(n)), None)
+        what = "their order" if odd is None else f"factor {odd!r}"
+        raise InputError(
+            f"the two studies have different factors ({what} differs); give two experiments on "
+            "the same factors, one of them with --matched macs, say"
+        )
+
+
+def _labels(plans: list[Plan]) -> list[str]:
+    same = {"": "as they are", "macs": "at equal MACs", "params": "at equal parameters"}
+    labels = [same[plan.matched] for plan in plans]
+    if len(set(labels)) == len(labels):
+        return labels
+    data = [f"{label}, {plan.data['name']}" for label, plan in zip(labels, plans, strict=True)]
+    if len(set(data)) == len(data):
+        return data
+    return [f"{label}, study {at}" for at, label in enumerate(labels, start=1)]

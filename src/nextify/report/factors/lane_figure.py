@@ -1,0 +1,194 @@
+"""Several estimates of each factor, lane under lane: ways of looking, learning rates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from nextify.attribution import Interval
+from nextify.report import style as look
+from nextify.report.factors.canvas import SMALL, Sheet, key_lines, limits, shrunk
+from nextify.report.factors.content import FactorContent, View
+from nextify.report.factors.paper import PaperColumn
+from nextify.report.style import BLUE, GREY, INK, ORANGE, Drawing
+
+_TOP = 0.5
+_LANE = 0.112
+_GAP = 0.13  # between rows
+_WIDTH = 7.6
+_NAMES = 1.85
+_AXIS = 0.46
+
+GREEN = "#007A5E"  # Okabe and Ito's, darkened for print
+PURPLE = "#A0528A"
+_LOOKS: tuple[dict[str, Any], ...] = (
+    {"marker": ">", "color": GREEN},
+    {"marker": "s", "color": PURPLE},
+    {"marker": "<", "color": ORANGE},
+)
+_SHAPLEY = {"marker": "o", "color": BLUE}
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One estimate of each factor.
+
+    Attributes:
+        name: for the key. look: its marker and colour.
+        points: one a factor: value, interval, and whether it is predicted; None where unknown.
+    """
+
+    name: str
+    look: dict[str, Any]
+    points: tuple[tuple[float, Interval | None, bool] | None, ...]
+
+
+def ways_figure(content: FactorContent, view: View) -> Drawing | None:
+    """Each factor from the start, along the path, from the end, and on average over all orders."""
+    lanes = way_lanes(view)
+    if not any(lanes[at].points[row] for at in range(3) for row in range(len(content.names))):
+        return None
+    with look.style():
+        sheet = _sheet(content, lanes, view.paper)
+        sheet.head(1.98, 0.14, "What the factor adds", f"{content.unit.name}, "
+                   f"{content.unit.title}; 95 %, each by itself")  # fmt: skip
+        return look.drawn(sheet.figure, f"ways{view.key}", _told(content, lanes))
+
+
+def way_lanes(view: View) -> tuple[Lane, ...]:
+    """Added to the start, in the path's order, removed from the end, and over all orders."""
+    ways = view.found.ways
+
+    def points(which: Sequence[Any]) -> tuple[tuple[float, Interval | None, bool] | None, ...]:
+        return tuple(
+            (way.estimate.value, way.estimate.interval, way.predicted)
+            if way is not None and way.estimate.value is not None
+            else None
+            for way in which
+        )
+
+    whole = tuple(
+        (each.estimate.value, each.estimate.interval, False)
+        if each.estimate.value is not None
+        else None
+        for each in view.found.contributions
+    )
+    return (
+        Lane("alone, at the start", _LOOKS[0], points([way.added for way in ways])),
+        Lane("in the path’s order", _LOOKS[1], points([way.path for way in ways])),
+        Lane("last, at the end", _LOOKS[2], points([way.removed for way in ways])),
+        Lane("contribution, any order", _SHAPLEY, whole),
+    )
+
+
+def rate_figure(content: FactorContent, view: View) -> Drawing | None:
+    """Contributions at each learning rate; None where only one was tried."""
+    stable = view.found.rates
+    if stable is None:
+        return None
+    looks = (*_LOOKS, _SHAPLEY)
+    lanes = tuple(
+        Lane(
+            f"{at.rate:g} × the rate",
+            looks[index % len(looks)],
+            tuple(
+                None if each.value is None else (each.value, each.interval, False)
+                for each in at.estimates
+            ),
+        )
+        for index, at in enumerate(stable.rates)
+    )
+    with look.style():
+        sheet = _sheet(content, lanes, None)
+        sheet.head(1.98, 0.14, "Contribution at each learning rate",
+                   f"{content.unit.name}, {content.unit.title}; 95 %, each by itself")  # fmt: skip
+        return look.drawn(sheet.figure, f"rates{view.key}", _told(content, lanes))
+
+
+def _sheet(content: FactorContent, lanes: Sequence[Lane], paper: PaperColumn | None) -> Sheet:
+    row = _LANE * len(lanes) + _GAP
+    rows = len(content.names)
+    marks = _marks(lanes)
+    wide = 4.25 if paper else 5.5
+    under = _TOP + row * rows + _AXIS
+    sheet = Sheet(_WIDTH, under + 0.1 + 0.18 * key_lines(_WIDTH - 0.3, marks))
+    sheet.bands(_TOP, row, rows)
+    sheet.head(0.1, 0.14, "Factor", "in the path’s order")
+    for at, name in enumerate(content.names):
+        sheet.text(0.1, _TOP + (at + 0.5) * row, shrunk(name, _NAMES, 8.0))
+    axes = sheet.panel((1.98, _TOP, wide, row * rows), rows)
+    axes.set_xlabel(f"{content.unit.name} ({content.unit.better} is better)", size=SMALL,
+                    labelpad=1)  # fmt: skip
+    _draw(axes, content, lanes, _LANE / row)
+    if paper:
+        _paper(sheet, paper, row, rows)
+    sheet.line(_TOP)
+    sheet.key(0.2, under + 0.12, marks)
+    return sheet
+
+
+def _draw(axes: Axes, content: FactorContent, lanes: Sequence[Lane], step: float) -> None:
+    scale = content.unit.scale
+    axes.axvline(0, color=INK, lw=0.8, zorder=1)
+    values: list[float] = []
+    for at, lane in enumerate(lanes):
+        shift = step * (at - (len(lanes) - 1) / 2)
+        for row, point in enumerate(lane.points):
+            if point is None:
+                continue
+            value, interval, predicted = point
+            y, color = row + shift, lane.look["color"]
+            values.append(scale * value)
+            if interval:
+                ends = [scale * interval.low, scale * interval.high]
+                values += ends
+                axes.plot(ends, [y, y], color=color, lw=1.1, alpha=0.6,
+                          solid_capstyle="butt", zorder=2,
+                          linestyle=(0, (2, 1)) if predicted else "-")  # fmt: skip
+            axes.plot(value * scale, y, lane.look["marker"], ms=4.0, mew=0.9, mec=color,
+                      mfc="white" if predicted else color, zorder=3)  # fmt: skip
+    axes.set_xlim(limits(values))
+
+
+def _paper(sheet: Sheet, paper: PaperColumn, row: float, rows: int) -> None:
+    """The paper's increments, on their own axis: another network, other data, another scale."""
+    left = 6.5
+    sheet.head(left, 0.14, "The paper", _WHERE[paper.path])
+    axes = sheet.panel((left, _TOP, 1.0, row * rows), rows)
+    axes.axvline(0, color=INK, lw=0.8, zorder=1)
+    values = []
+    for at, each in enumerate(paper.increments):
+        if each is None:
+            continue
+        values.append(each.points)
+        if each.error is not None:
+            ends = [each.points - each.error, each.points + each.error]
+            values += ends
+            axes.plot(ends, [at, at], color=GREY, lw=1.3, solid_capstyle="butt")
+        axes.plot(each.points, at, "^", mfc="white", mec=GREY, ms=4.6, mew=1.0)
+    axes.set_xlim(limits(values))
+    axes.set_xlabel("ImageNet top-1, points", size=SMALL, labelpad=1)
+
+
+_WHERE = {"resnet50": "ResNet-50, path", "resnet200": "ResNet-200, path"}
+
+
+def _marks(lanes: Sequence[Lane]) -> list[tuple[dict[str, Any], str]]:
+    marks = [({**lane.look, "ms": 4.6}, lane.name) for lane in lanes]
+    if any(point and point[2] for lane in lanes for point in lane.points):
+        hollow = {"marker": "D", "mfc": "white", "mec": GREY, "ms": 4.2, "mew": 0.9}
+        marks.append((hollow, "hollow: predicted, no run there"))
+    return marks
+
+
+def _told(content: FactorContent, lanes: Sequence[Lane]) -> str:
+    parts = []
+    for row, name in enumerate(content.names):
+        told = [
+            f"{lane.name} {content.unit.signed(point[0])}"
+            for lane in lanes
+            if (point := lane.points[row])
+        ]
+        parts.append(f"{name}: {', '.join(told) or 'unknown'}")
+    return f"Estimates in {content.unit.name} of {content.unit.title}. {'; '.join(parts)}."

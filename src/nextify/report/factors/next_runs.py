@@ -1,0 +1,204 @@
+"""What to run next: commands that settle what these runs leave open, with their number of runs."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nextify.attribution import Attribution, Contribution, fraction, full, with_ends
+from nextify.records import Plan
+from nextify.report.numbers import listed, plural
+
+_SCREENS = ("leave-one-out", "add-one-in", "resolution-4")
+_LIVE = range(2, 6)  # factors of which all subsets are few
+_MOST_FULL = 8  # factors
+_SURE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class NextRuns:
+    """A command and why.
+
+    Attributes:
+        why: in a sentence. command: empty where the study's own is not known.
+        runs: new ones; those that are recorded are kept.
+    """
+
+    why: str
+    command: str
+    runs: int
+
+
+def next_runs(plan: Plan, found: Attribution, file: str = "") -> tuple[NextRuns, ...]:
+    """What would settle the undecided factors, the most useful first; empty if nothing is open.
+
+    Args:
+        file: of the study, to be named in the commands that continue it; empty for its usual
+            place.
+    """
+    asked = _Advice(plan, found, {"--file": file} if file else {})
+    return tuple(
+        one
+        for one in (
+            asked.finish(),
+            asked.sharper_plan(),
+            asked.second_seed(),
+            *asked.more_seeds(),
+            asked.all_subsets(),
+            asked.live_factors(),
+        )
+        if one
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Advice:
+    plan: Plan
+    found: Attribution
+    file: Mapping[str, str]
+
+    def finish(self) -> NextRuns | None:
+        missing = self.found.counts.missing
+        if not missing:
+            return None
+        why = f"Finish the study: {plural(missing, 'planned run')} not recorded yet."
+        return self._next(why, {}, missing)
+
+    def sharper_plan(self) -> NextRuns | None:
+        """From a screen to resolution V."""
+        if self.plan.experiment not in _SCREENS or len(self.plan.factors) < 3:
+            return None
+        why = (
+            "Tell contributions from two-factor interactions, and these from each other: "
+            "resolution V, which keeps the runs that it shares with this plan."
+        )
+        if self.plan.matched:
+            why = why.replace(", which keeps the runs that it shares with this plan", "")
+        levels = fraction(len(self.plan.factors), 5).levels
+        seeds = max(2, len(self.plan.seeds))
+        return self._next(
+            why,
+            {"--experiment": "resolution-5", "--seeds": str(seeds)},
+            self._new(levels.tolist(), seeds),
+        )
+
+    def second_seed(self) -> NextRuns | None:
+        if len(self.plan.seeds) > 1 or self.plan.experiment in _SCREENS:
+            return None
+        why = "Measure the noise instead of guessing it: a second seed for every cell."
+        return self._seeds(2, why)
+
+    def more_seeds(self) -> list[NextRuns]:
+        """For the cheapest undecided factor, and for all that can be settled."""
+        needed = [
+            (each.needed.seeds, each)
+            for each in self.found.contributions
+            if each.needed and each.needed.seeds > len(self.plan.seeds)
+        ]
+        if not needed or self.plan.experiment == "augmented":
+            return []
+        numbers = sorted({seeds for seeds, _ in needed})
+        wanted = sorted({numbers[0], numbers[-1]})
+        return [self._seeds(seeds, self._why(seeds, needed)) for seeds in wanted]
+
+    def _why(self, seeds: int, needed: Sequence[tuple[int, Contribution]]) -> str:
+        names = [each.name for least, each in needed if least <= seeds]
+        return (
+            f"See {listed(names)} with 80 % probability, if "
+            f"{'it is' if len(names) == 1 else 'they are'} as large as measured: {seeds} seeds a "
+            "cell."
+        )
+
+    def all_subsets(self) -> NextRuns | None:
+        """Where the two-factor model is seen to fail."""
+        gap, lack = self.found.gap, self.found.lack_of_fit
+        fails = bool(
+            gap and not gap.by_construction and gap.estimate.interval
+            and gap.estimate.interval.excludes_zero
+        ) or bool(lack and lack.p < _SURE)  # fmt: skip
+        count = len(self.plan.factors)
+        if not fails or count > _MOST_FULL or self.plan.experiment in ("full", *_SCREENS):
+            return None
+        why = (
+            f"Interactions of three or more factors are there: all {1 << count} subsets give exact "
+            "Shapley values."
+        )
+        seeds = len(self.plan.seeds)
+        return self._next(
+            why, {"--experiment": "full"}, self._new(full(count).levels.tolist(), seeds)
+        )
+
+    def live_factors(self) -> NextRuns | None:
+        """All subsets of the few factors that do something."""
+        live = self._live()
+        if len(live) not in _LIVE or len(live) == len(self.plan.factors):
+            return None
+        kept = [factor for factor in self.plan.factors if factor.name in live]
+        text = ",".join(f"{factor.name.replace(',', '')}={'+'.join(factor.choices)}"
+                        for factor in kept)  # fmt: skip
+        seeds = max(4, len(self.plan.seeds))
+        why = (
+            f"Look closely at the {len(live)} factors that do something, in all subsets; the others "
+            "stay as at the start."
+        )
+        runs = (1 << len(live)) * seeds * self._rates() + self._end_runs()
+        change = {"--experiment": "full", "--factors": text, "--seeds": str(seeds)}
+        name = f"runs/{self.plan.name}-{self.plan.data['name']}-live.study"
+        return NextRuns(why, _changed(self.plan.command, {**change, "--file": name}), runs)
+
+    def _live(self) -> set[str]:
+        live = {each.name for each in self.found.contributions if each.answer in ("helps", "hurts")}
+        for pair in self.found.interactions:
+            if pair.found and not pair.aliased:
+                live |= {pair.first, pair.second}
+        return live
+
+    def _seeds(self, seeds: int, why: str) -> NextRuns:
+        added = (seeds - len(self.plan.seeds)) * len(self.plan.cells)
+        return self._next(why, {"--seeds": str(seeds)}, added)
+
+    def _next(self, why: str, change: Mapping[str, str], runs: int) -> NextRuns:
+        return NextRuns(why, _changed(self.plan.command, {**change, **self.file}), runs)
+
+    def _rates(self) -> int:
+        return len({cell.rate for cell in self.plan.cells})
+
+    def _end_runs(self) -> int:
+        return sum(len(cell.more_seeds) for cell in self.plan.cells)
+
+    def _new(self, levels: Sequence[Sequence[int]], seeds: int) -> int:
+        """Runs of these cells that the plan has not. Matched cells change with the plan."""
+        names = [factor.name for factor in self.plan.factors]
+        wanted = {
+            tuple(n for n, on in zip(names, row, strict=True) if on > 0)
+            for row in with_ends(levels).tolist()
+        }
+        total = len(wanted) * seeds * self._rates() + self._end_runs()
+        if self.plan.matched:
+            return total
+        there = sum(
+            min(seeds, len(self.plan.seeds)) + len(cell.more_seeds)
+            for cell in self.plan.cells
+            if tuple(cell.made or ()) in wanted
+        )
+        return total - there
+
+
+def _changed(command: str, options: Mapping[str, str]) -> str:
+    """A command with some options set, others kept.
+
+    >>> _changed("nextify study small --seeds 2 --matched macs", {"--seeds": "4"})
+    'nextify study small --matched macs --seeds 4'
+    """
+    if not command or not options:
+        return command
+    words = iter(shlex.split(command))
+    kept = []
+    for word in words:
+        if word in options or (word in _CELLS and "--experiment" in options):
+            next(words, None)
+        else:
+            kept.append(word)
+    return shlex.join([*kept, *(part for pair in options.items() for part in pair)])
+
+
+_CELLS = ("--fold-over", "--add-cells", "--orders", "--target")  # belong to the cells of one plan

@@ -1,0 +1,84 @@
+"""The report of an experiment as one HTML file, from a template."""
+
+from collections.abc import Mapping
+from typing import get_args
+
+from nextify.attribution import Contribution, Interaction, Score
+from nextify.attribution.experiment import BETTER
+from nextify.report import details, numbers
+from nextify.report.factors import words
+from nextify.report.factors.content import FactorContent, View
+from nextify.report.factors.interaction_figure import tiles
+from nextify.report.factors.lane_figure import way_lanes
+from nextify.report.factors.units import unit
+from nextify.report.page import templates
+from nextify.report.style import Drawing
+
+_MOST_PAIRS = 8  # in the table, beyond those found
+
+
+def factors_page(content: FactorContent, drawings: Mapping[str, Drawing], now: str | None) -> str:
+    """The page as HTML text.
+
+    Args:
+        drawings: figures by name; any may be missing.
+        now: a date to print; None for no date.
+    """
+    return (
+        templates()
+        .get_template("factors.html")
+        .render(
+            content=content,
+            views=content.views,
+            plan=content.views[0].plan,
+            unit=content.unit,
+            figures={name: drawing.inline for name, drawing in drawings.items()},
+            now=now,
+            words=words,
+            n=numbers,
+            details=details,
+            scores=[(score, unit(score)) for score in get_args(Score)],
+            agreement=agreement,
+            lanes=way_lanes,
+            pairs=pairs_to_show,
+            letter=letter,
+        )
+    )
+
+
+def pairs_to_show(view: View) -> list[Interaction]:
+    """The interactions found, and the largest of the others; all of them if they are sums."""
+    ordered = sorted(view.found.interactions, key=_size)
+    if any(each.aliased for each in ordered):
+        return ordered
+    found = [each for each in ordered if each.found]
+    return [*found, *[each for each in ordered if not each.found][:_MOST_PAIRS]]
+
+
+def _size(each: Interaction) -> float:
+    return -abs(each.estimate.value or 0.0)
+
+
+def letter(view: View, pair: Interaction) -> str:
+    """The letter under which a sum of interactions stands in the matrix."""
+    return tiles(view.found.interactions)[frozenset((pair.first, pair.second))].letter
+
+
+def agreement(view: View, at: int) -> str:
+    """Whether the three scores agree on a factor: in the sign, and in what is decided.
+
+    `"yes"` if all three are decided alike, `"in sign"` if only their signs agree, else `"no"`.
+    """
+    each = [(score, found.contributions[at]) for score, found in view.scores.items()]
+    signs = {_sign(score, one) for score, one in each}
+    if 0 in signs:
+        return numbers.MISSING
+    answers = {one.answer for _, one in each}
+    if len(signs) > 1:
+        return "no"
+    return "yes" if len(answers) == 1 and answers <= {"helps", "hurts"} else "in sign"
+
+
+def _sign(score: Score, each: Contribution) -> int:
+    value = each.estimate.value
+    return 0 if value is None or value == 0 else (1 if value > 0 else -1) * BETTER[score]

@@ -1,0 +1,60 @@
+"""Scores as a reader wants them: accuracy in percentage points, the others as they are."""
+
+from dataclasses import dataclass
+
+from nextify.attribution import Interval, Score
+from nextify.report.numbers import signed
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """How differences of a score are shown.
+
+    Attributes:
+        scale: from the score's own units. name: of the unit. digits: after the point.
+        title: of the score. better: `"higher"` or `"lower"`.
+    """
+
+    scale: float
+    name: str
+    digits: int
+    title: str
+    better: str
+
+    def signed(self, value: float | None) -> str:
+        """A difference.
+
+        >>> unit("accuracy").signed(0.0123)
+        '+1.23'
+        """
+        return signed(self.of(value), self.digits)
+
+    def plain(self, value: float | None) -> str:
+        """A size, without a sign.
+
+        >>> unit("nll").plain(0.0123)
+        '0.012'
+        """
+        return "–" if value is None else f"{self.scale * value:.{self.digits}f}"
+
+    def span(self, interval: Interval | None) -> str:
+        """An interval of differences."""
+        if interval is None:
+            return "–"
+        return f"{self.signed(interval.low)} to {self.signed(interval.high)}"
+
+    def of(self, value: float | None) -> float | None:
+        """A difference in this unit."""
+        return None if value is None else self.scale * value
+
+
+_UNITS: dict[Score, Unit] = {
+    "accuracy": Unit(100.0, "points", 2, "test accuracy", "higher"),
+    "nll": Unit(1.0, "nats", 3, "negative log-likelihood", "lower"),
+    "logit accuracy": Unit(1.0, "log odds", 3, "logit of the test accuracy", "higher"),
+}
+
+
+def unit(score: Score) -> Unit:
+    """The unit of a score's differences."""
+    return _UNITS[score]

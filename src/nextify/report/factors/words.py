@@ -1,0 +1,379 @@
+"""What an experiment's numbers mean, in plain sentences made from them."""
+
+from nextify.attribution import Contribution, Interaction, Interval, amount
+from nextify.report.factors.content import FactorContent, View
+from nextify.report.factors.lane_figure import way_lanes
+from nextify.report.numbers import listed, percent, plural, signed, span
+
+_LEAST_SURE = 0.05
+
+_METHODS = {
+    "all subsets": (
+        "All subsets of the factors ran: the contributions are exact Shapley values, what a factor "
+        "adds averaged over all orders in which the choices could be made."
+    ),
+    "sampled orders": (
+        "The contributions are Shapley values estimated from sampled orders of the choices: what a "
+        "factor adds, averaged over those orders. Intervals allow for the orders not sampled."
+    ),
+    "two-factor model": (
+        "The contributions are main effects of a two-level fraction: the mean score with a "
+        "factor’s choices made less the mean without, over all that the other factors do. They are "
+        "the Shapley values, what a factor adds averaged over all orders, where no interaction of "
+        "three or more factors matters; the gap below checks that."
+    ),
+    "main effects": (
+        "The contributions are main effects of these cells alone. The cells cannot tell them from "
+        "two-factor interactions, so a contribution may be in part an interaction’s."
+    ),
+    "none": "These runs tell no factor’s contribution from the others.",
+}
+
+
+def headline(content: FactorContent) -> list[str]:
+    """One or two sentences for each study."""
+    many = len(content.views) > 1
+    return [
+        (f"Networks {view.label}: " if many else "") + _headline(content, view)
+        for view in content.views
+    ]
+
+
+def _headline(content: FactorContent, view: View) -> str:
+    parts = []
+    for answer in ("helps", "hurts"):
+        names = [
+            f"{each.name} ({content.unit.signed(each.estimate.value)})"
+            for each in view.found.contributions
+            if each.answer == answer
+        ]
+        if names:
+            verb = answer if len(names) == 1 else {"helps": "help", "hurts": "hurt"}[answer]
+            parts.append(f"{listed(names)} {verb}")
+    of = f"in {content.unit.name} of {content.unit.title}"
+    text = f"{'; '.join(parts)}; {of}. " if parts else ""
+    unresolved = [c.name for c in view.found.contributions if c.answer == "not resolved"]
+    if unresolved:
+        effect = "no effect of" if parts else "No effect of"
+        text += f"{'Of the others, ' if parts else ''}{effect} {listed(unresolved)} can be told "
+        text += "from zero."
+    if not view.has_intervals:
+        text += "No factor’s contribution has an interval yet; nothing is decided."
+    return text.strip()
+
+
+def progress(view: View) -> str:
+    """How much of the plan is recorded, and what became of it."""
+    counts = view.found.counts
+    recorded = counts.planned - counts.missing
+    if counts.missing:
+        text = f"{recorded} of {plural(counts.planned, 'run')} recorded so far"
+    else:
+        text = f"All {plural(counts.planned, 'run')} recorded"
+    trouble = [
+        f"{number} {what}"
+        for number, what in ((counts.diverged, "diverged"), (counts.failed, "failed"))
+        if number
+    ]
+    return f"{text}; {listed(trouble)}." if trouble else f"{text}."
+
+
+def method(view: View) -> str:
+    """What a contribution is here."""
+    return _METHODS[view.found.method]
+
+
+def adds_up(content: FactorContent, view: View) -> str:
+    """The end-cell gap: whether the contributions' sum is what the end gained on the start."""
+    gap, unit = view.found.gap, content.unit
+    if gap is None:
+        return (
+            "Not known: an end cell (no factor made, all made) has no score yet, or a contribution "
+            "is not known."
+        )
+    known = [e.estimate.value for e in view.found.contributions if e.estimate.value is not None]
+    text = (
+        f"All factors together were measured to add {unit.signed(gap.total.value)} {unit.name}"
+        f"{_within(content, gap.total.interval)}; the contributions sum to "
+        f"{unit.signed(sum(known))}."
+    )
+    if gap.by_construction:
+        return f"{text} The gap is {gap.verdict}."
+    return (
+        f"{text} Gap: {unit.signed(gap.estimate.value)}"
+        f"{_within(content, gap.estimate.interval)}. {sentence(gap.verdict)}"
+    )
+
+
+def _within(content: FactorContent, interval: Interval | None) -> str:
+    if interval is None:
+        return ""
+    return f" (95 % interval {content.unit.span(interval)})"
+
+
+def sentence(text: str) -> str:
+    """First letter large, a full stop.
+
+    >>> sentence("one run a cell")
+    'One run a cell.'
+    """
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+
+
+def order(content: FactorContent, view: View) -> str:
+    """How much a factor's credit depends on where it stands."""
+    lanes = way_lanes(view)
+    spreads = []
+    turned = []
+    for row, name in enumerate(content.names):
+        points = [point for lane in lanes if (point := lane.points[row])]
+        if len(points) < 2:
+            continue
+        values = [point[0] for point in points]
+        spreads.append((max(values) - min(values), name, min(values), max(values)))
+        clear = [i for _, i, _ in points if i and i.excludes_zero]
+        if any(i.low > 0 for i in clear) and any(i.high < 0 for i in clear):
+            turned.append(name)
+    if not spreads:
+        return "These runs do not tell it."
+    _, name, low, high = max(spreads)
+    text = (
+        f"The credit of {name} depends most on its place: from {content.unit.signed(low)} to "
+        f"{content.unit.signed(high)} {content.unit.name}. "
+    )
+    if turned:
+        return text + f"By the place alone, {listed(turned)} would be said to help or to hurt."
+    return text + "No factor is clearly above zero from one place and clearly below from another."
+
+
+def interactions(content: FactorContent, view: View) -> str:
+    """Which interactions were found."""
+    every = view.found.interactions
+    if not every:
+        return "These cells cannot tell any two-factor interaction."
+    if all(each.q is None for each in every):
+        return "Without intervals no interaction can be tested."
+    found = [each for each in every if each.found]
+    what = "sums of interactions" if all(each.aliased for each in every) else "interactions"
+    if not found:
+        return f"None of {len(every)} {what} can be told from zero (5 % false discoveries)."
+    told = [f"{_pair(each)} ({content.unit.signed(each.estimate.value)})" for each in found]
+    text = f"Of {len(every)} {what}, found at 5 % false discoveries: {listed(told)}. "
+    doubtful = [_pair(each) for each in found if each.heredity == 0 and not each.aliased]
+    if doubtful:
+        text += (
+            f"{sentence(listed(doubtful))} Neither factor shows an effect of its own there, so "
+            "doubt it. "
+        )
+    return text + (
+        "A positive one says that the two gain more together than each alone; a negative one, "
+        "that one makes the other less needed."
+        if content.unit.better == "higher"
+        else "Less is better here: a negative one says that the two gain more together."
+    )
+
+
+def _pair(each: Interaction) -> str:
+    others = [f"{'+' if sign > 0 else '−'} {a} × {b}" for a, b, sign in each.aliased]
+    return " ".join([f"{each.first} × {each.second}", *others])
+
+
+def group(each: Interaction) -> str:
+    """A pair, or the signed sum of pairs that the cells cannot tell apart."""
+    return _pair(each)
+
+
+def noise(content: FactorContent, view: View) -> str:
+    """The spread between runs behind the intervals."""
+    of = view.found.noise
+    if of.sd is None:
+        return "Unknown: no cell has two runs that differ. Run the study with a second seed."
+    source = {
+        "pure error": "from runs that repeat a cell with another seed",
+        "residual": "from what the two-factor model leaves over",
+        "Lenth": "by Lenth’s pseudo standard error, from the smaller effects",
+        "none": "",
+    }[of.source]
+    text = (
+        f"From run to run the score varies with a standard deviation of "
+        f"{content.unit.plain(of.sd)} {content.unit.name} ({source}, {of.df:.0f} degrees of "
+        "freedom). "
+    )
+    if of.critical is not None:
+        text += f"An interval for all factors together reaches {of.critical:.2f} standard errors. "
+    between = of.seed_correlation_interval
+    if of.seed_correlation is not None and between:
+        text += (
+            f"Scores of two cells with the same seed correlate by {signed(of.seed_correlation)} "
+            f"(95 % interval {span(between.low, between.high)}). "
+        )
+    return text.strip()
+
+
+def fit(view: View) -> str:
+    """Whether the two-factor model fits all cells."""
+    found = view.found.lack_of_fit
+    if found is None:
+        return "Not testable: that takes repeated runs and more cells than effects."
+    clear = "does not fit" if found.p < _LEAST_SURE else "is not seen to fail"
+    return (
+        f"The model of main effects and two-factor interactions {clear}: "
+        f"F({found.df_lack}, {found.df_pure}) = {found.f:.2f}, p = {found.p:.2g}."
+    )
+
+
+def coverage(view: View) -> str:
+    """Which population an interval covers."""
+    text = (
+        "New seeds: the same cells trained again on the same training images and tested on the same "
+        "test images; 95 times in 100 all factors’ intervals hold at once. "
+    )
+    if any(each.wide for each in view.found.contributions):
+        text += "“New images too” allows, besides, for another test set of the same kind. "
+    return text + "Neither speaks of other training images, data, sizes or recipes."
+
+
+def costs(content: FactorContent) -> str:
+    """What the columns of costs are."""
+    first = content.views[0].costs
+    if first is None:
+        return "Costs: the designs of all subsets cannot be rebuilt from this study’s plan."
+    text = (
+        f"Parameters, MACs and memory: what a factor adds, averaged over all orders, exactly: all "
+        f"{first.subsets:,} designs were counted. MACs are multiply-accumulates for one image; "
+        "memory is the float32 activations that training keeps for one image."
+    )
+    for view in content.views:
+        what = {"macs": "MACs", "params": "parameters", "": ""}[view.plan.matched]
+        if what:
+            text += (
+                f" In the study {view.label} widths were rescaled so that all networks cost the "
+                f"same: {what} are equal by construction."
+            )
+    return text
+
+
+def stability(view: View) -> str:
+    """Whether the factors keep their order at other learning rates."""
+    found = view.found.rates
+    if found is None:
+        return ""
+    told = [
+        f"{each.low:g} and {each.high:g} × the rate: {signed(each.kendall)}" for each in found.ranks
+    ]
+    text = f"Kendall’s rank correlation of the contributions, {'; '.join(told)}. " if told else ""
+    names = [each.name for each in view.found.contributions]
+    changed = [
+        name
+        for name, interval in zip(names, found.together, strict=True)
+        if interval and interval.excludes_zero
+    ]
+    if changed:
+        return text + (
+            f"From the lowest to the highest rate the contribution of {listed(changed)} changes."
+        )
+    return text + "No contribution is seen to change from the lowest to the highest rate."
+
+
+def failures(view: View) -> str:
+    """Divergence by choice, in a sentence where there is none."""
+    if not view.found.counts.diverged:
+        return "No recorded run diverged."
+    clear = [each.name for each in view.found.failures if each.p is not None and each.p < 0.05]
+    if not clear:
+        return "No factor’s choices clearly change how often runs diverge."
+    return f"Runs diverge more or less often with {listed(clear)} (Fisher’s exact test, p < 0.05)."
+
+
+def needed(each: Contribution, view: View) -> str:
+    """What it would take to see an undecided effect as large as measured."""
+    if each.answer != "not resolved":
+        return ""
+    if each.needed is None:
+        return "an effect as small as measured would take more than 200 seeds a cell"
+    if each.needed.seeds <= len(view.plan.seeds):
+        return "an effect as large as measured should have been seen more often than not"
+    return (
+        f"{each.needed.seeds} seeds a cell ({each.needed.runs:,} runs) would likely show one as "
+        "large as measured"
+    )
+
+
+def resolution(content: FactorContent, view: View) -> str:
+    """The size of effect that these runs can show."""
+    halves = [
+        (each.simultaneous.high - each.simultaneous.low) / 2
+        for each in view.found.contributions
+        if each.simultaneous
+    ]
+    if not halves:
+        return ""
+    return (
+        f"With {plural(view.found.counts.finished, 'run')} a contribution had to reach "
+        f"{amount(max(halves), content.metric)} to be told from zero. Halving that takes four "
+        "times as many runs."
+    )
+
+
+def nothing_next(view: View) -> str:
+    """Where no command is left to give."""
+    if view.undecided:
+        return (
+            "The undecided factors would take more runs than is sensible: whatever they do is "
+            "smaller than what their intervals leave open."
+        )
+    return "Every factor is decided on this data under this budget. Try other data or another size."
+
+
+def paper_note(view: View) -> str:
+    """Whose increments the paper's column is."""
+    if view.paper is None:
+        return ""
+    name = {"resnet50": "ResNet-50 to ConvNeXt-T", "resnet200": "ResNet-200 to ConvNeXt-B"}[
+        view.paper.path
+    ]
+    text = (
+        f"The paper (arXiv 2201.03545, {name}): increments in its one order, summed over a "
+        "factor’s choices, ImageNet-1K top-1 after 300 epochs; bars are one standard error where "
+        "the paper gives spreads. "
+    )
+    if not view.paper.own:
+        text += (
+            "This study’s path is another network, on other data, at another scale: only signs "
+            "and order can be compared. "
+        )
+    return text
+
+
+def rate(hits: int, n: int) -> str:
+    """Diverged runs of n.
+
+    >>> rate(3, 60)
+    '3 of 60 (5 %)'
+    """
+    return f"{hits} of {n} ({percent(100 * hits / n, 0)} %)" if n else "no run"
+
+
+def meaning(content: FactorContent, view: View) -> list[tuple[str, str]]:
+    """Paragraphs on what these runs can and cannot show: a heading and the text."""
+    parts = [
+        ("What a contribution is.", method(view)),
+        ("What could be found.", resolution(content, view)),
+        ("What an interval covers.", coverage(view) if view.has_intervals else ""),
+        ("Noise.", noise(content, view)),
+        ("Fit of the two-factor model.", fit(view)),
+        ("Learning rate.", stability(view)),
+        ("Diverged runs.", failures(view)),
+    ]
+    return [(head, text) for head, text in parts if text]
+
+
+def as_texts(content: FactorContent, view: View) -> dict[str, str]:
+    """Every sentence of a study by its subject."""
+    return {
+        "progress": progress(view),
+        "adds_up": adds_up(content, view),
+        "order": order(content, view),
+        "interactions": interactions(content, view),
+        **{head.rstrip("."): text for head, text in meaning(content, view)},
+    }
