@@ -101,6 +101,17 @@ def write_factors(
     )
 
 
+def write_drawings(drawings: list[Drawing], folder: str | PathLike[str]) -> tuple[Path, ...]:
+    """Write figures as SVG, PNG and PDF into a folder, which is made if it is not there.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    files = _figure_files(drawings)
+    _write(Path(folder), files)
+    return tuple(Path(folder) / name for name in files)
+
+
 def _write_path(shown: Content, place: Path, now: str | None) -> ReportFiles:
     drawings = [d for d in (step_figure(shown), cost_figure(shown), curve_figure(shown)) if d]
     files = {

@@ -28,9 +28,8 @@ class Sheet:
 
     def text(self, x: float, y: float, text: str, align: str = "left", **style: Any) -> float:
         """Write; returns where the text ends."""
-        style = {"size": 8.0, "color": INK, **style}
-        place = {"ha": align, "va": "center_baseline"}
-        written = self.axes.text(x, y, text, **place, **style)
+        style = {"size": 8.0, "color": INK, "ha": align, "va": "center_baseline", **style}
+        written = self.axes.text(x, y, text, **style)
         box = written.get_window_extent().transformed(self.axes.transData.inverted())
         return float(box.x1)
 

@@ -102,10 +102,13 @@ def _tile(
     color = _COLORS(0.5 + 0.5 * 0.92 * value / _largest(view))
     _square(sheet, corner, side, color)
     ink = "white" if sum(to_rgb(color)) < 1.35 else INK
-    text = tile.letter or content.unit.signed(value)
+    weight = "bold" if pair.found else "normal"
     size = min(7.6, side * 13.5)
-    sheet.text(*middle, text, "center", size=size, color=ink,
-               weight="bold" if pair.found else "normal")  # fmt: skip
+    lower = 0.07 if tile.letter else 0.0
+    if tile.letter:
+        sheet.text(middle[0], middle[1] - 0.09, tile.letter, "center", size=size, color=ink)
+    text = content.unit.signed(value)
+    sheet.text(middle[0], middle[1] + lower, text, "center", size=size, color=ink, weight=weight)
     if pair.found:
         inset = 0.03
         sheet.axes.add_patch(
@@ -115,7 +118,7 @@ def _tile(
 
 
 def _square(sheet: Sheet, corner: tuple[float, float], side: float, color: object) -> None:
-    sheet.axes.add_patch(Rectangle(corner, side, side, fc=color, ec=PALE, lw=0.6))  # type: ignore[arg-type]
+    sheet.axes.add_patch(Rectangle(corner, side, side, fc=color, ec=PALE, lw=0.6))
 
 
 def _key(sheet: Sheet, side: float, content: FactorContent, view: View) -> None:

@@ -153,7 +153,7 @@ def _draw(axes: Axes, content: FactorContent, lanes: Sequence[Lane], step: float
 
 def _paper(sheet: Sheet, paper: PaperColumn, row: float, rows: int) -> None:
     """The paper's increments, on their own axis: another network, other data, another scale."""
-    left = 6.5
+    left = 6.42
     sheet.head(left, 0.14, "The paper", _WHERE[paper.path])
     axes = sheet.panel((left, _TOP, 1.0, row * rows), rows)
     axes.axvline(0, color=INK, lw=0.8, zorder=1)
@@ -168,10 +168,10 @@ def _paper(sheet: Sheet, paper: PaperColumn, row: float, rows: int) -> None:
             axes.plot(ends, [at, at], color=GREY, lw=1.3, solid_capstyle="butt")
         axes.plot(each.points, at, "^", mfc="white", mec=GREY, ms=4.6, mew=1.0)
     axes.set_xlim(limits(values))
-    axes.set_xlabel("ImageNet top-1, points", size=SMALL, labelpad=1)
+    axes.set_xlabel("ImageNet, points", size=SMALL, labelpad=1)
 
 
-_WHERE = {"resnet50": "ResNet-50, path", "resnet200": "ResNet-200, path"}
+_WHERE = {"resnet50": "ResNet-50’s path", "resnet200": "ResNet-200’s path"}
 
 
 def _marks(lanes: Sequence[Lane]) -> list[tuple[dict[str, Any], str]]:

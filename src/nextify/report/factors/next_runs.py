@@ -137,8 +137,8 @@ class _Advice:
                         for factor in kept)  # fmt: skip
         seeds = max(4, len(self.plan.seeds))
         why = (
-            f"Look closely at the {len(live)} factors that do something, in all subsets; the others "
-            "stay as at the start."
+            f"Look closely at the {len(live)} factors that do something, in all subsets; the "
+            "others stay as at the start."
         )
         runs = (1 << len(live)) * seeds * self._rates() + self._end_runs()
         change = {"--experiment": "full", "--factors": text, "--seeds": str(seeds)}

@@ -225,8 +225,8 @@ def fit(view: View) -> str:
 def coverage(view: View) -> str:
     """Which population an interval covers."""
     text = (
-        "New seeds: the same cells trained again on the same training images and tested on the same "
-        "test images; 95 times in 100 all factors’ intervals hold at once. "
+        "New seeds: the same cells trained again on the same training images and tested on the "
+        "same test images; 95 times in 100 all factors’ intervals hold at once. "
     )
     if any(each.wide for each in view.found.contributions):
         text += "“New images too” allows, besides, for another test set of the same kind. "
