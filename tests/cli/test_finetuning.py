@@ -57,6 +57,19 @@ def test_fine_tuning_on_other_classes(nextify):
     assert nextify("predict", "tuned", "birds/owl/0.png").out.count("%") == 3
 
 
+def test_heads_are_kept_for_the_same_classes_only(nextify, refused):
+    own = [word if word != "birds" else "pets" for word in FINETUNE]
+    assert "the head is kept" in nextify("train", "--weights", "net", *own).err
+    other = ["kept" if word == "tuned" else word for word in own]
+    assert "the head is new" in nextify("train", "--weights", "net", *other, "--new-head").err
+    assert record("tuned")["key"] != record("kept")["key"]
+    Path("birds/wren").rename("pets/wren")
+    shutil.rmtree("pets/cat")  # two classes again, others
+    last = ["last" if word == "tuned" else word for word in own]
+    assert "the head is new" in nextify("train", "--weights", "net", *last).err
+    assert "--new-head is for weights" in refused("train", *TINY, "--new-head")
+
+
 def test_other_weights_are_another_run(nextify):
     assert nextify("train", "--weights", "net", *FINETUNE).code == 0
     entries = load_file("net/network.safetensors")

@@ -23,6 +23,7 @@ from nextify.training.state import start
 from training.conftest import SMALL, small_recipe
 
 DESIGN = design("convnext-mini", **SMALL)
+CLASSES = ("a", "b", "c", "d")
 PLAIN = {"mixup": 0.0, "cutmix": 0.0, "randaugment": 0.0, "random_erasing": 0.0}
 
 
@@ -47,14 +48,16 @@ def run_from(weights: InitialWeights, corners, seed: int = 0, **changes) -> Run:
 
 
 def test_the_fingerprint_is_of_the_tensors(trained, tmp_path):
-    first = initial_weights(trained, DESIGN, 4)
+    first = initial_weights(trained, DESIGN, CLASSES[:4])
     shuffled = dict(reversed([(name, entry.clone()) for name, entry in trained.items()]))
-    assert initial_weights(shuffled, DESIGN, 4).about == first.about
+    assert initial_weights(shuffled, DESIGN, CLASSES[:4]).about == first.about
     save_weights(loaded_network(trained), tmp_path / "weights.pth", "torchvision")
-    from_file = initial_weights(tmp_path / "weights.pth", DESIGN, 4)
+    from_file = initial_weights(tmp_path / "weights.pth", DESIGN, CLASSES[:4])
     assert from_file.about.fingerprint == first.about.fingerprint
     shuffled["stem.conv.bias"][0] += 1e-3
-    assert initial_weights(shuffled, DESIGN, 4).about.fingerprint != first.about.fingerprint
+    assert (
+        initial_weights(shuffled, DESIGN, CLASSES[:4]).about.fingerprint != first.about.fingerprint
+    )
 
 
 def loaded_network(entries: dict[str, torch.Tensor]) -> nn.Module:
@@ -65,15 +68,27 @@ def loaded_network(entries: dict[str, torch.Tensor]) -> nn.Module:
 
 def test_a_head_that_will_be_new_is_not_in_the_fingerprint(trained):
     other = {name: entry + 1 if "classifier" in name else entry for name, entry in trained.items()}
-    kept = [initial_weights(entries, DESIGN, 4) for entries in (trained, other)]
+    kept = [initial_weights(entries, DESIGN, CLASSES[:4]) for entries in (trained, other)]
     assert kept[0].about.fingerprint != kept[1].about.fingerprint
-    new = [initial_weights(entries, DESIGN, 3) for entries in (trained, other)]
+    new = [initial_weights(entries, DESIGN, CLASSES[:3]) for entries in (trained, other)]
     assert new[0].about.fingerprint == new[1].about.fingerprint
     assert all(weights.loaded.head_is_new for weights in new)
 
 
+def test_a_head_is_kept_only_for_its_own_classes(trained, tmp_path):
+    about = {"image_size": 16, "mean": (0.5,) * 3, "std": (0.2,) * 3, "about": {}}
+    for names, is_new in ((CLASSES, False), (("a", "b", "d", "c"), True), (tuple("0123"), False)):
+        card = Card(design=DESIGN, classes=names, **about)  # numbers: nobody knows the names
+        save_network(loaded_network(trained), card, tmp_path / "network.safetensors")
+        weights = initial_weights(tmp_path, DESIGN, CLASSES)
+        assert weights.loaded.head_is_new == is_new, names
+        assert ("head.classifier.bias" in weights.entries) != is_new
+        assert initial_weights(tmp_path, DESIGN, CLASSES, new_head=True).loaded.head_is_new
+    assert not initial_weights(trained, DESIGN, CLASSES).loaded.head_is_new
+
+
 def test_keys_depend_on_the_weights_and_not_on_their_place(trained, corners):
-    weights = initial_weights(trained, DESIGN, 4)
+    weights = initial_weights(trained, DESIGN, CLASSES[:4])
     run = run_from(weights, corners)
     moved = replace(run, initial=replace(weights.about, source="elsewhere"))
     assert moved.key == run.key and moved.as_dict() != run.as_dict()
@@ -104,11 +119,11 @@ def test_recipes_that_need_weights_get_some(corners, field):
 
 
 def test_weights_that_are_not_the_runs(trained, corners):
-    weights = initial_weights(trained, DESIGN, 4)
+    weights = initial_weights(trained, DESIGN, CLASSES[:4])
     run = run_from(weights, corners)
     with pytest.raises(InputError, match=r"but random weights are given"):
         train(run, corners)
-    other = initial_weights(nx.build(DESIGN, 4, seed=8).state_dict(), DESIGN, 4)
+    other = initial_weights(nx.build(DESIGN, 4, seed=8).state_dict(), DESIGN, CLASSES[:4])
     with pytest.raises(InputError, match=r"but the weights \w{8}\.\.\. are given"):
         train(run, corners, weights=other)
     scratch = replace(run, recipe=small_recipe(), initial=None)
@@ -118,7 +133,7 @@ def test_weights_that_are_not_the_runs(trained, corners):
 
 def test_a_design_of_other_shapes_is_named(trained):
     with pytest.raises(InputError) as caught:
-        initial_weights(trained, design("convnext-mini"), 4)
+        initial_weights(trained, design("convnext-mini"), CLASSES[:4])
     assert "are of another design: depths=1,1 (not 1,3,1), widths=8,16" in str(caught.value)
     assert design_of(trained).depths == DESIGN.depths
 
@@ -129,9 +144,9 @@ def test_a_design_of_the_same_shapes_is_noted(tmp_path):
     network = nx.build(other, 2)
     card = Card(design=other, classes=("a", "b"), **about)
     save_network(network, card, tmp_path / "network.safetensors")
-    same = initial_weights(tmp_path, other, 2)
+    same = initial_weights(tmp_path, other, CLASSES[:2])
     assert same.notes == () and same.about.mean == (0.5,) * 3
-    relu = initial_weights(tmp_path, replace(other, activation="relu"), 2)
+    relu = initial_weights(tmp_path, replace(other, activation="relu"), CLASSES[:2])
     assert relu.notes == ("the weights were trained as activation=gelu (not relu)",)
     assert relu.about == same.about
     assert design_of(tmp_path) == other
@@ -141,7 +156,7 @@ def test_a_design_of_the_same_shapes_is_noted(tmp_path):
 
 
 def test_training_starts_from_the_weights_with_a_kept_head(trained, corners):
-    weights = initial_weights(trained, DESIGN, 4)
+    weights = initial_weights(trained, DESIGN, CLASSES[:4])
     state = start(run_from(weights, corners), corners, "cpu", weights)
     for name, entry in state.network.state_dict().items():
         assert torch.equal(entry, trained[name]), name
@@ -149,7 +164,7 @@ def test_training_starts_from_the_weights_with_a_kept_head(trained, corners):
 
 def test_a_new_head_is_scaled_and_drawn_by_the_runs_seed(trained, corners):
     other = {k: v for k, v in trained.items() if not k.startswith("head.classifier")}
-    weights = initial_weights(other, DESIGN, 4)
+    weights = initial_weights(other, DESIGN, CLASSES[:4])
     heads = []
     for seed in (0, 0, 1):
         state = start(run_from(weights, corners, seed), corners, "cpu", weights)
@@ -163,7 +178,7 @@ def test_a_new_head_is_scaled_and_drawn_by_the_runs_seed(trained, corners):
 
 
 def test_images_are_normalised_as_the_weights_know_them(trained, corners):
-    weights = initial_weights(trained, DESIGN, 4)
+    weights = initial_weights(trained, DESIGN, CLASSES[:4])
     assert weights.about.mean == (0.485, 0.456, 0.406)  # what weights without a word are taken for
     run = run_from(weights, corners, epochs=1)
     record, state = train_with_network(run, corners, Settings(), weights)
@@ -179,7 +194,7 @@ FROZEN = {"resnet-small": "batch norm", "convnext-mini": "layer norm"}
 def test_a_frozen_body_stays_bit_for_bit(corners, name):
     chosen = design(name, **SMALL)
     entries = nx.build(chosen, 4, seed=3).state_dict()
-    weights = initial_weights(entries, chosen, 4)
+    weights = initial_weights(entries, chosen, CLASSES[:4])
     run = replace(run_from(weights, corners, trainable="head", epochs=2, ema_decay=0.9,
                            stochastic_depth=0.5), design=chosen)  # fmt: skip
     record, state = train_with_network(run, corners, Settings(), weights)
@@ -195,7 +210,7 @@ def test_a_frozen_body_stays_bit_for_bit(corners, name):
 
 def test_no_gradient_is_computed_through_a_frozen_body(trained, corners):
     """What autograd keeps for the backward pass is as little as the head alone keeps."""
-    weights = initial_weights(trained, DESIGN, 4)
+    weights = initial_weights(trained, DESIGN, CLASSES[:4])
     state = start(run_from(weights, corners, trainable="head"), corners, "cpu", weights)
     images = torch.randn(8, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     kept: list[int] = []
@@ -214,7 +229,7 @@ def test_no_gradient_is_computed_through_a_frozen_body(trained, corners):
 
 def test_layer_decay_slows_the_first_layers(trained, corners):
     """The stem moves far less than without decay; the head about as far."""
-    weights = initial_weights(trained, DESIGN, 4)
+    weights = initial_weights(trained, DESIGN, CLASSES[:4])
     moved = {}
     for decay in (1.0, 0.1):
         run = run_from(weights, corners, epochs=1, ema_decay=0.0, layer_decay=decay)
@@ -238,7 +253,7 @@ class Stop(Exception):
 
 @pytest.mark.parametrize("changes", [{"layer_decay": 0.7}, {"trainable": "head"}])
 def test_the_same_run_gives_the_same_bits_also_after_a_stop(trained, corners, tmp_path, changes):
-    weights = initial_weights(trained, DESIGN, 4)
+    weights = initial_weights(trained, DESIGN, CLASSES[:4])
     run = run_from(weights, corners, **changes)
     whole, state = train_with_network(run, corners, Settings(), weights)
     again = train(run, corners, weights=weights)
@@ -259,10 +274,10 @@ def test_the_same_run_gives_the_same_bits_also_after_a_stop(trained, corners, tm
 
 
 def test_a_checkpoint_of_other_weights_is_refused(trained, corners, tmp_path):
-    weights = initial_weights(trained, DESIGN, 4)
+    weights = initial_weights(trained, DESIGN, CLASSES[:4])
     settings = Settings(checkpoint=tmp_path / "checkpoint.pt")
     train_with_network(run_from(weights, corners, epochs=1), corners, settings, weights)
-    other = initial_weights(nx.build(DESIGN, 4, seed=8).state_dict(), DESIGN, 4)
+    other = initial_weights(nx.build(DESIGN, 4, seed=8).state_dict(), DESIGN, CLASSES[:4])
     with pytest.raises(InputError, match="belongs to another run"):
         train_with_network(run_from(other, corners, epochs=1), corners, settings, other)
 

@@ -224,6 +224,8 @@ def _training(commands: "argparse._SubParsersAction[Command]") -> None:
     _overrides(train)
     train.add_argument("--weights", type=filled, metavar="SOURCE",
                        help="to start from: a file, a folder, or hf:OWNER/NAME")  # fmt: skip
+    train.add_argument("--new-head", action="store_true",
+                       help="draw the classifier anew in any case")  # fmt: skip
     _data(train)
     train.add_argument("--recipe", default="modern", help="by name (default: modern)")
     train.add_argument("--seed", type=whole(0, SEEDS - 1), default=0, help="default: 0")

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from torch import Tensor
 from nextify.data import Dataset
 from nextify.designs import Design, Initial, Run
 from nextify.errors import InputError
-from nextify.network import Loaded, Network, build, load_network
+from nextify.network import Card, Loaded, Network, build, load_network
 from nextify.network.files import FORMAT
 from nextify.network.weights.load import fill
 from nextify.network.weights.match import CLASSIFIER
@@ -38,26 +38,33 @@ class InitialWeights:
     notes: tuple[str, ...] = ()
 
 
-def initial_weights(source: Source, design: Design, classes: int) -> InitialWeights:
+def initial_weights(
+    source: Source, design: Design, classes: Sequence[str], *, new_head: bool = False
+) -> InitialWeights:
     """Read weights for a run to start from.
+
+    The classifier is kept only where it can be that of the run's classes: there are as many, and
+    the names that a network file of nextify has for them are the same. Otherwise it will be new.
 
     >>> from nextify import build, design
     >>> trained = build(design("convnext-mini"), classes=10).state_dict()
-    >>> weights = initial_weights(trained, design("convnext-mini"), classes=3)
+    >>> weights = initial_weights(trained, design("convnext-mini"), ("cat", "dog"))
     >>> weights.loaded.head_is_new, len(weights.about.fingerprint)
     (True, 64)
 
     Args:
         source: as `nextify.network.load_weights` takes it: a file or folder in any naming, a
             repository on the hub, a state dictionary.
-        design, classes: of the run. With another number of classes the classifier will be new.
+        design: of the run. classes: the names of its classes.
+        new_head: draw the classifier anew in any case.
 
     Raises:
         InputError: they cannot be read, or are of another design; names the fields that differ.
     """
     weights = open_weights(source)
-    network = build(design, classes, device="meta")
-    differing = _differing(weights, design)
+    network = build(design, len(classes), device="meta")
+    card = _card(weights)
+    differing = _differing(weights, card, design)
     try:
         table = recognise(weights, "auto", network.state_dict())
         loaded = fill(network, weights, table)
@@ -68,6 +75,8 @@ def initial_weights(source: Source, design: Design, classes: int) -> InitialWeig
             f"weights {weights.source} are of another design: {', '.join(differing)}; leave the "
             "design out to use theirs, or give the weights of yours"
         ) from error
+    is_new = new_head or loaded.head_is_new or _has_other_classes(card, classes)
+    loaded = replace(loaded, head_is_new=is_new)
     entries = {
         name: entry
         for name, entry in network.state_dict().items()
@@ -92,7 +101,8 @@ def design_of(source: Source) -> Design:
     """
     weights = open_weights(source)
     try:
-        return _stated(weights) or read_design(weights).design
+        card = _card(weights)
+        return read_design(weights).design if card is None else card.design
     except InputError as error:
         raise InputError(
             f"which design the weights {weights.source} are of is not known ({error}); name it, "
@@ -100,22 +110,28 @@ def design_of(source: Source) -> Design:
         ) from error
 
 
-def _stated(weights: Weights) -> Design | None:
-    """The design on the card of a network file of nextify."""
+def _card(weights: Weights) -> Card | None:
+    """The card of a network file of nextify."""
     if weights.metadata.get("format") != FORMAT or weights.path is None:
         return None
-    return load_network(weights.path)[1].design
+    return load_network(weights.path)[1]
 
 
-def _differing(weights: Weights, design: Design) -> list[str]:
+def _has_other_classes(card: Card | None, classes: Sequence[str]) -> bool:
+    """Whether weights state that their classes are others; numbers stand for unknown names."""
+    if card is None or card.classes == tuple(map(str, range(len(card.classes)))):
+        return False
+    return card.classes != tuple(classes)
+
+
+def _differing(weights: Weights, card: Card | None, design: Design) -> list[str]:
     """The fields in which a design differs from the weights' own, in words; none if that is not
     known. Shapes alone do not tell a design whole: there, what differs has to be in them."""
-    stated = _stated(weights)
     try:
-        theirs = stated or read_design(weights).design
+        theirs = read_design(weights).design if card is None else card.design
     except InputError:
         return []
-    names = [field.name for field in fields(Design)] if stated else _SHOWN_IN_SHAPES
+    names = _SHOWN_IN_SHAPES if card is None else [field.name for field in fields(Design)]
     return [
         f"{name}={_text(getattr(theirs, name))} (not {_text(getattr(design, name))})"
         for name in names
