@@ -62,6 +62,10 @@ def _run(arguments: list[str]) -> int:
             from nextify.cli import training
 
             return training.run(options)
+        case "choose":
+            from nextify.cli import choosing
+
+            return choosing.run(options)
         case "convert":
             from nextify.cli import converting
 

@@ -137,6 +137,7 @@ def make_parser() -> Parser:
     _benching(commands)
     _training(commands)
     _studying(commands)
+    _choosing(commands)
     _converting(commands)
     _scaling(commands)
     return parser
@@ -165,15 +166,9 @@ def _reading(commands: "argparse._SubParsersAction[Command]") -> None:
 
 def _fitting(commands: "argparse._SubParsersAction[Command]") -> None:
     fit = commands.add_parser("fit", help="designs that use a budget best")
-    fit.add_argument("--params", type=filled, metavar="N", help="at most so many, as 12M")
-    fit.add_argument("--macs", type=filled, metavar="N",
-                     help="multiply-accumulates, at most so many, as 2.2G")  # fmt: skip
-    fit.add_argument("--activation-memory", type=filled, metavar="BYTES",
-                     help="kept in training for one image, as 200MB or 190MiB")  # fmt: skip
+    _budgets(fit)
     fit.add_argument("--latency", type=filled, metavar="TIME",
                      help="measured here, for one image, as 20ms")  # fmt: skip
-    fit.add_argument("--like", type=filled, metavar="DESIGN",
-                     help="budgets that are not given are what this design costs")  # fmt: skip
     fit.add_argument("--base", type=filled, default="convnext-tiny", metavar="DESIGN",
                      help="all but depths and widths (default: convnext-tiny)")  # fmt: skip
     fit.add_argument("--free", type=filled, metavar="FIELD,...",
@@ -187,6 +182,16 @@ def _fitting(commands: "argparse._SubParsersAction[Command]") -> None:
     _device(fit)
     _sizes(fit)
     _json(fit)
+
+
+def _budgets(command: Command) -> None:
+    command.add_argument("--params", type=filled, metavar="N", help="at most so many, as 12M")
+    command.add_argument("--macs", type=filled, metavar="N",
+                         help="multiply-accumulates, at most so many, as 2.2G")  # fmt: skip
+    command.add_argument("--activation-memory", type=filled, metavar="BYTES",
+                         help="kept in training for one image, as 200MB or 190MiB")  # fmt: skip
+    command.add_argument("--like", type=filled, metavar="DESIGN",
+                         help="budgets that are not given are what this design costs")  # fmt: skip
 
 
 def _benching(commands: "argparse._SubParsersAction[Command]") -> None:
@@ -306,6 +311,40 @@ def _experiment(study: Command) -> None:
     study.add_argument("--sigma", type=filled, metavar="POINTS",
                        help="spread between seeds, in points, to forecast intervals")  # fmt: skip
     study.add_argument("--no-pilot", action="store_true", help="time nothing before the start")
+
+
+def _choosing(commands: "argparse._SubParsersAction[Command]") -> None:
+    choose = commands.add_parser(
+        "choose", help="the design to use on your images under your budget, and its network"
+    )
+    _overrides(choose)
+    _budgets(choose)
+    _data(choose)
+    choose.add_argument("--path", type=filled, metavar="NAME",
+                        help="whose choices are tried (default: small up to 64 pixels, else "
+                        "resnet50)")  # fmt: skip
+    choose.add_argument("--experiment", choices=EXPERIMENTS[1:], default="resolution-4",
+                        metavar="KIND", help="screening (default: resolution-4)")  # fmt: skip
+    choose.add_argument("--factors", type=filled, metavar="CHOICE+CHOICE,...",
+                        help="default: eight groups of choices; 'recipe' is one too")  # fmt: skip
+    choose.add_argument("--seeds", type=whole(1, 1000), default=2, metavar="N",
+                        help="of each network in the screening (default: 2)")  # fmt: skip
+    choose.add_argument("--finalists", type=whole(1, 100), default=4, metavar="N",
+                        help="besides the path's start and end (default: 4)")  # fmt: skip
+    choose.add_argument("--reshaped", type=whole(0, 100), default=1, metavar="N",
+                        help="of them, to try at other depths, too (default: 1)")  # fmt: skip
+    choose.add_argument("--final-seeds", type=whole(1, 1000), default=5, metavar="N",
+                        help="fresh ones, of each finalist (default: 5)")  # fmt: skip
+    choose.add_argument("--output", type=filled, metavar="DIR",
+                        help="folder (default: runs/choose-DATA-BUDGET)")  # fmt: skip
+    choose.add_argument("--workers", type=whole(1, 1024), metavar="N",
+                        help="default: one per core or GPU")  # fmt: skip
+    choose.add_argument("--precision", choices=("float32", "bfloat16"),
+                        help="default: bfloat16 on a GPU, else float32")  # fmt: skip
+    choose.add_argument("--retry-failed", action="store_true", help="run again what failed")
+    choose.add_argument("--no-pilot", action="store_true", help="time nothing before the start")
+    choose.add_argument("--plan", action="store_true", help="show the plan, and train nothing")
+    _json(choose)
 
 
 def _converting(commands: "argparse._SubParsersAction[Command]") -> None:

@@ -17,7 +17,7 @@ from nextify.attribution.surface import Surface
 from nextify.costs import totals
 from nextify.designs import Design
 from nextify.records import Cell, Plan, Record
-from nextify.study.finalists import Seen, Task, seen
+from nextify.study.finalists import Seen, Task, design_of, seen
 
 Standing = Literal["chosen", "cannot be told apart", "worse", "diverged", "failed", "no score"]
 
@@ -148,12 +148,12 @@ def _finalist(
     return Finalist(
         name=cell.name,
         changed=cell.changed,
-        design=cell.design,
+        design=design_of(cell),
         recipe=cell.recipe_name,
         params=cell.params,
         macs=cell.macs,
-        activation_memory=totals(cell.design, *task.size.values()).training_bytes,
-        use=task.use(cell.design),
+        activation_memory=totals(design_of(cell), *task.size.values()).training_bytes,
+        use=task.use(design_of(cell)),
         predicted=predicted[0] if predicted else None,
         predicted_sd=predicted[1] if predicted else None,
         runs=len(row),

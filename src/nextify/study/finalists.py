@@ -86,6 +86,12 @@ def in_budget(budgets: Mapping[str, int]) -> str:
     return f"at most {' and '.join(amounts)}"
 
 
+def design_of(cell: Cell) -> Design:
+    """The design of a cell of a path."""
+    assert isinstance(cell.design, Design)
+    return cell.design
+
+
 def plan_screening(task: Task) -> Plan:
     """The experiment whose cells are each as wide as the budget allows.
 
@@ -122,7 +128,7 @@ def _proposals(task: Task, start: Design, count: int) -> tuple[Fitted, ...]:
 def _within(task: Task, cell: Cell, design: Design | None = None) -> Cell:
     """The cell as wide as the budget allows, or with a design that is so already."""
     try:
-        filled = design or task.filled(cell.design)
+        filled = design or task.filled(design_of(cell))
     except InputError as error:
         raise InputError(f"with {cell.changed} of the path's choices made, {error}") from None
     counted = cost(filled, **task.size)
@@ -134,7 +140,7 @@ def _matched(task: Task, cells: Sequence[Cell]) -> Matched:
     names: tuple[Matched, ...] = ("macs", "params")
     for name in names:
         if set(task.budgets) == {name}:
-            least = min(task.use(cell.design)[name] for cell in cells)
+            least = min(task.use(design_of(cell))[name] for cell in cells)
             return name if least >= _EQUAL else ""
     return ""
 
@@ -263,15 +269,16 @@ def _distinct(cells: Iterable[Cell]) -> list[Cell]:
 
 def _reshaped(task: Task, cell: Cell) -> list[Cell]:
     """The cell with depths and widths that `fit` proposes, if there are any."""
-    most = _MOST_BLOCKS * sum(cell.design.depths)
+    own = design_of(cell)
+    most = _MOST_BLOCKS * sum(own.depths)
     try:
-        found = _proposals(task, cell.design, _PROPOSALS)
+        found = _proposals(task, own, _PROPOSALS)
     except InputError:  # fit does not go below 8 channels
         return []
     shapes = [
         one.design
         for one in found
-        if one.design.depths != cell.design.depths and sum(one.design.depths) <= most and one.binds
+        if one.design.depths != own.depths and sum(one.design.depths) <= most and one.binds
     ]
     return [
         replace(

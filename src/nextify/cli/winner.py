@@ -1,0 +1,141 @@
+"""Training the network that was chosen, on all images."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nextify.cli.memory import require_memory
+from nextify.cli.training import card_of, step_bar, train_in_folder
+from nextify.data import Dataset
+from nextify.data.whole import whole
+from nextify.designs import Run
+from nextify.errors import InputError
+from nextify.network import save_network
+from nextify.records import Plan, Record
+from nextify.study import Finalist
+from nextify.training import Settings, default_device, default_loaders
+
+SEEN = (
+    "all images, the test images among them: no test accuracy can be stated for this network; "
+    "'expected' is what the same design and recipe reached on test images that they had not seen, "
+    "trained on the training images alone"
+)
+
+
+def train_winner(dataset: Dataset, finals: Plan, chosen: Finalist, folder: Path) -> dict[str, Any]:
+    """Train the chosen design on training and test images together, for the recipe's number of
+    epochs, with a seed that no other run has; what came of it, as plain values.
+
+    Each image is seen as often as in the finals, so the steps, the warmup and the schedule are
+    longer in proportion to the images. An interrupted training goes on from its last whole epoch,
+    one that has ended is not done again.
+
+    Raises:
+        InputError: it does not fit the memory, or nothing can be written.
+    """
+    cell = next(each for each in finals.cells if each.name == chosen.name)
+    everything = whole(dataset)
+    run = Run(
+        design=chosen.design,
+        recipe=cell.recipe,
+        data=everything.identity(),
+        seed=max(finals.all_seeds) + 1,
+        precision=finals.precision,
+    )
+    there = _ended(folder / "winner.json", run.key)
+    if there is not None:
+        return there
+    record = _trained(run, everything, chosen, folder)
+    values = _values(run, record)
+    write_json(folder / "winner.json", values)
+    (folder / "checkpoint.pt").unlink(missing_ok=True)
+    return values
+
+
+def _trained(run: Run, dataset: Dataset, chosen: Finalist, folder: Path) -> Record:
+    device = default_device()
+    if device == "cpu":
+        require_memory(run)
+    with step_bar() as on_step:
+        settings = Settings(
+            device=device,
+            workers=default_loaders(dataset, device),
+            checkpoint=folder / "checkpoint.pt",
+            on_step=on_step,
+        )
+        record, state = train_in_folder(run, dataset, settings, None, folder)
+    if record.result is not None:
+        about = {"run": run.key, "data": run.data, "seen": SEEN, "expected": expected(chosen)}
+        save_network(state.judged, card_of(run, dataset, about), folder / "network.safetensors")
+    return record
+
+
+def expected(chosen: Finalist) -> dict[str, Any]:
+    """The accuracy that the finals found, as plain values."""
+    found = chosen.wide or chosen.interval
+    return {
+        "accuracy": chosen.mean,
+        "interval": None if found is None else [found.low, found.high],
+        "covers": "new seeds and new test images" if chosen.wide else "new seeds",
+        "runs": chosen.finished,
+    }
+
+
+def _values(run: Run, record: Record) -> dict[str, Any]:
+    """Without accuracies: they were measured on images that the network had seen."""
+    curve = record.result.curve if record.result else record.curve
+    return {
+        "key": run.key,
+        "outcome": record.outcome,
+        "message": record.message,
+        "seed": run.seed,
+        "epochs": run.recipe.epochs,
+        "images": run.data["train"],
+        "train_loss": [point.train_loss for point in curve] if record.result else [],
+        "seconds": record.measured.seconds if record.measured else None,
+        "environment": dict(record.environment),
+    }
+
+
+def _ended(file: Path, key: str) -> dict[str, Any] | None:
+    """What came of this run, if it has ended; another run's is not looked at."""
+    values = read_json(file)
+    if values is None or values.get("key") != key:
+        return None
+    has_network = (file.parent / "network.safetensors").exists()
+    return values if has_network or values.get("outcome") != "finished" else None
+
+
+def read_json(file: Path) -> dict[str, Any] | None:
+    """The object that a file holds; None if there is no such file.
+
+    Raises:
+        InputError: it cannot be read, or holds something else.
+    """
+    try:
+        values = json.loads(file.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read ({error}); move it away, or name another folder "
+                         "with --output") from None  # fmt: skip
+    if not isinstance(values, dict):
+        raise InputError(f"{file} was not made by this command; name another folder with --output")
+    return values
+
+
+def write_json(file: Path, values: dict[str, Any]) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    partial = file.with_name(f"{file.name}.partial")
+    try:
+        partial.write_text(json.dumps(values, indent=2))
+        partial.replace(file)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {file}: {error.strerror}; free space there and repeat the command, "
+            "which goes on from here"
+        ) from error
