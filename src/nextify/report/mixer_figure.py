@@ -34,8 +34,8 @@ def mixer_figure(sweeps: Sequence[Sweep]) -> Drawing:
         figure.subplots_adjust(0.19, below / height, 0.985, 1 - above / height, wspace=0.07)
         for axes, panel in zip(grid, panels, strict=True):
             _panel(axes, names, by_key, panel)
-        figure.text(0.985, 0.05 / height, "bar: formula   dot: measured, 95 % interval   diamond: more than 0.15 away",
-                    ha="right", va="bottom", size=7, color=GREY)  # fmt: skip
+        key = "bar: formula   dot: measured, 95 % interval   diamond: more than 0.15 away"
+        figure.text(0.985, 0.05 / height, key, ha="right", va="bottom", size=7, color=GREY)
         return look.drawn(figure, "mixers", _description(sweeps))
 
 

@@ -143,17 +143,6 @@ def read_study(path: str | PathLike[str]) -> tuple[Plan, tuple[Record, ...]]:
         return store.plan(), store.records()
 
 
-def write_drawings(drawings: list[Drawing], folder: str | PathLike[str]) -> tuple[Path, ...]:
-    """Write figures as SVG, PNG and PDF into a folder, which is made if it is not there.
-
-    Raises:
-        InputError: the folder cannot be written.
-    """
-    files = _figure_files(drawings)
-    _write(Path(folder), files)
-    return tuple(Path(folder) / name for name in files)
-
-
 def _page(shown: Content, drawings: list[Drawing], now: str | None) -> bytes:
     return page(shown, {drawing.name: drawing for drawing in drawings}, now).encode()
 
