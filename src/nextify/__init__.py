@@ -15,6 +15,7 @@ from nextify.fitting import fit, match_cost
 if TYPE_CHECKING:
     from nextify.measuring import Conditions, bench, measure_latency
     from nextify.network import build, load_weights, save_weights
+    from nextify.training import initial_weights, train
 
 __version__ = "0.1.0"
 __all__ = [
@@ -30,12 +31,14 @@ __all__ = [
     "cost",
     "design",
     "fit",
+    "initial_weights",
     "load_weights",
     "match_cost",
     "measure_latency",
     "path",
     "recipe",
     "save_weights",
+    "train",
 ]
 
 
@@ -49,4 +52,8 @@ def __getattr__(name: str) -> Any:
         from nextify import measuring
 
         return getattr(measuring, name)
+    if name in ("initial_weights", "train"):
+        from nextify import training
+
+        return getattr(training, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
