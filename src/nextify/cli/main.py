@@ -66,6 +66,10 @@ def _run(arguments: list[str]) -> int:
             from nextify.cli import choosing
 
             return choosing.run(options)
+        case "attribute":
+            from nextify.cli import attributing
+
+            return attributing.run(options)
         case "convert":
             from nextify.cli import converting
 

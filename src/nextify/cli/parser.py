@@ -13,6 +13,7 @@ SEEDS = 2**63  # seeds are below this
 EXPERIMENTS = (
     "path", "leave-one-out", "add-one-in", "resolution-4", "resolution-5", "full", "permutations",
 )  # fmt: skip
+METRICS = ("accuracy", "nll", "logit-accuracy")
 NAMINGS = ("nextify", "official", "timm", "torchvision")  # of weights
 MOST_PIXELS = 1 << 14  # a side; far beyond any image that a classifier sees
 
@@ -137,6 +138,7 @@ def make_parser() -> Parser:
     _benching(commands)
     _training(commands)
     _studying(commands)
+    _attributing(commands)
     _choosing(commands)
     _converting(commands)
     _scaling(commands)
@@ -287,6 +289,22 @@ def _studying(commands: "argparse._SubParsersAction[Command]") -> None:
                         help="folder (default: beside the file)")  # fmt: skip
     for command in (study, report):
         _json(command)
+
+
+def _attributing(commands: "argparse._SubParsersAction[Command]") -> None:
+    attribute = commands.add_parser(
+        "attribute", help="which choice made the difference: what an experiment's factors add"
+    )
+    attribute.add_argument("file", type=filled, help="study file of an experiment")
+    attribute.add_argument("beside", type=filled, nargs="?", metavar="FILE2",
+                           help="one on the same factors at equal cost")  # fmt: skip
+    attribute.add_argument("--metric", choices=METRICS, default="accuracy", metavar="SCORE",
+                           help=f"{', '.join(METRICS)} (default: accuracy)")  # fmt: skip
+    attribute.add_argument("--output", type=filled, metavar="DIR",
+                           help="report folder (default: beside the file)")  # fmt: skip
+    attribute.add_argument("--crosscheck", action="store_true",
+                           help="print what Optuna's fANOVA and shapiq say, too")  # fmt: skip
+    _json(attribute)
 
 
 def _experiment(study: Command) -> None:

@@ -170,7 +170,7 @@ def _costs(sheet: Sheet, layout: _Layout, content: FactorContent, under: float) 
             _cost_column(sheet, (left, end, shift), column, most, suffix, at > 0, equal)
             y = under + (0.1 if at == 0 else 0.27)
             total = None if column is None else sum(column)
-            text = "equal" if equal else _signed(total, suffix)
+            text = "equal" if equal else signed_count(total, suffix)
             sheet.text(end, y, text, "right", size=7.4, color=INK if at == 0 else GREY)
 
 
@@ -197,13 +197,15 @@ def _cost_column(
             )
             sheet.axes.add_patch(Rectangle((left + half, y - 0.05), bar, 0.1, zorder=1, **style))
             sheet.axes.plot([left + half] * 2, [y - 0.07, y + 0.07], color=GREY, lw=0.5)
-        sheet.text(end, y, _signed(value, suffix), "right", size=7.4, color=GREY if second else INK)
+        sheet.text(
+            end, y, signed_count(value, suffix), "right", size=7.4, color=GREY if second else INK
+        )
 
 
-def _signed(value: float | None, suffix: str) -> str:
+def signed_count(value: float | None, suffix: str = "") -> str:
     """A difference of counts.
 
-    >>> _signed(-12_300, ""), _signed(0.2, "B")
+    >>> signed_count(-12_300, ""), signed_count(0.2, "B")
     ('−12.3 k', '0 B')
     """
     if value is None:

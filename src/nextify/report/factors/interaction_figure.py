@@ -15,7 +15,7 @@ from nextify.report.style import BLUE, GREY, INK, ORANGE, PALE, Drawing
 _LEFT, _TOP = 1.95, 0.5
 _MOST = 0.62  # of a cell's side, inches
 _WIDTH = 7.6
-_UNDER = 1.5  # for the names under the columns
+_NAMES = 1.75  # of the names under the columns, at most
 
 _COLORS = LinearSegmentedColormap.from_list("signed", [ORANGE, "#ffffff", BLUE])
 
@@ -57,7 +57,9 @@ def interaction_figure(content: FactorContent, view: View) -> Drawing | None:
     count = len(content.names)
     side = min(_MOST, (_WIDTH - _LEFT - 0.1) / (count - 1))
     with look.style():
-        sheet = Sheet(_WIDTH, _TOP + side * (count - 1) + _UNDER)
+        under = [shrunk(name, _NAMES, 7.6) for name in content.names[:-1]]
+        room = 0.25 + 0.04 * max(map(len, under))  # slanted
+        sheet = Sheet(_WIDTH, _TOP + side * (count - 1) + room)
         sheet.head(0.1, 0.14, "Interactions", _unit_line(content))
         for row in range(1, count):
             y = _TOP + (row - 0.5) * side
@@ -69,7 +71,7 @@ def interaction_figure(content: FactorContent, view: View) -> Drawing | None:
                 _tile(sheet, corner, side, places.get(pair), content, view)
         for column in range(count - 1):
             sheet.axes.text(_LEFT + (column + 0.62) * side, _TOP + side * (count - 1) + 0.08,
-                            shrunk(content.names[column], 1.75, 7.6), rotation=40, ha="right",
+                            under[column], rotation=40, ha="right",
                             va="top", size=7.6, rotation_mode="anchor", color=INK)  # fmt: skip
         _key(sheet, side, content, view)
         return look.drawn(sheet.figure, f"interactions{view.key}", _description(content, view))

@@ -11,6 +11,7 @@ from nextify.report.numbers import listed, plural
 _SCREENS = ("leave-one-out", "add-one-in", "resolution-4")
 _LIVE = range(2, 6)  # factors of which all subsets are few
 _MOST_FULL = 8  # factors
+_MOST_TIMES = 12  # as many seeds as there are
 _SURE = 0.05
 
 
@@ -92,13 +93,17 @@ class _Advice:
         needed = [
             (each.needed.seeds, each)
             for each in self.found.contributions
-            if each.needed and each.needed.seeds > len(self.plan.seeds)
+            if each.needed and len(self.plan.seeds) < each.needed.seeds <= self._most_seeds()
         ]
         if not needed or self.plan.experiment == "augmented":
             return []
         numbers = sorted({seeds for seeds, _ in needed})
         wanted = sorted({numbers[0], numbers[-1]})
         return [self._seeds(seeds, self._why(seeds, needed)) for seeds in wanted]
+
+    def _most_seeds(self) -> int:
+        """More is no advice."""
+        return _MOST_TIMES * len(self.plan.seeds)
 
     def _why(self, seeds: int, needed: Sequence[tuple[int, Contribution]]) -> str:
         names = [each.name for least, each in needed if least <= seeds]

@@ -51,7 +51,7 @@ class Unit:
 _UNITS: dict[Score, Unit] = {
     "accuracy": Unit(100.0, "points", 2, "test accuracy", "higher"),
     "nll": Unit(1.0, "nats", 3, "negative log-likelihood", "lower"),
-    "logit accuracy": Unit(1.0, "log odds", 3, "logit of the test accuracy", "higher"),
+    "logit accuracy": Unit(1.0, "log odds", 3, "logit of test accuracy", "higher"),
 }
 
 

@@ -51,7 +51,7 @@ def _headline(content: FactorContent, view: View) -> str:
             verb = answer if len(names) == 1 else {"helps": "help", "hurts": "hurt"}[answer]
             parts.append(f"{listed(names)} {verb}")
     of = f"in {content.unit.name} of {content.unit.title}"
-    text = f"{'; '.join(parts)}; {of}. " if parts else ""
+    text = f"{sentence('; '.join(parts)).rstrip('.')}; {of}. " if parts else ""
     unresolved = [c.name for c in view.found.contributions if c.answer == "not resolved"]
     if unresolved:
         effect = "no effect of" if parts else "No effect of"
