@@ -20,7 +20,7 @@ from nextify.training import (
     train_with_network,
 )
 from nextify.training.state import start
-from training.conftest import SMALL, small_recipe
+from training.conftest import SMALL, small_recipe, small_run
 
 DESIGN = design("convnext-mini", **SMALL)
 CLASSES = ("a", "b", "c", "d")
@@ -271,6 +271,23 @@ def test_the_same_run_gives_the_same_bits_also_after_a_stop(trained, corners, tm
     assert resumed.result == whole.result
     for name, entry in state.judged.state_dict().items():
         assert torch.equal(entry, resumed_state.judged.state_dict()[name]), name
+
+
+def test_a_checkpoint_from_before_groups_had_scales_goes_on(corners, tmp_path):
+    run = small_run(corners, epochs=2)
+    whole = train(run, corners)
+    settings = Settings(checkpoint=tmp_path / "checkpoint.pt")
+
+    def stop(epoch: int, epochs: int) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        train_with_network(run, corners, replace(settings, on_epoch=stop))
+    values = torch.load(settings.checkpoint, weights_only=True)
+    for group in values["optimizer"]["param_groups"]:
+        del group["lr_scale"]
+    torch.save(values, settings.checkpoint)
+    assert train_with_network(run, corners, settings)[0].result == whole.result
 
 
 def test_a_checkpoint_of_other_weights_is_refused(trained, corners, tmp_path):
