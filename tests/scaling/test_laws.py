@@ -37,7 +37,7 @@ from nextify.scaling.mixers import build
 from .sizes import Case, cases
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(case=cases())
 def test_every_formula_is_what_is_counted(case: Case):
     found = amounts(case.mixer, batch=case.batch, tokens=case.tokens, width=case.width)
