@@ -74,7 +74,7 @@ WAYS = {
     "from scratch, as many steps": Way(SCRATCH, has_weights=False),
     f"from scratch, {LONGER} times the steps": Way(SCRATCH, LONGER, has_weights=False),
     "pre-trained, body frozen": Way(FINETUNING.changed({"trainable": "head",
-                                                        "learning_rate": 8e-3})),
+                                                        "learning_rate": 3.2e-2})),
     "pre-trained, fine-tuned": Way(FINETUNING),
 }  # fmt: skip
 BASELINES = list(WAYS)[:2]

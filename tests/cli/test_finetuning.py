@@ -48,7 +48,7 @@ def test_fine_tuning_on_other_classes(nextify):
     found = record("tuned")["run"]
     assert found["initial"]["source"] == "net" and len(found["initial"]["fingerprint"]) == 64
     assert found["design"] == record("net")["run"]["design"]
-    assert found["recipe"]["layer_decay"] == 0.8
+    assert found["recipe"]["layer_decay"] == 0.6
     assert load_file("tuned/network.safetensors")["head.classifier.bias"].shape == (3,)
     again = nextify("train", "--weights", "net/network.safetensors", *FINETUNE)
     assert "holds this run already" in again.err  # the same weights by another name

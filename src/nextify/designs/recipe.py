@@ -189,7 +189,8 @@ FINETUNE_1K = FINETUNE.changed({"layer_decay": 0.7, "stochastic_depth": 0.8})
 # For small networks and a few hundred images: see docs/finetuning.md for what was tried.
 FINETUNE_SMALL = FINETUNE.changed(
     {
-        "learning_rate": 2e-3,
+        "learning_rate": 8e-3,
+        "layer_decay": 0.6,
         "reference_batch": 20,
         "batch_size": 20,
         "epochs": 20,
