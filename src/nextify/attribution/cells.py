@@ -114,7 +114,7 @@ class Errors:
     """Standard errors of q contrasts over new seeds.
 
     Attributes:
-        values, df: (q,); `df` after Welch where each cell has its own spread.
+        values, df: (q,); `df` after Satterthwaite and Welch where each cell has its own spread.
         own: whether each cell has its own spread; otherwise one is pooled over all cells.
         shares: (q, c) with variance = shares @ cells' variances (in a cell of one run: 0).
     """
@@ -175,8 +175,12 @@ def _shares(cells: Cells, weights: Floats) -> Floats:
 def _welch(parts: Floats, df: NDArray[np.int64]) -> Floats:
     """Degrees of freedom of a sum of independent variances, (q, c) -> (q,).
 
-    Welch 1947 (Biometrika 34), the form whose error vanishes at one degree of freedom a cell,
-    where Satterthwaite's own is three times too small. Never beyond those of the pooled spread.
+    Satterthwaite's formula (1946) for cells of four runs or more. At one degree of freedom a cell
+    it is three times too small, and for those cells takes the form of Welch (1947, Biometrika 34)
+    that is unbiased there. Never beyond the degrees of freedom of the pooled spread.
     """
-    found = parts.sum(axis=1) ** 2 / np.sum(parts**2 / (df + 2), axis=1) - 2
+    few = df <= 2
+    squares = parts**2 / np.where(few, df + 2, df)
+    below = squares.sum(axis=1)
+    found = (parts.sum(axis=1) ** 2 - 2 * squares[:, few].sum(axis=1)) / below
     return np.asarray(np.clip(found, 1.0, float(df.sum())))

@@ -7,6 +7,8 @@ from scipy import stats
 
 from nextify.attribution.blocks import LEVEL, Floats
 
+_ROUNDING = 1e-10
+
 
 @dataclass(frozen=True, slots=True)
 class Lenth:
@@ -37,7 +39,7 @@ def lenth(effects: Floats) -> Lenth | None:
     if len(sizes) < 3:
         return None
     first = 1.5 * np.median(sizes)
-    if first <= 0:
+    if first <= _ROUNDING * sizes.max():
         return None
     error = float(1.5 * np.median(sizes[sizes < 2.5 * first]))
     df = len(sizes) / 3

@@ -37,7 +37,7 @@ def noise_of(cells: Cells, pairs: Model) -> tuple[Noise, Lenth | None]:
     fit = least_squares(pairs.matrix[cells.index()], cells.values)
     if fit.df >= max(_LEAST_RESIDUAL_DF, pure.df + 1) and fit.squares > _NO_SPREAD:
         return Noise("residual", float(np.sqrt(fit.squares / fit.df)), float(fit.df), cells), None
-    if pure.sd is not None:
+    if cells.df.any():  # repeated runs that are all equal say that something is wrong
         return pure, None
     _, found, scale = unreplicated_effects(cells, pairs)
     margins = lenth(found)

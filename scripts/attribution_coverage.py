@@ -1,0 +1,429 @@
+"""How often attribution's intervals hold, and what its estimators miss, where the truth is known.
+
+    python scripts/attribution_coverage.py --studies 2000 --out docs
+
+About five minutes on one core. Prints the tables of docs/attribution.md and writes
+docs/attribution-coverage.png. The plan is the default one: 8 factors, 64 cells of resolution V and
+the missing end cell, 2 seeds a cell, 4 more on both end cells; 138 runs. The unit of all effects is
+the standard deviation between runs. Every study goes through the code that `attribute` uses.
+"""
+
+import argparse
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from nextify.attribution import cells_of_orders, fraction, full, sampled_orders, with_ends
+from nextify.attribution.basis import Basis, basis
+from nextify.attribution.blocks import Interval, student
+from nextify.attribution.cells import Cells, Noise, gather
+from nextify.attribution.experiment import Experiment
+from nextify.attribution.fractions import ATTRIBUTE
+from nextify.attribution.measure import contrasts, noise_of, together, wild_critical
+from nextify.attribution.model import columns, least_squares
+from nextify.attribution.precision import one_at_a_time_error
+from nextify.attribution.resample import images_part
+from nextify.attribution.shapley import exact_shapley, order_variance
+from nextify.attribution.ways import ends
+
+Floats = NDArray[np.float64]
+Levels = NDArray[np.int8]
+K = 8
+NAMES = tuple("ABCDEFGH")
+MAIN = {(0,): 0.5, (1,): 0.25, (2,): 0.1, (5,): -0.25, (6,): -0.5}
+PAIRS = {(0, 1): 0.5, (2, 3): -0.4, (5, 7): 0.2}
+TRIPLE = {(0, 1, 2): 1.0}
+
+
+def equal(levels: Levels) -> Floats:
+    """The same spread in every cell."""
+    return np.ones(len(levels))
+
+
+def unequal(levels: Levels) -> Floats:
+    """Three times the spread where A is made, twice again where B is made too."""
+    return np.where(levels[:, 0] > 0, 3.0, 1.0) * np.where((levels[:, :2] > 0).all(axis=1), 2, 1)
+
+
+def never(levels: Levels) -> Floats:
+    """No run diverges."""
+    return np.zeros(len(levels))
+
+
+def often(levels: Levels) -> Floats:
+    """One run in five diverges where C is made, one in fifty elsewhere."""
+    return np.where(levels[:, 2] > 0, 0.2, 0.02)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A truth. `betas` are coefficients of products of levels: a contribution is 2 beta."""
+
+    name: str
+    betas: Mapping[tuple[int, ...], float]
+    spread: Callable[[Levels], Floats] = equal
+    diverge: Callable[[Levels], Floats] = never
+    skewed: bool = False
+
+    def means(self, levels: Levels) -> Floats:
+        """True scores of cells."""
+        return columns(levels, tuple(self.betas)) @ np.array(list(self.betas.values()))
+
+    def main_effects(self) -> Floats:
+        """(k,) 2 beta."""
+        return np.array([2 * self.betas.get((j,), 0.0) for j in range(K)])
+
+    def shapley(self) -> Floats:
+        """(k,) from all 2^k subsets."""
+        bits = (np.arange(1 << K)[:, None] >> np.arange(K)) & 1
+        return exact_shapley(self.means((2 * bits - 1).astype(np.int8)))
+
+
+SCENARIOS = (
+    Scenario("main effects only", MAIN),
+    Scenario("two-factor interactions", {**MAIN, **PAIRS}),
+    Scenario("a three-factor interaction", {**MAIN, **PAIRS, **TRIPLE}),
+    Scenario("unequal noise (1 to 6)", {**MAIN, **PAIRS}, spread=unequal),
+    Scenario("skewed noise", {**MAIN, **PAIRS}, skewed=True),
+    Scenario("diverging runs", {**MAIN, **PAIRS}, diverge=often),
+)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Planned runs: levels (n, k), cell (n,), and the cells' levels."""
+
+    levels: Levels
+    cell: NDArray[np.int64]
+    cells: Levels
+
+    @classmethod
+    def of(cls, cells: Levels, seeds: int, more: int = 0) -> "Layout":
+        """`seeds` a cell, and `more` on the end cells."""
+        is_end = np.abs(cells.sum(axis=1)) == cells.shape[1]
+        counts = seeds + more * is_end
+        cell = np.repeat(np.arange(len(cells)), counts)
+        return cls(cells[cell], cell, cells)
+
+    def runs(self, values: Floats, correct: NDArray[np.bool_] | None = None) -> Experiment:
+        """The runs with their scores."""
+        n = len(self.cell)
+        return Experiment(
+            factors=NAMES,
+            score="nll" if correct is None else "accuracy",
+            levels=self.levels,
+            cell=self.cell,
+            seed=np.arange(n),
+            values=values,
+            rate=np.ones(n),
+            became=("finished",) * n,
+            correct=correct,
+        )
+
+
+def default_plan() -> Layout:
+    """The default plan's 138 runs."""
+    return Layout.of(with_ends(fraction(K, ATTRIBUTE).levels), seeds=2, more=4)
+
+
+@dataclass
+class Tally:
+    """What many studies of one scenario found."""
+
+    scenario: str
+    studies: int = 0
+    values: list[Floats] = field(default_factory=list)
+    errors: list[Floats] = field(default_factory=list)
+    single: list[Floats] = field(default_factory=list)
+    simultaneous: list[bool] = field(default_factory=list)
+    bootstrap: list[bool] = field(default_factory=list)
+    hc3: list[Floats] = field(default_factory=list)
+    gap: list[bool] = field(default_factory=list)
+    gap_found: list[bool] = field(default_factory=list)
+
+
+def scores(scenario: Scenario, layout: Layout, rng: np.random.Generator) -> Floats:
+    """Scores of one study; NaN for a run that diverged."""
+    n = len(layout.cell)
+    noise = rng.exponential(size=n) - 1 if scenario.skewed else rng.normal(size=n)
+    values = scenario.means(layout.levels) + scenario.spread(layout.levels) * noise
+    lost = rng.random(n) < scenario.diverge(layout.levels)
+    return np.where(lost, np.nan, values)
+
+
+def simulate(scenario: Scenario, studies: int, seed: int, draws: int = 1000) -> Tally:
+    """Studies of the default plan under one truth; coverage is of the main effects."""
+    layout, rng, tally = default_plan(), np.random.default_rng(seed), Tally(scenario.name)
+    whole = basis(NAMES, layout.cells, np.ones(len(layout.cells)))
+    truth = scenario.main_effects()
+    for at in range(studies):
+        cells = gather(layout.runs(scores(scenario, layout, rng)))
+        complete = len(cells.counts) == len(layout.cells)
+        read = whole if complete else basis(NAMES, cells.levels, cells.rate)
+        if read.method != "two-factor model" or not read.known.all():
+            continue
+        noise, _ = noise_of(cells, read.pairs)
+        found = contrasts(noise, read.weights, None)
+        every = together(noise, found, None, draws, rng)
+        assert every is not None
+        away = np.abs(found.values - truth) / found.errors
+        tally.studies += 1
+        tally.values.append(found.values)
+        tally.errors.append(found.errors)
+        tally.single.append(away <= [student(df) for df in found.df])
+        tally.simultaneous.append(bool(away.max() <= every.critical))
+        if at % 8 == 0:  # slow, and only a check
+            reach = wild_critical(noise, found, 500, rng)
+            tally.bootstrap.append(reach is not None and bool(away.max() <= reach))
+        _hc3(tally, read, cells, truth)
+        _gap(tally, scenario, read, noise, cells)
+    return tally
+
+
+def _hc3(tally: Tally, read: Basis, cells: Cells, truth: Floats) -> None:
+    fit = least_squares(read.pairs.matrix[cells.index()], cells.values)
+    at = [read.pairs.terms.index((j,)) for j in range(K)]
+    reach = stats.norm.ppf(0.975) * fit.hc3[at]
+    tally.hc3.append(np.abs(fit.coefficients[at] - truth / 2) <= reach)
+
+
+def _gap(tally: Tally, scenario: Scenario, read: Basis, noise: Noise, cells: Cells) -> None:
+    total = ends(cells)
+    if total is None:
+        return
+    weights = (total - read.weights.sum(axis=0))[None]
+    found = contrasts(noise, weights, None)
+    corners = np.array([[1] * K, [-1] * K], dtype=np.int8)
+    high, low = scenario.means(corners)
+    truth = high - low - scenario.main_effects().sum()
+    reach = student(float(found.df[0])) * found.errors[0]
+    tally.gap.append(bool(abs(found.values[0] - truth) <= reach))
+    tally.gap_found.append(bool(abs(found.values[0]) > reach))
+
+
+def inside(intervals: Iterable[Interval], truth: Floats) -> NDArray[np.bool_]:
+    """Whether each interval holds its truth."""
+    ends = np.array([(each.low, each.high) for each in intervals])
+    return (ends[:, 0] <= truth) & (truth <= ends[:, 1])
+
+
+def simulate_images(studies: int, seed: int, images: int = 400) -> dict[str, float]:
+    """New seeds and new test images: a table of right and wrong answers with a known mean.
+
+    An image is answered correctly if cell + run + image + (image's own taste for each factor) +
+    chance is above zero, all normal, so that a cell's expected accuracy is a normal integral.
+    """
+    layout, rng = default_plan(), np.random.default_rng(seed)
+    read = basis(NAMES, layout.cells, np.ones(len(layout.cells)))
+    betas = {(): 1.0, **{term: 0.4 * beta for term, beta in MAIN.items()}}
+    mean = Scenario("", betas).means
+    by_run, by_image, taste = 0.1, 1.0, 0.3
+    scale = np.sqrt(1 + by_run**2 + by_image**2 + K * taste**2)
+    truth = read.weights @ stats.norm.cdf(mean(layout.cells) / scale)
+    hits: list[tuple[float, ...]] = []
+    for _ in range(studies):
+        own = layout.levels @ (taste * rng.normal(size=(K, images)))
+        run = mean(layout.levels)[:, None] + by_run * rng.normal(size=(len(layout.cell), 1))
+        correct = run + own + by_image * rng.normal(size=images) > rng.normal(size=own.shape)
+        runs = layout.runs(correct.mean(axis=1), correct)
+        cells = gather(runs)
+        noise, _ = noise_of(cells, read.pairs)
+        part = images_part(runs, cells, read.weights)
+        assert part is not None
+        found = contrasts(noise, read.weights, part.variance)
+        every = together(noise, found, part, 500, rng)
+        assert every is not None
+        one = [found.estimate(at) for at in range(K)]
+        wide, narrow = ([getattr(each, kind) for each in one] for kind in ("wide", "interval"))
+        held = [inside(part, truth) for part in (wide, every.wide, narrow, every.narrow)]
+        hits.append((held[0].mean(), held[1].all(), held[2].mean(), held[3].all()))
+    names = ("single, wide", "simultaneous, wide", "single, narrow", "simultaneous, narrow")
+    return dict(zip(names, np.mean(hits, axis=0).tolist(), strict=True))
+
+
+def gap_power(sizes: Floats, studies: int, seed: int) -> Floats:
+    """How often the end-cell gap's interval excludes zero, by the gap's true size."""
+    found = []
+    for size in sizes:
+        truth = Scenario("", {**MAIN, **PAIRS, (0, 1, 2): float(size) / 2})
+        found.append(np.mean(simulate_gap(truth, studies, seed)))
+    return np.array(found)
+
+
+def simulate_gap(scenario: Scenario, studies: int, seed: int) -> list[bool]:
+    """Whether each study's gap excludes zero."""
+    layout, rng, tally = default_plan(), np.random.default_rng(seed), Tally(scenario.name)
+    read = basis(NAMES, layout.cells, np.ones(len(layout.cells)))
+    for _ in range(studies):
+        cells = gather(layout.runs(scores(scenario, layout, rng)))
+        noise, _ = noise_of(cells, read.pairs)
+        _gap(tally, scenario, read, noise, cells)
+    return tally.gap_found
+
+
+def estimators(scenario: Scenario, studies: int, seed: int) -> list[tuple[str, int, Floats, float]]:
+    """(name, runs, mean error of the Shapley values of A, B, C, standard deviation) of each way."""
+    rng, truth = np.random.default_rng(seed), scenario.shapley()
+    rows = []
+    for name, layout in (
+        ("fraction, 64 cells x 2 (main effects)", default_plan()),
+        ("all 256 subsets x 2", Layout.of(full(K).levels, seeds=2)),
+    ):
+        read = basis(NAMES, layout.cells, np.ones(len(layout.cells)))
+        found = [read.weights @ _cell_means(scenario, layout, rng) for _ in range(studies)]
+        rows.append(_row(name, len(layout.cell), np.array(found), truth))
+    found, runs, held = [], [], []
+    for at in range(studies // 4):
+        value, n, ok = _by_orders(scenario, rng, seed=seed + at, truth=truth)
+        found.append(value)
+        runs.append(n)
+        held.append(ok)
+    rows.append(_row("28 sampled orders x 1", round(np.mean(runs)), np.array(found), truth))
+    print(f"intervals from sampled orders (2 seeds) hold: {np.mean(held):.3f}")
+    return rows
+
+
+def _cell_means(scenario: Scenario, layout: Layout, rng: np.random.Generator) -> Floats:
+    count = np.bincount(layout.cell)
+    return scenario.means(layout.cells) + rng.normal(size=len(count)) / np.sqrt(count)
+
+
+def _row(name: str, runs: int, found: Floats, truth: Floats) -> tuple[str, int, Floats, float]:
+    return name, runs, (found - truth).mean(axis=0)[:3], float(found.std(axis=0, ddof=1).mean())
+
+
+def _by_orders(
+    scenario: Scenario, rng: np.random.Generator, seed: int, truth: Floats
+) -> tuple[Floats, int, float]:
+    orders = sampled_orders(K, 28, seed)
+    cells, _ = cells_of_orders(orders)
+    read = basis(NAMES, cells, np.ones(len(cells)), orders.tolist())
+    value = read.weights @ _cell_means(scenario, Layout.of(cells, 1), rng)
+    layout = Layout.of(cells, 2)
+    gathered = gather(layout.runs(scores(scenario, layout, rng)))
+    read = basis(NAMES, gathered.levels, gathered.rate, orders.tolist())
+    noise, _ = noise_of(gathered, read.pairs)
+    assert noise.sd is not None and read.tables is not None
+    by_orders = order_variance(
+        read.tables, read.groups, gathered.means, noise.sd**2 / gathered.counts
+    )
+    more = np.column_stack([by_orders, np.full(K, len(read.groups) - 1)])
+    found = contrasts(noise, read.weights, None, more)
+    reach = np.array([student(df) for df in found.df]) * found.errors
+    return value, len(cells), float(np.mean(np.abs(found.values - truth) <= reach))
+
+
+def efficiency(studies: int, seed: int) -> tuple[float, float]:
+    """Standard errors with 128 runs: the fraction's, and one factor at a time (126 runs)."""
+    rng = np.random.default_rng(seed)
+    cells = fraction(K, ATTRIBUTE).levels
+    weights = basis(NAMES, cells, np.ones(len(cells))).weights
+    by_fraction = (weights @ rng.normal(size=(len(cells), studies)) / np.sqrt(2)).std()
+    means = rng.normal(size=(K + 1, studies)) / np.sqrt(14)
+    return float(by_fraction), float((means[1:] - means[0]).std())
+
+
+def table(tallies: list[Tally]) -> str:
+    """Coverage and bias as a Markdown table."""
+    rows = [
+        "| truth | studies | single | simultaneous | same by wild bootstrap | single by HC3 | "
+        "gap holds | gap excludes zero | largest bias | SD / mean SE |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    truths = {scenario.name: scenario.main_effects() for scenario in SCENARIOS}
+    for tally in tallies:
+        values = np.array(tally.values)
+        bias = np.abs(values.mean(axis=0) - truths[tally.scenario]).max()
+        ratio = np.mean(values.std(axis=0, ddof=1) / np.mean(tally.errors, axis=0))
+        parts = [tally.single, tally.simultaneous, tally.bootstrap, tally.hc3, tally.gap]
+        shown = " | ".join(f"{100 * np.mean(part):.1f}" for part in parts)
+        rows.append(
+            f"| {tally.scenario} | {tally.studies} | {shown} | "
+            f"{100 * np.mean(tally.gap_found):.1f} | {bias:.3f} | {ratio:.2f} |"
+        )
+    return "\n".join(rows)
+
+
+def draw(tallies: list[Tally], sizes: Floats, power: Floats, studies: int, path: Path) -> None:
+    """The figure: coverage by truth, and the gap's power."""
+    import matplotlib.pyplot as plt
+
+    from nextify.report.style import BLUE, GREY, ORANGE, plain, style
+
+    with style():
+        figure, (left, right) = plt.subplots(
+            1, 2, figsize=(7.2, 2.9), width_ratios=[1.45, 1], layout="constrained"
+        )
+        at = np.arange(len(tallies))[::-1]
+        error = 100 * 1.96 * np.sqrt(0.95 * 0.05 / min(tally.studies for tally in tallies))
+        left.axvspan(
+            95 - error, 95 + error, color="#dde2ea", zorder=0, lw=0, label="95 % and chance"
+        )
+        left.axvline(95, color=GREY, linewidth=0.8)
+        for part, colour, mark, shift, label in (
+            ("single", BLUE, "o", 0.12, "single"),
+            ("simultaneous", ORANGE, "s", -0.12, "simultaneous, of all 8"),
+        ):
+            found = [100 * np.mean(getattr(tally, part)) for tally in tallies]
+            left.plot(found, at + shift, mark, color=colour, markersize=5, label=label)
+        left.set_yticks(at, [tally.scenario for tally in tallies])
+        left.set_xlim(90, 100)
+        left.set_ylim(-1.7, len(at) - 0.4)
+        left.set_xlabel(f"intervals that hold, % (n = {tallies[0].studies:,} studies a row)")
+        left.set_title("95 % intervals of contributions, new seeds", loc="left")
+        left.legend(
+            loc="lower center",
+            frameon=False,
+            fontsize=7,
+            ncols=3,
+            columnspacing=1.0,
+            handlelength=1.2,
+        )
+        plain(left)
+        right.plot(sizes, 100 * power, "-o", color=BLUE, markersize=3.5)
+        right.axhline(5, color=GREY, linewidth=0.8, linestyle="--")
+        right.text(sizes[-1], 7, "5 %: no such interaction", ha="right", color=GREY, fontsize=7)
+        right.set_ylim(0, 102)
+        right.set_xlabel("true end-cell gap, in SDs between runs")
+        right.set_ylabel("gap's interval excludes zero, %")
+        right.set_title(f"A three-factor interaction (n = {studies:,})", loc="left")
+        plain(right, grid="both")
+        figure.savefig(path, dpi=170, metadata={"Software": None})
+
+
+def main() -> None:
+    """Simulate, print the tables, draw the figure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--studies", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("docs"))
+    options = parser.parse_args()
+    n = options.studies
+    tallies = [simulate(s, n, options.seed + at) for at, s in enumerate(SCENARIOS)]
+    print(table(tallies))
+    print(f"\nMonte-Carlo standard error of 95 %: {100 * np.sqrt(0.95 * 0.05 / n):.2f} points")
+    print("\nnew test images, 400 of them:", simulate_images(max(200, n // 4), options.seed))
+    fraction_error, single_error = efficiency(100_000, options.seed)
+    print(
+        f"\nstandard error in SDs, 128 runs: fraction {fraction_error:.4f} (formula "
+        f"{2 / 128**0.5:.4f}), one at a time {single_error:.4f} (126 runs; formula at 128 "
+        f"{one_at_a_time_error(K, 128):.4f}): "
+        f"{(single_error / fraction_error) ** 2 * 126 / 128:.2f} times as many runs for the same"
+    )
+    print("\n| estimator | runs | mean error of phi_A, phi_B, phi_C | SD |\n|---|---|---|---|")
+    for name, runs, bias, sd in estimators(SCENARIOS[2], n, options.seed):
+        print(f"| {name} | {runs} | {', '.join(f'{b:+.3f}' for b in bias)} | {sd:.3f} |")
+    sizes = np.linspace(0, 4, 9)
+    power = gap_power(sizes, n, options.seed)
+    print(
+        "\ngap:", ", ".join(f"{s:.1f}: {100 * p:.0f} %" for s, p in zip(sizes, power, strict=True))
+    )
+    draw(tallies, sizes, power, n, options.out / "attribution-coverage.png")
+
+
+if __name__ == "__main__":
+    main()
