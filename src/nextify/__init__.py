@@ -8,7 +8,7 @@
 from typing import TYPE_CHECKING, Any
 
 from nextify.costs import Cost, cost
-from nextify.designs import Design, Path, Recipe, Run, design, path, recipe
+from nextify.designs import Design, Path, Recipe, Run, Swin, Vit, design, path, recipe
 from nextify.errors import InputError
 from nextify.fitting import fit, match_cost
 
@@ -26,6 +26,8 @@ __all__ = [
     "Path",
     "Recipe",
     "Run",
+    "Swin",
+    "Vit",
     "bench",
     "build",
     "cost",

@@ -1,4 +1,5 @@
-"""`draw`: what the choices of a design mean. The only reader of a design's fields."""
+"""`draw`: what the choices of a design mean. The only reader of a design's fields, with
+`nextify.blueprint.transformers` for those of transformers."""
 
 from functools import lru_cache
 from operator import attrgetter
@@ -19,22 +20,25 @@ from nextify.blueprint.specs import (
     ResponseNorm,
     Stage,
 )
-from nextify.designs import Design
+from nextify.blueprint.transformers import IMAGE_CHANNELS, draw_swin, draw_vit
+from nextify.designs import AnyDesign, Design, Swin, Vit
 from nextify.designs.fields import hints
 
-IMAGE_CHANNELS = 3
 # What the layers within a block do not depend on, but through the widths that they are told.
 _NOT_OF_BLOCKS = ("depths", "widths", "stem", "stem_stride", "downsampling")
 _OF_BLOCKS = tuple(name for name in hints(Design) if name not in _NOT_OF_BLOCKS)
 _block_values = attrgetter(*_OF_BLOCKS)
 
 
-def draw(design: Design, classes: int = 1000) -> Blueprint:
-    """The layers of a design.
+def draw(
+    design: AnyDesign, classes: int = 1000, image_size: int | tuple[int, int] = 224
+) -> Blueprint:
+    """The layers of a design. Those of a ViT depend on the size of its images in pixels, since it
+    has a position for each patch; all others do not.
 
-    Every bottleneck block is three convolutions: one spatial and two pointwise (1 x 1). The first
-    pointwise one goes to the inner width of the block, the second to its outer width. Choices are
-    *positions*, so that every combination of them is a network:
+    In a convolutional design every bottleneck block is three convolutions: one spatial and two
+    pointwise (1 x 1). The first pointwise one goes to the inner width of the block, the second to
+    its outer width. Choices are *positions*, so that every combination of them is a network:
 
     - **widths**: in a narrow bottleneck the inner width is `widths[stage]` and the residual
       stream has `ratio` times that; in an inverted one it is the other way round. The stem always
@@ -66,7 +70,14 @@ def draw(design: Design, classes: int = 1000) -> Blueprint:
     >>> [name for name, _ in draw(Design()).stages[0].blocks[0].branch][:3]
     ['pointwise1', 'pointwise1_norm', 'pointwise1_act']
     """
-    return draw_sized(design, design.depths, design.widths, classes)
+    match design:
+        case Design():
+            return draw_sized(design, design.depths, design.widths, classes)
+        case Vit():
+            sides = (image_size, image_size) if isinstance(image_size, int) else image_size
+            return draw_vit(design, classes, sides)
+        case Swin():
+            return draw_swin(design, classes)
 
 
 def draw_sized(

@@ -5,20 +5,63 @@ from dataclasses import replace
 
 from nextify.blueprint.draw import draw
 from nextify.blueprint.specs import Block, Blueprint, Conv, Layers, MaxPool
-from nextify.designs import Design
+from nextify.designs import AnyDesign, Design, Swin, Vit
 from nextify.errors import InputError
 
 
-def require_fit(design: Design, image_size: int | tuple[int, int]) -> None:
+def require_fit(
+    design: AnyDesign, image_size: int | tuple[int, int], built_for: int | None = None
+) -> None:
     """Check that a design can see images of a size (pixels; one side, or height and width).
+
+    Args:
+        built_for: the size of the images that a network of it is built for, where another: a ViT
+            sees no others.
 
     Raises:
         InputError: if a map would become smaller than a stride; it names the stem stride that
-            would fit, or the smallest image.
+            would fit, or the smallest image. If a ViT's patches do not divide the image, or a
+            Swin's are larger than it.
     """
     sides = (image_size,) if isinstance(image_size, int) else tuple(image_size)
     if min(sides) < 1:
         raise InputError(f"image size is {image_size}; it must be at least 1 pixel")
+    match design:
+        case Design():
+            _require_strides(design, sides)
+        case Vit():
+            _require_whole_patches(design, sides)
+            if built_for is not None and set(sides) != {built_for}:
+                raise InputError(
+                    f"a ViT has positions for the images that it is trained on, of {built_for} "
+                    f"pixels, and cannot see images of {max(sides)} pixels; give both one size"
+                )
+        case Swin():
+            _require_patch(design, sides)
+
+
+def _require_whole_patches(design: Vit, sides: tuple[int, ...]) -> None:
+    patch = design.patch_size
+    wrong = next((side for side in sides if side % patch), None)
+    if wrong is None:
+        return
+    near = max(patch, round(wrong / patch) * patch)
+    dividing = max(size for size in range(1, patch) if wrong % size == 0)
+    raise InputError(
+        f"images of {wrong} pixels are no multiple of a ViT's patch_size={patch}; use images of "
+        f"{near} pixels, or patch_size={dividing}"
+    )
+
+
+def _require_patch(design: Swin, sides: tuple[int, ...]) -> None:
+    if min(sides) < design.patch_size:
+        raise InputError(
+            f"images of {min(sides)} pixels are smaller than this Swin's "
+            f"patch_size={design.patch_size}; use larger images, or patch_size={min(sides)}"
+        )
+
+
+def _require_strides(design: Design, sides: tuple[int, ...]) -> None:
     if _fits(draw(design), min(sides)):
         return
     fitting = [s for s in (16, 4, 2, 1) if _fits(draw(replace(design, stem_stride=s)), min(sides))]

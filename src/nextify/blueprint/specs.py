@@ -98,7 +98,137 @@ class Block:
     after: "Layers" = ()
 
 
-Layer = Conv | MaxPool | Norm | Activation | LayerScale | ResponseNorm | GlobalPool | Linear | Block
+# Of transformers. A token is a position of a map; ViT's tokens lie in a line, a map of height 1.
+
+
+@dataclass(frozen=True, slots=True)
+class TokensLast:
+    """A map with the channels last: (N, C, H, W) to (N, H, W, C), in the same memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """A map's positions as a line of tokens, a learned class token before them, and a learned
+    position added to each: (N, channels, H, W) to (N, tokens, channels)."""
+
+    channels: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenNorm:
+    """Layer normalisation of each token."""
+
+    channels: int
+    eps: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLinear:
+    """A linear layer on each token."""
+
+    inputs: int
+    outputs: int
+    bias: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """softmax(Q K^T / sqrt(d)) V of each head, among all tokens: 3 x channels to channels."""
+
+    channels: int
+    heads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Padding to whole windows, the cyclic shift, and the cut into windows."""
+
+    window: int
+    shift: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAttention:
+    """Attention within windows, with a learned bias for each relative position; where they are
+    shifted, tokens that were brought together from opposite borders are masked."""
+
+    channels: int
+    heads: int
+    window: int
+    is_masked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unwindow:
+    """Back from windows to a map of (height, width)."""
+
+    height: int
+    width: int
+    is_shifted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """2 x 2 neighbours as one token, a border of zeros where a side is odd: (C, H, W) to
+    (4 C, H / 2, W / 2), rounded up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassToken:
+    """The first token alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPool:
+    """The mean over all tokens of a plane: (N, H, W, C) to (N, C, 1, 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderBlock:
+    """An encoder block of ViT, torchvision's `EncoderBlock`; `unfold` tells its layers."""
+
+    channels: int
+    heads: int
+    inner: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowBlock:
+    """A block of Swin, torchvision's `SwinTransformerBlock`; `unfold` tells its layers."""
+
+    channels: int
+    heads: int
+    ratio: float
+    window: int
+    shift: int
+
+    @property
+    def inner(self) -> int:
+        """Channels inside the MLP."""
+        return int(self.channels * self.ratio)
+
+
+@dataclass(frozen=True, slots=True)
+class PatchMerging:
+    """What leads from one stage of Swin to the next, torchvision's `PatchMerging`: half the sides,
+    twice the channels; `unfold` tells its layers."""
+
+    channels: int
+
+
+TokenLayer = (
+    TokensLast | Embedding | TokenNorm | TokenLinear | Attention | Windows | WindowAttention
+    | Unwindow | Gather | ClassToken | TokenPool
+)  # fmt: skip
+Composite = EncoderBlock | WindowBlock | PatchMerging
+"""Modules of torchvision, built whole; `nextify.blueprint.unfold` says what they are made of."""
+
+AnyBlock = Block | EncoderBlock | WindowBlock
+Layer = (
+    Conv | MaxPool | Norm | Activation | LayerScale | ResponseNorm | GlobalPool | Linear | Block
+    | TokenLayer | Composite
+)  # fmt: skip
 Layers = tuple[tuple[str, Layer], ...]
 
 
@@ -107,7 +237,7 @@ class Stage:
     """The blocks that work at one resolution, and what leads there (may be empty)."""
 
     downsample: Layers
-    blocks: tuple[Block, ...]
+    blocks: tuple[AnyBlock, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,15 @@
 
 from nextify.blueprint.specs import (
     Activation,
+    Attention,
     Block,
     Blueprint,
+    ClassToken,
+    Composite,
     Conv,
+    Embedding,
+    EncoderBlock,
+    Gather,
     GlobalPool,
     Layer,
     Layers,
@@ -12,7 +18,17 @@ from nextify.blueprint.specs import (
     Linear,
     MaxPool,
     Norm,
+    PatchMerging,
     ResponseNorm,
+    TokenLayer,
+    TokenLinear,
+    TokenNorm,
+    TokenPool,
+    TokensLast,
+    Unwindow,
+    WindowAttention,
+    WindowBlock,
+    Windows,
 )
 
 
@@ -37,10 +53,15 @@ def _lines(layers: Layers, indent: str) -> list[str]:
     while at < len(layers):
         name, layer = layers[at]
         same = at + 1
-        while isinstance(layer, Block) and same < len(layers) and layers[same][1] == layer:
+        while (
+            isinstance(layer, Block | EncoderBlock)
+            and same < len(layers)
+            and layers[same][1] == layer
+        ):
             same += 1
         times = f" to {layers[same - 1][0]}: {same - at} equal blocks" if same - at > 1 else ""
-        lines.append(f"{indent}{name}{times or ': ' + _line(layer)}")
+        line = "" if times and isinstance(layer, Block) else f": {_line(layer)}"
+        lines.append(f"{indent}{name}{times}{line}")
         if isinstance(layer, Block):
             lines.extend(_lines(layer.branch, indent + "  "))
             shortcut = " → ".join(_line(part) for _, part in layer.shortcut) or "identity"
@@ -76,3 +97,52 @@ def _line(layer: Layer) -> str:
             return f"linear {layer.inputs} → {layer.outputs}"
         case Block():
             return "block"
+        case EncoderBlock() | WindowBlock() | PatchMerging():
+            return _composite(layer)
+        case _:
+            return _token_line(layer)
+
+
+def _composite(layer: Composite) -> str:
+    match layer:
+        case EncoderBlock():
+            return (
+                f"encoder block {layer.channels}, attention of {layer.heads} heads, MLP "
+                f"{layer.channels} → {layer.inner} → {layer.channels}"
+            )
+        case WindowBlock():
+            shift = f" shifted by {layer.shift}" if layer.shift else ""
+            return (
+                f"window block {layer.channels}, attention of {layer.heads} heads in windows of "
+                f"{layer.window}x{layer.window}{shift}, MLP {layer.channels} → {layer.inner} → "
+                f"{layer.channels}"
+            )
+        case PatchMerging():
+            return f"patch merging 2x2 {layer.channels} → {2 * layer.channels}"
+
+
+def _token_line(layer: TokenLayer) -> str:
+    match layer:
+        case TokensLast():
+            return "channels last"
+        case Embedding():
+            return f"class token and positions, {layer.tokens} tokens of {layer.channels}"
+        case TokenNorm():
+            return f"layer norm {layer.channels}"
+        case TokenLinear():
+            bias = "" if layer.bias else ", no bias"
+            return f"linear {layer.inputs} → {layer.outputs}{bias}"
+        case Attention():
+            return f"attention of {layer.heads} heads"
+        case Windows():
+            return f"windows of {layer.window}x{layer.window}"
+        case WindowAttention():
+            return f"attention of {layer.heads} heads in windows"
+        case Unwindow():
+            return f"map {layer.height}x{layer.width}"
+        case Gather():
+            return "2x2 tokens as one"
+        case ClassToken():
+            return "class token"
+        case TokenPool():
+            return "mean over tokens"

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from nextify.cli.show import note, print_json, say
-from nextify.designs import FAMILIES, Design, design
-from nextify.designs.fields import read_fields
+from nextify.designs import FAMILIES, Design, design, require_convolutional
+from nextify.designs.fields import read_fields, with_fields
 from nextify.errors import InputError
 from nextify.network import convert_weights
 from nextify.network.weights import Converted
@@ -30,8 +30,9 @@ def run(options: Namespace) -> int:
 
 def _design(options: Namespace) -> Design | None:
     if options.design is not None:
+        named = require_convolutional(design(options.design), "convert")
         (fields,) = read_fields(options.overrides, Design)
-        return design(options.design, **fields)
+        return with_fields(named, fields)
     if options.overrides:
         raise InputError(f"{options.overrides[0]!r} changes a design; name it with --design")
     return None

@@ -158,7 +158,7 @@ def _reading(commands: "argparse._SubParsersAction[Command]") -> None:
     cost.add_argument("--layers", action="store_true", help="per layer, not only per stage")
     show = commands.add_parser("show", help="the layers of a design")
     _design(show)
-    _classes(show)
+    _sizes(show)
     recipe = commands.add_parser("recipe", help="a training recipe, field by field")
     recipe.add_argument("name", nargs="?", help="classic, modern, classic-small or modern-small")
     _overrides(recipe)

@@ -6,10 +6,23 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nextify.blueprint import as_text, draw
-from nextify.cli.show import print_json, print_table, say
+from nextify.blueprint import as_text, draw, require_fit
+from nextify.cli.show import note, print_json, print_table, say
 from nextify.costs import Cost, LayerCost, SectionCost, cost
-from nextify.designs import FAMILIES, RECIPES, Design, Path, Recipe, Step, design, path, recipe
+from nextify.designs import (
+    NAMED,
+    RECIPES,
+    AnyDesign,
+    Design,
+    Path,
+    Recipe,
+    Step,
+    Swin,
+    Vit,
+    design,
+    path,
+    recipe,
+)
 from nextify.designs.fields import hints, read_fields
 from nextify.errors import InputError
 
@@ -25,9 +38,9 @@ def run(options: Namespace) -> int:
     }[options.command](options)
 
 
-def design_from(name: str, overrides: list[str]) -> Design:
+def design_from(name: str, overrides: list[str]) -> AnyDesign:
     """A design from a name and `FIELD=VALUE` texts."""
-    (fields,) = read_fields(overrides, Design)
+    (fields,) = read_fields(overrides, type(design(name)))
     return design(name, **fields)
 
 
@@ -107,7 +120,11 @@ def _paper_cells(step: Step, notes: list[str]) -> list[str]:
 def _designs(options: Namespace) -> int:
     size = options.image_size or 224
     classes = 1000 if options.classes is None else options.classes
-    found = {name: (one, _cost_of(name, one, size, classes)) for name, one in FAMILIES.items()}
+    found = {
+        name: (one, counted)
+        for name, one in NAMED.items()
+        if (counted := _cost_of(name, one, size, classes)) is not None
+    }
     if options.json:
         print_json(
             [
@@ -117,17 +134,30 @@ def _designs(options: Namespace) -> int:
         )
         return 0
     rows = [
-        [name, _text(one.depths), _text(one.widths), f"{c.params:,}", f"{c.macs / 1e9:.3f}"]
+        [name, *map(_text, _stages(one)), f"{c.params:,}", f"{c.macs / 1e9:.3f}"]
         for name, (one, c) in found.items()
     ]
     print_table(["design", "depths", "widths", "params", "GMACs"], rows)
     return 0
 
 
-def _cost_of(name: str, one: Design, size: int | tuple[int, int], classes: int) -> Cost:
+def _stages(one: AnyDesign) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Blocks and channels of each stage."""
+    match one:
+        case Design() | Swin():
+            return one.depths, one.widths
+        case Vit():
+            return (one.depth,), (one.width,)
+
+
+def _cost_of(name: str, one: AnyDesign, size: int | tuple[int, int], classes: int) -> Cost | None:
+    """None, with a note, for a ViT whose patches do not divide the images."""
     try:
         return cost(one, size, classes)
     except InputError as error:
+        if isinstance(one, Vit):
+            note(f"{name} is left out: {error}")
+            return None
         raise InputError(f"{name}: {error} (see `nextify cost {name}`)") from None
 
 
@@ -149,8 +179,8 @@ def _print_cost(name: str, counted: Cost, parts: Sequence[LayerCost | SectionCos
     height, width = counted.image_size
     say(f"{name}: {height}x{width} pixels, {counted.classes} classes\n")
     print_table(head, [*rows, ["total", "", *_amounts(counted, counted)]])
-    say("\nMACs: multiply-accumulates of convolutions and linear layers for one image; FLOPs, two")
-    say(f"for each, are {counted.flops / 1e6:,.2f} M.")
+    say("\nMACs: multiply-accumulates of convolutions, linear layers and attention for one image;")
+    say(f"FLOPs, two for each, are {counted.flops / 1e6:,.2f} M.")
     say("training: activations that the backward pass keeps for one image. inference: the peak of")
     say(
         "activations alive at once. moved: inputs, weights and outputs of all layers. All bytes are"
@@ -183,7 +213,11 @@ def _bar(share: float) -> str:
 
 def _show(options: Namespace) -> int:
     classes = 1000 if options.classes is None else options.classes
-    blueprint = draw(design_from(options.design, options.overrides), classes)
+    chosen = design_from(options.design, options.overrides)
+    size = options.image_size or 224
+    if isinstance(chosen, Vit):
+        require_fit(chosen, size)
+    blueprint = draw(chosen, classes, size)
     if options.json:
         print_json(asdict(blueprint))
     else:

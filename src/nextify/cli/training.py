@@ -35,7 +35,7 @@ from nextify.data import (
 )
 from nextify.data.augment import evaluation_view
 from nextify.data.dataset import ImageFiles, Images
-from nextify.designs import Design, Precision, Recipe, Run, design, recipe
+from nextify.designs import AnyDesign, Design, Precision, Recipe, Run, design, recipe
 from nextify.designs.fields import read_fields, with_fields
 from nextify.designs.run import require_weights
 from nextify.errors import InputError, unknown
@@ -102,14 +102,15 @@ def _load(
 
 def _train(options: Namespace) -> int:
     name, overrides = _name_and_overrides(options)
-    design_fields, recipe_fields = read_fields(overrides, Design, Recipe)
+    kind = Design if name is None else type(design(name))
+    design_fields, recipe_fields = read_fields(overrides, kind, Recipe)
     trained = recipe(options.recipe).changed(recipe_fields)
     require_weights(trained, options.weights)
     chosen = _chosen(name, design_fields, options.weights)
     device = device_from(options)
     dataset = _load(options)
     require_fit(chosen, dataset.image_size)
-    require_fit(chosen, dataset.test_size)
+    require_fit(chosen, dataset.test_size, dataset.image_size)
     weights = _weights(options, chosen, dataset.classes)
     run = Run(
         design=chosen,
@@ -139,7 +140,7 @@ def _name_and_overrides(options: Namespace) -> tuple[str | None, list[str]]:
     return options.design, options.overrides
 
 
-def _chosen(name: str | None, changes: dict[str, Any], source: str | None) -> Design:
+def _chosen(name: str | None, changes: dict[str, Any], source: str | None) -> AnyDesign:
     if name is not None:
         return design(name, **changes)
     if source is None:
@@ -148,7 +149,9 @@ def _chosen(name: str | None, changes: dict[str, Any], source: str | None) -> De
     return with_fields(design_of(source), changes)
 
 
-def _weights(options: Namespace, chosen: Design, classes: tuple[str, ...]) -> InitialWeights | None:
+def _weights(
+    options: Namespace, chosen: AnyDesign, classes: tuple[str, ...]
+) -> InitialWeights | None:
     if options.weights is None:
         if options.new_head:
             raise InputError("--new-head is for weights to start from; give --weights, or leave it "

@@ -1,16 +1,16 @@
 """Counting: what a blueprint costs, by arithmetic alone.
 
-A MAC is one multiply-accumulate of a convolution or a linear layer; norms, activations, biases
-and pooling are not counted, as in the papers. FLOPs are twice the MACs. What the bytes of
+A MAC is one multiply-accumulate of a convolution, a linear layer or attention; norms, activations,
+biases and pooling are not counted, as in the papers. FLOPs are twice the MACs. What the bytes of
 activations count is said in `nextify.costs.walk`.
 """
 
 from dataclasses import dataclass
 
 from nextify.blueprint import Blueprint, draw, require_fit
-from nextify.costs.layer import Shape
+from nextify.costs.facts import Shape
 from nextify.costs.walk import Map, walk
-from nextify.designs import Design
+from nextify.designs import AnyDesign
 from nextify.errors import InputError
 
 
@@ -93,7 +93,7 @@ class Cost:
 
 
 def cost(
-    design: Design,
+    design: AnyDesign,
     image_size: int | tuple[int, int] = 224,
     classes: int = 1000,
     bytes_per_value: int = 4,
@@ -103,6 +103,8 @@ def cost(
     >>> from nextify.designs import design
     >>> cost(design("resnet50")).params
     25557032
+    >>> cost(design("vit-b-16"), 384).params  # with 576 positions, for images of that size
+    86859496
 
     Args:
         image_size: pixels; one side, or (height, width).
@@ -119,7 +121,8 @@ def cost(
             raise InputError(f"{name} is {value}; it must be at least 1")
     require_fit(design, image_size)
     height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
-    return count(draw(design, classes), (height, width), bytes_per_value)
+    blueprint = draw(design, classes, (height, width))
+    return count(blueprint, (height, width), bytes_per_value)
 
 
 def count(blueprint: Blueprint, image_size: tuple[int, int], bytes_per_value: int = 4) -> Cost:

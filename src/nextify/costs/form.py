@@ -13,9 +13,10 @@ from operator import add, attrgetter
 from typing import Any, NamedTuple
 
 from nextify.blueprint import Blueprint, Layer, Layers, draw_sized, require_fit
-from nextify.costs.layer import Shape
+from nextify.costs.count import cost
+from nextify.costs.facts import Shape
 from nextify.costs.walk import Map, walk
-from nextify.designs import Design
+from nextify.designs import AnyDesign, Design, require_convolutional
 from nextify.designs.fields import hints
 from nextify.errors import InputError
 
@@ -82,8 +83,11 @@ class Form(NamedTuple):
     training_bytes: Polynomial
 
 
-def totals(design: Design, image_size: int | tuple[int, int] = 224, classes: int = 1000) -> Totals:
-    """What a design costs for one image: the totals of `cost`, for tens of thousands a second.
+def totals(
+    design: AnyDesign, image_size: int | tuple[int, int] = 224, classes: int = 1000
+) -> Totals:
+    """What a design costs for one image: the totals of `cost`, for tens of thousands a second
+    (of transformers, a few hundred).
 
     >>> from nextify.designs import design
     >>> totals(design("resnet50")).params
@@ -94,6 +98,9 @@ def totals(design: Design, image_size: int | tuple[int, int] = 224, classes: int
     """
     if classes < 1:
         raise InputError(f"classes is {classes}; it must be at least 1")
+    if not isinstance(design, Design):
+        counted = cost(design, image_size, classes)
+        return Totals(counted.params, counted.macs, counted.training_bytes)
     depths, widths = design.depths, design.widths
     form = form_of(design, image_size)
     return Totals(
@@ -103,8 +110,9 @@ def totals(design: Design, image_size: int | tuple[int, int] = 224, classes: int
     )
 
 
-def form_of(design: Design, image_size: int | tuple[int, int]) -> Form:
-    """The form of a design: its totals as polynomials. Raises as `cost` does."""
+def form_of(design: AnyDesign, image_size: int | tuple[int, int]) -> Form:
+    """The form of a convolutional design: its totals as polynomials. Raises as `cost` does."""
+    design = require_convolutional(design, "rescaling widths one by one")
     return _form(_values(design), len(design.depths), image_size)
 
 

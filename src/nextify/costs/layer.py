@@ -1,45 +1,26 @@
 """What one layer costs for one image: the table that all counting goes through."""
 
 from functools import lru_cache
-from typing import NamedTuple
 
 from nextify.blueprint import (
     Activation,
     Block,
     Conv,
+    EncoderBlock,
     GlobalPool,
     Layer,
     LayerScale,
     Linear,
     MaxPool,
     Norm,
+    PatchMerging,
     ResponseNorm,
+    WindowBlock,
 )
-
-Shape = tuple[int, int, int]
-"""Of a map: (channels, height, width)."""
+from nextify.costs.facts import LayerFacts, Shape, values_of
+from nextify.costs.tokens import token_facts
 
 _FLOAT32, _INT64 = 4, 8  # bytes
-
-
-class LayerFacts(NamedTuple):
-    """What one layer costs for one image.
-
-    Attributes:
-        params: learned numbers. macs: multiply-accumulates.
-        shape: of its output.
-        keeps_input, keeps_output: whether the backward pass reads that map.
-        keeps_bytes: what it keeps besides: statistics (float32), indices (int64).
-        in_place: its output overwrites its input.
-    """
-
-    params: int
-    macs: int
-    shape: Shape
-    keeps_input: bool = True
-    keeps_output: bool = False
-    keeps_bytes: int = 0
-    in_place: bool = False
 
 
 @lru_cache(maxsize=65536)
@@ -69,17 +50,13 @@ def layer_facts(layer: Layer, shape: Shape) -> LayerFacts:
             return LayerFacts(0, 0, shape, keeps_input=False, keeps_output=True, in_place=True)
         case Activation():
             return LayerFacts(0, 0, shape)
-        case Block():
+        case Block() | EncoderBlock() | WindowBlock() | PatchMerging():
             raise AssertionError("a block is walked, not counted whole")
+        case _:
+            return token_facts(layer, shape)
 
 
 def _conv(conv: Conv, height: int, width: int) -> LayerFacts:
     after = (conv.outputs, conv.output_side(height), conv.output_side(width))
     weights = conv.outputs * (conv.inputs // conv.groups) * conv.kernel**2
     return LayerFacts(weights + conv.outputs * conv.bias, weights * after[1] * after[2], after)
-
-
-def values_of(shape: Shape) -> int:
-    """How many values a map has."""
-    channels, height, width = shape
-    return channels * height * width

@@ -12,7 +12,8 @@ The memory model, for one image, in the order in which the network runs:
   ReLU; each map once, at the first layer that keeps it. Besides these: the statistics of norms and
   the indices of max pooling. The image counts, too. Weights, gradients and the loss do not, nor do
   the random masks of stochastic depth. On a CPU nextify computes some convolutions as products,
-  which keep a copy of the positions that they read.
+  which keep a copy of the positions that they read. What attention keeps is said in
+  `nextify.costs.tokens`.
 - **Moved.** What a layer reads and writes if nothing stays in a cache: its input, its parameters
   and its output; an addition reads two maps and writes one.
 """
@@ -20,8 +21,9 @@ The memory model, for one image, in the order in which the network runs:
 from functools import lru_cache
 from typing import NamedTuple
 
-from nextify.blueprint import Block, Layers
-from nextify.costs.layer import LayerFacts, Shape, layer_facts, values_of
+from nextify.blueprint import Block, EncoderBlock, Layers, PatchMerging, WindowBlock, unfold
+from nextify.costs.facts import LayerFacts, Shape, values_of
+from nextify.costs.layer import layer_facts
 
 
 class Tally(NamedTuple):
@@ -55,6 +57,9 @@ def walk(layers: Layers, entry: Map, width: int) -> tuple[list[tuple[str, Tally]
         if isinstance(layer, Block):
             inside, entry = _block(layer, entry, width)
             found.extend([(f"{name}.{tally.name}", tally) for tally in inside])
+        elif isinstance(layer, EncoderBlock | WindowBlock | PatchMerging):
+            parts, entry = walk(unfold(layer, *entry.shape[1:]), entry, width)
+            found.extend([(f"{name}.{place}", tally) for place, tally in parts])
         else:
             tally, entry = _step(name, layer_facts(layer, entry.shape), entry, width, 0)
             found.append((name, tally))
@@ -96,13 +101,16 @@ def _chain(
 def _step(name: str, facts: LayerFacts, entry: Map, width: int, held: int) -> tuple[Tally, Map]:
     inputs, outputs = width * values_of(entry.shape), width * values_of(facts.shape)
     keeps_one = (facts.keeps_input or facts.keeps_output) and not entry.kept
-    kept = facts.keeps_bytes + (inputs if keeps_one else 0)
+    kept = facts.keeps_bytes + width * facts.keeps_values + (inputs if keeps_one else 0)
+    alive = inputs + (0 if facts.in_place else outputs)
+    if facts.alive is not None:
+        alive = width * facts.alive
     tally = Tally(
         name,
         facts.params,
         facts.macs,
         facts.shape,
-        held + inputs + (0 if facts.in_place else outputs),
+        held + alive,
         kept,
         inputs + width * facts.params + outputs,
     )

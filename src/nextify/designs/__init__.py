@@ -6,16 +6,27 @@
 
 from nextify.designs.design import Design
 from nextify.designs.factor import Factor, default_factors, read_factors
-from nextify.designs.families import FAMILIES, design
+from nextify.designs.families import FAMILIES, NAMED, TRANSFORMERS, design
 from nextify.designs.path import Choice, Paper, Path, Step
 from nextify.designs.paths import PATHS, path
 from nextify.designs.recipe import RECIPES, Recipe, recipe
 from nextify.designs.run import Initial, Precision, Run, run_from_dict
+from nextify.designs.transformers import (
+    AnyDesign,
+    Swin,
+    Transformer,
+    Vit,
+    design_from_dict,
+    require_convolutional,
+)
 
 __all__ = [
     "FAMILIES",
+    "NAMED",
     "PATHS",
     "RECIPES",
+    "TRANSFORMERS",
+    "AnyDesign",
     "Choice",
     "Design",
     "Factor",
@@ -26,10 +37,15 @@ __all__ = [
     "Recipe",
     "Run",
     "Step",
+    "Swin",
+    "Transformer",
+    "Vit",
     "default_factors",
     "design",
+    "design_from_dict",
     "path",
     "read_factors",
     "recipe",
+    "require_convolutional",
     "run_from_dict",
 ]

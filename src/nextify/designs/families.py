@@ -5,6 +5,7 @@ from typing import Any
 from nextify.designs.design import Design
 from nextify.designs.fields import with_fields
 from nextify.designs.paths import RESNET50, RESNET200, SMALL
+from nextify.designs.transformers import AnyDesign, Swin, Transformer, Vit
 from nextify.errors import unknown
 
 
@@ -67,23 +68,44 @@ FAMILIES: dict[str, Design] = {
     "convnext-mini": SMALL.end,
 }
 
-_KEYS = {name.replace("-", ""): name for name in FAMILIES}
+
+# torchvision's configurations; vit-s-16 is that of arXiv 2012.12877 (DeiT-S); mini ones are for
+# images of 32 pixels and cost about as much as convnext-mini.
+TRANSFORMERS: dict[str, Transformer] = {
+    "vit-s-16": Vit(width=384, heads=6),
+    "vit-b-16": Vit(),
+    "vit-b-32": Vit(patch_size=32),
+    "vit-l-16": Vit(depth=24, width=1024, heads=16),
+    "vit-l-32": Vit(patch_size=32, depth=24, width=1024, heads=16),
+    "vit-h-14": Vit(patch_size=14, depth=32, width=1280, heads=16),
+    "vit-mini": Vit(patch_size=4, depth=4, width=24, heads=3, mlp_ratio=2.0),
+    "swin-t": Swin(),
+    "swin-s": Swin(depths=(2, 2, 18, 2)),
+    "swin-b": Swin(width=128, depths=(2, 2, 18, 2), heads=(4, 8, 16, 32)),
+    "swin-mini": Swin(width=24, depths=(2, 2), heads=(3, 6), window=4),
+}
+NAMED: dict[str, AnyDesign] = {**FAMILIES, **TRANSFORMERS}
+
+_KEYS = {name.replace("-", ""): name for name in NAMED}
 
 
-def design(name: str, **fields: Any) -> Design:
+def design(name: str, **fields: Any) -> AnyDesign:
     """A design by name, with any of its fields overridden.
 
     >>> design("convnext-tiny", stem_stride=2).widths
     (96, 192, 384, 768)
+    >>> design("swin-t", window=8).window
+    8
 
     Args:
-        name: as in `FAMILIES`; hyphens and underscores may be left out (`"resnet50"`).
-        fields: values for fields of `Design`.
+        name: as in `FAMILIES` or `TRANSFORMERS`; hyphens and underscores may be left out
+            (`"resnet50"`).
+        fields: values for fields of `Design`, `Vit` or `Swin`.
 
     Raises:
         InputError: unknown name or field, or a value that a field cannot take.
     """
     key = name.lower().replace("-", "").replace("_", "")
     if key not in _KEYS:
-        raise unknown("design", name, FAMILIES)
-    return with_fields(FAMILIES[_KEYS[key]], fields)
+        raise unknown("design", name, NAMED)
+    return with_fields(NAMED[_KEYS[key]], fields)

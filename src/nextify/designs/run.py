@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from nextify.designs.design import Design
 from nextify.designs.fields import with_fields
 from nextify.designs.recipe import Recipe
+from nextify.designs.transformers import AnyDesign, design_from_dict
 from nextify.errors import InputError
 
 Precision = Literal["float32", "bfloat16"]
@@ -50,7 +50,7 @@ class Run:
         initial: the weights that it starts from; None for random ones.
     """
 
-    design: Design
+    design: AnyDesign
     recipe: Recipe
     data: Mapping[str, Any]
     seed: int = 0
@@ -106,7 +106,7 @@ def require_weights(recipe: Recipe, weights: object) -> None:
 def run_from_dict(values: Mapping[str, Any]) -> Run:
     """The run that `Run.as_dict` described."""
     return Run(
-        design=with_fields(Design(), values["design"]),
+        design=design_from_dict(values["design"]),
         recipe=with_fields(Recipe(), values["recipe"]),
         data=values["data"],
         seed=values["seed"],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, get_origin
 from nextify.costs import Form, Totals, form_of, totals
 from nextify.costs.amounts import read_bytes, read_count, read_seconds
 from nextify.costs.spread import Spread
-from nextify.designs import Design
+from nextify.designs import AnyDesign, Design, require_convolutional
 from nextify.designs import design as by_name
 from nextify.designs.fields import LARGEST, hints, with_fields
 from nextify.errors import InputError, unknown
@@ -77,11 +77,11 @@ def fit(
     activation_memory: int | float | str | None = None,
     latency: float | str | None = None,
     *,
-    like: Design | str | None = None,
+    like: AnyDesign | str | None = None,
     image_size: int | tuple[int, int] = 224,
     classes: int = 1000,
     free: Iterable[str] = (),
-    start: Design | str = "convnext-tiny",
+    start: AnyDesign | str = "convnext-tiny",
     multiple_of: int = 1,
     count: int = 5,
     measure: Measure | None = None,
@@ -119,7 +119,7 @@ def fit(
     """
     if count < 1:
         raise InputError(f"count is {count}; it must be at least 1")
-    base = by_name(start) if isinstance(start, str) else start
+    base = require_convolutional(by_name(start) if isinstance(start, str) else start, "fit")
     budgets = _budgets(params, macs, activation_memory)
     if like is not None or latency is None:
         budgets = _filled(budgets, like, image_size, classes)
@@ -139,7 +139,7 @@ def budgets_of(
     macs: int | float | str | None = None,
     activation_memory: int | float | str | None = None,
     *,
-    like: Design | str | None = None,
+    like: AnyDesign | str | None = None,
     image_size: int | tuple[int, int] = 224,
     classes: int = 1000,
 ) -> dict[str, int]:
@@ -246,7 +246,7 @@ def _amount(name: str, value: int | float | str) -> int:
 
 def _filled(
     budgets: dict[str, int],
-    like: Design | str | None,
+    like: AnyDesign | str | None,
     image_size: int | tuple[int, int],
     classes: int,
 ) -> dict[str, int]:

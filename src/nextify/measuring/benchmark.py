@@ -7,7 +7,7 @@ from typing import Literal
 from torch import nn
 
 from nextify.costs.spread import Spread, spread_of
-from nextify.designs import Design
+from nextify.designs import AnyDesign
 from nextify.designs import design as by_name
 from nextify.errors import InputError, unknown
 from nextify.measuring.clock import Effort, by_turns
@@ -64,14 +64,14 @@ class Benchmark:
         difference: of the outputs of both with the same weights, relative.
     """
 
-    design: Design
+    design: AnyDesign
     beside: tuple[Library, str] | None
     difference: float | None
     measurements: tuple[Measurement, ...]
 
 
 def bench(
-    design: Design | str,
+    design: AnyDesign | str,
     conditions: Conditions | None = None,
     *,
     beside: Library | Literal["none"] | None = None,
@@ -117,7 +117,9 @@ def bench(
     return Benchmark(chosen, other, differs, tuple(found))
 
 
-def _other(design: Design, beside: Library | Literal["none"] | None) -> tuple[Library, str] | None:
+def _other(
+    design: AnyDesign, beside: Library | Literal["none"] | None
+) -> tuple[Library, str] | None:
     if beside is not None and beside not in (*LIBRARIES, "none"):
         raise unknown("library to measure beside", beside, (*LIBRARIES, "none"))
     if beside == "none" or (beside is None and installed("timm") is None):
@@ -131,7 +133,7 @@ def _other(design: Design, beside: Library | Literal["none"] | None) -> tuple[Li
 
 
 def _networks(
-    design: Design, other: tuple[Library, str] | None, conditions: Conditions
+    design: AnyDesign, other: tuple[Library, str] | None, conditions: Conditions
 ) -> tuple[list[nn.Module], float | None]:
     """Ours and, with the same weights, theirs; the difference of their outputs."""
     ours = build_ours(design, conditions)
@@ -177,7 +179,7 @@ def _said(on_progress: OnProgress | None, task: str) -> Callable[[float], None] 
 
 def _weighed(
     one: Measurement,
-    design: Design,
+    design: AnyDesign,
     other: tuple[Library, str] | None,
     conditions: Conditions,
     on_progress: OnProgress | None,

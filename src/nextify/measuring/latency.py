@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from nextify.costs.spread import Spread, spread_of
-from nextify.designs import Design
+from nextify.designs import AnyDesign
 from nextify.measuring.clock import Effort, by_turns
 from nextify.measuring.conditions import Conditions, thread_count
 from nextify.measuring.limits import require_room
@@ -14,7 +14,7 @@ QUICK = Effort(seconds=0.5, least=7, most=50, untimed=1)
 
 
 def measure_latency(
-    designs: Sequence[Design],
+    designs: Sequence[AnyDesign],
     image_size: int | tuple[int, int] = 224,
     classes: int = 1000,
     *,
@@ -43,7 +43,11 @@ def measure_latency(
         require_room(one, ("throughput",), conditions)
     with thread_count(threads):
         calls = [
-            prepared("throughput", build(one, classes, device=device), conditions)
+            prepared(
+                "throughput",
+                build(one, classes, image_size=image_size, device=device),
+                conditions,
+            )
             for one in designs
         ]
         return tuple(map(spread_of, by_turns(calls, effort)))

@@ -6,7 +6,7 @@ import torch
 
 from nextify.costs import Cost, cost
 from nextify.costs.amounts import bytes_in_words
-from nextify.designs import Design
+from nextify.designs import AnyDesign, Design
 from nextify.errors import InputError
 from nextify.measuring.conditions import Conditions, Task
 
@@ -15,7 +15,7 @@ _COPIES = 4  # of the weights in training: with gradients and AdamW's two moment
 
 
 def require_room(
-    design: Design, tasks: tuple[Task, ...], conditions: Conditions, networks: int = 1
+    design: AnyDesign, tasks: tuple[Task, ...], conditions: Conditions, networks: int = 1
 ) -> None:
     """Check that so many networks of a design, side by side, fit the device's memory.
 
@@ -42,10 +42,11 @@ def require_room(
             )
 
 
-def _require_statistics(design: Design, counted: Cost, conditions: Conditions) -> None:
+def _require_statistics(design: AnyDesign, counted: Cost, conditions: Conditions) -> None:
     """Batch norm in training needs more than one value of each channel."""
     _, height, width = counted.sections[-2].shape
-    if design.norm == "batch" and conditions.batch_size * height * width == 1:
+    has_batch_norm = isinstance(design, Design) and design.norm == "batch"
+    if has_batch_norm and conditions.batch_size * height * width == 1:
         raise InputError(
             "training with batch norm on maps of one pixel needs a batch of at least 2; use a "
             "larger batch or larger images, or leave training out"

@@ -20,8 +20,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from nextify.designs import Design
-from nextify.designs.fields import with_fields
+from nextify.designs import AnyDesign, design_from_dict
 from nextify.errors import InputError
 from nextify.measuring.conditions import Conditions, Task
 from nextify.measuring.reference import Library, build_ours, build_theirs
@@ -30,7 +29,9 @@ from nextify.measuring.tasks import prepared, wait
 _TIMES = 3
 
 
-def peak_memory(task: Task, network: Design | tuple[Library, str], conditions: Conditions) -> int:
+def peak_memory(
+    task: Task, network: AnyDesign | tuple[Library, str], conditions: Conditions
+) -> int:
     """The peak memory of a task, in bytes, measured in a process that does nothing else.
 
     Args:
@@ -40,10 +41,10 @@ def peak_memory(task: Task, network: Design | tuple[Library, str], conditions: C
         InputError: the process did not get to its end, most likely for want of memory.
     """
     job: dict[str, Any] = {"task": task, "conditions": asdict(conditions)}
-    if isinstance(network, Design):
-        job["design"] = asdict(network)
-    else:
+    if isinstance(network, tuple):
         job["library"], job["name"] = network
+    else:
+        job["design"] = asdict(network)
     home = str(Path(__file__).parents[2])  # where this nextify is
     path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
@@ -83,8 +84,7 @@ def serve(job: dict[str, Any]) -> int:
 
 def _network(job: dict[str, Any], conditions: Conditions) -> nn.Module:
     if "design" in job:
-        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in job["design"].items()}
-        return build_ours(with_fields(Design(), fields), conditions)
+        return build_ours(design_from_dict(job["design"]), conditions)
     return build_theirs(job["name"], job["library"], conditions)
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from nextify.designs import FAMILIES, Design
+from nextify.designs import FAMILIES, AnyDesign
 from nextify.errors import InputError
 from nextify.measuring.conditions import Conditions
 from nextify.network import Network, build
@@ -55,7 +55,7 @@ def installed(library: Library) -> str | None:
         return None
 
 
-def their_name(design: Design, library: Library) -> str | None:
+def their_name(design: AnyDesign, library: Library) -> str | None:
     """What a library calls the design; None if it has none."""
     ours = next((name for name, known in FAMILIES.items() if known == design), None)
     return REFERENCES.get(ours or "", {}).get(library)
@@ -86,12 +86,12 @@ def _made(name: str, library: Library, classes: int) -> nn.Module:
     return made
 
 
-def build_ours(design: Design, conditions: Conditions) -> Network:
+def build_ours(design: AnyDesign, conditions: Conditions) -> Network:
     """Our network, with weights at which every layer matters to the output.
 
     Layer scale begins at 1e-6 and response norm at 0: an error in a block would not be seen.
     """
-    network = build(design, conditions.classes)
+    network = build(design, conditions.classes, image_size=conditions.image_size)
     draw = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for module in network.modules():

@@ -8,9 +8,13 @@ from torch import nn
 
 from nextify.blueprint import (
     Activation,
+    AnyBlock,
     Block,
     Blueprint,
+    ClassToken,
     Conv,
+    Embedding,
+    EncoderBlock,
     GlobalPool,
     Layer,
     Layers,
@@ -18,10 +22,18 @@ from nextify.blueprint import (
     Linear,
     MaxPool,
     Norm,
+    PatchMerging,
     ResponseNorm,
+    TokenLayer,
+    TokenNorm,
+    TokenPool,
+    TokensLast,
+    WindowBlock,
     draw,
+    require_fit,
 )
-from nextify.designs import Design
+from nextify.designs import AnyDesign, Design
+from nextify.network import transformers
 from nextify.network.dense import SpatialConv2d
 from nextify.network.depthwise import DepthwiseConv2d
 from nextify.network.initialise import WeightInit, initialise
@@ -41,9 +53,10 @@ from nextify.network.modules import (
 
 
 def build(
-    design: Design,
+    design: AnyDesign,
     classes: int = 1000,
     *,
+    image_size: int | tuple[int, int] = 224,
     weight_init: WeightInit | None = None,
     stochastic_depth: float = 0.0,
     seed: int = 0,
@@ -56,16 +69,23 @@ def build(
 
     Args:
         classes: outputs of the classifier.
+        image_size: that a ViT is built for, in pixels; other networks take all sizes.
         weight_init: how weights are drawn; by default as the design's own paper prescribes: He
             normal for networks with batch norm, truncated normal for those with layer norm.
         stochastic_depth: drop probability of the last block, linearly less before.
         seed: of the initial weights: the same seed gives the same weights.
         device: where the network lives; `"meta"` builds it without memory or weights.
+
+    Raises:
+        InputError: the patches of a ViT do not divide its images.
     """
-    network = assemble(draw(design, classes), stochastic_depth)
+    if not isinstance(design, Design):
+        require_fit(design, image_size)
+    network = assemble(draw(design, classes, image_size), stochastic_depth)
     if torch.device(device).type == "meta":
         return network
-    by_design: WeightInit = "he_normal" if design.norm == "batch" else "trunc_normal"
+    has_batch_norm = isinstance(design, Design) and design.norm == "batch"
+    by_design: WeightInit = "he_normal" if has_batch_norm else "trunc_normal"
     network = network.to_empty(device="cpu")
     initialise(network, weight_init or by_design, torch.Generator().manual_seed(seed))
     return network.to(memory_format=torch.channels_last).to(device)
@@ -95,10 +115,22 @@ def _named(layers: Layers) -> Iterator[tuple[str, nn.Module]]:
         yield name, _module(layer)
 
 
-def _block(block: Block, drop_probability: float) -> ResidualBlock:
-    return ResidualBlock(
-        _sequence(block.branch), _sequence(block.shortcut), _sequence(block.after), drop_probability
-    )
+def _block(block: AnyBlock, drop_probability: float) -> nn.Module:
+    match block:
+        case Block():
+            return ResidualBlock(
+                _sequence(block.branch),
+                _sequence(block.shortcut),
+                _sequence(block.after),
+                drop_probability,
+            )
+        case EncoderBlock():
+            return transformers.VitBlock(block.channels, block.heads, block.inner, drop_probability)
+        case WindowBlock():
+            return transformers.WindowBlock(
+                block.channels, block.heads, block.window, block.shift, block.ratio,
+                drop_probability,
+            )  # fmt: skip
 
 
 def _conv_kind(conv: Conv) -> type[nn.Conv2d]:
@@ -147,5 +179,25 @@ def _module(layer: Layer) -> nn.Module:
             return Pool()
         case Linear():
             return Classifier(layer.inputs, layer.outputs)
-        case Block():
+        case Block() | EncoderBlock() | WindowBlock():
             return _block(layer, 0.0)
+        case _:
+            return _token_module(layer)
+
+
+def _token_module(layer: TokenLayer | PatchMerging) -> nn.Module:
+    match layer:
+        case TokensLast():
+            return transformers.TokensLast()
+        case Embedding():
+            return transformers.TokenEmbedding(layer.channels, layer.tokens)
+        case TokenNorm():
+            return nn.LayerNorm(layer.channels, layer.eps)
+        case PatchMerging():
+            return transformers.Merging(layer.channels)
+        case ClassToken():
+            return transformers.FirstToken()
+        case TokenPool():
+            return transformers.TokenMean()
+        case _:
+            raise AssertionError("a part of torchvision's blocks, which are built whole")

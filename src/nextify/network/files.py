@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from nextify.blueprint import draw
-from nextify.designs import Design
-from nextify.designs.fields import fits, hints, with_fields
+from nextify.designs import AnyDesign, design_from_dict
+from nextify.designs.fields import fits, hints
 from nextify.errors import InputError
 from nextify.network.build import assemble
 from nextify.network.modules import Network
@@ -36,7 +36,7 @@ class Card:
         about: how it was trained (run, accuracy), for people.
     """
 
-    design: Design
+    design: AnyDesign
     classes: tuple[str, ...]
     image_size: int
     mean: tuple[float, ...]
@@ -97,7 +97,7 @@ def load_network(path: Path) -> tuple[Network, Card]:
             f"cannot read network file {path} ({reason}); give one that `nextify train` wrote"
         ) from error
     card = _card(metadata, path)
-    network = assemble(draw(card.design, len(card.classes)))
+    network = assemble(draw(card.design, len(card.classes), card.image_size))
     expected = {name: (tuple(e.shape), e.dtype) for name, e in network.state_dict().items()}
     found = {name: (tuple(e.shape), e.dtype) for name, e in tensors.items()}
     if expected != found:
@@ -118,7 +118,7 @@ def _card(metadata: dict[str, str], path: Path) -> Card:
         )
     try:
         values: dict[str, Any] = json.loads(metadata["card"])
-        design = with_fields(Design(), values.pop("design"))
+        design = design_from_dict(values.pop("design"))
         tidy: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return Card(design=design, **tidy)
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:

@@ -5,7 +5,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from nextify.network.modules import ResponseNorm2d, Scale
+from nextify.network.modules import Classifier, ResponseNorm2d, Scale
+from nextify.network.transformers import ShiftedWindowAttention, TokenEmbedding
 
 WeightInit = Literal["he_normal", "trunc_normal"]
 
@@ -20,11 +21,12 @@ def initialise(
     - trunc_normal: convolutions and linear layers normal with sd 0.02 (ConvNeXt's code).
 
     Biases are 0, norms (also the response norm) start as the identity, layer scale at its initial
-    value.
+    value. By either scheme a class token starts at 0, and positions, also the relative ones of
+    windows, normal with sd 0.02 (torchvision's ViT and Swin; those of windows truncated).
 
     Args:
         generator: on the CPU; the only source of randomness.
-        head_scale: factor on the weights of linear layers (the classifier).
+        head_scale: factor on the weights of the classifier.
     """
     for module in network.modules():
         match module:
@@ -34,8 +36,19 @@ def initialise(
                 _zero(module.bias)
             case nn.Linear():
                 _draw(module.weight, scheme, module.in_features**-0.5, generator)
-                module.weight.data.mul_(head_scale)
+                if isinstance(module, Classifier):
+                    module.weight.data.mul_(head_scale)
                 _zero(module.bias)
+            case nn.MultiheadAttention():
+                _draw(module.in_proj_weight, scheme, module.embed_dim**-0.5, generator)
+                _zero(module.in_proj_bias)
+            case ShiftedWindowAttention():
+                table = module.relative_position_bias_table
+                nn.init.trunc_normal_(table, 0.0, 0.02, generator=generator)
+                module.define_relative_position_index()  # numbers, which the meta device has not
+            case TokenEmbedding():
+                nn.init.zeros_(module.class_token)
+                nn.init.normal_(module.positions, 0.0, 0.02, generator=generator)
             case nn.BatchNorm2d():
                 module.reset_parameters()
             case nn.LayerNorm():

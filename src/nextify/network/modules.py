@@ -105,7 +105,7 @@ class StochasticDepth(nn.Module):
     In training, an image's branch is set to zero with `probability`, and scaled by
     1 / (1 - probability) otherwise. Draws come from `generator`; None is torch's global one.
 
-    Shape: (N, C, H, W) to the same.
+    Shape: (N, ...) to the same.
     """
 
     def __init__(self, probability: float) -> None:
@@ -117,7 +117,7 @@ class StochasticDepth(nn.Module):
         if not self.training or self.probability == 0.0:
             return x
         keep = 1.0 - self.probability
-        shape = (x.shape[0], 1, 1, 1)
+        shape = (x.shape[0], *[1] * (x.ndim - 1))
         draw = torch.rand(shape, generator=self.generator, device=x.device)
         return x * ((draw < keep).to(x.dtype) / keep)
 

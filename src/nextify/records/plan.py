@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from nextify.designs import Design, Factor, Paper, Precision, Recipe, Run
+from nextify.designs import (
+    AnyDesign,
+    Factor,
+    Paper,
+    Precision,
+    Recipe,
+    Run,
+    design_from_dict,
+)
 from nextify.designs.fields import with_fields
 
 Experiment = Literal[
@@ -38,7 +46,7 @@ class Cell:
 
     name: str
     changed: str
-    design: Design
+    design: AnyDesign
     recipe_name: str
     recipe: Recipe
     params: int
@@ -131,7 +139,7 @@ def plan_from_dict(values: Mapping[str, Any]) -> Plan:
 def _cell_from_dict(values: Mapping[str, Any]) -> Cell:
     made = values.get("made")
     given = {
-        "design": with_fields(Design(), values["design"]),
+        "design": design_from_dict(values["design"]),
         "recipe": with_fields(Recipe(), values["recipe"]),
         "paper": Paper(**values["paper"]) if values["paper"] else None,
         "made": None if made is None else tuple(made),

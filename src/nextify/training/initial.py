@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from nextify.data import Dataset
-from nextify.designs import Design, Initial, Run
+from nextify.designs import AnyDesign, Design, Initial, Run, require_convolutional
 from nextify.errors import InputError
 from nextify.network import Card, Loaded, Network, build, load_network
 from nextify.network.files import FORMAT
@@ -39,7 +39,7 @@ class InitialWeights:
 
 
 def initial_weights(
-    source: Source, design: Design, classes: Sequence[str], *, new_head: bool = False
+    source: Source, design: AnyDesign, classes: Sequence[str], *, new_head: bool = False
 ) -> InitialWeights:
     """Read weights for a run to start from.
 
@@ -61,6 +61,7 @@ def initial_weights(
     Raises:
         InputError: they cannot be read, or are of another design; names the fields that differ.
     """
+    design = require_convolutional(design, "training from weights")
     weights = open_weights(source)
     network = build(design, len(classes), device="meta")
     card = _card(weights)
@@ -92,7 +93,7 @@ def initial_weights(
     return InitialWeights(entries, about, loaded, notes)
 
 
-def design_of(source: Source) -> Design:
+def design_of(source: Source) -> AnyDesign:
     """The design that weights are of: what a network file of nextify states, or what names and
     shapes tell.
 
@@ -131,6 +132,8 @@ def _differing(weights: Weights, card: Card | None, design: Design) -> list[str]
         theirs = read_design(weights).design if card is None else card.design
     except InputError:
         return []
+    if not isinstance(theirs, Design):
+        return [f"kind={theirs.kind} (not convolutional)"]
     names = _SHOWN_IN_SHAPES if card is None else [field.name for field in fields(Design)]
     return [
         f"{name}={_text(getattr(theirs, name))} (not {_text(getattr(design, name))})"

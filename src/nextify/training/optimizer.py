@@ -1,6 +1,6 @@
 """The optimiser and its parameter groups."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from nextify.designs import Recipe
 from nextify.network import Network
 from nextify.network.modules import StageModule
+from nextify.network.transformers import ShiftedWindowAttention, TokenEmbedding
 
 BLOCKS_IN_A_GROUP = 3
 
@@ -39,17 +40,31 @@ def parameter_groups(network: nn.Module, recipe: Recipe) -> list[dict[str, objec
 
     With `decay_everything` all of them decay. Otherwise only the weights of convolutions and
     linear layers do: norms, biases and layer scale, which have one dimension, do not (timm and
-    the official ConvNeXt code decide in the same way). Frozen parameters are in no group.
+    the official ConvNeXt code decide in the same way), nor do what says where a token is: class
+    token, positions and the tables of relative ones (so Swin's official code and timm). Frozen
+    parameters are in no group.
     """
+    places = set(_places(network))
     found: list[dict[str, object]] = []
     for scale, modules in _scaled(network, recipe.layer_decay):
         parameters = [p for m in modules for p in m.parameters() if p.requires_grad]
-        decaying = [p for p in parameters if recipe.decay_everything or p.ndim > 1]
-        others = [p for p in parameters if not recipe.decay_everything and p.ndim <= 1]
+        decays = {p: recipe.decay_everything or (p.ndim > 1 and p not in places)
+                  for p in parameters}  # fmt: skip
+        decaying, others = ([p for p in parameters if decays[p] is d] for d in (True, False))
         for members, decay in ((decaying, recipe.weight_decay), (others, 0.0)):
             if members:
                 found.append({"params": members, "weight_decay": decay, "lr_scale": scale})
     return found
+
+
+def _places(network: nn.Module) -> Iterator[nn.Parameter]:
+    """Parameters that say where a token is, and not what is done with it."""
+    for module in network.modules():
+        match module:
+            case TokenEmbedding():
+                yield from (module.class_token, module.positions)
+            case ShiftedWindowAttention():
+                yield module.relative_position_bias_table
 
 
 def _scaled(network: nn.Module, layer_decay: float) -> list[tuple[float, list[nn.Module]]]:

@@ -76,6 +76,7 @@ def start(
     network = build(
         run.design,
         len(dataset.classes),
+        image_size=dataset.image_size,
         stochastic_depth=recipe.stochastic_depth,
         device="cpu",
     )

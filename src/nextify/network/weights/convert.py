@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from nextify.blueprint import draw
-from nextify.designs import Design
+from nextify.designs import Design, require_convolutional
 from nextify.errors import InputError
 from nextify.network.build import assemble
 from nextify.network.files import FORMAT, Card, load_network, save_network
@@ -86,7 +86,7 @@ def _design(
 ) -> tuple[Design, int]:
     """The design, and the number of classes."""
     if given is None and card is not None:
-        return card.design, len(card.classes)
+        return require_convolutional(card.design, "convert"), len(card.classes)
     if given is None:
         found = read_design(weights, naming)
         return found.design, found.classes

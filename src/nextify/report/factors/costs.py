@@ -8,7 +8,7 @@ import numpy as np
 
 from nextify.attribution import exact_shapley
 from nextify.costs import Totals, totals
-from nextify.designs import Design, Path, path
+from nextify.designs import AnyDesign, Design, Path, path, require_convolutional
 from nextify.designs.fields import with_fields
 from nextify.errors import InputError
 from nextify.fitting import match_cost
@@ -86,7 +86,7 @@ def _subsets(plan: Plan) -> list[Design] | None:
 def _from_start(plan: Plan, start: Cell) -> Path:
     """The path from the study's own start, its widths as they are before they are rescaled."""
     known = path(plan.name)
-    design = start.design
+    design = require_convolutional(start.design, "a path")
     if plan.matched:
         design = with_fields(design, {"widths": known.start.widths})
     return replace(known, start=design)
@@ -98,9 +98,10 @@ def _made(plan: Plan, along: Path, made: Iterable[str]) -> Design:
     return along.subset(at for at, choice in enumerate(along.choices) if choice.name in names)
 
 
-def _alike(recorded: Design, rebuilt: Design, plan: Plan) -> bool:
+def _alike(recorded: AnyDesign, rebuilt: Design, plan: Plan) -> bool:
     """Equal; in all but widths where the plan rescales them."""
     if plan.matched:
+        recorded = require_convolutional(recorded, "a path")
         rebuilt = with_fields(rebuilt, {"widths": recorded.widths})
     return recorded == rebuilt
 
@@ -119,7 +120,7 @@ def _matched(
     size, classes = int(plan.data["image_size"]), int(plan.data["classes"])
     try:
         return [
-            cells[made].design
+            require_convolutional(cells[made].design, "a path")
             if made in cells
             else match_cost([design], plan.matched, goal, image_size=size, classes=classes)[0]
             for made, design in zip(sets, plain, strict=True)
