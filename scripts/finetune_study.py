@@ -15,7 +15,7 @@ import argparse
 import json
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -200,10 +200,11 @@ def records_of(tasks: list[Task], file: Path) -> dict[Task, Record]:
         known = {task: store.get(prepared(task)[0].key) for task in tasks}
         open_tasks = [task for task, record in known.items() if record is None]
         found = {task: record for task, record in known.items() if record is not None}
-        for task, record in zip(open_tasks, pool.map(carried_out, open_tasks), strict=True):
-            store.add(record)
-            found[task] = record
-        return found
+        started = {pool.submit(carried_out, task): task for task in open_tasks}
+        for ended in as_completed(started):
+            found[started[ended]] = ended.result()
+            store.add(ended.result())
+        return {task: found[task] for task in tasks}
 
 
 # ---- what was found
