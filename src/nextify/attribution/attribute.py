@@ -269,7 +269,7 @@ def _gap_words(study: _Study, left: Estimate) -> str:
 def _interactions(
     study: _Study, groups: Sequence[Group], found: Sequence[Contribution]
 ) -> tuple[Interaction, ...]:
-    if not groups:
+    if not groups or not len(study.cells.counts):
         return ()
     combinations = np.stack([group.combination for group in groups])
     measured = _measure(study, study.basis.pairs.weights(combinations))
