@@ -6,7 +6,8 @@ from typing import Any
 
 from nextify.attribution import Score, experiment
 from nextify.attribution.crosscheck import fanova_importances, shapiq_values
-from nextify.cli.show import print_json, print_table, say
+from nextify.cli.show import note, print_json, print_table, say
+from nextify.errors import InputError
 from nextify.report.factors import FactorContent, View, factor_content, words
 from nextify.report.factors.contribution_figure import signed_count
 from nextify.report.factors.tables import as_values
@@ -55,9 +56,15 @@ def _folder(files: list[Path], metric: str) -> Path:
 
 
 def _crosscheck(study: Any, metric: Score) -> Shares:
-    """What other tools say; both are optional."""
+    """What other tools say; a note where one is not installed or cannot read these runs."""
     runs = experiment(*study, metric)
-    return {"fANOVA share": fanova_importances(runs), "shapiq": shapiq_values(runs)}
+    found: Shares = {}
+    for name, ask in (("fANOVA share", fanova_importances), ("shapiq", shapiq_values)):
+        try:
+            found[name] = ask(runs)
+        except InputError as error:
+            note(f"{name}: {error}")
+    return found
 
 
 def _print(shown: FactorContent, view: View, checks: Shares) -> None:
@@ -67,11 +74,14 @@ def _print(shown: FactorContent, view: View, checks: Shares) -> None:
         f"{label}{view.plan.title}: {view.plan.experiment}, {plural(counts.finished, 'run')} "
         f"of {counts.planned} with a score\n"
     )
-    head = ["factor", shown.unit.name, "95 %, all together", "verdict", "params", "MACs", "memory"]
-    print_table([*head, *checks], [_row(shown, view, checks, at) for at in range(len(shown.names))])
+    head = ["factor", shown.unit.name, "95 %, all together", "params", "MACs", "memory"]
+    print_table(
+        [*head, *checks, "verdict"],
+        [_row(shown, view, checks, at) for at in range(len(shown.names))],
+    )
     say(f"\ngap: {words.adds_up(shown, view)}")
-    for note in view.found.notes:
-        say(f"note: {note}")
+    for text in view.found.notes:
+        say(f"note: {text}")
     for each in view.next:
         say(f"next: {each.why} {plural(each.runs, 'new run')}:\n  {each.command}")
     if not view.next:
@@ -86,9 +96,9 @@ def _row(shown: FactorContent, view: View, checks: Shares, at: int) -> list[str]
         each.name,
         unit.signed(each.estimate.value),
         unit.span(each.simultaneous),
-        each.verdict,
         *(signed_count(n, "B" * (place == 2)) for place, n in enumerate(added)),
         *(_check(tool, found[each.name], shown) for tool, found in checks.items()),
+        each.verdict,
     ]
 
 

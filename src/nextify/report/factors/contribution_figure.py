@@ -129,6 +129,8 @@ def _numbers(sheet: Sheet, end: float, view: View, of: Unit) -> None:
     for at, each in enumerate(view.found.contributions):
         y = _TOP + (at + 0.5) * _ROW
         sheet.text(end, y - 0.075, of.signed(each.estimate.value), "right", weight="bold")
+        if each.estimate.value is None:
+            continue
         sheet.text(end, y + 0.085, each.answer, "right", size=6.3, color=_color(each))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nextify.attribution import Attribution, Contribution, fraction, full, with_ends
+from nextify.designs import Factor
 from nextify.records import Plan
 from nextify.report.numbers import listed, plural
 
@@ -37,10 +38,14 @@ def next_runs(plan: Plan, found: Attribution, file: str = "") -> tuple[NextRuns,
             place.
     """
     asked = _Advice(plan, found, {"--file": file} if file else {})
+    unfinished = asked.finish()
+    if unfinished:  # what is open then, is not known yet
+        return (unfinished,)
+    if not found.counts.finished:
+        return tuple(filter(None, [asked.lower_rate()]))
     return tuple(
         one
         for one in (
-            asked.finish(),
             asked.sharper_plan(),
             asked.second_seed(),
             *asked.more_seeds(),
@@ -63,6 +68,20 @@ class _Advice:
             return None
         why = f"Finish the study: {plural(missing, 'planned run')} not recorded yet."
         return self._next(why, {}, missing)
+
+    def lower_rate(self) -> NextRuns | None:
+        """Where no run has a score because all diverged."""
+        rates = {cell.recipe.learning_rate for cell in self.plan.cells}
+        if not self.found.counts.diverged or not self.plan.command:
+            return None
+        words = [w for w in shlex.split(self.plan.command) if not w.startswith("learning_rate=")]
+        name = f"runs/{self.plan.name}-{self.plan.data['name']}-lower-rate.study"
+        changed = [*words, f"learning_rate={min(rates) / 3:.2g}"]
+        return NextRuns(
+            "Every run that could be carried out diverged: a third of the learning rate.",
+            _changed(shlex.join(changed), {"--file": name}),
+            len(self.plan.runs()),
+        )
 
     def sharper_plan(self) -> NextRuns | None:
         """From a screen to resolution V."""
@@ -107,10 +126,10 @@ class _Advice:
 
     def _why(self, seeds: int, needed: Sequence[tuple[int, Contribution]]) -> str:
         names = [each.name for least, each in needed if least <= seeds]
+        many = len(names) > 1
         return (
-            f"See {listed(names)} with 80 % probability, if "
-            f"{'it is' if len(names) == 1 else 'they are'} as large as measured: {seeds} seeds a "
-            "cell."
+            f"To see the effect{'s' * many} of {listed(names)} with 80 % probability, if "
+            f"{'they are' if many else 'it is'} as large as measured: {seeds} seeds a cell."
         )
 
     def all_subsets(self) -> NextRuns | None:
@@ -138,8 +157,7 @@ class _Advice:
         if len(live) not in _LIVE or len(live) == len(self.plan.factors):
             return None
         kept = [factor for factor in self.plan.factors if factor.name in live]
-        text = ",".join(f"{factor.name.replace(',', '')}={'+'.join(factor.choices)}"
-                        for factor in kept)  # fmt: skip
+        text = ",".join(_as_option(factor) for factor in kept)
         seeds = max(4, len(self.plan.seeds))
         why = (
             f"Look closely at the {len(live)} factors that do something, in all subsets; the "
@@ -186,6 +204,17 @@ class _Advice:
             if tuple(cell.made or ()) in wanted
         )
         return total - there
+
+
+def _as_option(factor: Factor) -> str:
+    """A factor as `--factors` reads it.
+
+    >>> _as_option(Factor("kernel, first", ("spatial conv first", "kernel size 7")))
+    'kernel first = spatial conv first + kernel size 7'
+    """
+    choices = " + ".join(factor.choices)
+    name = factor.name.replace(",", "").replace("=", "")
+    return choices if name == choices else f"{name} = {choices}"
 
 
 def _changed(command: str, options: Mapping[str, str]) -> str:

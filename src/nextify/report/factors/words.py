@@ -1,6 +1,11 @@
 """What an experiment's numbers mean, in plain sentences made from them."""
 
+import math
+
+from scipy import stats
+
 from nextify.attribution import Contribution, Interaction, Interval, amount
+from nextify.attribution.blocks import LEVEL
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.lane_figure import way_lanes
 from nextify.report.numbers import listed, percent, plural, signed, span
@@ -32,34 +37,51 @@ _METHODS = {
 
 def headline(content: FactorContent) -> list[str]:
     """One or two sentences for each study."""
-    many = len(content.views) > 1
-    return [
-        (f"Networks {view.label}: " if many else "") + _headline(content, view)
-        for view in content.views
-    ]
+    if len(content.views) == 1:
+        return [sentence(_headline(content, content.views[0]))]
+    return [f"Networks {view.label}: {_headline(content, view)}" for view in content.views]
 
 
 def _headline(content: FactorContent, view: View) -> str:
+    if not view.found.counts.finished:
+        return "no run has a score, so nothing can be said of any factor’s contribution."
+    if not view.has_intervals:
+        return "no factor’s contribution has an interval yet; nothing is decided."
     parts = []
-    for answer in ("helps", "hurts"):
+    for answer, many in (("helps", "help"), ("hurts", "hurt")):
         names = [
             f"{each.name} ({content.unit.signed(each.estimate.value)})"
             for each in view.found.contributions
             if each.answer == answer
         ]
         if names:
-            verb = answer if len(names) == 1 else {"helps": "help", "hurts": "hurt"}[answer]
-            parts.append(f"{listed(names)} {verb}")
-    of = f"in {content.unit.name} of {content.unit.title}"
-    text = f"{sentence('; '.join(parts)).rstrip('.')}; {of}. " if parts else ""
+            parts.append(f"{listed(names)} {answer if len(names) == 1 else many}")
+    text = f"{'; '.join(parts)}; in {content.unit.name} of {content.unit.title}. "
     unresolved = [c.name for c in view.found.contributions if c.answer == "not resolved"]
-    if unresolved:
-        effect = "no effect of" if parts else "No effect of"
-        text += f"{'Of the others, ' if parts else ''}{effect} {listed(unresolved)} can be told "
-        text += "from zero."
-    if not view.has_intervals:
-        text += "No factor’s contribution has an interval yet; nothing is decided."
-    return text.strip()
+    if not unresolved:
+        return text.strip()
+    start = f"{text}Of the others, no" if parts else "no"
+    return f"{start} effect of {listed(unresolved)} can be told from zero."
+
+
+def compared(content: FactorContent) -> str:
+    """Whether the contributions of two studies differ: their runs are independent."""
+    if len(content.views) != 2:
+        return ""
+    pairs = list(zip(*(view.found.contributions for view in content.views), strict=True))
+    reach = float(stats.norm.ppf((1 + LEVEL ** (1 / len(pairs))) / 2))  # Sidak
+    told = []
+    for one, other in pairs:
+        if one.estimate.error is None or other.estimate.error is None:
+            return ""
+        apart = (other.estimate.value or 0.0) - (one.estimate.value or 0.0)
+        if abs(apart) > reach * math.hypot(one.estimate.error, other.estimate.error):
+            told.append(f"{one.name} ({content.unit.signed(apart)})")
+    first, second = (view.label for view in content.views)
+    start = f"From networks {first} to networks {second}, "
+    if not told:
+        return f"{start}no contribution clearly changes (all factors together, 5 %)."
+    return f"{start}these contributions clearly change (all factors together, 5 %): {listed(told)}."
 
 
 def progress(view: View) -> str:
@@ -287,7 +309,7 @@ def failures(view: View) -> str:
 
 def needed(each: Contribution, view: View) -> str:
     """What it would take to see an undecided effect as large as measured."""
-    if each.answer != "not resolved":
+    if each.answer != "not resolved" or view.found.counts.missing:
         return ""
     if each.needed is None:
         return "an effect as small as measured would take more than 200 seeds a cell"
@@ -317,6 +339,8 @@ def resolution(content: FactorContent, view: View) -> str:
 
 def nothing_next(view: View) -> str:
     """Where no command is left to give."""
+    if not view.found.counts.finished:
+        return "Make runs finish first: a lower learning_rate, or a longer warm-up."
     if view.undecided:
         return (
             "The undecided factors would take more runs than is sensible: whatever they do is "
