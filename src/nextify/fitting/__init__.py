@@ -1,6 +1,6 @@
 """Designs for a budget, and designs of equal cost. No torch."""
 
-from nextify.fitting.fill import fill_budget, use_of
+from nextify.fitting.fill import can_fill, fill_budget, use_of
 from nextify.fitting.fit import BUDGETS, Fitted, Measure, budgets_of, fit
 from nextify.fitting.match import match_cost
 from nextify.fitting.space import Space
@@ -11,6 +11,7 @@ __all__ = [
     "Measure",
     "Space",
     "budgets_of",
+    "can_fill",
     "fill_budget",
     "fit",
     "match_cost",

@@ -70,6 +70,23 @@ def fill_budget(
     return with_fields(design, {"widths": best[1]})
 
 
+def can_fill(
+    design: Design,
+    budgets: Mapping[str, int],
+    *,
+    image_size: int | tuple[int, int] = 224,
+    classes: int = 1000,
+) -> bool:
+    """Whether a design can be made narrow enough for a budget.
+
+    >>> from nextify.designs import design
+    >>> can_fill(design("resnet50"), {"params": 10_000})
+    False
+    """
+    form = form_of(design, image_size)
+    return _use(form, design.depths, _smallest(design), classes, budgets) <= 1
+
+
 def use_of(
     design: Design,
     budgets: Mapping[str, int],

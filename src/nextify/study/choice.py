@@ -17,7 +17,7 @@ from nextify.attribution.surface import Surface
 from nextify.costs import totals
 from nextify.designs import Design
 from nextify.records import Cell, Plan, Record
-from nextify.study.finalists import Seen, Task, design_of, seen
+from nextify.study.finalists import Seen, Task, design_of, possible, seen
 
 Standing = Literal["chosen", "cannot be told apart", "worse", "diverged", "failed", "no score"]
 
@@ -124,7 +124,7 @@ def choose(
         winner=None if best.winner is None else finalists[best.winner].name,
         finalists=finalists,
         margin=best.margin,
-        margin_all=_margin_of_all(plan, best, seen([screening, finals])),
+        margin_all=_margin_of_all(task, plan, best, seen([screening, finals])),
         runners_up=tuple(e.name for e in told if e.standing == "cannot be told apart"),
         cheapest=None if cheapest is None else cheapest.name,
         cheapest_in=quantity,
@@ -197,15 +197,15 @@ def _wide(narrow: Interval | None, mean: float, finished: Sequence[Record]) -> I
     return around(mean, widened(narrow.half, image_variance(table)))
 
 
-def _margin_of_all(plan: Plan, best: Best, known: Seen) -> float | None:
+def _margin_of_all(task: Task, plan: Plan, best: Best, known: Seen) -> float | None:
     """How far the winner may be behind the best of all subsets, by draws of the surface."""
     spread = best.model.within_sd
     if best.winner is None or spread is None:
         return None
     rng = np.random.default_rng(0)
     draws = known.surface.draws(_DRAWS, rng)
-    possible = np.ones(draws.shape[1], dtype=np.bool_)
-    possible[sorted(known.troubled)] = False
+    rivals = possible(task)
+    rivals[sorted(known.troubled)] = False
     made = plan.cells[best.winner].made
     if made is None:
         error = spread / np.sqrt(best.model.counts[best.winner])
@@ -213,7 +213,7 @@ def _margin_of_all(plan: Plan, best: Best, known: Seen) -> float | None:
     else:
         row = [1 if factor.name in made else -1 for factor in plan.factors]
         own = draws[:, int(codes_of(np.array([row], dtype=np.int8))[0])]
-    ahead = draws[:, possible].max(axis=1, initial=-np.inf) - own
+    ahead = draws[:, rivals].max(axis=1, initial=-np.inf) - own
     return float(max(0.0, np.quantile(ahead, LEVEL)))
 
 

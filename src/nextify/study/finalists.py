@@ -1,6 +1,7 @@
 """From a budget to a screening, and from the screening's records to the finalists."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -16,7 +17,7 @@ from nextify.costs import cost
 from nextify.costs.amounts import bytes_in_words, in_words
 from nextify.designs import Design
 from nextify.errors import InputError
-from nextify.fitting import BUDGETS, Fitted, fill_budget, fit, use_of
+from nextify.fitting import BUDGETS, Fitted, can_fill, fill_budget, fit, use_of
 from nextify.records import Cell, Experiment, Matched, Plan, Record
 from nextify.study.experiment import Frame, cell_name, plan_cells, plan_experiment
 
@@ -97,15 +98,21 @@ def plan_screening(task: Task) -> Plan:
 
     Where only MACs or only parameters are limited, all cells have as many within 1 %. Of several
     budgets each cell uses up the one that binds it first, and exceeds none: what is compared is
-    what each subset of the choices can do within the user's budget.
+    what each subset of the choices can do within the user's budget. Cells that cannot be made
+    narrow enough (dense convolutions with large kernels, say) are left out.
 
     Raises:
-        InputError: a cell cannot be made narrow enough, or an experiment that these factors do
-            not allow.
+        InputError: no design keeps the budget, too few of the cells do, or an experiment that
+            these factors do not allow.
     """
     _proposals(task, task.frame.path.end, 1)  # says what is possible
     plain = plan_experiment(replace(task.frame, matched="", rates=(1.0,)), task.experiment)
-    cells = tuple(_within(task, cell) for cell in plain.cells)
+    cells = tuple(_those_within(task, plain.cells))
+    if len(cells) < len(plain.factors) + 2:
+        raise InputError(
+            f"only {len(cells)} of the screening's {len(plain.cells)} networks can be made narrow "
+            f"enough for {in_budget(task.budgets)}; give more, fewer --factors, or another path"
+        )
     title = (
         f"Screening: what {len(plain.factors)} factors of the {plain.name} path do on "
         f"{plain.data['name']} with {in_budget(task.budgets)}"
@@ -125,12 +132,32 @@ def _proposals(task: Task, start: Design, count: int) -> tuple[Fitted, ...]:
     )
 
 
+def _those_within(task: Task, cells: Iterable[Cell]) -> Iterable[Cell]:
+    """The cells that the budget allows, each as wide as it does."""
+    for cell in cells:
+        with suppress(InputError):
+            yield _within(task, cell)
+
+
+def possible(task: Task) -> NDArray[np.bool_]:
+    """(2^k,) which subsets of the factors can be made narrow enough for the budget."""
+    frame = task.frame
+    choices = [choice.name for choice in frame.path.choices]
+    groups = [{choices.index(c) for c in f.choices if c in choices} for f in frame.factors]
+    found = [
+        can_fill(
+            frame.path.subset(at for g, made in zip(groups, row, strict=True) if made for at in g),
+            task.budgets,
+            **task.size,
+        )
+        for row in (all_cells(len(frame.factors)) > 0).tolist()
+    ]
+    return np.array(found, dtype=np.bool_)
+
+
 def _within(task: Task, cell: Cell, design: Design | None = None) -> Cell:
     """The cell as wide as the budget allows, or with a design that is so already."""
-    try:
-        filled = design or task.filled(design_of(cell))
-    except InputError as error:
-        raise InputError(f"with {cell.changed} of the path's choices made, {error}") from None
+    filled = design or task.filled(design_of(cell))
     counted = cost(filled, **task.size)
     return replace(cell, design=filled, params=counted.params, macs=counted.macs)
 
@@ -199,9 +226,9 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
     The finalists are the subsets whose best is expected to be highest: the first is the one that
     is predicted best, each next one adds most to the expected best of them all. Subsets of which a
     run diverged or failed in the screening are left out, and so are those that are the same
-    network as one before. The start and the end are always among the finals. The first
-    `task.reshaped` of the finalists come a second time, with the depths and widths that `fit`
-    proposes for them first; none with more than twice as many blocks.
+    network as one before. The start and the end are always among the finals, if they keep the
+    budget. The first `task.reshaped` of the finalists come a second time, with the depths and
+    widths that `fit` proposes for them first; none with more than twice as many blocks.
     """
     known = seen([(screening, records)])
     if not len(known.counts):
@@ -217,7 +244,7 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
     chosen = _chosen(task, known, screening)
     rows = np.array(chosen, dtype=np.int8).reshape(len(chosen), len(frame.factors))
     plan = plan_cells(frame, rows, "augmented")
-    cells = _distinct([_within(task, cell) for cell in plan.cells])
+    cells = _distinct(_those_within(task, plan.cells))
     names = [cell_name(row) for row in rows[: task.reshaped].tolist()]
     best = [cell for name in names for cell in cells if cell.name == name]
     cells += [cell for one in best for cell in _reshaped(task, one)]
@@ -230,7 +257,7 @@ def _chosen(task: Task, known: Seen, screening: Plan) -> list[list[int]]:
     learned = known.surface
     draws = learned.draws(_DRAWS, np.random.default_rng(0))
     gain = learned.means.copy()
-    barred = np.zeros(len(gain), dtype=np.bool_)
+    barred = ~possible(task)
     barred[sorted(known.troubled)] = True
     same: set[tuple[Any, ...]] = set()
     chosen: list[list[int]] = []
@@ -239,10 +266,7 @@ def _chosen(task: Task, known: Seen, screening: Plan) -> list[list[int]]:
         at = int(np.argmax(np.where(barred, -np.inf, gain)))
         barred[at] = True
         row = learned.levels[at]
-        try:
-            cell = _single(task, row)
-        except InputError:  # not in the screening, and too large at any width
-            continue
+        cell = _single(task, row)
         if (cell.design, cell.recipe) in same:
             continue
         same.add((cell.design, cell.recipe))
