@@ -160,7 +160,7 @@ def _reading(commands: "argparse._SubParsersAction[Command]") -> None:
     _design(show)
     _sizes(show)
     recipe = commands.add_parser("recipe", help="a training recipe, field by field")
-    recipe.add_argument("name", nargs="?", help="classic, modern, classic-small or modern-small")
+    recipe.add_argument("name", nargs="?", help="such as modern, modern-small or finetune")
     _overrides(recipe)
     for command in (path, designs, cost, show, recipe):
         _json(command)
