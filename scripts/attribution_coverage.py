@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -29,6 +31,7 @@ from nextify.attribution.precision import one_at_a_time_error
 from nextify.attribution.resample import images_part
 from nextify.attribution.shapley import exact_shapley, order_variance
 from nextify.attribution.ways import ends
+from nextify.report.style import BAR, BLUE, GREY, ORANGE, plain, style
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int8]
@@ -350,49 +353,46 @@ def table(tallies: list[Tally]) -> str:
 
 def draw(tallies: list[Tally], sizes: Floats, power: Floats, studies: int, path: Path) -> None:
     """The figure: coverage by truth, and the gap's power."""
-    import matplotlib.pyplot as plt
-
-    from nextify.report.style import BLUE, GREY, ORANGE, plain, style
-
     with style():
         figure, (left, right) = plt.subplots(
             1, 2, figsize=(7.2, 2.9), width_ratios=[1.45, 1], layout="constrained"
         )
-        at = np.arange(len(tallies))[::-1]
-        error = 100 * 1.96 * np.sqrt(0.95 * 0.05 / min(tally.studies for tally in tallies))
-        left.axvspan(
-            95 - error, 95 + error, color="#dde2ea", zorder=0, lw=0, label="95 % and chance"
-        )
-        left.axvline(95, color=GREY, linewidth=0.8)
-        for part, colour, mark, shift, label in (
-            ("single", BLUE, "o", 0.12, "single"),
-            ("simultaneous", ORANGE, "s", -0.12, "simultaneous, of all 8"),
-        ):
-            found = [100 * np.mean(getattr(tally, part)) for tally in tallies]
-            left.plot(found, at + shift, mark, color=colour, markersize=5, label=label)
-        left.set_yticks(at, [tally.scenario for tally in tallies])
-        left.set_xlim(90, 100)
-        left.set_ylim(-1.7, len(at) - 0.4)
-        left.set_xlabel(f"intervals that hold, % (n = {tallies[0].studies:,} studies a row)")
-        left.set_title("95 % intervals of contributions, new seeds", loc="left")
-        left.legend(
-            loc="lower center",
-            frameon=False,
-            fontsize=7,
-            ncols=3,
-            columnspacing=1.0,
-            handlelength=1.2,
-        )
-        plain(left)
-        right.plot(sizes, 100 * power, "-o", color=BLUE, markersize=3.5)
-        right.axhline(5, color=GREY, linewidth=0.8, linestyle="--")
-        right.text(sizes[-1], 7, "5 %: no such interaction", ha="right", color=GREY, fontsize=7)
-        right.set_ylim(0, 102)
-        right.set_xlabel("true end-cell gap, in SDs between runs")
-        right.set_ylabel("gap's interval excludes zero, %")
+        _draw_coverage(left, tallies)
+        _draw_power(right, sizes, power)
         right.set_title(f"A three-factor interaction (n = {studies:,})", loc="left")
-        plain(right, grid="both")
         figure.savefig(path, dpi=170, metadata={"Software": None})
+
+
+def _draw_coverage(axes: Axes, tallies: list[Tally]) -> None:
+    at = np.arange(len(tallies))[::-1]
+    error = 100 * 1.96 * np.sqrt(0.95 * 0.05 / min(tally.studies for tally in tallies))
+    axes.axvspan(95 - error, 95 + error, color=BAR, zorder=0, linewidth=0, label="95 % and chance")
+    axes.axvline(95, color=GREY, linewidth=0.8)
+    for part, colour, mark, shift, label in (
+        ("single", BLUE, "o", 0.12, "single"),
+        ("simultaneous", ORANGE, "s", -0.12, "simultaneous, of all 8"),
+    ):
+        found = [100 * np.mean(getattr(tally, part)) for tally in tallies]
+        axes.plot(found, at + shift, mark, color=colour, markersize=5, label=label)
+    axes.set_yticks(at, [tally.scenario for tally in tallies])
+    axes.set_xlim(90, 100)
+    axes.set_ylim(-1.7, len(at) - 0.4)
+    axes.set_xlabel(f"intervals that hold, % (n = {tallies[0].studies:,} studies a row)")
+    axes.set_title("95 % intervals of contributions, new seeds", loc="left")
+    axes.legend(
+        loc="lower center", frameon=False, fontsize=7, ncols=3, columnspacing=1, handlelength=1.2
+    )
+    plain(axes)
+
+
+def _draw_power(axes: Axes, sizes: Floats, power: Floats) -> None:
+    axes.plot(sizes, 100 * power, "-o", color=BLUE, markersize=3.5)
+    axes.axhline(5, color=GREY, linewidth=0.8, linestyle="--")
+    axes.text(sizes[-1], 7, "5 %: no such interaction", ha="right", color=GREY, fontsize=7)
+    axes.set_ylim(0, 102)
+    axes.set_xlabel("true end-cell gap, in SDs between runs")
+    axes.set_ylabel("gap's interval excludes zero, %")
+    plain(axes, grid="both")
 
 
 def main() -> None:

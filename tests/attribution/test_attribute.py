@@ -248,3 +248,10 @@ def test_failed_runs_are_counted_apart():
     result = attribute(study, found)
     assert (result.counts.failed, result.counts.finished) == (1, 7)
     assert sum(each.made.n + each.not_made.n for each in result.failures) == 2 * 7
+
+
+def test_orders_augmented_by_other_cells_are_read_by_the_model():
+    orders = sampled_orders(4, 4, seed=0)
+    cells, _ = cells_of_orders(orders)
+    found = answer(cells, orders=orders.tolist(), experiment="augmented")
+    assert found.method == "two-factor model"

@@ -76,7 +76,9 @@ def attribute(
     """
     runs = experiment(plan, records, metric)
     at = {factor.name: index for index, factor in enumerate(plan.factors)}
-    orders = [[at[name] for name in order] for order in plan.orders]
+    # A plan augmented with other cells is read by the model: it uses all of them.
+    sampled = plan.orders if plan.experiment == "permutations" else ()
+    orders = [[at[name] for name in order] for order in sampled]
     return _attribution(plan, runs, orders, draws, np.random.default_rng(seed))
 
 
