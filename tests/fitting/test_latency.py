@@ -74,6 +74,14 @@ def test_free_fields_and_multiples():
     assert found[0].use["latency"] > 0.9
 
 
+def test_a_machine_for_which_widths_do_not_matter():
+    def measure(designs, image_size, classes):
+        return [Spread(0.001 * sum(one.depths), 0.0, 1.0, 9) for one in designs]
+
+    found = nx.fit(params="1M", latency="20ms", measure=measure, **OPTIONS)
+    assert found and all(sum(one.design.depths) <= 20 for one in found)
+
+
 def test_an_impossible_latency_says_what_was_measured():
     machine = Machine(scale=100)
     smallest = nx.design("convnext-tiny", depths=(1, 1, 2, 1), widths=(8, 12, 18, 27))

@@ -117,8 +117,10 @@ def _reach(task: Task, depths: Floats, shapes: Floats) -> Floats:
         a = square @ (shapes**2).T + cross @ (shapes * before).T
         b = linear @ shapes.T
         room = np.maximum(allowed - _constant(task, one, depths), 0.0)[:, None]
-        # The root in a form that holds for a = 0, too.
-        first = np.minimum(first, 2 * room / (b + np.sqrt(b * b + 4 * a * room)))
+        # The root in a form that holds for a = 0, too; without bound where widths do not matter.
+        slope = b + np.sqrt(b * b + 4 * a * room)
+        root = np.divide(2 * room, slope, out=np.full_like(slope, np.inf), where=slope > 0)
+        first = np.minimum(first, root)
     return np.asarray(np.maximum(first, task.space.first_widths[0]))
 
 
