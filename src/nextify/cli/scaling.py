@@ -134,8 +134,9 @@ def _draw(sweeps: Sequence[Sweep], folder: Path) -> None:
 
 def _print(sweeps: Sequence[Sweep]) -> None:
     first = sweeps[0]
-    say(f"Time: {first.step}, {first.threads} threads of torch, float32. Exponents are slopes in")
-    say("log-log coordinates by least squares, with 95 % intervals (Student's, n - 2 degrees).\n")
+    clock = "processor time, 1 thread" if first.threads == 1 else f"{first.threads} threads"
+    say(f"Time: {first.step}, {clock}, float32. Exponents: slopes in log-log coordinates by least")
+    say("squares, with 95 % intervals (Student's, n - 2 degrees of freedom).\n")
     head = ["mixer", "over", "sizes", "n", "formula MACs", "torch's count", "leading", "MACs",
             "time", "", "formula bytes", "in use", "measured"]  # fmt: skip
     print_table(head, [_row(sweep) for sweep in sweeps])

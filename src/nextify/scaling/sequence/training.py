@@ -1,0 +1,100 @@
+"""Teacher forcing: every position is given the right words so far and asked for the next."""
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from nextify.scaling.sequence.model import NextWord, next_word
+from nextify.scaling.sequence.settings import Kind, Settings
+from nextify.scaling.sequence.vocabulary import shifted
+
+Numbers = Sequence[int]
+Report = Callable[[int, float], None]  # epoch, perplexity on validation sentences
+
+_NOTHING = -100  # a desired output that is not asked: what fills up shorter sentences
+_LONGEST_STEP = 1.0  # norm of all gradients, at the most
+
+
+def train(
+    kind: Kind,
+    words: int,
+    sentences: Sequence[Numbers],
+    validation: Sequence[Numbers],
+    settings: Settings,
+    seed: int,
+    report: Report = lambda epoch, found: None,
+) -> NextWord:
+    """Train a model; its weights are those of the epoch that was best on validation sentences.
+
+    Weights, order and dropout are drawn from the seed; torch's global state is not used.
+    """
+    model = next_word(kind, words, settings, seed)
+    draw = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(model.parameters(), settings.rate, weight_decay=settings.decay)
+    steps = settings.epochs * math.ceil(len(sentences) / settings.batch)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    best, weights = math.inf, model.state_dict()
+    for epoch in range(1, settings.epochs + 1):
+        for inputs, desired in batches(sentences, settings.batch, draw):
+            optimizer.zero_grad()
+            loss(model(inputs, draw), desired).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), _LONGEST_STEP)
+            optimizer.step()
+            schedule.step()
+        found = perplexity(model, validation)
+        report(epoch, found)
+        if found < best:
+            best, weights = found, copy.deepcopy(model.state_dict())
+    model.load_state_dict(weights)
+    return model
+
+
+def batches(
+    sentences: Sequence[Numbers], size: int, draw: Generator | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Inputs and desired outputs: (B, N) each, N of the longest sentence of the batch.
+
+    Sentences of about one length come together (less to fill up), the batches in random order.
+    What is filled up stands after the sentence's end: the models never look there.
+    """
+    order: list[int] = list(range(len(sentences)))
+    if draw is not None:
+        order = torch.randperm(len(sentences), generator=draw).tolist()
+    order.sort(key=lambda at: len(sentences[at]))  # stable: equal lengths stay shuffled
+    groups = [order[at : at + size] for at in range(0, len(order), size)]
+    if draw is not None:
+        groups = [groups[at] for at in torch.randperm(len(groups), generator=draw).tolist()]
+    for group in groups:
+        yield _filled_up([sentences[at] for at in group])
+
+
+def _filled_up(sentences: Sequence[Numbers]) -> tuple[Tensor, Tensor]:
+    longest = max(map(len, sentences)) - 1
+    inputs = torch.zeros(len(sentences), longest, dtype=torch.long)
+    desired = torch.full_like(inputs, _NOTHING)
+    for row, sentence in enumerate(sentences):
+        given, asked = shifted(sentence)
+        inputs[row, : len(given)] = torch.tensor(given)
+        desired[row, : len(asked)] = torch.tensor(asked)
+    return inputs, desired
+
+
+def loss(scores: Tensor, desired: Tensor, reduction: str = "mean") -> Tensor:
+    """Cross-entropy over the positions that are asked: (B, N, words) and (B, N) to a number."""
+    return F.cross_entropy(
+        scores.flatten(0, 1), desired.flatten(), ignore_index=_NOTHING, reduction=reduction
+    )
+
+
+@torch.no_grad()
+def perplexity(model: NextWord, sentences: Sequence[Numbers], size: int = 64) -> float:
+    """exp of the mean of -log P over all words that are asked, <EOS> and <UNK> included."""
+    lost, asked = 0.0, 0
+    for inputs, desired in batches(sentences, size):
+        lost += float(loss(model(inputs), desired, "sum"))
+        asked += int((desired != _NOTHING).sum())
+    return math.exp(lost / asked)

@@ -1,0 +1,65 @@
+"""Words as numbers, and the input and desired output of a next-word model."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from nextify.errors import unknown
+from nextify.scaling.sequence.text import Sentence
+
+SOS, EOS, UNK = "<SOS>", "<EOS>", "<UNK>"
+_LEAST = 2  # occurrences; a rarer word is <UNK>
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Words by their number: <SOS>, <EOS> and <UNK>, then the most frequent first.
+
+    >>> made = vocabulary([("i", "am", "superman"), ("i", "am")])
+    >>> made.words
+    ('<SOS>', '<EOS>', '<UNK>', 'am', 'i')
+    >>> made.numbers(("i", "am", "superman"))
+    (0, 4, 3, 2, 1)
+    """
+
+    words: tuple[str, ...]
+    number: dict[str, int] = field(repr=False, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def numbers(self, sentence: Sequence[str]) -> tuple[int, ...]:
+        """A sentence between <SOS> and <EOS>, with <UNK> for words that are not known."""
+        inside = (self.number.get(word, self.number[UNK]) for word in sentence)
+        return (self.number[SOS], *inside, self.number[EOS])
+
+    def known(self, sentence: Sequence[str]) -> tuple[int, ...]:
+        """The beginning of a sentence, after <SOS>.
+
+        Raises:
+            InputError: a word that is not known, with the nearest that is.
+        """
+        for word in sentence:
+            if word not in self.number:
+                raise unknown("word", word, self.words[3:])
+        return self.numbers(sentence)[:-1]
+
+
+def vocabulary(sentences: Iterable[Sentence]) -> Vocabulary:
+    """The words that occur at least twice, by frequency, equal ones by alphabet."""
+    counts = Counter(word for sentence in sentences for word in sentence)
+    frequent = sorted((w for w, n in counts.items() if n >= _LEAST), key=lambda w: (-counts[w], w))
+    words = (SOS, EOS, UNK, *frequent)
+    return Vocabulary(words, {word: number for number, word in enumerate(words)})
+
+
+def shifted(sequence: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Teacher forcing: the input, and the desired output, which is the input shifted by one.
+
+    Of `<SOS> i am superman <EOS>` the input is `<SOS> i am superman`, the output
+    `i am superman <EOS>`: at every position the right word so far is given and the next is asked.
+
+    >>> shifted((0, 4, 3, 5, 1))
+    ((0, 4, 3, 5), (4, 3, 5, 1))
+    """
+    return tuple(sequence[:-1]), tuple(sequence[1:])
