@@ -1,0 +1,130 @@
+"""choose from the command line: what it leaves, what it says, what it refuses."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from nextify.cli.main import main
+from nextify.network import load_network
+
+from .conftest import changed, contents, make_images
+
+FACTORS = "depthwise conv, BN to LN"
+CHOOSE = ("choose", "--params", "200k", "--data", "pets", "--image-size", "28", "epochs=1",
+          "batch_size=16", "--factors", FACTORS, "--seeds", "1", "--finalists", "1",
+          "--final-seeds", "2", "--workers", "2", "--no-pilot", "--output", "mine")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def done_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `pets`, and a choice that nothing interrupted."""
+    folder = tmp_path_factory.mktemp("choice")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("NEXTIFY_CACHE", str(folder / "cache"))
+        make_images(folder / "pets", {"cat": 40, "dog": 40})
+        with Path("out.json").open("w") as file:
+            patch.setattr("sys.stdout", file)
+            assert main([*CHOOSE, "--json"]) == 0
+    return folder
+
+
+@pytest.fixture
+def done(done_once: Path, own_folder: Path) -> Path:
+    for name in ("pets", "mine"):
+        shutil.copytree(done_once / name, own_folder / name)
+    return own_folder / "mine"
+
+
+def test_what_a_choice_leaves(done_once, done):
+    values = json.loads((done_once / "out.json").read_text())
+    names = {path.name for path in done.iterdir()}
+    assert {"screening.study", "finals.study", "choice.json", "network.safetensors"} <= names
+    assert "checkpoint.pt" not in names
+    kept = json.loads((done / "choice.json").read_text())
+    assert {name: kept[name] for name in values} == values
+    winner = next(f for f in values["choice"]["finalists"] if f["standing"] == "chosen")
+    assert values["choice"]["winner"] == winner["name"] and winner["params"] <= 200_000
+    assert winner["finished"] == 2 and winner["interval"]["low"] < winner["mean"]
+    assert values["winner"]["images"] == 80 and values["winner"]["outcome"] == "finished"
+
+
+def test_the_network_is_the_winner_and_says_what_it_saw(nextify, done):
+    network, card = load_network(done / "network.safetensors")
+    kept = json.loads((done / "choice.json").read_text())
+    winner = next(f for f in kept["choice"]["finalists"] if f["standing"] == "chosen")
+    assert sum(p.numel() for p in network.parameters()) == winner["params"]
+    assert "no test accuracy can be stated" in card.about["seen"] and "accuracy" not in card.about
+    assert card.about["expected"]["accuracy"] == winner["mean"]
+    assert card.about["data"]["train"] == 80
+    answer = nextify("predict", "mine", "pets/cat/0.png")
+    assert answer.code == 0 and answer.out.startswith("pets/cat/0.png: ")
+    fields = kept["design"]
+    counted = json.loads(nextify("cost", *fields, "--image-size", "28", "--classes", "2",
+                                 "--json").out)  # fmt: skip
+    assert counted["params"] == winner["params"]
+
+
+def test_the_same_command_again_trains_nothing(nextify, done):
+    before = contents()
+    answer = nextify(*CHOOSE)
+    assert answer.code == 0, answer.err
+    kept = {n: b for n, b in contents().items() if not n.endswith(".study")}
+    assert kept == {n: b for n, b in before.items() if not n.endswith(".study")}
+    assert "Recommended: " in answer.out and "no test accuracy can be stated" in answer.out
+    assert "over 2 fresh seeds" in answer.out and "% of params" in answer.out
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (["--params", "150k"], "the budget of params is 200000 there and 150000 here"),
+        (["--macs", "9M"], "the budget of macs is None there and 9000000 here"),
+        (["--image-size", "32"], "'fingerprint' of the data is"),
+        (["--final-seeds", "3"], "--final-seeds is 2 there and 3 here"),
+        (["epochs=2"], "'epochs': 1"),
+    ],
+)
+def test_another_choice_in_the_same_folder_is_refused(refused, done, change, said):
+    message = refused(*changed(CHOOSE, change))
+    assert message.startswith("folder mine holds another choice") and said in message
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (["--params", "2k"], "the smallest possible, depths (1, 2, 1) and widths (8, 12, 18)"),
+        (["--params", "many"], "params is 'many'; give a number"),
+        (["--data", "./nowhere"], "nowhere"),
+        (["--factors", "nothing"], "unknown choice"),
+        (["--path", "large"], "unknown path"),
+        (["--like", "convnext-tini"], "convnext-tiny"),
+        (["--experiment", "path"], "unknown KIND"),
+        (["widths=8,16,32"], "field 'widths' is what the choice"),
+        (["--finalists", "0"], "--finalists"),
+        (["batch_size=4096"], "batch_size"),
+    ],
+)
+def test_what_cannot_be_chosen(refused, pets, change, said):
+    assert said in refused(*changed(CHOOSE, change))
+
+
+def test_without_a_budget(refused, pets):
+    assert "no budget is given" in refused("choose", "--data", "pets")
+
+
+def test_the_plan_trains_nothing(nextify, pets):
+    before = contents()
+    answer = nextify(*CHOOSE, "--plan")
+    assert answer.code == 0 and "screening         4     4     ?" in answer.out, answer.out
+    values = json.loads(nextify(*CHOOSE, "--plan", "--json").out)
+    assert [phase["runs"] for phase in values["phases"]] == [4, 8, 1]
+    assert contents() == before
+
+
+def test_all_diverged(nextify, pets):
+    answer = nextify(*changed(CHOOSE, ["learning_rate=1e30"]))
+    assert answer.code == 1 and answer.out.startswith("no design can be chosen")
+    assert "not finite" in answer.err and not Path("mine/finals.study").exists()
