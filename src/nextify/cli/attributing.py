@@ -2,9 +2,8 @@
 
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
-from nextify.attribution import Score, experiment
+from nextify.attribution import Experiment, Score, experiment
 from nextify.attribution.crosscheck import fanova_importances, shapiq_values
 from nextify.cli.show import note, print_json, print_table, say
 from nextify.errors import InputError
@@ -35,7 +34,7 @@ def run(options: Namespace) -> int:
     shown = factor_content(studies, metric, options.file)
     checks: list[Shares] = []
     if options.crosscheck:
-        checks = [_crosscheck(studies[at], metric) for at in range(len(studies))]
+        checks = [_crosscheck(experiment(*study, metric)) for study in studies]
     place = Path(options.output) if options.output else _folder(files, options.metric)
     written = write_factors(shown, place)
     if options.json:
@@ -55,9 +54,8 @@ def _folder(files: list[Path], metric: str) -> Path:
     return first.with_name("-".join([*parts, "report"]))
 
 
-def _crosscheck(study: Any, metric: Score) -> Shares:
+def _crosscheck(runs: Experiment) -> Shares:
     """What other tools say; a note where one is not installed or cannot read these runs."""
-    runs = experiment(*study, metric)
     found: Shares = {}
     for name, ask in (("fANOVA share", fanova_importances), ("shapiq", shapiq_values)):
         try:

@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from nextify.report import style as look
@@ -26,11 +27,14 @@ class Sheet:
         self.axes.set(xlim=(0, width), ylim=(height, 0))
         self.axes.set_axis_off()
 
-    def text(self, x: float, y: float, text: str, align: str = "left", **style: Any) -> float:
-        """Write; returns where the text ends."""
+    def text(self, x: float, y: float, text: str, align: str = "left", **style: Any) -> Text:
+        """Write."""
         style = {"size": 8.0, "color": INK, "ha": align, "va": "center_baseline", **style}
-        written = self.axes.text(x, y, text, **style)
-        box = written.get_window_extent().transformed(self.axes.transData.inverted())
+        return self.axes.text(x, y, text, **style)
+
+    def end(self, text: Text) -> float:
+        """Where a text ends, in inches from the left. It draws the figure, which takes time."""
+        box = text.get_window_extent().transformed(self.axes.transData.inverted())
         return float(box.x1)
 
     def head(self, x: float, y: float, text: str, under: str = "", align: str = "left") -> None:
@@ -76,7 +80,7 @@ class Sheet:
             if x > start and x + 0.14 + 0.0605 * len(meaning) > self.width:
                 x, y = start, y + 0.18
             self.axes.plot(x, y, linestyle="none", **mark)
-            x = self.text(x + 0.14, y, meaning, size=SMALL) + 0.25
+            x = self.end(self.text(x + 0.14, y, meaning, size=SMALL)) + 0.25
         return y
 
 

@@ -4,10 +4,15 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from nextify.attribution import Attribution, Contribution, fraction, full, with_ends
 from nextify.designs import Factor
 from nextify.records import Plan
 from nextify.report.numbers import listed, plural
+
+Levels = NDArray[np.int8]  # a row per cell, +1 where a factor is made
 
 _SCREENS = ("leave-one-out", "add-one-in", "resolution-4")
 _LIVE = range(2, 6)  # factors of which all subsets are few
@@ -147,9 +152,7 @@ class _Advice:
             "Shapley values."
         )
         seeds = len(self.plan.seeds)
-        return self._next(
-            why, {"--experiment": "full"}, self._new(full(count).levels.tolist(), seeds)
-        )
+        return self._next(why, {"--experiment": "full"}, self._new(full(count).levels, seeds))
 
     def live_factors(self) -> NextRuns | None:
         """All subsets of the few factors that do something."""
@@ -188,7 +191,7 @@ class _Advice:
     def _end_runs(self) -> int:
         return sum(len(cell.more_seeds) for cell in self.plan.cells)
 
-    def _new(self, levels: Sequence[Sequence[int]], seeds: int) -> int:
+    def _new(self, levels: Levels, seeds: int) -> int:
         """Runs of these cells that the plan has not. Matched cells change with the plan."""
         names = [factor.name for factor in self.plan.factors]
         wanted = {

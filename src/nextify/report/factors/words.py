@@ -25,7 +25,7 @@ _METHODS = {
         "The contributions are main effects of a two-level fraction: the mean score with a "
         "factor’s choices made less the mean without, over all that the other factors do. They are "
         "the Shapley values, what a factor adds averaged over all orders, where no interaction of "
-        "three or more factors matters; the gap below checks that."
+        "three or more factors matters; the gap checks that."
     ),
     "main effects": (
         "The contributions are main effects of these cells alone. The cells cannot tell them from "
@@ -401,3 +401,12 @@ def as_texts(content: FactorContent, view: View) -> dict[str, str]:
         "interactions": interactions(content, view),
         **{head.rstrip("."): text for head, text in meaning(content, view)},
     }
+
+
+def p_value(p: float | None) -> str:
+    """A probability in three digits.
+
+    >>> p_value(0.0123), p_value(1e-9), p_value(None)
+    ('0.012', '< 0.001', '–')
+    """
+    return "< 0.001" if p is not None and p < 0.001 else percent(p, 3)

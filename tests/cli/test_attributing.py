@@ -1,0 +1,76 @@
+"""`nextify attribute`: its table, its files, what it refuses."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from nextify.designs import default_factors, path
+from nextify.records import Plan, Record, Store
+from report import fake, fake_experiment
+
+
+def saved(name: str, plan: Plan, records: list[Record]) -> None:
+    with Store.open(name) as store:
+        store.save_plan(plan)
+        for record in records:
+            store.add(record)
+
+
+FACTORS = default_factors(path("small"))[:3]
+
+
+@pytest.fixture
+def study(own_folder: Path) -> Plan:
+    """All subsets of three factors; the first helps, the second hurts, the third does nothing."""
+    plan = fake_experiment.plan("full", 3, factors=FACTORS)
+    saved("a.study", plan, fake_experiment.whole(plan, truth=(0.02, -0.02, 0.0), pairs={}))
+    return plan
+
+
+def test_the_table(study, nextify):
+    answer = nextify("attribute", "a.study")
+    assert answer.code == 0
+    lines = answer.out.splitlines()
+    row = {line.split("  ")[0]: line for line in lines if line.startswith(("stage", "patch"))}
+    assert row["stage ratio"].endswith("  helps") and row["patchify stem"].endswith("  hurts")
+    assert "no effect larger than" in answer.out and "gap: All factors together" in answer.out
+    assert lines[-1] == "report: a-report/report.html" and Path("a-report/report.html").exists()
+    (following,) = {line.strip() for line in lines if line.startswith("  nextify study")}
+    assert shlex.split(following)[-2:] == ["--file", "a.study"]
+
+
+def test_json_and_metric(study, nextify):
+    answer = nextify("attribute", "a.study", "--metric", "nll", "--json")
+    values = json.loads(answer.out)
+    found = values["studies"][0]["attribution"]["nll"]["contributions"]
+    assert [each["answer"] for each in found] == ["helps", "hurts", "not resolved"]
+    assert found[0]["estimate"]["value"] < 0  # less is better
+    assert values["report"] == "a-nll-report/report.html" and values["metric"] == "nll"
+
+
+def test_crosscheck_adds_what_others_say_or_says_why_not(study, nextify, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    monkeypatch.setitem(sys.modules, "shapiq", None)
+    answer = nextify("attribute", "a.study", "--crosscheck", "--json")
+    assert answer.code == 0 and json.loads(answer.out)["crosscheck"] == [{}]
+    assert "optuna, which is not installed" in answer.err and "shapiq" in answer.err
+
+
+def test_a_path_is_refused(own_folder, refused):
+    plan = fake.plan(cells=2)
+    saved("path.study", plan, fake.whole(plan))
+    assert "--experiment resolution-5" in refused("attribute", "path.study")
+
+
+def test_other_factors_are_refused(study, refused):
+    plan = fake_experiment.plan("full", 1, factors=FACTORS[:2])
+    saved("b.study", plan, fake_experiment.whole(plan, truth=(0.02, 0.0), pairs={}))
+    assert "factor 'depthwise and width' differs" in refused("attribute", "a.study", "b.study")
+    assert "c.study" in refused("attribute", "a.study", "c.study")
+
+
+def test_an_unknown_metric_is_refused(study, refused):
+    assert "accuracy" in refused("attribute", "a.study", "--metric", "loss")
