@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nextify.costs import Cost, cost
 from nextify.designs import Design, Path, Recipe, Run, Swin, Vit, design, path, recipe
 from nextify.errors import InputError
-from nextify.fitting import fit, match_cost
+from nextify.fitting import fit, match_cost, match_width
 
 if TYPE_CHECKING:
     from nextify.measuring import Conditions, bench, measure_latency
@@ -36,6 +36,7 @@ __all__ = [
     "initial_weights",
     "load_weights",
     "match_cost",
+    "match_width",
     "measure_latency",
     "path",
     "recipe",
