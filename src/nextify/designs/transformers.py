@@ -14,7 +14,7 @@ class Vit:
     """A Vision Transformer (arXiv 2010.11929), as torchvision builds it. The defaults are ViT-B/16.
 
     >>> Vit().head_size
-    64
+    64.0
     >>> Vit(heads=5)
     Traceback (most recent call last):
     ...
