@@ -403,6 +403,7 @@ def _scaling(commands: "argparse._SubParsersAction[Command]") -> None:
         dest="subject", metavar="subject", required=True, parser_class=Command
     )
     _mixers(subjects.add_parser("mixers", help="attention, recurrence, convolution, MLP"))
+    _sequence(subjects.add_parser("sequence", help="a next-word model with two of the mixers"))
 
 
 def _mixers(mixers: Command) -> None:
@@ -432,6 +433,23 @@ def _mixers(mixers: Command) -> None:
     mixers.add_argument("--figure", type=filled, metavar="DIR",
                         help="draw it: mixers.svg, .png and .pdf")  # fmt: skip
     _json(mixers)
+
+
+def _sequence(sequence: Command) -> None:
+    sequence.add_argument("--seeds", type=whole(2, 100), default=5, metavar="N",
+                          help="splits of the text, for both models (default: 5)")  # fmt: skip
+    sequence.add_argument("--epochs", type=whole(1, 1000), metavar="N", help="of training")
+    sequence.add_argument("--rounds", type=whole(1, 1000), default=5, metavar="N",
+                          help="of timing, all sizes in turn (default: 5)")  # fmt: skip
+    sequence.add_argument("--threads", type=whole(1, 1024), default=1, metavar="N",
+                          help="of torch (default: 1: the models are small)")  # fmt: skip
+    sequence.add_argument("--save", type=filled, metavar="FILE",
+                          help="keep trained models' results there, and go on from it")  # fmt: skip
+    sequence.add_argument("--say", type=filled, metavar="WORDS",
+                          help="only train both once and let them go on with these")  # fmt: skip
+    sequence.add_argument("--figure", type=filled, metavar="DIR",
+                          help="draw it: sequence.svg, .png and .pdf")  # fmt: skip
+    _json(sequence)
 
 
 def _design(command: Command) -> None:

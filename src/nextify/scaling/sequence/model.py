@@ -27,6 +27,7 @@ class NextWord(nn.Module):
         self.positions = nn.Parameter(torch.empty(settings.context, settings.width))
         self.blocks = nn.ModuleList(Block(kind, settings) for _ in range(settings.layers))
         self.norm = nn.LayerNorm(settings.width, bias=False)
+        self.frequency = nn.Parameter(torch.zeros(words))
 
     def forward(self, numbers: Tensor, draw: Generator | None = None) -> Tensor:
         """Scores. With a generator, as in training: it draws what dropout sets to zero."""
@@ -34,7 +35,7 @@ class NextWord(nn.Module):
         x = drop(self.words[numbers] + self.positions[: numbers.shape[1]])
         for block in self.blocks:
             x = block(x, drop)
-        return F.linear(self.norm(x), self.words)  # a word's vector is its weights too
+        return F.linear(self.norm(x), self.words, self.frequency)  # a word's vector is its weights
 
 
 class Block(nn.Module):

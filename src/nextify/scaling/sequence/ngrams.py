@@ -1,10 +1,11 @@
 """Models that count: how often a word follows, alone or after one other. The measure of the rest.
 
-The bigram model is interpolated Kneser-Ney (Chen and Goodman, "An empirical study of smoothing
-techniques for language modeling", 1999, section 2.7 and 3), the best that counting pairs can do.
+Both ways to smooth pairs are in Chen and Goodman, "An empirical study of smoothing techniques for
+language modeling" (1999): additive (section 2.1), and interpolated Kneser-Ney (2.7 and 3), which
+they found to be the best.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ Numbers = Sequence[int]
 Table = NDArray[np.float64]
 
 _DISCOUNTS = tuple(round(0.05 * step, 2) for step in range(1, 20))
+_ADDED = tuple(round(10.0 ** (step / 5), 4) for step in range(-15, 1))  # 0.001 to 1
 
 
 def pair_counts(sequences: Sequence[Numbers], size: int) -> Table:
@@ -35,7 +37,18 @@ def unigram(counts: Table) -> Table:
     return share
 
 
-def bigram(counts: Table, discount: float) -> Table:
+def additive(counts: Table, added: float) -> Table:
+    """(size, size): probabilities of the next word, (c(v w) + k) / (c(v) + k words).
+
+    Args:
+        added: k, above 0, to every word that is ever asked.
+    """
+    more = counts + added * (counts.sum(0) > 0)
+    table: Table = more / more.sum(1, keepdims=True)
+    return table
+
+
+def kneser_ney(counts: Table, discount: float) -> Table:
     """(size, size): probabilities of the next word, rows sum to one.
 
         P(w | v) = max(c(v w) - d, 0) / c(v) + d n(v) / c(v) m(w) / m
@@ -55,9 +68,17 @@ def bigram(counts: Table, discount: float) -> Table:
     return table
 
 
-def best_bigram(counts: Table, validation: Sequence[Numbers]) -> Table:
-    """The bigram model with the discount that is best on other sentences, from 0.05 to 0.95."""
-    tables = (bigram(counts, discount) for discount in _DISCOUNTS)
+def best_additive(counts: Table, validation: Sequence[Numbers]) -> Table:
+    """With the addition, from 0.001 to 1, that is best on other sentences."""
+    return _best((additive(counts, added) for added in _ADDED), validation)
+
+
+def best_kneser_ney(counts: Table, validation: Sequence[Numbers]) -> Table:
+    """With the discount, from 0.05 to 0.95, that is best on other sentences."""
+    return _best((kneser_ney(counts, discount) for discount in _DISCOUNTS), validation)
+
+
+def _best(tables: Iterable[Table], validation: Sequence[Numbers]) -> Table:
     return min(tables, key=lambda table: perplexity(table, validation))
 
 

@@ -1,5 +1,4 @@
-"""What the two models have in common, and how wide each MLP is so that both cost the same. No torch.
-"""
+"""What both models share, and how wide each MLP is so that they cost the same. No torch."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -33,6 +33,7 @@ def train(
     Weights, order and dropout are drawn from the seed; torch's global state is not used.
     """
     model = next_word(kind, words, settings, seed)
+    _start_from_frequencies(model, sentences)
     draw = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), settings.rate, weight_decay=settings.decay)
     steps = settings.epochs * math.ceil(len(sentences) / settings.batch)
@@ -41,7 +42,7 @@ def train(
     for epoch in range(1, settings.epochs + 1):
         for inputs, desired in batches(sentences, settings.batch, draw):
             optimizer.zero_grad()
-            loss(model(inputs, draw), desired).backward()
+            torch.autograd.backward(loss(model(inputs, draw), desired))
             torch.nn.utils.clip_grad_norm_(model.parameters(), _LONGEST_STEP)
             optimizer.step()
             schedule.step()
@@ -51,6 +52,13 @@ def train(
             best, weights = found, copy.deepcopy(model.state_dict())
     model.load_state_dict(weights)
     return model
+
+
+@torch.no_grad()
+def _start_from_frequencies(model: NextWord, sentences: Sequence[Numbers]) -> None:
+    """Begin as the unigram model: how frequent words are need not be learned step by step."""
+    asked = torch.tensor([word for sentence in sentences for word in shifted(sentence)[1]])
+    model.frequency.copy_((1 + asked.bincount(minlength=len(model.frequency))).log())
 
 
 def batches(

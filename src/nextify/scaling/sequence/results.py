@@ -1,0 +1,130 @@
+"""What an experiment with next-word models found: numbers, means and intervals. No torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from nextify.scaling.sequence.settings import KINDS, Kind, Settings
+
+COUNTING = ("unigram", "bigram, additive", "bigram, Kneser-Ney")
+BASELINE = COUNTING[-1]  # what the models are compared with
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What a split of the text gives without any training.
+
+    Attributes:
+        words: of the vocabulary. train, validation, test: words that are asked in each part.
+        unknown: share of <UNK> among the test's.
+        perplexities: of the models that count, in the order of `COUNTING`, on the test part.
+    """
+
+    seed: int
+    words: int
+    train: int
+    validation: int
+    test: int
+    unknown: float
+    perplexities: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A trained model.
+
+    Attributes:
+        perplexity: on the test part of the split of the same seed.
+        best_epoch: whose weights were kept. curve: perplexity on validation sentences after each.
+        said: sentences drawn from it.
+    """
+
+    kind: Kind
+    seed: int
+    perplexity: float
+    parameters: int
+    best_epoch: int
+    curve: tuple[float, ...]
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepTime:
+    """Seconds of a training step: forward and backward, all weights.
+
+    Attributes:
+        macs: of the forward pass, all sequences. seconds: median of the rounds.
+    """
+
+    kind: Kind
+    tokens: int
+    batch: int
+    macs: int
+    seconds: float
+    fastest: float
+    slowest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A geometric mean over n seeds and its 95 % interval (Student's, on the logarithms)."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Everything: splits, trained models and times of a step."""
+
+    settings: Settings
+    counts: tuple[Counts, ...]
+    outcomes: tuple[Outcome, ...]
+    steps: tuple[StepTime, ...]
+    threads: int
+
+    def perplexities(self) -> dict[str, Mean]:
+        """Of each model on test sentences, those that count first."""
+        return {name: mean(values) for name, values in self._by_model().items()}
+
+    def ratios(self) -> dict[str, Mean]:
+        """Perplexity as a multiple of the Kneser-Ney bigram model's, seed by seed."""
+        values = self._by_model()
+        return {
+            name: mean(np.divide(own, values[BASELINE]).tolist()) for name, own in values.items()
+        }
+
+    def between(self) -> Mean:
+        """The Transformer's perplexity as a multiple of the recurrent model's, seed by seed."""
+        values = self._by_model()
+        return mean(np.divide(values["transformer"], values["recurrent"]).tolist())
+
+    def _by_model(self) -> dict[str, list[float]]:
+        """Perplexities in the order of the seeds."""
+        counted = {
+            name: [each.perplexities[at] for each in self.counts]
+            for at, name in enumerate(COUNTING)
+        }
+        trained: dict[str, list[float]] = {
+            kind: [each.perplexity for each in self.outcomes if each.kind == kind] for kind in KINDS
+        }
+        return {**counted, **trained}
+
+
+def mean(values: Sequence[float]) -> Mean:
+    """The geometric mean of positive values, two at least.
+
+    >>> round(mean([10.0, 1000.0]).value, 9)
+    100.0
+    """
+    logs = np.log(values)
+    center = float(logs.mean())
+    reach = float(stats.t.ppf((1 + _LEVEL) / 2, len(logs) - 1))
+    half = reach * float(logs.std(ddof=1)) / len(logs) ** 0.5
+    value, low, high = (float(np.exp(center + off)) for off in (0.0, -half, half))
+    return Mean(value, low, high, len(logs))
