@@ -98,13 +98,13 @@ def key_lines(width: float, marks: Marks) -> int:
 def limits(values: Sequence[float | None], pad: float = 0.07) -> tuple[float, float]:
     """Of an axis that holds zero and all values.
 
-    >>> limits([1.0, None, 4.0], pad=0.0)
-    (0.0, 4.0)
+    >>> limits([1.0, None, 4.0], pad=0.25)
+    (-1.0, 5.0)
     """
     known = [0.0, *(value for value in values if value is not None)]
     low, high = min(known), max(known)
     room = pad * (high - low) or 0.5
-    return low - room * (low < 0 or pad > 0), high + room
+    return low - room, high + room
 
 
 def shrunk(name: str, wide: float, size: float) -> str:
