@@ -12,6 +12,7 @@ DATA = "'embedded', a public data set by name, or a folder of images"
 SEEDS = 2**63  # seeds are below this
 EXPERIMENTS = (
     "path", "leave-one-out", "add-one-in", "resolution-4", "resolution-5", "full", "permutations",
+    "augmented",
 )  # fmt: skip
 METRICS = ("accuracy", "nll", "logit-accuracy")
 NAMINGS = ("nextify", "official", "timm", "torchvision")  # of weights
@@ -403,7 +404,30 @@ def _scaling(commands: "argparse._SubParsersAction[Command]") -> None:
         dest="subject", metavar="subject", required=True, parser_class=Command
     )
     _mixers(subjects.add_parser("mixers", help="attention, recurrence, convolution, MLP"))
+    _networks(subjects.add_parser("networks", help="ResNet, ConvNeXt, ViT, Swin over image sizes"))
     _sequence(subjects.add_parser("sequence", help="a next-word model with two of the mixers"))
+
+
+def _networks(networks: Command) -> None:
+    networks.add_argument("--only", type=filled, metavar="DESIGN,...",
+                          help="by name (default: one of each kind, of 4 to 5 GMACs)")  # fmt: skip
+    networks.add_argument("--formulas", action="store_true", help="nothing measured, at once")
+    networks.add_argument("--sizes", type=filled, metavar="N,...",
+                          help="of images, in pixels (default: ten, 32 to 1024)")  # fmt: skip
+    networks.add_argument("--max-size", type=whole(1, MOST_PIXELS), metavar="N",
+                          help="none larger, in pixels")  # fmt: skip
+    networks.add_argument("--quick", action="store_true",
+                          help="up to 256 pixels, 3 rounds")  # fmt: skip
+    networks.add_argument("--rounds", type=whole(1, 1000), metavar="N",
+                          help="of timing, all networks in turn (default: 7)")  # fmt: skip
+    networks.add_argument("--memory", type=filled, metavar="BYTES",
+                          help="at the most, as 4GiB (default: half of the machine's)")  # fmt: skip
+    networks.add_argument("--threads", type=whole(1, 1024), metavar="N",
+                          help="of torch (default: one per core)")  # fmt: skip
+    networks.add_argument("--figure", type=filled, metavar="DIR",
+                          help="draw it: networks.* and attention-share.*")  # fmt: skip
+    _classes(networks)
+    _json(networks)
 
 
 def _mixers(mixers: Command) -> None:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nextify.cli import sequence
+from nextify.cli import networks, sequence
 from nextify.cli.folders import require_place
 from nextify.cli.show import note, print_json, print_table, say
 from nextify.costs.amounts import bytes_in_words, read_bytes
@@ -21,7 +21,9 @@ _BATCH_ALONG_WIDTH = 4  # sequences: each weight is then used often enough to be
 
 def run(options: Namespace) -> int:
     """Carry out the command."""
-    return {"mixers": _mixers, "sequence": sequence.run}[options.subject](options)
+    return {"mixers": _mixers, "networks": networks.run, "sequence": sequence.run}[options.subject](
+        options
+    )
 
 
 def _mixers(options: Namespace) -> int:
