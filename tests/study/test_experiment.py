@@ -19,6 +19,7 @@ from nextify.study import (
     forecast,
     frame,
     neighbours,
+    plan_again,
     plan_experiment,
     plan_more,
     sigma_of,
@@ -155,6 +156,23 @@ def test_added_cells_free_what_was_aliased():
     assert {cell.name for cell in screen.cells} <= {cell.name for cell in more.cells}
 
 
+def test_an_augmented_study_goes_on_as_it_is(tmp_path):
+    of = make("default", command="nextify study small --experiment resolution-4")
+    screen = plan_experiment(of, "resolution-4")
+    adding = replace(of, command="nextify study small --add-cells 24")
+    with Store.open(tmp_path / "a.study") as store:
+        store.save_plan(screen)
+        more = plan_more(adding, screen, cells=24)
+        stored = store.save_plan(more)
+        assert (len(stored.cells), stored.experiment) == (40, "augmented")
+        assert stored.command == f"{of.command} && {adding.command}"
+        again = store.save_plan(plan_again(replace(of, seeds=(0, 1, 2)), stored))
+        assert {cell.name for cell in again.cells} == {cell.name for cell in stored.cells}
+        assert again.seeds == (0, 1, 2) and again.command == stored.command
+        with pytest.raises(InputError, match="factors are not those"):
+            plan_again(make(), stored)
+
+
 def test_folding_over_one_factor_frees_it():
     of = make("default")
     screen = plan_experiment(of, "resolution-4")
@@ -195,7 +213,7 @@ def test_what_cannot_be_planned():
         plan_experiment(make("stage ratio"), "full")
     with pytest.raises(InputError, match="cannot be rescaled"):
         plan_experiment(make(matched="macs", target=100), "full")
-    with pytest.raises(InputError, match="nothing is left to add"):
+    with pytest.raises(InputError, match="has all of these cells already"):
         plan_more(make(), plan_experiment(make(), "full"), cells=None)
     with pytest.raises(InputError, match="did you mean 'stage ratio'"):
         plan_more(make(), plan_experiment(make(), "full"), cells=None, fold="stage rato")

@@ -66,19 +66,23 @@ def planned(
     )
     if options.target is not None and options.matched is None:
         raise InputError("--target is what all networks shall cost; add --matched macs or params")
-    if options.fold_over or options.add_cells:
+    if options.fold_over or options.add_cells or options.experiment == "augmented":
         return made, _more(options, made)
     return made, plan_experiment(made, options.experiment, orders=options.orders)
 
 
 def _more(options: Namespace, made: "Frame") -> Plan:
-    from nextify.study import plan_more
+    """The experiment that the study file has, with more cells where they are asked for."""
+    from nextify.study import plan_again, plan_more
 
     if options.fold_over and options.add_cells:
         raise InputError("--fold-over and --add-cells are two ways; give one of them")
     file = Path(options.file or default_file(options, str(made.data["name"])))
     with Store.open(file, create=False) as store:
         there = store.plan()
+    # The same command again goes on with the cells that it added.
+    if made.command in there.command.split(" && ") or options.experiment == "augmented":
+        return plan_again(made, there)
     fold = None if options.fold_over in (None, "all") else options.fold_over
     return plan_more(made, there, cells=options.add_cells, fold=fold)
 

@@ -25,8 +25,8 @@ def united(there: Plan, here: Plan) -> Plan:
     if _holds(there, here):
         return replace(here, **_parts(there), command=there.command)
     # Neither command alone makes the whole study any more; one after the other they do.
-    known = there.command.split(" && ")
-    command = " && ".join([*known, *([] if here.command in known else [here.command])])
+    parts = [*there.command.split(" && "), *here.command.split(" && ")]
+    command = " && ".join(dict.fromkeys(parts))
     seeds = tuple(sorted({*there.seeds, *here.seeds}))
     return replace(here, **{**_joined(there, here), "seeds": seeds}, command=command)
 

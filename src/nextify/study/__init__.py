@@ -7,7 +7,15 @@
 from nextify.study.choice import Choice, Finalist, choose
 from nextify.study.choosing import Outcome, Phase, carry_out, phases
 from nextify.study.execute import cores, execute, gpus, resume
-from nextify.study.experiment import END_SEEDS, Frame, frame, plan_cells, plan_experiment, plan_more
+from nextify.study.experiment import (
+    END_SEEDS,
+    Frame,
+    frame,
+    plan_again,
+    plan_cells,
+    plan_experiment,
+    plan_more,
+)
 from nextify.study.finalists import Task, in_budget, plan_finals, plan_screening
 from nextify.study.forecast import Forecast, forecast, neighbours, sigma_of
 from nextify.study.pilot import Pilot, run_pilot
@@ -46,6 +54,7 @@ __all__ = [
     "neighbours",
     "phases",
     "plain",
+    "plan_again",
     "plan_cells",
     "plan_experiment",
     "plan_finals",

@@ -161,10 +161,7 @@ def plan_more(of: Frame, there: Plan, *, cells: int | None, fold: str | None = N
     Raises:
         InputError: the earlier plan has other factors; nothing can be added.
     """
-    if there.factors != of.factors:
-        raise InputError(
-            "the study file's factors are not those of this experiment; ask for the same"
-        )
+    _require_same_factors(of, there)
     old = levels_of(there)
     names = [factor.name for factor in of.factors]
     if cells is not None:
@@ -176,8 +173,29 @@ def plan_more(of: Frame, there: Plan, *, cells: int | None, fold: str | None = N
     else:
         raise unknown("factor", fold, names)
     if not len(new):
-        raise InputError("the study has all of these cells already; nothing is left to add")
-    return plan_cells(of, np.concatenate([old, new]), "augmented")
+        raise InputError(
+            "the study has all of these cells already; fold over one factor, or add cells"
+        )
+    plan = plan_cells(of, np.concatenate([old, new]), "augmented")
+    return replace(plan, command=f"{there.command} && {of.command}")
+
+
+def plan_again(of: Frame, there: Plan) -> Plan:
+    """The cells of an earlier experiment, whatever they are; with other seeds, say.
+
+    Raises:
+        InputError: the earlier plan has other factors.
+    """
+    _require_same_factors(of, there)
+    plan = plan_cells(of, levels_of(there), there.experiment)
+    return replace(plan, orders=there.orders, command=there.command)
+
+
+def _require_same_factors(of: Frame, there: Plan) -> None:
+    if there.factors != of.factors:
+        raise InputError(
+            "the study file's factors are not those of this experiment; ask for the same"
+        )
 
 
 def levels_of(plan: Plan) -> Levels:

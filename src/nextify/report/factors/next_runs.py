@@ -119,7 +119,7 @@ class _Advice:
             for each in self.found.contributions
             if each.needed and len(self.plan.seeds) < each.needed.seeds <= self._most_seeds()
         ]
-        if not needed or self.plan.experiment == "augmented":
+        if not needed:
             return []
         numbers = sorted({seeds for seeds, _ in needed})
         wanted = sorted({numbers[0], numbers[-1]})
@@ -183,7 +183,11 @@ class _Advice:
         return self._next(why, {"--seeds": str(seeds)}, added)
 
     def _next(self, why: str, change: Mapping[str, str], runs: int) -> NextRuns:
-        return NextRuns(why, _changed(self.plan.command, {**change, **self.file}), runs)
+        command = self.plan.command
+        if self.plan.experiment == "augmented":  # of several commands, one that takes all cells
+            command = command.split(" && ")[-1]
+            change = {"--experiment": "augmented", **change}
+        return NextRuns(why, _changed(command, {**change, **self.file}), runs)
 
     def _rates(self) -> int:
         return len({cell.rate for cell in self.plan.cells})
