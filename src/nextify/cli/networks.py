@@ -78,7 +78,10 @@ def _sides(options: Namespace) -> tuple[int, ...]:
     sides = tuple(sorted({int(part) for part in parts}))
     if sides[0] < 1 or sides[-1] > 1 << 14:
         raise InputError(f"--sizes is {options.sizes!r}; give pixels from 1 to {1 << 14:,}")
-    return tuple(side for side in sides if options.max_size is None or side <= most)
+    kept = tuple(side for side in sides if options.max_size is None or side <= most)
+    if not kept:
+        raise InputError(f"--max-size is {most}; none of --sizes is as small")
+    return kept
 
 
 def _measured(

@@ -21,9 +21,8 @@ _BATCH_ALONG_WIDTH = 4  # sequences: each weight is then used often enough to be
 
 def run(options: Namespace) -> int:
     """Carry out the command."""
-    return {"mixers": _mixers, "networks": networks.run, "sequence": sequence.run}[options.subject](
-        options
-    )
+    subjects = {"mixers": _mixers, "networks": networks.run, "sequence": sequence.run}
+    return subjects[options.subject](options)
 
 
 def _mixers(options: Namespace) -> int:

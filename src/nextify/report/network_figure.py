@@ -48,6 +48,7 @@ def _frame(axes: Axes, sides: Sequence[int]) -> None:
     axes.set_yscale("log")
     ticks = [tick for tick in _TICKS if min(sides) <= tick <= max(sides)] or [min(sides)]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     axes.minorticks_off()
     axes.set_xlabel("image size, pixels")
 
@@ -109,8 +110,8 @@ def share_figure(vits: Mapping[str, Vit], classes: int = 1000) -> Drawing:
             axes.plot(sides, [whole for _, whole in parts], color=color, lw=0.6, ls=(0, (4, 2)))
             at = overtakes_at(design, classes)
             axes.plot(at, 0.5, "o", color=color, mfc="white", ms=5, zorder=4)
-            axes.annotate(f"{at:,.0f}", (at, 0.5), (4, -9), textcoords="offset points", size=6.5,
-                          color=color)  # fmt: skip
+            axes.annotate(f"{at:,.0f}", (at, 0.5), (-4, 4), textcoords="offset points", size=6.5,
+                          color=color, ha="right")  # fmt: skip
         axes.set_xlabel("image size, pixels")
         axes.set_title("share of attention in ViT's multiply-accumulates", loc="left", color=INK)
         axes.legend(frameon=False, title="solid: N² terms\nthin: with projections",
