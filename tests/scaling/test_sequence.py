@@ -71,7 +71,7 @@ def test_the_recurrent_model_step_by_step():
     states = [torch.zeros(3, SMALL.width) for _ in model.blocks]
     found = []
     for at in range(SMALL.context):
-        x = model.words[numbers[:, at]] + model.positions[at]
+        x = SMALL.width**0.5 * model.words[numbers[:, at]] + model.positions[at]
         for layer, block in enumerate(model.blocks):
             u = block.norms[0](x) @ block.mixer.input.T
             states[layer] = torch.tanh(u + states[layer] @ block.mixer.hidden.T)
@@ -99,7 +99,7 @@ def test_the_transformer_is_torchs():
         batch_first=True, norm_first=True, bias=False,
     )  # fmt: skip
     numbers = random_words(2, SMALL.context)
-    x = model.words[numbers] + model.positions
+    x = SMALL.width**0.5 * model.words[numbers] + model.positions
     for block in model.blocks:
         layer.load_state_dict(
             {
@@ -196,10 +196,10 @@ def test_both_models_learn_what_pairs_of_words_do_not_tell(kind):
 
 @kinds
 def test_the_best_epoch_is_kept(kind):
-    """Validation sentences that contradict training: the first epoch is the best."""
-    against = [tuple(reversed(s)) for s in learnable()]
+    """Validation sentences of words that training never asks for: more of it makes them worse."""
+    against = [(0, 10, 11, 12, 1)]
     found: list[float] = []
-    settings = replace(SMALL, layers=1, epochs=6, rate=2e-2)
+    settings = replace(SMALL, layers=1, epochs=4, rate=2e-2)
     model = train(
         kind,
         WORDS,

@@ -23,6 +23,7 @@ class NextWord(nn.Module):
     def __init__(self, kind: Kind, words: int, settings: Settings) -> None:
         super().__init__()
         self.dropout = settings.dropout
+        self.scale = settings.width**0.5  # "Attention Is All You Need", section 3.4
         self.words = nn.Parameter(torch.empty(words, settings.width))
         self.positions = nn.Parameter(torch.empty(settings.context, settings.width))
         self.blocks = nn.ModuleList(Block(kind, settings) for _ in range(settings.layers))
@@ -32,7 +33,8 @@ class NextWord(nn.Module):
     def forward(self, numbers: Tensor, draw: Generator | None = None) -> Tensor:
         """Scores. With a generator, as in training: it draws what dropout sets to zero."""
         drop = Dropout(self.dropout, draw)
-        x = drop(self.words[numbers] + self.positions[: numbers.shape[1]])
+        words = self.words[numbers] * self.scale
+        x = drop(words + self.positions[: numbers.shape[1]])
         for block in self.blocks:
             x = block(x, drop)
         return F.linear(self.norm(x), self.words, self.frequency)  # a word's vector is its weights

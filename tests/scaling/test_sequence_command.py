@@ -1,0 +1,139 @@
+"""`nextify scale sequence`: what it prints, keeps, draws and refuses."""
+
+import json
+import math
+
+import pytest
+from scipy import stats
+
+from nextify.cli.main import main
+from nextify.errors import InputError
+from nextify.report.sequence_figure import sequence_figure
+from nextify.scaling.sequence.results import BASELINE, Counts, Found, Outcome, StepTime, mean
+from nextify.scaling.sequence.saved import load, save
+from nextify.scaling.sequence.settings import KINDS, Settings
+
+SETTINGS = Settings(epochs=1)
+
+
+def outcome(kind, seed: int, perplexity: float) -> Outcome:
+    return Outcome(
+        kind=kind, seed=seed, perplexity=perplexity, parameters=1000, best_epoch=1,
+        curve=(perplexity,), said=("oh dear !",) * 3,
+    )  # fmt: skip
+
+
+def outcomes(count: int = 3) -> list[Outcome]:
+    return [
+        outcome(kind, seed, value + 3 * seed)
+        for seed in range(count)
+        for kind, value in zip(KINDS, (40.0, 44.0), strict=True)
+    ]
+
+
+def found() -> Found:
+    counts = tuple(
+        Counts(seed=s, words=800, train=9, validation=1, test=1, unknown=0.1,
+               perplexities=(140.0, 80.0 + s, 50.0 + s))
+        for s in range(3)
+    )  # fmt: skip
+    steps = tuple(
+        StepTime(kind=kind, tokens=tokens, batch=4, macs=tokens, seconds=slow * tokens,
+                 fastest=0.9 * slow * tokens, slowest=1.2 * slow * tokens)
+        for tokens in (16, 32, 64)
+        for kind, slow in zip(KINDS, (1e-3, 3e-3), strict=True)
+    )  # fmt: skip
+    return Found(SETTINGS, counts, tuple(outcomes()), steps, 1)
+
+
+def test_means_are_of_logarithms_with_students_interval():
+    values = [41.0, 47.0, 55.0, 39.0]
+    logs = [math.log(value) for value in values]
+    low, high = stats.t.interval(0.95, 3, sum(logs) / 4, stats.sem(logs))
+    result = mean(values)
+    assert (result.value, result.n) == (pytest.approx(stats.gmean(values)), 4)
+    assert (result.low, result.high) == pytest.approx((math.exp(low), math.exp(high)))
+
+
+def test_models_are_compared_seed_by_seed():
+    ratios = found().ratios()
+    assert ratios[BASELINE].value == ratios[BASELINE].low == 1
+    expected = mean([40 / 50, 43 / 51, 46 / 52])
+    assert ratios["transformer"].low == pytest.approx(expected.low)
+    assert found().between().value == pytest.approx(mean([40 / 44, 43 / 47, 46 / 50]).value)
+
+
+def test_the_figure_says_what_it_shows():
+    drawing = sequence_figure(found())
+    assert drawing.name == "sequence" and drawing.svg.startswith("<?xml")
+    assert "recurrent 192.0 ms" in drawing.description
+    assert "unigram 140.0" in drawing.description
+
+
+def test_what_is_saved_is_read_again(tmp_path):
+    path = tmp_path / "sequence.json"
+    assert load(path, SETTINGS) == ()
+    save(path, SETTINGS, outcomes())
+    assert load(path, SETTINGS) == tuple(outcomes())
+    assert [file.name for file in tmp_path.iterdir()] == ["sequence.json"]
+    with pytest.raises(InputError, match=r"other settings .* --save"):
+        load(path, Settings(epochs=2))
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"outcomes": [{"kind": 1}]}', "\x00", "\xff"])
+def test_a_file_of_something_else_is_refused(tmp_path, content):
+    path = tmp_path / "sequence.json"
+    path.write_text(content, encoding="latin-1")
+    with pytest.raises(InputError, match="name another with --save"):
+        load(path, SETTINGS)
+
+
+def test_the_command_goes_on_from_its_file_and_draws(tmp_path, capsys, monkeypatch):
+    """Seed 1's recurrent model alone is trained: the others are in the file."""
+    from nextify.cli import sequence
+
+    monkeypatch.setattr(sequence, "_SIZES", (4, 8))
+    path = tmp_path / "sequence.json"
+    save(path, SETTINGS, outcomes()[:3])
+    line = ["scale", "sequence", "--seeds", "2", "--epochs", "1", "--rounds", "1"]
+    line += ["--save", str(path), "--figure", str(tmp_path / "figures")]
+    assert main(line) == 0
+    out = capsys.readouterr().out
+    assert "transformer" in out and "oh dear !" in out and "slower by" in out
+    kept = load(path, SETTINGS)
+    assert kept[:3] == tuple(outcomes()[:3])
+    assert (kept[3].kind, kept[3].seed, len(kept)) == ("recurrent", 1, 4)
+    assert 1 < kept[3].perplexity < 842
+    assert (tmp_path / "figures/sequence.png").exists()
+    assert main([*line, "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert values["perplexity"]["recurrent"]["n"] == 2
+    assert values["models"][3]["perplexity"] == kept[3].perplexity
+    assert {step["tokens"] for step in values["steps"]} == {4, 8}
+
+
+def test_models_go_on_with_given_words(capsys):
+    assert main(["scale", "sequence", "--say", "The Queen", "--epochs", "1", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert set(said) == set(KINDS)
+    assert all(s.startswith("the queen") for sentences in said.values() for s in sentences)
+
+
+REFUSED = [
+    ("--seeds 1", "whole number from 2"),
+    ("--epochs 0", "whole number from 1"),
+    ("--say alise", "did you mean 'alice'"),
+    ("--say 123", "0 words"),
+    ("--save /dev/null/x", "--save"),
+    ("--save /tmp", "cannot be read"),
+    ("--figure /dev/null/x", "--figure"),
+    ("--seed 3", "did you mean '--seeds'"),
+]
+
+
+@pytest.mark.parametrize(("line", "said"), REFUSED, ids=[line for line, _ in REFUSED])
+def test_refusals(capsys, line, said):
+    assert main(["scale", "sequence", *line.split(" ")]) == 2
+    answer = capsys.readouterr()
+    last = answer.err.strip().splitlines()[-1]
+    assert answer.out == "" and last.startswith("nextify: ") and said in last
