@@ -12,7 +12,7 @@ from nextify.errors import InputError
 
 WITHIN = 0.02  # of the target
 _HEADS = (0, -1, 1, -2, 2)  # numbers of heads that are tried, around the ideal one
-_STRETCH = log(1.5)  # of the size of a head, if it can be avoided
+_STRETCH = log(2.2)  # of the size of a head, if it can be avoided
 _MOST_WIDTH = 1 << 20
 
 
@@ -49,8 +49,8 @@ def match_width(
     The size of a head stays: there are more or fewer heads, in the proportions of the stages. Whole
     heads alone are coarse steps (ViT-B/16 with one more costs 16 % more), so that the width is
     any multiple of the number of heads: of all within 2 % of the target, that which changes the
-    size of a head least; if none is, the nearest whose heads stay within half as large again.
-    Depth, patches and windows stay.
+    size of a head least; if none is, the nearest whose heads stay within about half to twice as
+    large. Depth, patches and windows stay.
 
     >>> from nextify.designs import design
     >>> found = match_width(design("vit-b-16"), "4.5G")
