@@ -64,3 +64,31 @@ def test_without_spread_there_are_no_intervals():
     assert nothing.winner is None and nothing.margin is None
     alone = compare_with_best(np.array([[0.5, 0.6]]), [True])
     assert alone.winner == 0 and alone.margin is None and alone.intervals[0] is not None
+
+
+def test_a_design_that_varies_much_more_does_not_blur_the_others():
+    """As when one of the references trains badly: 28, 44 and 49 % beside some 75 %."""
+    good = np.array([[0.751, 0.746, 0.769], [0.769, 0.767, 0.776], [0.755, 0.723, 0.761]])
+    alone = compare_with_best(good, [True] * 3)
+    found = compare_with_best(np.vstack([good, [0.28, 0.44, 0.49]]), [True] * 4)
+    assert found.apart == (3,) and found.winner == 1
+    assert alone.behind[1].high < found.behind[1].high < 1.2 * alone.behind[1].high
+    assert not found.may_be_best(3) and found.may_be_best(0)
+    assert found.intervals[3].half > 5 * found.intervals[0].half
+
+
+def test_unequal_spread_keeps_the_coverage():
+    rng = np.random.default_rng(2)
+    sizes = np.array([1.0, 1.0, 1.0, 1.0, 8.0])
+    truth = np.array([0.0, 0.5, 1.0, 1.0, -8.0])
+    held = np.zeros((500, 2))
+    for case in range(len(held)):
+        found = compare_with_best(
+            truth[:, None] + sizes[:, None] * rng.normal(size=(5, 5)), [True] * 5
+        )
+        own = found.intervals[found.winner]
+        held[case] = (
+            own.low <= truth[found.winner] <= own.high,
+            1 - truth[found.winner] <= found.margin,
+        )
+    assert np.all(held.mean(0) > 0.95 - 3 * np.sqrt(0.05 * 0.95 / len(held))), held.mean(0)

@@ -11,7 +11,9 @@ holds for the one that came out best:
   of Statistics 12), by Dunnett's one-sided quantile. A design whose interval ends at or below zero
   is not the best; the others cannot be told apart.
 
-The model is that of `blocks`: normal errors of equal spread in all designs, seeds as blocks.
+The model is that of `blocks`: normal errors, seeds as blocks, one spread pooled over the designs.
+A design whose spread is clearly larger than that of the others (one that trains badly, often) keeps
+its own, so that it does not blur the comparison of the others; its differences are then Welch's.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,11 +21,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from nextify.attribution.blocks import LEVEL, BlockModel, Floats, Interval, around, fit
 
 _NODES = 128
+_LEAST_DF = 3  # of the other designs, for a comparison of spreads to mean anything
+_CLEARLY = 0.05
+_NO_SPREAD = 1e-20  # a sum of squares below this is rounding, not noise
 
 
 @lru_cache(maxsize=4096)
@@ -75,18 +81,20 @@ class Best:
     Attributes:
         winner: index of the design with the highest mean among those in the running; None where
             none has a score.
-        means: (k,) NaN without a score. intervals: for new seeds, all holding together; None with
-            one seed, or where nothing varies.
+        means: (k,) NaN without a score. errors: (k,) their standard errors over new seeds; NaN
+            where there is no spread to judge by.
+        intervals: for new seeds, all holding together; None with one seed, or where nothing varies.
         behind: each design's mean minus that of the best other, both in the running; None for
             those that are not, and where there is no spread to judge by.
-        model: the fit that they were read from.
+        apart: indices of the designs whose spread is clearly larger than that of the others.
     """
 
     winner: int | None
     means: Floats
+    errors: Floats
     intervals: tuple[Interval | None, ...]
     behind: tuple[Interval | None, ...]
-    model: BlockModel
+    apart: tuple[int, ...]
 
     @property
     def margin(self) -> float | None:
@@ -112,41 +120,109 @@ def compare_with_best(scores: Floats, running: Sequence[bool]) -> Best:
         scores: (k, seeds), higher is better; NaN where a run has none.
         running: which designs may win; of these only those with a score do.
     """
-    model = fit(scores)
-    known = model.counts > 0
-    means = np.where(known, np.nansum(scores, axis=1) / np.maximum(model.counts, 1), np.nan)
+    spread = _spread(scores)
+    known = spread.counts > 0
     runners = [at for at in range(len(scores)) if running[at] and known[at]]
     return Best(
-        winner=max(runners, key=lambda at: float(means[at]), default=None),
-        means=means,
-        intervals=_intervals(model, means),
-        behind=tuple(_behind(model, runners, at) for at in range(len(scores))),
-        model=model,
+        winner=max(runners, key=lambda at: float(spread.means[at]), default=None),
+        means=spread.means,
+        errors=np.sqrt(spread.variances),
+        intervals=tuple(_interval(spread, at) for at in range(len(scores))),
+        behind=tuple(_behind(spread, runners, at) for at in range(len(scores))),
+        apart=spread.apart,
     )
 
 
-def _intervals(model: BlockModel, means: Floats) -> tuple[Interval | None, ...]:
-    sd, counts = model.within_sd, model.counts
-    if sd is None:
-        return (None,) * len(means)
-    reach = sd * largest_t(int(np.sum(counts > 0)), round(model.within_df, 2))
-    return tuple(
-        around(float(mean), float(reach / np.sqrt(n))) if n else None
-        for mean, n in zip(means, counts, strict=True)
-    )
+@dataclass(frozen=True, eq=False, slots=True)
+class _Spread:
+    """Means with what is known of their spread; (k,) each.
+
+    Attributes:
+        counts: of scores. variances, df: of the means; NaN where nothing is known.
+        apart: designs with a spread of their own. model: of the others, and where these stand in
+            it (`places`).
+    """
+
+    means: Floats
+    counts: NDArray[np.int64]
+    variances: Floats
+    df: Floats
+    apart: tuple[int, ...]
+    model: BlockModel
+    places: dict[int, int]
 
 
-def _behind(model: BlockModel, runners: Sequence[int], at: int) -> Interval | None:
-    others = [other for other in runners if other != at]
-    if at not in runners or not others or model.residual_sd is None:
+def _spread(scores: Floats) -> _Spread:
+    counts = np.asarray(np.sum(~np.isnan(scores), axis=1))
+    means = np.where(counts > 0, np.nansum(scores, axis=1) / np.maximum(counts, 1), np.nan)
+    squares = np.nansum(np.square(scores - means[:, None]), axis=1)
+    apart = _apart(squares, counts - 1)
+    pooled = [at for at in range(len(scores)) if at not in apart]
+    model = fit(scores[pooled])
+    variance, df = np.full(len(scores), np.nan), np.full(len(scores), np.nan)
+    if model.within_sd is not None:
+        variance[pooled], df[pooled] = model.within_sd**2, round(model.within_df, 1)
+    for at in apart:
+        variance[at], df[at] = squares[at] / (counts[at] - 1), counts[at] - 1
+    variance = np.where(counts > 0, variance / np.maximum(counts, 1), np.nan)
+    places = {at: place for place, at in enumerate(pooled)}
+    return _Spread(means, counts, variance, df, apart, model, places)
+
+
+def _apart(squares: Floats, df: NDArray[np.int64]) -> tuple[int, ...]:
+    """Designs whose spread is clearly larger than that of the others, the largest first: by F tests
+    with Bonferroni's correction, one design after another."""
+    left = [at for at in range(len(squares)) if df[at] > 0]
+    found: list[int] = []
+    while len(left) > 1:
+        at = max(left, key=lambda each: float(squares[each] / df[each]))
+        others = [other for other in left if other != at]
+        rest, rest_df = squares[others].sum(), df[others].sum()
+        if rest_df < _LEAST_DF or rest < _NO_SPREAD:
+            break
+        ratio = (squares[at] / df[at]) / (rest / rest_df)
+        if stats.f.sf(ratio, df[at], rest_df) * len(left) >= _CLEARLY:
+            break
+        left.remove(at)
+        found.append(at)
+    return tuple(found)
+
+
+def _interval(of: _Spread, at: int) -> Interval | None:
+    if np.isnan(of.variances[at]):
         return None
-    reach = dunnett(len(others), float(model.df_residual)) * model.residual_sd
+    reach = largest_t(int(np.sum(of.counts > 0)), float(of.df[at]))
+    return around(float(of.means[at]), float(reach * np.sqrt(of.variances[at])))
+
+
+def _behind(of: _Spread, runners: Sequence[int], at: int) -> Interval | None:
+    others = [other for other in runners if other != at]
+    if at not in runners or not others:
+        return None
     low, high = [], []
     for other in others:
-        found = model.difference(other, at)
-        if found is None:  # they share no seed, not even by way of others
+        found = _difference(of, other, at)
+        if found is None:
             return None
-        value, variance = found
-        low.append(value - reach * np.sqrt(variance))
-        high.append(value + reach * np.sqrt(variance))
-    return Interval(min(0.0, float(min(low))), max(0.0, float(min(high))))
+        value, error, df = found
+        reach = dunnett(len(others), df) * error
+        low.append(value - reach)
+        high.append(value + reach)
+    return Interval(min(0.0, min(low)), max(0.0, min(high)))
+
+
+def _difference(of: _Spread, before: int, after: int) -> tuple[float, float, float] | None:
+    """The difference of two designs, its standard error and degrees of freedom: seeds paired where
+    the spread is pooled, Welch's otherwise. None where they are not known."""
+    if before in of.places and after in of.places:
+        found = of.model.difference(of.places[before], of.places[after])
+        if found is None or of.model.residual_sd is None:
+            return None
+        error = of.model.residual_sd * np.sqrt(found[1])
+        return found[0], float(error), float(of.model.df_residual)
+    pair = [before, after]
+    variance = of.variances[pair].sum()
+    if np.isnan(variance):
+        return None
+    df = variance**2 / np.sum(of.variances[pair] ** 2 / of.df[pair])
+    return float(of.means[after] - of.means[before]), float(np.sqrt(variance)), round(float(df), 1)

@@ -12,7 +12,6 @@ from nextify.attribution.blocks import LEVEL, Interval, around
 from nextify.attribution.coding import codes_of
 from nextify.attribution.grid import correctness, grid, scores
 from nextify.attribution.images import image_variance, widened
-from nextify.attribution.spread import uneven_spread
 from nextify.attribution.surface import Surface
 from nextify.costs import totals
 from nextify.designs import Design
@@ -199,8 +198,7 @@ def _wide(narrow: Interval | None, mean: float, finished: Sequence[Record]) -> I
 
 def _margin_of_all(task: Task, plan: Plan, best: Best, known: Seen) -> float | None:
     """How far the winner may be behind the best of all subsets, by draws of the surface."""
-    spread = best.model.within_sd
-    if best.winner is None or spread is None:
+    if best.winner is None or np.isnan(best.errors[best.winner]):
         return None
     rng = np.random.default_rng(0)
     draws = known.surface.draws(_DRAWS, rng)
@@ -208,8 +206,7 @@ def _margin_of_all(task: Task, plan: Plan, best: Best, known: Seen) -> float | N
     rivals[sorted(known.troubled)] = False
     made = plan.cells[best.winner].made
     if made is None:
-        error = spread / np.sqrt(best.model.counts[best.winner])
-        own = rng.normal(best.means[best.winner], error, _DRAWS)
+        own = rng.normal(best.means[best.winner], best.errors[best.winner], _DRAWS)
     else:
         row = [1 if factor.name in made else -1 for factor in plan.factors]
         own = draws[:, int(codes_of(np.array([row], dtype=np.int8))[0])]
@@ -226,12 +223,11 @@ def _notes(finalists: Sequence[Finalist], best: Best, all_troubled: bool) -> Ite
             "some run of every finalist diverged or failed: the means are over the runs that "
             "finished, and the recommended design may diverge again"
         )
-    if best.model.residual_sd is None and len(finalists) > 1:
+    if np.isnan(best.errors[best.winner]):
         yield "no intervals: these runs do not show the spread between seeds"
-    uneven = uneven_spread(best.model)
-    if uneven is not None and uneven.clearly:
+    if best.apart:
+        names = ", ".join(finalists[at].name for at in best.apart)
         yield (
-            f"the spread between seeds is not equal: that of {finalists[uneven.cell].name} is "
-            f"{100 * uneven.sd:.2f} points, that of the others {100 * uneven.others:.2f}; the "
-            "intervals take it as equal"
+            f"the spread between seeds is clearly larger in {names} than in the others, so it is "
+            "not pooled with theirs"
         )
