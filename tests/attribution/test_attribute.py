@@ -255,3 +255,14 @@ def test_orders_augmented_by_other_cells_are_read_by_the_model():
     cells, _ = cells_of_orders(orders)
     found = answer(cells, orders=orders.tolist(), experiment="augmented")
     assert found.method == "two-factor model"
+
+
+def test_the_gap_does_not_deny_what_the_lack_of_fit_shows():
+    def truth(levels, rate):
+        first, second = (levels[a] * levels[a + 1] * levels[a + 2] for a in (0, 3))
+        return TRUTH(levels, rate) + 0.03 * (first - second)  # they cancel at both ends
+
+    found = answer(default_levels(), truth, more=4)
+    assert not found.gap.estimate.interval.excludes_zero
+    assert found.lack_of_fit.p < 0.01
+    assert "lack of fit" in found.gap.verdict and "no interactions" not in found.gap.verdict

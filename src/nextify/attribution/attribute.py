@@ -35,8 +35,15 @@ from nextify.attribution.measure import (
     unreplicated_effects,
     wild_critical,
 )
-from nextify.attribution.model import LeastSquares, Model, Term, lack_of_fit, least_squares
-from nextify.attribution.notes import notes
+from nextify.attribution.model import (
+    LackOfFit,
+    LeastSquares,
+    Model,
+    Term,
+    lack_of_fit,
+    least_squares,
+)
+from nextify.attribution.notes import CLEARLY, notes
 from nextify.attribution.pairs import Group, groups_of_pairs, interactions
 from nextify.attribution.rates import rate_stability
 from nextify.attribution.resample import Images, images_part
@@ -107,8 +114,8 @@ def _attribution(
     measured, all_of_them = _contributions(study, draws, rng)
     found = _answers(study, measured, all_of_them)
     groups, unknown = groups_of_pairs(read.pairs)
-    gap = _gap(study)
     tested = lack_of_fit(cells, read.pairs)
+    gap = _gap(study, tested)
     counts = _counts(plan, study)
     return Attribution(
         metric=runs.score,
@@ -232,7 +239,7 @@ def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _gap(study: _Study) -> Gap | None:
+def _gap(study: _Study, tested: LackOfFit | None) -> Gap | None:
     total = ends(study.cells)
     if total is None or not study.basis.known.all():
         return None
@@ -248,10 +255,10 @@ def _gap(study: _Study) -> Gap | None:
     if np.abs(weights[1]).max() < 1e-9:  # a plan of no more cells than effects
         return Gap(whole, Estimate(0.0), True, "zero by construction: the plan is saturated")
     left = _measure(study, weights[1:]).estimate(0)
-    return Gap(whole, left, False, _gap_words(study, left))
+    return Gap(whole, left, False, _gap_words(study, left, tested))
 
 
-def _gap_words(study: _Study, left: Estimate) -> str:
+def _gap_words(study: _Study, left: Estimate, tested: LackOfFit | None) -> str:
     if left.interval is None:
         return "no interval: the end cells' noise is not known"
     if left.interval.excludes_zero and study.basis.method == "main effects":
@@ -265,6 +272,11 @@ def _gap_words(study: _Study, left: Estimate) -> str:
             "is made (main effects), and the Shapley values differ from them by this much in sum"
         )
     most = amount(max(abs(left.interval.low), abs(left.interval.high)), study.runs.score)
+    if tested is not None and tested.p < CLEARLY:
+        return (
+            f"the contributions add up to within {most}, though single cells show interactions of "
+            "three or more factors (lack of fit): between the two ends these cancel"
+        )
     return f"the contributions add up to within {most}: no interactions of three or more are seen"
 
 

@@ -11,7 +11,7 @@ from nextify.attribution.experiment import Experiment
 from nextify.attribution.model import LackOfFit, Term
 from nextify.attribution.pairs import Group
 
-_CLEARLY = 0.05
+CLEARLY = 0.05
 
 
 def notes(
@@ -97,7 +97,7 @@ def _model(read: Basis, gap: Gap | None, tested: LackOfFit | None) -> Iterator[s
             "the end-cell gap cannot be computed: an end cell has no score, or a contribution is "
             "not known; so the model is not checked at the ends"
         )
-    if tested is not None and tested.p < _CLEARLY and read.method == "two-factor model":
+    if tested is not None and tested.p < CLEARLY and read.method == "two-factor model":
         yield (
             f"the two-factor model does not fit all cells (lack of fit: F({tested.df_lack}, "
             f"{tested.df_pure}) = {tested.f:.2f}, p = {tested.p:.2g}): contributions are averages "
