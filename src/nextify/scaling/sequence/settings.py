@@ -28,9 +28,9 @@ class Settings:
     ratio: int = 2
     context: int = 64
     dropout: float = 0.3
-    epochs: int = 30
+    epochs: int = 20
     batch: int = 16
-    rate: float = 2e-3
+    rate: float = 3e-3
     decay: float = 0.1
 
     def __post_init__(self) -> None:
