@@ -47,10 +47,11 @@ def run(options: Namespace) -> int:
     crossed = _crossings(curves, measured)
     if options.figure:
         _draw(curves, measured, vits, classes, Path(options.figure))
+    threads = _threads() if measured else None
     if options.json:
-        print_json(_values(points, crossed, vits, sides, classes))
+        print_json({"threads": threads, **_values(points, crossed, vits, sides, classes)})
     else:
-        _print(points, bool(measured))
+        _print(points, threads)
         _print_crossings(crossed, sides)
         _print_shares(vits, sides, classes)
     return 0
@@ -102,6 +103,12 @@ def _measured(
     )
 
 
+def _threads() -> int:
+    import torch
+
+    return torch.get_num_threads()
+
+
 def _crossings(curves: Curves, measured: Sequence[NetworkPoint]) -> list[Crossing]:
     quantities: tuple[Quantity, ...] = ("macs", "kept", "alive")
     found = [one for quantity in quantities for one in crossings(curves, quantity)]
@@ -126,15 +133,18 @@ def _draw(
         note(f"wrote {path}")
 
 
-def _print(points: Sequence[NetworkPoint], is_measured: bool) -> None:
+def _print(points: Sequence[NetworkPoint], threads: int | None) -> None:
+    """`threads` of torch where something was measured."""
     head = ["network", "pixels", "MACs", "kept in training", "in use"]
-    head += ["torch's count", "measured", "latency", "quartiles", "n"] * is_measured
+    head += ["torch's count", "measured", "latency", "quartiles", "n"] * (threads is not None)
     print_table(head, [[*_formulas(one), *_measurements(one)] for one in points])
     say("\nFor one image, float32. MACs, kept and in use by formula: kept, what the backward pass")
     say("needs; in use, at once in inference.")
-    if is_measured:
-        say("measured: growth of the process's resident memory. latency: the median of n rounds;")
-        say("in each, all networks take turns, and the best of at least two calls counts.")
+    if threads is not None:
+        clock = "processor time of 1 thread" if threads == 1 else f"with {threads} threads"
+        say("measured: growth of the process's resident memory, buffers inside operators included.")
+        say(f"latency: {clock}, the median of n rounds; in each, all networks take turns, and the")
+        say("best of at least two calls counts.")
 
 
 def _formulas(one: NetworkPoint) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from nextify.designs import Vit
 from nextify.report import style as look
@@ -38,7 +39,9 @@ def network_figure(
                 own = [point for point in measured if point.name == name]
                 _network(axes, name, points, own, quantity, scale, *_LOOKS[at % len(_LOOKS)])
         handles, labels = grid[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False)
+        figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False,
+                      title="lines: by formula; marks: counted, measured",
+                      title_fontsize=7)  # fmt: skip
         return look.drawn(figure, "networks", _description(curves))
 
 
@@ -48,6 +51,7 @@ def _frame(axes: Axes, sides: Sequence[int]) -> None:
     axes.set_yscale("log")
     ticks = [tick for tick in _TICKS if min(sides) <= tick <= max(sides)] or [min(sides)]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     axes.minorticks_off()
     axes.set_xlabel("image size, pixels")
