@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check quick-check slow clean
+.PHONY: demo test check quick-check slow cifar10-study clean
 
 demo: $(VENV)/.installed
 	mkdir -p demo
@@ -24,6 +24,12 @@ quick-check: $(VENV)/.installed-dev
 
 slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow
+
+# The study that is kept in studies/; DATA is a folder of CIFAR-10 (JPEG), named cifar10-jpeg.
+KEPT = studies/cifar10-factors
+cifar10-study: $(VENV)/.installed
+	$(BIN)/nextify study small --data $(DATA) --image-size 32 --train-limit 10000 \
+	  --experiment resolution-5 --file $(KEPT)/cifar10-factors.study --report $(KEPT)/report
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
