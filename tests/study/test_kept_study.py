@@ -33,5 +33,5 @@ def test_the_contributions_that_are_printed(found):
 
 def test_the_large_kernel_depends_on_its_place(found):
     way = next(each for each in found.ways if each.name == "large kernel first")
-    assert 100 * way.added.estimate.value == pytest.approx(2.5, abs=0.05)
-    assert 100 * way.removed.estimate.value == pytest.approx(-2.0, abs=0.05)
+    assert 100 * way.added.estimate.value == pytest.approx(2.50, abs=0.005)
+    assert 100 * way.removed.estimate.value == pytest.approx(-2.06, abs=0.005)
