@@ -232,6 +232,7 @@ def test_sentences_end_and_never_hold_what_is_forbidden(kind):
 def test_steps_are_timed_at_equal_macs():
     found = time_steps(SMALL, WORDS, (4, 9), batch=2, rounds=2)
     assert [(s.kind, s.tokens) for s in found] == [(k, n) for n in (4, 9) for k in KINDS]
+    assert [s.chain for s in found] == [13, 2 * (4 + 2) + 1, 13, 2 * (9 + 2) + 1]
     assert found[0].macs == found[1].macs < found[2].macs == found[3].macs
     assert all(0 < s.fastest <= s.seconds <= s.slowest for s in found)
 

@@ -38,7 +38,7 @@ def found() -> Found:
         for s in range(3)
     )  # fmt: skip
     steps = tuple(
-        StepTime(kind=kind, tokens=tokens, batch=4, macs=tokens, seconds=slow * tokens,
+        StepTime(kind=kind, tokens=tokens, batch=4, macs=tokens, chain=13, seconds=slow * tokens,
                  fastest=0.9 * slow * tokens, slowest=1.2 * slow * tokens)
         for tokens in (16, 32, 64)
         for kind, slow in zip(KINDS, (1e-3, 3e-3), strict=True)

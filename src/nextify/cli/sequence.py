@@ -100,9 +100,13 @@ def _draw(found: Found, folder: Path) -> None:
 
 def _print(found: Found) -> None:
     first, settings = found.counts[0], found.settings
-    say(f"Text: {first.train:,} words to train on, {first.validation:,} to choose with and")
-    say(f"{first.test:,} to test on (seed 0; each seed draws other sentences). The vocabulary has")
-    say(f"{first.words} words; {first.unknown:.0%} of the test's are <UNK>. Both models take")
+    say(
+        f"Text: {first.train:,} words to train on, {first.validation:,} to choose with, {first.test:,}"
+    )
+    say(
+        f"to test on (seed 0; each seed draws other sentences), {first.unknown:.0%} of them <UNK>; a"
+    )
+    say(f"vocabulary of {first.words}. Both models take")
     say(f"{macs_per_word('transformer', settings, first.words):,} MACs a word.\n")
     _print_perplexities(found)
     between = found.between()
@@ -142,16 +146,19 @@ def _factor(ratio: Mean) -> str:
 def _print_steps(found: Found) -> None:
     clock = "processor time, 1 thread" if found.threads == 1 else f"{found.threads} threads"
     say(f"Training step (forward and backward), {clock}, {_TIMED_BATCH} sequences of N tokens;")
-    say("median over rounds, fastest to slowest:\n")
+    say(
+        "median over rounds, fastest to slowest. MACs: of the forward pass, the same for both. chain:"
+    )
+    say("its products that wait for one another, the Transformer's and the recurrent model's.\n")
     by_key = {(step.kind, step.tokens): step for step in found.steps}
     rows = []
     for tokens in dict.fromkeys(step.tokens for step in found.steps):
-        one, other = (by_key[kind, tokens] for kind in KINDS)
-        slower = f"{other.seconds / one.seconds:.1f}"
-        rows.append(
-            [str(tokens), f"{one.macs:,}", _milliseconds(one), _milliseconds(other), slower]
-        )
-    print_table(["N", "MACs", *(f"{kind}, ms" for kind in KINDS), "slower by"], rows)
+        pair = [by_key[kind, tokens] for kind in KINDS]
+        slower = pair[1].seconds / pair[0].seconds
+        chains, times = [str(one.chain) for one in pair], [_milliseconds(one) for one in pair]
+        rows.append([str(tokens), f"{pair[0].macs:,}", *chains, *times, f"{slower:.1f}"])
+    times_of = [f"{kind}, ms" for kind in KINDS]
+    print_table(["N", "MACs", "chain", "chain", *times_of, "slower by"], rows)
 
 
 def _milliseconds(step: StepTime) -> str:

@@ -9,6 +9,7 @@ from nextify.scaling.sequence.results import COUNTING, Found, Mean
 from nextify.scaling.sequence.settings import KINDS
 
 _SIZE = (7.4, 2.6)  # inches
+_MILLISECONDS = tuple(digit * 10.0**power for power in range(-2, 6) for digit in (1, 2, 5))
 _LOOKS = {"transformer": (BLUE, "o"), "recurrent": (ORANGE, "s")}  # shapes say the same
 
 
@@ -40,6 +41,8 @@ def _times(axes: Axes, found: Found) -> None:
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xticks(tokens, [str(count) for count in tokens])
+    shown = [ms for ms in _MILLISECONDS if axes.get_ylim()[0] <= ms <= axes.get_ylim()[1]]
+    axes.set_yticks(shown, [f"{ms:g}" for ms in shown])
     axes.minorticks_off()
     axes.set_xlabel("N, tokens of a sequence")
     axes.set_ylabel("ms of a training step")
@@ -62,8 +65,8 @@ def _perplexities(axes: Axes, means: dict[str, Mean]) -> None:
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(left=0)
     n = next(iter(means.values())).n
-    axes.set_xlabel(f"perplexity per word, mean of {n} seeds and 95 % interval")
-    axes.set_title("what is learned", loc="left", color=INK)
+    axes.set_xlabel("perplexity per word of test sentences")
+    axes.set_title(f"what is learned: {n} seeds, 95 % intervals", loc="left", color=INK)
 
 
 def _description(found: Found) -> str:

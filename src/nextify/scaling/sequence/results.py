@@ -56,13 +56,16 @@ class StepTime:
     """Seconds of a training step: forward and backward, all weights.
 
     Attributes:
-        macs: of the forward pass, all sequences. seconds: median of the rounds.
+        macs: of the forward pass, all sequences.
+        chain: its products that wait for one another, counted as it runs.
+        seconds: median of the rounds.
     """
 
     kind: Kind
     tokens: int
     batch: int
     macs: int
+    chain: int
     seconds: float
     fastest: float
     slowest: float

@@ -7,6 +7,7 @@ from statistics import median
 import torch
 
 from nextify.scaling.measuring import timing
+from nextify.scaling.measuring.count import count_sequential
 from nextify.scaling.sequence.model import next_word
 from nextify.scaling.sequence.results import StepTime
 from nextify.scaling.sequence.settings import KINDS, Kind, Settings, macs_per_word
@@ -33,6 +34,7 @@ def time_steps(
             kind=kind,
             tokens=here.context,
             batch=batch,
+            chain=_chain(kind, words, here),
             macs=batch * here.context * macs_per_word(kind, here, words),
             seconds=median(seconds),
             fastest=min(seconds),
@@ -40,6 +42,11 @@ def time_steps(
         )
         for (kind, here), seconds in zip(cases, rows, strict=True)
     )
+
+
+def _chain(kind: Kind, words: int, settings: Settings) -> int:
+    model = next_word(kind, words, settings, seed=0)
+    return count_sequential(model, torch.zeros(1, settings.context, dtype=torch.long))
 
 
 def _step(kind: Kind, words: int, settings: Settings, batch: int) -> timing.Call:
