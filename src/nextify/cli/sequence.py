@@ -100,13 +100,11 @@ def _draw(found: Found, folder: Path) -> None:
 
 def _print(found: Found) -> None:
     first, settings = found.counts[0], found.settings
+    say(f"Text: {first.train:,} words to train on, {first.validation:,} to choose with,")
     say(
-        f"Text: {first.train:,} words to train on, {first.validation:,} to choose with, {first.test:,}"
+        f"{first.test:,} to test on, {first.unknown:.0%} of them <UNK>; a vocabulary of {first.words}"
     )
-    say(
-        f"to test on (seed 0; each seed draws other sentences), {first.unknown:.0%} of them <UNK>; a"
-    )
-    say(f"vocabulary of {first.words}. Both models take")
+    say("(seed 0; each seed draws other sentences). Both models take")
     say(f"{macs_per_word('transformer', settings, first.words):,} MACs a word.\n")
     _print_perplexities(found)
     between = found.between()
@@ -146,10 +144,8 @@ def _factor(ratio: Mean) -> str:
 def _print_steps(found: Found) -> None:
     clock = "processor time, 1 thread" if found.threads == 1 else f"{found.threads} threads"
     say(f"Training step (forward and backward), {clock}, {_TIMED_BATCH} sequences of N tokens;")
-    say(
-        "median over rounds, fastest to slowest. MACs: of the forward pass, the same for both. chain:"
-    )
-    say("its products that wait for one another, the Transformer's and the recurrent model's.\n")
+    say("median over rounds, fastest to slowest. MACs: of the forward pass, the same for both;")
+    say("chain: its products that wait for one another, the Transformer's, then the other's.\n")
     by_key = {(step.kind, step.tokens): step for step in found.steps}
     rows = []
     for tokens in dict.fromkeys(step.tokens for step in found.steps):

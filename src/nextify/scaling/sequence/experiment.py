@@ -35,7 +35,7 @@ def task(settings: Settings, seed: int) -> Task:
     """The text that comes with nextify; its vocabulary is that of the training sentences.
 
     >>> task(Settings(), seed=0).vocabulary.words[3:7]
-    (',', 'the', '.', 'and')
+    (',', 'the', 'and', 'to')
     """
     parts = parts_of(sentences(read_text(), settings.context - 1), seed)
     known = vocabulary(parts.train)

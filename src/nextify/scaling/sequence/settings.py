@@ -68,7 +68,7 @@ def macs_per_word(kind: Kind, settings: Settings, words: int) -> int:
     """Multiply-accumulates of a forward pass per position, at N = context.
 
     >>> macs_per_word("transformer", Settings(), 1000), macs_per_word("recurrent", Settings(), 1000)
-    (146304, 146304)
+    (145920, 145920)
 
     Args:
         words: of the vocabulary, whose scores are D MACs each.
