@@ -26,7 +26,9 @@ def load(path: Path, settings: Settings) -> tuple[Outcome, ...]:
         content = json.loads(path.read_text(encoding="utf-8"))
         found = tuple(_outcome(values) for values in content["outcomes"])
     except OSError as error:
-        raise InputError(f"file {path} cannot be read: {error.strerror}") from error
+        raise InputError(
+            f"file {path} cannot be read ({error.strerror}); name another with --save"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"file {path} holds no outcomes of `nextify scale sequence`; name another with --save"
