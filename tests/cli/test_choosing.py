@@ -14,7 +14,7 @@ from .conftest import changed, contents, make_images
 FACTORS = "depthwise conv, BN to LN"
 CHOOSE = ("choose", "--params", "200k", "--data", "pets", "--image-size", "28", "epochs=1",
           "batch_size=16", "--factors", FACTORS, "--seeds", "1", "--finalists", "1",
-          "--final-seeds", "2", "--workers", "2", "--no-pilot", "--output", "mine")  # fmt: skip
+          "--final-seeds", "2", "--workers", "1", "--no-pilot", "--output", "mine")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

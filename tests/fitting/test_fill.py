@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nextify.costs import cost, totals
 from nextify.designs import design, path
 from nextify.errors import InputError
-from nextify.fitting import budgets_of, fill_budget, use_of
+from nextify.fitting import budgets_of, can_fill, fill_budget, use_of
 
 SMALL = path("small")
 BUDGETS = {"params": "params", "macs": "macs", "activation_memory": "training_bytes"}
@@ -28,11 +28,15 @@ def test_no_budget_is_exceeded_and_one_is_used_up(made, params, macs, memory):
     if not budgets:
         return
     plain = SMALL.subset(made)
+    if not can_fill(plain, budgets, image_size=28, classes=10):
+        with pytest.raises(InputError, match="the smallest possible"):
+            fill_budget(plain, budgets, image_size=28, classes=10)
+        return
     filled = fill_budget(plain, budgets, image_size=28, classes=10)
     counted = cost(filled, 28, 10)  # layer by layer, not by polynomials
     uses = [getattr(counted, BUDGETS[name]) / most for name, most in budgets.items()]
     assert max(uses) <= 1
-    assert max(uses) >= (0.99 if filled.widths[0] > 8 else 0.9)
+    assert max(uses) >= (0.99 if min(filled.widths) > 8 else 0.7)
     assert filled.depths == plain.depths and filled.spatial == plain.spatial
 
 
