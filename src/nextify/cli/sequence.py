@@ -101,10 +101,8 @@ def _draw(found: Found, folder: Path) -> None:
 def _print(found: Found) -> None:
     first, settings = found.counts[0], found.settings
     say(f"Text: {first.train:,} words to train on, {first.validation:,} to choose with,")
-    say(
-        f"{first.test:,} to test on, {first.unknown:.0%} of them <UNK> (seed 0; each seed draws other"
-    )
-    say(f"sentences); a vocabulary of {first.words}. Both models take")
+    say(f"{first.test:,} to test on, {first.unknown:.0%} of them <UNK> (seed 0; each seed draws")
+    say(f"other sentences); a vocabulary of {first.words}. Both models take")
     say(f"{macs_per_word('transformer', settings, first.words):,} MACs a word.\n")
     _print_perplexities(found)
     between = found.between()
