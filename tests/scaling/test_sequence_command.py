@@ -124,6 +124,7 @@ REFUSED = [
     ("--epochs 0", "whole number from 1"),
     ("--say alise", "did you mean 'alice'"),
     ("--say 123", "0 words"),
+    ("--say alice --figure x", "--say does not go with --figure"),
     ("--save /dev/null/x", "--save"),
     ("--save /tmp", "cannot be read"),
     ("--figure /dev/null/x", "--figure"),

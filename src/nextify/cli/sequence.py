@@ -38,6 +38,9 @@ def run(options: Namespace) -> int:
 
 def _speak(options: Namespace, settings: Settings) -> int:
     """Train both models once and let them go on with the given words."""
+    for name in ("save", "figure"):
+        if getattr(options, name):
+            raise InputError(f"--say does not go with --{name}; run the command once for each")
     begin = _beginning(options.say, settings)
     from nextify.scaling.measuring import prepare
     from nextify.scaling.sequence.experiment import spoken, task
