@@ -366,13 +366,16 @@ def _how_sure(choice: "Choice") -> str:
         return "How far it may be behind the others is not known."
     parts = []
     if choice.margin is not None:
-        parts.append(f"at most {100 * choice.margin:.2f} points behind the best of these designs")
+        parts.append(
+            f"With 95 % confidence it is at most {100 * choice.margin:.2f} points behind the best "
+            "of these designs."
+        )
     if choice.margin_all is not None:
         parts.append(
-            f"by the model of all subsets at most {100 * choice.margin_all:.2f} points behind the "
-            "best of them"
+            "By the screening's model of all subsets of the choices (95 %, a prediction) it is at "
+            f"most {100 * choice.margin_all:.2f} points behind the best of them."
         )
-    text = f"With 95 % confidence it is {' and '.join(parts)}."
+    text = " ".join(parts)
     if not choice.runners_up:
         return f"{text} All others can be told apart from it."
     cost = {"macs": "MACs", "params": "params"}[choice.cheapest_in]
