@@ -110,12 +110,13 @@ def share_figure(vits: Mapping[str, Vit], classes: int = 1000) -> Drawing:
         axes.axhline(0.5, color=PALE, lw=1.0, zorder=0)
         for (name, design), (color, _) in zip(vits.items(), _LOOKS * len(vits), strict=False):
             parts = [attention_share(design, side, classes) for side in sides]
-            axes.plot(sides, [quadratic for quadratic, _ in parts], color=color, lw=1.5, label=name)
-            axes.plot(sides, [whole for _, whole in parts], color=color, lw=0.6, ls=(0, (4, 2)))
             at = overtakes_at(design, classes)
+            words = f"{name}: half at {at:,.0f} pixels"
+            axes.plot(
+                sides, [quadratic for quadratic, _ in parts], color=color, lw=1.5, label=words
+            )
+            axes.plot(sides, [whole for _, whole in parts], color=color, lw=0.6, ls=(0, (4, 2)))
             axes.plot(at, 0.5, "o", color=color, mfc="white", ms=5, zorder=4)
-            axes.annotate(f"{at:,.0f}", (at, 0.5), (-4, 4), textcoords="offset points", size=6.5,
-                          color=color, ha="right")  # fmt: skip
         axes.set_xlabel("image size, pixels")
         axes.set_title("share of attention in ViT's multiply-accumulates", loc="left", color=INK)
         axes.legend(frameon=False, title="solid: N² terms\nthin: with projections",
