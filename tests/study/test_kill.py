@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import tiny_study
 from tiny_study import begun, determined, tiny_plan, tiny_record
 
 from nextify.records import Record, Store
+from nextify.study.crew import _deaf_to_interrupts
 from nextify.study.locks import RunLocks
 
 PATIENCE = 60.0  # seconds: a busy machine is slow, a test that waits for a condition need not be
@@ -203,3 +205,17 @@ def test_a_kill_frees_a_lock_at_once(tmp_path):
         holder.kill()
         holder.wait(PATIENCE)
         assert locks.claim(key)
+
+
+def test_an_interrupt_during_a_start_comes_after_it():
+    """Also where another thread, which does not block the signal, is there to take it."""
+    done, reached = threading.Event(), []
+    threading.Thread(target=done.wait, daemon=True).start()
+    try:
+        with pytest.raises(KeyboardInterrupt), _deaf_to_interrupts():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+            reached.append("started")
+    finally:
+        done.set()
+    assert reached == ["started"]

@@ -3,7 +3,8 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -137,11 +138,30 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 def _deaf_to_interrupts() -> Iterator[None]:
     """A process started now inherits a blocked SIGINT: a Ctrl-C while it starts does not reach it.
 
-    For this process the signal is not lost, it comes a moment later.
+    For this process the signal is not lost, it comes a moment later. Blocking alone would not hold
+    it back: the system hands it to any other thread (numpy's, say), and Python's handler then still
+    runs in this one, in the middle of the start.
     """
     resource_tracker.ensure_running()  # multiprocessing starts it on first use, and unblocks SIGINT
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    heard: list[int] = []
+    with _handler(lambda number, _: heard.append(number)):
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if heard:
+        signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def _handler(handle: Callable[[int, object], None]) -> Iterator[None]:
+    """With another handler of SIGINT, where there can be one: in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, handle)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
