@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from nextify.attribution import Interval
 from nextify.cli.folders import make_folder, require_place
-from nextify.cli.show import note, note_skipped, print_json, print_table, say
+from nextify.cli.images import load_images, precision_of
+from nextify.cli.show import note, print_json, print_table, say
 from nextify.costs.amounts import bytes_in_words, in_words
 from nextify.designs import Design, Recipe, path, read_factors
 from nextify.designs.fields import hints, read_fields
@@ -97,25 +98,14 @@ def _finish(options: Namespace, asked: _Asked, outcome: "Outcome") -> int:
 
 def _asked(options: Namespace) -> _Asked:
     """What the options ask for. The images are loaded here once, to be identified."""
-    from nextify.data import load
-    from nextify.study import Task, WorkerSetup, frame, plan_screening
-    from nextify.training import default_device
+    from nextify.study import Task, frame, plan_screening
 
     design_fields, recipe_fields = read_fields(options.overrides, Design, Recipe)
     given = {name: getattr(options, name) for name in BUDGETS}
     budgets_of(**given, like=options.like)  # before the images are loaded, which takes longer
-    where = {
-        "source": options.data,
-        "image_size": options.image_size,
-        "split_seed": options.split_seed,
-        "skip_unreadable": options.skip_unreadable,
-        "train_limit": options.train_limit,
-    }
-    dataset = load(**where)
-    note_skipped(dataset.skipped)
+    dataset, setup = load_images(options)
     name = options.path or ("small" if dataset.image_size <= _SMALL else "resnet50")
     chosen = path(name).with_design_fields(design_fields)
-    default = "bfloat16" if default_device() == "cuda" else "float32"
     of = frame(
         chosen,
         data=dataset.identity(),
@@ -124,7 +114,7 @@ def _asked(options: Namespace) -> _Asked:
         recipe_changes=recipe_fields,
         factors=read_factors(options.factors, chosen) if options.factors else None,
         end_seeds=0,
-        precision=options.precision or default,
+        precision=precision_of(options),
         command=_command_line(options),
     )
     task = Task(
@@ -143,7 +133,7 @@ def _asked(options: Namespace) -> _Asked:
     folder = Path(options.output or f"runs/choose-{dataset.name}-{_budget_name(options)}")
     require_place(folder, "--output")
     settings = _settings(task, {**design_fields, **recipe_fields})
-    return _Asked(task, plan_screening(task), dataset, WorkerSetup(**where), folder, settings)
+    return _Asked(task, plan_screening(task), dataset, setup, folder, settings)
 
 
 def _budget_name(options: Namespace) -> str:

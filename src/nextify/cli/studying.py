@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from nextify.cli import experiment
 from nextify.cli.folders import make_folder, require_place
-from nextify.cli.show import note, note_skipped, print_json, print_table, say
+from nextify.cli.images import load_images, precision_of
+from nextify.cli.show import note, print_json, print_table, say
 from nextify.designs import Design, Recipe, path
 from nextify.designs.fields import read_fields
 from nextify.records import Plan
@@ -91,24 +92,13 @@ class _Asked:
 
 def _asked(options: Namespace) -> _Asked:
     """What the options ask for. The images are loaded here once, to be identified."""
-    from nextify.data import load
-    from nextify.study import WorkerSetup, plan_path
-    from nextify.training import default_device
+    from nextify.study import plan_path
 
     is_experiment = experiment.is_experiment(options)
     design_fields, recipe_fields = read_fields(options.overrides, Design, Recipe)
     chosen = path(options.path).with_design_fields(design_fields)
-    where = {
-        "source": options.data,
-        "image_size": options.image_size,
-        "split_seed": options.split_seed,
-        "skip_unreadable": options.skip_unreadable,
-        "train_limit": options.train_limit,
-    }
-    dataset = load(**where)
-    note_skipped(dataset.skipped)
-    if options.precision is None:
-        options.precision = "bfloat16" if default_device() == "cuda" else "float32"
+    dataset, setup = load_images(options)
+    options.precision = precision_of(options)  # the command names it
     shared = {
         "data": dataset.identity(),
         "data_source": dataset.source,
@@ -117,7 +107,6 @@ def _asked(options: Namespace) -> _Asked:
         "precision": options.precision,
         "command": command_line(options),
     }
-    setup = WorkerSetup(**where)
     if is_experiment:
         frame, plan = experiment.planned(options, chosen, shared)
         return _Asked(plan, setup, frame)

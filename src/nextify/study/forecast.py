@@ -1,15 +1,18 @@
 """What a plan will cost and what it will tell, before it starts; and the plans beside it."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
 from nextify.attribution import grid, scores
-from nextify.attribution.blocks import LEVEL, Floats
+from nextify.attribution.blocks import LEVEL
+from nextify.attribution.coding import Model
+from nextify.attribution.precision import standard_error
+from nextify.errors import InputError
 from nextify.records import Experiment, Plan, Record
 from nextify.study.experiment import Frame, plan_experiment
 from nextify.study.pilot import Pilot
@@ -112,27 +115,14 @@ def half_width(plan: Plan) -> float | None:
     The contributions are taken as independent (Sidak 1967), which orthogonal cells make them.
     None where the cells do not tell all contributions apart.
     """
-    levels = np.array(
-        [_row(plan, cell.made or ()) for cell in plan.cells for _ in plan.seeds_of(cell)],
-        dtype=np.int8,
-    )
-    main = levels.astype(np.float64)
-    pairs = [main[:, a] * main[:, b] for a, b in combinations(range(main.shape[1]), 2)]
-    ones = np.ones((len(main), 1))
-    for columns in ([ones, main, np.array(pairs).T], [ones, main]):
-        error = _error(np.hstack([part for part in columns if part.size]), main.shape[1])
-        if error is not None:
-            quantile = stats.norm.ppf(0.5 + 0.5 * LEVEL ** (1 / main.shape[1]))
-            return float(quantile * error)
+    levels = np.array([_row(plan, cell.made or ()) for cell in plan.cells], dtype=np.int8)
+    runs = [len(plan.seeds_of(cell)) for cell in plan.cells]
+    models: tuple[Model, ...] = ("interactions", "main")
+    for model in models:
+        with suppress(InputError):  # these cells do not tell all effects of the model apart
+            error = standard_error(levels, runs, model).max()
+            return float(stats.norm.ppf(0.5 + 0.5 * LEVEL ** (1 / levels.shape[1])) * error)
     return None
-
-
-def _error(model: Floats, factors: int) -> float | None:
-    """The largest standard error of a contribution, which is twice a coefficient."""
-    if np.linalg.matrix_rank(model) < model.shape[1]:
-        return None
-    inverse = np.linalg.inv(model.T @ model)
-    return float(2 * np.sqrt(np.diag(inverse)[1 : factors + 1].max()))
 
 
 def _row(plan: Plan, made: Sequence[str]) -> list[int]:

@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -175,6 +175,20 @@ def _after_epoch(state: State, run: Run, accuracy: float, settings: Settings) ->
 
 def _epoch(state: State, run: Run, dataset: Dataset, settings: Settings) -> float:
     """One pass over the training images; the mean loss."""
+    losses = []
+    for images, targets in training_batches(state, run, dataset, settings):
+        losses.append(update(state, run, images, targets))
+        if len(losses) % CHECK_EVERY == 0:
+            _require_finite(losses[-CHECK_EVERY:], state.step)
+        if settings.on_step is not None:
+            settings.on_step(state.step, run.recipe.epochs * state.steps_per_epoch)
+    return _require_finite(losses, state.step)
+
+
+def training_batches(
+    state: State, run: Run, dataset: Dataset, settings: Settings
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """An epoch's batches: augmented images (B, C, S, S) and soft targets (B, classes)."""
     recipe = run.recipe
     augment = augmentation(recipe, dataset)
     mix = Mix(
@@ -183,7 +197,6 @@ def _epoch(state: State, run: Run, dataset: Dataset, settings: Settings) -> floa
         label_smoothing=recipe.label_smoothing,
         classes=len(dataset.classes),
     )
-    losses = []
     for pixels, labels in batches(
         dataset.train,
         recipe.batch_size,
@@ -193,13 +206,7 @@ def _epoch(state: State, run: Run, dataset: Dataset, settings: Settings) -> floa
         drop_last=True,
     ):
         images = augment(pixels, state.generators["augment"])
-        images, targets = mix(images, labels, state.generators["mix"])
-        losses.append(update(state, run, images, targets))
-        if len(losses) % CHECK_EVERY == 0:
-            _require_finite(losses[-CHECK_EVERY:], state.step)
-        if settings.on_step is not None:
-            settings.on_step(state.step, recipe.epochs * state.steps_per_epoch)
-    return _require_finite(losses, state.step)
+        yield mix(images, labels, state.generators["mix"])
 
 
 def update(state: State, run: Run, images: Tensor, targets: Tensor) -> Tensor:

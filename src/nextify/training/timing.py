@@ -6,11 +6,10 @@ from statistics import median
 
 import torch
 
-from nextify.data import Dataset, batches
-from nextify.data.augment import Mix
+from nextify.data import Dataset
 from nextify.designs import Run
 from nextify.training.evaluate import curve_images, evaluate
-from nextify.training.loop import augmentation, default_loaders, update
+from nextify.training.loop import Settings, default_loaders, training_batches, update
 from nextify.training.machine import default_device, keep_freed_memory
 from nextify.training.state import State, start
 
@@ -43,27 +42,11 @@ def _evaluation_seconds(state: State, run: Run, dataset: Dataset, device: str) -
 def _step_seconds(
     state: State, run: Run, dataset: Dataset, device: str, warmup: int, steps: int
 ) -> list[float]:
-    recipe = run.recipe
-    augment = augmentation(recipe, dataset)
-    mix = Mix(
-        mixup=recipe.mixup,
-        cutmix=recipe.cutmix,
-        label_smoothing=recipe.label_smoothing,
-        classes=len(dataset.classes),
-    )
-    found = batches(
-        dataset.train,
-        recipe.batch_size,
-        generator=state.generators["order"],
-        device=device,
-        workers=default_loaders(dataset, device),
-        drop_last=True,
-    )
+    settings = Settings(device, default_loaders(dataset, device))
     times = []
     began = time.perf_counter()
-    for pixels, labels in islice(found, warmup + steps):
-        images = augment(pixels, state.generators["augment"])
-        images, targets = mix(images, labels, state.generators["mix"])
+    found = training_batches(state, run, dataset, settings)
+    for images, targets in islice(found, warmup + steps):
         update(state, run, images, targets).item()  # waits for the device
         now = time.perf_counter()
         times.append(now - began)
