@@ -24,6 +24,7 @@ Experiment = Literal[
     "full",
     "permutations",
     "augmented",
+    "comparison",
 ]
 Matched = Literal["", "macs", "params"]
 
@@ -39,6 +40,9 @@ class Cell:
         rate: of the learning rate, the multiple of the recipe's own: a factor that an experiment
             may cross with the others. `recipe` has it already.
         more_seeds: seeds of this cell beyond the plan's (the end cells of an experiment).
+        network: in a comparison, what is compared: cells of one network differ in `images`.
+        images: how many of the study's training images it is trained on, a draw of every seed's
+            own (`nextify.data.drawn`); None: on all of them.
         recipe_name: the recipe that `recipe` was made from.
         params, macs: of the design at the study's image size and number of classes.
         paper: the paper's numbers, where the cell is the paper's.
@@ -55,6 +59,8 @@ class Cell:
     made: tuple[str, ...] | None = None
     rate: float = 1.0
     more_seeds: tuple[int, ...] = ()
+    network: str = ""
+    images: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,10 +72,13 @@ class Plan:
         data: `Dataset.identity()`: name, fingerprint, image_size, classes, train and test sizes.
         data_source: one sentence on where the images come from, with their licence.
         command: the command that makes and continues this study.
-        experiment: `"path"`, or how an experiment's cells were chosen.
+        experiment: `"path"`, how an experiment's cells were chosen, or `"comparison"`, of
+            networks on one or several numbers of training images.
         factors: of an experiment. orders: the sampled orders of the factors' names, where cells
             are the stops on them.
         matched: `"macs"` or `"params"` if widths were rescaled so that all cells cost the same.
+        held_out: tested on a part of the training images, which no run trains on, to choose
+            settings by; the test images are not looked at.
     """
 
     name: str
@@ -84,6 +93,7 @@ class Plan:
     factors: tuple[Factor, ...] = ()
     orders: tuple[tuple[str, ...], ...] = ()
     matched: Matched = ""
+    held_out: bool = False
 
     def seeds_of(self, cell: Cell) -> tuple[int, ...]:
         """The seeds that a cell is trained with."""
@@ -95,12 +105,23 @@ class Plan:
         more = {seed for cell in self.cells for seed in cell.more_seeds} - set(self.seeds)
         return (*self.seeds, *sorted(more))
 
+    def images_of(self, cell: Cell) -> int:
+        """How many images a cell is trained on."""
+        return int(self.data["train"]) if cell.images is None else cell.images
+
+    def data_of(self, cell: Cell, seed: int) -> Mapping[str, Any]:
+        """What identifies the images of a run: of a draw, all images and what was drawn."""
+        if cell.images is None:
+            return self.data
+        draw = {"train": cell.images, "drawn_from": self.data["train"], "draw_seed": seed}
+        return {**self.data, **draw}
+
     def run(self, cell: Cell, seed: int) -> Run:
         """The run of a cell with a seed."""
         return Run(
             design=cell.design,
             recipe=cell.recipe,
-            data=self.data,
+            data=self.data_of(cell, seed),
             seed=seed,
             precision=self.precision,
         )
