@@ -21,7 +21,7 @@ from nextify.records import Plan
 
 if TYPE_CHECKING:
     from nextify.data import Dataset
-    from nextify.study import Choice, Finalist, Outcome, Phase, Task, WorkerSetup
+    from nextify.study import Choice, Finalist, Frame, Outcome, Phase, Task, WorkerSetup
 
 _SMALL = 64  # pixels a side up to which the small path is the one that suits
 
@@ -98,15 +98,53 @@ def _finish(options: Namespace, asked: _Asked, outcome: "Outcome") -> int:
 
 def _asked(options: Namespace) -> _Asked:
     """What the options ask for. The images are loaded here once, to be identified."""
-    from nextify.study import Task, frame, plan_screening
+    from nextify.study import plan_screening
 
     design_fields, recipe_fields = read_fields(options.overrides, Design, Recipe)
-    given = {name: getattr(options, name) for name in BUDGETS}
-    budgets_of(**given, like=options.like)  # before the images are loaded, which takes longer
+    # Before the images are loaded, which takes longer.
+    budgets_of(**_budgets(options), like=options.like)
     dataset, setup = load_images(options)
+    task = _task(options, dataset, design_fields, recipe_fields)
+    folder = Path(options.output or f"runs/choose-{dataset.name}-{_budget_name(options)}")
+    require_place(folder, "--output")
+    settings = _settings(task, {**design_fields, **recipe_fields})
+    return _Asked(task, plan_screening(task), dataset, setup, folder, settings)
+
+
+def _task(
+    options: Namespace,
+    dataset: "Dataset",
+    design_fields: Mapping[str, Any],
+    recipe_fields: Mapping[str, Any],
+) -> "Task":
+    from nextify.study import Task
+
+    return Task(
+        frame=_frame(options, dataset, design_fields, recipe_fields),
+        budgets=budgets_of(
+            **_budgets(options),
+            like=options.like,
+            image_size=dataset.image_size,
+            classes=len(dataset.classes),
+        ),
+        experiment=options.experiment,
+        finalists=options.finalists,
+        reshaped=options.reshaped,
+        final_seeds=options.final_seeds,
+    )
+
+
+def _frame(
+    options: Namespace,
+    dataset: "Dataset",
+    design_fields: Mapping[str, Any],
+    recipe_fields: Mapping[str, Any],
+) -> "Frame":
+    from nextify.study import frame
+
     name = options.path or ("small" if dataset.image_size <= _SMALL else "resnet50")
     chosen = path(name).with_design_fields(design_fields)
-    of = frame(
+    return frame(
         chosen,
         data=dataset.identity(),
         data_source=dataset.source,
@@ -117,23 +155,10 @@ def _asked(options: Namespace) -> _Asked:
         precision=precision_of(options),
         command=_command_line(options),
     )
-    task = Task(
-        frame=of,
-        budgets=budgets_of(
-            **given,
-            like=options.like,
-            image_size=dataset.image_size,
-            classes=len(dataset.classes),
-        ),
-        experiment=options.experiment,
-        finalists=options.finalists,
-        reshaped=options.reshaped,
-        final_seeds=options.final_seeds,
-    )
-    folder = Path(options.output or f"runs/choose-{dataset.name}-{_budget_name(options)}")
-    require_place(folder, "--output")
-    settings = _settings(task, {**design_fields, **recipe_fields})
-    return _Asked(task, plan_screening(task), dataset, setup, folder, settings)
+
+
+def _budgets(options: Namespace) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in BUDGETS}
 
 
 def _budget_name(options: Namespace) -> str:

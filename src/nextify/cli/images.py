@@ -11,9 +11,13 @@ if TYPE_CHECKING:
     from nextify.study import WorkerSetup
 
 
-def load_images(options: Namespace) -> "tuple[Dataset, WorkerSetup]":
-    """The data set, and how a worker loads the same."""
-    from nextify.data import load
+def load_images(options: Namespace, *, hold_out: bool = False) -> "tuple[Dataset, WorkerSetup]":
+    """The data set, and how a worker loads the same.
+
+    Args:
+        hold_out: test on some of the training images.
+    """
+    from nextify.data import held_out, load
     from nextify.study import WorkerSetup
 
     where = {
@@ -25,7 +29,9 @@ def load_images(options: Namespace) -> "tuple[Dataset, WorkerSetup]":
     }
     dataset = load(**where)
     note_skipped(dataset.skipped)
-    return dataset, WorkerSetup(**where)
+    if hold_out:
+        dataset = held_out(dataset, options.split_seed)
+    return dataset, WorkerSetup(**where, hold_out=hold_out)
 
 
 def precision_of(options: Namespace) -> Precision:

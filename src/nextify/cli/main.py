@@ -7,6 +7,7 @@ input, with one line on standard error; 130, Ctrl-C.
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from nextify.cli.parser import make_parser
@@ -15,6 +16,28 @@ from nextify.errors import InputError
 
 if TYPE_CHECKING:
     from nextify.fitting import Measure
+
+# The module here whose `run` carries a command out; imported when asked, so that --help and bad
+# options answer at once.
+COMMANDS = {
+    "path": "reading",
+    "designs": "reading",
+    "cost": "reading",
+    "show": "reading",
+    "recipe": "reading",
+    "fit": "fitting",
+    "bench": "benching",
+    "train": "training",
+    "evaluate": "training",
+    "predict": "training",
+    "study": "studying",
+    "report": "studying",
+    "attribute": "attributing",
+    "choose": "choosing",
+    "compare": "comparing",
+    "convert": "converting",
+    "scale": "scaling",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,46 +65,13 @@ def _run(arguments: list[str]) -> int:
         options = parser.parse_args(arguments)
     except SystemExit as end:  # --help and --version
         return int(end.code or 0)
-    match options.command:
-        case None:
-            parser.print_help()
-            return 2
-        case "path" | "designs" | "cost" | "show" | "recipe":
-            from nextify.cli import reading
-
-            return reading.run(options)
-        case "fit":
-            from nextify.cli import fitting
-
-            return fitting.run(options, _stopwatch(options))
-        case "bench":
-            from nextify.cli import benching
-
-            return benching.run(options)
-        case "train" | "evaluate" | "predict":
-            from nextify.cli import training
-
-            return training.run(options)
-        case "choose":
-            from nextify.cli import choosing
-
-            return choosing.run(options)
-        case "attribute":
-            from nextify.cli import attributing
-
-            return attributing.run(options)
-        case "convert":
-            from nextify.cli import converting
-
-            return converting.run(options)
-        case "scale":
-            from nextify.cli import scaling
-
-            return scaling.run(options)
-        case _:
-            from nextify.cli import studying
-
-            return studying.run(options)
+    if options.command is None:
+        parser.print_help()
+        return 2
+    command = import_module(f"nextify.cli.{COMMANDS[options.command]}")
+    settings = {"measure": _stopwatch(options)} if options.command == "fit" else {}
+    code: int = command.run(options, **settings)
+    return code
 
 
 def _stopwatch(options: Namespace) -> "Measure | None":

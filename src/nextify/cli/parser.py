@@ -139,6 +139,7 @@ def make_parser() -> Parser:
     _benching(commands)
     _training(commands)
     _studying(commands)
+    _comparing(commands)
     _attributing(commands)
     _choosing(commands)
     _converting(commands)
@@ -270,10 +271,21 @@ def _studying(commands: "argparse._SubParsersAction[Command]") -> None:
     _overrides(study)
     _data(study)
     _experiment(study)
+    _runs(study, "runs/PATH-DATA.study")
+    report = commands.add_parser("report", help="write the report of a study")
+    report.add_argument("file", type=filled, help="study file")
+    report.add_argument("--output", type=filled, metavar="DIR",
+                        help="folder (default: beside the file)")  # fmt: skip
+    for command in (study, report):
+        _json(command)
+
+
+def _runs(study: Command, default_file: str) -> None:
+    """Options of what trains many runs into a study file."""
     study.add_argument("--file", type=filled, metavar="FILE",
-                       help="study file (default: runs/PATH-DATA.study)")  # fmt: skip
+                       help=f"study file (default: {default_file})")  # fmt: skip
     study.add_argument("--seeds", type=whole(1, 1000), default=2, metavar="N",
-                       help="runs a step (default: 2)")  # fmt: skip
+                       help="runs of each network (default: 2)")  # fmt: skip
     study.add_argument("--first-seed", type=whole(0, SEEDS - 1000), default=0, metavar="S",
                        help="default: 0")  # fmt: skip
     study.add_argument("--workers", type=whole(1, 1024), metavar="N",
@@ -284,12 +296,35 @@ def _studying(commands: "argparse._SubParsersAction[Command]") -> None:
                        help="report folder (default: beside the file)")  # fmt: skip
     study.add_argument("--retry-failed", action="store_true", help="run again what failed")
     study.add_argument("--plan", action="store_true", help="show the plan, and train nothing")
-    report = commands.add_parser("report", help="write the report of a study")
-    report.add_argument("file", type=filled, help="study file")
-    report.add_argument("--output", type=filled, metavar="DIR",
-                        help="folder (default: beside the file)")  # fmt: skip
-    for command in (study, report):
-        _json(command)
+
+
+def _comparing(commands: "argparse._SubParsersAction[Command]") -> None:
+    compare = commands.add_parser(
+        "compare", help="networks beside one another, on a few images or on many"
+    )
+    compare.add_argument("networks", nargs="+", metavar="NAME|FIELD=VALUE",
+                         help="networks by name, fields to change after each; before the first "
+                         "name: in all")  # fmt: skip
+    compare.add_argument("--images", type=filled, metavar="N,...",
+                         help="numbers of training images, or parts of all: 1/16,1/4,1 "
+                         "(default: all)")  # fmt: skip
+    compare.add_argument("--most-epochs", type=whole(1, 10**6), metavar="N",
+                         help="on fewer images as many updates as on all, within N epochs "
+                         "(default: equal epochs)")  # fmt: skip
+    compare.add_argument("--matched", choices=("macs", "params"),
+                         help="rescale widths so that all networks cost the same")  # fmt: skip
+    compare.add_argument("--target", type=filled, metavar="N",
+                         help="that cost, as 4M (default: the first network's)")  # fmt: skip
+    compare.add_argument("--rates", type=filled, metavar="X,...",
+                         help="every network at these multiples of the rate: 0.5,1,2")  # fmt: skip
+    compare.add_argument("--recipe", type=filled, default="modern-small", metavar="NAME",
+                         help="of all networks (default: modern-small)")  # fmt: skip
+    compare.add_argument("--hold-out", action="store_true",
+                         help="test on a fifth of the training images, to choose by")  # fmt: skip
+    _data(compare)
+    _runs(compare, "runs/compare-DATA.study")
+    compare.add_argument("--no-pilot", action="store_true", help="time nothing before the start")
+    _json(compare)
 
 
 def _attributing(commands: "argparse._SubParsersAction[Command]") -> None:

@@ -41,7 +41,7 @@ def report_folder(file: Path) -> Path:
 
 
 def _study(options: Namespace) -> int:
-    from nextify.study import cores, execute, gpus, progress_on
+    from nextify.study import cores, gpus
 
     asked = _asked(options)
     plan = asked.plan
@@ -55,6 +55,13 @@ def _study(options: Namespace) -> int:
             experiment.show_plan(plan, found, options.json)
             return 0
         note(experiment.announced(found[0]))
+    return carry_out(options, plan, asked.setup, file)
+
+
+def carry_out(options: Namespace, plan: Plan, setup: "WorkerSetup", file: Path) -> int:
+    """Train what the study file does not have yet, write the report, and say so: the exit code."""
+    from nextify.study import execute, progress_on
+
     if options.file is None:
         make_folder(file.parent, "--file")
     if options.report:
@@ -62,7 +69,7 @@ def _study(options: Namespace) -> int:
     summary = execute(
         plan,
         file,
-        asked.setup,
+        setup,
         workers=options.workers,
         progress=progress_on(sys.stderr),
         retry_failed=options.retry_failed,

@@ -14,6 +14,7 @@ from nextify.data.batches import batches
 from nextify.data.cache import cache_folder
 from nextify.data.dataset import Dataset, ImageFiles, Images, measured
 from nextify.data.decoding import SUFFIXES, UnreadableImage, decode, stored_size
+from nextify.data.draw import as_named, drawn, held_out
 from nextify.data.embedded import NAME as _EMBEDDED
 from nextify.data.embedded import parts_of_embedded
 from nextify.data.folder import parts_of_folder
@@ -31,9 +32,12 @@ __all__ = [
     "Images",
     "UnreadableImage",
     "View",
+    "as_named",
     "batches",
     "cache_folder",
     "decode",
+    "drawn",
+    "held_out",
     "load",
     "stored_size",
 ]

@@ -111,6 +111,9 @@ class Dataset:
     skipped: tuple[str, ...]  # unreadable files that were left out
     source: str  # one sentence: origin and licence, for reports
     test_image_size: int | None = None  # that side for the test images, where it is another
+    # Where the training images are a draw (`nextify.data.drawn`): from how many, and the seed. The
+    # fingerprint is then that of all images, which with these two determines the draw.
+    draw: tuple[int, int] | None = None
 
     @property
     def test_size(self) -> int:
@@ -127,9 +130,12 @@ class Dataset:
             "train": len(self.train),
             "test": len(self.test),
         }
-        # Left out where both sizes are one, as in runs from before there were two.
-        other = self.test_size != self.image_size
-        return {**values, "test_image_size": self.test_size} if other else values
+        # Left out where they say nothing, as in runs from before there were these fields.
+        if self.test_size != self.image_size:
+            values["test_image_size"] = self.test_size
+        if self.draw is not None:
+            values["drawn_from"], values["draw_seed"] = self.draw
+        return values
 
 
 def measured(
@@ -143,11 +149,7 @@ def measured(
     train = parts.train
     if train_limit is not None and train_limit < len(train):
         train = train.take(stratified_subset(train.labels, train_limit, seed))
-    match train:
-        case Images():
-            mean, std = channel_statistics(train.pixels)
-        case ImageFiles():
-            mean, std = IMAGENET_MEAN, IMAGENET_STD
+    mean, std = statistics(train)
     return Dataset(
         name=parts.name,
         classes=parts.classes,
@@ -161,6 +163,16 @@ def measured(
         source=parts.source,
         test_image_size=None if test_image_size == parts.image_size else test_image_size,
     )
+
+
+def statistics(train: Images | ImageFiles) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """What training images are normalised by: their own mean and deviation per channel, in [0, 1];
+    ImageNet's for images that stay in their files."""
+    match train:
+        case Images():
+            return channel_statistics(train.pixels)
+        case ImageFiles():
+            return IMAGENET_MEAN, IMAGENET_STD
 
 
 def channel_statistics(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -109,6 +109,10 @@ class Plan:
         """How many images a cell is trained on."""
         return int(self.data["train"]) if cell.images is None else cell.images
 
+    def work_of(self, cell: Cell) -> int:
+        """Multiply-accumulates of one run of a cell, forward: of all its images and epochs."""
+        return cell.macs * cell.recipe.epochs * self.images_of(cell)
+
     def data_of(self, cell: Cell, seed: int) -> Mapping[str, Any]:
         """What identifies the images of a run: of a draw, all images and what was drawn."""
         if cell.images is None:

@@ -67,8 +67,10 @@ def _differences(there: Plan, here: Plan) -> Iterator[str]:
     yield from _one("the path", there.name, here.name)
     yield from _one("the precision", there.precision, here.precision)
     yield from _fields("of the data", "", *map(_telling_first, (there.data, here.data)))
-    if "path" in (there.experiment, here.experiment):
+    kinds = {there.experiment, here.experiment}
+    if kinds & {"path", "comparison"}:  # experiments on the same factors may be joined
         yield from _one("the experiment", there.experiment, here.experiment)
+    if "path" in kinds:
         yield from _steps(there, here)
     else:
         yield from _one("what is matched", there.matched or "nothing", here.matched or "nothing")

@@ -6,6 +6,7 @@
 
 from nextify.study.choice import Choice, Finalist, choose
 from nextify.study.choosing import Outcome, Phase, carry_out, phases
+from nextify.study.comparison import Network, plan_comparison
 from nextify.study.execute import cores, execute, gpus, resume
 from nextify.study.experiment import (
     END_SEEDS,
@@ -32,6 +33,7 @@ __all__ = [
     "Forecast",
     "Frame",
     "Interrupted",
+    "Network",
     "Outcome",
     "Phase",
     "Pilot",
@@ -56,6 +58,7 @@ __all__ = [
     "plain",
     "plan_again",
     "plan_cells",
+    "plan_comparison",
     "plan_experiment",
     "plan_finals",
     "plan_more",

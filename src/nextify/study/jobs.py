@@ -35,6 +35,5 @@ def jobs_of(plan: Plan) -> dict[str, Job]:
     for seed in plan.all_seeds:
         for cell in (each for each in plan.cells if seed in plan.seeds_of(each)):
             run = plan.run(cell, seed)
-            work = cell.macs * cell.recipe.epochs * int(plan.data.get("train", 1))
-            jobs.setdefault(run.key, Job(run, run.key, cell.name, work))
+            jobs.setdefault(run.key, Job(run, run.key, cell.name, plan.work_of(cell)))
     return jobs

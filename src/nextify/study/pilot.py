@@ -25,7 +25,7 @@ class Pilot:
     Attributes:
         cells: how many were timed.
         seconds: of one run of each cell of the plan, by its name: timed, or read off the timed
-            cells by MACs.
+            cells by their work.
         fastest, slowest: names of cells.
     """
 
@@ -43,28 +43,30 @@ class Pilot:
 
 def run_pilot(plan: Plan, setup: Setup, workers: int) -> Pilot:
     """Time a few training steps, and an evaluation, of the plan's cells: of all of them or, of
-    more than 32, of 32 from the cheapest to the dearest in MACs.
+    more than 32, of 32 from the cheapest to the dearest.
 
     As many processes as the study will have time side by side, so that what they take from each
     other is in the times.
     """
-    cells = _sample(plan.cells)
+    cells = _sample(plan)
     runs = [plan.run(cell, plan.seeds[0]) for cell in cells]
     with ProcessPoolExecutor(min(workers, len(runs)), get_context("spawn")) as pool:
         seconds = list(pool.map(partial(_seconds, setup), runs))
     return _pilot(plan, cells, seconds)
 
 
-def _sample(cells: Sequence[Cell]) -> list[Cell]:
-    ordered = sorted(cells, key=lambda cell: cell.macs)
+def _sample(plan: Plan) -> list[Cell]:
+    ordered = sorted(plan.cells, key=plan.work_of)
     at = np.linspace(0, len(ordered) - 1, min(MOST_CELLS, len(ordered))).round().astype(int)
     return [ordered[index] for index in dict.fromkeys(at.tolist())]
 
 
 def _pilot(plan: Plan, cells: Sequence[Cell], seconds: Sequence[float]) -> Pilot:
     timed = {cell.name: time for cell, time in zip(cells, seconds, strict=True)}
-    macs = [cell.macs for cell in cells]
-    guessed = {cell.name: float(np.interp(cell.macs, macs, seconds)) for cell in plan.cells}
+    work = [plan.work_of(cell) for cell in cells]
+    guessed = {
+        cell.name: float(np.interp(plan.work_of(cell), work, seconds)) for cell in plan.cells
+    }
     return Pilot(
         cells=len(cells),
         seconds={**guessed, **timed},

@@ -67,7 +67,11 @@ class Train(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSetup:
-    """Load a data set with `nextify.data.load`; see there for the arguments."""
+    """Load a data set with `nextify.data.load`; see there for the arguments.
+
+    Attributes:
+        hold_out: test on some of the training images (`nextify.data.held_out`).
+    """
 
     source: str
     image_size: int | None = None
@@ -75,17 +79,18 @@ class WorkerSetup:
     skip_unreadable: bool = False
     train_limit: int | None = None
     memory_limit: int | None = None
+    hold_out: bool = False
 
     def load(self) -> Identified:
         """The data set, in a process that computes with one thread."""
         import torch  # here, because the supervisor answers without it
 
-        from nextify.data import load
+        from nextify.data import held_out, load
 
         # One thread a worker: the cores are busy with other runs, and sums over several threads
         # would make a run's bits depend on how many there are.
         torch.set_num_threads(1)
-        return load(
+        dataset = load(
             self.source,
             image_size=self.image_size,
             split_seed=self.split_seed,
@@ -93,6 +98,7 @@ class WorkerSetup:
             train_limit=self.train_limit,
             memory_limit=self.memory_limit,
         )
+        return held_out(dataset, self.split_seed) if self.hold_out else dataset
 
     def environment(self) -> Mapping[str, Any]:
         """As `nextify.training` writes it into the records of runs that do not fail."""

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nextify.data import Dataset, ImageFiles, Images, batches
+from nextify.data import Dataset, ImageFiles, Images, as_named, batches
 from nextify.data.augment import Augment, Mix
 from nextify.designs import Recipe, Run
 from nextify.errors import InputError
@@ -106,6 +106,7 @@ def train_with_network(
         InputError: the data or the weights are not the run's, a batch is larger than the data,
             or a checkpoint cannot be read or written.
     """
+    dataset = as_named(dataset, run.data)
     if dict(run.data) != dataset.identity():
         raise InputError(f"data set {dataset.name!r} is not the one that the run names; load it "
                          "with the same arguments")  # fmt: skip

@@ -6,7 +6,7 @@ from statistics import median
 
 import torch
 
-from nextify.data import Dataset
+from nextify.data import Dataset, as_named
 from nextify.designs import Run
 from nextify.training.evaluate import curve_images, evaluate
 from nextify.training.loop import Settings, default_loaders, training_batches, update
@@ -23,6 +23,7 @@ def time_run(run: Run, dataset: Dataset, *, warmup: int, steps: int) -> float:
         warmup: steps that are not counted. steps: those whose median is taken.
     """
     device = default_device()
+    dataset = as_named(dataset, run.data)
     keep_freed_memory()
     state = start(run, dataset, device)
     seconds = median(_step_seconds(state, run, dataset, device, warmup, steps))

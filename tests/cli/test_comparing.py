@@ -1,0 +1,94 @@
+"""`nextify compare`: a study of networks on several numbers of images, from end to end."""
+
+import json
+
+import pytest
+
+from nextify.records import Store
+
+from .conftest import changed, make_images
+
+COMPARE = ("compare", "epochs=1", "batch_size=8", "convnext-mini", "stem_stride=1", "vit-mini",
+           "patch_size=4", "--data", "pets", "--image-size", "8", "--images", "1/2,1",
+           "--seeds", "2", "--workers", "2", "--no-pilot")  # fmt: skip
+
+
+@pytest.fixture
+def pets(own_folder):
+    make_images(own_folder / "pets", {"cat": 20, "dog": 20})
+
+
+def test_a_comparison_and_the_same_again(nextify, pets):
+    answer = nextify(*COMPARE, "--most-epochs", "2", "--json")
+    assert answer.code == 0, answer.err
+    values = json.loads(answer.out)
+    assert (values["planned"], values["finished"]) == (8, 8)
+    with Store.open(values["study"], create=False) as store:
+        plan, records = store.plan(), store.records()
+    assert {r.run["data"]["train"] for r in records} == {16, 32}
+    assert {r.run["recipe"]["epochs"] for r in records if r.run["data"]["train"] == 16} == {2}
+    assert plan.command.startswith("nextify compare epochs=1 batch_size=8 convnext-mini")
+    again = nextify(*COMPARE, "--most-epochs", "2")
+    assert again.code == 0 and "8 of 8 runs recorded" in again.out
+    report = nextify("report", values["study"], "--json")
+    assert report.code == 0 and "comparison" in json.loads(report.out)["csv"]
+
+
+def test_a_run_of_a_draw_equals_training_on_these_images(nextify, pets):
+    from nextify.data import drawn, load
+    from nextify.designs.run import run_from_dict
+    from nextify.training import train
+
+    assert nextify(*COMPARE, "--seeds", "1", "--images", "16").code == 0
+    with Store.open("runs/compare-pets.study", create=False) as store:
+        records = store.records()
+    images = drawn(load("pets", image_size=8), 16, seed=0)
+    for record in records:
+        assert train(run_from_dict(record.run), images).result == record.result
+
+
+def test_the_plan_says_what_would_be_trained(nextify, pets):
+    answer = nextify(*COMPARE, "--plan")
+    assert answer.code == 0
+    assert "2 networks x 2 numbers of images x 2 seeds = 8 runs" in answer.out
+    held = json.loads(nextify(*COMPARE, "--plan", "--hold-out", "--json").out)
+    assert held["plan"]["held_out"] and held["plan"]["data"]["train"] == 26
+
+
+def test_rates_cross_the_networks(nextify, pets):
+    answer = nextify(*COMPARE, "--plan", "--rates", "0.5,2", "--json")
+    cells = json.loads(answer.out)["plan"]["cells"]
+    found = {(c["network"], c["recipe"]["learning_rate"]) for c in cells}
+    assert found == {("convnext-mini, rate 0.5", 4e-3), ("convnext-mini, rate 2", 1.6e-2),
+                     ("vit-mini, rate 0.5", 4e-3), ("vit-mini, rate 2", 1.6e-2)}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["--images", "1/0"], "--images has '1/0'"),
+        (["--images", "few"], "--images has 'few'"),
+        (["--images", "1000"], "cannot be drawn"),
+        (["--rates", "0,1"], "--rates is '0,1'"),
+        (["--target", "4M"], "--target is what all networks shall cost"),
+        (["--recipe", "modrn"], "did you mean 'modern'"),
+        (["kernel_size=3"], "'kernel_size'"),  # of vit-mini, the last name
+        (["epochs=0"], "'epochs'"),
+    ],
+)
+def test_refused_in_one_line(nextify, pets, changes, said):
+    answer = nextify(*changed(COMPARE, changes))
+    assert (answer.code, answer.out) == (2, "")
+    assert said in answer.err and answer.err.count("\n") == 1
+
+
+def test_no_network_is_named(nextify, pets):
+    answer = nextify("compare", "epochs=3", "--data", "pets")
+    assert answer.code == 2 and "no network is named" in answer.err
+
+
+def test_two_of_a_kind_are_told_apart(nextify, pets):
+    words = ("compare", "batch_size=8", "vit-mini", "vit-mini", "patch_size=2", "--data", "pets",
+             "--image-size", "8", "--plan", "--json", "--no-pilot")  # fmt: skip
+    cells = json.loads(nextify(*words).out)["plan"]["cells"]
+    assert [cell["network"] for cell in cells] == ["vit-mini", "vit-mini patch_size=2"]

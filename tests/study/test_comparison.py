@@ -1,0 +1,122 @@
+"""Comparisons: which runs they are made of, what is equal in them, and what is refused."""
+
+from dataclasses import replace
+
+import pytest
+from tiny_study import DATA
+
+from nextify.costs import cost
+from nextify.designs import design, recipe
+from nextify.errors import InputError
+from nextify.records import plan_from_dict
+from nextify.records.same import first_difference, united
+from nextify.study import Network, plan_comparison
+from nextify.study.jobs import jobs_of
+
+NAMES = ("resnet-small", "convnext-mini", "swin-mini", "vit-mini")
+CIFAR = {**DATA, "image_size": 32, "train": 50_000, "test": 10_000}
+
+
+def network(name: str, **fields) -> Network:
+    return Network(name=name, design=design(name), recipe_name="modern-small",
+                   recipe=recipe("modern-small", **fields))  # fmt: skip
+
+
+def plan(names=NAMES, **options):
+    networks = [network(name) for name in names]
+    given = {"data": CIFAR, "data_source": "x", "seeds": [0, 1], **options}
+    return plan_comparison(networks, **given)
+
+
+def test_every_network_on_every_number_with_every_seed():
+    made = plan(images=(100, 5000, 50_000))
+    assert {(cell.network, made.images_of(cell)) for cell in made.cells} == {
+        (name, number) for name in NAMES for number in (100, 5000, 50_000)
+    }
+    assert len(made.runs()) == len({run.key for run in made.runs()}) == 24
+    assert [made.images_of(cell) for cell in made.cells[:4]] == [50_000] * 4
+
+
+def test_all_networks_get_the_same_draw_of_a_seed():
+    made = plan(images=(100, 50_000))
+    draws = {tuple(sorted(run.data.items())) for run in made.runs()}
+    assert len(draws) == 3  # two draws, and all images
+    few = [run.data for run in made.runs() if run.data["train"] == 100]
+    assert {(d["drawn_from"], d["draw_seed"]) for d in few} == {(50_000, 0), (50_000, 1)}
+    everything = [run.data for run in made.runs() if run.data["train"] == 50_000]
+    assert all(dict(data) == CIFAR for data in everything)
+
+
+def test_equal_macs():
+    made = plan(matched="macs", target=2e6)
+    for cell in made.cells:
+        counted = cost(cell.design, 32, 10)
+        assert (counted.macs, counted.params) == (cell.macs, cell.params)
+        within = 0.005 if cell.design.__class__.__name__ == "Design" else 0.05
+        assert abs(cell.macs / 2e6 - 1) <= within, cell.name
+    first = plan(matched="macs")
+    own = cost(design("resnet-small"), 32, 10).macs
+    assert all(abs(cell.macs / own - 1) <= 0.05 for cell in first.cells)
+
+
+def test_equal_parameters_of_convolutional_networks():
+    made = plan(NAMES[:2], matched="params", target=100_000)
+    assert all(abs(cell.params / 100_000 - 1) <= 0.005 for cell in made.cells)
+    with pytest.raises(InputError, match="'swin-mini' is a transformer"):
+        plan(matched="params")
+
+
+def test_as_many_updates_on_fewer_images():
+    made = plan(("vit-mini",), images=(1250, 12_500, 50_000), most_epochs=24)
+    epochs = {made.images_of(cell): cell.recipe.epochs for cell in made.cells}
+    assert epochs == {1250: 24, 12_500: 24, 50_000: 6}
+    equal = plan(("vit-mini",), images=(1250, 50_000))
+    assert {cell.recipe.epochs for cell in equal.cells} == {6}
+
+
+def test_work_counts_the_images_of_a_run():
+    made = plan(("vit-mini",), images=(100, 50_000))
+    work = [job.work for job in jobs_of(made).values()]
+    assert work == [c.macs * 6 * n for _ in made.seeds for c, n in zip(made.cells, (50_000, 100),
+                                                                      strict=True)]  # fmt: skip
+
+
+def test_a_network_at_several_rates():
+    one = network("vit-mini").at_rate(0.5)
+    assert one.name == "vit-mini, rate 0.5" and one.recipe.learning_rate == 4e-3
+    made = plan_comparison([one], data=CIFAR, data_source="x", seeds=[0])
+    assert made.cells[0].rate == 0.5
+
+
+def test_a_plan_survives_its_file():
+    made = plan(images=(100,), matched="macs", held_out=True)
+    assert plan_from_dict(made.as_dict()) == made
+
+
+def test_a_comparison_goes_on_with_other_networks_and_numbers():
+    there, here = plan(NAMES[:2], images=(100,)), plan(NAMES[1:], images=(100, 1000))
+    assert first_difference(there, here) is None
+    both = united(there, here)
+    assert both.experiment == "comparison" and len(both.cells) == 7
+    assert "matched" in (first_difference(there, replace(here, matched="macs")) or "")
+    assert "experiment" in (first_difference(there, replace(here, experiment="path")) or "")
+    assert "experiment" in (first_difference(there, replace(here, experiment="full")) or "")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"names": ()}, "no networks"),
+        ({"names": ("vit-mini", "vit-mini")}, "'vit-mini' is given twice"),
+        ({"images": (9,)}, "give 10 .* to 50000"),
+        ({"images": (50_001,)}, "50,001 training images cannot be drawn"),
+        ({"images": (100, 100)}, "100 training images are given twice"),
+        ({"images": (20,)}, "'batch_size' is 64"),
+        ({"most_epochs": 3}, "fewer than the recipe's 6"),
+        ({"seeds": []}, "no seeds"),
+        ({"matched": "macs", "target": 10}, "cannot be rescaled"),
+    ],
+)
+def test_refused(options, said):
+    with pytest.raises(InputError, match=said):
+        plan(**options)
