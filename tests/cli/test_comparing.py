@@ -68,6 +68,10 @@ def test_rates_cross_the_networks(nextify, pets):
     [
         (["--images", "1/0"], "--images has '1/0'"),
         (["--images", "few"], "--images has 'few'"),
+        (["--images", "2.5"], "--images has '2.5'"),
+        (["--images", "1e9999999"], "--images has '1e9999999'"),
+        (["--images", "3/2"], "--images has '3/2'"),
+        (["--images", "0"], "cannot be drawn"),
         (["--images", "1000"], "cannot be drawn"),
         (["--rates", "0,1"], "--rates is '0,1'"),
         (["--target", "4M"], "--target is what all networks shall cost"),

@@ -1,5 +1,6 @@
 """The command compare: networks beside one another, on one or several numbers of images."""
 
+import re
 import shlex
 from argparse import Namespace
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ from nextify.records import Plan
 
 if TYPE_CHECKING:
     from nextify.study import Network, WorkerSetup
+
+
+_NUMBER = r"[0-9]{1,12}(/0*[1-9][0-9]{0,11}|\.[0-9]{1,12})?"
 
 
 def run(options: Namespace) -> int:
@@ -123,22 +127,23 @@ def _rates(text: str) -> tuple[float, ...]:
 
 
 def _images(text: str, everything: int) -> tuple[int, ...]:
-    """Numbers of images, or parts of all of them.
+    """Numbers of images, or parts of all of them: what is at most 1.
 
-    >>> _images("1/16,1/4,1", 50_000), _images("100,5000", 50_000)
+    >>> _images("1/16,0.25,1", 50_000), _images("100,5000", 50_000)
     ((3125, 12500, 50000), (100, 5000))
     """
-    found = []
-    for part in text.split(","):
-        try:
-            number = Fraction(part)
-        except (ValueError, ZeroDivisionError):
-            raise InputError(
-                f"--images has {part!r}; give numbers or parts of all, as 500,1000 or 1/16,1/4,1"
-            ) from None
-        is_part = "/" in part or number == 1
-        found.append(round(number * everything) if is_part else int(number))
-    return tuple(found)
+    return tuple(_number(part, everything) for part in text.split(","))
+
+
+def _number(text: str, everything: int) -> int:
+    number = Fraction(text) if re.fullmatch(_NUMBER, text) else Fraction(-1)
+    if 0 < number <= 1:
+        return round(number * everything)
+    if number < 0 or number.denominator > 1:
+        raise InputError(
+            f"--images has {text!r}; give numbers or parts of all, as 500,1000 or 1/16,1/4,1"
+        )
+    return int(number)
 
 
 def command_line(options: Namespace) -> str:

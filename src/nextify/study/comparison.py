@@ -7,7 +7,7 @@ and the number of updates. What is left is what the network makes of its images.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 from nextify.costs import cost
 from nextify.designs import AnyDesign, Design, Precision, Recipe
@@ -138,7 +138,7 @@ def _rescaled(
 ) -> AnyDesign:
     one = network.design
     if isinstance(one, Design):
-        quantity = "macs" if matched == "macs" else "params"
+        quantity: Literal["macs", "params"] = "macs" if matched == "macs" else "params"
         return match_cost([one], quantity, target, image_size=size, classes=classes)[0]
     if matched == "params":
         raise InputError(
