@@ -1,6 +1,7 @@
 """Arithmetic on records: what a choice did to a score, and how sure that is. No torch.
 
-`measure_steps` is the paper's path: each step against the one before. `fractions`, `optimal` and
+`measure_steps` is the paper's path: each step against the one before. `measure_comparison` is of
+networks against a baseline, on several numbers of training images. `fractions`, `optimal` and
 `permutations` say which of the 2^k subsets of k factors to run, `aliases` and `precision` what can
 be learned from them. `attribute` reads the records of such a study.
 """
@@ -19,6 +20,14 @@ from nextify.attribution.answers import (
 )
 from nextify.attribution.attribute import attribute
 from nextify.attribution.blocks import BlockModel, Interval, fit
+from nextify.attribution.comparison import (
+    Comparison,
+    Crossing,
+    Gains,
+    Standings,
+    measure_comparison,
+)
+from nextify.attribution.differences import CellMean, Difference, Verdict
 from nextify.attribution.experiment import Experiment, Score, experiment
 from nextify.attribution.fractions import Fraction, fold_over, fraction, full, regular, with_ends
 from nextify.attribution.grid import Grid, Metric, correctness, grid, scores
@@ -34,17 +43,20 @@ from nextify.attribution.permutations import (
 from nextify.attribution.precision import one_at_a_time_error, standard_error
 from nextify.attribution.shapley import exact_shapley
 from nextify.attribution.spread import Spread, Uneven, spread
-from nextify.attribution.steps import CellMean, Difference, Steps, measure_steps
+from nextify.attribution.steps import Steps, measure_steps
 
 __all__ = [
     "AliasSet",
     "Attribution",
     "BlockModel",
     "CellMean",
+    "Comparison",
     "Contribution",
+    "Crossing",
     "Difference",
     "Experiment",
     "Fraction",
+    "Gains",
     "Gap",
     "Grid",
     "Interaction",
@@ -54,8 +66,10 @@ __all__ = [
     "NoiseSummary",
     "Score",
     "Spread",
+    "Standings",
     "Steps",
     "Uneven",
+    "Verdict",
     "Way",
     "Ways",
     "add_one_in",
@@ -77,6 +91,7 @@ __all__ = [
     "grid",
     "image_variance",
     "leave_one_out",
+    "measure_comparison",
     "measure_steps",
     "multi_level",
     "one_at_a_time_error",

@@ -92,6 +92,11 @@ def experiment(plan: Plan, records: Iterable[Record], score: Score = "accuracy")
 def _require_factors(plan: Plan, score: Score) -> None:
     if score not in BETTER:
         raise InputError(f"metric is {score!r}; it must be one of {', '.join(BETTER)}")
+    if plan.experiment == "comparison":
+        raise InputError(
+            f"study {plan.title!r} compares whole networks, which have no factors; see what it "
+            "found with nextify report FILE (measure_comparison in Python)"
+        )
     if not plan.factors or all(cell.made is None for cell in plan.cells):
         raise InputError(
             f"study of path {plan.name!r} has experiment {plan.experiment!r}: its cells are steps "
