@@ -17,8 +17,8 @@ from nextify.costs import totals
 from nextify.designs import default_factors, path, read_factors
 from nextify.errors import InputError
 from nextify.report import write_report
+from nextify.report.canvas import limits
 from nextify.report.factors import factor_content, words
-from nextify.report.factors.canvas import limits
 from nextify.report.factors.contribution_figure import contribution_figure
 from nextify.report.factors.costs import factor_costs
 from nextify.report.factors.files import factor_files

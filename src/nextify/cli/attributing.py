@@ -11,7 +11,7 @@ from nextify.report.factors import FactorContent, View, factor_content, words
 from nextify.report.factors.contribution_figure import signed_count
 from nextify.report.factors.tables import as_values
 from nextify.report.numbers import plural
-from nextify.report.write import path_has_no_factors, read_study, write_factors
+from nextify.report.write import read_study, require_factors, write_factors
 
 # As options spell them.
 _METRICS: dict[str, Score] = {
@@ -27,9 +27,8 @@ def run(options: Namespace) -> int:
     """Carry out the command."""
     files = [Path(name) for name in (options.file, options.beside) if name]
     studies = [read_study(file) for file in files]
-    for plan, _ in studies:
-        if plan.experiment == "path":
-            raise path_has_no_factors(plan)
+    for file, (plan, _) in zip(files, studies, strict=True):
+        require_factors(plan, str(file))
     metric = _METRICS[options.metric]
     shown = factor_content(studies, metric, options.file)
     checks: list[Shares] = []

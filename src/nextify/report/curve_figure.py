@@ -1,39 +1,71 @@
-"""Training curves: loss and accuracy per epoch, a small panel for each step."""
+"""Training curves: loss and accuracy per epoch, a small pair of panels for each step or network."""
 
 import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nextify.records.record import EpochPoint, Record
 from nextify.report import style as look
-from nextify.report.content import Content, Row
+from nextify.report.content import Content
 from nextify.report.style import BLUE, GREY, ORANGE, PALE, Drawing
 
 _COLUMNS = 5
 _WIDTH = 7.5
 _PANEL = 0.72  # height of one panel, inches
 _STEP = 2 * _PANEL + 0.52  # of a step's two panels with their title and labels
-_TITLE = 23
+_TITLE = 26
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """A pair of panels.
+
+    Attributes:
+        title: above the pair. runs: whose curves are drawn. note: on runs without a score.
+        behind: runs whose curves are drawn in grey, to compare.
+    """
+
+    title: str
+    runs: tuple[Record, ...]
+    note: str
+    behind: tuple[Record, ...] = ()
+
+    @property
+    def points(self) -> Iterator[EpochPoint]:
+        """Of all its runs."""
+        return (point for run in self.runs for point in _curve(run))
 
 
 def curve_figure(content: Content) -> Drawing | None:
-    """Loss above, accuracy below, a pair of panels for each step; None where no run has a curve."""
-    curves = [[_curve(run) for run in row if run] for row in content.runs]
-    if not any(point for row in curves for points in row for point in points):
+    """A pair of panels for each step, the step before in grey; None where no run has a curve."""
+    runs = [tuple(run for run in row if run) for row in content.runs]
+    before: list[tuple[Record, ...]] = [(), *runs[:-1]]
+    curves = [
+        Curves(f"{row.step}  {row.name}", own, row.trouble, behind)
+        for row, own, behind in zip(content.rows, runs, before, strict=True)
+    ]
+    return draw_curves(curves, _description(content))
+
+
+def draw_curves(curves: Sequence[Curves], description: str) -> Drawing | None:
+    """Loss above, accuracy below, for each of `curves`; None where no run has a curve."""
+    if not any(point for each in curves for point in each.points):
         return None
     columns = min(_COLUMNS, len(curves))
     rows = math.ceil(len(curves) / columns)
-    limits = _limits(content)
+    limits = _limits(curves)
     with look.style():
         figure = Figure(figsize=(_WIDTH, rows * _STEP + 0.1))
-        for at, row in enumerate(content.rows):
+        for at, each in enumerate(curves):
             pair = _pair(figure, at, columns, rows, first=at % columns == 0)
-            if at:
-                _draw(pair, curves[at - 1], PALE)
-            _draw(pair, curves[at], BLUE)
-            _finish(pair, row, limits, content, at)
-        return look.drawn(figure, "curves", _description(content))
+            _draw(pair, each.behind, PALE)
+            _draw(pair, each.runs, BLUE)
+            _finish(pair, each, limits)
+            _label(pair, at, len(curves))
+        return look.drawn(figure, "curves", description)
 
 
 def _curve(record: Record) -> tuple[EpochPoint, ...]:
@@ -57,10 +89,10 @@ def _pair(figure: Figure, at: int, columns: int, rows: int, first: bool) -> tupl
     return panel(top - _PANEL + 0.06), panel(top - 2 * _PANEL + 0.06)
 
 
-def _draw(pair: tuple[Axes, Axes], curves: list[tuple[EpochPoint, ...]], color: str) -> None:
+def _draw(pair: tuple[Axes, Axes], runs: Sequence[Record], color: str) -> None:
     loss, accuracy = pair
     order = 1 if color == PALE else 2
-    for points in curves:
+    for points in map(_curve, runs):
         known = [(p.epoch, p.train_loss) for p in points if math.isfinite(p.train_loss)]
         loss.plot(*_columns(known), color=color, lw=0.9, zorder=order)
         if known and len(known) < len(points) and color != PALE:
@@ -73,11 +105,11 @@ def _columns(points: list[tuple[int, float]]) -> tuple[list[int], list[float]]:
     return [x for x, _ in points], [y for _, y in points]
 
 
-def _limits(content: Content) -> dict[str, tuple[float, float]]:
+def _limits(curves: Sequence[Curves]) -> dict[str, tuple[float, float]]:
     """One scale for all panels. The first half of the epochs may leave the accuracy's."""
-    points = [p for row in content.runs for run in row if run for p in _curve(run)]
+    points = [p for each in curves for p in each.points]
     epochs = max(p.epoch for p in points)
-    finished = [p for row in content.runs for run in row if run and run.result for p in _curve(run)]
+    finished = [p for each in curves for run in each.runs if run.result for p in _curve(run)]
     losses = [p.train_loss for p in finished or points if math.isfinite(p.train_loss)] or [1.0]
     late = [p for p in points if p.accuracy is not None and p.epoch >= epochs / 2]
     tested = [100 * p.accuracy for p in late if p.accuracy is not None] or [0.0, 100.0]
@@ -89,29 +121,28 @@ def _limits(content: Content) -> dict[str, tuple[float, float]]:
     }
 
 
-def _finish(
-    pair: tuple[Axes, Axes],
-    row: Row,
-    limits: dict[str, tuple[float, float]],
-    content: Content,
-    at: int,
-) -> None:
+def _finish(pair: tuple[Axes, Axes], shown: Curves, limits: dict[str, tuple[float, float]]) -> None:
     loss, accuracy = pair
     loss.set(xlim=limits["epoch"], ylim=limits["loss"])
     accuracy.set(xlim=limits["epoch"], ylim=limits["accuracy"])
     loss.tick_params(labelbottom=False)
     for axes in pair:
         axes.locator_params(axis="both", nbins=3)
-    loss.set_title(f"{row.step}  {look.shortened(row.name, _TITLE)}", loc="left", pad=4, size=6.8)
-    if row.trouble or not row.n:
-        loss.text(0.97, 0.93, row.trouble or "not run yet", transform=loss.transAxes, ha="right",
-                  va="top", size=6.6, color=ORANGE if row.trouble else GREY)  # fmt: skip
+    loss.set_title(look.shortened(shown.title, _TITLE), loc="left", pad=4, size=6.8)
+    if shown.note or not any(run.result for run in shown.runs):
+        loss.text(0.97, 0.93, shown.note or "not run yet", transform=loss.transAxes, ha="right",
+                  va="top", size=6.6, color=ORANGE if shown.note else GREY)  # fmt: skip
+
+
+def _label(pair: tuple[Axes, Axes], at: int, count: int) -> None:
+    """Name the axes at the figure's left and lower edges."""
+    loss, accuracy = pair
     if at % _COLUMNS == 0:
         loss.set_ylabel("loss", size=7)
         accuracy.set_ylabel("acc., %", size=7)
         for axes in pair:
             axes.yaxis.set_label_coords(-0.27, 0.5)
-    if at + _COLUMNS >= len(content.rows):
+    if at + _COLUMNS >= count:
         accuracy.set_xlabel("epoch", size=7, labelpad=1)
 
 

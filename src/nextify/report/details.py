@@ -63,13 +63,18 @@ def troubles(plan: Plan, grid: Grid) -> list[Trouble]:
 
 def recipes(plan: Plan) -> list[UsedRecipe]:
     """Each recipe once, in the order of the steps."""
+    return [
+        UsedRecipe(name, _ranges(steps), _settings(name, recipe))
+        for (name, recipe), steps in by_recipe(plan).items()
+    ]
+
+
+def by_recipe(plan: Plan) -> dict[tuple[str, Recipe], list[int]]:
+    """The cells that use each recipe, by index."""
     used: dict[tuple[str, Recipe], list[int]] = {}
     for step, cell in enumerate(plan.cells):
         used.setdefault((cell.recipe_name, cell.recipe), []).append(step)
-    return [
-        UsedRecipe(name, _ranges(steps), _settings(name, recipe))
-        for (name, recipe), steps in used.items()
-    ]
+    return used
 
 
 def _settings(name: str, recipe: Recipe) -> dict[str, Setting]:

@@ -48,6 +48,15 @@ def signed(value: float | None, digits: int = 2) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
+def p_value(p: float | None) -> str:
+    """A probability in three digits.
+
+    >>> p_value(0.0123), p_value(1e-9), p_value(None)
+    ('0.012', '< 0.001', '–')
+    """
+    return "< 0.001" if p is not None and p < 0.001 else percent(p, 3)
+
+
 def span(low: float | None, high: float | None) -> str:
     """An interval of differences.
 

@@ -14,8 +14,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from nextify.report import style as look
-from nextify.report.content import Content, Row
+from nextify.report.content import Content
 from nextify.report.numbers import large, percent, plural, signed
+from nextify.report.row_marks import fit_values, mark_accuracy, mark_difference
 from nextify.report.style import BAND, BAR, BLUE, GREY, INK, ORANGE, PALE, Drawing
 
 _ROW = 0.265
@@ -145,61 +146,20 @@ def _text(
 
 
 def _accuracies(axes: Axes, content: Content) -> None:
-    _limits(axes, [v for row in content.rows for v in (*row.accuracies, *(row.interval or ()))])
+    fit_values(axes, [v for row in content.rows for v in (*row.accuracies, *(row.interval or ()))])
     last = content.rows[-1].recipe
     path = [math.nan if row.accuracy is None else row.accuracy for row in content.rows]
     axes.plot(path, range(len(path)), color=PALE, lw=1.0, zorder=1)  # broken where there is none
-    start = axes.get_xlim()[0]
-    for row, accuracy in content.scored:
-        # A bar, as in the paper's figure; pale, because it does not start at 0 and its length
-        # says nothing: the dot and its interval do.
-        axes.barh(row.step, accuracy - start, left=start, height=0.5, color=BAR, zorder=0)
-        seeds = [value for value in row.accuracies if value is not None]
-        if row.n > 1:
-            axes.plot(seeds, [row.step] * row.n, "|", color=INK, ms=7, mew=0.7, zorder=3)
-        if row.interval:
-            axes.plot(row.interval, [row.step] * 2, color=BLUE, lw=2.2, alpha=0.55,
-                      solid_capstyle="butt", zorder=2)  # fmt: skip
-        shape = look.marker(row.recipe, last)
-        axes.plot(accuracy, row.step, shape, color=BLUE, ms=4.6, mec="white", mew=0.6, zorder=4)
     for row in content.rows:
-        _trouble(axes, row)
-
-
-def _limits(axes: Axes, values: list[float | None]) -> None:
-    known = [value for value in values if value is not None]
-    low, high = (min(known), max(known)) if known else (0.0, 1.0)
-    pad = 0.06 * (high - low) or 0.5
-    axes.set_xlim(low - pad, high + pad)
-
-
-def _trouble(axes: Axes, row: Row) -> None:
-    """Runs without a score, in the row's emptier half: they must not go unseen."""
-    if row.n and not row.trouble:
-        return
-    low, high = axes.get_xlim()
-    leftwards = row.accuracy is None or row.accuracy > (low + high) / 2
-    x, shift, side = (0.025, 5, "left") if leftwards else (0.975, -5, "right")
-    frame = axes.get_yaxis_transform()
-    if row.trouble:
-        axes.plot(x, row.step, "D", transform=frame, mfc="white", mec=ORANGE, mew=1.1, ms=4.4,
-                  clip_on=False, zorder=5)  # fmt: skip
-    axes.annotate(row.trouble or "not run yet", (x, row.step), xycoords=frame,
-                  xytext=(shift if row.trouble else 0, 0), textcoords="offset points", ha=side,
-                  va="center", size=_SMALL, color=INK if row.trouble else GREY)  # fmt: skip
+        mark_accuracy(axes, row.step, row, look.marker(row.recipe, last))
 
 
 def _differences(axes: Axes, content: Content) -> None:
     spans = [row.difference_interval or () for row, _ in content.compared]
-    _limits(axes, [0.0, *(value for _, value in content.compared), *chain(*spans)])
+    fit_values(axes, [0.0, *(value for _, value in content.compared), *chain(*spans)])
     axes.axvline(0, color=INK, lw=0.8, zorder=1)
-    for row, difference in content.compared:
-        color = ORANGE if row.verdict == "down" else BLUE
-        if row.difference_interval:
-            axes.plot(row.difference_interval, [row.step] * 2, color=color, lw=1.3,
-                      solid_capstyle="butt", zorder=2)  # fmt: skip
-        filled = color if row.verdict in ("up", "down") else "white"
-        axes.plot(difference, row.step, "o", mfc=filled, mec=color, ms=4.2, mew=1.0, zorder=3)
+    for row in content.rows:
+        mark_difference(axes, row.step, row)
 
 
 def _paper(axes: Axes, content: Content) -> None:
@@ -210,7 +170,7 @@ def _paper(axes: Axes, content: Content) -> None:
             axes.plot([row.paper_accuracy - row.paper_sd, row.paper_accuracy + row.paper_sd],
                       [row.step] * 2, color=GREY, lw=1.3, solid_capstyle="butt")  # fmt: skip
         axes.plot(row.paper_accuracy, row.step, "^", mfc="white", mec=GREY, ms=4.6, mew=1.0)
-    _limits(axes, [row.paper_accuracy for row in content.rows])
+    fit_values(axes, [row.paper_accuracy for row in content.rows])
 
 
 def _headings(page: Axes, layout: _Layout, content: Content) -> None:

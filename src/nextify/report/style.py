@@ -16,6 +16,11 @@ from matplotlib.figure import Figure
 # Okabe and Ito's colours, told apart by the colour-blind; shapes say the same in black and white.
 BLUE = "#0072B2"
 ORANGE = "#D55E00"
+GREEN = "#007A5E"  # this and purple darkened for print
+PURPLE = "#A0528A"
+AMBER = "#E69F00"
+SKY = "#56B4E9"
+BROWN = "#8C7300"  # their yellow, which is lost on white, darkened
 INK = "#1b1f24"
 GREY = "#6b7280"
 PALE = "#c9ced6"
@@ -113,6 +118,16 @@ def shortened(name: str, most: int) -> str:
     'separate do…'
     """
     return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def squeezed(name: str, most: int) -> str:
+    """A name that fits its place, with its end: names that go on alike stay apart.
+
+    >>> squeezed("ConvNeXt with GELU, rate 0.5", 20)
+    'ConvNeXt w… rate 0.5'
+    """
+    tail = most // 2 - 1
+    return name if len(name) <= most else f"{name[: most - tail - 1]}…{name[-tail:]}"
 
 
 def marker(recipe: str, last: str) -> str:

@@ -5,12 +5,14 @@ Accuracies in per cent, differences in percentage points, like the page; names s
 
 import csv
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from io import StringIO
 from typing import Any
 
+from nextify.attribution import Spread
 from nextify.report import details
-from nextify.report.content import Content, Row
+from nextify.report.content import CellNumbers, Content, Row
 from nextify.report.numbers import tidy
 from nextify.report.words import headline, meaning, progress
 
@@ -25,12 +27,21 @@ _UNITS = {
 
 def steps_csv(content: Content) -> str:
     """A line per step; UTF-8, comma separated, an empty field where there is no number."""
-    lines = [_record(row, content) for row in content.rows]
+    return csv_text([_record(row, content) for row in content.rows])
+
+
+def csv_text(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Lines of the same fields as comma-separated values, with a header."""
     file = StringIO()
     writer = csv.DictWriter(file, fieldnames=list(lines[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
     return file.getvalue()
+
+
+def json_text(values: Mapping[str, Any]) -> str:
+    """Values as a file of JSON."""
+    return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n"
 
 
 def report_json(content: Content, now: str | None) -> str:
@@ -51,28 +62,40 @@ def report_json(content: Content, now: str | None) -> str:
         "progress": progress(content),
         "meaning": [f"{head} {text}" for head, text in meaning(content)],
         "overall": {
-            "difference_points": _points(overall.value if overall else None),
-            "difference_low_points": _points(interval.low if interval else None),
-            "difference_high_points": _points(interval.high if interval else None),
+            "difference_points": points(overall.value if overall else None),
+            "difference_low_points": points(interval.low if interval else None),
+            "difference_high_points": points(interval.high if interval else None),
         },
-        "noise": _noise(content),
+        "noise": noise_values(content.steps.spread),
         "steps": [_record(row, content) for row in content.rows],
         "without_score": [asdict(each) for each in details.troubles(content.plan, content.runs)],
         "recipes": [asdict(each) for each in details.recipes(content.plan)],
         "environments": [asdict(each) for each in details.environments(content.runs)],
     }
-    return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+    return json_text(values)
 
 
 def _record(row: Row, content: Content) -> dict[str, Any]:
-    values = {_named(name): tidy(value) for name, value in asdict(row).items()}
+    return record(row, content.plan.all_seeds, first=("step", "name", "changed", "recipe"))
+
+
+def record(numbers: CellNumbers, seeds: Iterable[int], first: Sequence[str]) -> dict[str, Any]:
+    """A cell's numbers as a line of a table: with units in the names, and the field
+    `accuracies` as one for each seed.
+
+    Args:
+        first: the fields that stand first, in their order.
+    """
+    given = asdict(numbers)
+    ordered = {name: given.pop(name) for name in first} | given
+    values = {_named(name): tidy(value) for name, value in ordered.items()}
     at = list(values).index("accuracies_percent")
-    seeds = {
+    with_seeds = {
         f"accuracy_percent_seed_{seed}": tidy(value)
-        for seed, value in zip(content.plan.all_seeds, row.accuracies, strict=True)
+        for seed, value in zip(seeds, numbers.accuracies, strict=True)
     }
     items = list(values.items())
-    return dict([*items[:at], *seeds.items(), *items[at + 1 :]])
+    return dict([*items[:at], *with_seeds.items(), *items[at + 1 :]])
 
 
 def _named(name: str) -> str:
@@ -81,22 +104,22 @@ def _named(name: str) -> str:
     return f"{name}_points" if name.startswith("difference") else _UNITS.get(name, name)
 
 
-def _noise(content: Content) -> dict[str, Any]:
-    spread = content.steps.spread
+def noise_values(spread: Spread, cell: str = "step") -> dict[str, Any]:
+    """What is known of the noise, as plain values; `cell` says what the fit's cells are."""
     between = spread.correlation_interval
     return {
-        "residual_sd_points": _points(spread.residual_sd),
+        "residual_sd_points": points(spread.residual_sd),
         "residual_df": spread.residual_df,
-        "within_sd_points": _points(spread.within_sd),
+        "within_sd_points": points(spread.within_sd),
         "within_df": tidy(spread.within_df),
         "seed_correlation": tidy(spread.correlation),
         "seed_correlation_low": tidy(between.low if between else None),
         "seed_correlation_high": tidy(between.high if between else None),
         "pairing_width_ratio": tidy(spread.pairing),
         "uneven": {
-            "step": spread.uneven.cell,
-            "sd_points": _points(spread.uneven.sd),
-            "others_sd_points": _points(spread.uneven.others),
+            cell: spread.uneven.cell,
+            "sd_points": points(spread.uneven.sd),
+            "others_sd_points": points(spread.uneven.others),
             "p": tidy(spread.uneven.p),
         }
         if spread.uneven
@@ -104,5 +127,6 @@ def _noise(content: Content) -> dict[str, Any]:
     }
 
 
-def _points(value: float | None) -> object:
+def points(value: float | None) -> object:
+    """A fraction in percentage points, for a file."""
     return None if value is None else tidy(100 * value)

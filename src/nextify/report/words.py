@@ -1,7 +1,7 @@
 """What the numbers mean, in plain sentences made from them."""
 
 from nextify.attribution import Spread
-from nextify.report.content import Content, Row
+from nextify.report.content import Content, Row, StudyContent
 from nextify.report.numbers import listed, percent, plural, signed, span, whole
 
 _POINTS = 100.0  # accuracy as a fraction to percentage points
@@ -25,7 +25,7 @@ def headline(content: Content) -> str:
     return f"{ends}, 95 % interval {span(low, high)}."
 
 
-def progress(content: Content) -> str:
+def progress(content: StudyContent) -> str:
     """How much of the plan is recorded, and what became of it."""
     counts, planned = content.counts, content.planned
     if content.recorded == planned:
@@ -42,7 +42,7 @@ def meaning(content: Content) -> list[tuple[str, str]]:
         return [
             ("No intervals.", _one_seed(content)),
             *_order(content),
-            *_left_out(content),
+            *left_out(content, "step"),
         ]
     return [
         ("What was found.", _found(content)),
@@ -51,7 +51,7 @@ def meaning(content: Content) -> list[tuple[str, str]]:
         ("Noise.", _noise(content)),
         _assumptions(content),
         *_order(content),
-        *_left_out(content),
+        *left_out(content, "step"),
     ]
 
 
@@ -192,18 +192,19 @@ def _assumptions(content: Content) -> tuple[str, str]:
     )
 
 
-def _left_out(content: Content) -> list[tuple[str, str]]:
+def left_out(content: StudyContent, cell: str) -> list[tuple[str, str]]:
+    """On runs without a score, where there are any; `cell` is a word for what has several runs."""
     parts = []
     diverged, failed = content.counts["diverged"], content.counts["failed"]
     if diverged or failed:
         lost = [f"{n} {what}" for n, what in ((diverged, "diverged"), (failed, "failed")) if n]
         parts.append(
             f"Runs without a score: {listed(lost)}. Means are over the runs that finished, and so "
-            "flatter a step that often diverges."
+            f"flatter a {cell} that often diverges."
         )
     if content.counts["missing"]:
         parts.append(
-            f"{plural(content.counts['missing'], 'planned run')} not recorded yet. Where a step "
+            f"{plural(content.counts['missing'], 'planned run')} not recorded yet. Where a {cell} "
             "lacks a seed, its difference is adjusted for that seed, and is not the plain "
             "difference of the two means."
         )

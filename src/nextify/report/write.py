@@ -9,6 +9,8 @@ from tempfile import NamedTemporaryFile
 from nextify.attribution import Score
 from nextify.errors import InputError
 from nextify.records import Plan, Record, Store
+from nextify.report.comparison import comparison_content
+from nextify.report.comparison.files import comparison_drawings, comparison_files
 from nextify.report.content import Content, content
 from nextify.report.cost_figure import cost_figure
 from nextify.report.curve_figure import curve_figure
@@ -48,7 +50,8 @@ def write_report(
 ) -> ReportFiles:
     """Write a study's page, figures and tables into a folder.
 
-    Of a study of a path: its steps. Of an experiment: what each factor contributes.
+    Of a study of a path: its steps. Of an experiment: what each factor contributes. Of a
+    comparison: which network is better on how many training images.
     `report.html` holds everything and asks nothing of the network. Equal records give equal
     bytes, whatever their order. Files of an earlier report are replaced, each at once.
 
@@ -64,24 +67,38 @@ def write_report(
 
     Raises:
         InputError: no such study file, no run recorded yet, the folder cannot be written;
-            `beside` or another metric for a study of a path, or other factors in `beside`.
+            `beside` or another metric for a study without factors, or other factors in `beside`.
     """
     plan, records = _given(study)
-    if plan.experiment == "path":
-        if beside is not None or metric != "accuracy":
-            raise path_has_no_factors(plan)
-        return _write_path(content(plan, records), Path(folder), now)
+    if beside is not None or metric != "accuracy":
+        require_factors(plan)
+    match plan.experiment:
+        case "path":
+            return _write_path(content(plan, records), Path(folder), now)
+        case "comparison":
+            return _write_comparison(plan, records, Path(folder), now)
     studies = [(plan, records)] + ([_given(beside)] if beside is not None else [])
     return write_factors(factor_content(studies, metric), folder, now=now)
 
 
-def path_has_no_factors(plan: Plan) -> InputError:
-    """What to say where factors are asked of a study of a path."""
-    return InputError(
-        f"study of path {plan.name!r} trains the path's steps in one order, which tells no "
-        "factor's contribution; run an experiment on the same choices: "
-        f"nextify study {plan.name} --data {plan.data['name']} --experiment resolution-5"
-    )
+def require_factors(plan: Plan, file: str = "FILE") -> None:
+    """Check that a study, of a file, tells what factors contribute.
+
+    Raises:
+        InputError: a study of a path, or a comparison, with what to run instead.
+    """
+    match plan.experiment:
+        case "path":
+            raise InputError(
+                f"study of path {plan.name!r} trains the path's steps in one order, which tells no "
+                "factor's contribution; run an experiment on the same choices: "
+                f"nextify study {plan.name} --data {plan.data['name']} --experiment resolution-5"
+            )
+        case "comparison":
+            raise InputError(
+                f"study {plan.title!r} compares whole networks, which have no factors to attribute "
+                f"anything to; see what it found with: nextify report {file}"
+            )
 
 
 def write_factors(
@@ -126,6 +143,22 @@ def _write_path(shown: Content, place: Path, now: str | None) -> ReportFiles:
         csv=place / "steps.csv",
         json=place / "report.json",
         figures=tuple(place / name for name in _figure_files(drawings)),
+    )
+
+
+def _write_comparison(
+    plan: Plan, records: Iterable[Record], place: Path, now: str | None
+) -> ReportFiles:
+    shown = comparison_content(plan, records)
+    drawings = comparison_drawings(shown)
+    figures = _figure_files(drawings)
+    _write(place, {**figures, **comparison_files(shown, drawings, now)})
+    return ReportFiles(
+        html=place / "report.html",
+        csv=place / "comparison.csv",
+        json=place / "report.json",
+        figures=tuple(place / name for name in figures),
+        tables=(place / "gains.csv",) if shown.gains else (),
     )
 
 

@@ -7,6 +7,7 @@ from typing import get_args
 from nextify.attribution import Attribution, Contribution, Grid, Score, attribute, grid
 from nextify.errors import InputError
 from nextify.records import Plan, Record
+from nextify.report.content import nothing_recorded
 from nextify.report.factors.costs import FactorCosts, factor_costs
 from nextify.report.factors.next_runs import NextRuns, next_runs
 from nextify.report.factors.paper import PaperColumn, paper_column
@@ -100,10 +101,7 @@ def _view(
     scores = {score: attribute(plan, records, score) for score in get_args(Score)}
     found = scores[metric]
     if found.counts.missing == found.counts.planned:
-        raise InputError(
-            f"no run of study {plan.title!r} is recorded yet; run the study first"
-            + (f": {plan.command}" if plan.command else "")
-        )
+        raise nothing_recorded(plan)
     return View(
         label=label,
         key=key,

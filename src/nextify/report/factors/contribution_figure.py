@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from nextify.attribution import Contribution
 from nextify.report import style as look
-from nextify.report.factors.canvas import SMALL, Sheet, key_lines, limits, shrunk
+from nextify.report.canvas import SMALL, Sheet, key_lines, limits, shrunk
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.costs import FactorCosts
 from nextify.report.factors.units import Unit

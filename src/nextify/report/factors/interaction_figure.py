@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 
 from nextify.attribution import Interaction
 from nextify.report import style as look
-from nextify.report.factors.canvas import SMALL, Sheet, shrunk
+from nextify.report.canvas import SMALL, Sheet, shrunk
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.style import BLUE, GREY, INK, ORANGE, PALE, Drawing
 

@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 
 from nextify.attribution import Interval
 from nextify.report import style as look
-from nextify.report.factors.canvas import SMALL, Sheet, key_lines, limits, shrunk
+from nextify.report.canvas import SMALL, Sheet, key_lines, limits, shrunk
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.paper import PaperColumn
-from nextify.report.style import BLUE, GREY, INK, ORANGE, Drawing
+from nextify.report.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, Drawing
 
 _TOP = 0.5
 _LANE = 0.112
@@ -20,8 +20,6 @@ _WIDTH = 7.6
 _NAMES = 1.85
 _AXIS = 0.46
 
-GREEN = "#007A5E"  # Okabe and Ito's, darkened for print
-PURPLE = "#A0528A"
 _LOOKS: tuple[dict[str, Any], ...] = (
     {"marker": ">", "color": GREEN},
     {"marker": "s", "color": PURPLE},

@@ -3,11 +3,8 @@
 Scores in their own units: accuracy as a fraction, negative log-likelihood in nats.
 """
 
-import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from io import StringIO
 from typing import Any
 
 from nextify.attribution import Attribution, Contribution, Interval
@@ -15,6 +12,7 @@ from nextify.report import details
 from nextify.report.factors import words
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.costs import FactorCosts
+from nextify.report.tables import csv_text, json_text
 
 _DIGITS = 6  # significant ones kept: below this, sums differ from machine to machine
 
@@ -116,17 +114,13 @@ def interactions_csv(content: FactorContent) -> str:
 
 
 def _csv(lines: Sequence[Mapping[str, Any]]) -> str:
-    file = StringIO()
-    writer = csv.DictWriter(file, fieldnames=list(lines[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(tidied(line) for line in lines)
-    return file.getvalue()
+    return csv_text([tidied(line) for line in lines])
 
 
 def factors_json(content: FactorContent, now: str | None) -> str:
     """Everything on the page as one object."""
     values = {"written": now, **as_values(content)}
-    return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+    return json_text(values)
 
 
 def as_values(content: FactorContent) -> dict[str, Any]:

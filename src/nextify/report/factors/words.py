@@ -401,12 +401,3 @@ def as_texts(content: FactorContent, view: View) -> dict[str, str]:
         "interactions": interactions(content, view),
         **{head.rstrip("."): text for head, text in meaning(content, view)},
     }
-
-
-def p_value(p: float | None) -> str:
-    """A probability in three digits.
-
-    >>> p_value(0.0123), p_value(1e-9), p_value(None)
-    ('0.012', '< 0.001', '–')
-    """
-    return "< 0.001" if p is not None and p < 0.001 else percent(p, 3)

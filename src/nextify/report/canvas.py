@@ -37,6 +37,11 @@ class Sheet:
         box = text.get_window_extent().transformed(self.axes.transData.inverted())
         return float(box.x1)
 
+    def inches(self, point: Any) -> tuple[float, float]:
+        """Where a point given in pixels stands, in inches from the left and the top."""
+        x, y = self.axes.transData.inverted().transform(point)
+        return float(x), float(y)
+
     def head(self, x: float, y: float, text: str, under: str = "", align: str = "left") -> None:
         """A column's heading, and a small line under it."""
         self.text(x, y, text, align, weight="bold")
