@@ -6,16 +6,15 @@ import statsmodels.api as sm
 
 from nextify.attribution import fraction, full
 from nextify.attribution.cells import gather
+from nextify.attribution.coding import columns, effects
 from nextify.attribution.experiment import Experiment
 from nextify.attribution.fractions import ATTRIBUTE, SCREEN
 from nextify.attribution.model import (
     aliases,
-    columns,
     fitted_cells,
     lack_of_fit,
     least_squares,
     model,
-    terms,
 )
 
 from .factorial import default_levels
@@ -45,7 +44,7 @@ def runs(levels, counts, seed=0, truth=None):
 def test_coefficients_and_errors_are_statsmodels(order):
     levels = default_levels()
     experiment = runs(levels, np.random.default_rng(1).integers(1, 4, len(levels)))
-    matrix = columns(experiment.levels, terms(8, order))
+    matrix = columns(experiment.levels, effects(8, order))
     mine = least_squares(matrix, experiment.values)
     theirs = sm.OLS(experiment.values, matrix).fit()
     np.testing.assert_allclose(mine.coefficients, theirs.params, atol=1e-12)
@@ -57,7 +56,7 @@ def test_coefficients_and_errors_are_statsmodels(order):
 
 def test_a_column_that_is_another_has_no_coefficient():
     levels = fraction(4, SCREEN).levels
-    which = terms(4, 2)
+    which = effects(4, 2)
     found = least_squares(columns(levels, which), np.arange(8.0))
     lost = {which[at] for at in np.flatnonzero(np.isnan(found.coefficients))}
     assert lost == {term for term in which if len(term) == 2}
@@ -68,7 +67,7 @@ def test_lack_of_fit_is_the_f_test_of_nested_models():
     cells = gather(runs(levels, 2))
     tested = lack_of_fit(cells, model(cells.levels, cells.rate, 1))
     values = cells.values
-    small = sm.OLS(values, columns(cells.levels, terms(4, 1))[cells.index()]).fit()
+    small = sm.OLS(values, columns(cells.levels, effects(4, 1))[cells.index()]).fit()
     large = sm.OLS(values, np.eye(16)[cells.index()]).fit()
     f, p, df = large.compare_f_test(small)
     assert (tested.f, tested.p, tested.df_lack) == pytest.approx((f, p, df))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nextify.attribution.aliases import alias_sets, estimable
-from nextify.attribution.coding import all_cells, codes_of, effects, model_matrix
+from nextify.attribution.coding import all_cells, codes_of, effects, model_matrix, order_of
 from nextify.attribution.fractions import SCREEN, fraction, full, regular
 from nextify.attribution.optimal import (
     augment,
@@ -66,7 +66,7 @@ def test_new_cells_make_everything_estimable_with_as_few_as_can_do(data):
     new = augment(earlier, least, model)
     both = np.concatenate([earlier, new])
     assert len(set(codes_of(both).tolist())) == len(both) == len(codes) + least
-    assert estimable(both, model) == effects(k, model)
+    assert estimable(both, model) == effects(k, order_of(model))
     assert 0 < d_efficiency(both, model) <= 1 + 1e-12
     if least > 1:
         with pytest.raises(InputError, match=f"add at least {least}"):

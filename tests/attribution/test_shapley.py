@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from nextify.attribution import cells_of_orders, exact_shapley, fraction, full, sampled_orders
 from nextify.attribution.basis import basis
+from nextify.attribution.coding import columns, effects
 from nextify.attribution.fractions import ATTRIBUTE
-from nextify.attribution.model import columns, terms
 from nextify.attribution.shapley import exact_weights, marginal_weights, order_variance, pairs_of
 from nextify.errors import InputError
 
@@ -91,8 +91,8 @@ def test_a_fraction_gives_the_shapley_values_of_two_factor_games(seed):
     cells = fraction(6, ATTRIBUTE).levels
     read = basis(names(6), cells, np.ones(len(cells)))
     bits = (np.arange(64)[:, None] >> np.arange(6)) & 1
-    everything = columns((2 * bits - 1).astype(np.int8), terms(6, 2)) @ beta
-    found = read.weights @ columns(cells, terms(6, 2)) @ beta
+    everything = columns((2 * bits - 1).astype(np.int8), effects(6, 2)) @ beta
+    found = read.weights @ columns(cells, effects(6, 2)) @ beta
     assert read.method == "two-factor model"
     np.testing.assert_allclose(found, exact_shapley(everything), atol=1e-9)
 
@@ -112,14 +112,14 @@ def test_all_orders_are_exact_and_a_pair_of_orders_is_exact_for_two_factor_games
     np.testing.assert_allclose(tables.mean(axis=0), exact_weights(cells), atol=1e-12)
     pair, _ = marginal_weights([(2, 0, 1), (1, 0, 2)], place, 8)
     beta = np.random.default_rng(0).normal(size=7)
-    values = columns(cells, terms(3, 2)) @ beta
+    values = columns(cells, effects(3, 2)) @ beta
     np.testing.assert_allclose(pair.mean(axis=0) @ values, 2 * beta[1:4], atol=1e-12)
 
 
 def test_variance_from_sampling_orders():
     """Unbiased against the spread over many samples, with the runs' noise taken out."""
     rng = np.random.default_rng(0)
-    beta = rng.normal(size=len(terms(5, 3)))
+    beta = rng.normal(size=len(effects(5, 3)))
     shift, found, values = 0.5, [], []
     for seed in range(200):
         orders = sampled_orders(5, 12, seed)
@@ -127,7 +127,7 @@ def test_variance_from_sampling_orders():
         read = basis(names(5), cells, np.ones(len(cells)), orders.tolist())
         if read.tables is None:  # these orders pass through all 32 subsets
             continue
-        truth = columns(cells, terms(5, 3)) @ beta
+        truth = columns(cells, effects(5, 3)) @ beta
         means = truth + shift * rng.normal(size=len(cells))
         noise = np.full(len(cells), shift**2)
         found.append(order_variance(read.tables, read.groups, means, noise))

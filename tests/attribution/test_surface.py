@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nextify.attribution.coding import all_cells, effect_columns, effects
+from nextify.attribution.coding import all_cells, columns, effects
 from nextify.attribution.fractions import fraction
 from nextify.attribution.surface import surface
 
@@ -37,7 +37,7 @@ def test_predictions_are_as_uncertain_as_they_say():
     """Over truths with effects of many sizes, 95 % bounds of all subsets hold as often as not."""
     rng = np.random.default_rng(3)
     levels, everything = fraction(6, 4).levels, all_cells(6)
-    table = effect_columns(everything, effects(6)).astype(float)
+    table = columns(everything, effects(6))
     held = []
     for _ in range(60):
         sizes = np.where(np.arange(22) < 7, 0.02, 0.008) * rng.normal(size=22)

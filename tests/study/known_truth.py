@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nextify.attribution.coding import all_cells, effect_columns, effects
+from nextify.attribution.coding import all_cells, columns, effects
 from nextify.designs import Factor, Run, path
 from nextify.records import Measured, Plan, Record, Result
 from nextify.study import Task, frame
@@ -115,7 +115,7 @@ def random_truth(
     terms = effects(factors)
     sizes = np.array([0.0 if not t else main if len(t) == 1 else pairs for t in terms])
     sizes = sizes * rng.normal(size=len(terms)) * (rng.random(len(terms)) > 1 / 3)
-    values = 0.7 + effect_columns(levels, terms) @ (sizes / 2) + own * rng.normal(size=len(levels))
+    values = 0.7 + columns(levels, terms) @ (sizes / 2) + own * rng.normal(size=len(levels))
     world = int(rng.integers(2**31))
     return Truth(tuple(values.tolist()), factors=FACTORS[:factors], world=world, **changes)
 

@@ -9,15 +9,16 @@ from itertools import combinations
 
 import numpy as np
 
+from nextify.attribution.blocks import Floats
 from nextify.attribution.coding import (
     Effect,
     Levels,
     Model,
     as_levels,
-    effect_columns,
     effect_name,
     effects,
     model_matrix,
+    order_of,
 )
 from nextify.errors import InputError
 
@@ -57,14 +58,14 @@ def alias_sets(levels: Levels) -> tuple[AliasSet, ...]:
     >>> alias_sets(fraction(6, ATTRIBUTE).levels)
     ()
     """
-    terms, columns = _columns(levels)
+    terms, matrix = _matrix(levels)
     groups: dict[bytes, list[int]] = {}
-    for at, column in enumerate(columns.T):
+    for at, column in enumerate(matrix.T):
         groups.setdefault((column * column[0]).tobytes(), []).append(at)
     return tuple(
         AliasSet(
             tuple(terms[at] for at in group),
-            tuple(int(columns[0, at] * columns[0, group[0]]) for at in group),
+            tuple(int(matrix[0, at] * matrix[0, group[0]]) for at in group),
         )
         for group in groups.values()
         if len(group) > 1
@@ -81,9 +82,9 @@ def partial_aliases(levels: Levels) -> tuple[tuple[Effect, Effect, float], ...]:
     >>> partial_aliases(full(2).levels[1:])[0]
     ((), (0,), 0.3333333333333333)
     """
-    terms, columns = _columns(levels)
-    cells = len(columns)
-    products = columns.T.astype(np.int64) @ columns
+    terms, matrix = _matrix(levels)
+    cells = len(matrix)
+    products = matrix.T @ matrix  # of whole numbers: exact
     pairs = combinations(range(len(terms)), 2)
     return tuple(
         (terms[one], terms[two], float(products[one, two] / cells))
@@ -106,14 +107,13 @@ def estimable(levels: Levels, model: Model = "interactions") -> tuple[Effect, ..
     cells = _some(levels)
     _, sizes, rows = np.linalg.svd(model_matrix(cells, model), full_matrices=False)
     known = np.sum(np.square(rows[sizes > _RANK * sizes[0]]), axis=0)
-    terms = effects(cells.shape[1], model)
+    terms = effects(cells.shape[1], order_of(model))
     return tuple(each for each, part in zip(terms, known, strict=True) if part > 1 - 1e-8)
 
 
-def _columns(levels: Levels) -> tuple[tuple[Effect, ...], Levels]:
+def _matrix(levels: Levels) -> tuple[tuple[Effect, ...], Floats]:
     cells = _some(levels)
-    terms = effects(cells.shape[1])
-    return terms, effect_columns(cells, terms)
+    return effects(cells.shape[1]), model_matrix(cells)
 
 
 def _some(levels: Levels) -> Levels:

@@ -23,6 +23,7 @@ from nextify.attribution.answers import (
 from nextify.attribution.basis import Basis, basis
 from nextify.attribution.blocks import Floats, Interval
 from nextify.attribution.cells import Cells, Noise, gather
+from nextify.attribution.coding import Effect
 from nextify.attribution.experiment import Experiment, Score, experiment
 from nextify.attribution.failures import failures
 from nextify.attribution.lenth import Lenth, half_normal_scores
@@ -39,7 +40,6 @@ from nextify.attribution.model import (
     LackOfFit,
     LeastSquares,
     Model,
-    Term,
     lack_of_fit,
     least_squares,
 )
@@ -316,7 +316,7 @@ def _noise_summary(
     study: _Study, measured: Contrasts, all_of_them: Together | None, bootstrap: float | None
 ) -> NoiseSummary:
     value, interval = _seeds_alike(study)
-    terms: tuple[Term, ...] = ()
+    terms: tuple[Effect, ...] = ()
     effects = np.zeros(0)
     if len(study.cells.counts) and study.cells.counts.max() == 1:
         terms, effects, _ = unreplicated_effects(study.cells, study.basis.pairs)

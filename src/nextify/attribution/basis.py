@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextify.attribution.blocks import Floats
-from nextify.attribution.model import Model, Term, aliases, model
+from nextify.attribution.coding import Effect
+from nextify.attribution.model import Model, aliases, model
 from nextify.attribution.shapley import exact_weights, marginal_weights, pairs_of
 
 Method = Literal["all subsets", "sampled orders", "two-factor model", "main effects", "none"]
@@ -151,7 +152,7 @@ def _main_effects(
 
 
 def _mixed(
-    names: Sequence[str], told: Sequence[int], two: Sequence[Term], mixed: NDArray[np.bool_]
+    names: Sequence[str], told: Sequence[int], two: Sequence[Effect], mixed: NDArray[np.bool_]
 ) -> tuple[str, ...]:
     """Which interactions a contribution cannot be told from; one sentence if most are the same."""
     if mixed.any(axis=1).sum() > 3:

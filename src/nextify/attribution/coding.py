@@ -5,6 +5,7 @@ where the choice is made and -1 where it is not. With this coding a factor's coe
 its effect, mean(+1) - mean(-1), and the columns of an orthogonal plan are orthogonal.
 """
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Literal
 
@@ -49,18 +50,26 @@ def as_levels(rows: object) -> Levels:
     return found.astype(np.int8)
 
 
-def effects(k: int, model: Model = "interactions") -> tuple[Effect, ...]:
-    """The mean, the k main effects and, with "interactions", the k(k - 1)/2 of two factors.
+def order_of(model: Model) -> int:
+    """How many factors the largest effects of a model have.
 
-    >>> effects(3)
-    ((), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2))
-    >>> len(effects(8)), len(effects(8, "main"))
-    (37, 9)
+    >>> order_of("main"), order_of("interactions")
+    (1, 2)
     """
     if model not in ("main", "interactions"):
         raise unknown("model", model, ("main", "interactions"))
-    largest = 2 if model == "interactions" else 1
-    return tuple(each for size in range(largest + 1) for each in combinations(range(k), size))
+    return 2 if model == "interactions" else 1
+
+
+def effects(k: int, order: int = 2) -> tuple[Effect, ...]:
+    """All effects of up to `order` of k factors: the mean, main effects, interactions.
+
+    >>> effects(3)
+    ((), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2))
+    >>> len(effects(8)), len(effects(8, 1))
+    (37, 9)
+    """
+    return tuple(each for size in range(order + 1) for each in combinations(range(k), size))
 
 
 def effect_name(effect: Effect) -> str:
@@ -72,19 +81,23 @@ def effect_name(effect: Effect) -> str:
     return "".join(LETTERS[factor] for factor in effect) or "I"
 
 
-def effect_columns(levels: Levels, terms: tuple[Effect, ...]) -> Levels:
-    """(cells, terms) of +1 and -1: the products of each effect's factors, as exact integers."""
-    columns = [np.prod(levels[:, list(each)], axis=1, dtype=np.int8) for each in terms]
-    return np.stack(columns, axis=1)
+def columns(levels: Levels, which: Sequence[Effect]) -> Floats:
+    """(cells, effects) of +1 and -1: the products of each effect's factors.
+
+    >>> columns(as_levels([[1, -1]]), effects(2))
+    array([[ 1.,  1., -1., -1.]])
+    """
+    exact = levels.astype(np.float64)
+    return np.stack([np.prod(exact[:, list(each)], axis=1) for each in which], axis=1)
 
 
 def model_matrix(levels: Levels, model: Model = "interactions") -> Floats:
-    """(cells, effects) of +1 and -1, in the order of `effects`.
+    """The `columns` of all effects of a model, in the order of `effects`.
 
     >>> model_matrix(as_levels([[1, -1], [-1, -1]])).tolist()
     [[1.0, 1.0, -1.0, -1.0], [1.0, -1.0, -1.0, 1.0]]
     """
-    return effect_columns(levels, effects(levels.shape[1], model)).astype(np.float64)
+    return columns(levels, effects(levels.shape[1], order_of(model)))
 
 
 def all_cells(k: int) -> Levels:

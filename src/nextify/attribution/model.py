@@ -10,7 +10,6 @@ without, all other factors averaged over.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,30 +17,9 @@ from scipy import stats
 
 from nextify.attribution.blocks import Floats
 from nextify.attribution.cells import Cells
-
-Term = tuple[int, ...]  # the factors of a product; () is the mean
+from nextify.attribution.coding import Effect, Levels, columns, effects
 
 _SAME = 1e-7  # a contrast is estimable if the row space reproduces it to this
-
-
-def terms(factors: int, order: int) -> tuple[Term, ...]:
-    """All products of up to `order` factors, the mean first.
-
-    >>> terms(3, 2)
-    ((), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2))
-    """
-    return tuple(t for size in range(order + 1) for t in combinations(range(factors), size))
-
-
-def columns(levels: NDArray[np.int8], which: Sequence[Term]) -> Floats:
-    """(c, terms) products of the levels.
-
-    >>> columns(np.array([[1, -1]], dtype=np.int8), terms(2, 2))
-    array([[ 1.,  1., -1., -1.]])
-    """
-    levels = levels.astype(np.float64)
-    found = [np.prod(levels[:, list(term)], axis=1) for term in which]
-    return np.stack(found, axis=1)
 
 
 def blocks(labels: NDArray[np.generic]) -> Floats:
@@ -72,7 +50,7 @@ class Model:
         known: (p, p): a combination of coefficients that this leaves as it is, is estimable.
     """
 
-    terms: tuple[Term, ...]
+    terms: tuple[Effect, ...]
     fixed: NDArray[np.int8]
     matrix: Floats
     inverse: Floats
@@ -91,7 +69,7 @@ class Model:
         """(q, c) weights of the cells' means that estimate (q, p) combinations."""
         return np.asarray(combinations @ self.inverse)
 
-    def unit(self, which: Sequence[Term]) -> Floats:
+    def unit(self, which: Sequence[Effect]) -> Floats:
         """(q, p) combinations that pick single coefficients; NaN for those it does not have."""
         place = {term: at for at, term in enumerate(self.terms)}
         found = np.zeros((len(which), self.matrix.shape[1]))
@@ -102,7 +80,7 @@ class Model:
                 found[row] = np.nan
         return found
 
-    def at(self, levels: NDArray[np.int8]) -> Floats:
+    def at(self, levels: Levels) -> Floats:
         """(q, p) combinations that are the score of (q, k) levels, rates averaged over.
 
         NaN where a factor that never varied would have to.
@@ -112,14 +90,14 @@ class Model:
         return np.pad(found, ((0, 0), (0, self.matrix.shape[1] - found.shape[1])))
 
 
-def model(levels: NDArray[np.int8], rate: Floats, order: int) -> Model:
+def model(levels: Levels, rate: Floats, order: int) -> Model:
     """The model of all products of up to `order` factors, with the learning rate as a block.
 
     Args:
         levels: (c, k) of the cells. rate: (c,).
     """
     fixed = np.where((levels == levels[:1]).all(axis=0), levels[:1].sum(axis=0), 0)
-    which = tuple(t for t in terms(levels.shape[1], order) if not fixed[list(t)].any())
+    which = tuple(t for t in effects(levels.shape[1], order) if not fixed[list(t)].any())
     matrix = np.hstack([columns(levels, which), blocks(rate)])
     kept = fitted_cells(levels[:, fixed == 0])
     inverse = np.zeros_like(matrix.T)
@@ -127,7 +105,7 @@ def model(levels: NDArray[np.int8], rate: Floats, order: int) -> Model:
     return Model(which, fixed.astype(np.int8), matrix, inverse, inverse @ matrix)
 
 
-def fitted_cells(levels: NDArray[np.int8]) -> NDArray[np.bool_]:
+def fitted_cells(levels: Levels) -> NDArray[np.bool_]:
     """(c,) which cells a model is fitted to: all, or all but end cells added to a balanced plan.
 
     An end cell beside a fraction is there to check the model. Fitted with the rest it would bend
@@ -143,15 +121,15 @@ def fitted_cells(levels: NDArray[np.int8]) -> NDArray[np.bool_]:
     return everything
 
 
-def _balanced(levels: NDArray[np.int8]) -> bool:
+def _balanced(levels: Levels) -> bool:
     """Whether any two effects of up to two factors are uncorrelated or the same: a fraction."""
-    table = columns(levels, terms(levels.shape[1], 2))
+    table = columns(levels, effects(levels.shape[1]))
     overlap = np.abs(table.T @ table / len(levels))
     mean = overlap[0, 1 : levels.shape[1] + 1]
     return bool(np.all((overlap < _SAME) | (overlap > 1 - _SAME)) and np.all(mean < _SAME))
 
 
-def aliases(here: Model, levels: NDArray[np.int8], other: Sequence[Term]) -> Floats:
+def aliases(here: Model, levels: Levels, other: Sequence[Effect]) -> Floats:
     """(p, others): what an effect that the model leaves out adds to each that it holds.
 
     The alias matrix of Box and Draper: (X1'X1)^-1 X1'X2.

@@ -7,8 +7,9 @@ import numpy as np
 from nextify.attribution.answers import Counts, Gap
 from nextify.attribution.basis import Basis
 from nextify.attribution.cells import Noise
+from nextify.attribution.coding import Effect
 from nextify.attribution.experiment import Experiment
-from nextify.attribution.model import LackOfFit, Term
+from nextify.attribution.model import LackOfFit
 from nextify.attribution.pairs import Group
 
 CLEARLY = 0.05
@@ -21,7 +22,7 @@ def notes(
     counts: Counts,
     gap: Gap | None,
     groups: Sequence[Group],
-    unknown: Sequence[Term],
+    unknown: Sequence[Effect],
     tested: LackOfFit | None,
 ) -> tuple[str, ...]:
     """Every caveat of an attribution, the gravest first."""
@@ -105,7 +106,7 @@ def _model(read: Basis, gap: Gap | None, tested: LackOfFit | None) -> Iterator[s
         )
 
 
-def _aliased(runs: Experiment, groups: Sequence[Group], unknown: Sequence[Term]) -> Iterator[str]:
+def _aliased(runs: Experiment, groups: Sequence[Group], unknown: Sequence[Effect]) -> Iterator[str]:
     mixed = [group for group in groups if group.others]
     if mixed:
         shown = "; ".join(_sum(runs, group) for group in mixed[:3])

@@ -22,8 +22,8 @@ from nextify.attribution.coding import (
     as_levels,
     check_factors,
     codes_of,
-    effects,
     model_matrix,
+    order_of,
 )
 from nextify.errors import InputError
 
@@ -149,7 +149,7 @@ def multi_level_matrix(
     sizes = _sizes(levels_per_factor)
     coded = [contrasts(size)[plan[:, at]] for at, size in enumerate(sizes)]
     columns = [np.ones((len(plan), 1)), *coded]
-    if len(effects(2, model)) == 4:
+    if order_of(model) == 2:
         pairs = combinations(coded, 2)
         columns += [(a[:, :, None] * b[:, None, :]).reshape(len(plan), -1) for a, b in pairs]
     return np.concatenate(columns, axis=1)

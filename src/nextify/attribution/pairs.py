@@ -8,8 +8,9 @@ from scipy import stats
 
 from nextify.attribution.answers import Interaction
 from nextify.attribution.blocks import Floats
+from nextify.attribution.coding import Effect
 from nextify.attribution.measure import Contrasts
-from nextify.attribution.model import Model, Term
+from nextify.attribution.model import Model
 
 FALSE_DISCOVERIES = 0.05
 
@@ -23,12 +24,12 @@ class Group:
         combination: (p,) of the model's coefficients: 4 times the signed sum.
     """
 
-    first: Term
-    others: tuple[tuple[Term, int], ...]
+    first: Effect
+    others: tuple[tuple[Effect, int], ...]
     combination: Floats
 
 
-def groups_of_pairs(pairs: Model) -> tuple[tuple[Group, ...], tuple[Term, ...]]:
+def groups_of_pairs(pairs: Model) -> tuple[tuple[Group, ...], tuple[Effect, ...]]:
     """The groups that the cells can tell, and the pairs about which they say nothing."""
     which = [term for term in pairs.terms if len(term) == 2]
     table = pairs.matrix[:, [pairs.terms.index(term) for term in which]]

@@ -53,7 +53,7 @@ def standard_error(
 
 
 def _check_estimable(cells: Levels, model: Model) -> None:
-    main = set(effects(cells.shape[1], "main")[1:])
+    main = set(effects(cells.shape[1], 1)[1:])
     lost = sorted(main - set(estimable(cells, model)))
     if lost:
         names = ", ".join(effect_name(each) for each in lost)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextify.attribution.blocks import Floats
-from nextify.attribution.coding import Levels, all_cells, effect_columns, effects
+from nextify.attribution.coding import Levels, all_cells, columns, effects
 
 # Multiples of the spread of the cells' means, for each kind of effect as a whole.
 _MAIN = (0.0, 0.25, 0.5, 1.0, 2.0)
@@ -173,6 +173,6 @@ def _prior_draws(levels: Levels, guess: _Guess, count: int, rng: np.random.Gener
     flat = _FLAT * np.sqrt(guess.main + guess.pairs + guess.own + guess.noise.mean())
     pairs = np.sqrt(guess.pairs / max(1, k * (k - 1) // 2))
     sizes = [flat, *[np.sqrt(guess.main / k)] * k, *[pairs] * (len(terms) - 1 - k)]
-    table = effect_columns(levels, terms).astype(np.float64) * np.array(sizes)
+    table = columns(levels, terms) * np.array(sizes)
     own = rng.normal(size=(count, len(levels))) * np.sqrt(guess.own)
     return np.asarray(rng.normal(size=(count, len(terms))) @ table.T + own)
