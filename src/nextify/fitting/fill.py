@@ -2,19 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from itertools import product
-from math import log
 
 from nextify.costs import Form, Polynomial, form_of
 from nextify.designs import Design
 from nextify.designs.fields import with_fields
 from nextify.errors import InputError
 from nextify.fitting.fit import BINDS, BUDGETS
-
-Widths = tuple[int, ...]
+from nextify.fitting.widths import Widths, distances, distortion, scales
 
 LEAST_WIDTH = 4  # below it whole numbers keep no proportions
-_FAR = (1, 2, 4)  # as in `match_cost`: units by which a width may leave its proportion
-_MOST_CANDIDATES = 20_000
 
 
 def fill_budget(
@@ -48,13 +44,11 @@ def fill_budget(
     """
     form = form_of(design, image_size)
     scale = min(
-        _scale(_of(form, name), design, allowed, classes) for name, allowed in budgets.items()
+        scales(_of(form, name), design, allowed, classes)[0] for name, allowed in budgets.items()
     )
     ideal = [width * scale for width in design.widths]
     best: tuple[float, Widths] = (-1.0, ())
-    for far in _FAR:
-        if (2 * far + 1) ** len(ideal) > _MOST_CANDIDATES:
-            break
+    for far in distances(len(ideal)):
         uses = {
             widths: _use(form, design.depths, widths, classes, budgets)
             for widths in _around(ideal, _smallest(design), far)
@@ -62,7 +56,7 @@ def fill_budget(
         kept = {widths: use for widths, use in uses.items() if use <= 1}
         full = [widths for widths, use in kept.items() if use >= BINDS]
         if full:
-            chosen = min(full, key=lambda w: (_distortion(w, ideal), -kept[w]))
+            chosen = min(full, key=lambda w: (distortion(w, ideal), -kept[w]))
             return with_fields(design, {"widths": chosen})
         best = max([best, *((use, widths) for widths, use in kept.items())])
     if not best[1]:
@@ -112,22 +106,6 @@ def _of(form: Form, name: str) -> Polynomial:
     return found
 
 
-def _scale(one: Polynomial, design: Design, allowed: int, classes: int) -> float:
-    """The real factor on all widths at which a budget is used up, by bisection."""
-
-    def total(scale: float) -> float:
-        widths = tuple(width * scale for width in design.widths)
-        return one.at(design.depths, widths, classes)  # type: ignore[arg-type]
-
-    low, high = 0.0, 1.0
-    while total(high) < allowed:
-        high *= 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if total(middle) < allowed else (low, middle)
-    return low
-
-
 def _around(ideal: list[float], smallest: Widths, far: int) -> Iterable[Widths]:
     """Whole numbers within `far` of the ideal widths, none below the smallest."""
     steps = range(-far, far + 1)
@@ -151,12 +129,6 @@ def _use(
     return max(
         _of(form, name).at(depths, widths, classes) / allowed for name, allowed in budgets.items()
     )
-
-
-def _distortion(widths: Widths, ideal: list[float]) -> float:
-    """The largest change of a proportion between two widths, as a logarithm."""
-    changes = [log(width / wish) for width, wish in zip(widths, ideal, strict=True)]
-    return max(changes) - min(changes)
 
 
 def _impossible(design: Design, form: Form, budgets: Mapping[str, int], classes: int) -> InputError:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from itertools import product
-from math import log
 from typing import Literal
 
 from nextify.costs import Form, Polynomial, form_of
@@ -10,12 +9,11 @@ from nextify.costs.amounts import read_count
 from nextify.designs import Design, Path
 from nextify.designs.fields import LARGEST, with_fields
 from nextify.errors import InputError
+from nextify.fitting.widths import Widths, distances, distortion, scales
 
 Quantity = Literal["macs", "params"]
 
 WITHIN = 0.005  # of the target: any two designs then agree within 1 %
-_MOST_CANDIDATES = 20_000
-_FAR = (1, 2, 4)  # units by which a width may leave its proportion, if fewer do not suffice
 
 
 def match_cost(
@@ -89,19 +87,17 @@ def _matched(
 ) -> Design:
     one = _polynomial(form_of(design, size), quantity)
 
-    def gap(widths: tuple[int, ...]) -> float:
+    def gap(widths: Widths) -> float:
         return one.at(design.depths, widths, classes) / goal - 1
 
-    scale = _scale(one, design, goal, classes)
+    _, scale = scales(one, design, goal, classes)
     ideal = [width * scale for width in design.widths]
     nearest = _candidates(ideal, 0, unit)[0]
-    for far in _FAR:
-        if (2 * far + 1) ** len(ideal) > _MOST_CANDIDATES:
-            break
+    for far in distances(len(ideal)):
         around = _candidates(ideal, far, unit)
         within = [widths for widths in around if abs(gap(widths)) <= WITHIN]
         if within:
-            best = min(within, key=lambda w: (_distortion(w, ideal), abs(gap(w))))
+            best = min(within, key=lambda w: (distortion(w, ideal), abs(gap(w))))
             return with_fields(design, {"widths": best})
         nearest = min([nearest, *around], key=lambda w: abs(gap(w)))
     raise InputError(
@@ -112,23 +108,7 @@ def _matched(
     )
 
 
-def _scale(one: Polynomial, design: Design, goal: float, classes: int) -> float:
-    """The real factor on all widths at which the design costs the goal, by bisection."""
-
-    def total(scale: float) -> float:
-        widths = tuple(width * scale for width in design.widths)
-        return one.at(design.depths, widths, classes)  # type: ignore[arg-type]
-
-    low, high = 0.0, 1.0
-    while total(high) < goal:
-        high *= 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if total(middle) < goal else (low, middle)
-    return high
-
-
-def _candidates(ideal: list[float], far: int, unit: int) -> list[tuple[int, ...]]:
+def _candidates(ideal: list[float], far: int, unit: int) -> list[Widths]:
     """Multiples within `far` units of the ideal widths."""
     steps = range(-far, far + 1)
     choices = [
@@ -136,9 +116,3 @@ def _candidates(ideal: list[float], far: int, unit: int) -> list[tuple[int, ...]
         for width in ideal
     ]
     return list(product(*choices))
-
-
-def _distortion(widths: tuple[int, ...], ideal: list[float]) -> float:
-    """The largest change of a proportion between two widths, as a logarithm."""
-    changes = [log(width / wish) for width, wish in zip(widths, ideal, strict=True)]
-    return max(changes) - min(changes)

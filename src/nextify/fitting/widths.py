@@ -1,0 +1,60 @@
+"""Widths near a common multiple of a design's own: what `match_cost` and `fill_budget` try."""
+
+from collections.abc import Iterator
+from math import log
+
+from nextify.costs import Polynomial
+from nextify.designs import Design
+
+Widths = tuple[int, ...]
+
+_FAR = (1, 2, 4)  # units by which a width may leave its proportion, if fewer do not suffice
+_MOST_CANDIDATES = 20_000
+
+
+def scales(one: Polynomial, design: Design, cost: float, classes: int) -> tuple[float, float]:
+    """The real factor on all widths at which the design costs so much, by bisection: the last one
+    found below the cost, and the first that is not.
+
+    >>> from nextify.costs import form_of
+    >>> from nextify.designs import design
+    >>> tiny = design("convnext-tiny")
+    >>> below, above = scales(form_of(tiny, 224).params, tiny, 4 * 28_589_128, 1000)
+    >>> round(below, 3), above - below < 1e-12
+    (2.021, True)
+    """
+
+    def total(scale: float) -> float:
+        widths = tuple(width * scale for width in design.widths)
+        return one.at(design.depths, widths, classes)  # type: ignore[arg-type]
+
+    low, high = 0.0, 1.0
+    while total(high) < cost:
+        high *= 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if total(middle) < cost else (low, middle)
+    return low, high
+
+
+def distances(stages: int) -> Iterator[int]:
+    """Units by which widths may leave their proportion: ever more, as long as not too many widths
+    are that near.
+
+    >>> list(distances(4)), list(distances(6))
+    ([1, 2, 4], [1, 2])
+    """
+    for far in _FAR:
+        if (2 * far + 1) ** stages > _MOST_CANDIDATES:
+            break
+        yield far
+
+
+def distortion(widths: Widths, ideal: list[float]) -> float:
+    """The largest change of a proportion between two widths, as a logarithm.
+
+    >>> distortion((10, 20), [10.0, 20.0])
+    0.0
+    """
+    changes = [log(width / wish) for width, wish in zip(widths, ideal, strict=True)]
+    return max(changes) - min(changes)
