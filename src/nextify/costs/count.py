@@ -15,13 +15,11 @@ from nextify.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
-class LayerCost:
-    """What one layer costs for one image.
+class PartCost:
+    """What a part of a network costs for one image: a layer (`LayerCost`) or more (`SectionCost`).
 
     Attributes:
-        name: its place in the network (`"stages.0.blocks.0.branch.spatial"`); the addition of a
-            block's shortcut is a layer, too (`"stages.0.blocks.0.add"`).
-        params: learned numbers. macs: multiply-accumulates.
+        name: its place in the network. params: learned numbers. macs: multiply-accumulates.
         shape: of its output, (channels, height, width).
         inference_bytes: of activations alive while it runs.
         training_bytes: of activations that autograd keeps because of it.
@@ -43,22 +41,15 @@ class LayerCost:
 
 
 @dataclass(frozen=True, slots=True)
-class SectionCost:
-    """What the stem, one stage or the head costs for one image: as `LayerCost`, summed over its
-    layers; `inference_bytes` is the largest of them."""
+class LayerCost(PartCost):
+    """What one layer costs for one image: `"stages.0.blocks.0.branch.spatial"`. The addition of a
+    block's shortcut is a layer, too: `"stages.0.blocks.0.add"`."""
 
-    name: str
-    params: int
-    macs: int
-    shape: Shape
-    inference_bytes: int
-    training_bytes: int
-    moved_bytes: int
 
-    @property
-    def flops(self) -> int:
-        """Floating-point operations of convolutions and linear layers: two per MAC."""
-        return 2 * self.macs
+@dataclass(frozen=True, slots=True)
+class SectionCost(PartCost):
+    """What the stem, one stage or the head costs for one image: summed over its layers;
+    `inference_bytes` is the largest of them."""
 
 
 @dataclass(frozen=True, slots=True)
