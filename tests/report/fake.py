@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
-from scipy import stats
 
 from nextify.costs import cost
 from nextify.designs import Step, path
 from nextify.designs import recipe as named
-from nextify.records import Cell, EpochPoint, Measured, Plan, Record, Result
+from nextify.records import Cell, EpochPoint, Plan, Record
+
+from . import fake_runs
+from .fake_runs import MACHINE, measured, record, result, right
 
 IMAGES = 10_000
 EPOCHS = 12
@@ -16,16 +18,6 @@ SKILL = (
     0.868, 0.861, 0.863, 0.858, 0.842, 0.866, 0.871, 0.864, 0.868, 0.869, 0.874, 0.875, 0.872,
     0.881, 0.852,
 )  # fmt: skip
-MACHINE = {
-    "nextify": "0.1.0",
-    "python": "3.11.7",
-    "torch": "2.11.0+cpu",
-    "system": "Linux x86_64",
-    "device": "AMD EPYC 7B13 (AVX2)",
-    "device_kind": "cpu",
-    "cores": 2,
-    "threads": 1,
-}
 
 
 def plan(name: str = "small", seeds: tuple[int, ...] = (0, 1), cells: int | None = None) -> Plan:
@@ -73,32 +65,20 @@ def finished(plan: Plan, cell: int, seed: int, sd: float = 0.0022) -> Record:
     shared = np.random.default_rng(99).normal(size=IMAGES)
     own = np.random.default_rng([99, cell]).normal(size=IMAGES)
     noise = generator.normal(size=IMAGES)
-    skill = stats.norm.ppf(SKILL[cell] + sd * generator.normal())
-    correct = np.sqrt([0.85, 0.05, 0.1]) @ [shared, own, noise] < skill
+    correct = right(SKILL[cell] + sd * generator.normal(), [0.85, 0.05, 0.1], [shared, own, noise])
     accuracy = float(correct.mean())
-    run = plan.run(plan.cells[cell], seed)
     seconds = 14.0 + plan.cells[cell].macs / 1.5e6 + generator.random()
-    return Record(
-        key=run.key,
-        run=run.as_dict(),
-        outcome="finished",
-        result=Result(
-            accuracy=accuracy,
+    return record(
+        plan, cell, seed, "finished",
+        result=result(
+            correct,
             nll=0.36 + (0.88 - accuracy) * 2,
             calibration_error=0.02 + 0.01 * generator.random(),
-            images=IMAGES,
-            correct=np.packbits(correct).tobytes(),
             curve=curve(generator, accuracy),
             steps=EPOCHS * 78,
         ),
-        measured=Measured(
-            seconds=seconds,
-            evaluation_seconds=1.0,
-            images_per_second=EPOCHS * 10_000 / seconds,
-            peak_memory=600 << 20,
-        ),
-        environment=MACHINE,
-    )
+        measured=measured(seconds, EPOCHS * 10_000 / seconds),
+    )  # fmt: skip
 
 
 def curve(
@@ -120,28 +100,15 @@ def curve(
 
 def diverged(plan: Plan, cell: int, seed: int) -> Record:
     """A run whose loss became infinite."""
-    run = plan.run(plan.cells[cell], seed)
     points = curve(np.random.default_rng(5), 0.5, epochs=4)
-    return Record(
-        key=run.key,
-        run=run.as_dict(),
-        outcome="diverged",
-        curve=(*points[:-1], replace(points[-1], train_loss=float("inf"), accuracy=None)),
-        message="the loss became infinite in epoch 4 (step 290)",
-        environment=MACHINE,
-    )
+    last = replace(points[-1], train_loss=float("inf"), accuracy=None)
+    return fake_runs.diverged(plan, cell, seed, curve=(*points[:-1], last))
 
 
 def failed(plan: Plan, cell: int, seed: int) -> Record:
     """A run that could not be carried out."""
-    run = plan.run(plan.cells[cell], seed)
-    return Record(
-        key=run.key,
-        run=run.as_dict(),
-        outcome="failed",
-        message="out of memory: tried to allocate 2.00 GiB <on device 0>",
-        environment=MACHINE,
-    )
+    message = "out of memory: tried to allocate 2.00 GiB <on device 0>"
+    return fake_runs.failed(plan, cell, seed, message)
 
 
 def whole(plan: Plan) -> list[Record]:

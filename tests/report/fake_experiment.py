@@ -1,16 +1,14 @@
 """Factorial studies that never ran: records with a known truth, and every kind of trouble."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
-from scipy import stats
 
 from nextify.designs import path
-from nextify.records import Cell, Measured, Plan, Record, Result
+from nextify.records import Cell, Plan, Record
 from nextify.study import frame, plan_experiment
 
-from .fake import MACHINE
+from .fake_runs import diverged, failed, measured, record, result, right
 
 IMAGES = 2_000
 # Of the default eight factors, in accuracy; two do nothing.
@@ -61,42 +59,17 @@ def value(plan: Plan, cell: Cell, truth=TRUTH, pairs: Mapping = PAIRS) -> float:
 
 def finished(plan: Plan, cell: int, seed: int, sd: float = 0.004, **truth) -> Record:
     """A run that went well; runs mostly agree on which images are hard."""
-    where = plan.cells[cell]
     generator = np.random.default_rng([cell, seed])
     shared = np.random.default_rng(99).normal(size=IMAGES)
     shared = np.sort(shared)[np.random.default_rng(7).permutation(IMAGES)]
-    skill = stats.norm.ppf(value(plan, where, **truth) + sd * generator.normal())
-    correct = np.sqrt([0.95, 0.05]) @ [shared, generator.normal(size=IMAGES)] < skill
-    accuracy = float(correct.mean())
-    run = plan.run(where, seed)
-    return Record(
-        key=run.key,
-        run=run.as_dict(),
-        outcome="finished",
-        result=Result(
-            accuracy=accuracy,
-            nll=0.8 + (0.72 - accuracy) * 2.5,
-            calibration_error=0.02,
-            images=IMAGES,
-            correct=np.packbits(correct).tobytes(),
-        ),
-        measured=Measured(
-            seconds=20.0, evaluation_seconds=1.0, images_per_second=5000.0, peak_memory=600 << 20
-        ),
-        environment=MACHINE,
-    )
-
-
-def diverged(plan: Plan, cell: int, seed: int) -> Record:
-    """A run whose loss became infinite."""
-    run = plan.run(plan.cells[cell], seed)
-    return Record(
-        key=run.key,
-        run=run.as_dict(),
-        outcome="diverged",
-        message="the loss became infinite in epoch 4 (step 290)",
-        environment=MACHINE,
-    )
+    skill = value(plan, plan.cells[cell], **truth) + sd * generator.normal()
+    correct = right(skill, [0.95, 0.05], [shared, generator.normal(size=IMAGES)])
+    nll = 0.8 + (0.72 - float(correct.mean())) * 2.5
+    return record(
+        plan, cell, seed, "finished",
+        result=result(correct, nll=nll, calibration_error=0.02),
+        measured=measured(20.0, 5000.0),
+    )  # fmt: skip
 
 
 def places(plan: Plan) -> list[tuple[int, int]]:
@@ -133,8 +106,7 @@ def troubled(plan: Plan) -> list[Record]:
         if name in (plan.cells[at].made or ()) and number % 3 == 0:
             records.append(diverged(plan, at, seed))
         elif number == 20:
-            lost = diverged(plan, at, seed)
-            records.append(replace(lost, outcome="failed", message="out of memory <on device 0>"))
+            records.append(failed(plan, at, seed, "out of memory <on device 0>"))
         else:
             records.append(finished(plan, at, seed))
     return records
