@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-COMMAND = f'"{sys.executable}" -m nextify.cli.main'
+COMMAND = f'"{sys.executable}" -m nextify'
 
 
 def shell(line: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -42,7 +42,7 @@ def test_a_full_disk_under_the_answer(arguments):
 def test_a_terminal_that_is_not_unicode_gets_plain_signs(encoding, arguments):
     environment = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
     done = subprocess.run(
-        [sys.executable, "-m", "nextify.cli.main", *arguments.split()],
+        [sys.executable, "-m", "nextify", *arguments.split()],
         capture_output=True, env={**os.environ, **environment}, timeout=60,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, b"")
@@ -71,7 +71,7 @@ def test_a_message_about_a_name_with_a_line_break_stays_one_line(refused):
 
 def test_a_name_that_is_not_unicode_does_not_break_the_answer():
     done = subprocess.run(
-        [sys.executable.encode(), b"-m", b"nextify.cli.main", b"path", b"\xff\xfe"],
+        [sys.executable.encode(), b"-m", b"nextify", b"path", b"\xff\xfe"],
         capture_output=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 2
