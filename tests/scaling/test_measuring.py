@@ -1,23 +1,37 @@
 """What is told from measurements: with made-up points whose answer is known, and refusals."""
 
 import json
+import math
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import settings as examples
 from scipy import stats
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from nextify.cli.main import main
 from nextify.errors import InputError
 from nextify.report.mixer_figure import mixer_figure
-from nextify.scaling.laws import MIXERS, Attention, amounts
-from nextify.scaling.laws.findings import agrees, reasons
+from nextify.scaling.laws import MIXERS, Attention, Convolution, Recurrence, amounts, in_plane
+from nextify.scaling.laws.findings import agrees, no_tensors, parts, reasons
 from nextify.scaling.laws.fit import exponent, local_exponents
 from nextify.scaling.laws.limits import bytes_needed, largest, require_memory
 from nextify.scaling.laws.ranges import larger, leading_share, least_size, rounded, spaced
-from nextify.scaling.laws.sweeps import Point, Sweep
-from nextify.scaling.measuring import Settings, choose, measure
+from nextify.scaling.laws.sweeps import Point, Resident, Sweep
+from nextify.scaling.measuring import Settings, choose, measure, timing
+from nextify.scaling.measuring.memory import growth
 from nextify.scaling.measuring.timing import time_rounds
+from nextify.scaling.mixers import build
+
+from .sizes import Case, cases
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from Linux")
 
 
 def test_exponents_and_their_intervals_are_statistics_textbook_ones():
@@ -41,6 +55,11 @@ def test_a_line_needs_points(sizes, seconds):
         exponent(sizes, seconds)
 
 
+def grown(tensors: int, buffers: int = 0, objects: int = 0) -> Resident:
+    return Resident(bytes=tensors + buffers + objects, tensors=tensors, buffers=buffers,
+                    operator="aten.mm.default")  # fmt: skip
+
+
 def sweep(power: float, **changes) -> Sweep:
     """Attention over N, whose time is a power of N times a constant."""
     points = []
@@ -50,8 +69,8 @@ def sweep(power: float, **changes) -> Sweep:
         points.append(
             Point(tokens=(1, count), width=16, batch=1, macs=found.macs, counted=found.macs,
                   unseen=0, alive=4 * found.inference, alive_counted=4 * found.inference,
-                  kept=4 * found.kept, resident=5 * found.inference, seconds=seconds,
-                  fastest=seconds, slowest=seconds, busy=0.9)
+                  kept=4 * found.kept, resident=grown(4 * found.inference), seconds=seconds,
+                  fastest=seconds, slowest=seconds, busy=0.9, bare=0.9)
         )  # fmt: skip
     given = {"name": "attention", "mixer": Attention(), "axis": "N", "step": "forward",
              "leading": 2, "share": 0.95, "overhead": 0.0, "cache": 0, "threads": 1}  # fmt: skip
@@ -60,7 +79,7 @@ def sweep(power: float, **changes) -> Sweep:
 
 def test_a_straight_line_agrees_and_has_nothing_to_explain():
     found = sweep(2.0)
-    assert agrees(found) and reasons(found) == ()
+    assert agrees(found) and reasons(found) == () == no_tensors(found)
     assert found.time.value == pytest.approx(2.0) and found.memory.value == pytest.approx(
         2, abs=0.1
     )
@@ -82,6 +101,40 @@ def test_what_bends_a_line_is_told():
     assert any("noise: rounds differ by up to 2.0" in words for words in reasons(noisy))
     fused = replace(plain, points=tuple(replace(p, unseen=1) for p in plain.points))
     assert any("fused kernel" in words for words in reasons(fused))
+
+
+def test_a_difference_is_taken_apart():
+    """Products that grow as N^1.9, half of the time at the smallest size and all at the largest."""
+    plain = sweep(1.8)
+    busy = [0.5 * (point.size("N") / 1024) ** (1 / 3) for point in plain.points]
+    points = tuple(replace(p, busy=b, bare=b / 2) for p, b in zip(plain.points, busy, strict=True))
+    found = replace(plain, points=points)
+    exact = found.in_range.value
+    told = parts(found)
+    assert (told.lower, told.rate, told.rest) == pytest.approx(
+        (exact - 2, 1.8 + 1 / 3 - exact, -1 / 3)
+    )
+    assert sum((told.lower, told.rate, told.rest)) == pytest.approx(found.time.value - 2)
+    assert found.at_even_rate.value == pytest.approx(exact - 1 / 3)
+    (rate,) = (words for words in reasons(found) if words.startswith("rate"))
+    assert f"would grow as N^{exact - 1 / 3:.2f} ± " in rate
+
+
+def test_memory_that_is_no_tensors_is_told():
+    plain = sweep(2.0)
+    *_, last = plain.points
+    full = replace(last, resident=grown(40_000_000, 30_000_000, 20_000_000))
+    found = no_tensors(replace(plain, points=(*plain.points[:-1], full)))
+    assert [words.split(", ")[0] for words in found] == [
+        "memory: 30 of 90 MB at N = 8,192 are buffers inside aten.mm.default"
+        if at == 0
+        else "memory: 20 of 90 MB at N = 8,192 are objects around small tensors"
+        for at in range(2)
+    ]
+    little = replace(last, resident=grown(40_000_000, 9_000_000, 9_000_000))
+    assert no_tensors(replace(plain, points=(*plain.points[:-1], little))) == ()
+    unknown = tuple(replace(point, resident=None) for point in plain.points)
+    assert no_tensors(replace(plain, points=unknown)) == ()
 
 
 @pytest.mark.parametrize("name", MIXERS)
@@ -120,6 +173,84 @@ def test_rounds_go_through_all_calls_in_turn():
     assert runs == ["a", "b", "a", "b"]
 
 
+def test_repeated_calls_end_where_a_clock_stands_still(monkeypatch):
+    monkeypatch.setattr(timing, "clock", lambda: lambda: 0.0)
+    calls: list[int] = []
+    assert timing.best(lambda: calls.append(1)) == 0.0
+    assert len(calls) == 1000
+
+
+def made(name: str, tokens: int, width: int, batch: int = 1) -> tuple[nn.Module, Tensor]:
+    mixer = MIXERS[name]
+    side = math.isqrt(tokens)
+    module = build(mixer, tokens=(side, side) if in_plane(mixer) else tokens, width=width)
+    return module, torch.randn(batch, tokens, width, generator=torch.Generator().manual_seed(1))
+
+
+def flops(call: timing.Call) -> int:
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return counter.get_total_flops()
+
+
+@pytest.mark.parametrize("name", sorted(set(MIXERS) - {"fused"}))  # torch does not count it
+@pytest.mark.parametrize("training", [False, True], ids=["forward", "training"])
+def test_bare_products_are_those_of_the_call(name, training):
+    module, x = made(name, 196, 8, batch=2)
+    call = timing.training_step(module, x) if training else timing.forward(module, x, watched=True)
+    assert 0 < flops(timing.bare_products(call)) == flops(call)
+
+
+def is_depthwise(case: Case) -> bool:
+    """Of which torch's counter takes the weight's gradient for that of a dense convolution."""
+    return isinstance(case.mixer, Convolution) and case.mixer.depthwise
+
+
+@examples(max_examples=25, deadline=None)
+@given(case=cases().filter(lambda case: not is_depthwise(case)))
+def test_a_training_step_takes_three_times_the_macs(case):
+    """But for the recurrence, which needs no gradient of h(0)."""
+    module = build(case.mixer, tokens=case.tokens, width=case.width)
+    x = torch.zeros(case.batch, case.count, case.width)
+    with sdpa_kernel(SDPBackend.MATH):
+        found = flops(timing.training_step(module, x))
+    macs = amounts(case.mixer, batch=case.batch, tokens=case.tokens, width=case.width).macs
+    spared = case.batch * case.width**2 if isinstance(case.mixer, Recurrence) else 0
+    assert found == 2 * (3 * macs - spared)
+
+
+LARGE = [  # tens of megabytes
+    ("attention", 1600), ("multi-head", 800), ("causal", 800), ("window", 12800),
+    ("shifted-window-2d", 112**2), ("separable", 80_000), ("convolution-2d", 400**2),
+    ("mlp", 25_600),
+]  # fmt: skip
+
+
+@linux
+@pytest.mark.parametrize(("name", "tokens"), LARGE, ids=[name for name, _ in LARGE])
+def test_resident_memory_is_the_formulas(name, tokens):
+    """Freed memory that the C library kept would be a tenth and more."""
+    module, x = made(name, tokens, 32)
+    found = growth(module, x)
+    shape = (math.isqrt(tokens),) * 2 if in_plane(MIXERS[name]) else tokens
+    formula = 4 * amounts(MIXERS[name], tokens=shape, width=32).inference
+    assert formula > 20e6
+    assert found.bytes == pytest.approx(formula, rel=0.05)
+    assert found.tensors == pytest.approx(formula, rel=0.05)
+
+
+@linux
+def test_resident_memory_that_is_no_tensors():
+    """oneDNN copies a convolution's weights into an order of its own; small tensors are objects."""
+    module, x = made("convolution", 64, 768)
+    found = growth(module, x)
+    assert found.operator == "aten.convolution.default"
+    assert found.buffers > 0.9 * 4 * 3 * 768**2 > 10 * found.tensors
+    module, x = made("recurrence", 2048, 8)
+    found = growth(module, x)
+    assert 200 < found.objects / 2048 < 4000 and found.buffers < found.objects / 4
+
+
 QUICK = Settings(rounds=1, seconds=1e-4, memory=1 << 28)
 
 
@@ -131,7 +262,7 @@ def test_a_measurement_is_whole(name):
     for point in found.points:
         assert point.counted == point.macs and point.alive_counted == point.alive
         assert 0 < point.fastest <= point.seconds <= point.slowest
-        assert 0 < point.busy <= 1 and (point.unseen > 0) == (name == "fused")
+        assert 0 < point.busy <= 1 and point.bare > 0 and (point.unseen > 0) == (name == "fused")
     drawing = mixer_figure([found])
     assert drawing.svg.startswith("<?xml") and name in drawing.description
 
@@ -170,6 +301,11 @@ REFUSED = [
     ("scale mixers --only multi-head --axis D --sizes 16,32,33", "multiple of the 4 attention"),
     ("scale mixers --only mlp --memory 1kB", "more memory with --memory"),
     ("scale mixers --figure /dev/null/x --only mlp", "--figure"),
+    ("scale mixers --only attention --width 1048576", "smaller width or batch"),
+    ("scale mixers --only attention --tokens 1048576 --axis D", "tokens would fit"),
+    ("scale mixers --only attention --batch 1048576", "tokens would fit"),
+    ("scale mixers --formulas --figure x", "--figure does nothing with --formulas"),
+    ("scale mixers --formulas --axis N", "--axis does nothing with --formulas"),
 ]
 
 

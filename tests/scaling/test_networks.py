@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 
 import pytest
 import sympy as sp
@@ -130,6 +132,7 @@ def test_what_is_measured_is_what_is_counted():
         assert one.counted == one.macs == nx.cost(nx.design(one.name), one.side, 10).macs
         assert one.seconds is not None and one.seconds.count == 2
         assert 0 < one.seconds.low <= one.seconds.median <= one.seconds.high
+        assert one.resident is None or one.resident.bytes >= one.resident.tensors > 0
 
 
 def test_nothing_is_measured_where_one_size_does_not_fit():
@@ -161,6 +164,16 @@ def test_the_command_measured(capsys):
     assert "half at" in answer
 
 
+@pytest.mark.parametrize("subject", ["mixers", "networks"])
+def test_formulas_are_printed_without_loading_torch(subject):
+    code = (
+        "import sys; from nextify.cli.main import main; "
+        f"main(['scale', '{subject}', '--formulas']); sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, stdout=subprocess.DEVNULL)
+    assert done.returncode == 0
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -171,6 +184,8 @@ def test_the_command_measured(capsys):
         (["--only", "vit-x"], "unknown design 'vit-x'"),
         (["--only", "vit-h-14"], "no multiple of a ViT's patch_size=14"),
         (["--memory", "1MB"], "is 0.00 GiB; choose a smaller network"),
+        (["--sizes", "100"], "vit-s-16: images of 100 pixels are no multiple"),
+        (["--formulas", "--rounds", "3"], "--rounds does nothing with --formulas"),
     ],
 )
 def test_bad_input(options, message, capsys):

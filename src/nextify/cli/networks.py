@@ -22,6 +22,7 @@ from nextify.scaling.laws.networks import (
     curve,
     point,
 )
+from nextify.scaling.laws.sweeps import Resident
 from nextify.scaling.laws.vit import attention_share, overtakes_at, vit_law
 
 _QUICK_SIDE, _QUICK_ROUNDS = 256, 3
@@ -31,6 +32,7 @@ _TITLES: dict[Quantity, str] = {
     "alive": "memory in use",
     "seconds": "latency, measured",
 }
+_MEASURED = ("resident", "buffers", "in operator", "latency", "quartiles", "n")
 
 
 def run(options: Namespace) -> int:
@@ -38,6 +40,8 @@ def run(options: Namespace) -> int:
     names = _names(options.only)
     sides = _sides(options)
     classes = 1000 if options.classes is None else options.classes
+    if options.formulas:
+        require_unset(options, "rounds", "memory", "threads")
     if options.figure:
         require_place(Path(options.figure), "--figure")
     curves = {name: curve(name, sides, classes) for name in names}
@@ -55,6 +59,17 @@ def run(options: Namespace) -> int:
         _print_crossings(crossed, sides)
         _print_shares(vits, sides, classes)
     return 0
+
+
+def require_unset(options: Namespace, *names: str) -> None:
+    """Refuse what would do nothing with --formulas.
+
+    Raises:
+        InputError: one of these options is set.
+    """
+    for name in names:
+        if getattr(options, name) is not None:
+            raise InputError(f"--{name} does nothing with --formulas; leave one of the two out")
 
 
 def _names(only: str | None) -> tuple[str, ...]:
@@ -136,13 +151,16 @@ def _draw(
 def _print(points: Sequence[NetworkPoint], threads: int | None) -> None:
     """`threads` of torch where something was measured."""
     head = ["network", "pixels", "MACs", "kept in training", "in use"]
-    head += ["torch's count", "measured", "latency", "quartiles", "n"] * (threads is not None)
+    head += ["torch's count", *_MEASURED] * (threads is not None)
     print_table(head, [[*_formulas(one), *_measurements(one)] for one in points])
     say("\nFor one image, float32. MACs, kept and in use by formula: kept, what the backward pass")
     say("needs; in use, at once in inference.")
     if threads is not None:
         clock = "processor time of 1 thread" if threads == 1 else f"with {threads} threads"
-        say("measured: growth of the process's resident memory, buffers inside operators included.")
+        say(
+            "resident: by what the process grew at the peak; buffers: of that, inside the operator,"
+        )
+        say("in which the peak was reached, and no tensors.")
         say(f"latency: {clock}, the median of n rounds; in each, all networks take turns, and the")
         say("best of at least two calls counts.")
 
@@ -157,11 +175,18 @@ def _measurements(one: NetworkPoint) -> list[str]:
         return []
     return [
         "the same" if one.counted == one.macs else f"{one.counted:,}",
-        "–" if one.resident is None else bytes_in_words(one.resident),
+        *_resident(one.resident),
         seconds_in_words(one.seconds.median),
         f"{seconds_in_words(one.seconds.low)}–{seconds_in_words(one.seconds.high)}",
         str(one.seconds.count),
     ]
+
+
+def _resident(found: Resident | None) -> list[str]:
+    if found is None:
+        return ["–"] * 3
+    operator = found.operator.removeprefix("aten.").removesuffix(".default")
+    return [bytes_in_words(found.bytes), bytes_in_words(found.buffers), operator]
 
 
 def _print_crossings(crossed: Sequence[Crossing], sides: Sequence[int]) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 from nextify.cli import networks, sequence
 from nextify.cli.folders import require_place
+from nextify.cli.networks import require_unset
 from nextify.cli.show import note, print_json, print_table, say
 from nextify.costs.amounts import bytes_in_words, read_bytes
 from nextify.errors import InputError
 from nextify.scaling.laws import MIXERS, Law, Mixer, law, mixer
-from nextify.scaling.laws.findings import agrees, reasons
+from nextify.scaling.laws.findings import agrees, no_tensors, parts, reasons
 from nextify.scaling.laws.fit import Exponent
 from nextify.scaling.laws.sweeps import Axis, Point, Sweep
 
@@ -28,6 +29,7 @@ def run(options: Namespace) -> int:
 def _mixers(options: Namespace) -> int:
     chosen = _chosen(options.only)
     if options.formulas:
+        require_unset(options, "axis", "sizes", "batch", "memory", "threads", "figure")
         _show_laws(chosen, options.json)
         return 0
     if options.figure:
@@ -140,13 +142,16 @@ def _print(sweeps: Sequence[Sweep]) -> None:
     say(f"Time: {first.step}, {clock}, float32. Exponents: slopes in log-log coordinates by least")
     say("squares, with 95 % intervals (Student's, n - 2 degrees of freedom).\n")
     head = ["mixer", "over", "sizes", "n", "formula MACs", "torch's count", "leading", "MACs",
-            "time", "", "formula bytes", "in use", "measured"]  # fmt: skip
+            "time", "", "formula bytes", "in use", "resident"]  # fmt: skip
     print_table(head, [_row(sweep) for sweep in sweeps])
     say(
         "\nformula MACs, torch's count: at the largest size. leading: the exponent of the term that"
     )
     say("wins; MACs: of all terms over these sizes; time: measured. formula bytes: in use at once")
-    say("at the largest size; in use: their exponent; measured: of the process's resident memory.")
+    say("at the largest size; in use: their exponent; resident: of the process's growth, measured.")
+    if first.step == "training":
+        say("Formulas and memory are those of the forward pass; a training step has about three")
+        say("times the MACs.")
     for sweep in sweeps:
         _explain(sweep)
 
@@ -179,17 +184,27 @@ def _exponent(found: Exponent) -> str:
 
 
 def _explain(sweep: Sweep) -> None:
-    """Why a sweep differs; what is to know of one that agrees (fused kernels, noise)."""
-    found = reasons(sweep)
+    """Why a sweep differs; what is to know of one that agrees (fused kernels, noise, buffers)."""
+    found = list(reasons(sweep))
     if agrees(sweep):
-        found = tuple(words for words in found if words.startswith(("fused", "noise")))
+        found = [words for words in found if words.startswith(("fused", "noise"))]
     elif not found:
-        found = ("nothing that was looked for: no overhead, cache, uncounted operator or noise",)
+        found = ["nothing that was looked for: no overhead, cache, uncounted operator or noise"]
+    found += no_tensors(sweep)
     if found:
-        verb = "agrees" if agrees(sweep) else f"differs by {sweep.time.value - sweep.leading:+.2f}"
-        say(f"\n{sweep.name} over {sweep.axis} {verb}:")
+        say(
+            f"\n{sweep.name} over {sweep.axis} {'agrees' if agrees(sweep) else _difference(sweep)}:"
+        )
         for words in found:
             say(f"  {words}")
+
+
+def _difference(sweep: Sweep) -> str:
+    found = parts(sweep)
+    return (
+        f"differs by {sweep.time.value - sweep.leading:+.2f} ({found.lower:+.2f} terms of lower "
+        f"order, {found.rate:+.2f} the rate of products, {found.rest:+.2f} all other time)"
+    )
 
 
 def _values(sweep: Sweep) -> dict[str, Any]:
@@ -204,10 +219,13 @@ def _values(sweep: Sweep) -> dict[str, Any]:
         "leading_share": sweep.share,
         "macs_exponent": asdict(sweep.in_range),
         "time_exponent": asdict(sweep.time),
+        "products_exponent": asdict(sweep.products),
+        "even_rate_exponent": asdict(sweep.at_even_rate),
+        "difference": asdict(parts(sweep)),
         "in_use_exponent": asdict(sweep.alive),
         "resident_exponent": None if memory is None else asdict(memory),
         "agrees": agrees(sweep),
-        "reasons": list(reasons(sweep)),
+        "reasons": [*reasons(sweep), *no_tensors(sweep)],
         "law": _law_values(law(sweep.mixer)),
         "points": [asdict(point) for point in sweep.points],
     }

@@ -79,7 +79,7 @@ def _network(
     sides = [p.side for p in points]
     values = [(p.value(quantity) or 0.0) / scale for p in points]
     axes.plot(sides, values, color=color, lw=1.1)
-    seen = [(p.side, p.counted if quantity == "macs" else p.resident) for p in measured]
+    seen = [(p.side, p.counted if quantity == "macs" else p.resident_bytes) for p in measured]
     dots = [(side, amount / scale) for side, amount in seen if amount]
     axes.plot([x for x, _ in dots], [y for _, y in dots], lw=0, **marks)  # type: ignore[arg-type]
     axes.plot([], [], lw=1.1, label=name, **marks)  # type: ignore[arg-type]

@@ -1,5 +1,7 @@
 """Where a measured exponent differs from the formula's, and why: told from the measurements."""
 
+from dataclasses import dataclass
+
 from nextify.scaling.laws.fit import local_exponents
 from nextify.scaling.laws.sweeps import Point, Sweep
 
@@ -8,6 +10,31 @@ _OVERHEAD = 0.1  # of the time at the smallest size
 _IDLE = 0.25  # of the time, outside of operators with MACs
 _JUMP = 0.3  # of a local exponent above the leading one
 _NOISY = 1.3  # slowest round over fastest
+_RATE = 1.1  # MACs a second at one end over those at the other
+_UNSEEN = 0.25  # of the memory that tensors take
+_LEAST_UNSEEN = 4 << 20  # bytes: less is not told from what the system rounds
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Of what a measured exponent differs from the leading one. The three add up to it.
+
+    Attributes:
+        lower: terms of lower order, which the exact MACs have.
+        rate: multiply-accumulates a second, inside the operators that do them, that change with
+            the size.
+        rest: all other time: operators without multiply-accumulates, the interpreter.
+    """
+
+    lower: float
+    rate: float
+    rest: float
+
+
+def parts(sweep: Sweep) -> Parts:
+    """Take the difference apart: slopes of a product's factors add up."""
+    exact, inside = sweep.in_range.value, sweep.products.value
+    return Parts(exact - sweep.leading, inside - exact, sweep.time.value - inside)
 
 
 def agrees(sweep: Sweep) -> bool:
@@ -18,10 +45,10 @@ def agrees(sweep: Sweep) -> bool:
 def reasons(sweep: Sweep) -> tuple[str, ...]:
     """What was found in the measurements that bends the line, in words; empty if nothing was.
 
-    Found in the data: a fixed overhead, operators without MACs, a step out of the cache, terms
-    that do not lead, a fused kernel, noise.
+    Found in the data: terms that do not lead, products whose rate changes, a fixed overhead,
+    operators without MACs, a step out of the cache, a fused kernel, noise.
     """
-    checks = (_lower_terms, _overhead, _uncounted, _caches, _efficiency, _fused, _noise)
+    checks = (_lower_terms, _rate, _overhead, _uncounted, _caches, _fused, _noise)
     return tuple(words for check in checks if (words := check(sweep)))
 
 
@@ -67,12 +94,20 @@ def _caches(sweep: Sweep) -> str:
     return ""
 
 
-def _efficiency(sweep: Sweep) -> str:
-    """Larger products use the processor better (or worse): MACs a second change."""
-    first, last = (sweep.points[at].macs / sweep.points[at].seconds for at in (0, -1))
-    if not agrees(sweep) and (last > 1.25 * first or first > 1.25 * last):
-        return f"the rate changes from {first / 1e9:.1f} to {last / 1e9:.1f} GMACs a second"
-    return ""
+def _rate(sweep: Sweep) -> str:
+    """Larger products use the processor better (or worse), outside of the mixer too."""
+    ends = sweep.points[0], sweep.points[-1]
+    inside = [point.macs / (point.busy * point.seconds) for point in ends]
+    if max(inside) <= _RATE * min(inside):
+        return ""
+    alone = [point.macs / (point.bare * point.seconds) for point in ends]
+    even = sweep.at_even_rate
+    return (
+        f"rate: inside the products from {inside[0] / 1e9:.1f} to {inside[1] / 1e9:.1f} GMACs a "
+        f"second; the same products by themselves, outside of the mixer, from "
+        f"{alone[0] / 1e9:.1f} to {alone[1] / 1e9:.1f}; at an even rate of these the time would "
+        f"grow as {sweep.axis}^{even.value:.2f} ± {(even.high - even.low) / 2:.2f}"
+    )
 
 
 def _fused(sweep: Sweep) -> str:
@@ -89,6 +124,24 @@ def _noise(sweep: Sweep) -> str:
     if worst < _NOISY:
         return ""
     return f"noise: rounds differ by up to {worst:.1f} times; repeat on an idle machine"
+
+
+def no_tensors(sweep: Sweep) -> tuple[str, ...]:
+    """Where much more memory is resident at the largest size than tensors take, in words."""
+    last = sweep.points[-1].resident
+    if last is None:
+        return ()
+    whole = f"of {last.bytes / 1e6:,.0f} MB at {_at(sweep, sweep.points[-1])} are"
+    kinds = (
+        (last.buffers, f"buffers inside {last.operator}"),
+        (last.objects, "objects around small tensors"),
+    )
+    least = max(_LEAST_UNSEEN, _UNSEEN * last.tensors)
+    return tuple(
+        f"memory: {amount / 1e6:,.0f} {whole} {words}, which formulas leave out"
+        for amount, words in kinds
+        if amount >= least
+    )
 
 
 def _at(sweep: Sweep, point: Point) -> str:

@@ -11,6 +11,7 @@ from nextify.costs.spread import Spread
 from nextify.designs import AnyDesign, Vit, design
 from nextify.errors import InputError
 from nextify.scaling.laws.limits import largest
+from nextify.scaling.laws.sweeps import Resident
 
 DEFAULT = ("resnet-50", "convnext-tiny", "vit-s-16", "swin-t")  # 4 to 5 GMACs at 224 pixels
 SIDES = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -29,7 +30,7 @@ class NetworkPoint:
         params, macs: by formula. counted: MACs by torch's counter; None: not asked.
         kept: bytes that training keeps, by formula. alive: in use at once in inference.
         seconds: of an answer, measured; None: not asked.
-        resident: bytes by which the process grew for it; None: not asked or not told.
+        resident: by how much the process grew for it; None: not asked or not told.
     """
 
     name: str
@@ -40,7 +41,11 @@ class NetworkPoint:
     alive: int
     counted: int | None = None
     seconds: Spread | None = None
-    resident: int | None = None
+    resident: Resident | None = None
+
+    @property
+    def resident_bytes(self) -> int | None:
+        return None if self.resident is None else self.resident.bytes
 
     def value(self, quantity: Quantity) -> float | None:
         """A quantity; the median of seconds."""
@@ -64,7 +69,10 @@ def point(name: str, side: int, classes: int = 1000) -> NetworkPoint:
     Raises:
         InputError: the design cannot see such images.
     """
-    counted = cost(design(name), side, classes)
+    try:
+        counted = cost(design(name), side, classes)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
     return NetworkPoint(
         name=name,
         side=side,

@@ -11,6 +11,28 @@ Step = Literal["forward", "training"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Resident:
+    """By how much the process grows for a forward pass, as the system sees it.
+
+    Attributes:
+        bytes: at the peak, the input included.
+        tensors: bytes of the tensors alive then.
+        buffers: bytes inside the operator of the peak that are no tensors.
+        operator: its name in torch.
+    """
+
+    bytes: int
+    tensors: int
+    buffers: int
+    operator: str
+
+    @property
+    def objects(self) -> int:
+        """Bytes of neither: mostly the objects around many small tensors."""
+        return max(0, self.bytes - self.tensors - self.buffers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
     """A mixer at one size.
 
@@ -19,9 +41,10 @@ class Point:
         macs: by formula. counted: by torch's counter. unseen: of these, what the counter misses
             as the module runs.
         alive, kept: bytes by formula. alive_counted: bytes of tensors alive at the peak.
-        resident: bytes by which the process grew; None where the system does not tell.
+        resident: by how much the process grew; None where the system does not tell.
         seconds: median over rounds of the best of a few calls. slowest, fastest: of the rounds.
         busy: share of the time that is spent in operators with multiply-accumulates.
+        bare: time of the same operators by themselves, on operands of the same shapes, as a share.
     """
 
     tokens: tuple[int, int]
@@ -33,11 +56,12 @@ class Point:
     alive: int
     alive_counted: int
     kept: int
-    resident: int | None
+    resident: Resident | None
     seconds: float
     fastest: float
     slowest: float
     busy: float
+    bare: float
 
     def size(self, axis: Axis) -> int:
         """N or D."""
@@ -87,8 +111,18 @@ class Sweep:
         return exponent(self.sizes, [point.alive for point in self.points])
 
     @property
+    def products(self) -> Exponent:
+        """The exponent of the time inside operators with multiply-accumulates."""
+        return exponent(self.sizes, [point.busy * point.seconds for point in self.points])
+
+    @property
+    def at_even_rate(self) -> Exponent:
+        """The exponent that the time would have if the same operators, by themselves, took equally
+        long for each multiply-accumulate at all sizes."""
+        return exponent(self.sizes, [point.macs / point.bare for point in self.points])
+
+    @property
     def memory(self) -> Exponent | None:
         """The exponent of the measured memory, where the system tells it."""
-        grown = [point.resident for point in self.points]
-        known = [bytes_ for bytes_ in grown if bytes_]
-        return exponent(self.sizes, known) if len(known) == len(grown) else None
+        grown = [point.resident.bytes for point in self.points if point.resident is not None]
+        return exponent(self.sizes, grown) if len(grown) == len(self.points) else None

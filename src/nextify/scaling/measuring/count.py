@@ -83,16 +83,25 @@ def count_kept(module: nn.Module, x: Tensor) -> int:
 def count_alive(module: nn.Module, x: Tensor) -> int:
     """Bytes of tensors alive at once at the peak of a forward pass, input and output included.
 
-    Buffers inside an operator, as a convolution's reordered input, are not tensors: the resident
+    Buffers inside an operator, as a convolution's reordered weights, are not tensors: the resident
     memory that `nextify.scaling.measuring.memory` measures has them too.
 
     >>> count_alive(nn.Linear(4, 4), torch.zeros(3, 4))
     96
     """
+    return max(alive_after(module, x))
+
+
+def alive_after(module: nn.Module, x: Tensor) -> list[int]:
+    """Bytes of tensors alive after each operator of a forward pass, before its inputs are freed.
+
+    >>> alive_after(nn.Sequential(nn.ReLU(), nn.ReLU()), torch.zeros(3, 4))
+    [96, 144]
+    """
     with torch.no_grad(), _Alive(x.untyped_storage().nbytes()) as watch:
         module(x)
-    peak: int = watch.peak
-    return peak
+    found: list[int] = watch.after
+    return found
 
 
 def count_sequential(module: nn.Module, x: Tensor) -> int:
@@ -106,8 +115,8 @@ def count_sequential(module: nn.Module, x: Tensor) -> int:
     return max(chain.depths.values(), default=0)
 
 
-class _Watch(TorchDispatchMode):
-    """Calls `seen` for each operator."""
+class Watch(TorchDispatchMode):
+    """Calls `begin` before each operator and `seen` after it."""
 
     def __torch_dispatch__(
         self,
@@ -116,18 +125,23 @@ class _Watch(TorchDispatchMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
+        self.begin()
         result = func(*args, **(kwargs or {}))
         self.seen(func, _tensors((args, kwargs)), _tensors(result))
         return result
+
+    def begin(self) -> None:
+        return
 
     def seen(self, operator: Any, inputs: list[Tensor], outputs: list[Tensor]) -> None:
         raise NotImplementedError
 
 
-class _Alive(_Watch):
+class _Alive(Watch):
     def __init__(self, bytes_before: int) -> None:
         super().__init__()
-        self.now = self.peak = bytes_before
+        self.now = bytes_before
+        self.after: list[int] = []
         self.known: set[int] = set()
 
     def seen(self, operator: Any, inputs: list[Tensor], outputs: list[Tensor]) -> None:
@@ -139,14 +153,14 @@ class _Alive(_Watch):
                 storage = tensor.untyped_storage()
                 self.now += storage.nbytes()
                 finalize(storage, self._freed, key, storage.nbytes())
-        self.peak = max(self.peak, self.now)
+        self.after.append(self.now)
 
     def _freed(self, key: int, size: int) -> None:
         self.known.discard(key)
         self.now -= size
 
 
-class _Chain(_Watch):
+class _Chain(Watch):
     def __init__(self) -> None:
         super().__init__()
         self.depths: dict[int, int] = {}

@@ -2,13 +2,24 @@
 
 import ctypes
 import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor, nn
 
-from nextify.training.machine import peak_memory, start_memory_watch
+from nextify.scaling.laws.sweeps import Resident
+from nextify.scaling.measuring.count import Watch, alive_after
+from nextify.training.machine import start_memory_watch
 
+_STATUS = Path("/proc/self/status")
 _SPARE = 0.5  # of the memory that is built in: other programs need some
+
+_LARGE = 1 << 16  # bytes of a tensor that leaves whole pages when it is freed
+_give_back: Callable[[int], int] | None = (
+    getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+)
 
 
 def usable_memory() -> int:
@@ -16,22 +27,70 @@ def usable_memory() -> int:
     return int(_SPARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
-def growth(module: nn.Module, x: Tensor) -> int | None:
-    """Bytes of the activations at the peak of a forward pass, as the system sees them.
+def growth(module: nn.Module, x: Tensor) -> Resident | None:
+    """The activations at the peak of a forward pass, as the system sees them.
 
     It is the peak of the process's resident memory less what was resident before, plus the input;
-    buffers inside operators are in it. What the C library keeps of freed memory is given back
-    first, or it would hide the growth. None where the peak cannot be reset (not Linux).
+    buffers inside operators are in it, what a library makes once is not. Freed memory is given
+    back before each operator: the C library would keep it, and wherever the next tensor does not
+    fit into what another left, both would count. None where the peak cannot be reset (not Linux).
     """
-    if not _trim():
+    if _give_back is None or not os.access("/proc/self/clear_refs", os.W_OK):
         return None
-    with torch.no_grad():
+    with torch.no_grad(), _STATUS.open("rb", buffering=0) as status:
         module(x)  # what a library makes once
-        _trim()
+        _give_back(0)
+        with _Grown(status) as watch:
+            module(x)
+    own = x.untyped_storage().nbytes()
+    tensors = own if watch.at is None else alive_after(module, x)[watch.at]
+    return Resident(
+        bytes=watch.highest - watch.first + own,
+        tensors=tensors,
+        buffers=watch.buffers,
+        operator=watch.operator,
+    )
+
+
+class _Grown(Watch):
+    """The resident peak, read after each operator: it was reached in the last in which it rose.
+
+    Attributes:
+        at, operator: this operator's place and name. buffers: by how much it grew the process
+            beyond its outputs.
+    """
+
+    def __init__(self, status: BinaryIO) -> None:
+        super().__init__()
+        self.status = status  # open: it is read often
+        self.count, self.large = 0, True
+        self.at: int | None = None
+        self.operator, self.buffers = "", 0
         start_memory_watch("cpu")
-        before = peak_memory("cpu")
-        module(x)
-    return peak_memory("cpu") - before + x.untyped_storage().nbytes()
+        self.now = self.first = self.highest = self.read(b"VmHWM:")
+
+    def read(self, line: bytes) -> int:
+        self.status.seek(0)
+        return 1024 * int(self.status.read().split(line, 1)[1].split(None, 1)[0])
+
+    def begin(self) -> None:
+        if self.large and _give_back is not None:  # it takes long where there are many small ones
+            _give_back(0)
+        self.now = self.read(b"VmRSS:")
+
+    def seen(self, operator: Any, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+        if (peak := self.read(b"VmHWM:")) > self.highest:
+            self.highest, self.at, self.operator = peak, self.count, str(operator)
+            self.buffers = max(0, peak - self.now - _made(inputs, outputs))
+        self.count += 1
+        self.large = any(tensor.nbytes >= _LARGE for tensor in (*inputs, *outputs))
+
+
+def _made(inputs: list[Tensor], outputs: list[Tensor]) -> int:
+    """Bytes of the outputs that are no views of inputs."""
+    before = {tensor.untyped_storage().data_ptr() for tensor in inputs}
+    made = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage() for tensor in outputs}
+    return sum(storage.nbytes() for place, storage in made.items() if place not in before)
 
 
 def last_cache() -> int:
@@ -40,10 +99,3 @@ def last_cache() -> int:
         return max(0, os.sysconf("SC_LEVEL3_CACHE_SIZE"))
     except (ValueError, OSError):
         return 0
-
-
-def _trim() -> bool:
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-    if trim is not None:
-        trim(0)
-    return trim is not None

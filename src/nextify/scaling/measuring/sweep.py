@@ -31,6 +31,7 @@ from nextify.training.machine import keep_freed_memory
 _SPAN = 16  # largest size over smallest
 _LEAST_SPAN = 4
 _FEWEST = 3  # points of a line
+_PAIRS = 3  # rounds of a call and its products by themselves
 _FLOOR = 10  # times the overhead that the shortest call must take
 _MOST = {"N": 1 << 20, "D": 1 << 12}  # the search ends here
 
@@ -105,12 +106,13 @@ def prepare(threads: int | None = None) -> None:
 def require_sizes(
     name: str, mixer: Mixer, axis: Axis, settings: Settings, sizes: Sequence[int]
 ) -> None:
-    """Refuse sizes that the mixer cannot take or that do not fit, before any is made.
+    """Refuse sizes that the mixer cannot take or that do not fit, before any is made; without any,
+    the smallest that `choose` would begin with.
 
     Raises:
         InputError: with what would do.
     """
-    for size in sizes:
+    for size in sizes or (_first(mixer, axis, settings),):
         if axis == "N" and in_plane(mixer) and math.isqrt(size) ** 2 != size:
             near = round(math.sqrt(size)) ** 2
             raise InputError(
@@ -128,7 +130,8 @@ def choose(name: str, mixer: Mixer, axis: Axis, settings: Settings) -> list[int]
     Raises:
         InputError: the memory does not hold three such sizes.
     """
-    first = least_size(mixer, axis, settings.grid(mixer), settings.width, _MOST[axis])
+    first = _first(mixer, axis, settings)
+    _require(name, mixer, axis, first, settings)
     floor = _FLOOR * _overhead(mixer, axis, settings)
     outside = _beyond_cache(mixer, axis, settings)
     size = fast = first  # up to `fast`, overhead has more than a tenth
@@ -153,6 +156,10 @@ def choose(name: str, mixer: Mixer, axis: Axis, settings: Settings) -> list[int]
     return sizes
 
 
+def _first(mixer: Mixer, axis: Axis, settings: Settings) -> int:
+    return least_size(mixer, axis, settings.grid(mixer), settings.width, _MOST[axis])
+
+
 def _beyond_cache(mixer: Mixer, axis: Axis, settings: Settings) -> int:
     if axis == "D":  # there weights grow too, and each is used for all tokens
         return 0
@@ -168,6 +175,7 @@ class _Case:
     module: nn.Module
     x: Tensor
     call: timing.Call
+    watched: timing.Call  # the same, for those who follow its operators
 
     @classmethod
     def at(cls, mixer: Mixer, axis: Axis, size: int, settings: Settings) -> "_Case":
@@ -175,14 +183,18 @@ class _Case:
         module = build(mixer, tokens=_shape(mixer, tokens), width=width)
         draw = torch.Generator().manual_seed(0)
         x = torch.randn(settings.batch, tokens[0] * tokens[1], width, generator=draw)
-        kind = timing.forward if settings.step == "forward" else timing.training_step
-        return cls(tokens, width, module, x, kind(module, x))
+        if settings.step == "training":
+            call = watched = timing.training_step(module, x)
+        else:
+            call, watched = timing.forward(module, x), timing.forward(module, x, watched=True)
+        return cls(tokens, width, module, x, call, watched)
 
 
 def _point(mixer: Mixer, case: _Case, rounds: list[float]) -> Point:
     batch, shape = len(case.x), _shape(mixer, case.tokens)
     found = amounts(mixer, batch=batch, tokens=shape, width=case.width)
     counted = count.count_macs(case.module, case.x)
+    busy, bare = _shares(case)
     return Point(
         tokens=case.tokens,
         width=case.width,
@@ -197,13 +209,17 @@ def _point(mixer: Mixer, case: _Case, rounds: list[float]) -> Point:
         seconds=median(rounds),
         fastest=min(rounds),
         slowest=max(rounds),
-        busy=_busy(case),
+        busy=busy,
+        bare=bare,
     )
 
 
-def _busy(case: _Case) -> float:
-    whole = timing.best(timing.forward(case.module, case.x))
-    return min(1.0, timing.product_seconds(case.module, case.x) / whole)
+def _shares(case: _Case) -> tuple[float, float]:
+    """Of the time of a call: what passes inside operators with multiply-accumulates, and what
+    these take by themselves."""
+    calls = [case.watched, timing.bare_products(case.watched)]
+    whole, bare = (min(seconds) for seconds in timing.time_rounds(calls, _PAIRS))
+    return min(1.0, timing.product_seconds(case.watched) / whole), bare / whole
 
 
 def _overhead(mixer: Mixer, axis: Axis, settings: Settings) -> float:

@@ -11,8 +11,13 @@ from torch.utils.flop_counter import flop_registry
 
 Call = Callable[[], object]
 _LEAST = 0.02  # seconds of a round for a call, so that short ones are repeated
-# torch's counter has no formula for it, but its time is that of the products inside.
-_PRODUCTS = {*flop_registry, torch.ops.aten._scaled_dot_product_flash_attention_for_cpu}
+_MOST = 1000  # calls of it: where a clock hardly goes on, they end all the same
+# torch's counter has no formula for these two, but their time is that of the products inside.
+_PRODUCTS = {
+    *flop_registry,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward,
+}
 
 
 def time_rounds(calls: Sequence[Call], rounds: int) -> list[list[float]]:
@@ -35,10 +40,10 @@ def clock() -> Callable[[], float]:
 
 
 def best(call: Call, least: float = _LEAST) -> float:
-    """The shortest of at least two calls, repeated for a fiftieth of a second."""
+    """The shortest of at least two calls, repeated for a fiftieth of a second, at most 1000."""
     now = clock()
     shortest, spent, count = float("inf"), 0.0, 0
-    while count < 2 or spent < least:
+    while count < 2 or (spent < least and count < _MOST):
         start = now()
         call()
         seconds = now() - start
@@ -46,11 +51,13 @@ def best(call: Call, least: float = _LEAST) -> float:
     return shortest
 
 
-def forward(module: nn.Module, x: Tensor) -> Call:
-    """A forward pass without gradients."""
+def forward(module: nn.Module, x: Tensor, *, watched: bool = False) -> Call:
+    """A forward pass without gradients; watched, in a mode that shows the products inside linear
+    layers to those who follow operators (inference mode hides them)."""
+    mode = torch.no_grad if watched else torch.inference_mode
 
     def call() -> None:
-        with torch.inference_mode():
+        with mode():
             module(x)
 
     return call
@@ -70,19 +77,39 @@ def training_step(module: nn.Module, x: Tensor) -> Call:
     return call
 
 
-def product_seconds(module: nn.Module, x: Tensor) -> float:
-    """Seconds of a forward pass inside operators with multiply-accumulates; best of three."""
-    return min(_inside(module, x) for _ in range(3))
+def product_seconds(call: Call) -> float:
+    """Seconds of a call inside operators with multiply-accumulates; best of three."""
+    return min(_inside(call) for _ in range(3))
 
 
-def _inside(module: nn.Module, x: Tensor) -> float:
-    with torch.no_grad(), _Clock() as clock:
-        module(x)
+def bare_products(call: Call) -> Call:
+    """The operators with multiply-accumulates of a call, by themselves: in the same order, on
+    random operands of the same shapes and strides. Equal ones share theirs.
+
+    >>> layer, x = nn.Linear(4, 4), torch.zeros(3, 4)
+    >>> bare_products(forward(layer, x, watched=True))()  # one product, 3 x 4 by 4 x 4
+    """
+    with _Recorder() as recorded:
+        call()
+
+    def bare() -> None:
+        with torch.no_grad():
+            for func, args, kwargs in recorded.products:
+                func(*args, **kwargs)
+
+    return bare
+
+
+def _inside(call: Call) -> float:
+    with _Clock() as clock:
+        call()
     seconds: float = clock.seconds
     return seconds
 
 
 class _Clock(TorchDispatchMode):
+    """Adds up the seconds inside operators with multiply-accumulates."""
+
     def __init__(self) -> None:
         super().__init__()
         self.seconds = 0.0
@@ -100,3 +127,36 @@ class _Clock(TorchDispatchMode):
         if func.overloadpacket in _PRODUCTS:
             self.seconds += self.now() - start
         return result
+
+
+class _Recorder(TorchDispatchMode):
+    """Notes operators with multiply-accumulates, with operands of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.products: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
+        self.operands: dict[tuple[Any, ...], Tensor] = {}
+        self.draw = torch.Generator().manual_seed(0)
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        if func.overloadpacket in _PRODUCTS:
+            own = [self._own(func, place, each) for place, each in enumerate(args)]
+            self.products.append((func, tuple(own), kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+    def _own(self, func: Any, place: int, given: Any) -> Any:
+        """A random operand like the one given; what is no tensor is taken as it is."""
+        if not isinstance(given, Tensor):
+            return given
+        key = (func, place, given.shape, given.stride())
+        if key not in self.operands:
+            reach = 1 + sum((n - 1) * step for n, step in zip(*key[2:], strict=True))
+            values = torch.randn(reach, generator=self.draw)
+            self.operands[key] = values.as_strided(*key[2:])
+        return self.operands[key]
