@@ -9,7 +9,7 @@ import pytest
 
 from nextify.designs import default_factors, path
 from nextify.records import Plan, Record, Store
-from report import fake, fake_experiment
+from report import fake, fake_comparison, fake_experiment
 
 
 def saved(name: str, plan: Plan, records: list[Record]) -> None:
@@ -63,6 +63,14 @@ def test_a_path_is_refused(own_folder, refused):
     plan = fake.plan(cells=2)
     saved("path.study", plan, fake.whole(plan))
     assert "--experiment resolution-5" in refused("attribute", "path.study")
+
+
+def test_a_comparison_is_refused_and_can_be_reported(own_folder, refused, nextify):
+    plan = fake_comparison.plan((1000, 4000), 1, fake_comparison.NAMES[:2])
+    saved("c.study", plan, fake_comparison.whole(plan))
+    assert "nextify report c.study" in refused("attribute", "c.study")
+    assert nextify("report", "c.study").code == 0
+    assert Path("c-report/comparison.csv").exists()
 
 
 def test_other_factors_are_refused(study, refused):
