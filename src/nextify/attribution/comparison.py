@@ -144,11 +144,7 @@ def measure_comparison(
         images=table.images,
         at=at,
         gains=_gains(table) if len(table.images) > 1 else None,
-        crossings=tuple(
-            crossing
-            for network in range(len(table.networks))
-            for crossing in _crossings(network, at)
-        ),
+        crossings=tuple(_crossings(at)),
     )
 
 
@@ -253,12 +249,13 @@ def _gains(table: _Table) -> Gains:
     return Gains(table.images[0], table.images[-1], means, holm(differences), noise)
 
 
-def _crossings(network: int, at: Sequence[Standings]) -> Iterator[Crossing]:
-    resolved = [
-        (each.images, move.verdict)
-        for each in at
-        if (move := each.differences[network]) and move.verdict in ("up", "down")
-    ]
-    for (fewer, before), (more, after) in pairwise(resolved):
-        if before != after:
-            yield Crossing(network, fewer, more, after)
+def _crossings(at: Sequence[Standings]) -> Iterator[Crossing]:
+    for network in range(len(at[0].means)):
+        resolved = [
+            (each.images, move.verdict)
+            for each in at
+            if (move := each.differences[network]) and move.verdict in ("up", "down")
+        ]
+        for (fewer, before), (more, after) in pairwise(resolved):
+            if before != after:
+                yield Crossing(network, fewer, more, after)

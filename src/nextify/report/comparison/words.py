@@ -111,7 +111,8 @@ def gains(content: ComparisonContent) -> str:
         f"{row.network} {_interval(row)}" for row in others if row.verdict == "not resolved"
     ]
     if unresolved:
-        sentences.append(f"Whether {named(unresolved)} gain more or less is not resolved.")
+        verb = "gains" if len(unresolved) == 1 else "gain"
+        sentences.append(f"Whether {named(unresolved)} {verb} more or less is not resolved.")
     bare = [f"{r.network} {signed(r.difference)}" for r in others if r.verdict == "no interval"]
     if bare:
         sentences.append(f"Against that: {named(bare)}; too few runs for intervals.")
