@@ -2,6 +2,8 @@
 
 import io
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -205,6 +207,13 @@ def test_data_that_cannot_be_loaded(here, how, error, words):
 def test_one_worker_that_cannot_start_leaves_the_work_to_the_others(here, tmp_path):
     summary = here.execute(tiny_plan(), setup=Broken("kill", tmp_path / "first"))
     assert summary.finished == 6
+
+
+def test_workers_start_without_statistics():
+    """scipy.stats takes a second to import, and no process of a study needs it."""
+    code = "import sys, nextify.study; print('numpy' in sys.modules, 'scipy.stats' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True False\n"
 
 
 def test_no_workers():

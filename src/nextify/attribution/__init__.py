@@ -4,6 +4,9 @@
 networks against a baseline, on several numbers of training images. `fractions`, `optimal` and
 `permutations` say which of the 2^k subsets of k factors to run, `aliases` and `precision` what can
 be learned from them. `attribute` reads the records of such a study.
+
+Modules here write `scipy.stats.…` in full: scipy then imports it at its first use and not in every
+worker of a study, which starts a second sooner.
 """
 
 from nextify.attribution.advice import Needed, runs_needed

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from nextify.attribution.blocks import LEVEL
 from nextify.errors import InputError
@@ -56,10 +56,10 @@ def runs_needed(
         )
     for seeds in range(2, _MOST + 1):
         df = cells * (seeds - 1)
-        reach = float(stats.t.ppf((1 + LEVEL ** (1 / choices)) / 2, df))
+        reach = float(scipy.stats.t.ppf((1 + LEVEL ** (1 / choices)) / 2, df))
         shift = abs(effect) / error * np.sqrt(seeds)
         # Beyond ten standard errors the other tail of the noncentral t is nothing.
-        found = float(stats.nct.sf(reach, df, shift)) if shift < 30 else 1.0
+        found = float(scipy.stats.nct.sf(reach, df, shift)) if shift < 30 else 1.0
         if found >= power:
             return Needed(seeds, seeds * cells, found, reach * error / float(np.sqrt(seeds)))
     return None

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import optimize, stats
 
 from nextify.attribution.blocks import LEVEL, BlockModel, Floats, Interval, around, fit
 
@@ -42,7 +42,7 @@ def largest_t(count: int, df: float) -> float:
     """
 
     def held(reach: float, spread: Floats) -> Floats:
-        return np.asarray((2 * stats.norm.cdf(reach * spread) - 1) ** count)
+        return np.asarray((2 * scipy.stats.norm.cdf(reach * spread) - 1) ** count)
 
     return _quantile(held, df)
 
@@ -59,7 +59,7 @@ def dunnett(count: int, df: float) -> float:
     weight = weight / weight.sum()
 
     def held(reach: float, spread: Floats) -> Floats:
-        inside = stats.norm.cdf(np.sqrt(2) * reach * spread[:, None] + at)
+        inside = scipy.stats.norm.cdf(np.sqrt(2) * reach * spread[:, None] + at)
         return np.asarray(inside**count @ weight)
 
     return _quantile(held, df)
@@ -68,9 +68,9 @@ def dunnett(count: int, df: float) -> float:
 def _quantile(held: Callable[[float, Floats], Floats], df: float) -> float:
     """The reach at which the chance, averaged over the estimated spread, is 95 %."""
     at, weight = np.polynomial.legendre.leggauss(_NODES)
-    spread = np.sqrt(stats.chi2.ppf((at + 1) / 2, df) / df)
+    spread = np.sqrt(scipy.stats.chi2.ppf((at + 1) / 2, df) / df)
     return float(
-        optimize.brentq(lambda c: held(c, spread) @ weight / 2 - LEVEL, 0.01, 1e4, xtol=1e-6)
+        scipy.optimize.brentq(lambda c: held(c, spread) @ weight / 2 - LEVEL, 0.01, 1e4, xtol=1e-6)
     )
 
 
@@ -181,7 +181,7 @@ def _apart(squares: Floats, df: NDArray[np.int64]) -> tuple[int, ...]:
         if rest_df < _LEAST_DF or rest < _NO_SPREAD:
             break
         ratio = (squares[at] / df[at]) / (rest / rest_df)
-        if stats.f.sf(ratio, df[at], rest_df) * len(left) >= _CLEARLY:
+        if scipy.stats.f.sf(ratio, df[at], rest_df) * len(left) >= _CLEARLY:
             break
         left.remove(at)
         found.append(at)

@@ -13,8 +13,8 @@ over *new seeds* of the same designs, recipes, training images and test images.
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 Floats = NDArray[np.float64]
 
@@ -55,7 +55,7 @@ def student(df: float) -> float:
     >>> round(student(1), 1), round(student(14), 2)
     (12.7, 2.14)
     """
-    return float(stats.t.ppf((1 + LEVEL) / 2, df))
+    return float(scipy.stats.t.ppf((1 + LEVEL) / 2, df))
 
 
 @dataclass(frozen=True, eq=False, slots=True)

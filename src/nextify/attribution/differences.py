@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from nextify.attribution.blocks import BlockModel, Floats, Interval, around, student
 from nextify.attribution.grid import Grid, correctness
@@ -126,7 +126,7 @@ def difference(model: BlockModel, correct: Correct, before: int, after: int) -> 
         return plain
     error = model.residual_sd * np.sqrt(variance)
     interval = around(value, student(model.df_residual) * error)
-    p = float(2 * stats.t.sf(abs(value) / error, model.df_residual))
+    p = float(2 * scipy.stats.t.sf(abs(value) / error, model.df_residual))
     wide = _wide(model, correct, before, after, value, interval)
     return replace(plain, interval=interval, wide=wide, p=p)
 

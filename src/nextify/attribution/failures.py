@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from nextify.attribution.blocks import LEVEL, Interval
 from nextify.attribution.experiment import Experiment
@@ -46,7 +46,7 @@ def wilson(hits: int, n: int) -> Interval | None:
     """
     if n == 0:
         return None
-    z = float(stats.norm.ppf((1 + LEVEL) / 2))
+    z = float(scipy.stats.norm.ppf((1 + LEVEL) / 2))
     centre = (hits + z**2 / 2) / (n + z**2)
     half = z / (n + z**2) * float(np.sqrt(hits * (n - hits) / n + z**2 / 4))
     return Interval(max(0.0, centre - half), min(1.0, centre + half))
@@ -73,5 +73,5 @@ def _failure(
     rates = [Rate(hits, n, wilson(hits, n)) for hits, n in table]
     p = None
     if all(n for _, n in table):
-        p = float(stats.fisher_exact([[hits, n - hits] for hits, n in table])[1])
+        p = float(scipy.stats.fisher_exact([[hits, n - hits] for hits, n in table])[1])
     return Failure(name, rates[0], rates[1], p)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from nextify.attribution.blocks import LEVEL, Floats
 
@@ -43,8 +43,8 @@ def lenth(effects: Floats) -> Lenth | None:
         return None
     error = float(1.5 * np.median(sizes[sizes < 2.5 * first]))
     df = len(sizes) / 3
-    single = float(stats.t.ppf((1 + LEVEL) / 2, df))
-    together = float(stats.t.ppf((1 + LEVEL ** (1 / len(sizes))) / 2, df))
+    single = float(scipy.stats.t.ppf((1 + LEVEL) / 2, df))
+    together = float(scipy.stats.t.ppf((1 + LEVEL ** (1 / len(sizes))) / 2, df))
     return Lenth(len(sizes), error, df, single * error, together * error)
 
 
@@ -56,5 +56,5 @@ def half_normal_scores(effects: Floats) -> Floats:
     >>> half_normal_scores(np.array([0.3, -0.1, 0.2])).round(3).tolist()
     [1.383, 0.21, 0.674]
     """
-    ranks = stats.rankdata(np.abs(effects), method="ordinal")
-    return np.asarray(stats.norm.ppf(0.5 + 0.5 * (ranks - 0.5) / len(effects)))
+    ranks = scipy.stats.rankdata(np.abs(effects), method="ordinal")
+    return np.asarray(scipy.stats.norm.ppf(0.5 + 0.5 * (ranks - 0.5) / len(effects)))

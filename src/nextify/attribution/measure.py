@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from nextify.attribution.answers import Estimate
 from nextify.attribution.blocks import Floats, Interval, around, student
@@ -97,7 +97,7 @@ class Contrasts:
         wide = None
         if self.images is not None:
             wide = around(value, widened(half, float(self.images[at])))
-        p = float(2 * stats.t.sf(abs(value) / error, df))
+        p = float(2 * scipy.stats.t.sf(abs(value) / error, df))
         return Estimate(value, error, df, around(value, half), wide, p)
 
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from nextify.attribution.blocks import Floats
 from nextify.attribution.cells import Cells
@@ -211,4 +211,4 @@ def lack_of_fit(cells: Cells, fitted: Model) -> LackOfFit | None:
     fit = np.linalg.pinv(fitted.matrix * root[:, None], rcond=1e-10) @ (cells.means * root)
     lack = float(np.sum(cells.counts * np.square(cells.means - fitted.matrix @ fit)))
     f = (lack / df_lack) / (pure / df_pure)
-    return LackOfFit(f, df_lack, df_pure, float(stats.f.sf(f, df_lack, df_pure)))
+    return LackOfFit(f, df_lack, df_pure, float(scipy.stats.f.sf(f, df_lack, df_pure)))

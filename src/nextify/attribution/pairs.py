@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from nextify.attribution.answers import Interaction
 from nextify.attribution.blocks import Floats
@@ -72,7 +72,7 @@ def interactions(
     p = [each.estimate.p for each in found]
     if not found or any(value is None for value in p):
         return tuple(found)
-    adjusted = stats.false_discovery_control(np.array(p, dtype=np.float64))
+    adjusted = scipy.stats.false_discovery_control(np.array(p, dtype=np.float64))
     return tuple(
         replace(each, q=float(q), found=bool(q < FALSE_DISCOVERIES))
         for each, q in zip(found, adjusted, strict=True)

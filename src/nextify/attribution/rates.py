@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from nextify.attribution.answers import (
     Estimate,
@@ -89,8 +89,8 @@ def _ranks(
     if known.sum() < 3:
         return None
     one, other = (found[at][1][known] @ noise.cells.means for at in (low, high))
-    kendall = float(stats.kendalltau(one, other).statistic)
-    spearman = float(stats.spearmanr(one, other).statistic)
+    kendall = float(scipy.stats.kendalltau(one, other).statistic)
+    spearman = float(scipy.stats.spearmanr(one, other).statistic)
     if not np.isfinite([kendall, spearman]).all():  # all contributions equal
         return None
     return Ranks(float(rates[low]), float(rates[high]), kendall, spearman, int(known.sum()))

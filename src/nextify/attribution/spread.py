@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from nextify.attribution.blocks import LEVEL, BlockModel, Interval
 
@@ -100,7 +100,7 @@ def seed_correlation(
     ratio = (within[0] - residual[0]) / df_blocks / (residual[0] / residual[1])
     per_block = within[1] / df_blocks  # cells in a block, also where some are missing
     # The ratio over its quantiles bounds 1 + per_block * (variance of seeds) / sigma^2.
-    tails = stats.f.ppf([(1 + LEVEL) / 2, (1 - LEVEL) / 2], df_blocks, residual[1])
+    tails = scipy.stats.f.ppf([(1 + LEVEL) / 2, (1 - LEVEL) / 2], df_blocks, residual[1])
     low, high = (_as_correlation(ratio / tail, per_block) for tail in tails)
     return _as_correlation(ratio, per_block), Interval(low, high)
 
@@ -127,7 +127,7 @@ def uneven_spread(model: BlockModel) -> Uneven | None:
         if rest < _LEAST_DF or model.residual_sd is None or others <= 0:
             continue
         ratio = (squares[cell] / df[cell]) / (others / rest)
-        p = min(1.0, float(stats.f.sf(ratio, df[cell], rest)) * int(np.sum(df > 0)))
+        p = min(1.0, float(scipy.stats.f.sf(ratio, df[cell], rest)) * int(np.sum(df > 0)))
         sds = np.sqrt([squares[cell] / df[cell], others / rest])
         found.append(Uneven(int(cell), float(sds[0]), float(sds[1]), p))
     return min(found, key=lambda each: (each.p, -each.sd), default=None)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from nextify.attribution import grid, scores
 from nextify.attribution.blocks import LEVEL
@@ -121,7 +121,7 @@ def half_width(plan: Plan) -> float | None:
     for model in models:
         with suppress(InputError):  # these cells do not tell all effects of the model apart
             error = standard_error(levels, runs, model).max()
-            return float(stats.norm.ppf(0.5 + 0.5 * LEVEL ** (1 / levels.shape[1])) * error)
+            return float(scipy.stats.norm.ppf(0.5 + 0.5 * LEVEL ** (1 / levels.shape[1])) * error)
     return None
 
 
