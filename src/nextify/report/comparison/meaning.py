@@ -130,11 +130,12 @@ def covers(content: ComparisonContent) -> str:
     )
     if content.draws:
         every = "" if train is None else f" {whole(train)}"
+        same = any(cell.images is None for cell in content.plan.cells)
+        alike = ", and on all images every seed trains on the same ones" if same else ""
         text += (
             f" A seed also draws the training images from the study’s{every}, so that the "
-            "intervals cover new draws from these, too. Large draws overlap, and on all images "
-            "every seed trains on the same ones: of images from elsewhere the intervals do not "
-            "speak"
+            f"intervals cover new draws from these, too. Large draws overlap{alike}: of images "
+            "from elsewhere the intervals do not speak"
         )
     else:
         text += (
