@@ -149,6 +149,25 @@ def test_who_leads_and_who_overtakes_whom(study):
     assert crossing.verdict == "up" and found.gains.differences[1].verdict == "up"
 
 
+def test_a_leader_is_alone_only_where_its_differences_exclude_zero():
+    """One-sided bounds of two networks tell more than the interval that is shown beside them."""
+    generator = np.random.default_rng(3)
+    seen = set()
+    for _ in range(40):
+        known = plan(networks=2, numbers=(400,), seeds=3)
+        records = records_of(known, np.array([[0.70], [0.79]])[..., None].repeat(3, axis=2))
+        shift = generator.normal(size=6) * 0.05
+        moved = [
+            replace(each, result=replace(each.result, accuracy=each.result.accuracy + by))
+            for each, by in zip(records, shift, strict=True)
+        ]
+        on = measure_comparison(known, moved).at[0]
+        is_alone = on.rivals == (on.leader,)
+        assert is_alone == on.differences[1].interval.excludes_zero
+        seen.add(is_alone)
+    assert seen == {True, False}
+
+
 def test_wide_intervals_contain_the_others_and_are_of_accuracy_only(study):
     found = measure_comparison(*study)
     groups = [(on.means, on.differences) for on in found.at]

@@ -53,9 +53,10 @@ class Standings:
         differences: one a network, to the baseline; None for the baseline itself, and where one
             of the two has no finished run.
         leader: index of the network with the best mean; None without a score.
-        rivals: the networks that cannot be told apart from the best, the leader among them: 95 %
-            for all together, whichever leads (multiple comparisons with the best, Hsu 1984). None
-            where no spread is known to judge by.
+        rivals: the networks that cannot be told apart from the best, the leader among them:
+            neither for all together, whichever leads (multiple comparisons with the best, Hsu
+            1984, one-sided), nor by their own difference to the leader (two-sided); 95 % each.
+            None where no spread is known to judge by.
         spread: of the noise on this number of images.
     """
 
@@ -209,16 +210,24 @@ def _table(plan: Plan, records: Iterable[Record], metric: Metric) -> _Table:
 def _standings(table: _Table, index: int) -> Standings:
     values = table.scores[:, index]
     means, differences, noise = _compared(table.networks, values, table.correct_on(index))
-    best = compare_with_best(table.better * values, [True] * len(values))
-    running = [at for at, interval in enumerate(best.behind) if interval is not None]
-    return Standings(
-        images=table.images[index],
-        means=means,
-        differences=differences,
-        leader=best.winner,
-        rivals=tuple(at for at in running if best.may_be_best(at)) or None,
-        spread=noise,
+    leader, rivals = _leading(table.better * values)
+    return Standings(table.images[index], means, differences, leader, rivals, noise)
+
+
+def _leading(values: Floats) -> tuple[int | None, tuple[int, ...] | None]:
+    """The network with the highest mean, and those that cannot be told apart from the best."""
+    best = compare_with_best(values, [True] * len(values))
+    judged = [at for at, interval in enumerate(best.behind) if interval is not None]
+    if best.winner is None or not judged:
+        return best.winner, None
+    model = fit(values)
+    to_leader = {at: difference(model, None, best.winner, at) for at in judged}
+    rivals = tuple(
+        at
+        for at, move in to_leader.items()
+        if at == best.winner or best.may_be_best(at) or move is None or move.verdict != "down"
     )
+    return best.winner, rivals
 
 
 def _compared(

@@ -90,7 +90,7 @@ def _recipe(content: ComparisonContent) -> str:
 
 
 def _differing(content: ComparisonContent) -> list[str]:
-    """Settings in which networks differ on one number of images."""
+    """Settings, but for lengths, in which networks differ on one number of images."""
     found: dict[str, None] = {}
     for images in content.found.images:
         recipes = [
@@ -99,7 +99,7 @@ def _differing(content: ComparisonContent) -> list[str]:
         for name in recipes[0]:
             if any(recipe[name] != recipes[0][name] for recipe in recipes):
                 found[name] = None
-    return [name for name in found if name not in _LENGTHS[1:]]
+    return [name for name in found if name not in _LENGTHS]
 
 
 def _length(content: ComparisonContent) -> str:
@@ -107,7 +107,7 @@ def _length(content: ComparisonContent) -> str:
     epochs = [{row.epochs for row in content.rows_on(images)} for images in content.found.images]
     updates = [row.updates for row in content.rows]
     if any(len(each) > 1 for each in epochs):
-        return "Epochs differ between networks."
+        return "Epochs differ between networks: the table of training has them."
     first, last = next(iter(epochs[0])), next(iter(epochs[-1]))
     made = f"{whole(min(updates))} to {whole(max(updates))} updates"
     if min(updates) == max(updates):
