@@ -87,7 +87,7 @@ def plan_comparison(
     ]
     return Plan(
         name="comparison",
-        title=f"{_listed([each.name for each in networks])} on {data['name']}",
+        title=f"Networks compared on {data['name']}",  # others may join them in the file
         cells=tuple(cells),
         seeds=tuple(seeds),
         data=dict(data),
@@ -181,13 +181,3 @@ def _epochs(epochs: int, part: float, most: int | None) -> int:
             f"at most {most} epochs are fewer than the recipe's {epochs}; give {epochs} or more"
         )
     return min(most, round(epochs / part))
-
-
-def _listed(names: Sequence[str]) -> str:
-    """
-    >>> _listed(["ResNet"]), _listed(["ResNet", "ViT", "Swin"])
-    ('ResNet', 'ResNet, ViT and Swin')
-    """
-    if len(names) > 4:
-        return f"{len(names)} networks"
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
