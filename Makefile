@@ -3,17 +3,17 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check quick-check slow cifar10-study clean
+.PHONY: demo test check quick-check slow cifar10-study cifar10-images-study clean
 
 demo: $(VENV)/.installed
 	mkdir -p demo
 	$(BIN)/nextify study small --file demo/small.study --report demo/report
 
+# In two processes, each with one thread: what is tested is too small for more.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
-check: quick-check
-	$(BIN)/python -m pytest
+check: quick-check test
 
 # Formatting, lint, types, import layers: everything that is quick.
 quick-check: $(VENV)/.installed-dev
@@ -25,11 +25,18 @@ quick-check: $(VENV)/.installed-dev
 slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow
 
-# The study that is kept in studies/; DATA is a folder of CIFAR-10 (JPEG), named cifar10-jpeg.
+# The studies that are kept in studies/; DATA is a folder of CIFAR-10 (JPEG), named cifar10-jpeg.
 KEPT = studies/cifar10-factors
 cifar10-study: $(VENV)/.installed
 	$(BIN)/nextify study small --data $(DATA) --image-size 32 --train-limit 10000 \
 	  --experiment resolution-5 --file $(KEPT)/cifar10-factors.study --report $(KEPT)/report
+
+IMAGES = studies/cifar10-images
+cifar10-images-study: $(VENV)/.installed
+	$(BIN)/nextify compare epochs=5 crop=padded resnet-small learning_rate=0.001 convnext-mini \
+	  swin-mini learning_rate=0.004 vit-mini --data $(DATA) --image-size 32 \
+	  --images 1/16,1/4,1 --most-epochs 80 --matched macs --target 2.07M --seeds 3 \
+	  --file $(IMAGES)/cifar10-images.study --report $(IMAGES)/report
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
