@@ -7,12 +7,14 @@ import sys
 
 import pytest
 import sympy as sp
+import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import nextify as nx
 from nextify.cli.main import main
 from nextify.costs.spread import Spread
+from nextify.network import build
 from nextify.scaling.laws.networks import (
     NetworkPoint,
     bytes_needed,
@@ -30,6 +32,8 @@ from nextify.scaling.laws.vit import (
     overtakes_at,
     vit_law,
 )
+from nextify.scaling.measuring.count import count_alive
+from nextify.scaling.measuring.memory import growth
 from nextify.scaling.measuring.networks import measure_networks
 from random_transformers import vits
 
@@ -133,6 +137,16 @@ def test_what_is_measured_is_what_is_counted():
         assert one.seconds is not None and one.seconds.count == 2
         assert 0 < one.seconds.low <= one.seconds.median <= one.seconds.high
         assert one.resident is None or one.resident.bytes >= one.resident.tensors > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from Linux")
+@pytest.mark.parametrize("name", ["convnext-mini", "swin-mini"])
+def test_resident_memory_is_that_of_the_tensors_alive(name):
+    network = build(nx.design(name), 10, image_size=512).eval()
+    image = torch.randn(4, 3, 512, 512, generator=torch.Generator().manual_seed(0))
+    alive = count_alive(network, image)
+    assert alive > 20e6
+    assert growth(network, image).bytes == pytest.approx(alive, rel=0.03)
 
 
 def test_nothing_is_measured_where_one_size_does_not_fit():

@@ -150,8 +150,8 @@ def _print(sweeps: Sequence[Sweep]) -> None:
     say("wins; MACs: of all terms over these sizes; time: measured. formula bytes: in use at once")
     say("at the largest size; in use: their exponent; resident: of the process's growth, measured.")
     if first.step == "training":
-        say("Formulas and memory are those of the forward pass; a training step has about three")
-        say("times the MACs.")
+        say("MACs and memory are those of the forward pass; a training step has three times the")
+        say("MACs.")
     for sweep in sweeps:
         _explain(sweep)
 

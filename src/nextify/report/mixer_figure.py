@@ -34,9 +34,18 @@ def mixer_figure(sweeps: Sequence[Sweep]) -> Drawing:
         figure.subplots_adjust(0.19, below / height, 0.985, 1 - above / height, wspace=0.07)
         for axes, panel in zip(grid, panels, strict=True):
             _panel(axes, names, by_key, panel)
-        key = "bar: formula   dot: measured, 95 % interval   diamond: more than 0.15 away"
+        key = (
+            f"bar: formula   dot: measured, 95 % interval, n = {_counts(sweeps)} sizes   "
+            "diamond: more than 0.15 away"
+        )
         figure.text(0.985, 0.05 / height, key, ha="right", va="bottom", size=7, color=GREY)
         return look.drawn(figure, "mixers", _description(sweeps))
+
+
+def _counts(sweeps: Sequence[Sweep]) -> str:
+    """How many points the lines have: "7", or "5 to 7"."""
+    ends = sorted({len(sweep.points) for sweep in sweeps})
+    return " to ".join(str(count) for count in dict.fromkeys((ends[0], ends[-1])))
 
 
 def _panel(

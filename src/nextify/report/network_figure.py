@@ -40,9 +40,19 @@ def network_figure(
                 _network(axes, name, points, own, quantity, scale, *_LOOKS[at % len(_LOOKS)])
         handles, labels = grid[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False,
-                      title="lines: by formula; marks: counted, measured",
+                      title=_key(measured),
                       title_fontsize=7)  # fmt: skip
         return look.drawn(figure, "networks", _description(curves))
+
+
+def _key(measured: Sequence[NetworkPoint]) -> str:
+    rounds = {p.seconds.count for p in measured if p.seconds is not None}
+    if not rounds:
+        return "lines: by formula"
+    return (
+        "lines: by formula; marks: MACs as counted, memory as measured; latency: median and "
+        f"quartiles of n = {max(rounds)} rounds"
+    )
 
 
 def _frame(axes: Axes, sides: Sequence[int]) -> None:

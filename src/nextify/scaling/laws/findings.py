@@ -10,6 +10,7 @@ _OVERHEAD = 0.1  # of the time at the smallest size
 _IDLE = 0.25  # of the time, outside of operators with MACs
 _JUMP = 0.3  # of a local exponent above the leading one
 _NOISY = 1.3  # slowest round over fastest
+_BENDS = 0.05  # of an exponent
 _RATE = 1.1  # MACs a second at one end over those at the other
 _UNSEEN = 0.25  # of the memory that tensors take
 _LEAST_UNSEEN = 4 << 20  # bytes: less is not told from what the system rounds
@@ -53,7 +54,7 @@ def reasons(sweep: Sweep) -> tuple[str, ...]:
 
 
 def _lower_terms(sweep: Sweep) -> str:
-    if abs(sweep.in_range.value - sweep.leading) <= 0.05:
+    if abs(parts(sweep).lower) <= _BENDS:
         return ""
     return (
         f"terms of lower order: the exact MACs themselves grow as {sweep.axis}^"
@@ -71,7 +72,7 @@ def _overhead(sweep: Sweep) -> str:
 def _uncounted(sweep: Sweep) -> str:
     """Softmax, tanh, GELU and copies take time and have no multiply-accumulates."""
     first, last = (1 - sweep.points[at].busy for at in (0, -1))
-    if max(first, last) < _IDLE:
+    if max(first, last) < _IDLE and abs(parts(sweep).rest) < _BENDS:
         return ""
     return (
         f"operators without MACs (softmax, tanh, GELU, copies, dispatch): {first:.0%} of the time "
@@ -102,9 +103,10 @@ def _rate(sweep: Sweep) -> str:
         return ""
     alone = [point.macs / (point.bare * point.seconds) for point in ends]
     even = sweep.at_even_rate
+    of_what = " (those of the forward pass)" if sweep.step == "training" else ""
     return (
         f"rate: inside the products from {inside[0] / 1e9:.1f} to {inside[1] / 1e9:.1f} GMACs a "
-        f"second; the same products by themselves, outside of the mixer, from "
+        f"second{of_what}; the same products by themselves, outside of the mixer, from "
         f"{alone[0] / 1e9:.1f} to {alone[1] / 1e9:.1f}; at an even rate of these the time would "
         f"grow as {sweep.axis}^{even.value:.2f} ± {(even.high - even.low) / 2:.2f}"
     )
