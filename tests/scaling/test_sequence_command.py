@@ -39,7 +39,7 @@ def found() -> Found:
     )  # fmt: skip
     steps = tuple(
         StepTime(kind=kind, tokens=tokens, batch=4, macs=tokens, chain=13, seconds=slow * tokens,
-                 fastest=0.9 * slow * tokens, slowest=1.2 * slow * tokens)
+                 fastest=0.9 * slow * tokens, slowest=1.2 * slow * tokens, rounds=5)
         for tokens in (16, 32, 64)
         for kind, slow in zip(KINDS, (1e-3, 3e-3), strict=True)
     )  # fmt: skip

@@ -46,7 +46,8 @@ def _times(axes: Axes, found: Found) -> None:
     axes.minorticks_off()
     axes.set_xlabel("N, tokens of a sequence")
     axes.set_ylabel("ms of a training step")
-    axes.set_title("time at equal MACs", loc="left", color=INK)
+    rounds = found.steps[0].rounds
+    axes.set_title(f"time at equal MACs: median, range of {rounds}", loc="left", color=INK)
     axes.legend(frameon=False, loc="upper left", fontsize=7)
 
 

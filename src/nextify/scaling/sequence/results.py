@@ -58,7 +58,7 @@ class StepTime:
     Attributes:
         macs: of the forward pass, all sequences.
         chain: its products that wait for one another, counted as it runs.
-        seconds: median of the rounds.
+        seconds: median of so many rounds. fastest, slowest: their range.
     """
 
     kind: Kind
@@ -69,6 +69,7 @@ class StepTime:
     seconds: float
     fastest: float
     slowest: float
+    rounds: int
 
 
 @dataclass(frozen=True, slots=True)

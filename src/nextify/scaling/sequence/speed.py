@@ -39,6 +39,7 @@ def time_steps(
             seconds=median(seconds),
             fastest=min(seconds),
             slowest=max(seconds),
+            rounds=len(seconds),
         )
         for (kind, here), seconds in zip(cases, rows, strict=True)
     )
