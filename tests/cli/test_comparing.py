@@ -78,6 +78,9 @@ def test_rates_cross_the_networks(nextify, pets):
         (["--recipe", "modrn"], "did you mean 'modern'"),
         (["kernel_size=3"], "'kernel_size'"),  # of vit-mini, the last name
         (["epochs=0"], "'epochs'"),
+        (["vit-mini", "patch_size=04"], "'vit-mini' and 'vit-mini patch_size=04' are the same"),
+        (["ViT_Mini"], "'vit-mini patch_size=4' and 'vit-mini' are the same"),
+        (["batch_size=64"], "network 'convnext-mini': recipe field 'batch_size' is 64"),
     ],
 )
 def test_refused_in_one_line(nextify, pets, changes, said):
@@ -96,3 +99,23 @@ def test_two_of_a_kind_are_told_apart(nextify, pets):
              "--image-size", "8", "--plan", "--json", "--no-pilot")  # fmt: skip
     cells = json.loads(nextify(*words).out)["plan"]["cells"]
     assert [cell["network"] for cell in cells] == ["vit-mini", "vit-mini patch_size=2"]
+
+
+def test_a_field_for_all_networks_is_one_of_each(nextify, pets):
+    answer = nextify("compare", "kernel_size=3", "convnext-mini", "vit-mini", "--data", "pets")
+    assert answer.code == 2 and "'kernel_size' stands before the first network" in answer.err
+    assert "'vit-mini' has none" in answer.err
+
+
+def test_the_plan_shows_each_networks_epochs_where_they_differ(nextify, pets):
+    def rows(*words):
+        lines = nextify(*COMPARE, *words, "--plan").out.split("updates\n")[1].splitlines()
+        return [line.split() for line in lines[1:] if line and "networks" not in line]
+
+    assert rows() == [["32", "1", "4"], ["16", "1", "2"]]
+    assert rows("epochs=3") == [
+        ["convnext-mini", "32", "1", "4"],
+        ["vit-mini", "32", "3", "12"],
+        ["convnext-mini", "16", "1", "2"],
+        ["vit-mini", "16", "3", "6"],
+    ]

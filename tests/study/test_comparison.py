@@ -103,6 +103,17 @@ def test_a_comparison_goes_on_with_other_networks_and_numbers():
     assert "experiment" in (first_difference(there, replace(here, experiment="full")) or "")
 
 
+def test_equal_networks_are_one():
+    one = network("convnext-mini")
+    wide = replace(one, name="wide", design=design("convnext-mini", widths=(48, 96, 192)))
+    given = {"data": CIFAR, "data_source": "x", "seeds": [0]}
+    assert len(plan_comparison([one, wide], **given).cells) == 2
+    with pytest.raises(InputError, match="'convnext-mini' and 'again' are the same design"):
+        plan_comparison([one, replace(one, name="again")], **given)
+    with pytest.raises(InputError, match="'convnext-mini' and 'wide' are the same design"):
+        plan_comparison([one, wide], matched="macs", target=2e6, **given)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -111,8 +122,8 @@ def test_a_comparison_goes_on_with_other_networks_and_numbers():
         ({"images": (9,)}, "give 10 .* to 50000"),
         ({"images": (50_001,)}, "50,001 training images cannot be drawn"),
         ({"images": (100, 100)}, "100 training images are given twice"),
-        ({"images": (20,)}, "'batch_size' is 64"),
-        ({"most_epochs": 3}, "fewer than the recipe's 6"),
+        ({"images": (20,)}, "network 'resnet-small': .* 'batch_size' is 64"),
+        ({"most_epochs": 3}, "'resnet-small': most_epochs is 3, fewer than the recipe's 6"),
         ({"seeds": []}, "no seeds"),
         ({"matched": "macs", "target": 10}, "cannot be rescaled"),
     ],

@@ -14,8 +14,9 @@ from nextify.cli.images import load_images, precision_of
 from nextify.cli.show import note, print_json, print_table, say
 from nextify.cli.studying import carry_out
 from nextify.costs.amounts import read_count
-from nextify.designs import Recipe, design, recipe
-from nextify.designs.fields import read_fields
+from nextify.designs import Design, Recipe, Swin, Vit, design, recipe
+from nextify.designs.families import canonical
+from nextify.designs.fields import hints, read_fields
 from nextify.errors import InputError
 from nextify.records import Plan
 
@@ -86,16 +87,33 @@ def read_networks(words: Sequence[str], recipe_name: str) -> "list[Network]":
     given: list[tuple[str, list[str]]] = []
     for word in words:
         if "=" not in word:
-            given.append((word, []))
+            given.append((canonical(word), []))
         else:
             (given[-1][1] if given else shared).append(word)
     if not given:
         raise InputError("no network is named; name one at least, as convnext-mini or vit-mini")
     names = [name for name, _ in given]
+    for name in names:
+        _require_shared(name, shared)
     return [
         _network(name, own, shared, recipe_name, label=names.count(name) == 1)
         for name, own in given
     ]
+
+
+def _require_shared(name: str, shared: list[str]) -> None:
+    """What stands before the first name is for all networks: each has to have these fields."""
+    own, every = (
+        {field for kind in kinds for field in hints(kind)}
+        for kinds in ((type(design(name)), Recipe), (Design, Vit, Swin, Recipe))
+    )
+    for text in shared:
+        field = text.partition("=")[0]
+        if field in every - own:
+            raise InputError(
+                f"field {field!r} stands before the first network, so it is for all of them, but "
+                f"{name!r} has none; write {text} after each network that it is for"
+            )
 
 
 def _network(
@@ -132,7 +150,7 @@ def _images(text: str, everything: int) -> tuple[int, ...]:
     >>> _images("1/16,0.25,1", 50_000), _images("100,5000", 50_000)
     ((3125, 12500, 50000), (100, 5000))
     """
-    return tuple(_number(part, everything) for part in text.split(","))
+    return tuple(_number(part.strip(), everything) for part in text.split(","))
 
 
 def _number(text: str, everything: int) -> int:
@@ -207,22 +225,28 @@ def _show_plan(plan: Plan, seconds: float | None, as_json: bool) -> int:
         ],
     )  # fmt: skip
     say("")
-    first = plan.cells[0].network
-    print_table(
-        ["training images", "epochs", "updates"],
-        [
-            [f"{number:,}", str(cell.recipe.epochs), f"{_updates(plan, number, cell.recipe):,}"]
-            for cell in plan.cells
-            if cell.network == first
-            for number in [plan.images_of(cell)]
-        ],
-    )
+    _print_updates(plan)
     say(f"\n{_announced(plan, seconds)}")
     return 0
 
 
-def _updates(plan: Plan, images: int, of: Recipe) -> int:
-    return of.epochs * (images // of.batch_size)
+def _print_updates(plan: Plan) -> None:
+    """A row a number of images where all networks are trained alike, else one a network, too."""
+    rows = {
+        (cell.network, plan.images_of(cell)): _updates(plan.images_of(cell), cell.recipe)
+        for cell in plan.cells
+    }
+    alike = {(f"{images:,}", *row): None for (_, images), row in rows.items()}
+    head = ["training images", "epochs", "updates"]
+    if len(alike) == len({images for _, images in rows}):
+        print_table(head, [list(row) for row in alike])
+    else:
+        by_network = [[network, f"{images:,}", *row] for (network, images), row in rows.items()]
+        print_table(["network", *head], by_network)
+
+
+def _updates(images: int, of: Recipe) -> tuple[str, str]:
+    return str(of.epochs), f"{of.epochs * (images // of.batch_size):,}"
 
 
 _SIZES = ("patch_size", "width", "widths", "depth", "depths", "heads", "window")

@@ -105,7 +105,19 @@ def design(name: str, **fields: Any) -> AnyDesign:
     Raises:
         InputError: unknown name or field, or a value that a field cannot take.
     """
+    return with_fields(NAMED[canonical(name)], fields)
+
+
+def canonical(name: str) -> str:
+    """The name of a design, of the spellings that `design` takes.
+
+    >>> canonical("ViT_Mini")
+    'vit-mini'
+
+    Raises:
+        InputError: an unknown name.
+    """
     key = name.lower().replace("-", "").replace("_", "")
     if key not in _KEYS:
         raise unknown("design", name, NAMED)
-    return with_fields(NAMED[_KEYS[key]], fields)
+    return _KEYS[key]

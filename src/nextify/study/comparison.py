@@ -4,7 +4,8 @@ Everything but the network may be made equal: the cost, the recipe, the images t
 and the number of updates. What is left is what the network makes of its images.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal
@@ -73,14 +74,15 @@ def plan_comparison(
         held_out: the data is tested on held-out training images, to choose settings by.
 
     Raises:
-        InputError: no networks, or two of one name; more images than there are, or fewer than
-            classes or a batch; fewer `most_epochs` than a recipe's; a network that cannot be
-            brought to the target.
+        InputError: no networks, or two that are equal or of one name; more images than there
+            are, or fewer than classes or a batch; fewer `most_epochs` than a recipe's; a network
+            that cannot be brought to the target.
     """
     require_seeds(seeds)
-    _require_names(networks)
+    _require_distinct(networks)
     numbers = _numbers(images, int(data["train"]), int(data["classes"]))
     one_cost = _at_one_cost(networks, matched, target, data)
+    _require_distinct(one_cost)  # rescaling may have made equal ones
     cells = [
         _cell(network, number, data, most_epochs)
         for number, network in product(sorted(numbers, reverse=True), one_cost)
@@ -100,13 +102,31 @@ def plan_comparison(
     )
 
 
-def _require_names(networks: Sequence[Network]) -> None:
+def _require_distinct(networks: Sequence[Network]) -> None:
     if not networks:
         raise InputError("no networks are given; name one at least, such as convnext-mini")
     names = [network.name for network in networks]
     for at, name in enumerate(names):
         if name in names[:at]:
             raise InputError(f"network {name!r} is given twice; change one of them, or leave it")
+    first: dict[tuple[AnyDesign, Recipe], str] = {}
+    for network in networks:
+        # One network counted twice would make the spread between networks too small.
+        twin = first.setdefault((network.design, network.recipe), network.name)
+        if twin != network.name:
+            raise InputError(
+                f"networks {twin!r} and {network.name!r} are the same design under the same "
+                "recipe; change one of them, or leave it"
+            )
+
+
+@contextmanager
+def _naming(network: Network) -> Iterator[None]:
+    """Say which network is refused."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"network {network.name!r}: {error}") from error
 
 
 def _numbers(images: Sequence[int], everything: int, classes: int) -> tuple[int, ...]:
@@ -128,7 +148,8 @@ def _at_one_cost(
         return list(networks)
     size, classes = int(data["image_size"]), int(data["classes"])
     if target is None:
-        first = cost(networks[0].design, size, classes)
+        with _naming(networks[0]):
+            first = cost(networks[0].design, size, classes)
         target = first.macs if matched == "macs" else first.params
     return [replace(n, design=_rescaled(n, matched, target, size, classes)) for n in networks]
 
@@ -139,21 +160,24 @@ def _rescaled(
     one = network.design
     if isinstance(one, Design):
         quantity: Literal["macs", "params"] = "macs" if matched == "macs" else "params"
-        return match_cost([one], quantity, target, image_size=size, classes=classes)[0]
+        with _naming(network):
+            return match_cost([one], quantity, target, image_size=size, classes=classes)[0]
     if matched == "params":
         raise InputError(
             f"network {network.name!r} is a transformer, which is rescaled to equal MACs only; "
             "match macs"
         )
-    return match_width(one, target, image_size=size, classes=classes).design
+    with _naming(network):
+        return match_width(one, target, image_size=size, classes=classes).design
 
 
 def _cell(network: Network, number: int, data: Mapping[str, Any], most_epochs: int | None) -> Cell:
     everything = int(data["train"])
-    epochs = _epochs(network.recipe.epochs, number / everything, most_epochs)
-    trained = network.recipe.changed({"epochs": epochs})
-    require_batch(trained, number)
-    counted = cost(network.design, int(data["image_size"]), int(data["classes"]))
+    with _naming(network):
+        epochs = _epochs(network.recipe.epochs, number / everything, most_epochs)
+        trained = network.recipe.changed({"epochs": epochs})
+        require_batch(trained, number)
+        counted = cost(network.design, int(data["image_size"]), int(data["classes"]))
     return Cell(
         name=f"{network.name}, {number:,} images",
         changed=f"{number:,} images",
@@ -178,6 +202,6 @@ def _epochs(epochs: int, part: float, most: int | None) -> int:
         return epochs
     if most < epochs:
         raise InputError(
-            f"at most {most} epochs are fewer than the recipe's {epochs}; give {epochs} or more"
+            f"most_epochs is {most}, fewer than the recipe's {epochs} epochs; give {epochs} or more"
         )
     return min(most, round(epochs / part))
