@@ -23,10 +23,11 @@ from nextify.attribution import cells_of_orders, fraction, full, sampled_orders,
 from nextify.attribution.basis import Basis, basis
 from nextify.attribution.blocks import Interval, student
 from nextify.attribution.cells import Cells, Noise, gather
+from nextify.attribution.coding import columns
 from nextify.attribution.experiment import Experiment
 from nextify.attribution.fractions import ATTRIBUTE
 from nextify.attribution.measure import contrasts, noise_of, together, wild_critical
-from nextify.attribution.model import columns, least_squares
+from nextify.attribution.model import least_squares
 from nextify.attribution.precision import one_at_a_time_error
 from nextify.attribution.resample import images_part
 from nextify.attribution.shapley import exact_shapley, order_variance

@@ -83,7 +83,7 @@ CONVNEXT_TIMM = [
 ]
 
 
-def _rename(name: str, rules: list[tuple[str, str]]) -> str:
+def renamed(name: str, rules: list[tuple[str, str]]) -> str:
     for pattern, replacement in rules:
         renamed, count = re.subn(pattern, replacement, name)
         if count:
@@ -99,7 +99,7 @@ def _rename(name: str, rules: list[tuple[str, str]]) -> str:
 
 def carry_over(reference: nn.Module, network: nn.Module, rules: list[tuple[str, str]]) -> None:
     """Copy the reference's state into the network; every entry of both must be matched."""
-    theirs = {_rename(name, rules): entry for name, entry in reference.state_dict().items()}
+    theirs = {renamed(name, rules): entry for name, entry in reference.state_dict().items()}
     mine = network.state_dict()
     assert theirs.keys() == mine.keys()
     network.load_state_dict({name: _shaped(theirs[name], mine[name]) for name in mine})

@@ -13,6 +13,7 @@ from network.references import (
     RESNET,
     carry_over,
     perturb,
+    renamed,
 )
 
 MODELS = [
@@ -61,11 +62,11 @@ def test_gradients_equal_the_reference():
     images = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(4)).double()
     for net in (reference, network):
         net(images).square().mean().backward()
-    ours = {tuple(p.shape): p.grad for p in network.parameters()}
-    theirs = {tuple(p.shape): p.grad for p in reference.parameters()}
+    ours = {name: p.grad for name, p in network.named_parameters()}
+    theirs = {renamed(name, RESNET): p.grad for name, p in reference.named_parameters()}
     assert ours.keys() == theirs.keys()
-    for shape in ours:
-        torch.testing.assert_close(ours[shape], theirs[shape], rtol=1e-8, atol=1e-10)
+    for name in ours:
+        torch.testing.assert_close(ours[name], theirs[name], rtol=1e-8, atol=1e-10)
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.3])
