@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from tiny_study import DATA
+from tiny_study import DATA, NoData, Trainer
 
 from nextify.costs import cost
 from nextify.designs import design, recipe
 from nextify.errors import InputError
-from nextify.records import plan_from_dict
+from nextify.records import Store, plan_from_dict
 from nextify.records.same import first_difference, united
-from nextify.study import Network, plan_comparison
+from nextify.study import Network, execute, plan_comparison
 from nextify.study.jobs import jobs_of
 
 NAMES = ("resnet-small", "convnext-mini", "swin-mini", "vit-mini")
@@ -103,6 +103,29 @@ def test_a_comparison_goes_on_with_other_networks_and_numbers():
     assert "experiment" in (first_difference(there, replace(here, experiment="full")) or "")
 
 
+def test_who_joins_brings_its_seeds_to_all(tmp_path):
+    file, train = tmp_path / "a.study", Trainer(tmp_path / "log")
+    first, second = (plan((name,), data=DATA, seeds=seeds) for name, seeds in
+                     (("convnext-mini", [0]), ("resnet-small", [0, 1])))  # fmt: skip
+    assert execute(first, file, NoData(), train=train, workers=1).planned == 1
+    assert execute(second, file, NoData(), train=train, workers=1).planned == 4
+    with Store.open(file, create=False) as store:
+        assert {run.key for run in store.plan().runs()} == {r.key for r in store.records()}
+        assert len(store.records()) == 4
+
+
+def test_one_network_has_one_name_in_a_file():
+    there, here = plan(("vit-mini",)), plan(("vit-mini",))
+    cells = tuple(replace(cell, network="other", name=f"other {cell.name}") for cell in here.cells)
+    said = first_difference(there, replace(here, cells=cells))
+    assert said == "the name of one network is 'vit-mini' there and 'other' here"
+
+
+def test_what_is_held_out_is_no_test_image():
+    said = first_difference(plan(), plan(held_out=True))
+    assert said == "--hold-out is 'no' there and 'yes' here"
+
+
 def test_equal_networks_are_one():
     one = network("convnext-mini")
     wide = replace(one, name="wide", design=design("convnext-mini", widths=(48, 96, 192)))
@@ -120,8 +143,8 @@ def test_equal_networks_are_one():
         ({"names": ()}, "no networks"),
         ({"names": ("vit-mini", "vit-mini")}, "'vit-mini' is given twice"),
         ({"images": (9,)}, "give 10 .* to 50000"),
-        ({"images": (50_001,)}, "50,001 training images cannot be drawn"),
-        ({"images": (100, 100)}, "100 training images are given twice"),
+        ({"images": (50_001,)}, "images has 50,001, which cannot be drawn"),
+        ({"images": (100, 100)}, "images has 100 twice"),
         ({"images": (20,)}, "network 'resnet-small': .* 'batch_size' is 64"),
         ({"most_epochs": 3}, "'resnet-small': most_epochs is 3, fewer than the recipe's 6"),
         ({"seeds": []}, "no seeds"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from nextify.attribution import Interval
 from nextify.cli.folders import make_folder, require_place
 from nextify.cli.images import load_images, precision_of
-from nextify.cli.show import note, print_json, print_table, say
+from nextify.cli.show import many, note, print_json, print_table, say
 from nextify.costs.amounts import bytes_in_words, in_words
 from nextify.designs import Design, Recipe, path, read_factors
 from nextify.designs.fields import hints, read_fields
@@ -252,12 +252,8 @@ def _announced(phase: "Phase") -> str:
 
     time = "" if phase.seconds is None else f", about {duration(phase.seconds)}"
     at_most = "at most " if phase.name == "finals" else ""
-    counts = f"{_many(phase.networks, 'network')}, {_many(phase.runs, 'run')}"
+    counts = f"{many(phase.networks, 'network')}, {many(phase.runs, 'run')}"
     return f"{phase.name}: {at_most}{counts}{time}"
-
-
-def _many(count: int, word: str) -> str:
-    return f"{count} {word}{'s' * (count != 1)}"
 
 
 def _show_plan(asked: _Asked, found: "Sequence[Phase]", as_json: bool) -> int:
@@ -344,7 +340,7 @@ def _recommended(choice: "Choice") -> str:
     mean = "?" if best.mean is None else f"{100 * best.mean:.2f} %"
     lines = [
         f"Recommended: {best.name} (made: {best.changed}), recipe {best.recipe}: accuracy {mean} "
-        f"over {_many(best.finished, 'fresh seed')}"
+        f"over {many(best.finished, 'fresh seed')}"
     ]
     if best.interval is not None:
         lines[0] += f", 95 % interval {_interval(best.interval)} % for new seeds"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nextify.cli.folders import require_place
 from nextify.cli.images import load_images, precision_of
-from nextify.cli.show import note, print_json, print_table, say
+from nextify.cli.show import many, note, print_json, print_table, say
 from nextify.cli.studying import carry_out
 from nextify.costs.amounts import read_count
 from nextify.designs import Design, Recipe, Swin, Vit, design, recipe
@@ -203,9 +203,10 @@ def _announced(plan: Plan, seconds: float | None) -> str:
     from nextify.study.progress import duration
 
     networks = len({cell.network for cell in plan.cells})
+    numbers = len(plan.cells) // networks
     text = (
-        f"{networks} networks x {len(plan.cells) // networks} numbers of images x "
-        f"{len(plan.seeds)} seeds = {len(plan.runs())} runs"
+        f"{many(networks, 'network')} x {many(numbers, 'number')} of images x "
+        f"{many(len(plan.seeds), 'seed')} = {many(len(plan.runs()), 'run')}"
     )
     return text if seconds is None else f"{text}, about {duration(seconds)}"
 

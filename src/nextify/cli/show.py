@@ -94,6 +94,14 @@ def _is_number(text: str) -> bool:
     return not text or text[0] in "0123456789+-–.±(" or text == "?"
 
 
+def many(count: int, word: str) -> str:
+    """
+    >>> many(1, "run"), many(8, "run")
+    ('1 run', '8 runs')
+    """
+    return f"{count} {word}{'s' * (count != 1)}"
+
+
 def note(text: str) -> None:
     """A line for people, on standard error, so that standard output stays the answer."""
     print(text, file=sys.stderr)

@@ -64,18 +64,20 @@ def _joined(there: Plan, here: Plan) -> dict[str, Any]:
 
 
 def _differences(there: Plan, here: Plan) -> Iterator[str]:
-    yield from _one("the path", there.name, here.name)
-    yield from _one("the precision", there.precision, here.precision)
-    yield from _fields("of the data", "", *map(_telling_first, (there.data, here.data)))
     kinds = {there.experiment, here.experiment}
     if kinds & {"path", "comparison"}:  # experiments on the same factors may be joined
         yield from _one("the experiment", there.experiment, here.experiment)
+    yield from _one("the path", there.name, here.name)
+    yield from _one("--hold-out", *("no" if not p.held_out else "yes" for p in (there, here)))
+    yield from _one("the precision", there.precision, here.precision)
+    yield from _fields("of the data", "", *map(_telling_first, (there.data, here.data)))
     if "path" in kinds:
         yield from _steps(there, here)
     else:
         yield from _one("what is matched", there.matched or "nothing", here.matched or "nothing")
         yield from _one("the factors", *map(_factors, (there, here)))
         yield from _common_cells(there, here)
+        yield from _networks(there, here)
 
 
 def _steps(there: Plan, here: Plan) -> Iterator[str]:
@@ -91,6 +93,14 @@ def _common_cells(there: Plan, here: Plan) -> Iterator[str]:
     for cell in here.cells:
         if cell.name in cells:
             yield from _cells(cells[cell.name], cell)
+
+
+def _networks(there: Plan, here: Plan) -> Iterator[str]:
+    """Equal networks under two names would be taken for two, with equal runs."""
+    names = {(c.design, c.recipe, c.images): c.network for c in there.cells}
+    for cell in here.cells:
+        name = names.get((cell.design, cell.recipe, cell.images), cell.network)
+        yield from _one("the name of one network", name, cell.network)
 
 
 def _factors(plan: Plan) -> str:

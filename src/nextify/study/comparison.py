@@ -133,11 +133,11 @@ def _numbers(images: Sequence[int], everything: int, classes: int) -> tuple[int,
     for at, number in enumerate(images):
         if not classes <= number <= everything:
             raise InputError(
-                f"{number:,} training images cannot be drawn from {everything:,}; give {classes} "
-                f"(one of each class) to {everything}"
+                f"images has {number:,}, which cannot be drawn from {everything:,} training "
+                f"images; give {classes} (one of each class) to {everything}"
             )
         if number in images[:at]:
-            raise InputError(f"{number:,} training images are given twice; give every number once")
+            raise InputError(f"images has {number:,} twice; give every number once")
     return tuple(images) or (everything,)
 
 

@@ -36,7 +36,8 @@ def execute(
     >>> summary = execute(plan, "study.db", WorkerSetup(source="embedded"))  # doctest: +SKIP
 
     Args:
-        plan: kept in the study file, which may hold the same study with other seeds.
+        plan: kept in the study file, which may hold the same study with other seeds. Of a
+            comparison all that the file then plans is carried out: also what others began there.
         setup: what a worker does first: load the data.
         train: trains a run. workers: processes; by default one per device, or one per core.
         devices: for `CUDA_VISIBLE_DEVICES`, one for each worker in turn; none in it: the CPU.
@@ -52,7 +53,7 @@ def execute(
     path = Path(store_path)
     if workers is not None and workers < 1:
         raise InputError(f"workers is {workers}; it must be at least 1")
-    records = _open(plan, path, retry_failed)
+    plan, records = _open(plan, path, retry_failed)
     supervisor = Supervisor(path, jobs_of(plan), records)
     if supervisor.pending:
         devices = gpus() if devices is None else devices
@@ -86,10 +87,12 @@ def gpus() -> tuple[str, ...]:
     return tuple(name.strip() for name in names[:count])
 
 
-def _open(plan: Plan, path: Path, retry_failed: bool) -> Mapping[str, Record]:
-    """Keep the plan; the records that there are, by key."""
+def _open(plan: Plan, path: Path, retry_failed: bool) -> tuple[Plan, Mapping[str, Record]]:
+    """Keep the plan; what is to be carried out, and the records that there are, by key."""
     with Store.open(path) as store:
-        store.save_plan(plan)
+        joined = store.save_plan(plan)
         if retry_failed:
             store.delete_failed()
-        return {record.key: record for record in store.records()}
+        # Networks that join a comparison bring seeds that the ones before them have to get too.
+        whole = joined if plan.experiment == "comparison" else plan
+        return whole, {record.key: record for record in store.records()}
