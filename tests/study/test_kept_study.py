@@ -1,13 +1,16 @@
-"""The study in studies/ is read by today's code, and says what its page and the README say."""
+"""The studies in studies/ are read by today's code, and say what their pages and the docs say."""
 
 from pathlib import Path
 
 import pytest
 
-from nextify.attribution import attribute
+from nextify.attribution import attribute, measure_comparison
 from nextify.records import Store
 
-FILE = Path(__file__).parents[2] / "studies" / "cifar10-factors" / "cifar10-factors.study"
+STUDIES = Path(__file__).parents[2] / "studies"
+FILE = STUDIES / "cifar10-factors" / "cifar10-factors.study"
+IMAGES = STUDIES / "cifar10-images" / "cifar10-images.study"
+RATES = STUDIES / "cifar10-images" / "rates.study"
 
 
 @pytest.fixture(scope="module")
@@ -35,3 +38,34 @@ def test_the_large_kernel_depends_on_its_place(found):
     way = next(each for each in found.ways if each.name == "large kernel first")
     assert 100 * way.added.estimate.value == pytest.approx(2.50, abs=0.005)
     assert 100 * way.removed.estimate.value == pytest.approx(-2.06, abs=0.005)
+
+
+def test_networks_on_few_and_on_many_images():
+    with Store.open(IMAGES, create=False) as store:
+        plan, records = store.plan(), store.records()
+    assert {run.key for run in plan.runs()} == {record.key for record in records}
+    found = measure_comparison(plan, records)
+    assert (len(records), found.images) == (36, (3125, 12_500, 50_000))
+    assert [round(100 * mean.mean, 1) for mean in found.at[-1].means] == [66.8, 54.6, 50.2, 53.0]
+    assert [round(100 * mean.mean, 1) for mean in found.gains.means] == [7.1, 6.6, 2.3, 4.7]
+    swin = found.gains.differences[2]
+    assert [round(100 * end, 1) for end in (swin.interval.low, swin.interval.high)] == [-7.7, -2.0]
+    assert [each.verdict for each in found.gains.differences[1:]] == [
+        "not resolved", "down", "not resolved",
+    ]  # fmt: skip
+    assert not found.crossings and {on.leader for on in found.at} == {0}
+
+
+def test_the_rates_that_were_chosen():
+    with Store.open(RATES, create=False) as store:
+        plan, records = store.plan(), store.records()
+    found = measure_comparison(plan, records)
+    accuracy = dict(zip(found.networks, found.at[0].means, strict=True))
+    best = {}
+    for label in sorted(accuracy, key=lambda each: accuracy[each].mean):
+        network, _, rate = label.partition(", rate ")
+        best[network] = rate
+    assert best == {
+        "resnet-small": "0.125", "convnext-mini": "1", "swin-mini": "0.5", "vit-mini": "1",
+        "vit-mini patch_size=8": "0.25",
+    }  # fmt: skip
