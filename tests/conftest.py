@@ -1,9 +1,14 @@
 """For all tests: one thread, because the operators here are too small for more; no time limits of
-an example, because a busy machine is slow."""
+an example, because a busy machine is slow; the same examples every time, so that a change is judged
+by what it changed. HYPOTHESIS_PROFILE=search looks for new ones; what it finds becomes a test.
+"""
+
+import os
 
 import torch
 from hypothesis import settings
 
 torch.set_num_threads(1)
-settings.register_profile("any machine", deadline=None)
-settings.load_profile("any machine")
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))

@@ -219,10 +219,10 @@ def test_a_training_step_takes_three_times_the_macs(case):
     assert found == 2 * (3 * macs - spared)
 
 
-LARGE = [  # tens of megabytes
-    ("attention", 1600), ("multi-head", 800), ("causal", 800), ("window", 12800),
-    ("shifted-window-2d", 112**2), ("separable", 80_000), ("convolution-2d", 400**2),
-    ("mlp", 25_600),
+LARGE = [  # where a page of two megabytes more or less, which the system gives, is little
+    ("attention", 3200), ("multi-head", 1600), ("causal", 1600), ("window", 51_200),
+    ("shifted-window-2d", 224**2), ("separable", 320_000), ("convolution-2d", 800**2),
+    ("mlp", 102_400),
 ]  # fmt: skip
 
 
@@ -234,7 +234,7 @@ def test_resident_memory_is_the_formulas(name, tokens):
     found = growth(module, x)
     shape = (math.isqrt(tokens),) * 2 if in_plane(MIXERS[name]) else tokens
     formula = 4 * amounts(MIXERS[name], tokens=shape, width=32).inference
-    assert formula > 20e6
+    assert formula > 80e6
     assert found.bytes == pytest.approx(formula, rel=0.05)
     assert found.tensors == pytest.approx(formula, rel=0.05)
 

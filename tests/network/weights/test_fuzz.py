@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
@@ -84,6 +84,7 @@ def test_bytes_changed(kind, flips, tmp_path):
         st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=4
     )
 )
+@example(flips=[(0.875, 10)])  # a line break in the name of an entry
 @fuzzed
 def test_the_pickle_in_a_whole_archive_changed(flips, tmp_path):
     """Behind a right checksum, so that it reaches the unpickler."""

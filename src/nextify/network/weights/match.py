@@ -90,14 +90,15 @@ def _require_none(
 
 
 def listed(names: Iterable[str]) -> str:
-    """The first few names, and how many more there are.
+    """The first few names, and how many more there are. They come from a file: what does not print,
+    as a line break, is escaped.
 
     >>> listed(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
     """
     every = list(names)
     more = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
-    return ", ".join(every[:_SHOWN]) + more
+    return ", ".join(name if name.isprintable() else repr(name) for name in every[:_SHOWN]) + more
 
 
 def _by(shape: Shape) -> str:
