@@ -246,9 +246,9 @@ def test_resident_memory_that_is_no_tensors():
     found = growth(module, x)
     assert found.operator == "aten.convolution.default"
     assert found.buffers > 0.9 * 4 * 3 * 768**2 > 10 * found.tensors
-    module, x = made("recurrence", 2048, 8)
+    module, x = made("recurrence", 16_384, 8)
     found = growth(module, x)
-    assert 200 < found.objects / 2048 < 4000 and found.buffers < found.objects / 4
+    assert 200 < found.objects / 16_384 < 4000 and found.buffers < found.objects / 4
 
 
 QUICK = Settings(rounds=1, seconds=1e-4, memory=1 << 28)
