@@ -42,7 +42,19 @@ def run(options: Namespace) -> int:
     if seconds is not None:
         note(_announced(plan, seconds))
     require_place(file.parent, "--file")
-    return carry_out(options, plan, setup, file)
+    code = carry_out(options, plan, setup, file)
+    if not options.json:
+        _say_answer(file)
+    return code
+
+
+def _say_answer(file: Path) -> None:
+    """What the report begins with."""
+    from nextify.report.comparison import comparison_content, headline
+    from nextify.report.write import read_study
+
+    for text in headline(comparison_content(*read_study(file))):
+        say(text)
 
 
 def _asked(options: Namespace) -> "tuple[Plan, WorkerSetup]":
