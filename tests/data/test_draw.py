@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nextify.data import as_named, drawn, held_out, load
+from nextify.data import ImageFiles, as_named, drawn, held_out, load
 from nextify.errors import InputError
 
 
@@ -66,3 +66,13 @@ def test_a_class_of_one_image_cannot_be_held_out(make_folder):
     root = make_folder({"train/cat": 5, "train/dog": 1, "test/cat": 1, "test/dog": 1})
     with pytest.raises(InputError, match="class with 1 training image"):
         held_out(load(str(root), image_size=12))
+
+
+def test_images_that_stay_in_their_files(make_folder):
+    pets = load(str(make_folder({"cat": 30, "dog": 30})), image_size=12, memory_limit=1)
+    few, part = drawn(pets, 8, seed=3), held_out(pets, seed=1)
+    assert isinstance(few.train, ImageFiles) and len(few.train) == 8
+    assert set(few.train.contents) < set(pets.train.contents)
+    train, test = set(part.train.contents), set(part.test.contents)
+    assert train | test == set(pets.train.contents) and not train & test
+    assert few.identity()["drawn_from"] == 48 and few.mean == pets.mean
