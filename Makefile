@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check quick-check slow cifar10-study cifar10-images-study clean
+.PHONY: demo test check quick-check slow cifar10-study cifar10-images-study cifar10-images-rates clean
 
 demo: $(VENV)/.installed
 	mkdir -p demo
@@ -37,6 +37,16 @@ cifar10-images-study: $(VENV)/.installed
 	  swin-mini learning_rate=0.004 vit-mini --data $(DATA) --image-size 32 \
 	  --images 1/16,1/4,1 --most-epochs 80 --matched macs --target 2.07M --seeds 3 \
 	  --file $(IMAGES)/cifar10-images.study --report $(IMAGES)/report
+
+# The runs by which its learning rates were chosen, on held-out images; three that were the best at
+# the end of what was tried were tried further.
+RATES = $(BIN)/nextify compare epochs=6 crop=padded --data $(DATA) --image-size 32 --hold-out \
+  --images 5000 --most-epochs 24 --matched macs --target 2M --seeds 1 --file $(IMAGES)/rates.study \
+  --report runs/rates-report
+cifar10-images-rates: $(VENV)/.installed
+	$(RATES) --rates 0.125,0.25,0.5,1 resnet-small convnext-mini swin-mini vit-mini vit-mini patch_size=8
+	$(RATES) --rates 2 convnext-mini vit-mini
+	$(RATES) --rates 0.0625 resnet-small
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
