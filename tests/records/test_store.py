@@ -3,6 +3,7 @@
 import sqlite3
 import struct
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
@@ -284,6 +285,23 @@ def test_an_empty_file_is_new_to_a_writer_and_empty_to_a_reader(tmp_path):
         assert store.records() == ()
         with pytest.raises(InputError, match="holds no plan"):
             store.plan()
+
+
+def test_a_kill_in_the_middle_of_creating_leaves_an_empty_file(tmp_path):
+    """A kill leaves pages that nobody committed, and the journal that takes them back."""
+    begun, killed = tmp_path / "begun.db", tmp_path / "killed.db"
+    with closing(sqlite3.connect(begun, isolation_level=None)) as process:
+        process.execute("PRAGMA cache_size = 1")  # pages go to the disk before the commit
+        process.execute("BEGIN IMMEDIATE")
+        for table in range(40):
+            process.execute(f"CREATE TABLE runs{table} (key TEXT)")
+        killed.write_bytes(begun.read_bytes())
+        Path(f"{killed}-journal").write_bytes(Path(f"{begun}-journal").read_bytes())
+    assert killed.stat().st_size > 0
+    refused(killed, "is empty", create=False)
+    assert killed.stat().st_size == 0
+    with Store.open(killed) as store:
+        assert store.records() == ()
 
 
 def test_a_read_only_file_can_be_read_but_not_continued(unprivileged):
