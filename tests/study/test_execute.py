@@ -38,7 +38,8 @@ class Here:
         self.study, self.log = folder / "study.db", folder / "log"
 
     def execute(self, plan: Plan, **options) -> Summary:
-        trainer = Trainer(self.log, options.pop("seconds", 0.0), options.pop("mischief", {}))
+        mischief, company = options.pop("mischief", {}), options.pop("company", 1)
+        trainer = Trainer(self.log, mischief=mischief, company=company)
         options = {"setup": NoData(), "workers": 2, "devices": (), **options}
         setup = options.pop("setup")
         return execute(plan, self.study, setup, train=trainer, **options)
@@ -68,7 +69,7 @@ def test_all_runs_are_recorded_in_the_order_of_the_plan(here):
 
 
 def test_workers_share_the_runs_and_have_one_thread_each(here):
-    here.execute(tiny_plan(seeds=(0, 1, 2)), workers=2, seconds=0.05)
+    here.execute(tiny_plan(seeds=(0, 1, 2)), workers=2, company=2)
     assert len({process for _, process in begun(here.log)}) == 2
     with Store.open(here.study) as store:
         records = store.records()
@@ -77,7 +78,7 @@ def test_workers_share_the_runs_and_have_one_thread_each(here):
 
 
 def test_one_worker_for_each_gpu_unless_told_otherwise(here):
-    here.execute(tiny_plan(), workers=None, devices=("3", "GPU-5"), seconds=0.1)
+    here.execute(tiny_plan(), workers=None, devices=("3", "GPU-5"), company=2)
     with Store.open(here.study) as store:
         assert {record.environment["gpu"] for record in store.records()} == {"3", "GPU-5"}
 

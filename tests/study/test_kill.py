@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +56,13 @@ class Folder:
         assert process.returncode == 0, said
         return said
 
+    @contextmanager
+    def unfinished(self) -> Iterator[None]:
+        """While it lasts no study ends, however slow the test is: the last run is locked."""
+        with RunLocks(self.study) as locks:
+            assert locks.claim(tiny_plan().runs()[-1].key)
+            yield
+
     def recorded(self) -> int:
         """How many runs the file holds; of a kill while it was made, it is left without tables."""
         if not self.study.exists():
@@ -77,13 +85,25 @@ def folder(tmp_path) -> Iterator[Folder]:
         process.communicate()
 
 
-def alive(process: int) -> bool:
-    """Whether a process runs; one that has ended and was not waited for does not."""
-    try:
-        status = Path(f"/proc/{process}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return status.rpartition(")")[2].split()[0] not in "ZX"
+def running(study: subprocess.Popen[str]) -> list[int]:
+    """The processes of a study, the supervisor's too; those that have ended and were not waited
+    for are none. A study is a group of processes: each says of itself which group is its own."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, group = (process / "stat").read_text().rpartition(")")[2].split()[:3]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(group) == study.pid and state not in "ZX":
+            found.append(int(process.name))
+    return found
+
+
+def started(study: subprocess.Popen[str]) -> list[int]:
+    """The two workers and multiprocessing's tracker, once they are there."""
+    until(lambda: len(running(study)) == 4 or study.poll() is not None, "the workers are there")
+    assert study.poll() is None, study.communicate()
+    return [process for process in running(study) if process != study.pid]
 
 
 def expected() -> dict[str, Record]:
@@ -107,8 +127,7 @@ def test_a_killed_study_goes_on_with_equal_records(folder, moment):
     until(lambda: reached[moment]() or process.poll() is not None, moment)
     process.kill()
     process.wait(PATIENCE)
-    workers = {worker for _, worker in begun(folder.log)}
-    until(lambda: not any(alive(worker) for worker in workers), "the workers have ended")
+    until(lambda: not running(process), "the workers have ended")
     began_before = [key for key, _ in begun(folder.log)]
     recorded_before = set(determined(folder.study)) if folder.recorded() else set()
 
@@ -127,19 +146,16 @@ def test_workers_in_the_middle_of_an_epoch_do_not_outlive_a_kill(folder):
     until(lambda: len(begun(folder.log)) == 2, "both workers train")
     process.kill()
     process.wait(PATIENCE)
-    workers = [worker for _, worker in begun(folder.log)]
-    until(lambda: not any(alive(worker) for worker in workers), "both have ended")
+    until(lambda: not running(process), "both have ended")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
 def test_workers_that_load_the_data_do_not_outlive_a_kill(folder):
     process = folder.start(seconds=20 * PATIENCE)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    until(lambda: len(children.read_text().split()) == 3, "the workers and a tracker are there")
-    workers = [int(child) for child in children.read_text().split()]
+    assert started(process)
     process.kill()
     process.wait(PATIENCE)
-    until(lambda: not any(alive(worker) for worker in workers), "all have ended")
+    until(lambda: not running(process), "all have ended")
 
 
 def test_two_studies_on_one_file_share_the_runs(folder):
@@ -155,10 +171,11 @@ def test_two_studies_on_one_file_share_the_runs(folder):
 
 @pytest.mark.parametrize("whole_group", [True, False], ids=["as a terminal", "one process"])
 def test_an_interrupt_ends_at_once_and_the_study_goes_on(folder, whole_group):
-    process = folder.start(seconds=0.3)
-    until(lambda: folder.recorded() >= 1 or process.poll() is not None, "one is recorded")
-    (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
-    said, _ = process.communicate(timeout=PATIENCE)
+    with folder.unfinished():
+        process = folder.start(seconds=0.3)
+        until(lambda: folder.recorded() >= 1 or process.poll() is not None, "one is recorded")
+        (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
+        said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     done = folder.recorded()
     assert done < 6
@@ -166,7 +183,7 @@ def test_an_interrupt_ends_at_once_and_the_study_goes_on(folder, whole_group):
         f"interrupted: {done} of 6 runs are recorded in {folder.study}; "
         "the same command goes on with the rest"
     ]
-    until(lambda: not any(alive(worker) for _, worker in begun(folder.log)), "workers have ended")
+    until(lambda: not running(process), "the workers have ended")
     folder.finish()
     assert determined(folder.study) == expected()
 
@@ -174,8 +191,7 @@ def test_an_interrupt_ends_at_once_and_the_study_goes_on(folder, whole_group):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
 def test_an_interrupt_while_workers_start_says_one_line(folder):
     process = folder.start(seconds=20 * PATIENCE)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    until(lambda: len(children.read_text().split()) == 3, "the workers and a tracker are there")
+    assert started(process)
     os.killpg(process.pid, signal.SIGINT)
     said, _ = process.communicate(timeout=PATIENCE)
     assert said.startswith("interrupted: 0 of 6 runs are recorded")
@@ -185,11 +201,10 @@ def test_an_interrupt_while_workers_start_says_one_line(folder):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
 def test_workers_are_deaf_to_interrupts_from_birth(folder):
     """A terminal sends Ctrl-C to every process; what it means is the supervisor's to decide."""
-    process = folder.start()
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    until(lambda: len(children.read_text().split()) == 3, "the workers and a tracker are there")
-    for child in children.read_text().split():
-        os.kill(int(child), signal.SIGINT)
+    with folder.unfinished():
+        process = folder.start()
+        for child in started(process):
+            os.kill(child, signal.SIGINT)
     said, _ = process.communicate(timeout=PATIENCE)
     assert said == "finished=6 elsewhere=0 recorded=0\n"
 

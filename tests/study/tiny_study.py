@@ -78,16 +78,23 @@ class Broken:
 
 @dataclass(frozen=True)
 class Trainer:
-    """Trains a run in `seconds`; runs of the seeds in `mischief` go wrong in that way."""
+    """Trains a run in `seconds`; runs of the seeds in `mischief` go wrong in that way.
+
+    Attributes:
+        company: no run ends before so many workers have begun one, however late they start.
+    """
 
     log: Path
     seconds: float = 0.0
     mischief: Mapping[int, str] = field(default_factory=dict)
+    company: int = 1
 
     def __call__(self, run: Run, dataset: Any, on_progress: OnProgress) -> Record:
         note(self.log, f"{run.key} {os.getpid()}")
         if run.seed in self.mischief:
             return misbehave(run, self.mischief[run.seed])
+        while len({worker for _, worker in begun(self.log)}) < self.company:
+            time.sleep(0.005)
         for epoch in range(run.recipe.epochs):
             time.sleep(self.seconds / run.recipe.epochs)
             on_progress(epoch + 1, run.recipe.epochs)
