@@ -1,4 +1,5 @@
-"""Timing by turns, with calls that only write down that they were called."""
+"""Timing by turns, with calls that write down that they were called, and a clock that only they
+move on: A takes a second, B two."""
 
 import pytest
 
@@ -7,24 +8,45 @@ from nextify.costs.spread import spread_of
 from nextify.measuring.clock import Effort, by_turns
 
 
-def calls_of(effort: Effort) -> tuple[str, tuple[tuple[float, ...], ...]]:
-    order: list[str] = []
-    times = by_turns([lambda: order.append("A"), lambda: order.append("B")], effort)
-    return "".join(order), times
+class Clock:
+    """Stands where `time` does."""
+
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
 
 
-def test_turns_after_a_warm_up():
+@pytest.fixture
+def calls_of(monkeypatch):
+    def run(effort: Effort) -> tuple[str, tuple[tuple[float, ...], ...]]:
+        clock, order = Clock(), []
+        monkeypatch.setattr("nextify.measuring.clock.time", clock)
+
+        def call(name: str, seconds: float) -> None:
+            order.append(name)
+            clock.now += seconds
+
+        times = by_turns([lambda: call("A", 1.0), lambda: call("B", 2.0)], effort)
+        return "".join(order), times
+
+    return run
+
+
+def test_turns_after_a_warm_up(calls_of):
     order, times = calls_of(Effort(rounds=3, warm_up=2))
     assert order == "AABB" + "AB" * 3
-    assert [len(own) for own in times] == [3, 3] and min(map(min, times)) > 0
+    assert times == ((1.0,) * 3, (2.0,) * 3)
 
 
-def test_untimed_calls_stand_before_each_timed_one():
+def test_untimed_calls_stand_before_each_timed_one(calls_of):
     order, times = calls_of(Effort(rounds=2, warm_up=0, untimed=2))
-    assert order == "AAABBB" * 2 and len(times[0]) == 2
+    assert order == "AAABBB" * 2 and times == ((1.0,) * 2, (2.0,) * 2)
 
 
-def test_seconds_end_it_and_bounds_hold():
+def test_seconds_end_it_and_bounds_hold(calls_of):
+    """A round takes a second and a half for each of the two calls."""
+    assert len(calls_of(Effort(seconds=10.5))[1][0]) == 7
     assert len(calls_of(Effort(seconds=1e-9, least=6))[1][0]) == 6
     assert len(calls_of(Effort(seconds=1e9, most=9))[1][0]) == 9
 
