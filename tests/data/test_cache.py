@@ -154,11 +154,12 @@ def test_unreadable_images_are_remembered(
     assert len(opened) == 9
 
 
-def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_cache_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("NEXTIFY_CACHE")
-    assert cache.cache_folder() == Path.home() / ".cache" / "nextify"
+    assert cache.cache_folder() == tmp_path / ".cache" / "nextify"
     monkeypatch.setenv("NEXTIFY_CACHE", "~/elsewhere")
-    assert cache.cache_folder() == Path.home() / "elsewhere"
+    assert cache.cache_folder() == tmp_path / "elsewhere"
 
 
 def test_no_progress_bar_where_no_one_watches(
