@@ -1,6 +1,8 @@
 """Training runs: deterministic, resumable, honest about divergence."""
 
 from dataclasses import replace
+from io import FileIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,6 +99,33 @@ def test_a_stop_in_the_middle_of_an_epoch_repeats_the_epoch(corners, tmp_path):
     settings = Settings(checkpoint=tmp_path / "checkpoint.pt")
     with pytest.raises(Stop):
         train_with_network(run, corners, replace(settings, on_step=stop))
+    assert train_with_network(run, corners, settings)[0].result == whole.result
+
+
+@pytest.mark.parametrize("write", [1, 30])
+def test_an_interrupt_in_the_middle_of_a_checkpoint_is_one(corners, tmp_path, monkeypatch, write):
+    """Python lets a signal in between two writes; torch then complains that a write is missing."""
+    run, whole = small_run(corners), train(small_run(corners), corners)
+
+    class Interrupted(FileIO):
+        writes = 0
+
+        def write(self, data) -> int:
+            self.writes += 1
+            if self.writes == write:
+                raise KeyboardInterrupt
+            return super().write(data)
+
+    def stop(path: Path, *arguments, **options):
+        second = path.name == "checkpoint.partial" and path.with_suffix(".pt").exists()
+        return Interrupted(path, "w") if second else opened(path, *arguments, **options)
+
+    opened, settings = Path.open, Settings(checkpoint=tmp_path / "checkpoint.pt")
+    monkeypatch.setattr(Path, "open", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train_with_network(run, corners, settings)
+    monkeypatch.setattr(Path, "open", opened)
+    assert torch.load(settings.checkpoint, weights_only=True)["counters"]["epoch"] == 1
     assert train_with_network(run, corners, settings)[0].result == whole.result
 
 

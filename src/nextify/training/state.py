@@ -130,8 +130,10 @@ def save(state: State, run: Run, path: Path) -> None:
     except (OSError, RuntimeError) as error:
         with suppress(OSError):  # where the parent is no folder, there is nothing to remove
             partial.unlink()
-        # torch.save raises a RuntimeError of its own on top of a full disk's.
+        # torch.save raises a RuntimeError of its own on top of a full disk's, and of an interrupt.
         cause = error if isinstance(error, OSError) else error.__context__
+        if isinstance(cause, KeyboardInterrupt):
+            raise cause from None
         if not isinstance(cause, OSError):
             raise
         reason = cause.strerror or cause
