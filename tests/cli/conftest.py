@@ -18,17 +18,34 @@ from PIL import Image
 
 from nextify.cli.main import main
 
-PATIENCE = 120.0  # seconds: a busy machine is slow
-# Sets what a shell may have changed (background jobs ignore interrupts) and a limit for files.
+PATIENCE = 240.0  # seconds: a busy machine is slow, and a study of many runs more so
+# Sets what a shell may have changed (background jobs ignore interrupts) and a limit for files; lets
+# training stand still in the middle of an epoch, after so many whole ones, and leave a file.
 LAUNCH = """
-import resource, signal, sys
+import resource, signal, sys, time
+from pathlib import Path
 from nextify.cli.main import main
+
+def stand_still(epochs):
+    from nextify.training import loop
+    update = loop.update
+
+    def one_step(state, *others):
+        if state.step == epochs * state.steps_per_epoch + 1:
+            Path("stands").touch()
+            time.sleep(3600)
+        return update(state, *others)
+
+    loop.update = one_step
 
 if __name__ == "__main__":  # and not when the workers of a study import it
     signal.signal(signal.SIGINT, signal.default_int_handler)
     limit = int(sys.argv.pop(1))
     if limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    epochs = int(sys.argv.pop(1))
+    if epochs:
+        stand_still(epochs)
     sys.exit(main())
 """
 
@@ -116,8 +133,10 @@ class Processes:
     def __init__(self) -> None:
         self.started: list[subprocess.Popen[str]] = []
 
-    def start(self, *arguments: object, file_limit: int = 0) -> "subprocess.Popen[str]":
-        command = [sys.executable, "launch.py", file_limit, *arguments]
+    def start(
+        self, *arguments: object, file_limit: int = 0, still_after: int = 0
+    ) -> "subprocess.Popen[str]":
+        command = [sys.executable, "launch.py", file_limit, still_after, *arguments]
         Path("launch.py").write_text(LAUNCH)  # a file: the workers of a study import it
         process = subprocess.Popen(
             [str(word) for word in command],

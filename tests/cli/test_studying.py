@@ -12,6 +12,7 @@ import pytest
 
 from nextify.cli.main import main
 from nextify.records import Record, Store
+from nextify.study.locks import RunLocks
 
 from .conftest import changed, contents, ended, make_images, until
 
@@ -132,13 +133,15 @@ def recorded(file: str) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_a_study_goes_on_from_an_interrupt_and_from_a_kill(processes, images, done_once, sent):
-    process = processes.start(*STUDY, "--file", "b.study", "--json")
-    until(lambda: recorded("b.study") >= 3, process)
-    if sent == signal.SIGINT:
-        os.killpg(process.pid, sent)  # as a terminal does
-    else:
-        process.send_signal(sent)
-    answer = ended(process)
+    with RunLocks(Path("b.study")) as locks:  # of a run, without which the study does not end
+        assert locks.claim(max(records(done_once / "a.study")))
+        process = processes.start(*STUDY, "--file", "b.study", "--json")
+        until(lambda: recorded("b.study") >= 3, process)
+        if sent == signal.SIGINT:
+            os.killpg(process.pid, sent)  # as a terminal does
+        else:
+            process.send_signal(sent)
+        answer = ended(process)
     assert answer.out == ""
     before = recorded("b.study")
     if sent == signal.SIGINT:

@@ -21,7 +21,7 @@ from nextify.records import Record, Store
 from nextify.study.crew import _deaf_to_interrupts
 from nextify.study.locks import RunLocks
 
-PATIENCE = 60.0  # seconds: a busy machine is slow, a test that waits for a condition need not be
+PATIENCE = 120.0  # seconds: a busy machine is slow, a test that waits for a condition need not be
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
