@@ -6,6 +6,7 @@ every process that they are dealt to.
 """
 
 import os
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -15,6 +16,18 @@ torch.set_num_threads(1)
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.register_profile("search", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def same_terminal_everywhere() -> Iterator[None]:
+    """What Rich and argparse read: with FORCE_COLOR, which many CI systems set, a file is taken for
+    a terminal and gets progress bars."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "LINES"):
+            patch.delenv(name, raising=False)
+        patch.setenv("COLUMNS", "80")
+        patch.setenv("TERM", "xterm")
+        yield
 
 
 @pytest.fixture(autouse=True)
