@@ -15,7 +15,7 @@ from torch import Tensor
 
 from nextify.errors import InputError
 from nextify.scaling.measuring import timing
-from nextify.scaling.measuring.count import count_macs
+from nextify.scaling.measuring.count import count_macs, longest_chain
 from nextify.scaling.sequence import text
 from nextify.scaling.sequence.experiment import task
 from nextify.scaling.sequence.model import Dropout, NextWord, next_word, speak
@@ -65,14 +65,11 @@ def test_no_gradient_reaches_back_from_an_earlier_output(kind):
     assert reached.tolist() == [at <= 6 for at in range(SMALL.context)]
 
 
-@torch.no_grad()
-def test_the_recurrent_model_step_by_step():
-    """One word at a time, with nothing but the states of the step before."""
-    model = made("recurrent")
-    numbers = random_words(3, SMALL.context)
-    states = [torch.zeros(3, SMALL.width) for _ in model.blocks]
+def word_by_word(model: NextWord, numbers: Tensor) -> Tensor:
+    """The recurrent model's scores, one position after the other, from states alone."""
+    states = [torch.zeros(len(numbers), SMALL.width) for _ in model.blocks]
     found = []
-    for at in range(SMALL.context):
+    for at in range(numbers.shape[1]):
         x = SMALL.width**0.5 * model.words[numbers[:, at]] + model.positions[at]
         for layer, block in enumerate(model.blocks):
             u = block.norms[0](x) @ block.mixer.input.T
@@ -80,7 +77,26 @@ def test_the_recurrent_model_step_by_step():
             x = x + states[layer]
             x = x + F.gelu(block.norms[1](x) @ block.expand.T) @ block.contract.T
         found.append(model.norm(x) @ model.words.T + model.frequency)
-    torch.testing.assert_close(torch.stack(found, 1), model(numbers), rtol=1e-5, atol=1e-5)
+    return torch.stack(found, 1)
+
+
+@torch.no_grad()
+def test_the_recurrent_model_step_by_step():
+    """One word at a time, with nothing but the states of the step before."""
+    model = made("recurrent")
+    numbers = random_words(3, SMALL.context)
+    torch.testing.assert_close(word_by_word(model, numbers), model(numbers), rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("tokens", [1, 2, 7, SMALL.context])
+def test_what_the_order_of_words_forces_and_what_layers_add(tokens):
+    """Layer by layer, as it runs, the second layer waits for the whole first one: a chain of
+    2 N + 5. Word by word, where it may follow one word behind, of N + 6. The Transformer: 13."""
+    model, numbers = made("recurrent"), random_words(1, tokens)
+    assert longest_chain(lambda: model(numbers)) == 2 * tokens + 5
+    assert longest_chain(lambda: word_by_word(model, numbers)) == tokens + 6
+    assert longest_chain(lambda: made("transformer")(numbers)) == 13
 
 
 @torch.no_grad()
@@ -236,7 +252,7 @@ def test_steps_are_timed_at_equal_macs(monkeypatch):
     monkeypatch.setattr(timing, "clock", lambda: lambda: float(next(ticks)))
     found = time_steps(SMALL, WORDS, (4, 9), batch=2, rounds=2)
     assert [(s.kind, s.tokens) for s in found] == [(k, n) for n in (4, 9) for k in KINDS]
-    assert [s.chain for s in found] == [13, 2 * (4 + 2) + 1, 13, 2 * (9 + 2) + 1]
+    assert [s.chain for s in found] == [26, 4 * 4 + 10, 26, 4 * 9 + 10]
     assert found[0].macs == found[1].macs < found[2].macs == found[3].macs
     assert {(s.fastest, s.seconds, s.slowest) for s in found} == {(1.0, 1.0, 1.0)}
 

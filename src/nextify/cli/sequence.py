@@ -146,7 +146,8 @@ def _print_steps(found: Found) -> None:
     clock = "processor time, 1 thread" if found.threads == 1 else f"{found.threads} threads"
     say(f"Training step (forward and backward), {clock}, {_TIMED_BATCH} sequences of N tokens;")
     say("median over rounds, fastest to slowest. MACs: of the forward pass, the same for both;")
-    say("chain: its products that wait for one another, the Transformer's, then the other's.\n")
+    say("chain: products of the step that wait for one another as it runs, layer by layer, forward")
+    say("and backward.\n")
     by_key = {(step.kind, step.tokens): step for step in found.steps}
     rows = []
     for tokens in dict.fromkeys(step.tokens for step in found.steps):
@@ -155,7 +156,8 @@ def _print_steps(found: Found) -> None:
         chains, times = [str(one.chain) for one in pair], [_milliseconds(one) for one in pair]
         rows.append([str(tokens), f"{pair[0].macs:,}", *chains, *times, f"{slower:.1f}"])
     times_of = [f"{kind}, ms" for kind in KINDS]
-    print_table(["N", "MACs", "chain", "chain", *times_of, "slower by"], rows)
+    chains_of = [f"{kind}, chain" for kind in KINDS]
+    print_table(["N", "MACs", *chains_of, *times_of, "slower by"], rows)
 
 
 def _milliseconds(step: StepTime) -> str:

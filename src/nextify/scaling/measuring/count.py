@@ -3,6 +3,7 @@
 All are exact and the same every time.
 """
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -110,8 +111,19 @@ def count_sequential(module: nn.Module, x: Tensor) -> int:
     >>> count_sequential(nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)), torch.zeros(3, 4))
     2
     """
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), _Chain() as chain:
-        module(x)
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        return longest_chain(lambda: module(x))
+
+
+def longest_chain(call: Callable[[], object]) -> int:
+    """The same of anything that is called, backward passes included: as it is executed.
+
+    >>> x = torch.ones(2, 2, requires_grad=True)
+    >>> longest_chain(lambda: (x @ x).sum().backward())
+    2
+    """
+    with _Chain() as chain:
+        call()
     return max(chain.depths.values(), default=0)
 
 

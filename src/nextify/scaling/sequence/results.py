@@ -57,7 +57,8 @@ class StepTime:
 
     Attributes:
         macs: of the forward pass, all sequences.
-        chain: its products that wait for one another, counted as it runs.
+        chain: products of the step, forward and backward, that wait for one another: counted as
+            it runs, one layer after the other.
         seconds: median of so many rounds. fastest, slowest: their range.
     """
 

@@ -7,7 +7,7 @@ from statistics import median
 import torch
 
 from nextify.scaling.measuring import timing
-from nextify.scaling.measuring.count import count_sequential
+from nextify.scaling.measuring.count import longest_chain
 from nextify.scaling.sequence.model import next_word
 from nextify.scaling.sequence.results import StepTime
 from nextify.scaling.sequence.settings import KINDS, Kind, Settings, macs_per_word
@@ -46,8 +46,8 @@ def time_steps(
 
 
 def _chain(kind: Kind, words: int, settings: Settings) -> int:
-    model = next_word(kind, words, settings, seed=0)
-    return count_sequential(model, torch.zeros(1, settings.context, dtype=torch.long))
+    """Products of a step that wait for one another. One sequence: the batch changes nothing."""
+    return longest_chain(_step(kind, words, settings, batch=1))
 
 
 def _step(kind: Kind, words: int, settings: Settings, batch: int) -> timing.Call:
