@@ -119,10 +119,22 @@ def test_models_go_on_with_given_words(capsys):
     assert all(s.startswith("the queen") for sentences in said.values() for s in sentences)
 
 
+def test_words_that_are_not_known_are_read_as_unknown(capsys):
+    """In one line each; what is shown are the words that were given."""
+    line = ["scale", "sequence", "--say", "quantum alise", "--epochs", "1", "--json"]
+    assert main(line) == 0
+    answer = capsys.readouterr()
+    notes = [each for each in answer.err.splitlines() if "<UNK>" in each]
+    assert [each.partition(" is none of the ")[0] for each in notes] == ["'quantum'", "'alise'"]
+    assert "spelled alike: alice" in notes[1] and max(map(len, notes)) <= 100
+    said = json.loads(answer.out)
+    assert all(s.startswith("quantum alise") for each in said.values() for s in each)
+    assert "<UNK>" not in answer.out
+
+
 REFUSED = [
     ("--seeds 1", "whole number from 2"),
     ("--epochs 0", "whole number from 1"),
-    ("--say alise", "did you mean 'alice'"),
     ("--say 123", "0 words"),
     ("--say alice --figure x", "--say does not go with --figure"),
     ("--save /dev/null/x", "--save"),

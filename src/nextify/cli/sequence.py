@@ -1,7 +1,7 @@
 """`nextify scale sequence`: a next-word model with attention and with recurrence."""
 
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from nextify.scaling.sequence.results import BASELINE, Found, Mean, StepTime
 from nextify.scaling.sequence.saved import load, save
 from nextify.scaling.sequence.settings import KINDS, Kind, Settings, macs_per_word
 from nextify.scaling.sequence.text import words
+from nextify.scaling.sequence.vocabulary import Vocabulary
 
 _SIZES = (16, 32, 64, 128, 256, 512)  # tokens of a timed step
 _TIMED_BATCH = 4
@@ -46,13 +47,20 @@ def _speak(options: Namespace, settings: Settings) -> int:
     from nextify.scaling.sequence.experiment import spoken, task
 
     prepare(options.threads)
-    task(settings, seed=0).vocabulary.known(begin)  # refused before minutes of training
+    _note_unknown(task(settings, seed=0).vocabulary, begin)
     found = {kind: spoken(kind, settings, begin, _progress) for kind in KINDS}
     if options.json:
         print_json(found)
     else:
         _print_said(found.items())
     return 0
+
+
+def _note_unknown(known: Vocabulary, begin: Sequence[str]) -> None:
+    """What the models will not read as it is written, before minutes of training."""
+    for word, alike in known.unknown(begin).items():
+        near = f"; spelled alike: {', '.join(alike)}" if alike else ""
+        note(f"{word!r} is none of the {len(known)} words known; it is read as <UNK>{near}")
 
 
 def _beginning(text: str, settings: Settings) -> list[str]:
@@ -111,7 +119,9 @@ def _print(found: Found) -> None:
     between = found.between()
     say(f"\nTransformer over recurrent, seed by seed: {_factor(between)}.")
     say("Perplexity per word of test sentences, geometric mean over n seeds with its 95 % interval")
-    say(f"(Student's, on logarithms); against: as a multiple of the {BASELINE}.\n")
+    say(f"(Student's, on logarithms); against: as a multiple of the {BASELINE}. All splits are of")
+    say("the same six chapters: intervals are over splits and seeds, and say nothing of new text.")
+    say("<UNK> is one word for all rare ones, which lowers every perplexity.\n")
     _print_steps(found)
     say("")
     _print_said((each.kind, each.said) for each in found.outcomes if each.seed == 0)

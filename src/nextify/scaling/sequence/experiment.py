@@ -93,11 +93,7 @@ def run(kind: Kind, settings: Settings, seed: int, progress: Progress) -> Outcom
 def spoken(
     kind: Kind, settings: Settings, begin: Sequence[str], progress: Progress, seed: int = 0
 ) -> list[str]:
-    """Train one model and let it go on with given words.
-
-    Raises:
-        InputError: a word that the vocabulary does not have.
-    """
+    """Train one model and let it go on with given words; it reads unknown ones as <UNK>."""
     given = task(settings, seed)
     words = len(given.vocabulary)
     report = partial(progress, kind, seed)
@@ -116,14 +112,11 @@ def run_all(
 
 
 def said(model: NextWord, known: Vocabulary, begin: Sequence[str], seed: int) -> Iterator[str]:
-    """Sentences drawn from a model, which begin with given words.
-
-    Raises:
-        InputError: a word that the vocabulary does not have.
-    """
-    first = known.known(begin)
+    """Sentences drawn from a model, which begin with given words (unknown ones read as <UNK>)."""
+    first = known.numbers(begin)[:-1]
     draw = torch.Generator().manual_seed(seed)
     never = [known.number[SOS], known.number[UNK]]
     for _ in range(_SENTENCES):
         numbers = speak(model, first, known.number[EOS], never, draw)
-        yield " ".join(known.words[number] for number in numbers[1:] if known.words[number] != EOS)
+        added = (known.words[number] for number in numbers[len(first) :])
+        yield " ".join((*begin, *(word for word in added if word != EOS)))

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
-from nextify.errors import unknown
 from nextify.scaling.sequence.text import Sentence
 
 SOS, EOS, UNK = "<SOS>", "<EOS>", "<UNK>"
 _LEAST = 2  # occurrences; a rarer word is <UNK>
+_ALIKE = 0.6  # of difflib, from 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +34,15 @@ class Vocabulary:
         inside = (self.number.get(word, self.number[UNK]) for word in sentence)
         return (self.number[SOS], *inside, self.number[EOS])
 
-    def known(self, sentence: Sequence[str]) -> tuple[int, ...]:
-        """The beginning of a sentence, after <SOS>.
+    def unknown(self, sentence: Iterable[str]) -> dict[str, list[str]]:
+        """Words that are read as <UNK>, each with up to three known words that are spelled alike.
 
-        Raises:
-            InputError: a word that is not known, with the nearest that is.
+        >>> vocabulary([("alice", "ran"), ("alice", "ran")]).unknown(("alise", "ran"))
+        {'alise': ['alice']}
         """
-        for word in sentence:
-            if word not in self.number:
-                raise unknown("word", word, self.words[3:])
-        return self.numbers(sentence)[:-1]
+        names = self.words[3:]
+        strange = (word for word in sentence if word not in self.number)
+        return {word: get_close_matches(word, names, cutoff=_ALIKE) for word in strange}
 
 
 def vocabulary(sentences: Iterable[Sentence]) -> Vocabulary:
