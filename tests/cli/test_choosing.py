@@ -101,7 +101,7 @@ def test_another_choice_in_the_same_folder_is_refused(refused, done, change, sai
         (["--factors", "nothing"], "unknown choice"),
         (["--path", "large"], "unknown path"),
         (["--like", "convnext-tini"], "convnext-tiny"),
-        (["--experiment", "path"], "unknown KIND"),
+        (["--experiment", "path"], "unknown value of --experiment 'path'"),
         (["widths=8,16,32"], "field 'widths' is what the choice"),
         (["--finalists", "0"], "--finalists"),
         (["batch_size=4096"], "batch_size"),

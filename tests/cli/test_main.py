@@ -5,9 +5,13 @@ import runpy
 import subprocess
 import sys
 from importlib import import_module
+from types import SimpleNamespace
+
+import pytest
 
 from nextify import __version__
-from nextify.cli.main import COMMANDS
+from nextify.cli import main as entrance
+from nextify.cli.main import COMMANDS, main
 from nextify.cli.parser import make_parser
 
 
@@ -36,3 +40,52 @@ def test_as_a_module():
 def test_workers_of_a_study_may_import_the_entrance():
     """They do, under this name, when a study was started as `python -m nextify`."""
     assert runpy.run_module("nextify.__main__", run_name="__mp_main__")["main"]
+
+
+COMPARE = "compare vit-mini convnext-mini"
+STUDY_KEPT = "interrupted; every run that was recorded is kept, and the same command goes on"
+SAVED = ("interrupted; every result so far is kept in out.json (none, if it is not there), and the "
+         "same command goes on from it")  # fmt: skip
+UNSAVED = "interrupted; nothing is kept: with --save FILE the same command would go on"
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "said"),
+    [
+        (COMPARE, "", STUDY_KEPT),
+        (f"{COMPARE} --plan", "", "interrupted"),
+        (COMPARE, "interrupted: 3 of 8 runs", "interrupted: 3 of 8 runs"),
+        ("study small", "", STUDY_KEPT),
+        ("scale sequence --save out.json", "", SAVED),
+        ("scale sequence", "", UNSAVED),
+        ("scale sequence --save out.json --say queen", "", "interrupted; nothing is kept"),
+        ("scale mixers", "", "interrupted; nothing is kept"),
+        ("scale networks", "", "interrupted; nothing is kept"),
+        ("cost vit-mini", "", "interrupted"),
+    ],
+)
+def test_an_interrupt_says_what_is_kept(monkeypatch, capsys, words, text, said):
+    def interrupted(options, **settings):
+        raise KeyboardInterrupt(text) if text else KeyboardInterrupt
+
+    monkeypatch.setattr(entrance, "import_module", lambda name: SimpleNamespace(run=interrupted))
+    assert main(words.split()) == 130
+    assert capsys.readouterr() == ("", f"nextify: {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("scale mixers --axis Q", "unknown value of --axis 'Q'. Known: N, D"),
+        ("scale mixers --axis N --sizes -1,2,3",
+         "--sizes is followed by '-1,2,3', which begins with a dash and is no option of `nextify "
+         "scale mixers`; where it is the value, write --sizes=-1,2,3"),
+        ("study small --sedes", "did you mean '--seeds'?"),
+        ("study small --data --seeds 2", "--data: expected one argument"),
+        ("cots vit-mini", "unknown command 'cots'; did you mean 'cost'?"),
+    ],
+)  # fmt: skip
+def test_a_value_that_cannot_be_is_named_with_its_option(capsys, words, said):
+    assert main(words.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and said in err and err.count("\n") == 1

@@ -295,7 +295,7 @@ REFUSED = [
     ("scale mixers --sizes 1,2,3", "add --axis N or --axis D"),
     ("scale mixers --axis N --sizes 1,2", "three sizes"),
     ("scale mixers --axis N --sizes 1,x,3", "whole numbers"),
-    ("scale mixers --axis Q", "unknown N|D 'Q'"),
+    ("scale mixers --axis Q", "unknown value of --axis 'Q'"),
     ("scale mixers --seconds 0", "--seconds"),
     ("scale mixers --memory 4", "give bytes with their unit"),
     ("scale mixers --only attention --axis N --sizes 10,20,99999999", "tokens would fit"),

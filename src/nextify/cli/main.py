@@ -39,6 +39,9 @@ COMMANDS = {
     "scale": "scaling",
 }
 
+_STUDIES = ("study", "compare", "choose")  # what they have recorded, they never do again
+_LONG = ("scale", "bench", "fit")  # they measure, and keep nothing of a part of it
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
@@ -54,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         discard_output()  # the reader (`| head`) has what it wanted
         return 0
     except KeyboardInterrupt as interrupt:
-        note(f"nextify: {interrupt or 'interrupted'}")
+        note(f"nextify: {str(interrupt) or 'interrupted'}")  # the exception itself is never false
         return 130
     return code
 
@@ -70,8 +73,26 @@ def _run(arguments: list[str]) -> int:
         return 2
     command = import_module(f"nextify.cli.{COMMANDS[options.command]}")
     settings = {"measure": _stopwatch(options)} if options.command == "fit" else {}
-    code: int = command.run(options, **settings)
+    try:
+        code: int = command.run(options, **settings)
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(str(interrupt) or _kept(options)) from None
     return code
+
+
+def _kept(options: Namespace) -> str:
+    """On an interrupt that says nothing itself: what is kept of the command's work."""
+    asked = vars(options)
+    if options.command in _STUDIES and not options.plan:
+        return "interrupted; every run that was recorded is kept, and the same command goes on"
+    if asked.get("save") and not asked["say"]:
+        return (
+            f"interrupted; every result so far is kept in {options.save} (none, if it is not "
+            "there), and the same command goes on from it"
+        )
+    if asked.get("subject") == "sequence" and not asked["say"]:
+        return "interrupted; nothing is kept: with --save FILE the same command would go on"
+    return "interrupted; nothing is kept" if options.command in _LONG else "interrupted"
 
 
 def _stopwatch(options: Namespace) -> "Measure | None":

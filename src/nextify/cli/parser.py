@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NoReturn
 
 from nextify import __version__
@@ -33,7 +34,8 @@ class Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         if action.choices is not None and value not in action.choices:
-            raise unknown(str(action.metavar or action.dest), str(value), map(str, action.choices))
+            name = f"value of {action.option_strings[-1]}" if action.option_strings else action.dest
+            raise unknown(name, str(value), map(str, action.choices))
 
 
 class Command(Parser):
@@ -47,6 +49,7 @@ class Command(Parser):
         # argparse calls this method from within the next one, and cannot mix before a subject.
         if self._is_mixing or self._subparsers is not None:
             return super().parse_known_args(args, namespace)
+        self._require_values(list(args))
         self._is_mixing = True
         try:
             found, left = self.parse_known_intermixed_args(args, namespace)
@@ -55,6 +58,20 @@ class Command(Parser):
         if left:
             raise self._unexpected(left)
         return found, left
+
+    def _require_values(self, args: list[str]) -> None:
+        """Name a value that would be taken for an option, because it begins with a dash."""
+        end = args.index("--") if "--" in args else len(args)
+        for option, text in pairwise(args[:end]):
+            action = self._option_string_actions.get(option)
+            if action is None or action.nargs == 0 or not text.startswith("-"):
+                continue
+            is_option = text.partition("=")[0] in self._option_string_actions
+            if text != "-" and not is_option and not self._negative_number_matcher.match(text):
+                raise InputError(
+                    f"{option} is followed by {text!r}, which begins with a dash and is no option "
+                    f"of `{self.prog}`; where it is the value, write {option}={text}"
+                )
 
     def _unexpected(self, left: list[str]) -> InputError:
         option = next((text for text in left if text.startswith("-")), None)

@@ -96,7 +96,7 @@ def test_what_is_refused(nextify, tmp_path):
         ("do not exist", "none.pth", "x.pth"),
         ("is the file to be read", "timm.safetensors", "timm.safetensors"),
         ("name it with --design", "timm.safetensors", "x.pth", "kernel_size=3"),
-        ("unknown NAMING 'keras'", "timm.safetensors", "x.pth", "--to", "keras"),
+        ("unknown value of --to 'keras'", "timm.safetensors", "x.pth", "--to", "keras"),
         ("not in the naming of official", "timm.safetensors", "x.pth", "--from", "official"),
         ("do not fit", "timm.safetensors", "x.pth", "--design", "convnext-tiny"),
         ("is of another design", "timm.safetensors", "x.pth", "--design", "resnet-18"),
