@@ -18,9 +18,28 @@ from torch.utils.flop_counter import FlopCounterMode
 from nextify.cli.main import main
 from nextify.errors import InputError
 from nextify.report.mixer_figure import mixer_figure
-from nextify.scaling.laws import MIXERS, Attention, Convolution, Recurrence, amounts, in_plane
-from nextify.scaling.laws.findings import agrees, no_tensors, parts, reasons
-from nextify.scaling.laws.fit import exponent, local_exponents
+from nextify.report.mixer_line_figure import mixer_line_figure
+from nextify.scaling.laws import (
+    MIXERS,
+    Attention,
+    Convolution,
+    Recurrence,
+    amounts,
+    in_plane,
+    mixer,
+)
+from nextify.scaling.laws.findings import (
+    memory_verdict,
+    no_tensors,
+    pace,
+    parts,
+    reasons,
+    time_verdict,
+    unresolved,
+    verdict,
+)
+from nextify.scaling.laws.fit import Exponent, exponent, local_exponents
+from nextify.scaling.laws.kept import read_sweeps, sweep_of, values_of
 from nextify.scaling.laws.limits import bytes_needed, largest, require_memory
 from nextify.scaling.laws.ranges import larger, leading_share, least_size, rounded, spaced
 from nextify.scaling.laws.sweeps import Point, Resident, Sweep
@@ -72,7 +91,8 @@ def sweep(power: float, **changes) -> Sweep:
             Point(tokens=(1, count), width=16, batch=1, macs=found.macs, counted=found.macs,
                   unseen=0, alive=4 * found.inference, alive_counted=4 * found.inference,
                   kept=4 * found.kept, resident=grown(4 * found.inference), seconds=seconds,
-                  fastest=seconds, slowest=seconds, busy=0.9, bare=0.9)
+                  fastest=seconds, slowest=seconds, wall=seconds, wall_fastest=seconds,
+                  wall_slowest=seconds, processor=seconds, busy=0.9, bare=0.9)
         )  # fmt: skip
     given = {"name": "attention", "mixer": Attention(), "axis": "N", "step": "forward",
              "leading": 2, "share": 0.95, "overhead": 0.0, "cache": 0, "threads": 1}  # fmt: skip
@@ -81,11 +101,50 @@ def sweep(power: float, **changes) -> Sweep:
 
 def test_a_straight_line_agrees_and_has_nothing_to_explain():
     found = sweep(2.0)
-    assert agrees(found) and reasons(found) == () == no_tensors(found)
+    assert time_verdict(found) == "agrees" and reasons(found) == () == no_tensors(found)
+    assert memory_verdict(found) == "agrees" and pace(found) == ""
     assert found.time.value == pytest.approx(2.0) and found.memory.value == pytest.approx(
         2, abs=0.1
     )
-    assert not agrees(sweep(1.8))
+    assert time_verdict(sweep(1.8)) == "differs"
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "said"),
+    [
+        (2.0, 0.14, "agrees"), (1.86, 0.14, "agrees"), (2.14, 0.01, "agrees"),
+        (2.0, 0.16, "not resolved"), (2.01, 1.86, "not resolved"), (1.81, 0.32, "not resolved"),
+        (2.16, 0.01, "differs"), (1.80, 0.14, "differs"), (2.5, 0.49, "differs"),
+        (2.5, 0.51, "not resolved"),
+    ],
+)  # fmt: skip
+def test_a_verdict_takes_the_interval_into_account(value, half, said):
+    assert verdict(Exponent(value, value - half, value + half, 7, 0.1), 2) == said
+
+
+def bent(sweep_: Sweep, factor: float) -> Sweep:
+    first, second, *rest = sweep_.points
+    return replace(sweep_, points=(first, replace(second, seconds=factor * second.seconds), *rest))
+
+
+def test_what_is_not_resolved_says_how_wide_it_is_and_what_would_help():
+    few = bent(sweep(2.0), 1.5)
+    few = replace(few, points=few.points[:3])
+    assert time_verdict(few) == "not resolved" and few.time.half > 0.15
+    said = unresolved(few)
+    assert f"± {few.time.half:.2f} at n = 3" in said
+    assert f"{stats.t.ppf(0.975, 1):.1f} standard errors" in said  # 12.7
+    assert f"with 7 {stats.t.ppf(0.975, 5):.1f}" in said
+    many = replace(few, points=few.points + sweep(2.0).points[1:] + sweep(2.0).points[3:])
+    assert "off a straight line" in unresolved(many)
+
+
+def test_a_recurrence_has_a_pace():
+    found = replace(sweep(1.0), mixer=Recurrence())
+    assert pace(found) == "a step takes 0.00 µs at N = 1,024, 0.00 µs at N = 8,192"
+    slow = tuple(replace(p, seconds=1e3 * p.seconds) for p in found.points)
+    assert pace(replace(found, points=slow)).startswith("a step takes 1.00 µs")
+    assert pace(replace(found, axis="D")) == ""
 
 
 def test_what_bends_a_line_is_told():
@@ -93,6 +152,9 @@ def test_what_bends_a_line_is_told():
     small, *rest = plain.points
     slow = replace(plain, overhead=small.seconds / 2)
     assert any("overhead: 50% of the time at N = 1,024" in words for words in reasons(slow))
+    slower = replace(plain, overhead=1.08 * small.seconds)
+    assert any("takes no longer than at the smallest" in words for words in reasons(slower))
+    assert not any("108%" in words for words in reasons(slower))
     idle = replace(plain, points=tuple(replace(p, busy=0.4) for p in plain.points))
     assert any("without MACs" in words and "60%" in words for words in reasons(idle))
     jump = tuple(replace(p, seconds=3 * p.seconds) if p.size("N") > 2048 else p
@@ -176,7 +238,8 @@ def test_rounds_go_through_all_calls_in_turn():
 
 
 def test_repeated_calls_end_where_a_clock_stands_still(monkeypatch):
-    monkeypatch.setattr(timing, "clock", lambda: lambda: 0.0)
+    monkeypatch.setattr(timing, "process_time", lambda: 0.0)
+    monkeypatch.setattr(timing, "perf_counter", lambda: 0.0)
     calls: list[int] = []
     assert timing.best(lambda: calls.append(1)) == 0.0
     assert len(calls) == 1000
@@ -265,12 +328,13 @@ def test_a_measurement_is_whole(name):
         assert point.counted == point.macs and point.alive_counted == point.alive
         assert 0 < point.fastest <= point.seconds <= point.slowest
         assert 0 < point.busy <= 1 and point.bare > 0 and (point.unseen > 0) == (name == "fused")
-    drawing = mixer_figure([found])
-    assert drawing.svg.startswith("<?xml") and name in drawing.description
+    for draw in (mixer_figure, mixer_line_figure):
+        drawing = draw([found])
+        assert drawing.svg.startswith("<?xml") and name in drawing.description
 
 
 def test_the_command_prints_all_three_columns(capsys):
-    line = ["scale", "mixers", "--only", "product,mlp", "--rounds", "1", "--seconds", "0.0001"]
+    line = ["scale", "mixers", "--only", "product,mlp", "--rounds", "1"]
     assert main([*line, "--axis", "D", "--sizes", "64,128,256"]) == 0
     out = capsys.readouterr().out
     assert f"{256 * 256 * 256:,}" in out and "the same" in out
@@ -308,6 +372,22 @@ REFUSED = [
     ("scale mixers --only attention --batch 1048576", "tokens would fit"),
     ("scale mixers --formulas --figure x", "--figure does nothing with --formulas"),
     ("scale mixers --formulas --axis N", "--axis does nothing with --formulas"),
+    ("scale mixers --formulas --tokens 8", "--tokens does nothing with --formulas"),
+    ("scale mixers --formulas --width 8", "--width does nothing with --formulas"),
+    ("scale mixers --formulas --step forward", "--step does nothing with --formulas"),
+    ("scale mixers --formulas --rounds 5", "--rounds does nothing with --formulas"),
+    ("scale mixers --formulas --seconds 1", "--seconds does nothing with --formulas"),
+    ("scale mixers --formulas --save x", "--save does nothing with --formulas"),
+    ("scale mixers --formulas --sizes-of x", "--sizes-of does nothing with --formulas"),
+    ("scale mixers --axis N --tokens 64", "--tokens does nothing with --axis N"),
+    ("scale mixers --axis D --width 32", "--width does nothing with --axis D"),
+    ("scale mixers --axis N --sizes 1,2,3 --seconds 1", "--seconds does nothing with --sizes"),
+    ("scale mixers --axis N --sizes 1,2,3 --sizes-of x", "--sizes-of does nothing with --sizes"),
+    ("scale mixers --sizes-of /dev/null/x", "--sizes-of"),
+    ("scale mixers --only attention,", "--only is 'attention,', with a comma too many"),
+    ("scale mixers --figure /proc/x --only mlp", "folder /proc/x cannot be made"),
+    ("scale mixers --save /dev/null/x --only mlp", "--save"),
+    ("scale mixers --save /tmp --only mlp", "cannot be read"),
 ]
 
 
@@ -317,6 +397,84 @@ def test_refusals(capsys, line, said):
     answer = capsys.readouterr()
     last = answer.err.strip().splitlines()[-1]
     assert answer.out == "" and last.startswith("nextify: ") and said in last
+
+
+FIELDS = [
+    ("window windw=32", "unknown field 'windw'; did you mean 'window'"),
+    ("window window=x", "field 'window' is 'x'; it must be a whole number"),
+    ("window window", "not of the form FIELD=VALUE"),
+    ("attention heads=0", "heads is 0; it must be at least 1"),
+    ("attention heads=5", "width is 32; it must be a multiple of the 5 attention heads"),
+    ("convolution kernel=4", "kernel is 4; it must be odd"),
+    ("product ratio=2", "product has no fields"),
+    ("mlp ratio=2 ratio=3", "given twice"),
+]
+
+
+@pytest.mark.parametrize(("only", "said"), FIELDS, ids=[only for only, _ in FIELDS])
+def test_fields_that_are_refused(capsys, only, said):
+    assert main(["scale", "mixers", "--axis", "N", "--only", only]) == 2
+    answer = capsys.readouterr()
+    assert answer.out == "" and said in answer.err and only.split()[0] in answer.err
+
+
+def test_mixers_with_fields_of_ones_own(capsys):
+    assert mixer("window window=32 heads=2") == replace(MIXERS["window"], window=32, heads=2)
+    assert main(["scale", "mixers", "--formulas", "--only", "mlp ratio=2, mlp", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)) == ["mlp ratio=2", "mlp"]
+
+
+@pytest.mark.parametrize("name", MIXERS)
+def test_a_sweep_in_a_file_is_the_sweep(name):
+    given = replace(sweep(1.9), name=name, mixer=MIXERS[name], overhead=0.5)
+    points = tuple(replace(p, seconds=round(p.seconds, 9)) for p in given.points)
+    given = replace(given, points=(*points[:3], replace(points[3], resident=None)))
+    again = sweep_of(json.loads(json.dumps(values_of(given))))
+    assert (again.mixer, again.sizes) == (given.mixer, given.sizes)
+    assert again.time.value == pytest.approx(given.time.value, abs=1e-4)
+    assert sweep_of(json.loads(json.dumps(values_of(again)))) == again
+
+
+def test_the_command_goes_on_from_its_file(tmp_path, capsys, monkeypatch):
+    """What is there is not measured again, what is not is; other settings are refused."""
+    path = tmp_path / "there" / "mixers.json"
+    line = ["scale", "mixers", "--rounds", "1", "--threads", str(torch.get_num_threads())]
+    line += ["--save", str(path)]
+    sizes = ["--axis", "D", "--sizes", "64,128,256"]
+    assert main([*line, *sizes, "--only", "product"]) == 0
+    before = capsys.readouterr().out
+    ((first,), made_with) = reversed(read_sweeps(path))
+    assert made_with["torch"] == torch.__version__ and first.sizes == (64, 128, 256)
+    assert main([*line, *sizes, "--only", "product,mlp", "--json"]) == 0
+    answer = capsys.readouterr()
+    assert "mlp along D" in answer.err and "product" not in answer.err
+    assert [each["mixer"] for each in json.loads(answer.out)] == ["product", "mlp"]
+    assert read_sweeps(path)[1][0] == first
+    from nextify.scaling import measuring
+
+    monkeypatch.setattr(measuring, "measure", None)
+    assert main([*line, *sizes, "--only", "product", "--figure", str(tmp_path)]) == 0
+    assert (tmp_path / "mixers.png").exists() and (tmp_path / "mixer-lines.png").exists()
+    assert capsys.readouterr().out.split() == before.split()
+    for change, said in (
+        (["--rounds", "2"], "other settings (rounds: 1 there, 2 now)"),
+        (["--sizes", "64,128,512"], "product over D at other sizes"),
+    ):
+        assert main([*line, *sizes, "--only", "product", *change]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_sizes_of_another_file(tmp_path, capsys):
+    path = tmp_path / "one.json"
+    line = ["scale", "mixers", "--rounds", "1", "--axis", "D", "--json"]
+    given = ["--sizes", "64,128,256", "--save", str(path)]
+    assert main([*line, "--only", "product", *given]) == 0
+    capsys.readouterr()
+    assert main([*line, "--only", "product", "--sizes-of", str(path)]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert [point["width"] for point in found["points"]] == [64, 128, 256]
+    assert main([*line, "--only", "product,mlp", "--sizes-of", str(path)]) == 2
+    assert "has no sizes of mlp over D" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", MIXERS)

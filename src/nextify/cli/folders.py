@@ -1,7 +1,7 @@
 """Making the folders that a command writes to."""
 
-import os
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from nextify.errors import InputError
 
@@ -23,19 +23,17 @@ def make_folder(folder: Path, option: str) -> None:
 
 
 def require_place(folder: Path, option: str) -> None:
-    """Check that a folder is there or can be made, without making it.
+    """Make a folder if it is not there and check that a file can be written into it: before the
+    work, not after it.
 
     Raises:
         InputError: with the reason and the remedy.
     """
+    make_folder(folder, option)
     try:
-        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        with TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise InputError(
-            f"folder {folder} cannot be made ({error.strerror}); name another with {option}"
+            f"folder {folder} cannot be written ({error.strerror}); name another with {option}"
         ) from error
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        reason = "cannot be written" if there.is_dir() else "is a file"
-        raise InputError(
-            f"folder {folder} cannot be made ({there} {reason}); name another with {option}"
-        )

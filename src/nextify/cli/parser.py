@@ -49,7 +49,7 @@ class Command(Parser):
         # argparse calls this method from within the next one, and cannot mix before a subject.
         if self._is_mixing or self._subparsers is not None:
             return super().parse_known_args(args, namespace)
-        self._require_values(list(args))
+        self._require_values(list(args or ()))
         self._is_mixing = True
         try:
             found, left = self.parse_known_intermixed_args(args, namespace)
@@ -462,7 +462,8 @@ def _scaling(commands: "argparse._SubParsersAction[Command]") -> None:
 
 def _networks(networks: Command) -> None:
     networks.add_argument("--only", type=filled, metavar="DESIGN,...",
-                          help="by name (default: one of each kind, of 4 to 5 GMACs)")  # fmt: skip
+                          help="as 'resnet-50,swin-t window=8' (default: one of each kind, of "
+                               "4 to 5 GMACs)")  # fmt: skip
     networks.add_argument("--formulas", action="store_true", help="nothing measured, at once")
     networks.add_argument("--sizes", type=filled, metavar="N,...",
                           help="of images, in pixels (default: ten, 32 to 1024)")  # fmt: skip
@@ -476,6 +477,8 @@ def _networks(networks: Command) -> None:
                           help="at the most, as 4GiB (default: half of the machine's)")  # fmt: skip
     networks.add_argument("--threads", type=whole(1, 1024), metavar="N",
                           help="of torch (default: one per core)")  # fmt: skip
+    networks.add_argument("--save", type=filled, metavar="FILE",
+                          help="keep what is measured there, and go on from it")  # fmt: skip
     networks.add_argument("--figure", type=filled, metavar="DIR",
                           help="draw it: networks.* and attention-share.*")  # fmt: skip
     _classes(networks)
@@ -484,30 +487,34 @@ def _networks(networks: Command) -> None:
 
 def _mixers(mixers: Command) -> None:
     mixers.add_argument("--only", type=filled, metavar="NAME,...",
-                        help="of these mixers, as attention,mlp (default: all)")  # fmt: skip
+                        help="as 'attention,mlp ratio=2' (default: all)")  # fmt: skip
     mixers.add_argument("--formulas", action="store_true", help="the laws alone, at once")
     mixers.add_argument("--axis", choices=("N", "D"), metavar="N|D",
                         help="tokens or their width (default: both)")  # fmt: skip
     mixers.add_argument("--sizes", type=filled, metavar="N,...",
                         help="along the axis (default: where one term dominates)")  # fmt: skip
-    mixers.add_argument("--tokens", type=whole(1, 1 << 20), default=64, metavar="N",
+    mixers.add_argument("--sizes-of", type=filled, metavar="FILE",
+                        help="at the same sizes as in a file that --save wrote")  # fmt: skip
+    mixers.add_argument("--tokens", type=whole(1, 1 << 20), metavar="N",
                         help="while the width varies (default: 64)")  # fmt: skip
-    mixers.add_argument("--width", type=whole(1, 1 << 20), default=32, metavar="D",
+    mixers.add_argument("--width", type=whole(1, 1 << 20), metavar="D",
                         help="while the tokens vary (default: 32)")  # fmt: skip
     mixers.add_argument("--batch", type=whole(1, 1 << 20), metavar="B",
                         help="sequences (default: 1 over N, 4 over D)")  # fmt: skip
-    mixers.add_argument("--step", choices=("forward", "training"), default="forward",
+    mixers.add_argument("--step", choices=("forward", "training"),
                         help="what is timed (default: forward)")  # fmt: skip
-    mixers.add_argument("--rounds", type=whole(1, 1000), default=5, metavar="N",
+    mixers.add_argument("--rounds", type=whole(1, 1000), metavar="N",
                         help="of timing, all sizes in turn (default: 5)")  # fmt: skip
-    mixers.add_argument("--seconds", type=positive, default=0.15, metavar="S",
+    mixers.add_argument("--seconds", type=positive, metavar="S",
                         help="of a call at the largest size, about (default: 0.15)")  # fmt: skip
     mixers.add_argument("--memory", type=filled, metavar="BYTES",
                         help="at the most, as 4GiB (default: half of the machine's)")  # fmt: skip
     mixers.add_argument("--threads", type=whole(1, 1024), metavar="N",
                         help="of torch (default: one per core)")  # fmt: skip
+    mixers.add_argument("--save", type=filled, metavar="FILE",
+                        help="keep what is measured there, and go on from it")  # fmt: skip
     mixers.add_argument("--figure", type=filled, metavar="DIR",
-                        help="draw it: mixers.svg, .png and .pdf")  # fmt: skip
+                        help="draw it: mixers.* and mixer-lines.*")  # fmt: skip
     _json(mixers)
 
 

@@ -1,4 +1,4 @@
-"""Mixers against the number of tokens: time as measured, and exponents beside the formulas'."""
+"""Exponents of mixers' time and memory over N and over D, measured, beside the formulas'."""
 
 from collections.abc import Sequence
 
@@ -7,17 +7,25 @@ from matplotlib.figure import Figure
 
 from nextify.report import style as look
 from nextify.report.style import BAND, BLUE, GREY, INK, ORANGE, Drawing
+from nextify.scaling.laws.findings import Verdict, verdict
 from nextify.scaling.laws.fit import Exponent
 from nextify.scaling.laws.sweeps import Axis, Sweep
 
 _WIDTH = 7.4
 _ROW = 0.2  # inches of a mixer
-_EDGES = (0.62, 0.42)  # inches below and above the rows
+_EDGES = (0.75, 0.42)  # inches below and above the rows
 _PANELS: tuple[tuple[str, Axis, bool], ...] = (
     ("time over N", "N", False),
-    ("memory over N", "N", True),
     ("time over D", "D", False),
+    ("memory over N", "N", True),
+    ("memory over D", "D", True),
 )
+_MOST = 2.6  # the largest exponent shown
+_LOOKS: dict[Verdict, dict[str, str]] = {  # shapes say the same in black and white
+    "agrees": {"color": BLUE, "marker": "o", "mfc": BLUE, "mec": "white"},
+    "differs": {"color": ORANGE, "marker": "D", "mfc": ORANGE, "mec": "white"},
+    "not resolved": {"color": GREY, "marker": "o", "mfc": "white", "mec": GREY},
+}
 
 
 def mixer_figure(sweeps: Sequence[Sweep]) -> Drawing:
@@ -35,8 +43,8 @@ def mixer_figure(sweeps: Sequence[Sweep]) -> Drawing:
         for axes, panel in zip(grid, panels, strict=True):
             _panel(axes, names, by_key, panel)
         key = (
-            f"bar: formula   dot: measured, 95 % interval, n = {_counts(sweeps)} sizes   "
-            "diamond: more than 0.15 away"
+            f"bar: formula   mark: measured, 95 % interval, n = {_counts(sweeps)} sizes\n"
+            "dot: agrees to 0.15   diamond: differs by more   ring: interval too wide to tell"
         )
         figure.text(0.985, 0.05 / height, key, ha="right", va="bottom", size=7, color=GREY)
         return look.drawn(figure, "mixers", _description(sweeps))
@@ -66,7 +74,7 @@ def _panel(
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlim(0, 2.6)
+    axes.set_xlim(0, _MOST)
     axes.set_xticks([0, 0.5, 1, 1.5, 2, 2.5], ["0", "", "1", "", "2", ""])
     axes.set_title(title, loc="left", color=INK)
     axes.set_xlabel("exponent")
@@ -76,13 +84,21 @@ def _mark(axes: Axes, row: int, formula: float, measured: Exponent | None) -> No
     axes.plot([formula, formula], [row - 0.34, row + 0.34], color=INK, lw=1.6, zorder=2)
     if measured is None:
         return
-    ends = [max(0.0, measured.low), min(2.6, measured.high)]
-    color = BLUE if abs(measured.value - formula) <= 0.15 else ORANGE
-    marker = "o" if color == BLUE else "D"  # shapes say the same in black and white
-    axes.plot(ends, [row, row], color=color, lw=2.2, alpha=0.45, solid_capstyle="butt", zorder=3)
-    axes.plot(measured.value, row, marker, color=color, ms=4.6, mec="white", mew=0.6, zorder=4)
+    ends = [max(0.0, measured.low), min(_MOST, measured.high)]
+    shape = _LOOKS[verdict(measured, formula)]
+    axes.plot(ends, [row, row], color=shape["color"], lw=2.2, alpha=0.45, solid_capstyle="butt",
+              zorder=3)  # fmt: skip
+    axes.plot(measured.value, row, ms=4.6, mew=0.8, zorder=4, **shape)  # type: ignore[arg-type]
 
 
 def _description(sweeps: Sequence[Sweep]) -> str:
     parts = [f"{s.name} over {s.axis} {s.time.value:.2f} ({s.leading})" for s in sweeps]
-    return f"Measured exponents of time, with the formula's in brackets: {', '.join(parts)}."
+    memory = [
+        f"{s.name} over {s.axis} {found.value:.2f} ({s.alive.value:.2f})"
+        for s in sweeps
+        if (found := s.memory) is not None
+    ]
+    return (
+        f"Measured exponents of time, with the formula's in brackets: {', '.join(parts)}. "
+        f"Of memory: {', '.join(memory)}."
+    )

@@ -39,30 +39,31 @@ def load(
     """
     if not path.exists():
         return ()
-    content = contents(path, kind)
-    found = _read(path, kind, content, read)
-    if content["made_with"] != json.loads(json.dumps(dict(made_with))):
-        said = _difference(content["made_with"], made_with)
+    made, found = contents(path, kind, read)
+    if made != _plain(made_with):
+        said = _difference(made, _plain(made_with))
         raise InputError(f"file {path} was made with other settings ({said}); {_REMEDY}")
     return found
 
 
-def contents(path: Path, kind: Kind) -> dict[str, Any]:
-    """A file as it is: what it was `made_with` and its results, each an object of JSON.
+def contents(
+    path: Path, kind: Kind, read: Callable[[dict[str, Any]], T], option: str = "--save"
+) -> tuple[dict[str, Any], tuple[T, ...]]:
+    """What a file was made with, and its results. `option` names another file.
 
     Raises:
         InputError: it cannot be read, or is of something else.
     """
+    remedy = f"name another with {option}"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content["made_with"], dict) or not isinstance(content[kind.items], list):
-            raise TypeError
+        return dict(content["made_with"]), tuple(read(values) for values in content[kind.items])
     except OSError as error:
-        raise InputError(f"file {path} cannot be read ({error.strerror}); {_REMEDY}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise _strange(path, kind) from error
-    whole: dict[str, Any] = content
-    return whole
+        raise InputError(f"file {path} cannot be read ({error.strerror}); {remedy}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"file {path} holds no {kind.items} of `{kind.command}`; {remedy}"
+        ) from error
 
 
 def save(
@@ -84,17 +85,10 @@ def save(
         raise InputError(f"file {path} cannot be written ({error.strerror}); {_REMEDY}") from error
 
 
-def _read(
-    path: Path, kind: Kind, content: dict[str, Any], read: Callable[[dict[str, Any]], T]
-) -> tuple[T, ...]:
-    try:
-        return tuple(read(values) for values in content[kind.items])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _strange(path, kind) from error
-
-
-def _strange(path: Path, kind: Kind) -> InputError:
-    return InputError(f"file {path} holds no {kind.items} of `{kind.command}`; {_REMEDY}")
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """As they are when JSON has had them: tuples are lists."""
+    plain: dict[str, Any] = json.loads(json.dumps(dict(values)))
+    return plain
 
 
 def _difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
@@ -103,10 +97,5 @@ def _difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     >>> _difference({"threads": 1, "rounds": 5}, {"threads": 2, "rounds": 3})
     'threads: 1 there, 2 now'
     """
-    plain = json.loads(json.dumps(dict(here)))
-    name = next(name for name in {**plain, **there} if there.get(name) != plain.get(name))
-    return f"{name}: {_shown(there, name)} there, {_shown(plain, name)} now"
-
-
-def _shown(values: Mapping[str, Any], name: str) -> str:
-    return str(values[name]) if name in values else "none"
+    name = next(name for name in {**here, **there} if there.get(name) != here.get(name))
+    return f"{name}: {there.get(name)} there, {here.get(name)} now"

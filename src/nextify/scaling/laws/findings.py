@@ -1,11 +1,18 @@
 """Where a measured exponent differs from the formula's, and why: told from the measurements."""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from nextify.scaling.laws.fit import local_exponents
+from scipy import stats
+
+from nextify.scaling.laws.fit import Exponent, local_exponents
+from nextify.scaling.laws.mixers import Recurrence
+from nextify.scaling.laws.ranges import POINTS
 from nextify.scaling.laws.sweeps import Point, Sweep
 
-NEAR = 0.15  # exponents that differ by less agree
+Verdict = Literal["agrees", "differs", "not resolved"]
+
+NEAR = 0.15  # exponents that differ by less agree, if they are known as well
 _OVERHEAD = 0.1  # of the time at the smallest size
 _IDLE = 0.25  # of the time, outside of operators with MACs
 _JUMP = 0.3  # of a local exponent above the leading one
@@ -38,9 +45,61 @@ def parts(sweep: Sweep) -> Parts:
     return Parts(exact - sweep.leading, inside - exact, sweep.time.value - inside)
 
 
-def agrees(sweep: Sweep) -> bool:
-    """Is the measured exponent of time within 0.15 of the leading one?"""
-    return abs(sweep.time.value - sweep.leading) <= NEAR
+def verdict(measured: Exponent, formula: float) -> Verdict:
+    """What a measured exponent says of the formula's.
+
+    - agrees: at most 0.15 away, and known to 0.15 (half of its interval): the slope is then at
+      most 0.3 away.
+    - differs: more than 0.15 away, and the formula's is outside of the interval.
+    - not resolved: neither. The interval is then wider than 0.15 to each side.
+
+    >>> verdict(Exponent(2.01, 1.94, 2.08, n=7, bend=0.1), 2)
+    'agrees'
+    >>> verdict(Exponent(2.01, 0.15, 3.87, n=3, bend=0.1), 2)  # not known well enough to agree
+    'not resolved'
+    >>> verdict(Exponent(1.81, 1.49, 2.13, n=7, bend=0.1), 2)  # and not to differ
+    'not resolved'
+    """
+    if abs(measured.value - formula) <= NEAR:
+        return "agrees" if measured.half <= NEAR else "not resolved"
+    return "not resolved" if measured.low <= formula <= measured.high else "differs"
+
+
+def time_verdict(sweep: Sweep) -> Verdict:
+    """What the measured exponent of time says of the leading one."""
+    return verdict(sweep.time, sweep.leading)
+
+
+def memory_verdict(sweep: Sweep) -> Verdict | None:
+    """What the measured exponent of memory says of the formula's; None where none was measured."""
+    return None if sweep.memory is None else verdict(sweep.memory, sweep.alive.value)
+
+
+def unresolved(sweep: Sweep) -> str:
+    """How wide the interval of time is, and what would make it narrower."""
+    found = sweep.time
+    said = f"{found.value:.2f} ± {found.half:.2f} at n = {found.n}; ± {NEAR} would tell"
+    if found.n < POINTS:
+        errors = [float(stats.t.ppf(0.975, count - 2)) for count in (found.n, POINTS)]
+        return (
+            f"{said}. More sizes: with {found.n} the interval is {errors[0]:.1f} standard errors "
+            f"to each side, with {POINTS} {errors[1]:.1f}"
+        )
+    return (
+        f"{said}. Points are up to {found.bend:.0%} off a straight line: more --rounds on an idle "
+        "machine, or the line is bent"
+    )
+
+
+def pace(sweep: Sweep) -> str:
+    """Of a recurrence over N: the time of one step at the smallest and at the largest N."""
+    if not isinstance(sweep.mixer, Recurrence) or sweep.axis != "N":
+        return ""
+    first, last = (
+        f"{1e6 * point.seconds / point.size('N'):.2f} µs at {_at(sweep, point)}"
+        for point in (sweep.points[0], sweep.points[-1])
+    )
+    return f"a step takes {first}, {last}"
 
 
 def reasons(sweep: Sweep) -> tuple[str, ...]:
@@ -66,7 +125,10 @@ def _overhead(sweep: Sweep) -> str:
     share = sweep.overhead / sweep.points[0].seconds
     if share < _OVERHEAD or sweep.step == "training":
         return ""
-    return f"overhead: {share:.0%} of the time at {_at(sweep, sweep.points[0])} does not scale"
+    place = _at(sweep, sweep.points[0])
+    if share >= 1:
+        return f"overhead: a call at {place} takes no longer than at the smallest size possible"
+    return f"overhead: {share:.0%} of the time at {place} does not scale"
 
 
 def _uncounted(sweep: Sweep) -> str:
@@ -108,7 +170,7 @@ def _rate(sweep: Sweep) -> str:
         f"rate: inside the products from {inside[0] / 1e9:.1f} to {inside[1] / 1e9:.1f} GMACs a "
         f"second{of_what}; the same products by themselves, outside of the mixer, from "
         f"{alone[0] / 1e9:.1f} to {alone[1] / 1e9:.1f}; at an even rate of these the time would "
-        f"grow as {sweep.axis}^{even.value:.2f} ± {(even.high - even.low) / 2:.2f}"
+        f"grow as {sweep.axis}^{even.value:.2f} ± {even.half:.2f}"
     )
 
 

@@ -26,6 +26,11 @@ class Exponent:
     n: int
     bend: float
 
+    @property
+    def half(self) -> float:
+        """Half of the interval's width."""
+        return (self.high - self.low) / 2
+
 
 def exponent(sizes: Sequence[float], amounts: Sequence[float]) -> Exponent:
     """Fit amount = c size^p; at least three points, all positive.

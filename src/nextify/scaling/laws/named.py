@@ -1,6 +1,9 @@
-"""Mixers by name."""
+"""Mixers by name, and with fields of one's own."""
 
-from nextify.errors import unknown
+from dataclasses import replace
+
+from nextify.designs.fields import hints, read_fields
+from nextify.errors import InputError, unknown
 from nextify.scaling.laws.mixers import (
     Attention,
     Convolution,
@@ -31,15 +34,24 @@ MIXERS: dict[str, Mixer] = {
 }
 
 
-def mixer(name: str) -> Mixer:
-    """A mixer by name.
+def mixer(text: str) -> Mixer:
+    """A mixer by name, and fields that it has otherwise.
 
     >>> mixer("convolution")
     Convolution(kernel=3, depthwise=False, plane=False)
+    >>> mixer("convolution kernel=5")
+    Convolution(kernel=5, depthwise=False, plane=False)
 
     Raises:
-        InputError: with the nearest known name.
+        InputError: with the nearest known name, or what a field takes.
     """
+    name, *changes = text.split()
     if name not in MIXERS:
         raise unknown("mixer", name, MIXERS)
-    return MIXERS[name]
+    found = MIXERS[name]
+    if changes and not hints(type(found)):
+        raise InputError(f"mixer {text!r}: {name} has no fields; leave {changes[0]!r} out")
+    try:
+        return replace(found, **read_fields(changes, type(found))[0])
+    except InputError as error:
+        raise InputError(f"mixer {text!r}: {error}") from error

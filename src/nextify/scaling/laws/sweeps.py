@@ -42,7 +42,10 @@ class Point:
             as the module runs.
         alive, kept: bytes by formula. alive_counted: bytes of tensors alive at the peak.
         resident: by how much the process grew; None where the system does not tell.
-        seconds: median over rounds of the best of a few calls. slowest, fastest: of the rounds.
+        seconds: median over rounds of the best of a few calls; processor time where torch has one
+            thread, else by the wall clock. slowest, fastest: of the rounds.
+        wall, wall_fastest, wall_slowest: the same by the wall clock.
+        processor: the same as processor time of all threads together, median.
         busy: share of the time that is spent in operators with multiply-accumulates.
         bare: time of the same operators by themselves, on operands of the same shapes, as a share.
     """
@@ -60,6 +63,10 @@ class Point:
     seconds: float
     fastest: float
     slowest: float
+    wall: float
+    wall_fastest: float
+    wall_slowest: float
+    processor: float
     busy: float
     bare: float
 

@@ -79,7 +79,7 @@ def measure(
     require_sizes(name, mixer, axis, settings, sizes)
     chosen = list(sizes) or choose(name, mixer, axis, settings)
     cases = [_Case.at(mixer, axis, size, settings) for size in chosen]
-    rounds = timing.time_rounds([case.call for case in cases], settings.rounds)
+    rounds = timing.take_rounds([case.call for case in cases], settings.rounds)
     first = cases[0]
     return Sweep(
         name=name,
@@ -190,11 +190,12 @@ class _Case:
         return cls(tokens, width, module, x, call, watched)
 
 
-def _point(mixer: Mixer, case: _Case, rounds: list[float]) -> Point:
+def _point(mixer: Mixer, case: _Case, rounds: Sequence[timing.Taken]) -> Point:
     batch, shape = len(case.x), _shape(mixer, case.tokens)
     found = amounts(mixer, batch=batch, tokens=shape, width=case.width)
     counted = count.count_macs(case.module, case.x)
     busy, bare = _shares(case)
+    seconds, walls = [one.seconds for one in rounds], [one.wall for one in rounds]
     return Point(
         tokens=case.tokens,
         width=case.width,
@@ -206,9 +207,13 @@ def _point(mixer: Mixer, case: _Case, rounds: list[float]) -> Point:
         alive_counted=count.count_alive(case.module, case.x),
         kept=BYTES * found.kept,
         resident=growth(case.module, case.x),
-        seconds=median(rounds),
-        fastest=min(rounds),
-        slowest=max(rounds),
+        seconds=median(seconds),
+        fastest=min(seconds),
+        slowest=max(seconds),
+        wall=median(walls),
+        wall_fastest=min(walls),
+        wall_slowest=max(walls),
+        processor=median(one.processor for one in rounds),
         busy=busy,
         bare=bare,
     )

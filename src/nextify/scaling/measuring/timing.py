@@ -1,6 +1,7 @@
 """Time, measured so that a busy machine disturbs little: interleaved rounds, the best of each."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from time import perf_counter, process_time
 from typing import Any
 
@@ -20,35 +21,67 @@ _PRODUCTS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The shortest of several calls, in seconds.
+
+    Attributes:
+        wall: by the clock on the wall. processor: of all threads together.
+    """
+
+    wall: float
+    processor: float
+
+    @property
+    def seconds(self) -> float:
+        """What is told as its time: see `clock`."""
+        return self.processor if _alone() else self.wall
+
+
 def time_rounds(calls: Sequence[Call], rounds: int) -> list[list[float]]:
-    """Seconds of each call in each round.
+    """Seconds of each call in each round, see `take_rounds`."""
+    return [[taken.seconds for taken in found] for found in take_rounds(calls, rounds)]
+
+
+def take_rounds(calls: Sequence[Call], rounds: int) -> list[list[Taken]]:
+    """What each call takes in each round.
 
     Rounds go through all calls in turn, so that a slow minute of the machine meets all of them. A
     call's time in a round is the best of several: whatever else runs can only add to it.
     """
-    seconds: list[list[float]] = [[] for _ in calls]
+    taken: list[list[Taken]] = [[] for _ in calls]
     for _ in range(rounds):
-        for found, call in zip(seconds, calls, strict=True):
-            found.append(best(call))
-    return seconds
+        for found, call in zip(taken, calls, strict=True):
+            found.append(shortest(call))
+    return taken
 
 
 def clock() -> Callable[[], float]:
     """What to measure with: processor time where torch has one thread, which other programs do not
     add to; else the wall clock, for processor time would add the threads up."""
-    return process_time if torch.get_num_threads() == 1 else perf_counter
+    return process_time if _alone() else perf_counter
+
+
+def _alone() -> bool:
+    return torch.get_num_threads() == 1
 
 
 def best(call: Call, least: float = _LEAST) -> float:
+    """Seconds of the shortest call, see `shortest`."""
+    return shortest(call, least).seconds
+
+
+def shortest(call: Call, least: float = _LEAST) -> Taken:
     """The shortest of at least two calls, repeated for a fiftieth of a second, at most 1000."""
-    now = clock()
-    shortest, spent, count = float("inf"), 0.0, 0
-    while count < 2 or (spent < least and count < _MOST):
-        start = now()
+    found: list[Taken] = []
+    spent = 0.0
+    while len(found) < 2 or (spent < least and len(found) < _MOST):
+        processor, wall = process_time(), perf_counter()
         call()
-        seconds = now() - start
-        shortest, spent, count = min(shortest, seconds), spent + seconds, count + 1
-    return shortest
+        wall = perf_counter() - wall
+        found.append(Taken(wall, process_time() - processor))
+        spent += found[-1].seconds
+    return Taken(min(one.wall for one in found), min(one.processor for one in found))
 
 
 def forward(module: nn.Module, x: Tensor, *, watched: bool = False) -> Call:
