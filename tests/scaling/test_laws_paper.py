@@ -1,5 +1,6 @@
 """The table of "Attention Is All You Need" beside our laws: equal but for what is said."""
 
+import json
 import math
 
 import pytest
@@ -7,6 +8,7 @@ import sympy as sp
 import torch
 import torch.nn.functional as F
 
+from nextify.cli.main import main
 from nextify.scaling.laws import MIXERS, Attention, Convolution, amounts, law, mixer
 from nextify.scaling.laws.formulas import B, D, N, P, k
 from nextify.scaling.laws.paper import PAPER, far_path
@@ -97,3 +99,18 @@ def test_where_the_paths_of_convolutions_come_from(tokens, kernel):
 def test_the_path_of_shifted_windows_is_the_papers_twice():
     smooth = far_path("shifted-window").replace(sp.ceiling, lambda inside: inside)
     assert sp.limit(smooth / PAPER["shifted-window"].path, N, sp.oo) == 2
+
+
+def test_the_command_prints_the_comparison(capsys):
+    assert main(["scale", "mixers", "--formulas", "--only", "convolution,mlp"]) == 0
+    out = capsys.readouterr().out
+    rows = [line.split("  ") for line in out.splitlines() if "log(N)" in line]
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    order, path = "D^2 N k", "ceiling((2 N - 2)/(k - 1))"
+    assert cells == [["convolution", order, order, "1", "1", "log(N)/log(k)", path]]
+    assert "convolution (convolutional): log is for kernels dilated" in out
+    assert main(["scale", "mixers", "--formulas", "--only", "mlp"]) == 0
+    assert "Table 1" not in capsys.readouterr().out
+    assert main(["scale", "mixers", "--formulas", "--only", "attention,mlp", "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert values["attention"]["paper"]["macs"] == "D*N**2" and values["mlp"]["paper"] is None

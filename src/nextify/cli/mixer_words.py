@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from nextify.cli.paper_table import paper_values, print_paper, textbook
 from nextify.cli.show import print_json, print_table, say
 from nextify.costs.amounts import bytes_in_words
 from nextify.scaling.laws import Law, Mixer, law
@@ -24,7 +25,12 @@ def print_laws(chosen: dict[str, Mixer], as_json: bool) -> None:
     """The laws alone."""
     laws = {name: law(one) for name, one in chosen.items()}
     if as_json:
-        print_json({name: _law_values(found) for name, found in laws.items()})
+        print_json(
+            {
+                name: {**_law_values(found), "paper": paper_values(name)}
+                for name, found in laws.items()
+            }
+        )
         return
     head = ["mixer", "MACs", "leading", "steps", "path", "weights"]
     cost = ("macs", "leading", "sequential", "path_leading", "parameters")
@@ -35,6 +41,7 @@ def print_laws(chosen: dict[str, Mixer], as_json: bool) -> None:
     print_table(head, [[name, *_terms(found, memory)] for name, found in laws.items()])
     for line in _LEGEND:
         say(line)
+    print_paper(chosen)
 
 
 _LEGEND = (
@@ -44,13 +51,11 @@ _LEGEND = (
     "ratio. steps: products that wait for one another. path: layers between the two tokens that",
     "are farthest apart (oo: they never meet). in use: alive at once in a forward pass. kept: what",
     "the backward pass needs, weights left out.",
-    'The N^2 D of "Attention Is All You Need" leaves the projections out: see attention-core.',
 )
 
 
 def _terms(found: Law, names: Sequence[str]) -> list[str]:
-    """Expressions as a textbook has them: 4 B D^2 N."""
-    return [str(getattr(found, name)).replace("**", "^").replace("*", " ") for name in names]
+    return [textbook(getattr(found, name)) for name in names]
 
 
 def _law_values(found: Law) -> dict[str, str]:

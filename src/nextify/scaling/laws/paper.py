@@ -81,12 +81,12 @@ PAPER: dict[str, PaperRow] = {  # by the name of our mixer
         "moved by w / 2 every other layer (blocks that stay where they are never meet)",
     ),
     "separable": PaperRow(
-        "separable convolution (section 4)",
+        "separable convolution, section 4",
         k * N * D + N * D**2,
         _ONE,
         sp.log(N) / sp.log(k),
-        "in MACs it does not; with k = N it is N^2 D + N D^2, in orders self-attention and a "
-        "point-wise layer",
+        "equal in MACs, and a depthwise and a point-wise product in turn; with k = N it is N^2 D + "
+        "N D^2: in orders, self-attention and a point-wise layer",
     ),
 }
 
