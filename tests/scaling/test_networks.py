@@ -1,5 +1,6 @@
 """Networks over image sizes: ViT's law, crossings, refusals, counts, the command."""
 
+import dataclasses
 import json
 import math
 import os
@@ -16,13 +17,19 @@ import nextify as nx
 from nextify.cli.main import main
 from nextify.costs.spread import Spread
 from nextify.network import build
+from nextify.report.network_figure import draw_networks
 from nextify.scaling.laws.networks import (
+    DEFAULT,
     NetworkPoint,
+    activation_bytes,
+    alive_at_most,
     bytes_needed,
     crossings,
     curve,
+    network,
     require_memory,
 )
+from nextify.scaling.laws.networks_kept import read_points
 from nextify.scaling.laws.vit import (
     TOKENS,
     N,
@@ -36,9 +43,12 @@ from nextify.scaling.laws.vit import (
 from nextify.scaling.measuring.count import count_alive
 from nextify.scaling.measuring.memory import growth
 from nextify.scaling.measuring.networks import measure_networks
-from random_transformers import vits
+from random_transformers import swins, vits
 
 MINIS = ("convnext-mini", "vit-mini", "swin-mini")
+resettable = pytest.mark.skipif(
+    not os.access("/proc/self/clear_refs", os.W_OK), reason="the peak is read from Linux, anew"
+)
 
 
 @settings(max_examples=50, deadline=None)
@@ -90,10 +100,15 @@ def made(name: str, values: dict[int, float], spread: float = 0.0) -> list[Netwo
 def test_crossings_by_formula_are_sizes_and_measured_ones_lie_between():
     curves = {"a": made("a", {32: 1, 64: 10, 128: 100}), "b": made("b", {32: 4, 64: 20, 128: 60})}
     (found,) = crossings(curves, "macs")
-    assert (found.side, found.more, found.less) == (128, "a", "b")
+    assert (found.more, found.less) == ("a", "b")
+    assert [(span.low, span.high, span.count) for span in found.above] == [(128, 128, 1)]
+    assert [(span.low, span.high, span.count) for span in found.below] == [(32, 64, 2)]
+    assert found.above[0].most == pytest.approx(0.4) and found.below[0].most == pytest.approx(0.75)
     (found,) = crossings(curves, "seconds")
     low, high = math.log(2), math.log(100 / 60)  # the gap in logarithms, before and after
-    assert found.side == pytest.approx(64 * 2 ** (low / (low + high)))
+    meeting = pytest.approx(64 * 2 ** (low / (low + high)))
+    assert found.above[0].low == meeting == found.below[0].high
+    assert found.words == "a takes longer than b from about 95 pixels on"
 
 
 def test_no_crossing_where_the_order_stays_or_measurements_overlap():
@@ -104,11 +119,33 @@ def test_no_crossing_where_the_order_stays_or_measurements_overlap():
     assert not list(crossings(apart, "kept"))  # equal
 
 
-def test_only_the_last_crossing_counts():
+def test_every_crossing_of_a_pair_is_told():
     curves = {"a": made("a", {32: 1, 64: 3, 96: 1, 128: 3}),
               "b": made("b", dict.fromkeys((32, 64, 96, 128), 2))}  # fmt: skip
     (found,) = crossings(curves, "macs")
-    assert (found.side, found.more) == (128, "a")
+    assert [span.low for span in found.above] == [64, 128]
+    assert [span.low for span in found.below] == [32, 96]
+    assert found.words == "a costs more than b at 64 and from 128 pixels on"
+
+
+def test_a_flicker_is_called_one():
+    sides = range(32, 352, 32)
+    curves = {"a": made("a", {side: 999 if side == 160 else 1200 for side in sides}),
+              "b": made("b", dict.fromkeys(sides, 1000))}  # fmt: skip
+    (found,) = crossings(curves, "macs")
+    assert found.words == "a costs more than b but at 160 pixels, where it costs 0.1 % less"
+
+
+@pytest.mark.parametrize("quantity", ["macs", "kept", "alive"])
+def test_what_is_said_of_crossings_is_true_at_every_size(quantity):
+    sides = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+    curves = {name: curve(name, sides) for name in DEFAULT}
+    for found in crossings(curves, quantity):
+        more, less = ({p.side: p.value(quantity) for p in curves[n]} for n in (found.more, found.less))  # fmt: skip
+        for side in more.keys() & less.keys():
+            above = any(span.low <= side <= span.high for span in found.above)
+            below = any(span.low <= side <= span.high for span in found.below)
+            assert (above, below) == (more[side] > less[side], more[side] < less[side])
 
 
 def test_curves_leave_out_what_a_vit_cannot_see():
@@ -118,16 +155,62 @@ def test_curves_leave_out_what_a_vit_cannot_see():
 
 @pytest.mark.parametrize("name", ["resnet-50", "vit-b-16", "swin-t"])
 def test_sizes_that_do_not_fit_are_refused_with_one_that_does(name):
-    limit = 600 * 2**20
+    limit = 600 * 10**6
     with pytest.raises(nx.InputError, match=f"{name} for images of 8,192 pixels takes") as caught:
-        require_memory(name, 8192, limit)
+        require_memory([name], 8192, limit)
     fitting = int(str(caught.value).split("; ")[1].split()[0].replace(",", ""))
-    require_memory(name, fitting, limit)
-    assert bytes_needed(name, fitting) <= limit
+    require_memory([name], fitting, limit)
+    assert bytes_needed([name], fitting) <= limit
     step = 16 if name == "vit-b-16" else 32
-    assert bytes_needed(name, fitting + step) > limit
+    assert bytes_needed([name], fitting + step) > limit
     with pytest.raises(nx.InputError, match="choose a smaller network"):
-        require_memory(name, 64, 1000)
+        require_memory([name], 64, 1000)
+
+
+def test_the_weights_of_all_networks_count():
+    every = bytes_needed(MINIS, 64, 10)
+    weights = [4 * nx.cost(nx.design(name), 64, 10).params for name in MINIS]
+    dearest = max(activation_bytes(name, 64, 10) for name in MINIS)
+    assert every == sum(weights) + dearest
+    with pytest.raises(nx.InputError, match="with the weights of 2 more"):
+        require_memory(MINIS, 64, every - 1, 10)
+
+
+def alive(design, side):
+    network = build(design, 10, image_size=side).eval()
+    return count_alive(network, torch.zeros(1, 3, side, side))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [*MINIS, "resnet-18", "resnet-50", "convnext-tiny", "convnextv2-atto", "vit-s-16", "swin-t",
+     "swin-t window=8", "convnext-iso-small"],
+)  # fmt: skip
+def test_no_more_tensors_are_alive_than_the_limit_has(text):
+    for side in (32, 64, 96) if "16" not in text else (32, 64):
+        found = alive(network(text), side)
+        assert found <= alive_at_most(text, side, 10) <= 1.7 * found
+
+
+@settings(max_examples=30, deadline=None)
+@given(case=st.one_of(vits(), swins()))
+def test_no_more_tensors_are_alive_in_random_transformers(case):
+    design, (side, _) = case
+    fields = dataclasses.asdict(design)
+    name = {"vit": "vit-mini", "swin": "swin-mini"}[fields.pop("kind")]
+    words = [f"{key}={str(v).strip('()').replace(' ', '')}" for key, v in fields.items()]
+    text = " ".join([name, *(word.rstrip(",") for word in words)])
+    assert network(text) == design
+    assert alive(design, side) <= alive_at_most(text, side, 10)
+
+
+@resettable
+@pytest.mark.parametrize("text", ["resnet-18", "vit-s-16", "swin-mini"])
+def test_a_process_grows_by_no_more_than_the_limit_has(text):
+    """A convolution's copy of its weights is most of it at such sizes."""
+    module = build(network(text), 10, image_size=64).eval()
+    found = growth(module, torch.zeros(1, 3, 64, 64))
+    assert found.bytes <= activation_bytes(text, 64, 10)
 
 
 def test_what_is_measured_is_what_is_counted():
@@ -140,9 +223,7 @@ def test_what_is_measured_is_what_is_counted():
         assert one.resident is None or one.resident.bytes >= one.resident.tensors > 0
 
 
-@pytest.mark.skipif(
-    not os.access("/proc/self/clear_refs", os.W_OK), reason="the peak is read from Linux, anew"
-)
+@resettable
 @pytest.mark.parametrize("name", ["convnext-mini", "swin-mini"])
 def test_resident_memory_is_that_of_the_tensors_alive(name):
     network = build(nx.design(name), 10, image_size=512).eval()
@@ -157,7 +238,7 @@ def test_nothing_is_measured_where_one_size_does_not_fit():
         raise AssertionError("measured")
 
     with pytest.raises(nx.InputError, match="would fit"):
-        measure_networks(MINIS, (32, 1024), memory=2 << 20, on_point=never)
+        measure_networks(MINIS, (32, 1024), memory=16 << 20, on_point=never)
 
 
 def test_the_command_by_formula(capsys, tmp_path):
@@ -181,6 +262,70 @@ def test_the_command_measured(capsys):
     assert "half at" in answer
 
 
+def test_fields_of_designs_can_be_given(capsys):
+    assert main(["scale", "networks", "--formulas", "--sizes", "224", "--json", "--only",
+                 "swin-t window=8,vit-b-16 patch_size=32, convnext-tiny depths=3,3,27,3"]) == 0  # fmt: skip
+    found = json.loads(capsys.readouterr().out)["points"]
+    changed = (("swin-t", {"window": 8}), ("vit-b-16", {"patch_size": 32}),
+               ("convnext-tiny", {"depths": (3, 3, 27, 3)}))  # fmt: skip
+    assert [p["macs"] for p in found] == [nx.cost(nx.design(n, **f)).macs for n, f in changed]
+    assert found[0]["name"] == "swin-t window=8"
+
+
+def test_the_share_is_told_of_the_vits_that_were_asked_for(capsys):
+    line = ["scale", "networks", "--formulas", "--sizes", "224", "--only"]
+    assert main([*line, "resnet-50"]) == 0
+    assert "half" not in capsys.readouterr().out
+    assert main([*line, "resnet-50,vit-s-16"]) == 0
+    answer = capsys.readouterr().out
+    assert "half at" in answer and "vit-b-16" not in answer
+    assert max(map(len, answer.splitlines())) <= 96
+
+
+def test_tables_stay_readable_on_a_narrow_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    assert main(["scale", "networks", "--formulas", "--sizes", "224,512"]) == 0
+    answer = capsys.readouterr().out
+    assert max(map(len, answer.splitlines())) <= 40 and "kept in training" in answer
+
+
+def test_what_was_measured_is_kept_and_gone_on_from(capsys, tmp_path, monkeypatch):
+    file = tmp_path / "networks.json"
+    line = ["scale", "networks", "--only", "convnext-mini", "--rounds", "1", "--threads", "1",
+            "--classes", "10", "--save", str(file), "--json", "--sizes"]  # fmt: skip
+    assert main([*line, "32"]) == 0
+    (first,) = json.loads(capsys.readouterr().out)["points"]
+    assert main([*line, "32,64"]) == 0
+    again = json.loads(capsys.readouterr().out)["points"]
+    assert [p["side"] for p in again] == [32, 64] and again[0] == first
+    made, points = read_points(file)
+    assert made["threads"] == 1 and [dataclasses.asdict(point) for point in points] == again
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("measured")
+
+    monkeypatch.setattr("nextify.scaling.measuring.networks.measure_networks", never)
+    assert main([*line, "32,64", "--figure", str(tmp_path)]) == 0
+    assert json.loads(capsys.readouterr().out)["points"] == again
+    assert (tmp_path / "networks.png").exists() and not (tmp_path / "attention-share.png").exists()
+    line[line.index("--rounds") + 1] = "2"
+    assert main([*line, "32"]) == 2
+    assert "rounds: 1 there, 2 now" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("sizes", ["224", "224,384"])
+def test_a_figure_of_few_sizes_has_marks_and_ticks(sizes):
+    sides = [int(side) for side in sizes.split(",")]
+    curves = {name: curve(name, sides) for name in ("vit-s-16", "resnet-50")}
+    figure = draw_networks(curves, [])
+    for axes in figure.axes:
+        low, high = axes.get_ylim()
+        assert len([tick for tick in axes.get_yticks() if low <= tick <= high]) >= 3
+        assert set(sides) <= set(axes.get_xticks())
+        for line in axes.lines[: 2 * len(curves)]:
+            assert len(line.get_xdata()) == 0 or len(sides) > 1 or line.get_marker() != ""
+
+
 @pytest.mark.parametrize("subject", ["mixers", "networks"])
 def test_formulas_are_printed_without_loading_torch(subject):
     code = (
@@ -200,7 +345,13 @@ def test_formulas_are_printed_without_loading_torch(subject):
         (["--sizes", "64", "--max-size", "32"], "--max-size is 32; none of --sizes"),
         (["--only", "vit-x"], "unknown design 'vit-x'"),
         (["--only", "vit-h-14"], "no multiple of a ViT's patch_size=14"),
-        (["--memory", "1MB"], "is 0.00 GiB; choose a smaller network"),
+        (["--memory", "1MB"], "the limit is 1 MB; choose fewer or smaller networks"),
+        (["--quick", "--sizes", "64"], "--quick sets the sizes, too"),
+        (["--quick", "--max-size", "64"], "--quick sets the sizes, too"),
+        (["--only", "swin-t window=0"], "'window' is 0"),
+        (["--only", "swin-t windw=8"], "did you mean 'window'"),
+        (["--only", "resnet-50,"], "--only is 'resnet-50,'"),
+        (["--formulas", "--save", "x"], "--save does nothing with --formulas"),
         (["--sizes", "100"], "vit-s-16: images of 100 pixels are no multiple"),
         (["--formulas", "--rounds", "3"], "--rounds does nothing with --formulas"),
     ],

@@ -1,10 +1,12 @@
 """Networks over image sizes, and the share of attention in ViT."""
 
 from collections.abc import Mapping, Sequence
+from math import ceil, floor, log10
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
+from matplotlib.lines import Line2D
 
 from nextify.designs import Vit
 from nextify.report import style as look
@@ -15,84 +17,172 @@ from nextify.scaling.laws.vit import attention_share, overtakes_at
 _LOOKS = (
     (BLUE, "o"), (ORANGE, "s"), ("#009E73", "D"), ("#CC79A7", "^"), (INK, "v"), (GREY, "P"),
 )  # fmt: skip
+_MARK: dict[str, Any] = {"ms": 3.4, "mec": "white", "mew": 0.4}
 _TICKS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 _PANELS: tuple[tuple[str, str, Quantity, float], ...] = (
     ("GMACs", "multiply-accumulates", "macs", 1e9),
     ("MB", "memory in use, one image", "alive", 1e6),
     ("ms", "latency, one image", "seconds", 1e-3),
 )
+_STEPS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0))
+Line = list[tuple[int, float]]
 
 
 def network_figure(
     curves: Mapping[str, Sequence[NetworkPoint]], measured: Sequence[NetworkPoint]
 ) -> Drawing:
-    """MACs, memory and latency over image size: lines by formula, marks as counted or measured."""
-    panels = [panel for panel in _PANELS if measured or panel[2] != "seconds"]
+    """MACs, memory and latency over image size, and below each the same relative to the first
+    network, where crossings show: lines by formula, marks as counted or measured."""
     with look.style():
-        figure = Figure(figsize=(2.5 * len(panels), 2.7), layout="constrained")
-        grid = figure.subplots(1, len(panels), squeeze=False)[0]
-        for axes, (unit, title, quantity, scale) in zip(grid, panels, strict=True):
-            _frame(axes, [p.side for points in curves.values() for p in points])
-            axes.set_title(title, loc="left", color=INK)
-            axes.set_ylabel(unit)
-            for at, (name, points) in enumerate(curves.items()):
-                own = [point for point in measured if point.name == name]
-                _network(axes, name, points, own, quantity, scale, *_LOOKS[at % len(_LOOKS)])
-        handles, labels = grid[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False,
-                      title=_key(measured),
-                      title_fontsize=7)  # fmt: skip
-        return look.drawn(figure, "networks", _description(curves))
+        return look.drawn(draw_networks(curves, measured), "networks", _description(curves))
+
+
+def draw_networks(
+    curves: Mapping[str, Sequence[NetworkPoint]], measured: Sequence[NetworkPoint]
+) -> Figure:
+    """The figure itself, in the style that is set."""
+    panels = [panel for panel in _PANELS if measured or panel[2] != "seconds"]
+    sides = sorted({p.side for p in measured or [p for own in curves.values() for p in own]})
+    figure = Figure(figsize=(2.5 * len(panels), 4.3), layout="constrained")
+    rows = figure.subplots(2, len(panels), squeeze=False)
+    for at, (unit, title, quantity, scale) in enumerate(panels):
+        above, below = rows[0][at], rows[1][at]
+        above.set_title(title, loc="left", color=INK)
+        above.set_ylabel(unit)
+        _curves(above, curves, measured, quantity, scale)
+        below.set_title(f"relative to {next(iter(curves))}", loc="left", color=INK)
+        below.set_ylabel("times")
+        below.set_xlabel("image size, pixels")
+        _relative(below, curves, measured, quantity)
+        for axes in (above, below):
+            _frame(axes, sides)
+    figure.legend(handles=_handles(curves, measured), loc="outside lower center", ncols=4,
+                  frameon=False, title=_key(measured), title_fontsize=7)  # fmt: skip
+    return figure
+
+
+def _handles(
+    curves: Mapping[str, Sequence[NetworkPoint]], measured: Sequence[NetworkPoint]
+) -> list[Line2D]:
+    marked = bool(measured) or any(len(own) == 1 for own in curves.values())
+    return [
+        Line2D([], [], color=color, lw=1.1, marker=marker if marked else "", label=name, **_MARK)
+        for name, (color, marker) in zip(curves, _LOOKS * len(curves), strict=False)
+    ]
 
 
 def _key(measured: Sequence[NetworkPoint]) -> str:
     rounds = {p.seconds.count for p in measured if p.seconds is not None}
     if not rounds:
-        return "lines: by formula"
+        return "by formula"
     return (
-        "lines: by formula; marks: MACs as counted, memory as measured; latency: median and "
-        f"quartiles of n = {max(rounds)} rounds"
+        "lines: by formula; marks: MACs as counted, memory as measured\n"
+        f"latency: median and quartiles of n = {max(rounds)} rounds"
     )
 
 
 def _frame(axes: Axes, sides: Sequence[int]) -> None:
+    """Logarithmic axes with ticks at round numbers, also where there are one or two sizes."""
     look.plain(axes, "both")
     axes.set_xscale("log")
     axes.set_yscale("log")
-    ticks = [tick for tick in _TICKS if min(sides) <= tick <= max(sides)] or [min(sides)]
+    ticks = [tick for tick in _TICKS if sides[0] <= tick <= sides[-1]]
+    ticks = ticks if len(ticks) > 2 else list(sides)
+    axes.set_xlim(sides[0] / 1.15, sides[-1] * 1.15)
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+    low, high = axes.get_ylim()
+    if high / low < 2:  # a single value, or nearly
+        low, high = low / 1.5, high * 1.5
+        axes.set_ylim(low, high)
+    marks = _round_numbers(low, high)
+    axes.set_yticks(marks, [f"{mark:,g}" for mark in marks])
     axes.minorticks_off()
-    axes.set_xlabel("image size, pixels")
 
 
-def _network(
+def _round_numbers(low: float, high: float) -> list[float]:
+    """Three or more round numbers within a range, as few as can be.
+
+    >>> _round_numbers(0.9, 4.0)
+    [1.0, 2.0, 3.0, 4.0]
+    """
+    powers = range(floor(log10(low)), ceil(log10(high)) + 1)
+    found: list[float] = []
+    for steps in _STEPS:
+        numbers = [float(f"{step}e{power}") for power in powers for step in steps]
+        found = [number for number in numbers if low <= number <= high * (1 + 1e-9)]
+        if len(found) > 2:
+            break
+    return found
+
+
+def _curves(
     axes: Axes,
-    name: str,
-    points: Sequence[NetworkPoint],
+    curves: Mapping[str, Sequence[NetworkPoint]],
     measured: Sequence[NetworkPoint],
     quantity: Quantity,
     scale: float,
-    color: str,
-    marker: str,
 ) -> None:
-    marks = {"marker": marker, "ms": 3.4, "mec": "white", "mew": 0.4, "color": color}
-    if quantity == "seconds":
-        known = [(p.side, p.seconds) for p in measured if p.seconds is not None]
-        medians = [spread.median / scale for _, spread in known]
-        below = [(s.median - s.low) / scale for _, s in known]
-        above = [(s.high - s.median) / scale for _, s in known]
-        axes.errorbar([side for side, _ in known], medians, (below, above), lw=0.9, capsize=1.6,
-                      label=name, **marks)  # type: ignore[arg-type]  # fmt: skip
-        return
-    sides = [p.side for p in points]
-    values = [(p.value(quantity) or 0.0) / scale for p in points]
-    axes.plot(sides, values, color=color, lw=1.1)
-    seen = [(p.side, p.counted if quantity == "macs" else p.resident_bytes) for p in measured]
-    dots = [(side, amount / scale) for side, amount in seen if amount]
-    axes.plot([x for x, _ in dots], [y for _, y in dots], lw=0, **marks)  # type: ignore[arg-type]
-    axes.plot([], [], lw=1.1, label=name, **marks)  # type: ignore[arg-type]
+    for (name, points), (color, marker) in zip(curves.items(), _LOOKS * len(curves), strict=False):
+        own = [point for point in measured if point.name == name]
+        marks = {"marker": marker, "color": color, **_MARK}
+        if quantity == "seconds":
+            known = [(p.side, p.seconds) for p in own if p.seconds is not None]
+            medians = [spread.median / scale for _, spread in known]
+            below = [(s.median - s.low) / scale for _, s in known]
+            above = [(s.high - s.median) / scale for _, s in known]
+            axes.errorbar([side for side, _ in known], medians, (below, above), lw=0.9,
+                          capsize=1.6, **marks)  # fmt: skip
+            continue
+        _line(axes, [(p.side, (p.value(quantity) or 0.0) / scale) for p in points], marks)
+        _dots(axes, [(side, v / scale) for side, v in _seen(own, quantity)], marks)
+
+
+def _relative(
+    axes: Axes,
+    curves: Mapping[str, Sequence[NetworkPoint]],
+    measured: Sequence[NetworkPoint],
+    quantity: Quantity,
+) -> None:
+    """Every network over the first one, at the sizes that both have."""
+    first = next(iter(curves))
+    seen = {name: dict(_seen([p for p in measured if p.name == name], quantity)) for name in curves}
+    plain = {name: {p.side: p.value(quantity) or 0.0 for p in own} for name, own in curves.items()}
+    for name, (color, marker) in zip(curves, _LOOKS * len(curves), strict=False):
+        marks = {"marker": marker, "color": color, **_MARK}
+        if quantity == "seconds":
+            axes.plot(*_over(seen[name], seen[first]), lw=0.9, **marks)
+        else:
+            _line(axes, list(zip(*_over(plain[name], plain[first]), strict=True)), marks)
+            _dots(axes, list(zip(*_over(seen[name], seen[first]), strict=True)), marks)
+
+
+def _over(one: Mapping[int, float], first: Mapping[int, float]) -> tuple[list[int], list[float]]:
+    sides = [side for side in one if first.get(side)]
+    return sides, [one[side] / first[side] for side in sides]
+
+
+def _seen(measured: Sequence[NetworkPoint], quantity: Quantity) -> Line:
+    """What was counted or measured, by size."""
+    found: list[tuple[int, float | None]] = []
+    for point in measured:
+        match quantity:
+            case "macs":
+                found.append((point.side, point.counted))
+            case "alive":
+                found.append((point.side, point.resident_bytes))
+            case _:
+                found.append((point.side, point.value(quantity)))
+    return [(side, float(value)) for side, value in found if value]
+
+
+def _line(axes: Axes, points: Line, marks: dict[str, Any]) -> None:
+    """A line; of a single point, its mark."""
+    one = {**marks, "marker": marks["marker"] if len(points) == 1 else ""}
+    axes.plot([side for side, _ in points], [value for _, value in points], lw=1.1, **one)
+
+
+def _dots(axes: Axes, points: Line, marks: dict[str, Any]) -> None:
+    axes.plot([side for side, _ in points], [value for _, value in points], lw=0, **marks)
 
 
 def _description(curves: Mapping[str, Sequence[NetworkPoint]]) -> str:
@@ -106,7 +196,7 @@ def _description(curves: Mapping[str, Sequence[NetworkPoint]]) -> str:
 
 def share_figure(vits: Mapping[str, Vit], classes: int = 1000) -> Drawing:
     """The part of ViT's MACs that is quadratic in the number of tokens, over image size; a ring
-    where it is half of them. Thin: all of attention, with its projections."""
+    where it is half of them. Dashed: all of attention, with its projections."""
     sides = [32 * 2 ** (at / 16) for at in range(16 * 7 + 1)]
     with look.style():
         figure = Figure(figsize=(4.6, 2.8), layout="constrained")
@@ -129,7 +219,7 @@ def share_figure(vits: Mapping[str, Vit], classes: int = 1000) -> Drawing:
             axes.plot(at, 0.5, "o", color=color, mfc="white", ms=5, zorder=4)
         axes.set_xlabel("image size, pixels")
         axes.set_title("share of attention in ViT's multiply-accumulates", loc="left", color=INK)
-        axes.legend(frameon=False, title="solid: N² terms\nthin: with projections",
+        axes.legend(frameon=False, title="solid: N² terms\ndashed: with projections",
                     title_fontsize=6.5)  # fmt: skip
         ends = [
             f"{name} half at {overtakes_at(d, classes):,.0f} pixels" for name, d in vits.items()

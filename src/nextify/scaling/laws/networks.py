@@ -1,14 +1,19 @@
 """Networks over image sizes: what they cost by formula, and where curves cross. Plain data."""
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from functools import cache
+from itertools import combinations, groupby, pairwise
 from typing import Literal
 
-from nextify.costs import cost
+from nextify.costs import Cost, cost
+from nextify.costs.amounts import bytes_in_words
+from nextify.costs.facts import values_of
 from nextify.costs.spread import Spread
-from nextify.designs import AnyDesign, Vit, design
+from nextify.designs import AnyDesign, Design, Swin, Vit, design
+from nextify.designs.fields import read_fields
 from nextify.errors import InputError
 from nextify.scaling.laws.limits import largest
 from nextify.scaling.laws.sweeps import Resident
@@ -16,6 +21,7 @@ from nextify.scaling.laws.sweeps import Resident
 DEFAULT = ("resnet-50", "convnext-tiny", "vit-s-16", "swin-t")  # 4 to 5 GMACs at 224 pixels
 SIDES = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 _BYTES = 4  # of a float32
+_ONCE = 1 << 20  # bytes: whole pages, and what libraries take whatever the size
 _GRID = 32  # pixels
 
 Quantity = Literal["macs", "kept", "alive", "seconds"]
@@ -60,6 +66,40 @@ class NetworkPoint:
                 return None if self.seconds is None else self.seconds.median
 
 
+@cache
+def network(text: str) -> AnyDesign:
+    """A design by name, and fields that it has otherwise.
+
+    >>> network("swin-t window=8").window
+    8
+
+    Raises:
+        InputError: an unknown name or field, or a value that the field does not take.
+    """
+    name, *changes = text.split()
+    (fields,) = read_fields(changes, type(design(name)))
+    return design(name, **fields)
+
+
+def read_names(text: str) -> tuple[str, ...]:
+    """Networks from text: names with fields, apart by commas. A comma before a number is one of a
+    field's value.
+
+    >>> read_names("swin-t window=8, convnext-tiny depths=3,3,27,3,vit-s-16")
+    ('swin-t window=8', 'convnext-tiny depths=3,3,27,3', 'vit-s-16')
+
+    Raises:
+        InputError: as `network` does.
+    """
+    parts = re.split(r",\s*(?![0-9\s])", text)
+    names = tuple(dict.fromkeys(" ".join(part.split()) for part in parts))
+    if "" in names:
+        raise InputError(f"--only is {text!r}; give names of designs, as resnet-50,vit-s-16")
+    for name in names:
+        network(name)
+    return names
+
+
 def point(name: str, side: int, classes: int = 1000) -> NetworkPoint:
     """A named design at an image size, by formula.
 
@@ -69,10 +109,7 @@ def point(name: str, side: int, classes: int = 1000) -> NetworkPoint:
     Raises:
         InputError: the design cannot see such images.
     """
-    try:
-        counted = cost(design(name), side, classes)
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from error
+    counted = _cost(name, side, classes)
     return NetworkPoint(
         name=name,
         side=side,
@@ -83,27 +120,89 @@ def point(name: str, side: int, classes: int = 1000) -> NetworkPoint:
     )
 
 
-def bytes_needed(name: str, side: int, classes: int = 1000) -> int:
-    """Bytes to answer one image: of weights and of activations at the peak."""
-    found = point(name, side, classes)
-    return _BYTES * found.params + found.alive
+def _cost(name: str, side: int, classes: int) -> Cost:
+    try:
+        return cost(network(name), side, classes)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
 
 
-def require_memory(name: str, side: int, limit: int, classes: int = 1000) -> None:
+def alive_at_most(name: str, side: int, classes: int = 1000) -> int:
+    """Bytes of tensors alive at once in inference, at the most, for one image.
+
+    More than what is still to be read: a Python function holds its arguments until it returns. So
+    all modules around a layer hold the map that they were given; torchvision's blocks also hold
+    what they named on the way. And the image is there as it came and with its channels last.
+    """
+    one, counted = network(name), _cost(name, side, classes)
+    image = _BYTES * 3 * side**2
+    held = [2 * image + own for own in _held(counted, by_name=not isinstance(one, Design))]
+    found = [layer.inference_bytes + own for layer, own in zip(counted.layers, held, strict=True)]
+    return max(found) + _mask_bytes(one, side)
+
+
+def _held(counted: Cost, *, by_name: bool) -> Iterator[int]:
+    """Bytes held around each layer: of the maps that each module around it was given; by name, of
+    all that was made before it in its own block."""
+    entries: dict[str, int] = {}  # which layer's output a module was given
+    made = [_BYTES * values_of(layer.shape) for layer in counted.layers]
+    inside: dict[str, list[int]] = {}
+    for at, layer in enumerate(counted.layers):
+        parts = layer.name.split(".")
+        around = [".".join(parts[:depth]) for depth in range(1, len(parts))]
+        held = {entries.setdefault(module, at - 1) for module in around}
+        earlier = inside.setdefault(around[-1], [])
+        if by_name:
+            held.update(earlier)
+        yield sum(made[each] for each in held if each >= 0)
+        earlier.append(at)
+
+
+def _mask_bytes(one: AnyDesign, side: int) -> int:
+    """Of the mask of shifted windows while it is made, in the stage of the most tokens."""
+    if not isinstance(one, Swin):
+        return 0
+    padded = -(-side // one.patch_size // one.window) * one.window
+    return 2 * _BYTES * padded**2 * one.window**2
+
+
+def activation_bytes(name: str, side: int, classes: int = 1000) -> int:
+    """Bytes to answer one image at the most, beside the weights: an upper bound. What libraries
+    load once, about 20 MB, is left out."""
+    weights = [layer.params for layer in _cost(name, side, classes).layers]
+    # A convolution orders its weights anew, by way of a copy. Of freed memory the C library keeps
+    # half as much again as is alive.
+    alive = alive_at_most(name, side, classes)
+    return 2 * _BYTES * max(weights) + alive + alive // 2 + _ONCE
+
+
+def bytes_needed(names: Sequence[str], side: int, classes: int = 1000) -> int:
+    """Bytes to measure networks at an image size, at the most: the weights of all, which take
+    turns, and what the dearest needs to answer."""
+    weights = sum(_cost(name, side, classes).params for name in names)
+    return _BYTES * weights + max(activation_bytes(name, side, classes) for name in names)
+
+
+def require_memory(names: Sequence[str], side: int, limit: int, classes: int = 1000) -> None:
     """Refuse an image size that would not fit, before anything is made.
 
     Raises:
         InputError: with what it takes, the limit, and what would fit.
     """
-    needed = bytes_needed(name, side, classes)
+    needed = bytes_needed(names, side, classes)
     if needed <= limit:
         return
-    step = _step(design(name))
-    fitting = step * largest(lambda n: bytes_needed(name, step * n, classes) <= limit, side // step)
-    remedy = f"{fitting:,} pixels would fit, or" if fitting else "choose a smaller network, or give"
+    dearest = max(names, key=lambda name: activation_bytes(name, side, classes))
+    step = math.lcm(*(_step(network(name)) for name in names))
+    fitting = step * largest(
+        lambda n: bytes_needed(names, step * n, classes) <= limit, side // step
+    )
+    fewer = "fewer or smaller networks" if len(names) > 1 else "a smaller network"
+    remedy = f"{fitting:,} pixels would fit, or" if fitting else f"choose {fewer}, or give"
+    others = f" with the weights of {len(names) - 1} more" if len(names) > 1 else ""
     raise InputError(
-        f"{name} for images of {side:,} pixels takes {needed / 2**30:,.2f} GiB, and the limit is "
-        f"{limit / 2**30:,.2f} GiB; {remedy} more memory with --memory"
+        f"{dearest} for images of {side:,} pixels takes up to {bytes_in_words(needed)}{others}, "
+        f"and the limit is {bytes_in_words(limit)}; {remedy} more memory with --memory"
     )
 
 
@@ -116,62 +215,131 @@ def curve(name: str, sides: Sequence[int], classes: int = 1000) -> list[NetworkP
     """A network by formula, at every 32 pixels between two sizes where it can see images, and at
     these sizes."""
     between = {*range(-(-min(sides) // _GRID) * _GRID, max(sides) + 1, _GRID), *sides}
-    one = design(name)
+    one = network(name)
     step = _step(one) if isinstance(one, Vit) else 1
     return [point(name, side, classes) for side in sorted(between) if side % step == 0]
 
 
 @dataclass(frozen=True, slots=True)
-class Crossing:
-    """From a size on, one network costs more than another, and below it less.
+class Span:
+    """Sizes next to one another at which the same one of two networks costs more.
 
     Attributes:
-        side: in pixels; between measured sizes, where straight lines in log-log coordinates cross.
-        more, less: names.
+        low, high: in pixels; where measured curves cross between two sizes, straight lines in
+            log-log coordinates tell where.
+        count: of sizes in it. most: by which part the other costs less, at the most.
+    """
+
+    low: float
+    high: float
+    count: int
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Two networks of which now one and now the other costs more.
+
+    Attributes:
+        more, less: names; `more` costs more at the largest size.
+        above: where `more` costs more, the last up to the largest size. below: where `less` does.
     """
 
     quantity: Quantity
-    side: float
     more: str
     less: str
+    above: tuple[Span, ...]
+    below: tuple[Span, ...]
+
+    @property
+    def is_flicker(self) -> bool:
+        """Is the order the other one only here and there, at far fewer sizes?"""
+        few = sum(span.count for span in self.below)
+        widest = max(span.count for span in self.below)
+        return (widest == 1 or (widest == 2 and len(self.below) > 2)) and 2 * few <= sum(
+            span.count for span in self.above
+        )
+
+    @property
+    def words(self) -> str:
+        """
+        >>> span = Span(192, 1024, 27, 0.6)
+        >>> Crossing("macs", "a", "b", (Span(32, 64, 2, 0.1), span), (Span(96, 160, 3, 0.1),)).words
+        'a costs more than b at 32 to 64 and from 192 pixels on'
+        >>> Crossing("macs", "a", "b", (span,), (Span(160, 160, 1, 0.004),)).words
+        'a costs more than b but at 160 pixels, where it costs 0.4 % less'
+        """
+        verb = "takes longer" if self.quantity == "seconds" else "costs more"
+        start = f"{self.more} {verb} than {self.less}"
+        if self.quantity != "seconds" and self.is_flicker:
+            sizes = _listed([_span_words(span) for span in self.below])
+            most = max(span.most for span in self.below)
+            up_to = "up to " if sum(span.count for span in self.below) > 1 else ""
+            return f"{start} but at {sizes} pixels, where it costs {up_to}{_percent(most)} less"
+        about = "about " if self.quantity == "seconds" else ""
+        before = [_span_words(span) for span in self.above[:-1]]
+        last = f"from {about}{self.above[-1].low:,.0f} pixels on"
+        return f"{start} {_listed([*(f'at {each}' for each in before[:1]), *before[1:], last])}"
+
+
+def _span_words(span: Span) -> str:
+    low, high = f"{span.low:,.0f}", f"{span.high:,.0f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    """
+    >>> _listed(["1", "2", "3"])
+    '1, 2 and 3'
+    """
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _percent(part: float) -> str:
+    return f"{100 * part:.2g} %"
 
 
 def crossings(
     curves: Mapping[str, Sequence[NetworkPoint]], quantity: Quantity
 ) -> Iterator[Crossing]:
-    """The last crossing of each pair of curves, at the sizes that both have.
+    """All pairs of curves that cross, at the sizes that both have.
 
-    By formula it is a size on the grid of 32 pixels; of measured seconds, which scatter, it is
-    interpolated, and left out where it is between sizes at which the quartiles overlap.
+    By formula it is told size by size, on the grid of 32 pixels. Measured seconds scatter: sizes
+    at which the quartiles overlap are left out, and crossings are interpolated.
     """
     for one, other in combinations(curves, 2):
         known = {found.side: found for found in curves[other]}
         pairs = [(a, known[a.side]) for a in curves[one] if a.side in known]
-        found = _last(pairs, quantity)
-        if found is not None:
-            side, sign = found
-            yield Crossing(quantity, side, *((one, other) if sign > 0 else (other, one)))
+        gaps = [(a.side, _gap((a, b), quantity)) for a, b in pairs]
+        if quantity == "seconds":
+            gaps = [at for at, pair in zip(gaps, pairs, strict=True) if not _overlap(pair)]
+        found = _spans([(side, gap) for side, gap in gaps if gap], between=quantity == "seconds")
+        if len(found) < 2:
+            continue
+        above, below = tuple(found[::-1][::2][::-1]), tuple(found[::-1][1::2][::-1])
+        more, less = (one, other) if gaps[-1][1] > 0 else (other, one)
+        yield Crossing(quantity, more, less, above, below)
 
 
 Pair = tuple[NetworkPoint, NetworkPoint]
 
 
-def _last(pairs: Sequence[Pair], quantity: Quantity) -> tuple[float, int] | None:
-    """Where the first of two begins to cost more (1) or less (-1) for good."""
-    gaps = [_gap(pair, quantity) for pair in pairs]
-    if not gaps or gaps[-1] == 0:
-        return None
-    sign = 1 if gaps[-1] > 0 else -1
-    before = next((at for at in reversed(range(len(gaps))) if gaps[at] * sign < 0), None)
-    if before is None:
-        return None
-    if quantity != "seconds":
-        return pairs[before + 1][0].side, sign
-    if any(_overlap(pair) for pair in pairs[before : before + 2]):
-        return None
-    low, high = pairs[before][0].side, pairs[before + 1][0].side
-    part = gaps[before] / (gaps[before] - gaps[before + 1])
-    return low * (high / low) ** part, sign
+def _spans(gaps: Sequence[tuple[int, float]], *, between: bool) -> list[Span]:
+    """Sizes in which the sign of the gap is the same; `between` puts their ends where they meet."""
+    runs = [list(run) for _, run in groupby(gaps, key=lambda at: at[1] > 0)]
+    meet = [_meeting(one[-1], other[0]) for one, other in pairwise(runs)]
+    lows = [runs[0][0][0], *meet] if between and runs else [run[0][0] for run in runs]
+    highs = [*meet, runs[-1][-1][0]] if between and runs else [run[-1][0] for run in runs]
+    return [
+        Span(low, high, len(run), max(1 - math.exp(-abs(gap)) for _, gap in run))
+        for low, high, run in zip(lows, highs, runs, strict=True)
+    ]
+
+
+def _meeting(one: tuple[int, float], other: tuple[int, float]) -> float:
+    """Where a line through two gaps over the logarithm of the size is zero."""
+    part = one[1] / (one[1] - other[1])
+    return float(one[0] * (other[0] / one[0]) ** part)
 
 
 def _gap(pair: Pair, quantity: Quantity) -> float:

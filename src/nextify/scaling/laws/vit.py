@@ -25,7 +25,7 @@ class VitLaw:
         projections: to queries, keys and values, and of the output of attention.
         mlp: of all blocks. ends: patches and classifier.
         overtakes: the side of the image in pixels at which the quadratic term is as much as all
-            the rest; beyond it, it is more.
+            the rest; beyond it, it is more. tokens: the same as a number of tokens.
     """
 
     products: sp.Expr
@@ -33,6 +33,7 @@ class VitLaw:
     mlp: sp.Expr
     ends: sp.Expr
     overtakes: sp.Expr
+    tokens: sp.Expr
 
     @property
     def total(self) -> sp.Expr:
@@ -60,7 +61,7 @@ def vit_law() -> VitLaw:
     tokens = max(
         equal, key=lambda root: float(root.subs(_EXAMPLE))
     )  # the other is less than one token
-    return VitLaw(products, projections, mlp, ends, p * sp.sqrt(tokens - 1))
+    return VitLaw(products, projections, mlp, ends, p * sp.sqrt(tokens - 1), tokens)
 
 
 _EXAMPLE = {L: 12, D: 768, M: 3072, p: 16, K: 1000}

@@ -7,9 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from nextify.costs.spread import spread_of
-from nextify.designs import design
 from nextify.network import build
-from nextify.scaling.laws.networks import NetworkPoint, OnPoint, point, require_memory
+from nextify.scaling.laws.networks import (
+    NetworkPoint,
+    OnPoint,
+    network,
+    point,
+    require_memory,
+)
 from nextify.scaling.measuring.count import count_macs
 from nextify.scaling.measuring.memory import growth
 from nextify.scaling.measuring.timing import forward, time_rounds
@@ -35,9 +40,8 @@ def measure_networks(
     Raises:
         InputError: a size that does not fit the memory or the design, before any is tried.
     """
-    for name in names:
-        for side in sides:
-            require_memory(name, side, memory, classes)
+    for side in sides:
+        require_memory(names, side, memory, classes)
     found: list[NetworkPoint] = []
     for side in sides:
         found += _at(names, side, rounds, classes, on_point)
@@ -52,16 +56,16 @@ def _at(
     for name in names:
         if on_point is not None:
             on_point(name, side)
-        networks.append(build(design(name), classes, image_size=side).eval())
+        networks.append(build(network(name), classes, image_size=side).eval())
         counted = _counted(name, side, classes)
         resident = growth(networks[-1], image)
         points.append(replace(point(name, side, classes), counted=counted, resident=resident))
-    times = time_rounds([forward(network, image) for network in networks], rounds)
+    times = time_rounds([forward(module, image) for module in networks], rounds)
     return [replace(one, seconds=spread_of(own)) for one, own in zip(points, times, strict=True)]
 
 
 def _counted(name: str, side: int, classes: int) -> int:
     """MACs by torch's counter, on shapes alone."""
-    network: nn.Module = build(design(name), classes, image_size=side, device="meta").eval()
+    module: nn.Module = build(network(name), classes, image_size=side, device="meta").eval()
     image: Tensor = torch.empty(1, 3, side, side, device="meta")
-    return count_macs(network, image).macs
+    return count_macs(module, image).macs
