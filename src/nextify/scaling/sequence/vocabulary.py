@@ -9,7 +9,7 @@ from nextify.scaling.sequence.text import Sentence
 
 SOS, EOS, UNK = "<SOS>", "<EOS>", "<UNK>"
 _LEAST = 2  # occurrences; a rarer word is <UNK>
-_ALIKE = 0.6  # of difflib, from 0 to 1
+_ALIKE = 0.7  # of difflib, from 0 to 1
 
 
 @dataclass(frozen=True, slots=True)
