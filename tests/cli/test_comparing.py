@@ -90,6 +90,24 @@ def test_refused_in_one_line(nextify, pets, changes, said):
     assert said in answer.err and answer.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("compare vit-mini convnext-mini --image-size 5000 --plan --no-pilot", "image_size=5000"),
+        ("study small --image-size 5000 --plan", "image_size=5000"),
+        ("train vit-mini --image-size 16000", "image_size=16000"),
+        # A folder's images may stay in their files; what a step takes has to fit all the same.
+        ("compare vit-mini batch_size=8 --image-size 5000 --data pets --plan --no-pilot",
+         "vit-mini, 32 images: training with batch_size=8"),
+        ("study small batch_size=8 --image-size 5000 --data pets --plan", "batch_size=8"),
+    ],
+)  # fmt: skip
+def test_images_far_too_large_are_refused_in_one_line(nextify, pets, line, said):
+    answer = nextify(*line.split())
+    assert (answer.code, answer.out) == (2, "")
+    assert said in answer.err and " would take " in answer.err and answer.err.count("\n") == 1
+
+
 def test_no_network_is_named(nextify, pets):
     answer = nextify("compare", "epochs=3", "--data", "pets")
     assert answer.code == 2 and "no network is named" in answer.err

@@ -18,7 +18,7 @@ from tiny_study import begun, determined, tiny_plan, tiny_record
 
 from nextify.errors import InputError
 from nextify.records import Record, Store
-from nextify.study.crew import _deaf_to_interrupts
+from nextify.study.crew import deaf_to_interrupts
 from nextify.study.locks import RunLocks
 
 PATIENCE = 120.0  # seconds: a busy machine is slow, a test that waits for a condition need not be
@@ -199,7 +199,7 @@ def test_an_interrupt_while_workers_start_says_one_line(folder):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
-def test_workers_are_deaf_to_interrupts_from_birth(folder):
+def test_workers_aredeaf_to_interrupts_from_birth(folder):
     """A terminal sends Ctrl-C to every process; what it means is the supervisor's to decide."""
     with folder.unfinished():
         process = folder.start()
@@ -234,7 +234,7 @@ def test_an_interrupt_during_a_start_comes_after_it():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has none
     threading.Thread(target=done.wait, daemon=True).start()
     try:
-        with pytest.raises(KeyboardInterrupt), _deaf_to_interrupts():
+        with pytest.raises(KeyboardInterrupt), deaf_to_interrupts():
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.05)
             reached.append("started")

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from nextify.attribution import Interval
 from nextify.cli.folders import make_folder, require_place
 from nextify.cli.images import load_images, precision_of
+from nextify.cli.memory import require_memory_for
 from nextify.cli.show import many, note, print_json, print_table, say
+from nextify.cli.timing import timed
 from nextify.costs.amounts import bytes_in_words, in_words
 from nextify.designs import Design, Recipe, path, read_factors
 from nextify.designs.fields import hints, read_fields
@@ -106,7 +108,8 @@ def _asked(options: Namespace) -> _Asked:
     dataset, setup = load_images(options)
     task = _task(options, dataset, design_fields, recipe_fields)
     folder = Path(options.output or f"runs/choose-{dataset.name}-{_budget_name(options)}")
-    require_place(folder, "--output")
+    if not options.plan:  # which writes nothing
+        require_place(folder, "--output")
     settings = _settings(task, {**design_fields, **recipe_fields})
     return _Asked(task, plan_screening(task), dataset, setup, folder, settings)
 
@@ -237,12 +240,10 @@ def _keep(asked: _Asked, answer: dict[str, Any] | None) -> None:
 
 
 def _phases(options: Namespace, asked: _Asked, workers: int) -> "tuple[Phase, ...]":
-    from nextify.study import phases, run_pilot
+    from nextify.study import phases
 
-    pilot = None
-    if not options.no_pilot:
-        note("timing a few steps of each design ...")
-        pilot = run_pilot(asked.screening, asked.setup, workers)
+    require_memory_for(asked.screening)
+    pilot = timed(options, asked.screening, asked.setup, workers, "design")
     images = len(asked.dataset.train) + len(asked.dataset.test)
     return phases(asked.task, asked.screening, pilot, workers, images)
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from nextify.cli.folders import require_place
 from nextify.cli.images import load_images, precision_of
+from nextify.cli.memory import require_memory_for
 from nextify.cli.show import many, note, print_json, print_table, say
 from nextify.cli.studying import carry_out
+from nextify.cli.timing import timed
 from nextify.costs.amounts import read_count
 from nextify.designs import Design, Recipe, Swin, Vit, design, recipe
 from nextify.designs.families import canonical
@@ -35,8 +37,10 @@ def run(options: Namespace) -> int:
     held_out = "-held-out" if options.hold_out else ""
     file = Path(options.file or f"runs/compare-{plan.data['name']}{held_out}.study")
     seconds = None
-    if not options.no_pilot and (options.plan or not file.exists()):
-        seconds = _timed(plan, setup, options.workers or len(gpus()) or cores())
+    is_new = options.plan or not file.exists()
+    if is_new:
+        require_memory_for(plan)
+        seconds = _timed(options, plan, setup, options.workers or len(gpus()) or cores())
     if options.plan:
         return _show_plan(plan, seconds, options.json)
     if seconds is not None:
@@ -203,12 +207,10 @@ def command_line(options: Namespace) -> str:
     return shlex.join(words)
 
 
-def _timed(plan: Plan, setup: "WorkerSetup", workers: int) -> float:
+def _timed(options: Namespace, plan: Plan, setup: "WorkerSetup", workers: int) -> float | None:
     """Seconds that the plan will take."""
-    from nextify.study import run_pilot
-
-    note("timing a few steps of each network ...")
-    return run_pilot(plan, setup, workers).total(plan, workers)
+    pilot = timed(options, plan, setup, workers, "network")
+    return None if pilot is None else pilot.total(plan, workers)
 
 
 def _announced(plan: Plan, seconds: float | None) -> str:

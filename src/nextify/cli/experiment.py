@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextify.cli.show import note, print_json, print_table, say
+from nextify.cli.show import print_json, print_table, say
+from nextify.cli.timing import timed
 from nextify.costs.amounts import read_count
 from nextify.designs import Path as ChoicePath
 from nextify.designs import read_factors
@@ -98,13 +99,10 @@ def forecasts(
     options: Namespace, of: "Frame", plan: Plan, setup: "Setup", file: Path, workers: int
 ) -> "list[Forecast]":
     """The plan's forecast, then those of the next cheaper and the next better plan."""
-    from nextify.study import forecast, neighbours, run_pilot
+    from nextify.study import forecast, neighbours
 
     sigma = _sigma(options, file)
-    pilot = None
-    if not options.no_pilot:
-        note("timing a few steps of each design ...")
-        pilot = run_pilot(plan, setup, workers)
+    pilot = timed(options, plan, setup, workers, "design")
     others = [other for other in neighbours(of, plan) if other is not None]
     return [forecast(each, pilot=pilot, workers=workers, sigma=sigma) for each in (plan, *others)]
 

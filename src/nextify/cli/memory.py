@@ -5,7 +5,9 @@ import os
 from nextify.costs import cost
 from nextify.designs import Run
 from nextify.errors import InputError
+from nextify.records import Plan
 
+_SMALLER = "choose a narrower design or smaller images"
 _BYTES = 4  # of a float32; autocast keeps its narrower copies beside them
 
 
@@ -21,11 +23,28 @@ def require_memory(run: Run) -> None:
     if fixed + batch * image <= there:
         return
     fitting = (there - fixed) // image
-    remedy = f"set batch_size={fitting} or less" if fitting > 0 else "choose a narrower design"
+    remedy = f"set batch_size={fitting} or less" if fitting > 0 else _SMALLER
     raise InputError(
         f"training with batch_size={batch} would take {_gigabytes(fixed + batch * image)} of "
         f"memory, and this machine has {_gigabytes(there)}; {remedy}"
     )
+
+
+def require_memory_for(plan: Plan) -> None:
+    """Check that every run of a plan, by itself, fits the memory; on a GPU nothing is checked.
+
+    Raises:
+        InputError: with the cell that does not fit.
+    """
+    from nextify.training import default_device
+
+    if default_device() != "cpu":
+        return
+    for cell in plan.cells:
+        try:
+            require_memory(plan.run(cell, plan.seeds[0]))
+        except InputError as error:
+            raise InputError(f"{cell.name}: {error}") from error
 
 
 def _needed(run: Run) -> tuple[int, int]:

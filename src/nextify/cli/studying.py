@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nextify.cli import experiment
 from nextify.cli.folders import make_folder, require_place
 from nextify.cli.images import load_images, precision_of
+from nextify.cli.memory import require_memory_for
 from nextify.cli.show import note, print_json, print_table, say
 from nextify.designs import Design, Recipe, path
 from nextify.designs.fields import read_fields
@@ -46,6 +47,8 @@ def _study(options: Namespace) -> int:
     asked = _asked(options)
     plan = asked.plan
     file = Path(options.file or _default_file(options, plan))
+    if options.plan or not file.exists():
+        require_memory_for(plan)
     if options.plan and asked.frame is None:
         return _show_plan(plan, options.json)
     workers = options.workers or len(gpus()) or cores()

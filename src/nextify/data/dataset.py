@@ -15,7 +15,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from nextify.data.decoding import stored_size
+from nextify.data.options import half_of_memory
 from nextify.data.splits import stratified_subset
+from nextify.errors import InputError
 
 # Of the training images of ImageNet-1k, as torchvision and the paper use them.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -55,6 +58,27 @@ class Images:
             for chunk in torch.split(self.pixels, count)
         ]
         return Images(torch.cat(chunks), self.labels)
+
+
+def both_resized(
+    train: Images, test: Images, image_size: int, test_image_size: int | None
+) -> tuple[Images, Images]:
+    """Training and test images, stored for networks that see these sizes.
+
+    Raises `InputError` where both would take more than half of the memory that is built in: the
+    other half is for working on them.
+    """
+    sides = stored_size(image_size), stored_size(test_image_size or image_size)
+    parts = zip((train, test), sides, strict=True)
+    needed = sum(len(part) * part.pixels.shape[1] * side**2 for part, side in parts)
+    there = half_of_memory()
+    if needed > there:
+        raise InputError(
+            f"image_size={image_size}: {len(train) + len(test):,} images, stored {sides[0]} pixels "
+            f"a side, would take {needed / 2**30:,.1f} GiB, and half of this machine's memory is "
+            f"{there / 2**30:,.1f}; give a smaller size"
+        )
+    return train.resized(sides[0]), test.resized(sides[1])
 
 
 @dataclass(frozen=True, eq=False)

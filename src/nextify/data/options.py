@@ -45,4 +45,9 @@ class Options:
         """
         if self.memory_limit is not None:
             return self.memory_limit
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+        return half_of_memory()
+
+
+def half_of_memory() -> int:
+    """In bytes, of the memory that is built in."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2

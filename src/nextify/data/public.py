@@ -15,8 +15,7 @@ import torch
 
 from nextify.data import fashion_mnist
 from nextify.data.cache import Listing, cache_folder
-from nextify.data.dataset import Images, Parts
-from nextify.data.decoding import stored_size
+from nextify.data.dataset import Images, Parts, both_resized
 from nextify.data.files import LabelledFiles, parts_of_files
 from nextify.data.options import Options
 from nextify.errors import InputError
@@ -189,11 +188,12 @@ def parts_of_public(name: str, options: Options) -> Parts:
 def _parts_of_arrays(name: str, entry: _Arrays, options: Options) -> Parts:
     image_size = options.image_size or entry.image_size
     classes, train, test = _debian(name) or _arrays(name, entry)
+    train, test = both_resized(train, test, image_size, options.test_image_size)
     return Parts(
         name=name,
         classes=classes,
-        train=train.resized(stored_size(image_size)),
-        test=test.resized(stored_size(options.test_image_size or image_size)),
+        train=train,
+        test=test,
         image_size=image_size,
         source=entry.source,
     )

@@ -79,7 +79,7 @@ class Crew:
             name=f"nextify worker {number}",
         )
         try:
-            with _deaf_to_interrupts(), _environment(self._variables(number)):
+            with deaf_to_interrupts(), _environment(self._variables(number)):
                 process.start()
                 # Before an interrupt can come: a worker that nobody knows would not be ended.
                 worker = Worker(number, process, ours)
@@ -135,7 +135,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
+def deaf_to_interrupts() -> Iterator[None]:
     """A process started now inherits a blocked SIGINT: a Ctrl-C while it starts does not reach it.
 
     For this process the signal is not lost, it comes a moment later. Blocking alone would not hold

@@ -1,6 +1,7 @@
 """How long a run will take, from a few of its steps."""
 
 import time
+from dataclasses import dataclass
 from itertools import islice
 from statistics import median
 
@@ -16,40 +17,58 @@ from nextify.training.state import State, start
 EVALUATED = 200  # test images
 
 
-def time_run(run: Run, dataset: Dataset, *, warmup: int, steps: int) -> float:
-    """Seconds that a run would take on the default device: its steps, and its evaluations.
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is timed, so that one knows before how long that may take.
 
-    Args:
+    Attributes:
         warmup: steps that are not counted. steps: those whose median is taken.
+        images: at most, in a step and in the evaluation; of more, the time is in proportion.
+        seconds: after which no further step begins.
     """
+
+    warmup: int
+    steps: int
+    images: int
+    seconds: float
+
+
+def time_run(run: Run, dataset: Dataset, effort: Effort) -> float:
+    """Seconds that a run would take on the default device: its steps, and its evaluations."""
     device = default_device()
     dataset = as_named(dataset, run.data)
     keep_freed_memory()
     state = start(run, dataset, device)
-    seconds = median(_step_seconds(state, run, dataset, device, warmup, steps))
-    an_image = _evaluation_seconds(state, run, dataset, device)
+    seconds = median(_step_seconds(state, run, dataset, device, effort))
+    an_image = _evaluation_seconds(state, run, dataset, device, effort)
     seen = run.recipe.epochs * len(curve_images(dataset.test)) + len(dataset.test)
     return run.recipe.epochs * state.steps_per_epoch * seconds + seen * an_image
 
 
-def _evaluation_seconds(state: State, run: Run, dataset: Dataset, device: str) -> float:
+def _evaluation_seconds(
+    state: State, run: Run, dataset: Dataset, device: str, effort: Effort
+) -> float:
     """Of one image."""
-    few = dataset.test.take(torch.arange(min(EVALUATED, len(dataset.test))))
+    few = dataset.test.take(torch.arange(min(EVALUATED, effort.images, len(dataset.test))))
     began = time.perf_counter()
     evaluate(state.judged, dataset, few, device=device, precision=run.precision)
     return (time.perf_counter() - began) / len(few)
 
 
 def _step_seconds(
-    state: State, run: Run, dataset: Dataset, device: str, warmup: int, steps: int
+    state: State, run: Run, dataset: Dataset, device: str, effort: Effort
 ) -> list[float]:
     settings = Settings(device, default_loaders(dataset, device))
-    times = []
-    began = time.perf_counter()
+    times: list[float] = []
+    first = began = time.perf_counter()
     found = training_batches(state, run, dataset, settings)
-    for images, targets in islice(found, warmup + steps):
-        update(state, run, images, targets).item()  # waits for the device
+    for images, targets in islice(found, effort.warmup + effort.steps):
+        there = time.perf_counter()
+        few = images[: effort.images]
+        update(state, run, few, targets[: effort.images]).item()  # waits for the device
         now = time.perf_counter()
-        times.append(now - began)
+        times.append(there - began + (now - there) * len(images) / len(few))
+        if now - first > effort.seconds:
+            break
         began = now
-    return times[warmup:] or times
+    return times[effort.warmup :] or times

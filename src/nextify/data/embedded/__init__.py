@@ -10,8 +10,7 @@ from importlib.resources import files
 import numpy as np
 import torch
 
-from nextify.data.dataset import Images, Parts
-from nextify.data.decoding import stored_size
+from nextify.data.dataset import Images, Parts, both_resized
 from nextify.data.fashion_mnist import CLASSES
 from nextify.data.options import Options
 
@@ -32,11 +31,12 @@ def parts_of_embedded(options: Options) -> Parts:
             for side in ("train", "test")
         )
     image_size = options.image_size or IMAGE_SIZE
+    train, test = both_resized(train, test, image_size, options.test_image_size)
     return Parts(
         name=NAME,
         classes=CLASSES,
-        train=train.resized(stored_size(image_size)),
-        test=test.resized(stored_size(options.test_image_size or image_size)),
+        train=train,
+        test=test,
         image_size=image_size,
         source="Fashion-MNIST, the first 1,000 training images of each class and the whole test "
         "set, copyright 2017 Zalando SE, MIT licence.",
