@@ -273,3 +273,41 @@ def test_what_needs_factors_refuses_a_comparison(study, tmp_path):
     with pytest.raises(InputError, match="experiment 'path'"):
         comparison_content(plan, fake.whole(plan))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_verdict_that_rests_on_the_pooled_spread_says_so(study):
+    content = shown(*study)
+    pooled = {
+        at: row for at, row in enumerate(content.gains) if row.verdict in ("up", "down")
+    }  # fmt: skip
+    assert pooled
+    at, row = next(iter(pooled.items()))
+    for own, said in (((-9.0, 1.0), True), ((0.5, 9.0), False)):
+        low, high = own
+        changed = replace(row, difference_own_low=low, difference_own_high=high)
+        firm = {
+            other: replace(each, difference_own_low=0.5, difference_own_high=9.0)
+            for other, each in pooled.items()
+        }
+        gains = tuple({**dict(enumerate(content.gains)), **firm, at: changed}.values())
+        text = " ".join(headline(replace(content, gains=gains)))
+        assert changed.rests_on_pooling == said
+        assert ("rests on a spread pooled over all networks" in text) == said
+        assert (f"{row.network} −9.00 to +1.00" in text) == said
+
+
+def test_a_network_is_shortened_alike_at_all_of_its_rates():
+    from nextify.report.comparison.row_figure import _names
+
+    plan = fake_comparison.plan((fake_comparison.TRAIN,), seeds=1)
+    rates = (0.0625, 0.5, 1.0)
+    cells = tuple(
+        replace(plan.cells[0], name=f"{rate}", network=f"{name}, rate {rate:g}", rate=rate)
+        for name in ("vit-mini patch_size=8 depth=4", "swin-mini")
+        for rate in rates
+    )
+    plan = replace(plan, cells=cells)
+    names = _names(shown(plan, fake_comparison.whole(plan)))
+    heads = [name.partition(", rate ")[0] for name in names]
+    assert len(set(heads[:3])) == len(set(heads[3:])) == 1 and len(set(names)) == 6
+    assert "…" in heads[0] and all(len(name) <= 28 for name in names)

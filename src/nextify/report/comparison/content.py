@@ -83,6 +83,12 @@ class GainRow:
         """Of the gain, for new seeds."""
         return both(self.gain_low, self.gain_high)
 
+    @property
+    def rests_on_pooling(self) -> bool:
+        """Whether the difference is resolved only with the spread of all networks together."""
+        own = both(self.difference_own_low, self.difference_own_high)
+        return self.verdict in ("up", "down") and (own is None or own[0] <= 0 <= own[1])
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ComparisonContent(StudyContent):

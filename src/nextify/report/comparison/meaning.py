@@ -165,7 +165,9 @@ def _found(content: ComparisonContent) -> str:
     if firm and len(firm) < len(clear):
         lost = [_place(row) for row in clear if row not in firm]
         text += f"; {named(lost)} {'does' if len(lost) == 1 else 'do'} not"
-    return f"{text}. {_with_images(clear)}“Not resolved” does not mean “no difference”."
+    return (
+        f"{text}. {_with_images(clear)}{_alone(clear)}“Not resolved” does not mean “no difference”."
+    )
 
 
 def _place(row: NetworkRow) -> str:
@@ -182,6 +184,23 @@ def _with_images(clear: Iterable[NetworkRow]) -> str:
         and row.difference_wide_low <= 0 <= row.difference_wide_high
     ]
     return f"With new test images too, {named(lost)} would no longer exclude zero. " if lost else ""
+
+
+def _alone(clear: Iterable[NetworkRow]) -> str:
+    """Which of the clear differences the two networks' own seeds would not exclude from zero."""
+    lost = [
+        _place(row)
+        for row in clear
+        if row.difference_own_low is not None
+        and row.difference_own_high is not None
+        and row.difference_own_low <= 0 <= row.difference_own_high
+    ]
+    if not lost:
+        return ""
+    return (
+        "The spread is pooled over all networks; from the two networks’ own seeds alone "
+        f"{named(lost)} would not exclude zero. "
+    )
 
 
 def _resolution(content: ComparisonContent) -> str:

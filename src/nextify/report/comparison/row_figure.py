@@ -48,15 +48,30 @@ def _panel(sheet: Sheet, place: tuple[float, float], rows: int) -> Axes:
 
 
 def _columns(sheet: Sheet, content: ComparisonContent) -> None:
+    names = _names(content)
     for at, row in enumerate(content.rows):
         y = _TOP + (at + 0.5) * _ROW
-        sheet.text(_NAMES, y, look.squeezed(row.network, _LETTERS))
+        sheet.text(_NAMES, y, names[at])
         sheet.text(_MEAN_AT, y, percent(row.accuracy), "right", weight="bold")
         sheet.text(_N_AT, y, str(row.n), "right", color=GREY)
         if content.moved:
             sheet.text(_DIFFERENCE_AT, y, _moved(row, content), "right")
         sheet.text(_MACS_AT, y, large(row.macs), "right")
         sheet.text(_PARAMS_AT, y, large(row.params), "right")
+
+
+def _names(content: ComparisonContent) -> list[str]:
+    """The networks' names; one that is too long is shortened alike at each of its rates."""
+    ends = [f", rate {content.cell_of(row.network).rate:g}" for row in content.rows]
+    ends = [
+        end if row.network.endswith(end) else ""
+        for row, end in zip(content.rows, ends, strict=True)
+    ]
+    room = _LETTERS - max(map(len, ends))
+    return [
+        look.squeezed(row.network.removesuffix(end), room) + end
+        for row, end in zip(content.rows, ends, strict=True)
+    ]
 
 
 def _moved(row: NetworkRow, content: ComparisonContent) -> str:

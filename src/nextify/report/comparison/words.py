@@ -106,7 +106,7 @@ def gains(content: ComparisonContent) -> str:
     for verdict, what in (("up", "more"), ("down", "less")):
         told = [row for row in others if row.verdict == verdict]
         if told:
-            sentences.append(_gaining(told, what))
+            sentences += [_gaining(told, what), *_pooled(told)]
     unresolved = [
         f"{row.network} {_interval(row)}" for row in others if row.verdict == "not resolved"
     ]
@@ -127,6 +127,21 @@ def _gaining(rows: Sequence[GainRow], what: str) -> str:
         for row in ordered
     ]
     return f"{named(told)}."
+
+
+def _pooled(rows: Sequence[GainRow]) -> list[str]:
+    """Where a verdict needs the spread of all networks, that it does."""
+    told = [
+        f"{row.network} {span(row.difference_own_low, row.difference_own_high)}"
+        for row in rows
+        if row.rests_on_pooling and row.difference_own_low is not None
+    ]
+    if not told:
+        return []
+    return [
+        "That rests on a spread pooled over all networks: from two networks’ own seeds "
+        f"alone ({named(told)}) zero is not excluded."
+    ]
 
 
 def _interval(row: GainRow) -> str:
