@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nextify.errors import InputError
-from nextify.report.mixer_tables import ONE, TRAINING, TWO, blocks, put
+from nextify.report.mixer_tables import NAMES, ONE, TRAINING, TWO, blocks, put
 from nextify.scaling import saving
 from nextify.scaling.laws import MIXERS
 from nextify.scaling.laws.kept import SWEEPS, values_of
@@ -45,7 +45,10 @@ def test_exponents_stand_with_their_verdicts(tmp_path):
     keep(tmp_path, ONE, sweep("mlp", "N", 1.04), sweep("convolution", "N", 0.8),
          sweep("convolution", "D", 1.0, memory=1.8))  # fmt: skip
     found = blocks(tmp_path)
-    assert list(found) == ["time", "memory", "steps"]
+    assert list(found) == ["time", "differences", "steps", "memory", "beyond"]
+    assert "| convolution | N | -0.20 | +0.00 | -0.20 | +0.00 |" in found["differences"]
+    assert "mlp" not in found["differences"]
+    assert "| convolution | D | 4,096 |" in found["beyond"]
     lines = found["time"].splitlines()
     assert lines[2] == "| mlp | 64 to 4,096 | 1 | 1.04 ± 0.00 | | | |"
     assert "| 0.80 ± 0.00, differs | 64 to 4,096 | 1 | 1.00 ± 0.00 |" in lines[3]
@@ -96,7 +99,7 @@ def test_a_document_without_marks_is_refused():
 def test_the_documents_tables_are_what_was_measured():
     """The document has a place for every table, and what stands there is the files'."""
     text = (DOCS / "scaling.md").read_text(encoding="utf-8")
-    for name in ("time", "memory", "steps", "training", "threads"):
+    for name in NAMES:
         assert re.search(f"<!-- {name} -->\n.*\n<!-- end of {name} -->", text, re.DOTALL), name
     assert put(text, blocks(DOCS / "scaling")) == text, (
         "run: python scripts/scaling_tables.py docs/scaling --write docs/scaling.md"

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from nextify.errors import InputError
-from nextify.scaling.laws.findings import memory_verdict, time_verdict, verdict
+from nextify.scaling.laws.findings import memory_verdict, parts, rates, time_verdict, verdict
 from nextify.scaling.laws.fit import Exponent
 from nextify.scaling.laws.kept import read_sweeps
 from nextify.scaling.laws.mixers import Recurrence
 from nextify.scaling.laws.sweeps import Axis, Point, Sweep
 
 ONE, TRAINING, TWO = "mixers.json", "mixers-training.json", "mixers-two-threads.json"
+_BEYOND = 0.05  # of the formula's memory, at the largest size
+_TOLD = 1e6  # bytes: less is not told from what the system rounds
 _AXES: tuple[Axis, ...] = ("N", "D")
 
 
@@ -84,6 +86,57 @@ def _memory(file: File) -> str:
     return _join(_table(head, rows), _count(file, "memory", memory_verdict))
 
 
+def _beyond(file: File) -> str:
+    """What is resident at the largest size where that is not the formula's, and how near it is
+    everywhere else."""
+    known = [sweep for sweep in file.sweeps if sweep.memory is not None]
+    beyond = [sweep for sweep in known if abs(_excess(sweep.points[-1]) - 1) > _BEYOND]
+    head = ["mixer", "over", "at", "formula, MB", "resident, MB", "tensors", "buffers", "objects"]
+    rows = [[sweep.name, sweep.axis, *_resident_cells(sweep)] for sweep in beyond]
+    near = [
+        _excess(point)
+        for sweep in known
+        if sweep not in beyond
+        for point in sweep.points
+        if point.alive >= _TOLD
+    ]
+    said = "" if not near else (
+        f"Of all others, at sizes of 1 MB and more: {min(near):.3f} to {max(near):.3f} times the "
+        f"formula, n = {len(near)}."
+    )  # fmt: skip
+    return _join(*([_table(head, rows)] if rows else []), said)
+
+
+def _resident_cells(sweep: Sweep) -> list[str]:
+    last = sweep.points[-1]
+    assert last.resident is not None
+    own = (last.resident.tensors, last.resident.buffers, last.resident.objects)
+    amounts = [f"{amount / 1e6:,.2f}" for amount in (last.alive, last.resident.bytes, *own)]
+    return [f"{last.size(sweep.axis):,}", *amounts]
+
+
+def _excess(point: Point) -> float:
+    """Resident bytes over the formula's."""
+    return 1.0 if point.resident is None else point.resident.bytes / point.alive
+
+
+def _differences(file: File) -> str:
+    """Where time does not agree: by what, in slopes that add up, and the rates of the products."""
+    found = [sweep for sweep in file.sweeps if time_verdict(sweep) != "agrees"]
+    if not found:
+        return "All exponents of time agree."
+    head = ["mixer", "over", "off by", "lower order", "rate", "other time", "GMACs/s: inside",
+            "by themselves"]  # fmt: skip
+    return _table(head, [[sweep.name, sweep.axis, *_difference_cells(sweep)] for sweep in found])
+
+
+def _difference_cells(sweep: Sweep) -> list[str]:
+    own = parts(sweep)
+    slopes = (sweep.time.value - sweep.leading, own.lower, own.rate, own.rest)
+    ends = [f"{first / 1e9:.1f} to {last / 1e9:.1f}" for first, last in rates(sweep)]
+    return [*(f"{slope:+.2f}" for slope in slopes), *ends]
+
+
 def _steps(file: File) -> str:
     """Of the recurrence over N: the time of one step at every size."""
     found = [s for s in file.sweeps if isinstance(s.mixer, Recurrence) and s.axis == "N"]
@@ -127,11 +180,17 @@ def _threads(one: File, two: File) -> str:
 
 _BLOCKS: tuple[tuple[str, tuple[str, ...], Callable[..., str]], ...] = (
     ("time", (ONE,), _times),
-    ("memory", (ONE,), _memory),
+    ("differences", (ONE,), _differences),
     ("steps", (ONE,), _steps),
+    ("memory", (ONE,), _memory),
+    ("beyond", (ONE,), _beyond),
     ("training", (TRAINING,), _training),
+    ("training-differences", (TRAINING,), _differences),
     ("threads", (ONE, TWO), _threads),
 )
+
+
+NAMES = tuple(name for name, _, _ in _BLOCKS)
 
 
 def _cells(file: File, name: str, cells: Callable[[Sweep], list[str]], count: int) -> Iterable[str]:
@@ -181,12 +240,12 @@ def _count(file: File, what: str, told: Callable[[Sweep], str | None]) -> str:
     """How many exponents agree, and which do not."""
     said = [(sweep, word) for sweep in file.sweeps if (word := told(sweep)) is not None]
     agreeing = sum(word == "agrees" for _, word in said)
-    parts = [f"{agreeing} of {len(said)} exponents of {what} agree"]
+    said_of = [f"{agreeing} of {len(said)} exponents of {what} agree"]
     for word in ("differs", "not resolved"):
         names = [f"{sweep.name} over {sweep.axis}" for sweep, each in said if each == word]
         if names:
-            parts.append(f"{word}: {', '.join(names)}")
-    return "; ".join(parts) + "."
+            said_of.append(f"{word}: {', '.join(names)}")
+    return "; ".join(said_of) + "."
 
 
 def _conditions(file: File) -> str:
@@ -213,5 +272,5 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
                      for cells in lines)  # fmt: skip
 
 
-def _join(*parts: str) -> str:
-    return "\n\n".join(parts)
+def _join(*texts: str) -> str:
+    return "\n\n".join(text for text in texts if text)

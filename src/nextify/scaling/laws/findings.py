@@ -112,6 +112,17 @@ def reasons(sweep: Sweep) -> tuple[str, ...]:
     return tuple(words for check in checks if (words := check(sweep)))
 
 
+def rates(sweep: Sweep) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Forward MACs a second at the smallest and at the largest size: inside the products, and of
+    the same products by themselves."""
+    ends = sweep.points[0], sweep.points[-1]
+    inside, alone = (
+        tuple(point.macs / (share * point.seconds) for point, share in zip(ends, own, strict=True))
+        for own in ([p.busy for p in ends], [p.bare for p in ends])
+    )
+    return (inside[0], inside[1]), (alone[0], alone[1])
+
+
 def _lower_terms(sweep: Sweep) -> str:
     if abs(parts(sweep).lower) <= _BENDS:
         return ""
@@ -159,11 +170,9 @@ def _caches(sweep: Sweep) -> str:
 
 def _rate(sweep: Sweep) -> str:
     """Larger products use the processor better (or worse), outside of the mixer too."""
-    ends = sweep.points[0], sweep.points[-1]
-    inside = [point.macs / (point.busy * point.seconds) for point in ends]
+    inside, alone = rates(sweep)
     if max(inside) <= _RATE * min(inside):
         return ""
-    alone = [point.macs / (point.bare * point.seconds) for point in ends]
     even = sweep.at_even_rate
     of_what = " (those of the forward pass)" if sweep.step == "training" else ""
     return (
