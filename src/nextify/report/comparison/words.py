@@ -139,7 +139,7 @@ def _pooled(rows: Sequence[GainRow]) -> list[str]:
     if not told:
         return []
     return [
-        "That rests on a spread pooled over all networks: from two networks’ own seeds "
+        "That rests on a spread pooled over all networks: from the two networks’ own seeds "
         f"alone ({named(told)}) zero is not excluded."
     ]
 
