@@ -1,6 +1,7 @@
 """Formulas against counts that owe nothing to them, and against plain numbers."""
 
 import math
+import re
 
 import pytest
 import sympy as sp
@@ -24,14 +25,17 @@ from nextify.scaling.laws import (
     of_image,
 )
 from nextify.scaling.laws.formulas import B, D, H, N, W, p
+from nextify.scaling.laws.limits import bytes_held, bytes_needed, require_memory
 from nextify.scaling.laws.ranges import leading_exponent
 from nextify.scaling.measuring.count import (
     MacCount,
+    _Alive,
     count_alive,
     count_kept,
     count_macs,
     count_sequential,
 )
+from nextify.scaling.measuring.timing import _Recorder, forward, training_step
 from nextify.scaling.mixers import build
 
 from .sizes import Case, cases
@@ -62,6 +66,70 @@ def test_fused_attention_is_never_counted_as_nothing():
 def test_what_cannot_be_counted_is_no_zero():
     with pytest.raises(RuntimeError, match="sees no multiply-accumulate in Identity"):
         count_macs(torch.nn.Identity(), torch.zeros(2, 3, 4))
+
+
+SMALL = [(name, axis) for name in MIXERS for axis in ("N", "D")]
+
+
+@pytest.mark.parametrize(("name", "axis"), SMALL)
+@pytest.mark.parametrize("training", [False, True], ids=["forward", "training"])
+def test_a_limit_covers_what_is_alive_and_is_no_more_than_thrice_that(name, axis, training):
+    """Counted: weights, masks, places, all tensors of a step that are alive at once, and operands
+    of the products by themselves. A convolution's buffer is two copies of its weights
+    (tests/scaling/test_measuring.py)."""
+    one, (side, width) = MIXERS[name], {"N": (28, 32), "D": (8, 256)}[axis]
+    tokens = (side, side) if in_plane(one) else side**2
+    module = build(one, tokens=tokens, width=width)
+    x = torch.zeros(2, side**2, width)
+    held = sum(t.untyped_storage().nbytes() for t in (*module.parameters(), *module.buffers()))
+    with _Alive(x.untyped_storage().nbytes()) as watch:
+        step = training_step(module, x) if training else forward(module, x, watched=True)
+        step()
+    with _Recorder() as recorded:
+        step()
+    own = sum(each.untyped_storage().nbytes() for each in recorded.operands.values())
+    buffers = 2 * held if isinstance(one, Convolution) and not one.depthwise else 0
+    used = max(watch.after) + held + buffers + own
+    sizes = {"batch": 2, "tokens": tokens, "width": width}
+    limit = bytes_needed(one, **sizes, training=training)
+    fixed = bytes_needed(one, batch=1, tokens=(1, 1) if in_plane(one) else 1, width=4)
+    assert used <= limit
+    if not isinstance(one, Recurrence):  # of which objects are most at so few values
+        assert limit - fixed <= 3 * used
+    assert bytes_held(one, **sizes) >= held + x.nbytes
+
+
+@pytest.mark.parametrize(
+    ("axis", "sizes", "said"),
+    [
+        ("D", {"tokens": 64, "width": 1 << 15}, r"; width ([\d,]+) would fit, or more memory"),
+        ("N", {"tokens": 1 << 20, "width": 64}, r"; ([\d,]+) tokens would fit, or more memory"),
+        ("D", {"tokens": 1 << 16, "width": 64}, r"; ([\d,]+) tokens would fit"),
+        ("N", {"tokens": 16, "width": 1 << 15}, r"; width ([\d,]+) would fit"),
+    ],
+)
+def test_a_refusal_names_the_largest_size_that_fits(axis, sizes, said):
+    one, limit = Attention(heads=4), 1 << 30
+    with pytest.raises(InputError, match=said) as refusal:
+        require_memory("multi-head", one, limit, axis=axis, **sizes)
+    (found,) = re.findall(said, str(refusal.value))
+    changed, step = ("width", 4) if "width (" in said else ("tokens", 1)
+    fitting = int(found.replace(",", ""))
+    assert bytes_needed(one, **{**sizes, changed: fitting}) <= limit
+    assert bytes_needed(one, **{**sizes, changed: fitting + step}) > limit
+
+
+def test_a_refusal_names_the_batch_where_nothing_else_helps():
+    with pytest.raises(InputError, match=r"; batch 91 would fit, or more memory"):
+        require_memory("mlp", FeedForward(), 3 << 20, batch=1 << 16, tokens=1, width=8 * 16)
+
+
+def test_what_other_sizes_hold_counts():
+    sizes = {"tokens": 64, "width": 256}
+    limit = bytes_needed(FeedForward(), **sizes)
+    require_memory("mlp", FeedForward(), limit, **sizes)
+    with pytest.raises(InputError, match=r"\(with 1 B of the other sizes\)"):
+        require_memory("mlp", FeedForward(), limit, **sizes, beside=1)
 
 
 K = Symbol("k", positive=True, integer=True)

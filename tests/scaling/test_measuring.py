@@ -218,13 +218,13 @@ def test_ranges_begin_where_the_leading_term_dominates(name, axis):
 def test_memory_is_refused_before_anything_is_made():
     limit = 1 << 30
     with pytest.raises(
-        InputError, match=r"takes 36\.57 GiB, and the limit is 1\.00 GiB; "
+        InputError, match=r"takes up to 78\.6 GB, and the limit is 1\.07 GB; "
     ) as refusal:
         require_memory("attention", Attention(), limit, tokens=70_000, width=64)
     fitting = int(str(refusal.value).split("; ")[1].split()[0].replace(",", ""))
     assert bytes_needed(Attention(), tokens=fitting, width=64) <= limit
     assert bytes_needed(Attention(), tokens=fitting + 1, width=64) > limit
-    with pytest.raises(InputError, match="smaller width or batch"):
+    with pytest.raises(InputError, match="nothing smaller would fit; give more memory"):
         require_memory("attention", Attention(), 10, tokens=4, width=64)
     assert largest(lambda n: False) == 0 and largest(lambda n: True, 9) == 9
 
@@ -367,7 +367,7 @@ REFUSED = [
     ("scale mixers --only multi-head --axis D --sizes 16,32,33", "multiple of the 4 attention"),
     ("scale mixers --only mlp --memory 1kB", "more memory with --memory"),
     ("scale mixers --figure /dev/null/x --only mlp", "--figure"),
-    ("scale mixers --only attention --width 1048576", "smaller width or batch"),
+    ("scale mixers --only attention --width 1048576", "fewer tokens of a smaller width"),
     ("scale mixers --only attention --tokens 1048576 --axis D", "tokens would fit"),
     ("scale mixers --only attention --batch 1048576", "tokens would fit"),
     ("scale mixers --formulas --figure x", "--figure does nothing with --formulas"),

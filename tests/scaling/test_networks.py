@@ -141,7 +141,9 @@ def test_what_is_said_of_crossings_is_true_at_every_size(quantity):
     sides = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
     curves = {name: curve(name, sides) for name in DEFAULT}
     for found in crossings(curves, quantity):
-        more, less = ({p.side: p.value(quantity) for p in curves[n]} for n in (found.more, found.less))  # fmt: skip
+        more, less = (
+            {p.side: p.value(quantity) for p in curves[name]} for name in (found.more, found.less)
+        )
         for side in more.keys() & less.keys():
             above = any(span.low <= side <= span.high for span in found.above)
             below = any(span.low <= side <= span.high for span in found.below)
@@ -264,7 +266,8 @@ def test_the_command_measured(capsys):
 
 def test_fields_of_designs_can_be_given(capsys):
     assert main(["scale", "networks", "--formulas", "--sizes", "224", "--json", "--only",
-                 "swin-t window=8,vit-b-16 patch_size=32, convnext-tiny depths=3,3,27,3"]) == 0  # fmt: skip
+                 "swin-t window=8,vit-b-16 patch_size=32, "
+                 "convnext-tiny depths=3,3,27,3"]) == 0  # fmt: skip
     found = json.loads(capsys.readouterr().out)["points"]
     changed = (("swin-t", {"window": 8}), ("vit-b-16", {"patch_size": 32}),
                ("convnext-tiny", {"depths": (3, 3, 27, 3)}))  # fmt: skip

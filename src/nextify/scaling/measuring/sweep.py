@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nextify.errors import InputError
 from nextify.scaling.laws import Mixer, amounts, in_plane
-from nextify.scaling.laws.limits import BYTES, bytes_needed, require_memory
+from nextify.scaling.laws.limits import BYTES, bytes_held, bytes_needed, require_memory
 from nextify.scaling.laws.ranges import (
     at_size,
     beyond_cache,
@@ -118,7 +118,10 @@ def require_sizes(
             raise InputError(
                 f"N is {size:,} for {name}, whose tokens are a square; {near:,} would be one"
             )
-        _require(name, mixer, axis, size, settings)
+    held = {size: _held(mixer, axis, size, settings) for size in sizes}
+    for size in sorted(sizes, reverse=True) or [_first(mixer, axis, settings)]:
+        others = sum(held.values()) - held.get(size, 0)
+        _require(name, mixer, axis, size, settings, others)
 
 
 def choose(name: str, mixer: Mixer, axis: Axis, settings: Settings) -> list[int]:
@@ -232,7 +235,15 @@ def _overhead(mixer: Mixer, axis: Axis, settings: Settings) -> float:
     return timing.best(_Case.at(mixer, axis, step_of(mixer, axis), settings).call)
 
 
-def _require(name: str, mixer: Mixer, axis: Axis, size: int, settings: Settings) -> None:
+def _held(mixer: Mixer, axis: Axis, size: int, settings: Settings) -> int:
+    """Bytes of a case that waits for its turn."""
+    tokens, width = at_size(mixer, axis, size, settings.grid(mixer), settings.width)
+    return bytes_held(mixer, batch=settings.batch, tokens=_shape(mixer, tokens), width=width)
+
+
+def _require(
+    name: str, mixer: Mixer, axis: Axis, size: int, settings: Settings, beside: int = 0
+) -> None:
     tokens, width = at_size(mixer, axis, size, settings.grid(mixer), settings.width)
     require_memory(
         name,
@@ -242,6 +253,8 @@ def _require(name: str, mixer: Mixer, axis: Axis, size: int, settings: Settings)
         tokens=_shape(mixer, tokens),
         width=width,
         training=settings.step == "training",
+        axis=axis,
+        beside=beside,
     )
 
 
@@ -254,7 +267,8 @@ def _fits(mixer: Mixer, axis: Axis, size: int, settings: Settings) -> bool:
         width=width,
         training=settings.step == "training",
     )
-    return needed <= settings.memory
+    smaller = 2 * _held(mixer, axis, size, settings)  # six sizes, the ratio 16^(1/6): 1.7 times
+    return needed + smaller <= settings.memory
 
 
 def _shape(mixer: Mixer, tokens: tuple[int, int]) -> int | tuple[int, int]:
