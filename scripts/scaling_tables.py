@@ -1,10 +1,10 @@
-"""The tables of docs/scaling.md, from what `nextify scale mixers --save` has kept.
+"""The tables of docs/scaling.md, from what `nextify scale ... --save` has kept.
 
     python scripts/scaling_tables.py docs/scaling                          # print them
     python scripts/scaling_tables.py docs/scaling --write docs/scaling.md  # put them where they go
 
-The files are mixers.json, mixers-training.json and mixers-two-threads.json; a table whose file is
-not there is left as it is.
+The files are mixers.json, mixers-training.json, mixers-two-threads.json and networks.json; a table
+whose file is not there is left as it is.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from nextify.errors import InputError
+from nextify.report import network_tables
 from nextify.report.mixer_tables import blocks, put
 
 
@@ -20,9 +21,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="of the files")
     parser.add_argument("--write", type=Path, metavar="FILE", help="the document to put them into")
     options = parser.parse_args()
-    found = blocks(options.folder)
+    found = {**blocks(options.folder), **network_tables.blocks(options.folder)}
     if not found:
-        raise InputError(f"folder {options.folder} has no file of `nextify scale mixers --save`")
+        raise InputError(f"folder {options.folder} has no file of `nextify scale ... --save`")
     if options.write is None:
         print("\n\n".join(f"{name}:\n\n{table}" for name, table in found.items()))
         return

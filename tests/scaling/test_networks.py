@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import sympy as sp
@@ -17,7 +18,9 @@ import nextify as nx
 from nextify.cli.main import main
 from nextify.costs.spread import Spread
 from nextify.network import build
+from nextify.report.mixer_tables import put
 from nextify.report.network_figure import draw_networks
+from nextify.report.network_tables import cost_table, memory_table
 from nextify.scaling.laws.networks import (
     DEFAULT,
     NetworkPoint,
@@ -109,6 +112,23 @@ def test_crossings_by_formula_are_sizes_and_measured_ones_lie_between():
     meeting = pytest.approx(64 * 2 ** (low / (low + high)))
     assert found.above[0].low == meeting == found.below[0].high
     assert found.words == "a takes longer than b from about 95 pixels on"
+
+
+def test_tables_of_what_is_kept():
+    points = [*made("a", {32: 2, 1024: 3}), *made("b", {32: 4})]
+    assert cost_table(points).splitlines() == [
+        "| pixels | a: GMACs | ms | b: GMACs | ms |",
+        "| --- | --- | --- | --- | --- |",
+        "| 32 | 2e-09 | 2,000 | 4e-09 | 4,000 |",
+        "| 1,024 | 3e-09 | 3,000 | – | – |",
+    ]
+    assert memory_table(points).splitlines()[2] == "| 32 | 1e-06 | – | 1e-06 | – |"
+
+
+def test_the_document_has_places_for_these_tables():
+    document = Path(__file__).parents[2] / "docs/scaling.md"
+    filled = put(document.read_text(), {"networks": "| one |", "networks-memory": "| two |"})
+    assert "| one |" in filled and "| two |" in filled
 
 
 def test_no_crossing_where_the_order_stays_or_measurements_overlap():
