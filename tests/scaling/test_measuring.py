@@ -343,6 +343,10 @@ def test_the_command_prints_all_three_columns(capsys):
     assert [(each["mixer"], each["leading_exponent"]) for each in loaded] == [
         ("product", 2), ("mlp", 2)]  # fmt: skip
     assert all(p["macs"] == p["counted"] for each in loaded for p in each["points"])
+    for each in loaded:
+        found = verdict(Exponent(**each["time_exponent"]), each["leading_exponent"])
+        assert each["verdict"] == found and each["agrees"] == (found == "agrees")
+        assert all(p["wall"] > 0 and p["processor"] > 0 for p in each["points"])
 
 
 def test_formulas_alone(capsys):
