@@ -103,7 +103,7 @@ def _round_numbers(low: float, high: float) -> list[float]:
     """Three or more round numbers within a range, as few as can be.
 
     >>> _round_numbers(0.9, 4.0)
-    [1.0, 2.0, 3.0, 4.0]
+    [1.0, 1.5, 2.0, 3.0, 4.0]
     """
     powers = range(floor(log10(low)), ceil(log10(high)) + 1)
     found: list[float] = []
