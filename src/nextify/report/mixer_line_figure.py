@@ -101,7 +101,9 @@ def _panel(
         one.set_major_formatter(lambda value, _: f"{value:,g}")
     axes.set_xlabel(_WORDS[axis])
     first = sweeps[0].points[0]
-    fixed = f"D = {first.width}" if axis == "N" else f"N = {first.size('N')}"
+    counts = sorted({sweep.points[0].size("N") for sweep in sweeps})  # planes have whole windows
+    tokens = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
+    fixed = f"D = {first.width}" if axis == "N" else f"N = {tokens}"
     what = "memory of a forward pass" if is_memory else f"time of a {_call(sweeps[0])}"
     axes.set_ylabel("MB" if is_memory else "ms")
     axes.set_title(f"{what} over {axis} ({fixed}, B = {first.batch})", loc="left", color=INK)
