@@ -96,9 +96,6 @@ def test_refused_in_one_line(nextify, pets, changes, said):
         ("compare vit-mini convnext-mini --image-size 5000 --plan --no-pilot", "image_size=5000"),
         ("study small --image-size 5000 --plan", "image_size=5000"),
         ("train vit-mini --image-size 16000", "image_size=16000"),
-        # Of a folder images are few; what a step takes has to fit all the same.
-        ("compare epochs=1 batch_size=32 widths=100000,1,1 resnet-small --image-size 32 "
-         "--data pets --plan --no-pilot", "resnet-small, 32 images: training with batch_size=32"),
     ],
 )  # fmt: skip
 def test_images_far_too_large_are_refused_in_one_line(nextify, pets, line, said):
