@@ -98,7 +98,7 @@ def _panel(
         dense = ends[1] < 300 * ends[0]
         one.set_major_locator(LogLocator(subs=(1, 2, 5) if dense else (1,), numticks=20))
         one.set_minor_locator(NullLocator())
-        one.set_major_formatter(lambda value, _: f"{value:,g}")
+        one.set_major_formatter(lambda value, _: f"{value:,.12g}")
     axes.set_xlabel(_WORDS[axis])
     first = sweeps[0].points[0]
     counts = sorted({sweep.points[0].size("N") for sweep in sweeps})  # planes have whole windows
