@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextify.attribution import Interval
-from nextify.cli.folders import make_folder, require_place
+from nextify.cli.folders import is_there, make_folder, require_place
 from nextify.cli.images import load_images, precision_of
 from nextify.cli.memory import require_memory_for
 from nextify.cli.show import many, note, print_json, print_table, say
@@ -47,7 +47,7 @@ def run(options: Namespace) -> int:
     asked = _asked(options)
     _require_same(asked.folder, asked.settings)
     workers = options.workers or len(gpus()) or cores()
-    if options.plan or not (asked.folder / "screening.study").exists():
+    if options.plan or not is_there(asked.folder / "screening.study"):
         found = _phases(options, asked, workers)
         if options.plan:
             return _show_plan(asked, found, options.json)
@@ -108,10 +108,11 @@ def _asked(options: Namespace) -> _Asked:
     dataset, setup = load_images(options)
     task = _task(options, dataset, design_fields, recipe_fields)
     folder = Path(options.output or f"runs/choose-{dataset.name}-{_budget_name(options)}")
-    if not options.plan:  # which writes nothing
-        require_place(folder, "--output")
     settings = _settings(task, {**design_fields, **recipe_fields})
-    return _Asked(task, plan_screening(task), dataset, setup, folder, settings)
+    asked = _Asked(task, plan_screening(task), dataset, setup, folder, settings)
+    if not options.plan:  # which writes nothing, and neither does what is refused
+        require_place(folder, "--output")
+    return asked
 
 
 def _task(

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextify.cli.folders import require_place
+from nextify.cli.folders import is_there, require_place
 from nextify.cli.images import load_images, precision_of
 from nextify.cli.memory import require_memory_for
 from nextify.cli.show import many, note, print_json, print_table, say
@@ -37,7 +37,7 @@ def run(options: Namespace) -> int:
     held_out = "-held-out" if options.hold_out else ""
     file = Path(options.file or f"runs/compare-{plan.data['name']}{held_out}.study")
     seconds = None
-    is_new = options.plan or not file.exists()
+    is_new = options.plan or not is_there(file)
     if is_new:
         require_memory_for(plan)
         seconds = _timed(options, plan, setup, options.workers or len(gpus()) or cores())

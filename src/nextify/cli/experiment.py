@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nextify.cli.folders import is_there
 from nextify.cli.show import print_json, print_table, say
 from nextify.cli.timing import timed
 from nextify.costs.amounts import read_count
@@ -116,7 +117,7 @@ def _sigma(options: Namespace, file: Path) -> float | None:
         if not 0 < sigma <= 100:
             raise InputError(f"--sigma is {options.sigma!r}; give points of accuracy, as 0.4")
         return sigma
-    if not file.exists():
+    if not is_there(file):
         return None
     with Store.open(file, create=False) as store:
         return sigma_of(store.plan(), store.records())

@@ -6,6 +6,15 @@ from tempfile import TemporaryFile
 from nextify.errors import InputError
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is such a file. Of a name that none can have, or in a folder that may not be
+    entered, there is none: what is wrong with it is said by whoever opens it."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def make_folder(folder: Path, option: str) -> None:
     """Make a folder if it is not there. `option` names another one.
 

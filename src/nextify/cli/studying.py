@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextify.cli import experiment
-from nextify.cli.folders import make_folder, require_place
+from nextify.cli.folders import is_there, make_folder, require_place
 from nextify.cli.images import load_images, precision_of
 from nextify.cli.memory import require_memory_for
 from nextify.cli.show import note, print_json, print_table, say
@@ -47,12 +47,12 @@ def _study(options: Namespace) -> int:
     asked = _asked(options)
     plan = asked.plan
     file = Path(options.file or _default_file(options, plan))
-    if options.plan or not file.exists():
+    if options.plan or not is_there(file):
         require_memory_for(plan)
     if options.plan and asked.frame is None:
         return _show_plan(plan, options.json)
     workers = options.workers or len(gpus()) or cores()
-    if asked.frame is not None and (options.plan or not file.exists()):
+    if asked.frame is not None and (options.plan or not is_there(file)):
         found = experiment.forecasts(options, asked.frame, plan, asked.setup, file, workers)
         if options.plan:
             experiment.show_plan(plan, found, options.json)
