@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check quick-check slow cifar10-study cifar10-images-study cifar10-images-rates clean
+.PHONY: demo test check quick-check slow cifar10-study cifar10-matched-study \
+  cifar10-images-study cifar10-images-rates clean
 
 demo: $(VENV)/.installed
 	mkdir -p demo
@@ -30,6 +31,14 @@ KEPT = studies/cifar10-factors
 cifar10-study: $(VENV)/.installed
 	$(BIN)/nextify study small --data $(DATA) --image-size 32 --train-limit 10000 \
 	  --experiment resolution-5 --file $(KEPT)/cifar10-factors.study --report $(KEPT)/report
+
+# The same factors at equal MACs, and both studies side by side.
+cifar10-matched-study: $(VENV)/.installed
+	$(BIN)/nextify study small --data $(DATA) --image-size 32 --train-limit 10000 \
+	  --experiment resolution-5 --matched macs --file $(KEPT)/cifar10-factors-equal-macs.study \
+	  --report runs/equal-macs-report
+	$(BIN)/nextify attribute $(KEPT)/cifar10-factors.study \
+	  $(KEPT)/cifar10-factors-equal-macs.study --output $(KEPT)/report-both
 
 IMAGES = studies/cifar10-images
 cifar10-images-study: $(VENV)/.installed

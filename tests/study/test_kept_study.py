@@ -9,6 +9,7 @@ from nextify.records import Store
 
 STUDIES = Path(__file__).parents[2] / "studies"
 FILE = STUDIES / "cifar10-factors" / "cifar10-factors.study"
+MATCHED = STUDIES / "cifar10-factors" / "cifar10-factors-equal-macs.study"
 IMAGES = STUDIES / "cifar10-images" / "cifar10-images.study"
 RATES = STUDIES / "cifar10-images" / "rates.study"
 
@@ -38,6 +39,18 @@ def test_the_large_kernel_depends_on_its_place(found):
     way = next(each for each in found.ways if each.name == "large kernel first")
     assert 100 * way.added.estimate.value == pytest.approx(2.50, abs=0.005)
     assert 100 * way.removed.estimate.value == pytest.approx(-2.06, abs=0.005)
+
+
+def test_the_same_factors_at_equal_macs():
+    with Store.open(MATCHED, create=False) as store:
+        found = attribute(store.plan(), store.records())
+    assert (found.counts.finished, found.counts.cells, found.matched) == (138, 65, "macs")
+    values = [round(100 * each.estimate.value, 2) for each in found.contributions]
+    assert values == [-0.65, -4.10, 5.28, 0.51, -0.40, 0.38, -8.87, 0.89]
+    helps, hurts, open_ = "helps", "hurts", "not resolved"
+    answers = [each.answer for each in found.contributions]
+    assert answers == [hurts, hurts, helps, helps, hurts, open_, hurts, helps]
+    assert 100 * found.gap.estimate.value == pytest.approx(-2.35, abs=0.005)
 
 
 def test_networks_on_few_and_on_many_images():
