@@ -334,6 +334,11 @@ def test_what_was_measured_is_kept_and_gone_on_from(capsys, tmp_path, monkeypatc
     line[line.index("--rounds") + 1] = "2"
     assert main([*line, "32"]) == 2
     assert "rounds: 1 there, 2 now" in capsys.readouterr().err
+    line[line.index("--rounds") + 1] = "1"
+    monkeypatch.setattr("nextify.training.machine._processor", lambda: "another one")
+    assert main([*line, "32"]) == 2
+    said = capsys.readouterr().err
+    assert "device: " in said and "another one now" in said
 
 
 @pytest.mark.parametrize("sizes", ["224", "224,384"])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextify.cli.folders import require_place
+from nextify.cli.machine import measured_on
 from nextify.cli.mixer_words import print_laws, print_sweeps, sweep_values
 from nextify.cli.show import note, print_json
 from nextify.costs.amounts import read_bytes
@@ -185,13 +186,10 @@ class _Kept:
 
 def _made_with(options: Namespace, settings: "Settings") -> dict[str, Any]:
     """All that determines a measurement but for the mixer, the axis and sizes that are given."""
-    from nextify.training.machine import environment
-
-    machine = environment("cpu")
     is_chosen = options.sizes is None and options.sizes_of is None
     return {
         "version": VERSION,
-        **{name: machine[name] for name in ("nextify", "torch", "system", "device", "threads")},
+        **measured_on(),
         "step": settings.step,
         "rounds": settings.rounds,
         "tokens": settings.tokens,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nextify.cli.folders import require_place
+from nextify.cli.machine import measured_on
 from nextify.cli.show import note, print_json, print_table, say
 from nextify.costs.amounts import bytes_in_words, in_words, read_bytes, seconds_in_words
 from nextify.designs import Vit
@@ -117,11 +118,13 @@ def _measured(
     memory = read_bytes("--memory", options.memory) if options.memory else None
     path = Path(options.save) if options.save else None
     rounds = options.rounds or (_QUICK_ROUNDS if options.quick else 7)
-    settings = {"rounds": rounds, "classes": classes}
+    settings: dict[str, Any] = {}
     found: dict[tuple[str, int], NetworkPoint] = {}
     if path is not None:
         require_place(path.parent, "--save")
-        settings["threads"] = _threads(options)
+        settings = {
+            **measured_on(), "threads": _threads(options), "rounds": rounds, "classes": classes
+        }  # fmt: skip
         found = {(one.name, one.side): one for one in load_points(path, settings)}
     missing = {side: [name for name in names if (name, side) not in found] for side in sides}
     missing = {side: own for side, own in missing.items() if own}

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,7 @@ def save_points(path: Path, settings: Mapping[str, Any], points: Sequence[Networ
 
 
 def _made_with(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {"version": _VERSION, "torch": version("torch"), **settings}
+    return {"version": _VERSION, **settings}
 
 
 def _point(values: Mapping[str, Any]) -> NetworkPoint:
