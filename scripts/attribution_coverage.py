@@ -19,19 +19,19 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from scipy import stats
 
-from nextify.attribution import cells_of_orders, fraction, full, sampled_orders, with_ends
-from nextify.attribution.basis import Basis, basis
-from nextify.attribution.blocks import Interval, student
-from nextify.attribution.cells import Cells, Noise, gather
-from nextify.attribution.coding import columns
-from nextify.attribution.experiment import Experiment
-from nextify.attribution.fractions import ATTRIBUTE
-from nextify.attribution.measure import contrasts, noise_of, together, wild_critical
-from nextify.attribution.model import least_squares
-from nextify.attribution.precision import one_at_a_time_error
-from nextify.attribution.resample import images_part
-from nextify.attribution.shapley import exact_shapley, order_variance
-from nextify.attribution.ways import ends
+from nextify.experiments import cells_of_orders, fraction, full, sampled_orders, with_ends
+from nextify.experiments.coding import columns
+from nextify.experiments.fractions import ATTRIBUTE
+from nextify.experiments.precision import one_at_a_time_error
+from nextify.findings.basis import Basis, basis
+from nextify.findings.blocks import Interval, student
+from nextify.findings.cells import Cells, Noise, gather
+from nextify.findings.experiment import Experiment
+from nextify.findings.measure import contrasts, noise_of, together, wild_critical
+from nextify.findings.model import least_squares
+from nextify.findings.resample import images_part
+from nextify.findings.shapley import exact_shapley, order_variance
+from nextify.findings.ways import ends
 from nextify.report.style import BAR, BLUE, GREY, ORANGE, plain, style
 
 Floats = NDArray[np.float64]

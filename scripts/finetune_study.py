@@ -28,11 +28,11 @@ import torch
 from matplotlib.figure import Figure
 
 import nextify as nx
-from nextify.attribution import Interval, fit
-from nextify.attribution.blocks import around, student
 from nextify.data import Dataset, Images, load
 from nextify.data.dataset import Parts, measured
 from nextify.designs import Recipe, Run
+from nextify.findings import Interval, fit
+from nextify.findings.blocks import around, student
 from nextify.network import Card, save_network
 from nextify.records import Record, Store
 from nextify.training import (

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from nextify.errors import InputError
-from nextify.report import network_tables
-from nextify.report.mixer_tables import blocks, put
+from nextify.report.scaling import network_tables
+from nextify.report.scaling.mixer_tables import blocks, put
 
 
 def main() -> None:

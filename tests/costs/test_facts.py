@@ -76,7 +76,7 @@ def test_parts_sum_to_the_whole():
 def test_costs_need_no_torch():
     code = (
         "import sys, nextify as nx; nx.cost(nx.path('resnet50').end); "
-        "import nextify.records, nextify.attribution, nextify.report; "
+        "import nextify.records, nextify.findings, nextify.report; "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from nextify.attribution import measure_comparison
 from nextify.errors import InputError
+from nextify.findings import measure_comparison
 from nextify.report import write_report
 from nextify.report.comparison import comparison_content
 from nextify.report.comparison.line_figure import line_figure

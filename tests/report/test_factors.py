@@ -11,11 +11,11 @@ from functools import cache
 import numpy as np
 import pytest
 
-from nextify.attribution import attribute
 from nextify.cli.parser import make_parser
 from nextify.costs import totals
 from nextify.designs import default_factors, path, read_factors
 from nextify.errors import InputError
+from nextify.findings import attribute
 from nextify.report import write_report
 from nextify.report.canvas import limits
 from nextify.report.factors import factor_content, words

@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from nextify.attribution import measure_steps
 from nextify.errors import InputError
+from nextify.findings import measure_steps
 from nextify.records import Store
 from nextify.report import write_report
 from nextify.report.content import content

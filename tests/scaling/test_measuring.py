@@ -17,8 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nextify.cli.main import main
 from nextify.errors import InputError
-from nextify.report.mixer_figure import mixer_figure
-from nextify.report.mixer_line_figure import mixer_line_figure
+from nextify.report.scaling.mixer_figure import mixer_figure
+from nextify.report.scaling.mixer_line_figure import mixer_line_figure
 from nextify.scaling.laws import (
     MIXERS,
     Attention,

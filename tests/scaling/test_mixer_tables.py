@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nextify.errors import InputError
-from nextify.report.mixer_tables import NAMES, ONE, TRAINING, TWO, blocks, put
+from nextify.report.scaling.mixer_tables import NAMES, ONE, TRAINING, TWO, blocks, put
 from nextify.scaling import saving
 from nextify.scaling.laws import MIXERS
 from nextify.scaling.laws.kept import SWEEPS, values_of

@@ -18,9 +18,9 @@ import nextify as nx
 from nextify.cli.main import main
 from nextify.costs.spread import Spread
 from nextify.network import build
-from nextify.report.mixer_tables import put
-from nextify.report.network_figure import draw_networks
-from nextify.report.network_tables import cost_table, memory_table
+from nextify.report.scaling.mixer_tables import put
+from nextify.report.scaling.network_figure import draw_networks
+from nextify.report.scaling.network_tables import cost_table, memory_table
 from nextify.scaling.laws.networks import (
     DEFAULT,
     NetworkPoint,

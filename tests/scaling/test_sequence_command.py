@@ -8,7 +8,7 @@ from scipy import stats
 
 from nextify.cli.main import main
 from nextify.errors import InputError
-from nextify.report.sequence_figure import sequence_figure
+from nextify.report.scaling.sequence_figure import sequence_figure
 from nextify.scaling.sequence.results import BASELINE, Counts, Found, Outcome, StepTime, mean
 from nextify.scaling.sequence.saved import load, save
 from nextify.scaling.sequence.settings import KINDS, Settings

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nextify.attribution.coding import all_cells, columns, effects
 from nextify.designs import Factor, Run, path
+from nextify.experiments.coding import all_cells, columns, effects
 from nextify.records import Measured, Plan, Record, Result
 from nextify.study import Task, frame
-from nextify.study.worker import OnProgress
+from nextify.study.running.worker import OnProgress
 
 DATA = {
     "name": "none", "fingerprint": "00" * 32, "image_size": 28, "classes": 10,

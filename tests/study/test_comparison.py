@@ -11,7 +11,7 @@ from nextify.errors import InputError
 from nextify.records import Store, plan_from_dict
 from nextify.records.same import first_difference, united
 from nextify.study import Network, execute, plan_comparison
-from nextify.study.jobs import jobs_of
+from nextify.study.running.jobs import jobs_of
 
 NAMES = ("resnet-small", "convnext-mini", "swin-mini", "vit-mini")
 CIFAR = {**DATA, "image_size": 32, "train": 50_000, "test": 10_000}

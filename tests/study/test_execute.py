@@ -27,8 +27,8 @@ from nextify.study import (
     plan_path,
     resume,
 )
-from nextify.study.crew import Crew
-from nextify.study.locks import RunLocks
+from nextify.study.running.crew import Crew
+from nextify.study.running.locks import RunLocks
 
 
 class Here:

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_study import DATA, NoData, Trainer
 
-from nextify.attribution.aliases import alias_sets
 from nextify.costs import cost
 from nextify.designs import Factor, default_factors, path, read_factors, recipe
 from nextify.errors import InputError
+from nextify.experiments.aliases import alias_sets
 from nextify.records import Store
 from nextify.study import (
     Pilot,
@@ -24,7 +24,7 @@ from nextify.study import (
     plan_more,
     sigma_of,
 )
-from nextify.study.experiment import cell_name, levels_of
+from nextify.study.kinds.factors import cell_name, levels_of
 
 SMALL = {"batch_size": 100, "epochs": 2}
 FIVE = "stage ratio, patchify stem, depthwise conv, inverted bottleneck, kernel size 7"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nextify.attribution import attribute, measure_comparison
+from nextify.findings import attribute, measure_comparison
 from nextify.records import Store
 
 STUDIES = Path(__file__).parents[2] / "studies"

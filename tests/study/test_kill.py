@@ -18,8 +18,8 @@ from tiny_study import begun, determined, tiny_plan, tiny_record
 
 from nextify.errors import InputError
 from nextify.records import Record, Store
-from nextify.study.crew import deaf_to_interrupts
-from nextify.study.locks import RunLocks
+from nextify.study.running.crew import deaf_to_interrupts
+from nextify.study.running.locks import RunLocks
 
 PATIENCE = 120.0  # seconds: a busy machine is slow, a test that waits for a condition need not be
 
@@ -209,7 +209,8 @@ def test_workers_aredeaf_to_interrupts_from_birth(folder):
     assert said == "finished=6 elsewhere=0 recorded=0\n"
 
 
-HOLD = "import sys; from pathlib import Path; from nextify.study.locks import RunLocks as L; " \
+HOLD = "import sys; from pathlib import Path; " \
+       "from nextify.study.running.locks import RunLocks as L; " \
        "l = L(Path(sys.argv[1])); print(l.claim(sys.argv[2]), flush=True); input()"  # fmt: skip
 
 

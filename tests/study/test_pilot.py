@@ -6,7 +6,8 @@ import pytest
 
 from nextify.designs import design, recipe
 from nextify.errors import InputError
-from nextify.study import Network, pilot, plan_comparison, run_pilot
+from nextify.study import Network, plan_comparison, run_pilot
+from nextify.study.running import pilot
 
 
 def plan_of(*macs, batch_size=16):

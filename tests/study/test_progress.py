@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from nextify.study import Snapshot, live, progress_on
-from nextify.study.failure import describe, describe_death
-from nextify.study.progress import Ending, Seat, duration, line, table
-from nextify.study.remaining import Pace, seconds_left
+from nextify.study.running.failure import describe, describe_death
+from nextify.study.running.progress import Ending, Seat, duration, line, table
+from nextify.study.running.remaining import Pace, seconds_left
 
 SNAPSHOT = Snapshot(
     total=30,

@@ -20,7 +20,7 @@ from nextify.designs import Run, path
 from nextify.errors import InputError
 from nextify.records import EpochPoint, Measured, Plan, Record, Result, Store
 from nextify.study import execute, plan_path
-from nextify.study.worker import OnProgress
+from nextify.study.running.worker import OnProgress
 
 DATA = {
     "name": "none", "fingerprint": "00" * 32, "image_size": 28, "classes": 10,

@@ -3,10 +3,10 @@
 from argparse import Namespace
 from pathlib import Path
 
-from nextify.attribution import Experiment, Score, experiment
-from nextify.attribution.crosscheck import fanova_importances, shapiq_values
 from nextify.cli.show import note, print_json, print_table, say
 from nextify.errors import InputError
+from nextify.findings import Experiment, Score, experiment
+from nextify.findings.crosscheck import fanova_importances, shapiq_values
 from nextify.report.factors import FactorContent, View, factor_content, words
 from nextify.report.factors.contribution_figure import signed_count
 from nextify.report.factors.tables import as_values

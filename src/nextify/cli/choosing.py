@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextify.attribution import Interval
 from nextify.cli.folders import is_there, make_folder, require_place
 from nextify.cli.images import load_images, precision_of
 from nextify.cli.memory import require_memory_for
@@ -18,12 +17,21 @@ from nextify.costs.amounts import bytes_in_words, in_words
 from nextify.designs import Design, Recipe, path, read_factors
 from nextify.designs.fields import hints, read_fields
 from nextify.errors import InputError
+from nextify.findings import Interval
 from nextify.fitting import BUDGETS, budgets_of
 from nextify.records import Plan
 
 if TYPE_CHECKING:
     from nextify.data import Dataset
-    from nextify.study import Choice, Finalist, Frame, Outcome, Phase, Task, WorkerSetup
+    from nextify.study import (
+        Choice,
+        Finalist,
+        Frame,
+        Outcome,
+        Phase,
+        Task,
+        WorkerSetup,
+    )
 
 _SMALL = 64  # pixels a side up to which the small path is the one that suits
 
@@ -250,7 +258,7 @@ def _phases(options: Namespace, asked: _Asked, workers: int) -> "tuple[Phase, ..
 
 
 def _announced(phase: "Phase") -> str:
-    from nextify.study.progress import duration
+    from nextify.study.running.progress import duration
 
     time = "" if phase.seconds is None else f", about {duration(phase.seconds)}"
     at_most = "at most " if phase.name == "finals" else ""
@@ -260,7 +268,7 @@ def _announced(phase: "Phase") -> str:
 
 def _show_plan(asked: _Asked, found: "Sequence[Phase]", as_json: bool) -> int:
     from nextify.study import in_budget
-    from nextify.study.progress import duration
+    from nextify.study.running.progress import duration
 
     if as_json:
         values = {"settings": asked.settings, "screening": asked.screening.as_dict()}

@@ -214,7 +214,7 @@ def _timed(options: Namespace, plan: Plan, setup: "WorkerSetup", workers: int) -
 
 
 def _announced(plan: Plan, seconds: float | None) -> str:
-    from nextify.study.progress import duration
+    from nextify.study.running.progress import duration
 
     networks = len({cell.network for cell in plan.cells})
     numbers = len(plan.cells) // networks

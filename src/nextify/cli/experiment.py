@@ -125,7 +125,7 @@ def _sigma(options: Namespace, file: Path) -> float | None:
 
 def announced(of: "Forecast") -> str:
     """A plan in one line, for the start of its study."""
-    from nextify.study.progress import duration
+    from nextify.study.running.progress import duration
 
     time = "" if of.seconds is None else f", about {duration(of.seconds)}"
     width = "" if of.half_width is None else f"; intervals of +- {_width(of)}"
@@ -155,7 +155,7 @@ def show_plan(plan: Plan, found: "list[Forecast]", as_json: bool) -> None:
 
 
 def _row(each: "Forecast") -> list[str]:
-    from nextify.study.progress import duration
+    from nextify.study.running.progress import duration
 
     return [
         each.experiment,

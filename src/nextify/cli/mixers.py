@@ -201,8 +201,8 @@ def _made_with(options: Namespace, settings: "Settings") -> dict[str, Any]:
 
 
 def _draw(sweeps: Sequence[Sweep], folder: Path) -> None:
-    from nextify.report.mixer_figure import mixer_figure
-    from nextify.report.mixer_line_figure import mixer_line_figure
+    from nextify.report.scaling.mixer_figure import mixer_figure
+    from nextify.report.scaling.mixer_line_figure import mixer_line_figure
     from nextify.report.write import write_drawings
 
     for path in write_drawings([mixer_figure(sweeps), mixer_line_figure(sweeps)], folder):

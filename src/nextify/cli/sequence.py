@@ -102,7 +102,7 @@ def _progress(kind: Kind, seed: int, epoch: int, perplexity: float) -> None:
 
 
 def _draw(found: Found, folder: Path) -> None:
-    from nextify.report.sequence_figure import sequence_figure
+    from nextify.report.scaling.sequence_figure import sequence_figure
     from nextify.report.write import write_drawings
 
     for path in write_drawings([sequence_figure(found)], folder):

@@ -36,6 +36,6 @@ def timed(
 
 def _work(plan: Plan) -> float:
     """Multiply-accumulates of all training, forward and backward."""
-    from nextify.study.pilot import PASSES
+    from nextify.study.running.pilot import PASSES
 
     return PASSES * sum(float(plan.work_of(c)) * len(plan.seeds_of(c)) for c in plan.cells)

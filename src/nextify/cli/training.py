@@ -42,8 +42,8 @@ from nextify.errors import InputError, unknown
 from nextify.network import Card, Network, load_network, save_network
 from nextify.network.weights.preprocessing import from_about
 from nextify.records import Record
-from nextify.study.failure import is_out_of_memory
-from nextify.study.plan import require_batch
+from nextify.study.kinds.path import require_batch
+from nextify.study.running.failure import is_out_of_memory
 from nextify.training import (
     InitialWeights,
     Settings,

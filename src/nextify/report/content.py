@@ -9,8 +9,16 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from nextify.attribution import CellMean, Difference, Grid, Interval, Steps, grid, measure_steps
 from nextify.errors import InputError
+from nextify.findings import (
+    CellMean,
+    Difference,
+    Grid,
+    Interval,
+    Steps,
+    grid,
+    measure_steps,
+)
 from nextify.records.plan import Cell, Plan
 from nextify.records.record import Measured, Record, Result
 from nextify.report.numbers import hundred
@@ -121,7 +129,7 @@ class Content(StudyContent):
     """A study of a path, ready to be shown.
 
     Attributes:
-        steps: accuracy as a fraction, as `nextify.attribution` gives it.
+        steps: accuracy as a fraction, as `nextify.findings` gives it.
     """
 
     steps: Steps

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from nextify.attribution import Grid
 from nextify.designs import RECIPES, Recipe
+from nextify.findings import Grid
 from nextify.records import Plan
 
 

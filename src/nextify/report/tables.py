@@ -10,7 +10,7 @@ from dataclasses import asdict
 from io import StringIO
 from typing import Any
 
-from nextify.attribution import Spread
+from nextify.findings import Spread
 from nextify.report import details
 from nextify.report.content import CellNumbers, Content, Row
 from nextify.report.numbers import tidy

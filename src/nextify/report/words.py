@@ -1,6 +1,6 @@
 """What the numbers mean, in plain sentences made from them."""
 
-from nextify.attribution import Spread
+from nextify.findings import Spread
 from nextify.report.content import Content, Row, StudyContent
 from nextify.report.numbers import listed, percent, plural, signed, span, whole
 

@@ -6,8 +6,8 @@ from os import PathLike
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from nextify.attribution import Score
 from nextify.errors import InputError
+from nextify.findings import Score
 from nextify.records import Plan, Record, Store
 from nextify.report.comparison import comparison_content
 from nextify.report.comparison.files import comparison_drawings, comparison_files

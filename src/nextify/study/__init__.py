@@ -4,11 +4,11 @@
 >>> summary = execute(plan, "study.db", WorkerSetup(source="embedded"))  # doctest: +SKIP
 """
 
-from nextify.study.choice import Choice, Finalist, choose
-from nextify.study.choosing import Outcome, Phase, carry_out, phases
-from nextify.study.comparison import Network, plan_comparison
-from nextify.study.execute import cores, execute, gpus, resume
-from nextify.study.experiment import (
+from nextify.study.forecast import Forecast, forecast, neighbours, sigma_of
+from nextify.study.kinds.choice import Choice, Finalist, choose
+from nextify.study.kinds.choosing import Outcome, Phase, carry_out, phases
+from nextify.study.kinds.comparison import Network, plan_comparison
+from nextify.study.kinds.factors import (
     END_SEEDS,
     Frame,
     frame,
@@ -17,14 +17,14 @@ from nextify.study.experiment import (
     plan_experiment,
     plan_more,
 )
-from nextify.study.finalists import Task, in_budget, plan_finals, plan_screening
-from nextify.study.forecast import Forecast, forecast, neighbours, sigma_of
-from nextify.study.pilot import Pilot, run_pilot
-from nextify.study.plan import plan_path
-from nextify.study.progress import Snapshot, live, plain, progress_on, silent
-from nextify.study.summary import Setback, Summary
-from nextify.study.supervise import Interrupted
-from nextify.study.worker import Setup, Train, WorkerSetup, train_run
+from nextify.study.kinds.finalists import Task, in_budget, plan_finals, plan_screening
+from nextify.study.kinds.path import plan_path
+from nextify.study.running.execute import cores, execute, gpus, resume
+from nextify.study.running.pilot import Pilot, run_pilot
+from nextify.study.running.progress import Snapshot, live, plain, progress_on, silent
+from nextify.study.running.summary import Setback, Summary
+from nextify.study.running.supervise import Interrupted
+from nextify.study.running.worker import Setup, Train, WorkerSetup, train_run
 
 __all__ = [
     "END_SEEDS",

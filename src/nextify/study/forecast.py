@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import scipy
 
-from nextify.attribution import grid, scores
-from nextify.attribution.blocks import LEVEL
-from nextify.attribution.coding import Model
-from nextify.attribution.precision import standard_error
 from nextify.errors import InputError
+from nextify.experiments.coding import Model
+from nextify.experiments.precision import standard_error
+from nextify.findings import grid, scores
+from nextify.findings.blocks import LEVEL
 from nextify.records import Experiment, Plan, Record
-from nextify.study.experiment import Frame, plan_experiment
-from nextify.study.pilot import Pilot
+from nextify.study.kinds.factors import Frame, plan_experiment
+from nextify.study.running.pilot import Pilot
 
 # From cheap to dear. Each tells what the ones before it tell, more sharply or with more detail.
 _LADDER: tuple[tuple[Experiment, int], ...] = (

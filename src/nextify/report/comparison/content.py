@@ -6,7 +6,7 @@ Accuracies here are in per cent and differences in percentage points: what the r
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nextify.attribution import (
+from nextify.findings import (
     CellMean,
     Comparison,
     Difference,
@@ -14,7 +14,7 @@ from nextify.attribution import (
     grid,
     measure_comparison,
 )
-from nextify.attribution.comparison import BASELINE, places
+from nextify.findings.comparison import BASELINE, places
 from nextify.records import Cell, Plan, Record
 from nextify.report.content import (
     CellNumbers,
@@ -95,7 +95,7 @@ class ComparisonContent(StudyContent):
     """A comparison, ready to be shown.
 
     Attributes:
-        found: accuracy as a fraction, as `nextify.attribution` gives it.
+        found: accuracy as a fraction, as `nextify.findings` gives it.
         cells: the plan's, by network and number of images. rows: their numbers, by number of
             images, then by network. gains: one a network; empty with one number of images.
     """

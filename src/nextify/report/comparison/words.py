@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from nextify.attribution import Crossing, Standings
 from nextify.designs import AnyDesign
+from nextify.findings import Crossing, Standings
 from nextify.report.comparison.content import ComparisonContent, GainRow, NetworkRow
 from nextify.report.numbers import listed, percent, plural, plus_minus, signed, span, whole
 

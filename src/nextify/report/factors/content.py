@@ -4,8 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import get_args
 
-from nextify.attribution import Attribution, Contribution, Grid, Score, attribute, grid
 from nextify.errors import InputError
+from nextify.findings import (
+    Attribution,
+    Contribution,
+    Grid,
+    Score,
+    attribute,
+    grid,
+)
 from nextify.records import Plan, Record
 from nextify.report.content import nothing_recorded
 from nextify.report.factors.costs import FactorCosts, factor_costs

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from nextify.attribution import Contribution
+from nextify.findings import Contribution
 from nextify.report import style as look
 from nextify.report.canvas import SMALL, Sheet, key_lines, limits, shrunk
 from nextify.report.factors.content import FactorContent, View

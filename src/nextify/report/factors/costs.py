@@ -6,11 +6,11 @@ from statistics import geometric_mean
 
 import numpy as np
 
-from nextify.attribution import exact_shapley
 from nextify.costs import Totals, totals
 from nextify.designs import AnyDesign, Design, Path, path, require_convolutional
 from nextify.designs.fields import with_fields
 from nextify.errors import InputError
+from nextify.findings import exact_shapley
 from nextify.fitting import match_cost
 from nextify.records import Cell, Plan
 

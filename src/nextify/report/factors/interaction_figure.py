@@ -6,7 +6,7 @@ from string import ascii_uppercase
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.patches import Rectangle
 
-from nextify.attribution import Interaction
+from nextify.findings import Interaction
 from nextify.report import style as look
 from nextify.report.canvas import SMALL, Sheet, shrunk
 from nextify.report.factors.content import FactorContent, View

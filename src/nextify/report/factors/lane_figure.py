@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from nextify.attribution import Interval
+from nextify.findings import Interval
 from nextify.report import style as look
 from nextify.report.canvas import SMALL, Sheet, key_lines, limits, shrunk
 from nextify.report.factors.content import FactorContent, View

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nextify.attribution import Attribution, Contribution, fraction, full, with_ends
 from nextify.designs import Factor
+from nextify.experiments import fraction, full, with_ends
+from nextify.findings import Attribution, Contribution
 from nextify.records import Plan
 from nextify.report.numbers import listed, plural
 

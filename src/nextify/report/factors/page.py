@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import get_args
 
-from nextify.attribution import Contribution, Interaction, Score
-from nextify.attribution.experiment import BETTER
+from nextify.findings import Contribution, Interaction, Score
+from nextify.findings.experiment import BETTER
 from nextify.report import details, numbers
 from nextify.report.factors import words
 from nextify.report.factors.content import FactorContent, View

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nextify.attribution import Attribution, Contribution, Interval
+from nextify.findings import Attribution, Contribution, Interval
 from nextify.report import details
 from nextify.report.factors import words
 from nextify.report.factors.content import FactorContent, View

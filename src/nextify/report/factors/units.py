@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nextify.attribution import Interval, Score
+from nextify.findings import Interval, Score
 from nextify.report.numbers import signed
 
 

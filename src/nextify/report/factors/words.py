@@ -4,8 +4,8 @@ import math
 
 from scipy import stats
 
-from nextify.attribution import Contribution, Interaction, Interval, amount
-from nextify.attribution.blocks import LEVEL
+from nextify.findings import Contribution, Interaction, Interval, amount
+from nextify.findings.blocks import LEVEL
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.lane_figure import way_lanes
 from nextify.report.numbers import listed, percent, plural, signed, span

@@ -1,0 +1,292 @@
+"""What attribution answers, as data: plain numbers and words, ready for a page or for JSON."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from nextify.findings.advice import Needed
+from nextify.findings.basis import Method
+from nextify.findings.blocks import Interval
+from nextify.findings.cells import Source
+from nextify.findings.experiment import BETTER, Score
+from nextify.findings.failures import Failure
+from nextify.findings.lenth import Lenth
+from nextify.findings.model import LackOfFit
+
+Answer = Literal["helps", "hurts", "not resolved", "no interval", "cannot be told"]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number and how sure it is.
+
+    Attributes:
+        value: in the score's units; None where the runs cannot tell it.
+        error: standard error over new seeds. df: its degrees of freedom.
+        interval: 95 %, by itself, for new seeds on the same test images.
+        wide: the same for new seeds and new test images; None without per-image results.
+        p: two-sided, of no effect, belongs to `interval`.
+    """
+
+    value: float | None
+    error: float | None = None
+    df: float | None = None
+    interval: Interval | None = None
+    wide: Interval | None = None
+    p: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What making a factor's choices adds to the score, whatever the order.
+
+    Attributes:
+        name: of the factor.
+        estimate: by itself.
+        simultaneous: 95 % that this and all other factors' intervals hold together; new seeds.
+        wide: the same for new seeds and new test images.
+        p: adjusted for all factors together; belongs to `simultaneous`.
+        main_effect: the mean with minus the mean without, where that is another number.
+        classical, hc3: standard errors of the least-squares fit to single runs, as a check.
+        answer: by `simultaneous`. verdict: in words.
+        needed: what it takes to see an effect as large as this estimate; None where it is
+            resolved, or would take more than 200 seeds a cell.
+    """
+
+    name: str
+    estimate: Estimate
+    simultaneous: Interval | None = None
+    wide: Interval | None = None
+    p: float | None = None
+    main_effect: float | None = None
+    classical: float | None = None
+    hc3: float | None = None
+    answer: Answer = "cannot be told"
+    verdict: str = ""
+    needed: Needed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """How much more one factor adds where another is made than where it is not (4 beta).
+
+    Attributes:
+        first, second: names of the factors.
+        estimate: of this pair, or of the sum of all pairs that the plan cannot tell apart.
+        aliased: those other pairs, with the sign at which they enter the sum.
+        q: p adjusted for the false-discovery rate (Benjamini and Hochberg 1995).
+        found: whether q is below 0.05.
+        heredity: how many of the two factors have a resolved contribution of their own: an
+            interaction with 0 is to be doubted.
+    """
+
+    first: str
+    second: str
+    estimate: Estimate
+    aliased: tuple[tuple[str, str, int], ...] = ()
+    q: float | None = None
+    found: bool = False
+    heredity: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """v(all) - v(none) less the sum of the contributions: what the model leaves out.
+
+    Attributes:
+        total: v(all) - v(none), measured.
+        estimate: of the gap.
+        by_construction: it is zero because of how the contributions were computed, not because
+            of what was measured.
+        verdict: in words.
+    """
+
+    total: Estimate
+    estimate: Estimate
+    by_construction: bool
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way of looking at a factor.
+
+    Attributes:
+        estimate: of the difference. predicted: it comes from the two-factor model, because one of
+            the two designs has no run with a score.
+    """
+
+    estimate: Estimate
+    predicted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How a factor's credit depends on where it is looked at from.
+
+    Attributes:
+        name: of the factor.
+        added: to the start, alone ("add one in"). path: in the path's order, after all before it.
+        removed: what the end loses without it ("leave one out"), as a gain.
+        None where neither the runs nor a model of them can tell.
+    """
+
+    name: str
+    added: Way | None
+    path: Way | None
+    removed: Way | None
+
+
+@dataclass(frozen=True, slots=True)
+class RateContributions:
+    """Contributions at one learning rate, in the order of the factors.
+
+    Attributes:
+        rate: multiple of the recipe's. estimates: one a factor.
+    """
+
+    rate: float
+    estimates: tuple[Estimate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """Whether two learning rates put the factors in the same order.
+
+    Attributes:
+        low, high: the rates. kendall, spearman: of the contributions, -1 to 1. factors: how many.
+    """
+
+    low: float
+    high: float
+    kendall: float
+    spearman: float
+    factors: int
+
+
+@dataclass(frozen=True, slots=True)
+class RateStability:
+    """What the learning rate changes.
+
+    Attributes:
+        rates: contributions at each. ranks: every pair of rates.
+        changes: one a factor: its contribution at the highest rate minus that at the lowest;
+            `together`: intervals that hold for all factors at once.
+    """
+
+    rates: tuple[RateContributions, ...]
+    ranks: tuple[Ranks, ...]
+    changes: tuple[Estimate, ...]
+    together: tuple[Interval | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseSummary:
+    """The run-to-run spread behind the intervals.
+
+    Attributes:
+        source: see `cells.Noise`. sd, df: of a single run, pooled.
+        own: whether each cell kept its own spread in the contributions' errors.
+        critical: standard errors that a simultaneous interval reaches (multivariate t).
+        critical_bootstrap: the same by the wild bootstrap, as a check; None where spread is pooled.
+        seed_correlation: between the scores of two cells with the same seed, and its interval.
+        lenth: margins of an unreplicated plan. half_normal: (name, effect, score) of its effects.
+    """
+
+    source: Source
+    sd: float | None
+    df: float
+    own: bool
+    critical: float | None
+    critical_bootstrap: float | None
+    seed_correlation: float | None
+    seed_correlation_interval: Interval | None
+    lenth: Lenth | None = None
+    half_normal: tuple[tuple[str, float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Runs: planned, with a score, diverged, failed, not recorded yet; and cells with a score."""
+
+    planned: int
+    finished: int
+    diverged: int
+    failed: int
+    missing: int
+    cells: int
+    planned_cells: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Which choice made the difference: all that a factorial study's records say.
+
+    Attributes:
+        metric: the score. method: see `basis.Basis`. experiment, matched: of the plan.
+        counts: runs and cells. contributions: one a factor, in the path's order.
+        gap: None where an end cell has no score, or a contribution is unknown.
+        interactions: pairs that can be told, or groups of aliased pairs.
+        ways: other ways of looking, one a factor.
+        rates: None unless learning rates were crossed. failures: one a factor.
+        noise: behind the intervals. lack_of_fit: of the two-factor model; None if not testable.
+        notes: what was left out, what cannot be said, and what the numbers rest on.
+    """
+
+    metric: Score
+    method: Method
+    experiment: str
+    matched: str
+    counts: Counts
+    contributions: tuple[Contribution, ...]
+    gap: Gap | None
+    interactions: tuple[Interaction, ...]
+    ways: tuple[Ways, ...]
+    rates: RateStability | None
+    failures: tuple[Failure, ...]
+    noise: NoiseSummary
+    lack_of_fit: LackOfFit | None
+    notes: tuple[str, ...]
+
+    def contribution(self, name: str) -> Contribution:
+        """That of a factor."""
+        return next(each for each in self.contributions if each.name == name)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON: None where there is no number, never NaN."""
+        return asdict(self)
+
+
+def amount(value: float, score: Score) -> str:
+    """A difference of scores in words.
+
+    >>> amount(0.0123, "accuracy"), amount(0.25, "nll")
+    ('1.23 points', '0.25 nats')
+    """
+    match score:
+        case "accuracy":
+            return f"{100 * value:.3g} points"
+        case "nll":
+            return f"{value:.3g} nats"
+        case "logit accuracy":
+            return f"{value:.3g} in log odds"
+
+
+def judge(
+    value: float | None, together: Interval | None, score: Score, runs: int
+) -> tuple[Answer, str]:
+    """What the data allow to be said of a contribution.
+
+    >>> judge(0.02, Interval(0.01, 0.03), "accuracy", 136)
+    ('helps', 'helps')
+    >>> judge(0.002, Interval(-0.003, 0.007), "accuracy", 136)[1]
+    'no effect larger than 0.7 points can be seen with these 136 runs'
+    """
+    if value is None:
+        return "cannot be told", "cannot be told from these runs"
+    if together is None:
+        return "no interval", f"no interval: these {runs} runs do not show the noise"
+    if together.excludes_zero:
+        better = (value > 0) == (BETTER[score] > 0)
+        return ("helps", "helps") if better else ("hurts", "hurts")
+    most = amount(max(abs(together.low), abs(together.high)), score)
+    return "not resolved", f"no effect larger than {most} can be seen with these {runs} runs"

@@ -1,0 +1,229 @@
+"""Which of several designs is the best: intervals that hold for all of them together.
+
+Designs that were chosen by other runs are trained with fresh seeds, the same for all. Two questions
+are answered at once, each with 95 % confidence for all designs together, so that the answer also
+holds for the one that came out best:
+
+- What is each design's mean? Intervals by the largest |t| of k independent means (the studentized
+  maximum modulus); shared seeds make the means alike, which only makes the intervals safer
+  (Sidak 1967).
+- How far is each from the best of the others? Multiple comparisons with the best (Hsu 1984, Annals
+  of Statistics 12), by Dunnett's one-sided quantile. A design whose interval ends at or below zero
+  is not the best; the others cannot be told apart.
+
+The model is that of `blocks`: normal errors, seeds as blocks, one spread pooled over the designs.
+A design whose spread is clearly larger than that of the others (one that trains badly, often) keeps
+its own, so that it does not blur the comparison of the others; its differences are then Welch's.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+
+from nextify.experiments.coding import Floats
+from nextify.findings.blocks import LEVEL, BlockModel, Interval, around, fit
+
+_NODES = 128
+_LEAST_DF = 3  # of the other designs, for a comparison of spreads to mean anything
+_CLEARLY = 0.05
+_NO_SPREAD = 1e-20  # a sum of squares below this is rounding, not noise
+
+
+@lru_cache(maxsize=4096)
+def largest_t(count: int, df: float) -> float:
+    """How many standard errors 95 % intervals reach that hold for `count` independent means whose
+    spread is pooled, with `df` degrees of freedom.
+
+    >>> round(largest_t(1, 10), 3), round(largest_t(5, 10), 2)
+    (2.228, 3.1)
+    """
+
+    def held(reach: float, spread: Floats) -> Floats:
+        return np.asarray((2 * scipy.stats.norm.cdf(reach * spread) - 1) ** count)
+
+    return _quantile(held, df)
+
+
+@lru_cache(maxsize=4096)
+def dunnett(count: int, df: float) -> float:
+    """How many standard errors of a difference one-sided 95 % bounds reach that hold for `count`
+    differences to one design, all with equally many runs (Dunnett 1955).
+
+    >>> round(dunnett(1, 10), 3), round(dunnett(4, 20), 2)
+    (1.812, 2.3)
+    """
+    at, weight = np.polynomial.hermite_e.hermegauss(_NODES)
+    weight = weight / weight.sum()
+
+    def held(reach: float, spread: Floats) -> Floats:
+        inside = scipy.stats.norm.cdf(np.sqrt(2) * reach * spread[:, None] + at)
+        return np.asarray(inside**count @ weight)
+
+    return _quantile(held, df)
+
+
+def _quantile(held: Callable[[float, Floats], Floats], df: float) -> float:
+    """The reach at which the chance, averaged over the estimated spread, is 95 %."""
+    at, weight = np.polynomial.legendre.leggauss(_NODES)
+    spread = np.sqrt(scipy.stats.chi2.ppf((at + 1) / 2, df) / df)
+    return float(
+        scipy.optimize.brentq(lambda c: held(c, spread) @ weight / 2 - LEVEL, 0.01, 1e4, xtol=1e-6)
+    )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Best:
+    """Several designs compared.
+
+    Attributes:
+        winner: index of the design with the highest mean among those in the running; None where
+            none has a score.
+        means: (k,) NaN without a score. errors: (k,) their standard errors over new seeds; NaN
+            where there is no spread to judge by.
+        intervals: for new seeds, all holding together; None with one seed, or where nothing varies.
+        behind: each design's mean minus that of the best other, both in the running; None for
+            those that are not, and where there is no spread to judge by.
+        apart: indices of the designs whose spread is clearly larger than that of the others.
+    """
+
+    winner: int | None
+    means: Floats
+    errors: Floats
+    intervals: tuple[Interval | None, ...]
+    behind: tuple[Interval | None, ...]
+    apart: tuple[int, ...]
+
+    @property
+    def margin(self) -> float | None:
+        """How far the winner may lie behind the best of the others, with 95 % confidence."""
+        own = None if self.winner is None else self.behind[self.winner]
+        return None if own is None else -own.low
+
+    def may_be_best(self, at: int) -> bool:
+        """Whether a design in the running cannot be told apart from the best."""
+        interval = self.behind[at]
+        return interval is None or interval.high > 0
+
+
+def compare_with_best(scores: Floats, running: Sequence[bool]) -> Best:
+    """Compare designs by their scores.
+
+    >>> scores = np.array([[0.80, 0.82, 0.81], [0.90, 0.91, 0.93], [0.90, 0.92, 0.92]])
+    >>> found = compare_with_best(scores, [True, True, True])
+    >>> found.winner, [found.may_be_best(at) for at in range(3)]
+    (1, [False, True, True])
+
+    Args:
+        scores: (k, seeds), higher is better; NaN where a run has none.
+        running: which designs may win; of these only those with a score do.
+    """
+    spread = _spread(scores)
+    known = spread.counts > 0
+    runners = [at for at in range(len(scores)) if running[at] and known[at]]
+    return Best(
+        winner=max(runners, key=lambda at: float(spread.means[at]), default=None),
+        means=spread.means,
+        errors=np.sqrt(spread.variances),
+        intervals=tuple(_interval(spread, at) for at in range(len(scores))),
+        behind=tuple(_behind(spread, runners, at) for at in range(len(scores))),
+        apart=spread.apart,
+    )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Spread:
+    """Means with what is known of their spread; (k,) each.
+
+    Attributes:
+        counts: of scores. variances, df: of the means; NaN where nothing is known.
+        apart: designs with a spread of their own. model: of the others, and where these stand in
+            it (`places`).
+    """
+
+    means: Floats
+    counts: NDArray[np.int64]
+    variances: Floats
+    df: Floats
+    apart: tuple[int, ...]
+    model: BlockModel
+    places: dict[int, int]
+
+
+def _spread(scores: Floats) -> _Spread:
+    counts = np.asarray(np.sum(~np.isnan(scores), axis=1))
+    means = np.where(counts > 0, np.nansum(scores, axis=1) / np.maximum(counts, 1), np.nan)
+    squares = np.nansum(np.square(scores - means[:, None]), axis=1)
+    apart = _apart(squares, counts - 1)
+    pooled = [at for at in range(len(scores)) if at not in apart]
+    model = fit(scores[pooled])
+    variance, df = np.full(len(scores), np.nan), np.full(len(scores), np.nan)
+    if model.within_sd is not None:
+        variance[pooled], df[pooled] = model.within_sd**2, round(model.within_df, 1)
+    for at in apart:
+        variance[at], df[at] = squares[at] / (counts[at] - 1), counts[at] - 1
+    variance = np.where(counts > 0, variance / np.maximum(counts, 1), np.nan)
+    places = {at: place for place, at in enumerate(pooled)}
+    return _Spread(means, counts, variance, df, apart, model, places)
+
+
+def _apart(squares: Floats, df: NDArray[np.int64]) -> tuple[int, ...]:
+    """Designs whose spread is clearly larger than that of the others, the largest first: by F tests
+    with Bonferroni's correction, one design after another."""
+    left = [at for at in range(len(squares)) if df[at] > 0]
+    found: list[int] = []
+    while len(left) > 1:
+        at = max(left, key=lambda each: float(squares[each] / df[each]))
+        others = [other for other in left if other != at]
+        rest, rest_df = squares[others].sum(), df[others].sum()
+        if rest_df < _LEAST_DF or rest < _NO_SPREAD:
+            break
+        ratio = (squares[at] / df[at]) / (rest / rest_df)
+        if scipy.stats.f.sf(ratio, df[at], rest_df) * len(left) >= _CLEARLY:
+            break
+        left.remove(at)
+        found.append(at)
+    return tuple(found)
+
+
+def _interval(of: _Spread, at: int) -> Interval | None:
+    if np.isnan(of.variances[at]):
+        return None
+    reach = largest_t(int(np.sum(of.counts > 0)), float(of.df[at]))
+    return around(float(of.means[at]), float(reach * np.sqrt(of.variances[at])))
+
+
+def _behind(of: _Spread, runners: Sequence[int], at: int) -> Interval | None:
+    others = [other for other in runners if other != at]
+    if at not in runners or not others:
+        return None
+    low, high = [], []
+    for other in others:
+        found = _difference(of, other, at)
+        if found is None:
+            return None
+        value, error, df = found
+        reach = dunnett(len(others), df) * error
+        low.append(value - reach)
+        high.append(value + reach)
+    return Interval(min(0.0, min(low)), max(0.0, min(high)))
+
+
+def _difference(of: _Spread, before: int, after: int) -> tuple[float, float, float] | None:
+    """The difference of two designs, its standard error and degrees of freedom: seeds paired where
+    the spread is pooled, Welch's otherwise. None where they are not known."""
+    if before in of.places and after in of.places:
+        found = of.model.difference(of.places[before], of.places[after])
+        if found is None or of.model.residual_sd is None:
+            return None
+        error = of.model.residual_sd * np.sqrt(found[1])
+        return found[0], float(error), float(of.model.df_residual)
+    pair = [before, after]
+    variance = of.variances[pair].sum()
+    if np.isnan(variance):
+        return None
+    df = variance**2 / np.sum(of.variances[pair] ** 2 / of.df[pair])
+    return float(of.means[after] - of.means[before]), float(np.sqrt(variance)), round(float(df), 1)

@@ -1,0 +1,186 @@
+"""Runs gathered into cells, and what the spread of the runs says about contrasts of cells.
+
+Everything that attribution estimates is a *contrast*: a weighted sum of the cells' means, each
+cell counting once however many runs it has. A contrast's variance over new seeds is then
+
+    sum over cells of weight^2 sigma_cell^2 / n_cell
+
+whatever the true effects are: no model of them enters the error bars, only the runs that repeat a
+cell (the pure error). Runs that were added to some cells sharpen the contrasts and shift none.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextify.experiments.coding import Floats
+from nextify.findings.experiment import Experiment
+
+Source = Literal["pure error", "residual", "Lenth", "none"]
+
+ENOUGH_DF = 8  # with fewer degrees of freedom, spreads are pooled over cells
+_NO_SPREAD = 1e-20  # a sum of squares below this is rounding, not noise
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Cells:
+    """The cells with at least one score; c cells, n runs with a score, sorted by cell.
+
+    Attributes:
+        levels: (c, k) of +1 and -1. rate: (c,) of the learning rate.
+        counts: (c,) scores in a cell. means: (c,) of the scores.
+        squares: (c,) sum of squares of the scores about their cell's mean.
+        runs: (n,) indices into the experiment's runs. starts: (c,) where a cell's runs begin.
+        values: (n,) scores.
+    """
+
+    levels: NDArray[np.int8]
+    rate: Floats
+    counts: NDArray[np.int64]
+    means: Floats
+    squares: Floats
+    runs: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    values: Floats
+
+    @property
+    def df(self) -> NDArray[np.int64]:
+        """(c,) degrees of freedom of each cell's own spread."""
+        return self.counts - 1
+
+    @property
+    def variances(self) -> Floats:
+        """(c,) of single runs; NaN in a cell of one run."""
+        return np.where(self.df > 0, self.squares / np.maximum(self.df, 1), np.nan)
+
+    def index(self) -> NDArray[np.int64]:
+        """(n,) each run's cell."""
+        return np.repeat(np.arange(len(self.counts)), self.counts)
+
+    def spread_over_runs(self, weights: Floats) -> Floats:
+        """(q, n) weights of runs from (q, c) weights of cells."""
+        return np.asarray((weights / self.counts)[:, self.index()])
+
+    def find(self, made: NDArray[np.bool_], rate: float) -> int | None:
+        """The cell with these levels and rate, if any of its runs has a score."""
+        same = (self.levels == np.where(made, 1, -1)).all(axis=1) & (self.rate == rate)
+        return int(np.argmax(same)) if same.any() else None
+
+
+def gather(runs: Experiment) -> Cells:
+    """The cells of an experiment's finished runs."""
+    known = np.flatnonzero(runs.finished)
+    known = known[np.argsort(runs.cell[known], kind="stable")]
+    values = runs.values[known]
+    _, starts, counts = np.unique(runs.cell[known], return_index=True, return_counts=True)
+    sums = np.add.reduceat(values, starts) if len(known) else np.zeros(0)
+    means = sums / counts
+    left = np.square(values - np.repeat(means, counts))
+    return Cells(
+        levels=runs.levels[known[starts]],
+        rate=runs.rate[known[starts]],
+        counts=counts.astype(np.int64),
+        means=means,
+        squares=np.add.reduceat(left, starts) if len(known) else np.zeros(0),
+        runs=known,
+        starts=starts.astype(np.int64),
+        values=values,
+    )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Noise:
+    """What is known of the run-to-run spread.
+
+    Attributes:
+        source: `"pure error"`: runs that repeat a cell; `"residual"`: what a model leaves over,
+            so that it holds whatever the model leaves out; `"Lenth"`: the smaller effects of an
+            unreplicated plan; `"none"`.
+        sd: of a single run, pooled over cells; None without a source.
+        df: its degrees of freedom.
+        cells: whose runs they are.
+    """
+
+    source: Source
+    sd: float | None
+    df: float
+    cells: Cells
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Errors:
+    """Standard errors of q contrasts over new seeds.
+
+    Attributes:
+        values, df: (q,); `df` after Satterthwaite and Welch where each cell has its own spread.
+        own: whether each cell has its own spread; otherwise one is pooled over all cells.
+        shares: (q, c) with variance = shares @ cells' variances (in a cell of one run: 0).
+    """
+
+    values: Floats
+    df: Floats
+    own: bool
+    shares: Floats
+
+
+def pure_error(cells: Cells) -> Noise:
+    """The noise from runs that repeat a cell."""
+    df = int(cells.df.sum()) if len(cells.counts) else 0
+    total = float(cells.squares.sum())
+    if df < 1 or total < _NO_SPREAD:
+        return Noise("none", None, 0.0, cells)
+    return Noise("pure error", float(np.sqrt(total / df)), float(df), cells)
+
+
+def errors(noise: Noise, weights: Floats, pooled: bool = False) -> Errors | None:
+    """Standard errors of contrasts; None where nothing is known of the noise.
+
+    Each cell keeps its own spread, so that unequal spread does no harm, if that leaves every
+    contrast at least `ENOUGH_DF` degrees of freedom; otherwise (or if asked) the spread is pooled
+    over all cells. A cell of one run is given the pooled spread.
+
+    Args:
+        weights: (q, c) of the cells' means.
+    """
+    if noise.sd is None:
+        return None
+    cells = noise.cells
+    if noise.source == "pure error" and not pooled:
+        shares = _shares(cells, weights)
+        df = np.maximum(cells.df, 1)
+        design = shares.sum(axis=1) ** 2 / np.sum(shares**2 / df, axis=1)
+        if np.all(design >= min(ENOUGH_DF, noise.df)) and noise.df >= ENOUGH_DF:
+            own = np.nan_to_num(cells.variances)
+            variance = shares @ own
+            if np.all(variance > 0):
+                return Errors(np.sqrt(variance), _welch(shares * own, cells.df), True, shares)
+    shares = np.square(weights) / cells.counts
+    values = noise.sd * np.sqrt(shares.sum(axis=1))
+    return Errors(values, np.full(len(weights), noise.df), False, shares)
+
+
+def _shares(cells: Cells, weights: Floats) -> Floats:
+    """How much of each cell's variance a contrast's variance holds.
+
+    A cell of one run borrows the pooled variance, a mean of the others' by degrees of freedom.
+    """
+    shares: Floats = np.square(weights) / cells.counts
+    single = cells.df == 0
+    borrowed = shares[:, single].sum(axis=1, keepdims=True)
+    return np.asarray(np.where(single, 0.0, shares) + borrowed * cells.df / cells.df.sum())
+
+
+def _welch(parts: Floats, df: NDArray[np.int64]) -> Floats:
+    """Degrees of freedom of a sum of independent variances, (q, c) -> (q,).
+
+    Satterthwaite's formula (1946) for cells of four runs or more. At one degree of freedom a cell
+    it is three times too small, and for those cells takes the form of Welch (1947, Biometrika 34)
+    that is unbiased there. Never beyond the degrees of freedom of the pooled spread.
+    """
+    few = df <= 2
+    squares = parts**2 / np.where(few, df + 2, df)
+    below = squares.sum(axis=1)
+    found = (parts.sum(axis=1) ** 2 - 2 * squares[:, few].sum(axis=1)) / below
+    return np.asarray(np.clip(found, 1.0, float(df.sum())))

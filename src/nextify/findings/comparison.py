@@ -1,0 +1,271 @@
+"""Networks on several numbers of training images: who is better, where, and who gains more.
+
+On each number of images by itself, the model is that of `nextify.findings.blocks`
+
+    score = network + seed + error
+
+with a spread of its own: runs on fewer images differ more from seed to seed. A seed also draws the
+training images, the same for all networks, so that its block holds what is particular to the draw.
+
+A network's gain with a seed is its score on the largest number of images minus that on the
+smallest. Gains are scores like others: the same model, fitted to the table of networks by seeds,
+gives each gain and each gain's difference to the baseline's with an interval. The spread of gains
+is their own, so nothing is assumed of how runs with one seed on few and on many images go together.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextify.errors import InputError
+from nextify.experiments.coding import Floats
+from nextify.findings.best import compare_with_best
+from nextify.findings.blocks import fit
+from nextify.findings.differences import (
+    CellMean,
+    Correct,
+    Difference,
+    Verdict,
+    cell_mean,
+    correctness_of,
+    difference,
+    holm,
+)
+from nextify.findings.grid import Metric, grid, scores
+from nextify.findings.spread import Spread, spread
+from nextify.records.plan import Plan
+from nextify.records.record import Record
+
+BASELINE = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """The networks on one number of training images.
+
+    Attributes:
+        images: the number.
+        means: one a network.
+        differences: one a network, to the baseline; None for the baseline itself, and where one
+            of the two has no finished run.
+        leader: index of the network with the best mean; None without a score.
+        rivals: the networks that cannot be told apart from the best, the leader among them:
+            neither for all together, whichever leads (multiple comparisons with the best, Hsu
+            1984, one-sided), nor by their own difference to the leader (two-sided); 95 % each.
+            None where no spread is known to judge by.
+        spread: of the noise on this number of images.
+    """
+
+    images: int
+    means: tuple[CellMean, ...]
+    differences: tuple[Difference | None, ...]
+    leader: int | None
+    rivals: tuple[int, ...] | None
+    spread: Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Gains:
+    """What more images bring: the score on the largest number minus that on the smallest.
+
+    Attributes:
+        smallest, largest: the two numbers of images.
+        means: one a network: its gain, over the seeds with a score on both numbers.
+        differences: one a network: its gain minus the baseline's; `holm` is over these alone.
+        spread: of the gains.
+    """
+
+    smallest: int
+    largest: int
+    means: tuple[CellMean, ...]
+    differences: tuple[Difference | None, ...]
+    spread: Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """A network and the baseline change places from one number of images to another.
+
+    On both their difference is resolved, and has opposite signs; on none between is it resolved.
+
+    Attributes:
+        network: its index. fewer, more: the two numbers of images.
+        verdict: on the larger one: `"up"` where the network has the higher score there.
+    """
+
+    network: int
+    fewer: int
+    more: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Networks compared; the first is the baseline.
+
+    Attributes:
+        networks: their labels. images: the numbers of training images, ascending.
+        at: one a number of images. `holm` of its differences is over all numbers together.
+        gains: None with one number of images.
+        crossings: by network, then by number of images.
+    """
+
+    metric: Metric
+    networks: tuple[str, ...]
+    images: tuple[int, ...]
+    at: tuple[Standings, ...]
+    gains: Gains | None
+    crossings: tuple[Crossing, ...]
+
+
+def measure_comparison(
+    plan: Plan, records: Iterable[Record], metric: Metric = "accuracy"
+) -> Comparison:
+    """Means, differences to the baseline and gains of a comparison's networks, from its records.
+
+    Intervals are 95 %, Student's t, each by itself. They cover new seeds, and with them new draws
+    of the training images where images were drawn; the `wide` ones new test images too.
+    Diverged and failed runs have no score: means are over the runs that finished.
+
+    >>> measure_comparison(plan, records).at[-1].leader  # doctest: +SKIP
+    1
+
+    Raises:
+        InputError: the plan is no comparison, or two of its cells are one network on one number.
+    """
+    table = _table(plan, records, metric)
+    at = _adjusted([_standings(table, index) for index in range(len(table.images))])
+    return Comparison(
+        metric=metric,
+        networks=table.networks,
+        images=table.images,
+        at=at,
+        gains=_gains(table) if len(table.images) > 1 else None,
+        crossings=tuple(_crossings(at)),
+    )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Table:
+    """The scores by network, number of images and seed.
+
+    Attributes:
+        scores: (networks, numbers, seeds), NaN without a score. better: -1 if lower is better.
+        correct: (networks, numbers, seeds, test images), like `Correct`.
+    """
+
+    networks: tuple[str, ...]
+    images: tuple[int, ...]
+    scores: Floats
+    better: Literal[1, -1]
+    correct: NDArray[np.int8] | None
+
+    def correct_on(self, index: int) -> Correct:
+        return None if self.correct is None else self.correct[:, index]
+
+
+def places(plan: Plan) -> dict[tuple[str, int], int]:
+    """Where a network's cell on a number of images stands among the plan's.
+
+    Raises:
+        InputError: the plan is no comparison, or two cells are one network on one number.
+    """
+    if plan.experiment != "comparison":
+        raise InputError(
+            f"study {plan.title!r} has experiment {plan.experiment!r}; networks can be compared in "
+            "a study of nextify compare only"
+        )
+    found = [(cell.network, plan.images_of(cell)) for cell in plan.cells]
+    (network, images), times = Counter(found).most_common(1)[0]
+    if times > 1:
+        raise InputError(
+            f"study {plan.title!r} has network {network!r} on {images:,} images {times} times; the "
+            "study file was not made by this version of nextify"
+        )
+    return {each: at for at, each in enumerate(found)}
+
+
+def _table(plan: Plan, records: Iterable[Record], metric: Metric) -> _Table:
+    where = places(plan)
+    networks = tuple(dict.fromkeys(network for network, _ in where))
+    images = tuple(sorted({number for _, number in where}))
+    cell = np.array([[where.get((name, number), -1) for number in images] for name in networks])
+    runs = grid(plan, records)
+    values = scores(runs, metric)[cell]
+    values[cell < 0] = np.nan  # a network that the plan has not on this number
+    correct = correctness_of(runs) if metric == "accuracy" else None
+    return _Table(
+        networks=networks,
+        images=images,
+        scores=values,
+        better=1 if metric == "accuracy" else -1,
+        correct=None if correct is None else correct[cell],
+    )
+
+
+def _standings(table: _Table, index: int) -> Standings:
+    values = table.scores[:, index]
+    means, differences, noise = _compared(table.networks, values, table.correct_on(index))
+    leader, rivals = _leading(table.better * values)
+    return Standings(table.images[index], means, differences, leader, rivals, noise)
+
+
+def _leading(values: Floats) -> tuple[int | None, tuple[int, ...] | None]:
+    """The network with the highest mean, and those that cannot be told apart from the best."""
+    best = compare_with_best(values, [True] * len(values))
+    judged = [at for at, interval in enumerate(best.behind) if interval is not None]
+    if best.winner is None or not judged:
+        return best.winner, None
+    model = fit(values)
+    to_leader = {at: difference(model, None, best.winner, at) for at in judged}
+    rivals = tuple(
+        at
+        for at, move in to_leader.items()
+        if at == best.winner or best.may_be_best(at) or move is None or move.verdict != "down"
+    )
+    return best.winner, rivals
+
+
+def _compared(
+    networks: Sequence[str], values: Floats, correct: Correct
+) -> tuple[tuple[CellMean, ...], tuple[Difference | None, ...], Spread]:
+    """Means, differences to the baseline and noise of one table of networks by seeds."""
+    model = fit(values)
+    means = tuple(cell_mean(model, correct, at, name) for at, name in enumerate(networks))
+    others = (difference(model, correct, BASELINE, at) for at in range(1, len(networks)))
+    return means, (None, *others), spread(model)
+
+
+def _adjusted(at: Sequence[Standings]) -> tuple[Standings, ...]:
+    """The same with `holm` over the differences on all numbers of images."""
+    together = iter(holm([move for each in at for move in each.differences]))
+    return tuple(
+        replace(each, differences=tuple(next(together) for _ in each.differences)) for each in at
+    )
+
+
+def _gains(table: _Table) -> Gains:
+    correct = table.correct
+    means, differences, noise = _compared(
+        table.networks,
+        table.scores[:, -1] - table.scores[:, 0],
+        None if correct is None else correct[:, -1] - correct[:, 0],
+    )
+    return Gains(table.images[0], table.images[-1], means, holm(differences), noise)
+
+
+def _crossings(at: Sequence[Standings]) -> Iterator[Crossing]:
+    for network in range(len(at[0].means)):
+        resolved = [
+            (each.images, move.verdict)
+            for each in at
+            if (move := each.differences[network]) and move.verdict in ("up", "down")
+        ]
+        for (fewer, before), (more, after) in pairwise(resolved):
+            if before != after:
+                yield Crossing(network, fewer, more, after)

@@ -1,0 +1,94 @@
+"""The same runs seen by other people's tools: Optuna's fANOVA and shapiq. Optional.
+
+Neither gives an interval, and fANOVA no sign: they are a check, not the answer. Both are installed
+by `pip install 'nextify[crosscheck]'`.
+"""
+
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from nextify.errors import InputError
+from nextify.findings.basis import basis
+from nextify.findings.cells import gather
+from nextify.findings.experiment import Experiment
+
+
+def fanova_importances(runs: Experiment, seed: int = 0) -> dict[str, float]:
+    """Each factor's share of the score's variance over all subsets, by Optuna's random forest.
+
+    Functional analysis of variance (Hutter, Hoos and Leyton-Brown 2014, ICML). The shares are not
+    negative and sum to 1.
+
+    Raises:
+        InputError: Optuna is not installed, or fewer than two runs have a score.
+    """
+    optuna = _imported("optuna")
+    distributions = import_module("optuna.distributions")
+    importance = import_module("optuna.importance")
+    known = np.flatnonzero(runs.finished)
+    if len(known) < 2:
+        raise InputError(f"{len(known)} runs have a score; fANOVA needs two or more")
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        study = optuna.create_study(direction="maximize")
+        made = distributions.CategoricalDistribution([False, True])
+        for at in known:
+            levels = (runs.levels[at] > 0).tolist()
+            study.add_trial(
+                optuna.trial.create_trial(
+                    params=dict(zip(runs.factors, levels, strict=True)),
+                    distributions=dict.fromkeys(runs.factors, made),
+                    value=float(runs.values[at]),
+                )
+            )
+        found = importance.get_param_importances(
+            study, evaluator=importance.FanovaImportanceEvaluator(seed=seed)
+        )
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+    return {name: float(found[name]) for name in runs.factors}
+
+
+def shapiq_values(runs: Experiment) -> dict[str, float]:
+    """Each factor's Shapley value by shapiq's exact computer.
+
+    Of the cells' means if all subsets have one, otherwise of the two-factor model's predictions.
+
+    Raises:
+        InputError: shapiq is not installed, or the cells do not determine the two-factor model.
+    """
+    shapiq = _imported("shapiq")
+    cells = gather(runs)
+    pairs = basis(runs.factors, cells.levels, cells.rate).pairs
+    count = len(runs.factors)
+    if pairs.rank < pairs.matrix.shape[1] or pairs.fixed.any():
+        raise InputError(
+            f"{len(cells.counts)} cells have a score, which do not determine all interactions of "
+            f"{count} factors; run an experiment of resolution 5"
+        )
+
+    measured = len(cells.counts) == len(np.unique(cells.rate)) << count
+
+    def game(coalitions: Any) -> Any:
+        levels = np.where(np.asarray(coalitions), 1, -1).astype(np.int8)
+        if not measured:
+            return pairs.weights(pairs.at(levels)) @ cells.means
+        found = [cells.means[(cells.levels == row).all(axis=1)].mean() for row in levels]
+        return np.array(found)
+
+    values = shapiq.ExactComputer(n_players=count, game=game)("SV")
+    return {name: float(values[(at,)]) for at, name in enumerate(runs.factors)}
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise InputError(
+            f"the cross-check needs {name}, which is not installed; "
+            "install it with: pip install 'nextify[crosscheck]'"
+        ) from error

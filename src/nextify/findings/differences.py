@@ -1,0 +1,165 @@
+"""Means of cells and differences between them, from a fit of cells and seeds, with intervals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import scipy
+
+from nextify.experiments.coding import Floats
+from nextify.findings.blocks import BlockModel, Interval, around, student
+from nextify.findings.grid import Grid, correctness
+from nextify.findings.images import image_variance, widened
+from nextify.records.record import Result
+
+Verdict = Literal["up", "down", "not resolved", "no interval"]
+
+
+@dataclass(frozen=True, slots=True)
+class CellMean:
+    """A cell's mean score.
+
+    Attributes:
+        name: of the step or network. n: finished runs.
+        values: the score with each of the plan's seeds; None where there is none.
+        mean: None without a finished run.
+        interval: for the mean over new seeds; None with one seed in the whole study.
+        wide: for new seeds and new test images; accuracy only.
+    """
+
+    name: str
+    n: int
+    values: tuple[float | None, ...]
+    mean: float | None
+    interval: Interval | None
+    wide: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One cell's score minus another's, seeds paired.
+
+    Attributes:
+        before, after: indices of the cells.
+        interval: for new seeds, spread pooled over all cells.
+        wide: for new seeds and new test images; accuracy only.
+        own: for new seeds, by the paired t test on these two cells' seeds alone: wide at few
+            seeds, but it assumes nothing of the other cells.
+        p: two-sided, belongs to `interval`. holm: adjusted for all differences of the study
+            together (Holm 1979).
+    """
+
+    before: int
+    after: int
+    value: float
+    interval: Interval | None = None
+    wide: Interval | None = None
+    own: Interval | None = None
+    p: float | None = None
+    holm: float | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """In words: does the interval exclude zero, and on which side?"""
+        if self.interval is None:
+            return "no interval"
+        if not self.interval.excludes_zero:
+            return "not resolved"
+        return "up" if self.value > 0 else "down"
+
+
+# (cells, seeds, images): 1 for a test image classified correctly and 0 for another, or a difference
+# of these; no meaning where a run has no score. None if not all runs were tested on equally many.
+Correct = np.ndarray[tuple[int, int, int], np.dtype[np.int8]] | None
+
+
+def correctness_of(runs: Grid) -> Correct:
+    """Whether each run classified each test image correctly."""
+    results: list[list[Result | None]] = [[run.result if run else None for run in r] for r in runs]
+    sizes = {result.images for row in results for result in row if result}
+    if len(sizes) != 1 or min(sizes) < 2:
+        return None
+    found = np.zeros((len(runs), len(runs[0]), sizes.pop()), dtype=np.int8)
+    for cell, row in enumerate(results):
+        for seed, result in enumerate(row):
+            if result is not None:
+                found[cell, seed] = correctness(result)
+    return found
+
+
+def cell_mean(model: BlockModel, correct: Correct, cell: int, name: str) -> CellMean:
+    """A cell's mean over its finished runs.
+
+    Args:
+        model: of all cells. correct: of all cells; None for no `wide` interval.
+    """
+    row = model.scores[cell]
+    known = ~np.isnan(row)
+    values = tuple(float(value) if ok else None for value, ok in zip(row, known, strict=True))
+    if not known.any():
+        return CellMean(name, 0, values, None, None)
+    value, interval = model.mean(cell)
+    wide = None
+    if interval is not None and correct is not None:
+        table = correct[cell, known].astype(np.float64)
+        wide = around(value, widened(interval.half, image_variance(table)))
+    return CellMean(name, int(known.sum()), values, value, interval, wide)
+
+
+def difference(model: BlockModel, correct: Correct, before: int, after: int) -> Difference | None:
+    """A cell's score minus that of the cell `before`; None where one of them has no score, where
+    they share no seed, or where `before` is negative: no cell.
+
+    >>> from nextify.findings import fit
+    >>> found = difference(fit(np.array([[0.80, 0.82], [0.85, 0.86]])), None, 0, 1)
+    >>> round(found.value, 3), found.verdict
+    (0.045, 'not resolved')
+    """
+    if before < 0 or not (model.counts[before] and model.counts[after]):
+        return None
+    found = model.difference(before, after)
+    if found is None:
+        return None
+    value, variance = found
+    plain = Difference(before, after, value, own=_own(model.scores, before, after))
+    if model.residual_sd is None:
+        return plain
+    error = model.residual_sd * np.sqrt(variance)
+    interval = around(value, student(model.df_residual) * error)
+    p = float(2 * scipy.stats.t.sf(abs(value) / error, model.df_residual))
+    wide = _wide(model, correct, before, after, value, interval)
+    return replace(plain, interval=interval, wide=wide, p=p)
+
+
+def _wide(
+    model: BlockModel, correct: Correct, before: int, after: int, value: float, seeds: Interval
+) -> Interval | None:
+    both = ~np.isnan(model.scores[before]) & ~np.isnan(model.scores[after])
+    if correct is None or not both.any():
+        return None
+    table = correct[after, both].astype(np.float64) - correct[before, both]
+    return around(value, widened(seeds.half, image_variance(table)))
+
+
+def _own(values: Floats, before: int, after: int) -> Interval | None:
+    pairs = values[after] - values[before]
+    pairs = pairs[~np.isnan(pairs)]
+    if len(pairs) < 2:
+        return None
+    error = float(pairs.std(ddof=1)) / np.sqrt(len(pairs))
+    return around(float(pairs.mean()), student(len(pairs) - 1) * error)
+
+
+def holm(differences: Sequence[Difference | None]) -> tuple[Difference | None, ...]:
+    """The same differences with p adjusted for all of them together."""
+    tested = [(each.p, at) for at, each in enumerate(differences) if each and each.p is not None]
+    adjusted: dict[int, float] = {}
+    worst = 0.0
+    for rank, (p, at) in enumerate(sorted(tested)):
+        worst = max(worst, min(1.0, p * (len(tested) - rank)))
+        adjusted[at] = worst
+    return tuple(
+        replace(each, holm=adjusted.get(at)) if each else None
+        for at, each in enumerate(differences)
+    )

@@ -1,0 +1,77 @@
+"""Runs that diverged or failed, by choice: outcomes, not gaps."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+
+from nextify.findings.blocks import LEVEL, Interval
+from nextify.findings.experiment import Experiment
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How many of n recorded runs diverged, with Wilson's 95 % interval of the chance.
+
+    Attributes:
+        diverged, n: runs. interval: None without a run.
+    """
+
+    diverged: int
+    n: int
+    interval: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How often runs diverge with and without a factor's choices.
+
+    Attributes:
+        name: of the factor. made, not_made: the two rates.
+        p: Fisher's exact test that the two chances are equal; None where one side has no run.
+    """
+
+    name: str
+    made: Rate
+    not_made: Rate
+    p: float | None
+
+
+def wilson(hits: int, n: int) -> Interval | None:
+    """Wilson's 95 % interval for a chance (1927, JASA 22).
+
+    >>> wilson(0, 10)
+    Interval(low=0.0, high=0.277...)
+    """
+    if n == 0:
+        return None
+    z = float(scipy.stats.norm.ppf((1 + LEVEL) / 2))
+    centre = (hits + z**2 / 2) / (n + z**2)
+    half = z / (n + z**2) * float(np.sqrt(hits * (n - hits) / n + z**2 / 4))
+    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+
+
+def failures(runs: Experiment) -> tuple[Failure, ...]:
+    """One a factor, over runs that finished or diverged; a run that failed says nothing of it."""
+    became = np.array(runs.became)
+    diverged = became == "diverged"
+    counted = diverged | (became == "finished")
+    return tuple(
+        _failure(name, diverged, counted, runs.levels[:, at] > 0)
+        for at, name in enumerate(runs.factors)
+    )
+
+
+def _failure(
+    name: str,
+    diverged: NDArray[np.bool_],
+    counted: NDArray[np.bool_],
+    made: NDArray[np.bool_],
+) -> Failure:
+    table = [(int(np.sum(diverged & side)), int(np.sum(counted & side))) for side in (made, ~made)]
+    rates = [Rate(hits, n, wilson(hits, n)) for hits, n in table]
+    p = None
+    if all(n for _, n in table):
+        p = float(scipy.stats.fisher_exact([[hits, n - hits] for hits, n in table])[1])
+    return Failure(name, rates[0], rates[1], p)

@@ -1,0 +1,199 @@
+"""From weights of cells to numbers with intervals: one contrast by itself, several together."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy
+
+from nextify.experiments.coding import Floats
+from nextify.findings.answers import Estimate
+from nextify.findings.blocks import Interval, around, student
+from nextify.findings.cells import ENOUGH_DF, Cells, Noise, errors, pure_error
+from nextify.findings.images import widened
+from nextify.findings.lenth import Lenth, lenth
+from nextify.findings.model import Model, least_squares
+from nextify.findings.resample import (
+    Images,
+    adjusted_p,
+    critical,
+    drawn_images,
+    normal_runs,
+    signed_runs,
+)
+
+_NO_SPREAD = 1e-20
+_LEAST_RESIDUAL_DF = 3
+
+
+def noise_of(cells: Cells, pairs: Model) -> tuple[Noise, Lenth | None]:
+    """The best estimate of the run-to-run spread that the runs allow, and Lenth's if it is that.
+
+    Repeated runs, if they leave 8 degrees of freedom or more and are in a fifth of the cells: they
+    assume nothing. Otherwise what the two-factor model leaves over, otherwise Lenth's pseudo
+    standard error.
+    """
+    pure = pure_error(cells)
+    if not len(cells.counts) or (pure.df >= ENOUGH_DF and np.mean(cells.df > 0) >= 0.2):
+        return pure, None
+    fit = least_squares(pairs.matrix[cells.index()], cells.values)
+    if fit.df >= max(_LEAST_RESIDUAL_DF, pure.df + 1) and fit.squares > _NO_SPREAD:
+        return Noise("residual", float(np.sqrt(fit.squares / fit.df)), float(fit.df), cells), None
+    if cells.df.any():  # repeated runs that are all equal say that something is wrong
+        return pure, None
+    _, found, scale = unreplicated_effects(cells, pairs)
+    margins = lenth(found)
+    if margins is None:
+        return pure, None
+    return Noise("Lenth", margins.error / scale, margins.df, cells), margins
+
+
+def unreplicated_effects(
+    cells: Cells, pairs: Model
+) -> tuple[tuple[tuple[int, ...], ...], Floats, float]:
+    """Distinct effects (2 beta) of cells of one run each, for Lenth's method.
+
+    Of effects that cannot be told apart (equal columns up to sign) the first stands for the sum.
+
+    Returns:
+        The terms, their effects, all brought to the variance of a balanced plan's, and that
+        standard error for runs of standard deviation 1.
+    """
+    count = len(pairs.terms)
+    gram = pairs.matrix[:, :count].T @ pairs.matrix[:, :count]
+    size = np.sqrt(np.diag(gram))
+    same = np.abs(gram) > (1 - 1e-9) * np.outer(size, size)
+    first = [at for at in range(1, count) if not same[at, :at].any()]
+    matrix = pairs.matrix[:, [0, *first, *range(count, pairs.matrix.shape[1])]]
+    if not first or np.linalg.matrix_rank(matrix) < matrix.shape[1]:
+        return (), np.zeros(0), 1.0
+    inverse = np.linalg.pinv(matrix)[1 : len(first) + 1]
+    plain = 2 / np.sqrt(len(cells.counts))
+    scaled = 2 * (inverse @ cells.means) * plain / (2 * np.sqrt(np.sum(inverse**2, axis=1)))
+    return tuple(pairs.terms[at] for at in first), scaled, float(plain)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Contrasts:
+    """Contrasts of cells, measured one by one; q of them.
+
+    Attributes:
+        weights: (q, c). values, errors, df: (q,); errors NaN where nothing is known.
+        own: whether each cell kept its own spread. shares: see `cells.Errors`.
+        images: variance over new test images, (q,); None without per-image results.
+    """
+
+    weights: Floats
+    values: Floats
+    errors: Floats
+    df: Floats
+    own: bool
+    images: Floats | None
+
+    def estimate(self, at: int) -> Estimate:
+        """One of them, with its intervals."""
+        value, error, df = (float(v[at]) for v in (self.values, self.errors, self.df))
+        if not error > 0:
+            return Estimate(value)
+        half = student(df) * error
+        wide = None
+        if self.images is not None:
+            wide = around(value, widened(half, float(self.images[at])))
+        p = float(2 * scipy.stats.t.sf(abs(value) / error, df))
+        return Estimate(value, error, df, around(value, half), wide, p)
+
+
+def contrasts(
+    noise: Noise, weights: Floats, images: Floats | None, more: Floats | None = None
+) -> Contrasts:
+    """Measure contrasts.
+
+    Args:
+        weights: (q, c). images: (q,) variance over new test images.
+        more: (q, 2) variance from elsewhere (sampled orders) and its degrees of freedom.
+    """
+    values = weights @ noise.cells.means
+    found = errors(noise, weights)
+    if found is None:
+        nothing = np.full(len(weights), np.nan)
+        return Contrasts(weights, values, nothing, nothing, False, images)
+    size, df = found.values, found.df
+    if more is not None:
+        both = size**2 + more[:, 0]
+        df = both**2 / (size**4 / df + more[:, 0] ** 2 / more[:, 1])
+        size = np.sqrt(both)
+    return Contrasts(weights, values, size, df, found.own and more is None, images)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Together:
+    """Intervals of q contrasts that hold all at once, 95 times in 100.
+
+    Attributes:
+        narrow, wide: new seeds; new seeds and new test images (empty without per-image results).
+        p: (q,) adjusted, for new seeds.
+        critical: the multiple of the standard errors that `narrow` reaches.
+    """
+
+    narrow: tuple[Interval, ...]
+    wide: tuple[Interval, ...]
+    p: Floats
+    critical: float
+
+
+def together(
+    noise: Noise,
+    measured: Contrasts,
+    part: Images | None,
+    draws: int,
+    rng: np.random.Generator,
+) -> Together | None:
+    """Simultaneous intervals by the largest |t|; None where nothing is known of the noise.
+
+    The largest |t| is the multivariate t's, simulated with the correlation that the plan gives to
+    contrasts of equally noisy runs and the fewest degrees of freedom of any contrast. The wild
+    bootstrap's own largest |t| is too large at two runs a cell, where a cell's mean and its spread
+    in a draw depend on each other; with the correlation found in the runs, instead of the plan's,
+    it is too small (docs/attribution.md has the coverage of each).
+    """
+    size = measured.errors
+    if not len(size) or not np.all(size > 0):
+        return None
+    cells, weights = noise.cells, measured.weights
+    covariance = (weights / cells.counts) @ weights.T
+    scale = size / np.sqrt(np.diag(covariance))
+    covariance *= np.outer(scale, scale)
+    drawn, spread = normal_runs(covariance, float(measured.df.min()), draws, rng)
+    largest = np.abs(drawn / spread).max(axis=1)
+    reach = critical(largest)
+    wide: tuple[Interval, ...] = ()
+    if part is not None:
+        both = np.abs(drawn + drawn_images(part, draws, rng))
+        total = critical((both / np.sqrt(spread**2 + part.variance)).max(axis=1))
+        # Never narrower than for new seeds alone.
+        half = np.maximum(total * np.sqrt(size**2 + part.variance), reach * size)
+        wide = _around(measured.values, half)
+    return Together(
+        narrow=_around(measured.values, reach * size),
+        wide=wide,
+        p=adjusted_p(measured.values / size, largest),
+        critical=reach,
+    )
+
+
+def wild_critical(
+    noise: Noise, measured: Contrasts, draws: int, rng: np.random.Generator
+) -> float | None:
+    """What `Together.critical` would be by the wild bootstrap; None where the spread is pooled."""
+    if not len(measured.values):
+        return None
+    found = errors(noise, measured.weights)
+    if not measured.own or found is None or noise.sd is None:
+        return None
+    drawn, spread = signed_runs(noise.cells, measured.weights, found, noise.sd, draws, rng)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.abs(drawn / spread).max(axis=1)
+    return critical(np.nan_to_num(ratio, nan=0.0, posinf=np.finfo(float).max))
+
+
+def _around(values: Floats, half: Floats) -> tuple[Interval, ...]:
+    return tuple(around(float(v), float(h)) for v, h in zip(values, half, strict=True))

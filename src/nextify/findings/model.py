@@ -1,0 +1,213 @@
+"""Least squares on coded factors: which effects a set of cells can tell, and how well it fits.
+
+With levels of +1 and -1 the model is
+
+    score = mean + sum_j beta_j x_j + sum_{i<j} beta_ij x_i x_j (+ learning rate) + error
+
+and 2 beta_j is the contribution of factor j: the mean score with its choices made minus that
+without, all other factors averaged over.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+
+from nextify.experiments.coding import Effect, Floats, Levels, columns, effects
+from nextify.findings.cells import Cells
+
+_SAME = 1e-7  # a contrast is estimable if the row space reproduces it to this
+
+
+def blocks(labels: NDArray[np.generic]) -> Floats:
+    """(c, labels - 1) columns for the differences between labels, their mean taken out.
+
+    >>> blocks(np.array([1.0, 1.0, 3.0]))
+    array([[ 1.],
+           [ 1.],
+           [-1.]])
+    """
+    names, at = np.unique(labels, return_inverse=True)
+    if len(names) < 2:
+        return np.zeros((len(labels), 0))
+    coded = np.vstack([np.eye(len(names) - 1), -np.ones(len(names) - 1)])
+    return np.asarray(coded[at])
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Model:
+    """Which effects the cells can tell.
+
+    Attributes:
+        terms: of the model; its first columns, then those of the learning rate. Products with a
+            factor that never varies are left out.
+        fixed: (k,) the level of a factor that never varies, otherwise 0.
+        matrix: (c, p). inverse: (p, c): the pseudo-inverse for the cells that are fitted; zero
+            for the others (`fitted_cells`).
+        known: (p, p): a combination of coefficients that this leaves as it is, is estimable.
+    """
+
+    terms: tuple[Effect, ...]
+    fixed: NDArray[np.int8]
+    matrix: Floats
+    inverse: Floats
+    known: Floats
+
+    @property
+    def rank(self) -> int:
+        """Independent effects."""
+        return round(float(np.trace(self.known)))
+
+    def estimable(self, combinations: Floats) -> NDArray[np.bool_]:
+        """(q,) whether the cells determine these (q, p) combinations; never those with NaN."""
+        return np.asarray(np.abs(combinations @ self.known - combinations).max(axis=1) < _SAME)
+
+    def weights(self, combinations: Floats) -> Floats:
+        """(q, c) weights of the cells' means that estimate (q, p) combinations."""
+        return np.asarray(combinations @ self.inverse)
+
+    def unit(self, which: Sequence[Effect]) -> Floats:
+        """(q, p) combinations that pick single coefficients; NaN for those it does not have."""
+        place = {term: at for at, term in enumerate(self.terms)}
+        found = np.zeros((len(which), self.matrix.shape[1]))
+        for row, term in enumerate(which):
+            if term in place:
+                found[row, place[term]] = 1.0
+            else:
+                found[row] = np.nan
+        return found
+
+    def at(self, levels: Levels) -> Floats:
+        """(q, p) combinations that are the score of (q, k) levels, rates averaged over.
+
+        NaN where a factor that never varied would have to.
+        """
+        found = columns(levels, self.terms)
+        found[((self.fixed != 0) & (levels != self.fixed)).any(axis=1)] = np.nan
+        return np.pad(found, ((0, 0), (0, self.matrix.shape[1] - found.shape[1])))
+
+
+def model(levels: Levels, rate: Floats, order: int) -> Model:
+    """The model of all products of up to `order` factors, with the learning rate as a block.
+
+    Args:
+        levels: (c, k) of the cells. rate: (c,).
+    """
+    fixed = np.where((levels == levels[:1]).all(axis=0), levels[:1].sum(axis=0), 0)
+    which = tuple(t for t in effects(levels.shape[1], order) if not fixed[list(t)].any())
+    matrix = np.hstack([columns(levels, which), blocks(rate)])
+    kept = fitted_cells(levels[:, fixed == 0])
+    inverse = np.zeros_like(matrix.T)
+    inverse[:, kept] = np.linalg.pinv(matrix[kept], rcond=1e-10)
+    return Model(which, fixed.astype(np.int8), matrix, inverse, inverse @ matrix)
+
+
+def fitted_cells(levels: Levels) -> NDArray[np.bool_]:
+    """(c,) which cells a model is fitted to: all, or all but end cells added to a balanced plan.
+
+    An end cell beside a fraction is there to check the model. Fitted with the rest it would bend
+    all effects towards itself where the model is wrong, which is when the check is needed.
+    """
+    everything = np.ones(len(levels), dtype=np.bool_)
+    none = np.asarray((levels < 0).all(axis=1))
+    whole = np.asarray((levels > 0).all(axis=1))
+    for left_out in (~everything, none, whole, none | whole):
+        kept: NDArray[np.bool_] = ~left_out
+        if kept.any() and _balanced(levels[kept]):
+            return kept
+    return everything
+
+
+def _balanced(levels: Levels) -> bool:
+    """Whether any two effects of up to two factors are uncorrelated or the same: a fraction."""
+    table = columns(levels, effects(levels.shape[1]))
+    overlap = np.abs(table.T @ table / len(levels))
+    mean = overlap[0, 1 : levels.shape[1] + 1]
+    return bool(np.all((overlap < _SAME) | (overlap > 1 - _SAME)) and np.all(mean < _SAME))
+
+
+def aliases(here: Model, levels: Levels, other: Sequence[Effect]) -> Floats:
+    """(p, others): what an effect that the model leaves out adds to each that it holds.
+
+    The alias matrix of Box and Draper: (X1'X1)^-1 X1'X2.
+    """
+    return np.asarray(here.inverse @ columns(levels, other))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LeastSquares:
+    """An ordinary least-squares fit to single runs; n runs, p coefficients.
+
+    Attributes:
+        coefficients, classical, hc3: (p,) and their standard errors: for equal spread, and robust
+            (MacKinnon and White 1985). NaN where the runs do not determine a coefficient, and
+            where there is no spread left to judge by.
+        residuals: (n,). squares: their sum of squares. df: n minus the rank.
+    """
+
+    coefficients: Floats
+    classical: Floats
+    hc3: Floats
+    residuals: Floats
+    squares: float
+    df: int
+
+
+def least_squares(matrix: Floats, values: Floats) -> LeastSquares:
+    """Fit `values` (n,) by the columns of `matrix` (n, p).
+
+    >>> x = np.column_stack([np.ones(4), [-1.0, -1.0, 1.0, 1.0]])
+    >>> found = least_squares(x, np.array([1.0, 2.0, 3.0, 4.0]))
+    >>> found.coefficients.round(6).tolist(), found.df
+    ([2.5, 1.0], 2)
+    """
+    inverse = np.linalg.pinv(matrix, rcond=1e-10)
+    known = inverse @ matrix
+    lost = np.abs(known - np.eye(len(known))).max(axis=1) > _SAME
+    residuals = values - matrix @ (inverse @ values)
+    df = len(values) - round(float(np.trace(known)))
+    squares = float(residuals @ residuals)
+    variance = squares / df if df > 0 else np.nan
+    left = 1 - np.sum(matrix * inverse.T, axis=1)
+    scaled = residuals / np.where(left > _SAME, left, np.nan)
+    return LeastSquares(
+        coefficients=np.where(lost, np.nan, inverse @ values),
+        classical=np.where(lost, np.nan, np.sqrt(variance * np.sum(inverse**2, axis=1))),
+        hc3=np.where(lost, np.nan, np.sqrt(np.sum((inverse * scaled) ** 2, axis=1))),
+        residuals=residuals,
+        squares=squares,
+        df=df,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LackOfFit:
+    """Whether what the model leaves over is more than the spread of repeated runs.
+
+    Attributes:
+        f, df_lack, df_pure: the F statistic and its degrees of freedom. p: of an F as large.
+    """
+
+    f: float
+    df_lack: int
+    df_pure: int
+    p: float
+
+
+def lack_of_fit(cells: Cells, fitted: Model) -> LackOfFit | None:
+    """The F test of the model against the cells' means; None without both kinds of freedom.
+
+    Box and Draper, Empirical Model-Building, section 3.6. It assumes equal spread in all cells.
+    """
+    df_pure = int(cells.df.sum())
+    df_lack = len(cells.counts) - fitted.rank
+    pure = float(cells.squares.sum())
+    if df_pure < 1 or df_lack < 1 or pure <= 0:
+        return None
+    root = np.sqrt(cells.counts)
+    fit = np.linalg.pinv(fitted.matrix * root[:, None], rcond=1e-10) @ (cells.means * root)
+    lack = float(np.sum(cells.counts * np.square(cells.means - fitted.matrix @ fit)))
+    f = (lack / df_lack) / (pure / df_pure)
+    return LackOfFit(f, df_lack, df_pure, float(scipy.stats.f.sf(f, df_lack, df_pure)))

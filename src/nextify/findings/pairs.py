@@ -1,0 +1,78 @@
+"""Two-factor interactions that a set of cells can tell, alone or as a sum of aliased ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy
+
+from nextify.experiments.coding import Effect, Floats
+from nextify.findings.answers import Interaction
+from nextify.findings.measure import Contrasts
+from nextify.findings.model import Model
+
+FALSE_DISCOVERIES = 0.05
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Group:
+    """Pairs of factors whose interactions enter every cell alike, so that only their sum shows.
+
+    Attributes:
+        first: the pair that names the group. others: (pair, sign) of the rest.
+        combination: (p,) of the model's coefficients: 4 times the signed sum.
+    """
+
+    first: Effect
+    others: tuple[tuple[Effect, int], ...]
+    combination: Floats
+
+
+def groups_of_pairs(pairs: Model) -> tuple[tuple[Group, ...], tuple[Effect, ...]]:
+    """The groups that the cells can tell, and the pairs about which they say nothing."""
+    which = [term for term in pairs.terms if len(term) == 2]
+    table = pairs.matrix[:, [pairs.terms.index(term) for term in which]]
+    alike = np.round(table.T @ table / max(1, len(table)), 9)
+    groups, unknown, seen = [], [], set[int]()
+    for at, term in enumerate(which):
+        if at in seen:
+            continue
+        same = [other for other in range(at, len(which)) if abs(alike[at, other]) == 1.0]
+        seen.update(same)
+        signs = [int(alike[at, other]) for other in same]
+        units = 4 * pairs.unit([which[other] for other in same])
+        combination = np.asarray(signs, dtype=np.float64) @ units
+        if pairs.estimable(combination[None])[0]:
+            others = tuple((which[o], s) for o, s in zip(same[1:], signs[1:], strict=True))
+            groups.append(Group(term, others, combination))
+        else:
+            unknown += [which[other] for other in same]
+    return tuple(groups), tuple(sorted(unknown))
+
+
+def interactions(
+    names: Sequence[str], groups: Sequence[Group], measured: Contrasts, resolved: Sequence[bool]
+) -> tuple[Interaction, ...]:
+    """The groups as answers, with false discoveries controlled over all of them.
+
+    Args:
+        resolved: one a factor: whether its own contribution is.
+    """
+    found = [
+        Interaction(
+            first=names[group.first[0]],
+            second=names[group.first[1]],
+            estimate=measured.estimate(at),
+            aliased=tuple((names[a], names[b], sign) for (a, b), sign in group.others),
+            heredity=sum(resolved[at] for at in group.first),
+        )
+        for at, group in enumerate(groups)
+    ]
+    p = [each.estimate.p for each in found]
+    if not found or any(value is None for value in p):
+        return tuple(found)
+    adjusted = scipy.stats.false_discovery_control(np.array(p, dtype=np.float64))
+    return tuple(
+        replace(each, q=float(q), found=bool(q < FALSE_DISCOVERIES))
+        for each, q in zip(found, adjusted, strict=True)
+    )

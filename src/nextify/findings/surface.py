@@ -1,0 +1,177 @@
+"""The scores of all subsets of the factors, predicted from those of some.
+
+The score of a subset is taken as
+
+    mean + main effects + two-factor interactions + what is the subset's own,
+
+each effect of a kind drawn from a normal distribution around zero (Box and Meyer 1993, Journal of
+Quality Technology 25; as a Gaussian process: Chipman, Hamada and Wu 1997, Technometrics 39). So
+effects that the runs do not show clearly are drawn towards zero, interactions that the cells cannot
+tell apart share what was seen, and the uncertainty of a prediction includes what is not known of
+them. The variances of the three kinds are averaged over a grid, by how likely each makes the
+scores.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextify.experiments.coding import Floats, Levels, all_cells, columns, effects
+
+# Multiples of the spread of the cells' means, for each kind of effect as a whole.
+_MAIN = (0.0, 0.25, 0.5, 1.0, 2.0)
+_PAIRS = (0.0, 0.15, 0.35, 0.7, 1.4)
+_OWN = (0.0, 0.1, 0.25, 0.5)
+_NOISE = (0.1, 0.25, 0.5, 1.0)  # where no runs repeat a cell
+_FLAT = 100.0  # of the mean: as good as unknown
+_LEAST = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class _Guess:
+    """Variances of the three kinds, of all effects of a kind together, and of a cell's mean."""
+
+    main: float
+    pairs: float
+    own: float
+    noise: Floats
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Surface:
+    """What is known of the scores of all 2^k subsets.
+
+    Attributes:
+        levels: (2^k, k), in the order of `coding.all_cells`.
+        means, sds: (2^k,) of the prediction; the standard deviation is that of what is not known.
+    """
+
+    levels: Levels
+    means: Floats
+    sds: Floats
+    _cells: Levels
+    _values: Floats
+    _guesses: tuple[_Guess, ...]
+    _odds: Floats
+
+    def draws(self, count: int, rng: np.random.Generator) -> Floats:
+        """(count, 2^k) scores of all subsets as they may well be, given what was measured."""
+        found = np.empty((count, len(self.levels)))
+        which = np.sort(rng.choice(len(self._guesses), count, p=self._odds))
+        for at in np.unique(which):
+            rows = np.flatnonzero(which == at)
+            found[rows] = self._drawn(self._guesses[at], len(rows), rng)
+        return found[rng.permutation(count)]
+
+    def _drawn(self, guess: _Guess, count: int, rng: np.random.Generator) -> Floats:
+        """By Matheron's rule: drawn as if nothing were known, then corrected by what is."""
+        prior = _prior_draws(self.levels, guess, count, rng)
+        places = _places(self._cells)
+        noise = rng.normal(size=(count, len(places))) * np.sqrt(guess.noise)
+        center = self._values.mean()
+        gain = _gain(self.levels, self._cells, guess)
+        return np.asarray(
+            center + prior + (self._values - center - prior[:, places] - noise) @ gain.T
+        )
+
+
+def surface(levels: Levels, means: Floats, counts: NDArray[np.int64], sd: float | None) -> Surface:
+    """Learn the scores of all subsets from those of c cells.
+
+    >>> rows = all_cells(3)[[0, 3, 5, 6]]  # four of the eight
+    >>> learned = surface(rows, np.array([0.5, 0.7, 0.6, 0.6]), np.full(4, 2), 0.001)
+    >>> len(learned.means), int(learned.means.argmax()), bool(learned.sds[7] > learned.sds[3])
+    (8, 3, True)
+
+    Args:
+        levels: (c, k) distinct. means: (c,) of the runs' scores. counts: (c,) of runs.
+        sd: of single runs about their cell's mean; None where no cell has two.
+    """
+    guesses = _guesses(means, counts, sd)
+    everything = all_cells(levels.shape[1])
+    center = float(means.mean())
+    odds = np.array([_log_odds(levels, means - center, each) for each in guesses])
+    odds = np.exp(odds - odds.max())
+    odds /= odds.sum()
+    kept = odds > 1e-4  # the rest changes nothing that could be seen
+    odds = odds[kept] / odds[kept].sum()
+    guesses = tuple(each for each, ok in zip(guesses, kept, strict=True) if ok)
+    parts = [_predicted(everything, levels, means - center, each) for each in guesses]
+    mean = sum(weight * part[0] for weight, part in zip(odds, parts, strict=True))
+    second = sum(
+        weight * (part[1] + np.square(part[0] - mean))
+        for weight, part in zip(odds, parts, strict=True)
+    )
+    sds = np.sqrt(np.maximum(second, 0.0))
+    return Surface(everything, center + np.asarray(mean), sds, levels, means, guesses, odds)
+
+
+def _guesses(means: Floats, counts: NDArray[np.int64], sd: float | None) -> tuple[_Guess, ...]:
+    scale = max(float(means.std()), _LEAST)
+    noises = [scale * part for part in _NOISE] if sd is None else [max(sd, 1e-3 * scale)]
+    return tuple(
+        _Guess((a * scale) ** 2, (b * scale) ** 2, (c * scale) ** 2, one**2 / counts)
+        for a, b, c, one in product(_MAIN, _PAIRS, _OWN, noises)
+    )
+
+
+def _kernel(one: Levels, other: Levels, guess: _Guess) -> Floats:
+    """Covariances of the scores of subsets, (a, b), without what is a subset's own."""
+    k = one.shape[1]
+    same = one.astype(np.float64) @ other.T.astype(np.float64)
+    pairs = (same**2 - k) / (k * (k - 1)) if k > 1 else np.zeros_like(same)
+    flat = (_FLAT**2) * (guess.main + guess.pairs + guess.own + guess.noise.mean())
+    return np.asarray(flat + guess.main * same / k + guess.pairs * pairs)
+
+
+def _of_cells(cells: Levels, guess: _Guess) -> Floats:
+    """(c, c) covariances of the cells' measured means."""
+    return np.asarray(_kernel(cells, cells, guess) + np.diag(guess.own + guess.noise))
+
+
+def _to_cells(levels: Levels, cells: Levels, guess: _Guess) -> Floats:
+    """(2^k, c) covariances of the scores of all subsets with those of the cells."""
+    found = _kernel(levels, cells, guess)
+    found[_places(cells), np.arange(len(cells))] += guess.own
+    return found
+
+
+def _places(cells: Levels) -> NDArray[np.int64]:
+    """The cells' rows among all subsets."""
+    return np.asarray((cells > 0) @ (1 << np.arange(cells.shape[1])))
+
+
+def _gain(levels: Levels, cells: Levels, guess: _Guess) -> Floats:
+    """(2^k, c) how much each prediction follows each cell."""
+    return np.asarray(np.linalg.solve(_of_cells(cells, guess), _to_cells(levels, cells, guess).T).T)
+
+
+def _log_odds(cells: Levels, values: Floats, guess: _Guess) -> float:
+    """The logarithm of the likelihood of the cells' means, but for a constant."""
+    covariance = _of_cells(cells, guess)
+    _, size = np.linalg.slogdet(covariance)
+    return float(-0.5 * (size + values @ np.linalg.solve(covariance, values)))
+
+
+def _predicted(
+    levels: Levels, cells: Levels, values: Floats, guess: _Guess
+) -> tuple[Floats, Floats]:
+    """Means and variances of all subsets, (2^k,) each."""
+    gain = _gain(levels, cells, guess)
+    flat = _kernel(levels[:1], levels[:1], guess)[0, 0] + guess.own
+    known = np.sum(gain * _to_cells(levels, cells, guess), axis=1)
+    return gain @ values, np.maximum(flat - known, 0.0)
+
+
+def _prior_draws(levels: Levels, guess: _Guess, count: int, rng: np.random.Generator) -> Floats:
+    """(count, 2^k) scores, as if nothing had been measured."""
+    k = levels.shape[1]
+    terms = effects(k)
+    flat = _FLAT * np.sqrt(guess.main + guess.pairs + guess.own + guess.noise.mean())
+    pairs = np.sqrt(guess.pairs / max(1, k * (k - 1) // 2))
+    sizes = [flat, *[np.sqrt(guess.main / k)] * k, *[pairs] * (len(terms) - 1 - k)]
+    table = columns(levels, terms) * np.array(sizes)
+    own = rng.normal(size=(count, len(levels))) * np.sqrt(guess.own)
+    return np.asarray(rng.normal(size=(count, len(terms))) @ table.T + own)

@@ -1,0 +1,63 @@
+"""The same factors seen from the start, along the path and from the end."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextify.experiments.coding import Floats
+from nextify.findings.cells import Cells
+from nextify.findings.model import Model
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Change:
+    """The difference between two designs as a contrast.
+
+    Attributes:
+        weights: (c,) of the cells' means. predicted: by the two-factor model.
+    """
+
+    weights: Floats
+    predicted: bool
+
+
+def way_weights(cells: Cells, pairs: Model) -> tuple[tuple[Change | None, ...], ...]:
+    """For each of k factors: added to the start, in the path's order, removed from the end."""
+    count = cells.levels.shape[1]
+    found = []
+    for factor in range(count):
+        before = [np.zeros(count, bool), np.arange(count) < factor, np.arange(count) != factor]
+        found.append(tuple(_change(cells, pairs, made, factor) for made in before))
+    return tuple(found)
+
+
+def ends(cells: Cells) -> Floats | None:
+    """(c,) weights of v(all) - v(none), averaged over learning rates; None without the cells."""
+    count = cells.levels.shape[1]
+    return _measured(cells, np.zeros(count, bool), np.ones(count, bool))
+
+
+def _change(cells: Cells, pairs: Model, before: NDArray[np.bool_], factor: int) -> Change | None:
+    after = before.copy()
+    after[factor] = True
+    weights = _measured(cells, before, after)
+    if weights is not None:
+        return Change(weights, predicted=False)
+    levels = np.where([before, after], 1, -1).astype(np.int8)
+    low, high = pairs.at(levels)
+    if not pairs.estimable((high - low)[None])[0]:
+        return None
+    return Change(pairs.weights((high - low)[None])[0], predicted=True)
+
+
+def _measured(cells: Cells, before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Floats | None:
+    rates = np.unique(cells.rate)
+    weights = np.zeros(len(cells.counts))
+    for rate in rates:
+        low, high = cells.find(before, float(rate)), cells.find(after, float(rate))
+        if low is None or high is None:
+            return None
+        weights[low] -= 1 / len(rates)
+        weights[high] += 1 / len(rates)
+    return weights if len(rates) else None

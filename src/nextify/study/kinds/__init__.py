@@ -1,0 +1,1 @@
+"""The kinds of study: each makes a plan of cells from what was asked for."""

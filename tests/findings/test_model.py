@@ -1,0 +1,105 @@
+"""Least squares on coded factors against statsmodels; what cells can tell, by hand."""
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+
+from nextify.experiments import fraction, full
+from nextify.experiments.coding import columns, effects
+from nextify.experiments.fractions import ATTRIBUTE, SCREEN
+from nextify.findings.cells import gather
+from nextify.findings.experiment import Experiment
+from nextify.findings.model import (
+    aliases,
+    fitted_cells,
+    lack_of_fit,
+    least_squares,
+    model,
+)
+
+from .factorial import default_levels
+
+
+def runs(levels, counts, seed=0, truth=None):
+    """An experiment with `counts` runs a cell and heteroscedastic noise."""
+    rng = np.random.default_rng(seed)
+    cell = np.repeat(np.arange(len(levels)), counts)
+    at = levels[cell]
+    mean = at[:, 0] * 0.5 if truth is None else truth(at)
+    values = mean + np.where(at[:, 1] > 0, 2, 1) * rng.normal(size=len(cell))
+    k = levels.shape[1]
+    return Experiment(
+        factors=tuple(f"f{j}" for j in range(k)),
+        score="nll",
+        levels=at,
+        cell=cell,
+        seed=np.arange(len(cell)),
+        values=values,
+        rate=np.ones(len(cell)),
+        became=("finished",) * len(cell),
+    )
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_coefficients_and_errors_are_statsmodels(order):
+    levels = default_levels()
+    experiment = runs(levels, np.random.default_rng(1).integers(1, 4, len(levels)))
+    matrix = columns(experiment.levels, effects(8, order))
+    mine = least_squares(matrix, experiment.values)
+    theirs = sm.OLS(experiment.values, matrix).fit()
+    np.testing.assert_allclose(mine.coefficients, theirs.params, atol=1e-12)
+    np.testing.assert_allclose(mine.classical, theirs.bse, atol=1e-12)
+    np.testing.assert_allclose(mine.hc3, theirs.HC3_se, atol=1e-12)
+    assert mine.df == theirs.df_resid
+    assert mine.squares == pytest.approx(theirs.ssr)
+
+
+def test_a_column_that_is_another_has_no_coefficient():
+    levels = fraction(4, SCREEN).levels
+    which = effects(4, 2)
+    found = least_squares(columns(levels, which), np.arange(8.0))
+    lost = {which[at] for at in np.flatnonzero(np.isnan(found.coefficients))}
+    assert lost == {term for term in which if len(term) == 2}
+
+
+def test_lack_of_fit_is_the_f_test_of_nested_models():
+    levels = full(4).levels
+    cells = gather(runs(levels, 2))
+    tested = lack_of_fit(cells, model(cells.levels, cells.rate, 1))
+    values = cells.values
+    small = sm.OLS(values, columns(cells.levels, effects(4, 1))[cells.index()]).fit()
+    large = sm.OLS(values, np.eye(16)[cells.index()]).fit()
+    f, p, df = large.compare_f_test(small)
+    assert (tested.f, tested.p, tested.df_lack) == pytest.approx((f, p, df))
+    assert tested.df_pure == 16
+
+
+def test_resolution_five_tells_everything_and_four_the_main_effects():
+    for resolution, all_pairs in ((ATTRIBUTE, True), (SCREEN, False)):
+        levels = fraction(8, resolution).levels
+        found = model(levels, np.ones(len(levels)), 2)
+        main = [(j,) for j in range(8)]
+        pairs = [term for term in found.terms if len(term) == 2]
+        assert found.estimable(found.unit(main)).all()
+        assert found.estimable(found.unit(pairs)).all() == all_pairs
+
+
+def test_a_factor_that_never_varies_is_not_told():
+    levels = np.column_stack([full(2).levels, -np.ones(4, np.int8)])
+    found = model(levels, np.ones(4), 2)
+    assert found.fixed.tolist() == [0, 0, -1]
+    assert found.estimable(found.unit([(0,), (2,)])).tolist() == [True, False]
+    assert found.estimable(found.at(np.array([[1, 1, -1], [1, 1, 1]]))).tolist() == [True, False]
+
+
+def test_an_added_end_cell_does_not_enter_a_balanced_fit():
+    levels = default_levels()
+    kept = fitted_cells(levels)
+    assert kept.sum() == 64 and (levels[~kept] == -1).all()
+    assert fitted_cells(levels[3:]).all()  # no longer balanced: every cell is needed
+
+
+def test_aliases_of_main_effects_in_a_half_fraction():
+    levels = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]], dtype=np.int8)  # C = AB
+    found = aliases(model(levels, np.ones(4), 1), levels, [(0, 1), (0, 2), (1, 2)])
+    np.testing.assert_allclose(found[1:], [[0, 0, 1], [0, 1, 0], [1, 0, 0]], atol=1e-12)

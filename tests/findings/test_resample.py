@@ -1,0 +1,121 @@
+"""Standard errors of contrasts, the wild bootstrap and the images' part, against known truth."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from nextify.experiments import fraction
+from nextify.experiments.fractions import ATTRIBUTE
+from nextify.findings.basis import basis
+from nextify.findings.cells import errors, gather, pure_error
+from nextify.findings.experiment import Experiment
+from nextify.findings.resample import (
+    adjusted_p,
+    critical,
+    drawn_images,
+    images_part,
+    normal_runs,
+    signed_runs,
+)
+
+from .factorial import names
+
+LEVELS = fraction(5, ATTRIBUTE).levels
+READ = basis(names(5), LEVELS, np.ones(len(LEVELS)))
+
+
+def runs(seeds, seed=0, images=0):
+    rng = np.random.default_rng(seed)
+    cell = np.repeat(np.arange(len(LEVELS)), seeds)
+    values = np.where(LEVELS[cell, 0] > 0, 3.0, 1.0) * rng.normal(size=len(cell))
+    correct = None
+    if images:
+        same = np.random.default_rng(99)  # the images, whatever the runs
+        common = same.normal(size=images) + LEVELS[cell] @ same.normal(size=(5, images))
+        correct = common > rng.normal(size=common.shape)
+        values = correct.mean(axis=1)
+    return Experiment(
+        factors=tuple(names(5)),
+        score="accuracy",
+        levels=LEVELS[cell],
+        cell=cell,
+        seed=np.arange(len(cell)),
+        values=values,
+        rate=np.ones(len(cell)),
+        became=("finished",) * len(cell),
+        correct=correct,
+    )
+
+
+def test_errors_are_unbiased_under_unequal_spread():
+    want = np.sqrt(
+        4 / 16**2 * 0 + np.sum((READ.weights**2)[0] * np.where(LEVELS[:, 0] > 0, 9, 1)) / 2
+    )
+    found = []
+    for seed in range(400):
+        cells = gather(runs(2, seed))
+        each = errors(pure_error(cells), READ.weights)
+        assert each.own
+        found.append(each.values**2)
+    assert np.sqrt(np.mean(found, axis=0)) == pytest.approx([want] * 5, rel=0.05)
+
+
+def test_welch_is_the_two_sample_t_test():
+    """Two cells of different n and spread: Welch's t test."""
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(size=30), 4 * rng.normal(size=20)
+    values = np.concatenate([a, b])
+    cell = np.repeat([0, 1], [30, 20])
+    experiment = Experiment(
+        ("x",),
+        "nll",
+        np.where(cell, 1, -1)[:, None].astype(np.int8),
+        cell,
+        np.arange(50),
+        values,
+        np.ones(50),
+        ("finished",) * 50,
+    )
+    found = errors(pure_error(gather(experiment)), np.array([[-1.0, 1.0]]))
+    want = stats.ttest_ind(b, a, equal_var=False)
+    assert (b.mean() - a.mean()) / found.values[0] == pytest.approx(want.statistic)
+    assert found.df[0] == pytest.approx(want.df)
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_signs_give_the_variance_whatever_the_seeds_a_cell(seeds):
+    """Resampling runs within cells would give (r - 1)/r of it: half, at two seeds."""
+    cells = gather(runs(seeds))
+    noise = pure_error(cells)
+    found = errors(noise, READ.weights)
+    rng = np.random.default_rng(0)
+    drawn, spread = signed_runs(cells, READ.weights, found, noise.sd, 20_000, rng)
+    assert drawn.std(axis=0) == pytest.approx(found.values, rel=0.03)
+    assert np.sqrt(np.mean(spread**2, axis=0)) == pytest.approx(found.values, rel=0.03)
+
+
+def test_images_part_is_the_variance_over_images_without_the_runs_share():
+    part = images_part(
+        experiment := runs(2, images=2000), cells := gather(experiment), READ.weights
+    )
+    np.testing.assert_allclose(part.shares.mean(axis=1), READ.weights @ cells.means, atol=1e-12)
+    assert np.all(part.variance < part.whole) and part.separated
+    many = runs(30, images=2000)  # the runs' share vanishes with many runs
+    want = images_part(many, gather(many), READ.weights).whole
+    assert part.variance == pytest.approx(want, rel=0.15)
+    drawn = drawn_images(part, 2000, np.random.default_rng(0))
+    assert drawn.var(axis=0) == pytest.approx(part.variance, rel=0.15)
+
+
+def test_one_run_a_cell_cannot_separate_images_from_runs():
+    experiment = runs(1, images=200)
+    part = images_part(experiment, gather(experiment), READ.weights)
+    assert not part.separated and np.array_equal(part.variance, part.whole)
+
+
+def test_largest_t_is_sidaks_for_independent_contrasts():
+    drawn, spread = normal_runs(np.eye(8), 60.0, 200_000, np.random.default_rng(0))
+    largest = np.abs(drawn / spread).max(axis=1)
+    # Independent but for the common spread, which makes Sidak's bound slightly too large.
+    assert critical(largest) == pytest.approx(stats.t.ppf((1 + 0.95 ** (1 / 8)) / 2, 60), rel=0.01)
+    assert adjusted_p(np.array([critical(largest)]), largest)[0] == pytest.approx(0.05, abs=1e-3)
