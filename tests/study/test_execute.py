@@ -16,6 +16,7 @@ from nextify.data import load
 from nextify.designs import path
 from nextify.errors import InputError
 from nextify.records import Plan, Store
+from nextify.requests import DataSpec
 from nextify.study import (
     Interrupted,
     Snapshot,
@@ -310,7 +311,7 @@ def test_a_real_run_is_trained_by_default(tmp_path):
         seeds=[0],
         recipe_changes={"epochs": 1, "batch_size": 8, "warmup_epochs": 0.0},
     )
-    setup = WorkerSetup(source=source, image_size=32, split_seed=1)
+    setup = WorkerSetup(DataSpec(source=source, image_size=32, split_seed=1))
     summary = execute(replace(plan, cells=plan.cells[:1]), tmp_path / "s.db", setup, devices=())
     assert (summary.finished, summary.failures) == (1, ())
     with Store.open(tmp_path / "s.db") as store:

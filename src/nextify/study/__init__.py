@@ -1,7 +1,7 @@
 """A study: a plan of many runs, carried out by processes side by side and kept in one file.
 
 >>> plan = plan_path(path("small"), data=..., data_source=..., seeds=[0, 1])  # doctest: +SKIP
->>> summary = execute(plan, "study.db", WorkerSetup(source="embedded"))  # doctest: +SKIP
+>>> summary = execute(plan, "study.db", WorkerSetup(DataSpec()))  # doctest: +SKIP
 """
 
 from nextify.study.forecast import Forecast, forecast, neighbours, sigma_of

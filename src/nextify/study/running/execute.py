@@ -33,7 +33,7 @@ def execute(
 ) -> Summary:
     """Train and record what is not recorded yet, in the plan's order.
 
-    >>> summary = execute(plan, "study.db", WorkerSetup(source="embedded"))  # doctest: +SKIP
+    >>> summary = execute(plan, "study.db", WorkerSetup(DataSpec()))  # doctest: +SKIP
 
     Args:
         plan: kept in the study file, which may hold the same study with other seeds. Of a
