@@ -7,7 +7,14 @@
 """
 
 from nextify.records.plan import Cell, Experiment, Matched, Plan, plan_from_dict
-from nextify.records.record import EpochPoint, Measured, Outcome, Record, Result
+from nextify.records.record import (
+    EpochPoint,
+    Measured,
+    Outcome,
+    Record,
+    Result,
+    record_from_dict,
+)
 from nextify.records.store import SCHEMA, Store
 
 __all__ = [
@@ -23,4 +30,5 @@ __all__ = [
     "Result",
     "Store",
     "plan_from_dict",
+    "record_from_dict",
 ]

@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 from nextify.costs import cost
 from nextify.designs import AnyDesign, Design, Precision, Recipe
+from nextify.designs.run import require_batch
 from nextify.errors import InputError
 from nextify.fitting import match_cost, match_width
 from nextify.records import Cell, Matched, Plan
-from nextify.study.kinds.path import require_batch, require_seeds
+from nextify.study.kinds.path import require_seeds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nextify.costs import cost
 from nextify.designs import Design, Factor, Path, Precision, Recipe, default_factors, recipe
 from nextify.designs.factor import require_factors
+from nextify.designs.run import require_batch
 from nextify.errors import InputError, unknown
 from nextify.experiments.fractions import fold_over, fraction, full, with_ends
 from nextify.experiments.optimal import augment
@@ -23,7 +24,7 @@ from nextify.experiments.permutations import (
 )
 from nextify.fitting import match_cost
 from nextify.records import Cell, Experiment, Matched, Plan
-from nextify.study.kinds.path import require_batch, require_seeds
+from nextify.study.kinds.path import require_seeds
 
 Levels = NDArray[np.int8]
 
