@@ -138,7 +138,7 @@ def test_a_loss_that_is_not_finite_is_a_record(corners):
 
 
 def test_a_batch_larger_than_the_data(corners):
-    with pytest.raises(InputError, match="'batch_size' is 512, but data set 'corners' has 256"):
+    with pytest.raises(InputError, match="'batch_size' is 512, but there are only 256"):
         train(small_run(corners, batch_size=512), corners)
 
 

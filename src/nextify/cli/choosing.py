@@ -8,9 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextify.cli.folders import is_there, make_folder, require_place
 from nextify.cli.images import load_images, precision_of
-from nextify.cli.memory import require_memory_for
 from nextify.cli.show import many, note, print_json, print_table, say
 from nextify.cli.timing import timed
 from nextify.costs.amounts import bytes_in_words, in_words
@@ -19,6 +17,7 @@ from nextify.designs.fields import hints, read_fields
 from nextify.errors import InputError
 from nextify.findings import Interval
 from nextify.fitting import BUDGETS, budgets_of
+from nextify.folders import is_there, make_folder, read_json, require_place, write_json
 from nextify.records import Plan
 
 if TYPE_CHECKING:
@@ -81,11 +80,13 @@ def _finish(options: Namespace, asked: _Asked, outcome: "Outcome") -> int:
         note(f"{setback.step}, seed {setback.seed}: {setback.message}")
     choice, trained = outcome.choice, None
     if choice is not None and choice.winner is not None and outcome.finals is not None:
-        from nextify.cli.winner import train_winner
+        from nextify.cli.bars import step_bar
+        from nextify.study.kinds.winner import train_winner
 
         note(f"winner: {choice.winner} on all images")
         chosen = choice.finalist(choice.winner)
-        trained = train_winner(asked.dataset, outcome.finals, chosen, asked.folder)
+        with step_bar() as on_step:
+            trained = train_winner(asked.dataset, outcome.finals, chosen, asked.folder, on_step)
     answer = {
         "choice": None if choice is None else choice.as_dict(),
         "design": None if trained is None or choice is None else _as_fields(choice),
@@ -220,8 +221,6 @@ def _settings(task: "Task", fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
     """Check that a folder holds no other choice."""
-    from nextify.cli.winner import read_json
-
     kept = read_json(folder / "choice.json")
     if kept is None:
         return
@@ -239,8 +238,6 @@ def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
 
 def _keep(asked: _Asked, answer: dict[str, Any] | None) -> None:
     """Write what was asked, and the answer once there is one."""
-    from nextify.cli.winner import read_json, write_json
-
     file = asked.folder / "choice.json"
     if answer is None and read_json(file) is not None:
         return
@@ -250,6 +247,7 @@ def _keep(asked: _Asked, answer: dict[str, Any] | None) -> None:
 
 def _phases(options: Namespace, asked: _Asked, workers: int) -> "tuple[Phase, ...]":
     from nextify.study import phases
+    from nextify.training.memory import require_memory_for
 
     require_memory_for(asked.screening)
     pilot = timed(options, asked.screening, asked.setup, workers, "design")

@@ -9,9 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextify.cli.folders import is_there, require_place
 from nextify.cli.images import load_images, precision_of
-from nextify.cli.memory import require_memory_for
 from nextify.cli.show import many, note, print_json, print_table, say
 from nextify.cli.studying import carry_out
 from nextify.cli.timing import timed
@@ -20,6 +18,7 @@ from nextify.designs import Design, Recipe, Swin, Vit, design, recipe
 from nextify.designs.families import canonical
 from nextify.designs.fields import hints, read_fields
 from nextify.errors import InputError
+from nextify.folders import is_there, require_place
 from nextify.records import Plan
 
 if TYPE_CHECKING:
@@ -39,6 +38,8 @@ def run(options: Namespace) -> int:
     seconds = None
     is_new = options.plan or not is_there(file)
     if is_new:
+        from nextify.training.memory import require_memory_for
+
         require_memory_for(plan)
         seconds = _timed(options, plan, setup, options.workers or len(gpus()) or cores())
     if options.plan:

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextify.cli.folders import is_there
 from nextify.cli.show import print_json, print_table, say
 from nextify.cli.timing import timed
 from nextify.costs.amounts import read_count
 from nextify.designs import Path as ChoicePath
 from nextify.designs import read_factors
 from nextify.errors import InputError
+from nextify.folders import is_there
 from nextify.records import Plan, Store
 
 if TYPE_CHECKING:

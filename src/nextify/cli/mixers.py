@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextify.cli.folders import require_place
 from nextify.cli.machine import measured_on
 from nextify.cli.mixer_words import print_laws, print_sweeps, sweep_values
 from nextify.cli.show import note, print_json
 from nextify.costs.amounts import read_bytes
 from nextify.errors import InputError
+from nextify.folders import require_place
 from nextify.scaling import saving
 from nextify.scaling.laws import MIXERS, Mixer, mixer
 from nextify.scaling.laws.kept import SWEEPS, VERSION, read_sweeps, sweep_of, values_of

@@ -8,12 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nextify.cli.folders import require_place
 from nextify.cli.machine import measured_on
 from nextify.cli.show import note, print_json, print_table, say
 from nextify.costs.amounts import bytes_in_words, in_words, read_bytes, seconds_in_words
 from nextify.designs import Vit
 from nextify.errors import InputError
+from nextify.folders import require_place
 from nextify.scaling.laws.networks import (
     DEFAULT,
     SIDES,

@@ -44,13 +44,18 @@ def discard_output() -> None:
         os.dup2(nothing.fileno(), sys.stdout.fileno())
 
 
-def printable(text: str) -> str:
-    """A text with plain stand-ins for arrows and lines, where standard output is not Unicode."""
+def is_printable(text: str) -> bool:
+    """Whether standard output has all of a text's characters."""
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
-        return text.translate(_PLAIN)
-    return text
+        return False
+    return True
+
+
+def printable(text: str) -> str:
+    """A text with plain stand-ins for arrows and lines, where standard output is not Unicode."""
+    return text if is_printable(text) else text.translate(_PLAIN)
 
 
 def print_json(values: Any) -> None:
@@ -110,5 +115,4 @@ def note(text: str) -> None:
 def note_skipped(names: Sequence[str]) -> None:
     """How many unreadable images were left out, if any were."""
     if names:
-        images = "image" if len(names) == 1 else "images"
-        note(f"{len(names)} unreadable {images} left out, the first {names[0]}")
+        note(f"{many(len(names), 'unreadable image')} left out, the first {names[0]}")

@@ -5,14 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nextify.files import is_there, make_folder, require_place
+from nextify.report.announce import announced, pilot_note, skipped_note
+
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, load
 from nextify.designs import Precision
 from nextify.errors import InputError
-from nextify.files import is_there, make_folder, require_place
 from nextify.records import Plan, Record, Store
 from nextify.report import ReportFiles, read_study, write_report
-from nextify.report.announce import announced, pilot_note, skipped_note
 from nextify.requests import Compare, DataSpec, Study, changed
 from nextify.study import (
     Forecast,
@@ -193,9 +194,7 @@ def _file(request: Study | Compare, data_name: str) -> Path:
     return Path(f"runs/{request.path}-{data_name}.study")
 
 
-def _forecasts(
-    asked: Asked, plan: Plan, pilot: Pilot | None, workers: int
-) -> tuple[Forecast, ...]:
+def _forecasts(asked: Asked, plan: Plan, pilot: Pilot | None, workers: int) -> tuple[Forecast, ...]:
     """The plan's forecast, then those of the next cheaper and the next better plan."""
     request = asked.request
     assert isinstance(request, Study) and asked.file is not None

@@ -85,6 +85,17 @@ def read(text: str, hint: Any) -> Any:
     return hint(text)
 
 
+def written(value: Any) -> str:
+    """A value as `read` takes it.
+
+    >>> written((2, 2, 6, 2)), written(None), written(0.5)
+    ('2,2,6,2', 'none', '0.5')
+    """
+    if isinstance(value, tuple):
+        return ",".join(map(written, value))
+    return "none" if value is None else str(value)
+
+
 Test = Callable[[Any], bool]
 
 

@@ -5,6 +5,8 @@ import os
 import platform
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ import torch
 import torchvision
 
 import nextify
+from nextify.designs import Precision
+from nextify.errors import InputError, unknown
 
 
 def environment(device: torch.device | str) -> dict[str, Any]:
@@ -49,12 +53,55 @@ def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def be_deterministic(device: torch.device | str) -> None:
-    """On a GPU, use only operators that give the same bits every time. A CPU's always do."""
-    if torch.device(device).type == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.backends.cudnn.benchmark = False
-        torch.use_deterministic_algorithms(True, warn_only=True)
+def usable_device(name: str | None = None) -> str:
+    """The device of this name; without one, the default.
+
+    Raises:
+        InputError: there is no such device, or it cannot be used.
+    """
+    chosen = name or default_device()
+    if chosen.partition(":")[0] not in ("cpu", "cuda"):
+        raise unknown("device", chosen, ("cpu", "cuda"))
+    try:
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"--device {chosen} cannot be used ({reason}); use cpu") from None
+    return chosen
+
+
+def default_precision(device: str) -> Precision:
+    """Mixed on a GPU."""
+    return "bfloat16" if torch.device(device).type == "cuda" else "float32"
+
+
+@contextmanager
+def deterministic(device: torch.device | str) -> Iterator[None]:
+    """Inside, the same numbers give the same bits: float32 is multiplied as float32 and, on a GPU,
+    no operator is chosen by its speed or sums in an order that varies. Outside all is as before.
+    """
+    precision = torch.get_float32_matmul_precision()
+    is_on, only_warns = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    benchmarks, workspace = torch.backends.cudnn.benchmark, os.environ.get(_WORKSPACE)
+    try:
+        torch.set_float32_matmul_precision("highest")
+        if torch.device(device).type == "cuda":
+            os.environ.setdefault(_WORKSPACE, ":4096:8")
+            torch.backends.cudnn.benchmark = False
+            torch.use_deterministic_algorithms(True, warn_only=True)
+        yield
+    finally:
+        torch.set_float32_matmul_precision(precision)
+        torch.backends.cudnn.benchmark = benchmarks
+        torch.use_deterministic_algorithms(is_on, warn_only=only_warns)
+        if workspace is None:
+            os.environ.pop(_WORKSPACE, None)
+
+
+_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
 def keep_freed_memory() -> None:

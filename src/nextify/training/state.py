@@ -11,6 +11,7 @@ import torch
 
 from nextify.data import Dataset
 from nextify.designs import Recipe, Run
+from nextify.designs.run import require_batch
 from nextify.errors import InputError
 from nextify.network import Network, WeightInit, build, initialise
 from nextify.records import EpochPoint
@@ -67,12 +68,7 @@ def start(
         InputError: if a batch is larger than the training set, or the weights are not the run's.
     """
     recipe = run.recipe
-    if recipe.batch_size > len(dataset.train):
-        raise InputError(
-            f"recipe field 'batch_size' is {recipe.batch_size}, but data set {dataset.name!r} has "
-            f"{len(dataset.train)} training images; set batch_size={min(64, len(dataset.train))}, "
-            "say"
-        )
+    require_batch(recipe, len(dataset.train))
     network = build(
         run.design,
         len(dataset.classes),

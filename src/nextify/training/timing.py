@@ -10,7 +10,7 @@ import torch
 from nextify.data import Dataset, as_named
 from nextify.designs import Run
 from nextify.training.evaluate import curve_images, evaluate
-from nextify.training.loop import Settings, default_loaders, training_batches, update
+from nextify.training.loop import settings_on, training_batches, update
 from nextify.training.machine import default_device, keep_freed_memory
 from nextify.training.state import State, start
 
@@ -58,7 +58,7 @@ def _evaluation_seconds(
 def _step_seconds(
     state: State, run: Run, dataset: Dataset, device: str, effort: Effort
 ) -> list[float]:
-    settings = Settings(device, default_loaders(dataset, device))
+    settings = settings_on(device, dataset)
     times: list[float] = []
     first = began = time.perf_counter()
     found = training_batches(state, run, dataset, settings)

@@ -17,13 +17,14 @@ from nextify.costs.amounts import read_count
 from nextify.designs import AnyDesign, Design, Precision, Recipe, Swin, Vit, design, recipe
 from nextify.designs.families import canonical
 from nextify.designs.fields import hints, read_fields
+from nextify.designs.run import require_batch
 from nextify.errors import InputError
 from nextify.findings import measure_comparison
 from nextify.fitting import match_cost, match_width
 from nextify.records import Cell, Matched, Plan
 from nextify.requests import Compare
 from nextify.study.kinds.kind import Asked, Kind
-from nextify.study.kinds.path import require_batch, require_seeds, seeds_of
+from nextify.study.kinds.path import require_seeds, seeds_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

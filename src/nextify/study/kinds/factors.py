@@ -24,6 +24,7 @@ from nextify.designs import (
 )
 from nextify.designs.factor import require_factors
 from nextify.designs.fields import read_fields
+from nextify.designs.run import require_batch
 from nextify.errors import InputError, unknown
 from nextify.experiments.fractions import fold_over, fraction, full, with_ends
 from nextify.experiments.optimal import augment
@@ -38,7 +39,7 @@ from nextify.fitting import match_cost
 from nextify.records import Cell, Experiment, Matched, Plan, Store
 from nextify.requests import Study, without_local
 from nextify.study.kinds.kind import Asked, Kind
-from nextify.study.kinds.path import require_batch, require_seeds, seeds_of
+from nextify.study.kinds.path import require_seeds, seeds_of
 
 Levels = NDArray[np.int8]
 

@@ -6,6 +6,7 @@ from typing import Any
 from nextify.costs import cost
 from nextify.designs import Design, Path, Precision, Recipe, Step, path, recipe
 from nextify.designs.fields import read_fields
+from nextify.designs.run import require_batch
 from nextify.errors import InputError
 from nextify.findings import measure_steps
 from nextify.records import Cell, Plan
@@ -120,19 +121,6 @@ def require_seeds(seeds: Sequence[int]) -> None:
             raise InputError(f"seed is {seed!r}; it must be a whole number from 0 to 2^63 - 1")
         if seed in seeds[:at]:
             raise InputError(f"seed {seed} is given twice; give every seed once")
-
-
-def require_batch(one: Recipe, images: int) -> None:
-    """Check that a recipe's batches are not larger than the number of training images.
-
-    Raises:
-        InputError: with the largest batch size.
-    """
-    if one.batch_size > images:
-        raise InputError(
-            f"recipe field 'batch_size' is {one.batch_size}, but there are only {images} training "
-            f"images; set batch_size={images} or less"
-        )
 
 
 PATH = Kind(name="path", plan=plan_of, findings=measure_steps, page="steps")

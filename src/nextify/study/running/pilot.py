@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nextify.designs import Run
-from nextify.errors import InputError
+from nextify.errors import InputError, is_out_of_memory
 from nextify.records import Cell, Plan
 from nextify.study.running.crew import deaf_to_interrupts
-from nextify.study.running.failure import is_out_of_memory
 from nextify.study.running.parent import end_with_parent
 from nextify.study.running.worker import Setup
 

@@ -6,6 +6,7 @@ from nextify.costs import cost
 from nextify.designs import Run
 from nextify.errors import InputError
 from nextify.records import Plan
+from nextify.training.machine import default_device
 
 _SMALLER = "choose a narrower design or smaller images"
 _BYTES = 4  # of a float32; autocast keeps its narrower copies beside them
@@ -36,8 +37,6 @@ def require_memory_for(plan: Plan) -> None:
     Raises:
         InputError: with the cell that does not fit.
     """
-    from nextify.training import default_device
-
     if default_device() != "cpu":
         return
     for cell in plan.cells:
