@@ -2,9 +2,10 @@
 
 import io
 import os
+import resource
 import subprocess
 import sys
-import time
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,20 +16,20 @@ from tiny_study import Broken, NoData, Trainer, begun, determined, tiny_plan, ti
 from nextify.data import load
 from nextify.designs import path
 from nextify.errors import InputError
-from nextify.records import Plan, Store
+from nextify.records import Plan, Record, Store
 from nextify.requests import DataSpec
 from nextify.study import (
     Interrupted,
+    LocalCrew,
     Snapshot,
     Summary,
+    Trained,
     WorkerSetup,
     execute,
     gpus,
     plain,
     plan_path,
-    resume,
 )
-from nextify.study.running.crew import Crew
 from nextify.study.running.locks import RunLocks
 
 
@@ -99,10 +100,9 @@ def test_gpus_keep_the_names_that_the_user_gave_them(monkeypatch, count, visible
 def test_the_second_time_nothing_is_left_to_do(here, monkeypatch):
     plan = tiny_plan()
     here.execute(plan)
-    monkeypatch.setattr(Crew, "hire", lambda *_: pytest.fail("a worker was started"))
+    monkeypatch.setattr(LocalCrew, "hire", lambda *_: pytest.fail("a worker was started"))
     summary = here.execute(plan)
     assert (summary.recorded, summary.finished, summary.done) == (6, 0, 6)
-    assert resume(here.study, NoData()).recorded == 6
 
 
 def test_another_seed_adds_its_runs_only(here):
@@ -156,9 +156,19 @@ def test_failures_are_retried_when_asked_for_and_divergences_never(here):
 
 
 def test_a_full_disk_stops_the_study_and_loses_nothing_recorded(here):
+    """The supervisor writes: its live state too, which is no reason to stop."""
     plan = tiny_plan(steps=1, seeds=(0, 1, 2, 3))
-    with pytest.raises(InputError, match="cannot be read or written") as stopped:
-        here.execute(plan, workers=1, mischief={2: "full disk"})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def show(snapshot: Snapshot) -> None:
+        if snapshot.done == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+
+    try:
+        with pytest.raises(InputError, match="cannot be read or written") as stopped:
+            here.execute(plan, workers=1, progress=shown_by(show))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "\n" not in str(stopped.value)
     assert list(determined(here.study)) == keys(plan)[:2]
     assert here.execute(plan).finished == 2
@@ -224,7 +234,7 @@ def test_no_workers():
 
 
 def test_a_run_that_another_process_holds_comes_last(here):
-    """The lock is this process's; the workers see it, pass on, and come back when it is free."""
+    """The supervisor passes on, and comes back when it is free."""
     plan = tiny_plan()
     locks = RunLocks(here.study)
     assert locks.claim(keys(plan)[0])
@@ -258,19 +268,65 @@ def test_a_run_that_another_process_records_meanwhile(here):
     assert keys(plan)[0] not in here.keys_begun()
 
 
-def test_an_interrupt_counts_what_was_recorded_and_not_yet_heard_of(here):
-    """The show holds the supervisor up until a worker has recorded a run, then 'presses' Ctrl-C."""
-    deadline = time.monotonic() + 60
+def test_an_interrupt_counts_what_was_recorded_and_not_yet_counted(here, monkeypatch):
+    add = Store.add
 
-    def show(snapshot: Snapshot) -> None:
-        if any(seat.label for seat in snapshot.seats):
-            while not determined(here.study) and time.monotonic() < deadline:
-                time.sleep(0.01)
-            raise KeyboardInterrupt
+    def add_and_press_ctrl_c(store: Store, record: Record) -> bool:
+        add(store, record)
+        raise KeyboardInterrupt
 
+    monkeypatch.setattr(Store, "add", add_and_press_ctrl_c)
     with pytest.raises(Interrupted, match="interrupted: 1 of 6 runs are recorded in") as stop:
-        here.execute(tiny_plan(), workers=1, progress=shown_by(show))
+        here.execute(tiny_plan(), workers=1)
     assert (stop.value.summary.finished, stop.value.summary.done) == (1, 1)
+
+
+def test_two_threads_of_one_process_share_the_runs(here):
+    """A process's locks do not exclude the process itself, and closing a file drops them all."""
+    plan = tiny_plan(seeds=(0, 1, 2))
+    found: list[Summary] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(here.execute(plan, workers=1)))
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(here.keys_begun()) == sorted(keys(plan))
+    assert [each.done for each in found] == [9, 9]
+    assert sum(each.finished for each in found) == 9
+
+
+class WithFiles:
+    """Trains, and hands over files: bytes and a path."""
+
+    def __init__(self, folder: Path, name: str = "weights") -> None:
+        self.folder, self.name = folder, name
+
+    def __call__(self, run, dataset, on_progress) -> Trained:
+        large = self.folder / run.key
+        large.write_text(f"large {run.seed}")
+        return Trained(tiny_record(run), {"small": run.key.encode(), self.name: large})
+
+
+def test_files_of_a_run_are_kept_beside_the_study(tmp_path):
+    plan, study = tiny_plan(steps=1), tmp_path / "study.db"
+    (tmp_path / "drafts").mkdir()
+    execute(plan, study, NoData(), train=WithFiles(tmp_path / "drafts"), workers=1, devices=())
+    for run in plan.runs():
+        kept = tmp_path / "study.db.artefacts" / run.key
+        assert (kept / "small").read_text() == run.key
+        assert (kept / "weights").read_text() == f"large {run.seed}"
+    assert list((tmp_path / "drafts").iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "words"), [("a/b", "leave folders out"), ("a" * 300, "kept")])
+def test_files_that_cannot_be_kept(tmp_path, name, words):
+    train = WithFiles(tmp_path, name)
+    with pytest.raises(InputError, match=words):
+        execute(tiny_plan(), tmp_path / "s.db", NoData(), train=train, workers=1, devices=())
+    assert determined(tmp_path / "s.db") == {}
 
 
 class shown_by:

@@ -5,9 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from nextify.study import Snapshot, live, progress_on
+from nextify.study import Snapshot, progress_on
 from nextify.study.running.failure import describe, describe_death
-from nextify.study.running.progress import Ending, Seat, duration, line, table
+from nextify.study.running.progress import Ending, Seat, duration, line, redrawn, table
 from nextify.study.running.remaining import Pace, seconds_left
 
 SNAPSHOT = Snapshot(
@@ -75,7 +75,7 @@ def test_a_terminal_gets_a_live_table():
 
 def test_a_terminal_that_goes_away():
     stream = Terminal()
-    with live(Console(file=stream, force_terminal=True)) as show:
+    with redrawn(Console(file=stream, force_terminal=True)) as show:
         show(SNAPSHOT)
         stream.close()
         show(SNAPSHOT)

@@ -1,13 +1,12 @@
 """A study whose runs take milliseconds and need no torch; as a script, a supervisor to kill.
 
-    python tiny_study.py STUDY LOG SECONDS WORKERS
+    python tiny_study.py STUDY LOG SECONDS WORKERS [show] [retry]
 
 A run writes its key and its process into LOG when it begins. What it computes depends on its key
 alone, as a real run's result does.
 """
 
 import os
-import resource
 import signal
 import sys
 import time
@@ -19,7 +18,7 @@ from typing import Any
 from nextify.designs import Run, path
 from nextify.errors import InputError
 from nextify.records import EpochPoint, Measured, Plan, Record, Result, Store
-from nextify.study import execute, plan_path
+from nextify.study import execute, plain, plan_path
 from nextify.study.running.worker import OnProgress
 
 DATA = {
@@ -148,9 +147,6 @@ def misbehave(run: Run, how: str) -> Record:
             os.kill(os.getpid(), signal.SIGSEGV)
         case "exit":
             os._exit(3)
-        case "full disk":
-            resource.setrlimit(resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY))
-            return tiny_record(run)
     return replace(
         tiny_record(run),
         outcome="diverged",
@@ -178,11 +174,18 @@ def determined(store: Path) -> dict[str, Record]:
 def main() -> None:
     # A shell starts background jobs with SIGINT ignored, and so would be this process.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    study, log, seconds, workers = sys.argv[1:]
+    study, log, seconds, workers, *more = sys.argv[1:]
     trainer = Trainer(Path(log), float(seconds))
     try:
         summary = execute(
-            tiny_plan(), study, NoData(), train=trainer, workers=int(workers), devices=()
+            tiny_plan(),
+            study,
+            NoData(),
+            train=trainer,
+            workers=int(workers),
+            devices=(),
+            progress=plain(sys.stdout) if "show" in more else None,
+            retry_failed="retry" in more,
         )
     except KeyboardInterrupt as stop:
         print(stop)

@@ -19,9 +19,13 @@ from nextify.study.kinds.factors import (
 )
 from nextify.study.kinds.finalists import Task, in_budget, plan_finals, plan_screening
 from nextify.study.kinds.path import plan_path
-from nextify.study.running.execute import cores, execute, gpus, resume
+from nextify.study.running.crew import Crew
+from nextify.study.running.execute import cores, execute, gpus
+from nextify.study.running.live import read_live
+from nextify.study.running.local import LocalCrew
+from nextify.study.running.messages import Trained
 from nextify.study.running.pilot import Pilot, run_pilot
-from nextify.study.running.progress import Snapshot, live, plain, progress_on, silent
+from nextify.study.running.progress import Snapshot, plain, progress_on
 from nextify.study.running.summary import Setback, Summary
 from nextify.study.running.supervise import Interrupted
 from nextify.study.running.worker import Setup, Train, WorkerSetup, train_run
@@ -29,10 +33,12 @@ from nextify.study.running.worker import Setup, Train, WorkerSetup, train_run
 __all__ = [
     "END_SEEDS",
     "Choice",
+    "Crew",
     "Finalist",
     "Forecast",
     "Frame",
     "Interrupted",
+    "LocalCrew",
     "Network",
     "Outcome",
     "Phase",
@@ -43,6 +49,7 @@ __all__ = [
     "Summary",
     "Task",
     "Train",
+    "Trained",
     "WorkerSetup",
     "carry_out",
     "choose",
@@ -52,7 +59,6 @@ __all__ = [
     "frame",
     "gpus",
     "in_budget",
-    "live",
     "neighbours",
     "phases",
     "plain",
@@ -65,9 +71,8 @@ __all__ = [
     "plan_path",
     "plan_screening",
     "progress_on",
-    "resume",
+    "read_live",
     "run_pilot",
     "sigma_of",
-    "silent",
     "train_run",
 ]

@@ -1,167 +1,83 @@
-"""The workers of a study, as their supervisor sees them: hire, listen, dismiss."""
+"""A crew: who trains the runs of a study, wherever they are.
 
-import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+The supervisor alone opens the study file. It hires workers, gives each a run at a time, listens to
+them all and dismisses them; it knows a worker by the number of its seat, and not what it is.
+`LocalCrew` has processes of this machine. Another crew is one file like that one, and is handed to
+`execute(plan, file, setup, crew=RayCrew(seats=8))`:
+
+    class RayCrew:
+        def __init__(self, seats: int) -> None:
+            self.seats, self.said = seats, Queue()
+            self.runs, self.tasks = {}, {}
+
+        def hire(self, seat: int, orders: Orders) -> None:
+            self.runs[seat] = Queue()
+            task = ray.remote(num_gpus=1, max_retries=0)(far_away)
+            self.tasks[seat] = task.remote(seat, orders, self.runs[seat], self.said)
+
+        def give(self, seat: int, run: Run) -> None:
+            self.runs[seat].put(run)
+
+        def listen(self, seconds: float) -> Iterator[tuple[int, Message]]:
+            with suppress(Empty):
+                yield self.said.get(timeout=seconds)
+                return
+            for seat, task in tuple(self.tasks.items()):
+                if ray.wait([task], timeout=0)[0]:  # it has ended, and has no more to say
+                    del self.tasks[seat]
+                    yield seat, Died("its machine is gone")
+
+        def dismiss(self) -> None:
+            for task in self.tasks.values():
+                ray.cancel(task, force=True)
+
+    def far_away(seat: int, orders: Orders, runs: Queue, said: Queue) -> None:
+        work(orders, iter(runs.get, None), lambda message: said.put((seat, message)))
+
+The life of a worker is `work` (in `worker.py`), here as there.
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
 
 from nextify.designs import Run
-from nextify.errors import InputError
-from nextify.study.running.messages import Died, Message, Stopped
-from nextify.study.running.worker import Orders, work
-
-_SPAWN = multiprocessing.get_context("spawn")  # a fork would copy torch's threads half
-_PATIENCE = 5.0  # seconds for a process to end that has closed its end of the pipe
+from nextify.study.running.messages import Message
+from nextify.study.running.worker import Orders
 
 
-@dataclass(eq=False)
-class Worker:
-    """A worker process. `number` is its seat, which its replacement inherits."""
+class Crew(Protocol):
+    """Workers, each in a seat; its replacement inherits the seat."""
 
-    number: int
-    process: SpawnProcess
-    connection: Connection
+    @property
+    def seats(self) -> int:
+        """How many workers there may be: seats 0, 1, ..."""
+        ...
 
-    def give(self, run: Run) -> None:
-        """Give it a run. If it has just died, its death will be heard of."""
-        try:
-            self.connection.send(run)
-        except OSError:
-            return
-
-    def next_message(self) -> Message:
-        """What it said; that it died, if it said nothing more."""
-        try:
-            if self.connection.poll():
-                message: Message = self.connection.recv()
-                return message
-        except (EOFError, OSError):
-            pass
-        self.process.join(_PATIENCE)
-        return Died(self.process.exitcode or 0)
-
-    def end(self) -> None:
-        """End it at once. What it has recorded stays recorded."""
-        self.process.kill()
-        self.process.join()
-        self.connection.close()
-
-
-class Crew:
-    """The worker processes of one study.
-
-    Args:
-        orders: for every worker.
-        devices: names for `CUDA_VISIBLE_DEVICES`, dealt out in turn; none: the CPU.
-    """
-
-    def __init__(self, orders: Orders, devices: Sequence[str]) -> None:
-        self._orders = orders
-        self._devices = devices
-        self.workers: list[Worker] = []
-
-    def hire(self, number: int) -> Worker:
-        """Start a worker.
+    def hire(self, seat: int, orders: Orders) -> None:
+        """Start a worker; return before it has loaded its data. It says `Ready` when it has.
 
         Raises:
-            InputError: the system starts no more processes.
+            InputError: no worker can be had.
         """
-        ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(
-            target=work,
-            args=(theirs, self._orders, os.getpid()),
-            name=f"nextify worker {number}",
-        )
-        try:
-            with deaf_to_interrupts(), _environment(self._variables(number)):
-                process.start()
-                # Before an interrupt can come: a worker that nobody knows would not be ended.
-                worker = Worker(number, process, ours)
-                self.workers.append(worker)
-        except OSError as error:
-            raise InputError(
-                f"cannot start a worker process ({error.strerror}); ask for fewer workers"
-            ) from error
-        theirs.close()  # or the end of the worker would not end the pipe
-        return worker
+        ...
 
-    def listen(self, seconds: float) -> Iterator[tuple[Worker, Message]]:
-        """What workers say within so many seconds; at most one message of each.
+    def give(self, seat: int, run: Run) -> None:
+        """Give a run to a worker that is ready, and return at once. If the worker has just died,
+        that is no error here: `listen` tells it."""
+        ...
 
-        One that stopped or died is no longer among `workers`.
+    def listen(self, seconds: float) -> Iterable[tuple[int, Message]]:
+        """What workers say within so many seconds, with their seats; nothing is said twice.
+
+        What one worker says comes in order. One that ends without `Stopped` has `Died`, after
+        all that it said before; after either its seat is free.
         """
-        heard = wait([worker.connection for worker in self.workers], seconds)
-        for worker in tuple(self.workers):
-            if worker.connection in heard or not worker.process.is_alive():
-                message = worker.next_message()
-                if isinstance(message, Stopped | Died):
-                    self.workers.remove(worker)
-                    worker.end()
-                yield worker, message
+        ...
 
     def dismiss(self) -> None:
-        """End all workers at once."""
-        for worker in self.workers:
-            worker.process.kill()
-        for worker in self.workers:
-            worker.end()
-        self.workers.clear()
+        """End all workers at once, whatever they do; also called when there are none.
 
-    def _variables(self, number: int) -> dict[str, str]:
-        device = self._devices[number % len(self._devices)] if self._devices else ""
-        return {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": device}
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """With other environment variables, which a process started now inherits: torch reads them
-    when it is imported, which may be before a worker's first line."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
-    """A process started now inherits a blocked SIGINT: a Ctrl-C while it starts does not reach it.
-
-    For this process the signal is not lost, it comes a moment later. Blocking alone would not hold
-    it back: the system hands it to any other thread (numpy's, say), and Python's handler then still
-    runs in this one, in the middle of the start.
-    """
-    resource_tracker.ensure_running()  # multiprocessing starts it on first use, and unblocks SIGINT
-    heard: list[int] = []
-    with _handler(lambda number, _: heard.append(number)):
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            yield
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    if heard:
-        signal.raise_signal(signal.SIGINT)
-
-
-@contextmanager
-def _handler(handle: Callable[[int, object], None]) -> Iterator[None]:
-    """With another handler of SIGINT, where there can be one: in the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
+        Where the supervisor is killed and cannot call it, they have to end by themselves. Nothing
+        is recorded twice if they do so late, but their work is for nothing.
+        """
+        ...

@@ -1,4 +1,4 @@
-"""Carrying out a plan: what is not recorded yet is trained by worker processes, side by side.
+"""Carrying out a plan: what is not recorded yet is trained by workers, side by side.
 
 Everything that happens is in the study file at once. So to resume is to start again: after an
 interrupt, a kill -9 or a power cut, the same call does what is left.
@@ -14,6 +14,9 @@ from nextify.errors import InputError
 from nextify.records import Plan, Record, Store, places
 from nextify.study.running.crew import Crew
 from nextify.study.running.jobs import jobs_of
+from nextify.study.running.live import told
+from nextify.study.running.local import LocalCrew
+from nextify.study.running.locks import RunLocks
 from nextify.study.running.progress import Progress
 from nextify.study.running.summary import Summary
 from nextify.study.running.supervise import Supervisor
@@ -28,6 +31,7 @@ def execute(
     train: Train = train_run,
     workers: int | None = None,
     devices: Sequence[str] | None = None,
+    crew: Crew | None = None,
     progress: Progress | None = None,
     retry_failed: bool = False,
 ) -> Summary:
@@ -42,6 +46,7 @@ def execute(
         train: trains a run. workers: processes; by default one per device, or one per core.
         devices: for `CUDA_VISIBLE_DEVICES`, one for each worker in turn; none in it: the CPU.
             By default all GPUs that there are.
+        crew: who trains, instead of processes of this machine (see `Crew`).
         progress: see `progress_on`; by default nothing is shown.
         retry_failed: run again what failed earlier.
 
@@ -54,21 +59,12 @@ def execute(
     if workers is not None and workers < 1:
         raise InputError(f"workers is {workers}; it must be at least 1")
     plan, records = _open(plan, path, retry_failed)
-    supervisor = Supervisor(path, jobs_of(plan), records)
-    if supervisor.pending:
-        devices = gpus() if devices is None else devices
-        crew = Crew(Orders(path, setup, train, plan.data), devices)
-        supervisor.carry_out(crew, workers or len(devices) or cores(), progress)
-    return supervisor.summary()
-
-
-def resume(
-    store_path: str | PathLike[str], setup: Setup, *, progress: Progress | None = None
-) -> Summary:
-    """Go on with the study that a file holds. With nothing left to do, it does nothing."""
-    with Store.open(store_path, create=False) as store:
-        plan = store.plan()
-    return execute(plan, store_path, setup, progress=progress)
+    with RunLocks(path) as locks, told(path, locks) as tell:
+        supervisor = Supervisor(path, jobs_of(plan), records, locks)
+        if supervisor.pending:
+            crew = crew or _local_crew(workers, devices)
+            supervisor.carry_out(crew, Orders(setup, train, plan.data), tell, progress)
+        return supervisor.summary()
 
 
 def cores() -> int:
@@ -85,6 +81,11 @@ def gpus() -> tuple[str, ...]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = visible.split(",") if visible else [str(at) for at in range(count)]
     return tuple(name.strip() for name in names[:count])
+
+
+def _local_crew(workers: int | None, devices: Sequence[str] | None) -> Crew:
+    devices = gpus() if devices is None else devices
+    return LocalCrew(workers or len(devices) or cores(), devices)
 
 
 def _open(plan: Plan, path: Path, retry_failed: bool) -> tuple[Plan, Mapping[str, Record]]:

@@ -8,11 +8,13 @@ from nextify.records import Plan
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A run, its key, the step that it belongs to, and its work (MACs of all images and epochs)."""
+    """A run, its key, the cell and the seed that it is of, and its work (MACs of all images and
+    epochs)."""
 
     run: Run
     key: str
-    step: str
+    cell: str
+    seed: int
     work: int
 
     @property
@@ -22,18 +24,18 @@ class Job:
         >>> job.label  # doctest: +SKIP
         'patchify stem, seed 0'
         """
-        return f"{self.step}, seed {self.run.seed}"
+        return f"{self.cell}, seed {self.seed}"
 
 
 def jobs_of(plan: Plan) -> dict[str, Job]:
     """The jobs of a plan by key, in the plan's order.
 
-    Steps that train the same network the same way (a recipe step between equal recipes) share
+    Cells that train the same network the same way (a recipe step between equal recipes) share
     a run: it is trained once.
     """
     jobs: dict[str, Job] = {}
     for seed in plan.all_seeds:
         for cell in (each for each in plan.cells if seed in plan.seeds_of(each)):
             run = plan.run(cell, seed)
-            jobs.setdefault(run.key, Job(run, run.key, cell.name, plan.work_of(cell)))
+            jobs.setdefault(run.key, Job(run, run.key, cell.name, seed, plan.work_of(cell)))
     return jobs

@@ -1,19 +1,20 @@
-"""Locks: two processes that work on one study do not train the same run.
+"""Locks: two supervisors that work on one study do not train the same run.
 
-Beside the study file lies an empty file, `<study>.lock`. A worker that trains a run holds an
-advisory lock on one byte of it: the byte whose number is the first 15 hexadecimal digits of the
-run's key (the byte need not exist). The kernel drops the locks of a process when it ends, however
-it ends: after a kill -9 the run is free at once, and no stale lock has to be recognised or removed.
+Beside the study file lies an empty file, `<study>.lock`. A supervisor that has given a run to a
+worker holds an advisory lock on one byte of it: the byte whose number is the first 15 hexadecimal
+digits of the run's key (the byte need not exist). The kernel drops the locks of a process when it
+ends, however it ends: after a kill -9 its runs are free at once, and no stale lock has to be
+recognised or removed.
 
 These are POSIX record locks (`fcntl`), with the semantics that POSIX gives them:
 
-- They belong to a *process*. A second claim by the process that holds a byte succeeds, so one
-  process trains one run at a time.
+- They belong to a *process*. A second claim by the process that holds a byte would succeed, so
+  what is claimed in this process is kept in a set as well: two threads exclude each other, too.
 - They are all dropped when the process closes *any* descriptor of the file. So a process opens
-  the lock file once, here, and nothing else opens it; the study file itself is never locked this
-  way because SQLite locks bytes of it by the same means.
+  the lock file once, here, for all who claim in it, and nothing else opens it; the study file
+  itself is never locked this way because SQLite locks bytes of it by the same means.
 - A forked child does not inherit them, and closing its copy of the descriptor does not drop the
-  parent's: processes that a training run starts to decode images do no harm.
+  parent's.
 - The file stays when the study is done. To remove it would be a race with a process that has
   just opened it: the two would then lock two different files.
 
@@ -23,23 +24,38 @@ Two runs whose keys share 60 bits would exclude each other: one would wait, and 
 import errno
 import fcntl
 import os
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from nextify.errors import InputError
 
+SHOWING = "showing"  # no run's key: claimed by the supervisor that shows the study's live state
 _HELD = (errno.EACCES, errno.EAGAIN)  # POSIX lets a system choose
 
 
-def lock_path(study: Path) -> Path:
-    """The lock file of a study file; the same one for every name of the study file."""
+@dataclass
+class _LockFile:
+    """A lock file that this process has open: who uses it, and the bytes that they hold."""
+
+    descriptor: int
+    users: int = 0
+    held: set[int] = field(default_factory=set)
+
+
+_FILES: dict[Path, _LockFile] = {}
+_GUARD = threading.Lock()  # of it
+
+
+def beside(study: Path, kind: str) -> Path:
+    """`<study>.<kind>`; the same one for every name of the study file."""
     resolved = study.resolve()
-    return resolved.with_name(f"{resolved.name}.lock")
+    return resolved.with_name(f"{resolved.name}.{kind}")
 
 
 class RunLocks:
-    """The locks of this process on the runs of one study. One instance a process and study.
+    """Locks on the runs of one study.
 
     >>> with RunLocks(Path("study.db")) as locks:  # doctest: +SKIP
     ...     if locks.claim(run.key):
@@ -49,44 +65,62 @@ class RunLocks:
 
     def __init__(self, study: Path) -> None:
         """Open the lock file. Raises `InputError` where that cannot be done."""
-        self._path = lock_path(study)
-        try:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise self._unusable(error) from error
+        self._path = beside(study, "lock")
+        self._mine: set[str] = set()
+        with _GUARD:
+            if self._path not in _FILES:
+                _FILES[self._path] = _LockFile(self._opened())
+            self._file = _FILES[self._path]
+            self._file.users += 1
 
     def claim(self, key: str) -> bool:
-        """Lock a run, by its key; False if another process holds it.
+        """Lock a run, by its key; False if it is held, by another process or in this one.
 
         Raises:
             InputError: the file system knows no locks.
         """
-        try:
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _byte(key))
-        except OSError as error:
-            if error.errno in _HELD:
+        byte = _byte(key)
+        with _GUARD:
+            if byte in self._file.held:
                 return False
-            raise self._unusable(error) from error
+            try:
+                fcntl.lockf(self._file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+            except OSError as error:
+                if error.errno in _HELD:
+                    return False
+                raise self._unusable(error) from error
+            self._file.held.add(byte)
+            self._mine.add(key)
         return True
 
     def release(self, key: str) -> None:
-        """Let other processes have the run."""
-        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, _byte(key))
+        """Let others have the run."""
+        with _GUARD:
+            fcntl.lockf(self._file.descriptor, fcntl.LOCK_UN, 1, _byte(key))
+            self._file.held.discard(_byte(key))
+            self._mine.discard(key)
 
     def close(self) -> None:
         """Release everything."""
-        os.close(self._file)
+        for key in tuple(self._mine):
+            self.release(key)
+        with _GUARD:
+            self._file.users -= 1
+            if not self._file.users:
+                os.close(self._file.descriptor)
+                del _FILES[self._path]
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _opened(self) -> int:
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise self._unusable(error) from error
 
     def _unusable(self, error: OSError) -> InputError:
         return InputError(
@@ -96,4 +130,5 @@ class RunLocks:
 
 
 def _byte(key: str) -> int:
-    return int(key[:15], 16)  # 60 bits: within the range of a file's offsets
+    # Both are within the range of a file's offsets.
+    return 1 << 60 if key == SHOWING else int(key[:15], 16)

@@ -1,15 +1,16 @@
 """What a worker tells its supervisor, in the order in which it may."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from nextify.records import Outcome
+from nextify.records import Record
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The data is loaded; give me a run. `environment` is for records that I cannot write."""
+    """The data is loaded; give me a run. `environment` is for records that I cannot make."""
 
     environment: Mapping[str, Any]
 
@@ -24,7 +25,7 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """The run is mine, and training it begins."""
+    """Training the run begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,30 +37,23 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """The run is recorded. `seconds` from its begin; `accuracy` from 0 to 1, if it finished."""
+class Trained:
+    """The run is over; give me another. What `Train` may return, too.
 
-    outcome: Outcome
-    message: str
-    seconds: float
-    accuracy: float | None
+    Attributes:
+        artefacts: files of the run by name, as their bytes or as a path that the supervisor can
+            read; it moves them to `<study>.artefacts/<key>/<name>`.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
-    """Another process is training the run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The run has a record: another process has finished it."""
+    record: Record
+    artefacts: Mapping[str, bytes | Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """The worker is gone (its supervisor says that for it). `code` as in `Process.exitcode`."""
+    """The worker is gone (its crew says that for it). `how`, in words: of a run's failure."""
 
-    code: int
+    how: str
 
 
-Message = Ready | Stopped | Began | Epoch | Ended | Elsewhere | Known | Died
+Message = Ready | Stopped | Began | Epoch | Trained | Died

@@ -1,22 +1,20 @@
 """How long a plan will take: a few steps of its designs, timed before it starts."""
 
-import os
-from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from multiprocessing import active_children, get_context
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nextify.designs import Run
-from nextify.errors import InputError, is_out_of_memory
-from nextify.records import Cell, Plan
-from nextify.study.running.crew import deaf_to_interrupts
-from nextify.study.running.parent import end_with_parent
-from nextify.study.running.worker import Setup
+from nextify.errors import InputError
+from nextify.records import Cell, Plan, Record
+from nextify.study.running.crew import Crew
+from nextify.study.running.execute import gpus
+from nextify.study.running.local import LocalCrew
+from nextify.study.running.messages import Died, Ready, Stopped, Trained
+from nextify.study.running.worker import OnProgress, Orders, Setup
 
 if TYPE_CHECKING:
     from nextify.training.timing import Effort
@@ -31,7 +29,6 @@ MOST_WAIT = 120.0  # for all of it: what is not known then is told by MACs
 # some 10^10 a second, a GPU more than a hundred times as many.
 _MOST_MACS = {"cpu": 2e11, "cuda": 2e13}
 _LEAST_IMAGES = 2  # of a batch that batch norm can be trained with
-_DIED = "a process that timed a training step died, most likely for want of memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,28 +56,27 @@ class Pilot:
         return max(sum(runs) / workers, max(runs, default=0.0))
 
 
-def run_pilot(plan: Plan, setup: Setup, workers: int) -> Pilot | None:
+def run_pilot(plan: Plan, setup: Setup, workers: int, crew: Crew | None = None) -> Pilot | None:
     """Time a few training steps, and an evaluation, of the plan's cells: of all of them or, of
     more than 32, of 32 from the cheapest to the dearest.
 
-    As many processes as the study will have time side by side, so that what they take from each
-    other is in the times. It does not take long, whatever the plan: of a step that is too dear, a
-    part of the batch is timed, and cells that are not known after two minutes, or of which two
-    images are too dear, are told by their MACs. None if these are all.
+    As many workers as the study will have (of `crew`, by default processes) time side by side, so
+    that what they take from each other is in the times. It does not take long, whatever the plan:
+    of a step that is too dear, a part of the batch is timed, and cells that are not known after two
+    minutes, or of which two images are too dear, are told by their MACs. None if these are all.
 
     Raises:
         InputError: a step takes more memory than there is.
     """
     sample = _sample(plan)
-    processes = min(workers, len(sample))
-    share = processes / len(sample)
-    efforts = {cell.name: _effort(cell, share) for cell in sample}
-    cells = [cell for cell in sample if efforts[cell.name].images >= _LEAST_IMAGES]
-    if not cells:
-        return None
-    jobs = [(plan.run(cell, plan.seeds[0]), efforts[cell.name]) for cell in cells]
-    found = zip(cells, _carried_out(setup, jobs, processes), strict=True)
-    timed = [(cell, seconds) for cell, seconds in found if seconds is not None]
+    crew = crew or LocalCrew(min(workers, len(sample)), gpus())
+    seats = min(workers, len(sample), crew.seats)
+    efforts = {cell.name: _effort(cell, seats / len(sample)) for cell in sample}
+    known = [cell for cell in sample if efforts[cell.name].images >= _LEAST_IMAGES]
+    runs = {cell.name: plan.run(cell, plan.seeds[0]) for cell in known}
+    timer = _Timer({run.key: efforts[name] for name, run in runs.items()})
+    found = _timed(crew, seats, Orders(setup, timer, plan.data), runs.values())
+    timed = [(cell, found[runs[cell.name].key]) for cell in known if runs[cell.name].key in found]
     return _pilot(plan, timed, len(sample) - len(timed)) if timed else None
 
 
@@ -97,25 +93,45 @@ def _effort(cell: Cell, share: float) -> "Effort":
     return Effort(WARMUP, STEPS, int(most / (PASSES * cell.macs)), MOST_SECONDS * share)
 
 
-def _carried_out(
-    setup: Setup, jobs: "Sequence[tuple[Run, Effort]]", processes: int
-) -> list[float | None]:
-    """Seconds of each run; None where they are not known in time. All processes have ended."""
-    others = set(active_children())
-    pool = ProcessPoolExecutor(
-        processes, get_context("spawn"), initializer=end_with_parent, initargs=(os.getpid(),)
-    )
+def _timed(crew: Crew, seats: int, orders: Orders, runs: Iterable[Run]) -> dict[str, float]:
+    """Seconds of the runs that are known in time, by key. All workers have ended."""
+    left = {run.key: run for run in runs}
+    found: dict[str, float] = {}
+    until, all_of_them = time.monotonic() + MOST_WAIT, len(left)
     try:
-        with deaf_to_interrupts():  # the processes, that is
-            found = [pool.submit(_seconds, setup, job) for job in jobs]
-        done = wait(found, MOST_WAIT, FIRST_EXCEPTION).done
-        return [each.result() if each in done else None for each in found]
-    except BrokenProcessPool as error:
-        raise InputError(f"{_DIED}; ask for fewer workers, or time nothing: --no-pilot") from error
+        for seat in range(min(seats, all_of_them)):
+            crew.hire(seat, orders)
+        while len(found) < all_of_them and (rest := until - time.monotonic()) > 0:
+            for seat, message in crew.listen(rest):
+                if isinstance(message, Trained):
+                    found[message.record.key] = _seconds_of(message.record)
+                elif isinstance(message, Stopped | Died):
+                    raise _no_time(message)
+                if isinstance(message, Ready | Trained) and left:
+                    crew.give(seat, left.pop(next(iter(left))))
     finally:
-        for process in set(active_children()) - others:
-            process.kill()
-        pool.shutdown(cancel_futures=True)
+        crew.dismiss()
+    return found
+
+
+def _seconds_of(record: Record) -> float:
+    if record.outcome == "failed":
+        raise InputError(
+            f"timing a training step failed ({record.message}); choose narrower designs or smaller "
+            "images, or time nothing: --no-pilot"
+        )
+    return float(record.environment["seconds"])
+
+
+def _no_time(message: Stopped | Died) -> Exception:
+    match message:
+        case Stopped(text, detail):
+            return RuntimeError(f"{text}\n{detail}") if detail else InputError(text)
+        case Died():
+            return InputError(
+                "a process that timed a training step died, most likely for want of memory; ask "
+                "for fewer workers, or time nothing: --no-pilot"
+            )
 
 
 def _sample(plan: Plan) -> list[Cell]:
@@ -142,21 +158,15 @@ def _pilot(plan: Plan, found: Sequence[tuple[Cell, float]], by_macs: int) -> Pil
     )
 
 
-@cache
-def _loaded(setup: Setup) -> Any:
-    """The data set, loaded once in each process."""
-    return setup.load()
+@dataclass(frozen=True)
+class _Timer:
+    """Does a few steps of a run instead of training it. Its record is for the pilot alone: the
+    seconds of the whole run are in its environment."""
 
+    efforts: "Mapping[str, Effort]"  # by the run's key
 
-def _seconds(setup: Setup, job: "tuple[Run, Effort]") -> float:
-    """Seconds of the whole run, from a few steps of it."""
-    from nextify.training.timing import time_run
+    def __call__(self, run: Run, dataset: Any, on_progress: OnProgress) -> Record:
+        from nextify.training.timing import time_run
 
-    try:
-        return time_run(job[0], _loaded(setup), job[1])
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise InputError(
-            "timing took more memory than there is; choose narrower designs or smaller images"
-        ) from error
+        found = {"seconds": time_run(run, dataset, self.efforts[run.key])}
+        return Record(key=run.key, run=run.as_dict(), outcome="finished", environment=found)

@@ -52,6 +52,7 @@ class Snapshot:
             is training.
         seats: per worker. endings: of this start, in order.
         elapsed: seconds since the start. left: seconds to come, None if unknown.
+        pid: of the supervisor. started_at: in UTC, ISO 8601.
     """
 
     total: int
@@ -61,6 +62,8 @@ class Snapshot:
     endings: tuple[Ending, ...]
     elapsed: float
     left: float | None
+    pid: int = 0
+    started_at: str = ""
 
 
 Show = Callable[[Snapshot], None]
@@ -69,7 +72,7 @@ Progress = AbstractContextManager[Show]
 
 def progress_on(stream: TextIO) -> Progress:
     """What suits a stream: a live table on a terminal, else a line for each run that ends."""
-    return live(Console(file=stream)) if stream.isatty() else plain(stream)
+    return redrawn(Console(file=stream)) if stream.isatty() else plain(stream)
 
 
 @contextmanager
@@ -86,15 +89,15 @@ def plain(stream: TextIO) -> Iterator[Show]:
     def show(snapshot: Snapshot) -> None:
         nonlocal shown
         before = snapshot.done - len(snapshot.endings)
-        for at, ending in enumerate(snapshot.endings[shown:], start=before + shown + 1):
-            print(f"[{at}/{snapshot.total}] {line(ending)}", file=stream, flush=True)
-        shown = len(snapshot.endings)
+        for ending in snapshot.endings[shown:]:
+            shown += 1
+            print(f"[{before + shown}/{snapshot.total}] {line(ending)}", file=stream, flush=True)
 
     yield unbreakable(show)
 
 
 @contextmanager
-def live(console: Console) -> Iterator[Show]:
+def redrawn(console: Console) -> Iterator[Show]:
     """A table that is drawn anew."""
     display = Live(console=console, auto_refresh=False, redirect_stdout=False)
     with suppress(Exception):
@@ -107,18 +110,11 @@ def live(console: Console) -> Iterator[Show]:
 
 
 def unbreakable(show: Show) -> Show:
-    """The same, but silent from its first error on: hours of training do not end with a terminal
-    that was closed."""
-    broken = False
+    """The same, without errors: hours of training do not end with a terminal that was closed."""
 
     def show_if_possible(snapshot: Snapshot) -> None:
-        nonlocal broken
-        if broken:
-            return
-        try:
+        with suppress(Exception):
             show(snapshot)
-        except Exception:
-            broken = True
 
     return show_if_possible
 

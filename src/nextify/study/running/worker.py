@@ -1,37 +1,20 @@
-"""A worker: a process that loads the data once and trains the runs that it is given.
+"""A worker: it loads the data once and trains the runs that it is given, one after another.
 
-For each run: take its lock, look whether it has been recorded, train it, record it, release the
-lock. Whatever goes wrong in training is that run's record; only what concerns every run (the data
-cannot be loaded, nothing can be recorded) stops the worker.
+What becomes of a run it says, and records nothing. Whatever goes wrong in training is that run's
+record; only what concerns every run (the data cannot be loaded) stops the worker.
 """
 
-import os
-import signal
-import time
 import traceback
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, Protocol
 
 from nextify.designs import Run
 from nextify.errors import InputError
-from nextify.records import Record, Store
+from nextify.records import Record
 from nextify.requests import DataSpec
 from nextify.study.running.failure import describe, of_error
-from nextify.study.running.locks import RunLocks
-from nextify.study.running.messages import (
-    Began,
-    Elsewhere,
-    Ended,
-    Epoch,
-    Known,
-    Message,
-    Ready,
-    Stopped,
-)
-from nextify.study.running.parent import end_with_parent
+from nextify.study.running.messages import Began, Epoch, Message, Ready, Stopped, Trained
 
 
 class OnProgress(Protocol):
@@ -63,7 +46,7 @@ class Setup(Hashable, Protocol):
 class Train(Protocol):
     """Trains a run on the loaded data. Picklable: a function at the top level of a module."""
 
-    def __call__(self, run: Run, dataset: Any, on_progress: OnProgress) -> Record: ...
+    def __call__(self, run: Run, dataset: Any, on_progress: OnProgress) -> Record | Trained: ...
 
 
 @dataclass(frozen=True)
@@ -99,85 +82,41 @@ def train_run(run: Run, dataset: Any, on_progress: OnProgress) -> Record:
 
 @dataclass(frozen=True)
 class Orders:
-    """What every worker of a study is told at its start."""
+    """What every worker of a study is told at its start. Picklable."""
 
-    study: Path
     setup: Setup
     train: Train
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Desk:
-    """What a worker has at hand once it has started."""
+def work(orders: Orders, runs: Iterable[Run], say: Callable[[Message], None]) -> None:
+    """A worker's life, wherever that is.
 
-    orders: Orders
-    dataset: Identified
-    environment: Mapping[str, Any]
-    locks: RunLocks
-    connection: Connection
-
-
-def work(connection: Connection, orders: Orders, supervisor: int) -> None:
-    """A worker's life, as the target of a process. `supervisor` is the parent's process id."""
-    # Ctrl-C is for the supervisor, which ends us. SIGINT is blocked from birth, but what training
-    # uses may unblock it (multiprocessing does, when a worker starts processes of its own).
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with_parent(supervisor)
-    os.dup2(2, 1)  # the study's standard output may be read by a program
-    try:
-        _serve(connection, orders)
-    except InputError as error:
-        connection.send(Stopped(describe(error)))
-    except (EOFError, ConnectionError):
-        return  # the supervisor is gone
-    except Exception as error:
-        connection.send(Stopped(describe(error), traceback.format_exc()))
-
-
-def _serve(connection: Connection, orders: Orders) -> None:
-    dataset = orders.setup.load()
-    _require_same_data(orders.data, dataset.identity())
-    environment = dict(orders.setup.environment())
-    with RunLocks(orders.study) as locks:
-        desk = _Desk(orders, dataset, environment, locks, connection)
-        connection.send(Ready(environment))
-        while (run := connection.recv()) is not None:
-            connection.send(_attempt(desk, run))
-
-
-def _attempt(desk: _Desk, run: Run) -> Message:
-    """Train a run that nobody trains or has trained."""
-    if not desk.locks.claim(run.key):
-        return Elsewhere()
-    try:
-        with Store.open(desk.orders.study, create=False) as store:
-            if store.get(run.key) is not None:
-                return Known()
-        desk.connection.send(Began())
-        began = time.monotonic()
-        record = _trained(desk, run)
-        with Store.open(desk.orders.study, create=False) as store:
-            store.add(record)
-        accuracy = record.result.accuracy if record.result else None
-        return Ended(record.outcome, record.message, time.monotonic() - began, accuracy)
-    finally:
-        desk.locks.release(run.key)
-
-
-def _trained(desk: _Desk, run: Run) -> Record:
-    """The run's record; of its failure, if it raises an error."""
+    Args:
+        runs: what it is given; waits for the next one, and ends when the worker shall.
+        say: takes a message to the supervisor. It must not raise an error where that is gone, but
+            end the worker.
+    """
 
     def on_progress(epoch: int, epochs: int, *_: Any) -> None:
-        try:
-            desk.connection.send(Epoch(epoch, epochs))
-        except OSError:
-            os._exit(1)  # without a supervisor; raised here, it would be recorded as a failure
+        say(Epoch(epoch, epochs))
 
     try:
-        return desk.orders.train(run, desk.dataset, on_progress)
+        dataset = orders.setup.load()
+        _require_same_data(orders.data, dataset.identity())
+        environment = dict(orders.setup.environment())
+        say(Ready(environment))
+        for run in runs:
+            say(Began())
+            try:
+                done = orders.train(run, dataset, on_progress)
+            except Exception as error:
+                done = of_error(run, error, environment)
+            say(done if isinstance(done, Trained) else Trained(done))
+    except InputError as error:
+        say(Stopped(describe(error)))
     except Exception as error:
-        return of_error(run, error, desk.environment)
+        say(Stopped(describe(error), traceback.format_exc()))
 
 
 def _require_same_data(planned: Mapping[str, Any], loaded: Mapping[str, Any]) -> None:
