@@ -15,7 +15,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from nextify.cli.reading import design_from
 from nextify.cli.show import note, print_json, print_table, say
 from nextify.cli.training import device_from
-from nextify.costs.amounts import bytes_in_words
 from nextify.costs.spread import Spread
 from nextify.errors import InputError
 from nextify.fitting import Measure
@@ -31,6 +30,7 @@ from nextify.measuring import (
 from nextify.measuring.benchmark import OnProgress
 from nextify.measuring.clock import Effort
 from nextify.training import environment
+from nextify.words import bytes_in_words, plural
 
 
 def run(options: Namespace) -> int:
@@ -173,16 +173,12 @@ def _bytes(count: int | None) -> str:
     return "" if count is None else bytes_in_words(count)
 
 
-def _threads(conditions: Conditions) -> str:
-    return "1 thread" if conditions.threads == 1 else f"{conditions.threads} threads"
-
-
 def _stated(conditions: Conditions) -> str:
     about = environment(conditions.device)
     height, width = conditions.sides
     how = "torch.compile" if conditions.compiled else "eager"
     return (
-        f"{about['device']}, {_threads(conditions)}, torch {about['torch']}, {how}, "
+        f"{about['device']}, {plural(about['threads'], 'thread')}, torch {about['torch']}, {how}, "
         f"{conditions.precision}, {conditions.memory_format}; {height}x{width} pixels, "
         f"{conditions.classes} classes\n"
     )

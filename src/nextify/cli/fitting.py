@@ -5,8 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 from nextify.cli.show import print_json, print_table, say
-from nextify.costs.amounts import bytes_in_words, in_words, seconds_in_words
 from nextify.fitting import BUDGETS, Fitted, Measure, fit
+from nextify.words import bytes_in_words, in_words, seconds_in_words
 
 
 def run(options: Namespace, measure: Measure | None = None) -> int:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextify.cli import experiment
-from nextify.cli.folders import is_there, make_folder, require_place
 from nextify.cli.images import load_images, precision_of
 from nextify.cli.memory import require_memory_for
 from nextify.cli.show import note, print_json, print_table, say
 from nextify.designs import Design, Recipe, path
 from nextify.designs.fields import read_fields
+from nextify.files import is_there, make_folder, require_place
 from nextify.records import Plan
 from nextify.report import ReportFiles, write_report
 

@@ -4,7 +4,7 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from rich.progress import (
 )
 
 from nextify.blueprint import require_fit
-from nextify.cli.folders import make_folder
 from nextify.cli.memory import require_memory
 from nextify.cli.show import note, note_skipped, print_json, print_table, say
 from nextify.data import (
@@ -39,6 +38,7 @@ from nextify.designs import AnyDesign, Design, Precision, Recipe, Run, design, r
 from nextify.designs.fields import read_fields, with_fields
 from nextify.designs.run import require_weights
 from nextify.errors import InputError, unknown
+from nextify.files import make_folder, read_object, write_whole
 from nextify.network import Card, Network, load_network, save_network
 from nextify.network.weights.preprocessing import from_about
 from nextify.records import Record
@@ -166,24 +166,17 @@ def _weights(
 def _finished(folder: Path, run: Run) -> dict[str, Any] | None:
     """The record in a folder, if it is this run's; None if the run is still to be carried out."""
     file = folder / "record.json"
-    try:
-        text = file.read_text()
-    except (FileNotFoundError, NotADirectoryError):
+    values = read_object(file, "record", "name another folder with --output")
+    if values is None:
         return None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be read ({error}); name another folder with "
-                         "--output") from None  # fmt: skip
-    try:
-        values: dict[str, Any] = json.loads(text)
-        key, result = values["key"], values["result"]
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"{file} is no record; name another folder with --output") from None
-    if key != run.key:
+    if not {"key", "result"} <= values.keys():
+        raise InputError(f"file {file} is no record; name another folder with --output")
+    if values["key"] != run.key:
         raise InputError(
             f"{folder} holds another run (other design, recipe, weights, data or seed); name "
             "another folder with --output"
         )
-    is_whole = result is None or (folder / "network.safetensors").exists()
+    is_whole = values["result"] is None or (folder / "network.safetensors").exists()
     return values if is_whole else None
 
 
@@ -215,7 +208,9 @@ def _carry_out(
         if run.initial is not None:
             about["weights"] = run.initial.source
         save_network(state.judged, card_of(run, dataset, about), folder / "network.safetensors")
-    _write_record(folder / "record.json", record)
+    remedy = "free space there and repeat the command, which goes on from the checkpoint"
+    text = json.dumps(record.as_dict(), indent=2)
+    write_whole(folder / "record.json", text, what="record", remedy=remedy)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     return record
 
@@ -242,18 +237,6 @@ def train_in_folder(
             f"training with batch_size={run.recipe.batch_size} took more memory than there is; "
             "set a smaller batch_size, or choose a narrower design or smaller images"
         ) from error
-
-
-def _write_record(path: Path, record: Record) -> None:
-    partial = path.with_suffix(".partial")
-    try:
-        partial.write_text(json.dumps(record.as_dict(), indent=2))
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # where the parent is no folder, there is nothing to remove
-            partial.unlink()
-        raise InputError(f"cannot write {path}: {error.strerror}; free space there and repeat "
-                         "the command, which goes on from the checkpoint") from error  # fmt: skip
 
 
 def card_of(run: Run, dataset: Dataset, about: dict[str, Any]) -> Card:

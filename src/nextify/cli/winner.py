@@ -9,7 +9,7 @@ from nextify.cli.training import card_of, step_bar, train_in_folder
 from nextify.data import Dataset
 from nextify.data.whole import whole
 from nextify.designs import Run
-from nextify.errors import InputError
+from nextify.files import read_object, write_whole
 from nextify.network import save_network
 from nextify.records import Plan, Record
 from nextify.study import Finalist
@@ -47,7 +47,7 @@ def train_winner(dataset: Dataset, finals: Plan, chosen: Finalist, folder: Path)
         return there
     record = _trained(run, everything, chosen, folder)
     values = _values(run, record)
-    write_json(folder / "winner.json", values)
+    write_answer(folder / "winner.json", values)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     return values
 
@@ -99,43 +99,27 @@ def _values(run: Run, record: Record) -> dict[str, Any]:
 
 def _ended(file: Path, key: str) -> dict[str, Any] | None:
     """What came of this run, if it has ended; another run's is not looked at."""
-    values = read_json(file)
+    values = read_answer(file)
     if values is None or values.get("key") != key:
         return None
     has_network = (file.parent / "network.safetensors").exists()
     return values if has_network or values.get("outcome") != "finished" else None
 
 
-def read_json(file: Path) -> dict[str, Any] | None:
-    """The object that a file holds; None if there is no such file.
+def read_answer(file: Path) -> dict[str, Any] | None:
+    """What `choose` wrote; None if there is no such file.
 
     Raises:
         InputError: it cannot be read, or holds something else.
     """
-    try:
-        values = json.loads(file.read_text())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be read ({error}); move it away, or name another folder "
-                         "with --output") from None  # fmt: skip
-    if not isinstance(values, dict):
-        raise InputError(f"{file} was not made by this command; name another folder with --output")
-    return values
+    return read_object(file, "answer of `nextify choose`", "name another folder with --output")
 
 
-def write_json(file: Path, values: dict[str, Any]) -> None:
+def write_answer(file: Path, values: dict[str, Any]) -> None:
     """Write a file, whole or not at all.
 
     Raises:
         InputError: it cannot be written.
     """
-    partial = file.with_name(f"{file.name}.partial")
-    try:
-        partial.write_text(json.dumps(values, indent=2))
-        partial.replace(file)
-    except OSError as error:
-        raise InputError(
-            f"cannot write {file}: {error.strerror}; free space there and repeat the command, "
-            "which goes on from here"
-        ) from error
+    remedy = "free space there and repeat the command, which goes on from here"
+    write_whole(file, json.dumps(values, indent=2), what="answer", remedy=remedy)

@@ -1,5 +1,6 @@
 """Training a run: optimiser, schedule, loop, evaluation, checkpoint."""
 
+from nextify.machine.facts import environment
 from nextify.training.ema import WeightAverage, effective_decay
 from nextify.training.evaluate import Scores, calibration_error, evaluate
 from nextify.training.initial import InitialWeights, as_seen, design_of, initial_weights
@@ -11,7 +12,7 @@ from nextify.training.loop import (
     train_with_network,
     update,
 )
-from nextify.training.machine import default_device, environment
+from nextify.training.machine import default_device
 from nextify.training.optimizer import layer_groups, make_optimizer, parameter_groups
 from nextify.training.schedule import learning_rate_at
 from nextify.training.state import State, generator_for

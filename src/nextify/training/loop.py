@@ -1,7 +1,6 @@
 """Training one run: from a run and its data to a record."""
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -16,17 +15,13 @@ from nextify.data import Dataset, ImageFiles, Images, as_named, batches
 from nextify.data.augment import Augment, Mix
 from nextify.designs import Recipe, Run
 from nextify.errors import InputError
+from nextify.machine import cores
+from nextify.machine.facts import environment
+from nextify.machine.use import forget_peak, peak
 from nextify.records import EpochPoint, Measured, Record, Result
 from nextify.training.evaluate import Scores, curve_images, evaluate
 from nextify.training.initial import InitialWeights, as_seen
-from nextify.training.machine import (
-    be_deterministic,
-    default_device,
-    environment,
-    keep_freed_memory,
-    peak_memory,
-    start_memory_watch,
-)
+from nextify.training.machine import be_deterministic, default_device, keep_freed_memory
 from nextify.training.optimizer import clip_gradient, set_learning_rate
 from nextify.training.schedule import learning_rate_at
 from nextify.training.state import State, restore, save, start
@@ -92,7 +87,7 @@ def default_loaders(dataset: Dataset, device: str) -> int:
     CPU, whose cores train, and a GPU's share of the cores (at most 8) on a GPU."""
     if isinstance(dataset.train, Images) or torch.device(device).type != "cuda":
         return 0
-    return max(1, min(8, (os.cpu_count() or 1) // torch.cuda.device_count()))
+    return max(1, min(8, cores() // torch.cuda.device_count()))
 
 
 def train_with_network(
@@ -112,7 +107,7 @@ def train_with_network(
                          "with the same arguments")  # fmt: skip
     be_deterministic(settings.device)
     keep_freed_memory()
-    start_memory_watch(settings.device)
+    forget_peak(settings.device)
     state = start(run, dataset, settings.device, weights)
     if settings.checkpoint is not None and settings.checkpoint.exists():
         restore(state, run, settings.checkpoint)
@@ -288,7 +283,7 @@ def _record(
             seconds=state.seconds,
             evaluation_seconds=state.evaluation_seconds,
             images_per_second=seen / state.seconds if state.seconds else 0.0,
-            peak_memory=peak_memory(settings.device),
+            peak_memory=peak(settings.device),
         ),
         environment=environment(settings.device),
         message=message,

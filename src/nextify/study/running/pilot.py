@@ -1,22 +1,20 @@
 """How long a plan will take: a few steps of its designs, timed before it starts."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nextify.designs import Run
 from nextify.errors import InputError
+from nextify.machine.processes import deaf_to_interrupts, process_pool
 from nextify.records import Cell, Plan
-from nextify.study.running.crew import deaf_to_interrupts
 from nextify.study.running.failure import is_out_of_memory
-from nextify.study.running.parent import end_with_parent
 from nextify.study.running.worker import Setup
 
 if TYPE_CHECKING:
@@ -103,9 +101,7 @@ def _carried_out(
 ) -> list[float | None]:
     """Seconds of each run; None where they are not known in time. All processes have ended."""
     others = set(active_children())
-    pool = ProcessPoolExecutor(
-        processes, get_context("spawn"), initializer=end_with_parent, initargs=(os.getpid(),)
-    )
+    pool = process_pool(processes)
     try:
         with deaf_to_interrupts():  # the processes, that is
             found = [pool.submit(_seconds, setup, job) for job in jobs]
