@@ -17,8 +17,8 @@ import tiny_study
 from tiny_study import begun, determined, tiny_plan, tiny_record
 
 from nextify.errors import InputError
+from nextify.machine.processes import deaf_to_interrupts
 from nextify.records import Record, Store
-from nextify.study.running.crew import deaf_to_interrupts
 from nextify.study.running.locks import RunLocks
 
 PATIENCE = 120.0  # seconds: a busy machine is slow, a test that waits for a condition need not be
@@ -199,7 +199,7 @@ def test_an_interrupt_while_workers_start_says_one_line(folder):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
-def test_workers_aredeaf_to_interrupts_from_birth(folder):
+def test_workers_are_deaf_to_interrupts_from_birth(folder):
     """A terminal sends Ctrl-C to every process; what it means is the supervisor's to decide."""
     with folder.unfinished():
         process = folder.start()

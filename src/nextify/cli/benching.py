@@ -9,15 +9,16 @@ import torch
 
 from nextify.cli.bars import share_bar
 from nextify.cli.reading import design_from, sizes_from
-from nextify.cli.show import many, note, print_json, print_table, say
+from nextify.cli.show import note, print_json, print_table, say
 from nextify.cli.training import device_from
-from nextify.costs.amounts import bytes_in_words
 from nextify.costs.spread import Spread
 from nextify.errors import InputError
 from nextify.fitting import Measure
 from nextify.measuring import Benchmark, Conditions, Measurement, bench, installed, measure_latency
 from nextify.measuring.clock import Effort
 from nextify.training import environment, usable_device
+from nextify.words import bytes_in_words
+from nextify.words import plural as many
 
 
 def run(options: Namespace) -> int:

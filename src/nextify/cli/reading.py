@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nextify.blueprint import draw, require_fit
+from nextify.blueprint import as_text, draw, require_fit
 from nextify.cli.show import is_printable, note, print_json, print_table, say
 from nextify.costs import Cost, LayerCost, SectionCost, cost
 from nextify.designs import (
@@ -196,7 +196,7 @@ def _show(options: Namespace) -> int:
     if options.json:
         print_json(asdict(blueprint))
     else:
-        say(aswritten(blueprint))
+        say(as_text(blueprint))
     return 0
 
 

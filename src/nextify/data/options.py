@@ -1,12 +1,11 @@
 """How much memory decoded images may take."""
 
-import os
-
+from nextify import machine
 from nextify.requests import DataSpec
 
 
 def memory(spec: DataSpec) -> int:
-    """The limit in bytes: as asked for, or half of what this process may use.
+    """The limit in bytes: as asked for, or half of what this process may have.
 
     Not half of what is free just now: a study that is resumed must not find its images streamed
     because another program was running.
@@ -15,5 +14,5 @@ def memory(spec: DataSpec) -> int:
 
 
 def half_of_memory() -> int:
-    """In bytes, of the memory that is built in."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    """In bytes."""
+    return machine.memory() // 2

@@ -4,6 +4,7 @@
 >>> summary = execute(plan, "study.db", WorkerSetup(DataSpec()))  # doctest: +SKIP
 """
 
+from nextify.machine import cores
 from nextify.study.forecast import Forecast, forecast, neighbours, sigma_of
 from nextify.study.kinds.choice import Choice, Finalist, choose
 from nextify.study.kinds.choosing import Outcome, Phase, carry_out, phases
@@ -20,7 +21,7 @@ from nextify.study.kinds.factors import (
 from nextify.study.kinds.finalists import Task, in_budget, plan_finals, plan_screening
 from nextify.study.kinds.path import plan_path
 from nextify.study.running.crew import Crew
-from nextify.study.running.execute import cores, execute, gpus
+from nextify.study.running.execute import execute, gpus
 from nextify.study.running.live import read_live
 from nextify.study.running.local import LocalCrew
 from nextify.study.running.messages import Trained

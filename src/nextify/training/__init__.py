@@ -1,5 +1,6 @@
 """Training a run: optimiser, schedule, loop, evaluation, folder; and what was trained, at work."""
 
+from nextify.machine.facts import environment
 from nextify.training.classify import Classified, classify, image_files, load_for, score
 from nextify.training.ema import WeightAverage, effective_decay
 from nextify.training.evaluate import Scores, calibration_error, evaluate
@@ -9,7 +10,6 @@ from nextify.training.loop import Settings, settings_on, train, train_with_netwo
 from nextify.training.machine import (
     default_device,
     default_precision,
-    environment,
     usable_device,
 )
 from nextify.training.optimizer import layer_groups, make_optimizer, parameter_groups

@@ -12,6 +12,7 @@
 ('network.safetensors', False, True, True)
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from nextify.designs import AnyDesign, Precision, Recipe, Run, design
 from nextify.designs.fields import with_fields
 from nextify.designs.run import require_batch
 from nextify.errors import InputError, is_out_of_memory
-from nextify.folders import make_folder, read_json, write_json
+from nextify.files import make_folder, read_object, write_whole
 from nextify.network import Card, save_network
 from nextify.records import Record, record_from_dict
 from nextify.training.initial import InitialWeights, Source, as_seen, design_of, initial_weights
@@ -168,7 +169,7 @@ def train_in_folder(
 def _finished(folder: Path, run: Run) -> Record | None:
     """The record in a folder, if it is this run's; None if the run is still to be carried out."""
     file = folder / RECORD
-    values = read_json(file)
+    values = read_object(file, "record", "name another folder with --output")
     if values is None:
         return None
     try:
@@ -199,7 +200,7 @@ def train_from_checkpoint(
     """
     if settings.device == "cpu":
         require_memory(run)
-    make_folder(folder)
+    make_folder(folder, "--output")
     try:
         kept = replace(settings, checkpoint=folder / _CHECKPOINT)
         return train_with_network(run, dataset, kept, weights)
@@ -221,7 +222,8 @@ def keep(file: Path, values: Mapping[str, Any], record: Record, state: State, ca
     checkpoint is needed no more."""
     if record.result is not None:
         save_network(state.judged, card, file.with_name(NETWORK))
-    write_json(file, values)
+    remedy = "free space there and repeat the command, which goes on from here"
+    write_whole(file, json.dumps(values, indent=2), what="record", remedy=remedy)
     file.with_name(_CHECKPOINT).unlink(missing_ok=True)
 
 

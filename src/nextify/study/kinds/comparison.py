@@ -13,7 +13,6 @@ from itertools import product
 from typing import Any, Literal
 
 from nextify.costs import cost
-from nextify.costs.amounts import read_count
 from nextify.designs import AnyDesign, Design, Precision, Recipe, Swin, Vit, design, recipe
 from nextify.designs.families import canonical
 from nextify.designs.fields import hints, read_fields
@@ -25,6 +24,7 @@ from nextify.records import Cell, Matched, Plan
 from nextify.requests import Compare
 from nextify.study.kinds.kind import Asked, Kind
 from nextify.study.kinds.path import require_seeds, seeds_of
+from nextify.words import read_count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextify.costs import cost
-from nextify.costs.amounts import read_count
 from nextify.designs import (
     Design,
     Factor,
@@ -40,6 +39,7 @@ from nextify.records import Cell, Experiment, Matched, Plan, Store
 from nextify.requests import Study, without_local
 from nextify.study.kinds.kind import Asked, Kind
 from nextify.study.kinds.path import require_seeds, seeds_of
+from nextify.words import read_count
 
 Levels = NDArray[np.int8]
 

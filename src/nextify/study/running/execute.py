@@ -5,12 +5,12 @@ interrupt, a kill -9 or a power cut, the same call does what is left.
 """
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
 from nextify.errors import InputError
+from nextify.machine import cores
 from nextify.records import Plan, Record, Store, places
 from nextify.study.running.crew import Crew
 from nextify.study.running.jobs import jobs_of
@@ -65,12 +65,6 @@ def execute(
             crew = crew or _local_crew(workers, devices)
             supervisor.carry_out(crew, Orders(setup, train, plan.data), tell, progress)
         return supervisor.summary()
-
-
-def cores() -> int:
-    """The processor cores that this process may use."""
-    # Only Linux tells which ones; a container often has fewer than the machine.
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def gpus() -> tuple[str, ...]:

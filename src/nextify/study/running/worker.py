@@ -68,7 +68,8 @@ class WorkerSetup:
 
     def environment(self) -> Mapping[str, Any]:
         """As `nextify.training` writes it into the records of runs that do not fail."""
-        from nextify.training import default_device, environment
+        from nextify.machine.facts import environment
+        from nextify.training import default_device
 
         return environment(default_device())
 
