@@ -19,10 +19,9 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from scipy import stats
 
-from nextify.experiments import cells_of_orders, fraction, full, sampled_orders, with_ends
 from nextify.experiments.coding import columns
-from nextify.experiments.fractions import ATTRIBUTE
-from nextify.experiments.precision import one_at_a_time_error
+from nextify.experiments.fractions import ATTRIBUTE, fraction, full, with_ends
+from nextify.experiments.permutations import cells_of_orders, sampled_orders
 from nextify.findings.basis import Basis, basis
 from nextify.findings.blocks import Interval, student
 from nextify.findings.cells import Cells, Noise, gather
@@ -131,7 +130,7 @@ class Layout:
 
 def default_plan() -> Layout:
     """The default plan's 138 runs."""
-    return Layout.of(with_ends(fraction(K, ATTRIBUTE).levels), seeds=2, more=4)
+    return Layout.of(with_ends(fraction(K, ATTRIBUTE)), seeds=2, more=4)
 
 
 @dataclass
@@ -275,7 +274,7 @@ def estimators(scenario: Scenario, studies: int, seed: int) -> list[tuple[str, i
     rows = []
     for name, layout in (
         ("fraction, 64 cells x 2 (main effects)", default_plan()),
-        ("all 256 subsets x 2", Layout.of(full(K).levels, seeds=2)),
+        ("all 256 subsets x 2", Layout.of(full(K), seeds=2)),
     ):
         read = basis(NAMES, layout.cells, np.ones(len(layout.cells)))
         found = [read.weights @ _cell_means(scenario, layout, rng) for _ in range(studies)]
@@ -304,7 +303,7 @@ def _by_orders(
     scenario: Scenario, rng: np.random.Generator, seed: int, truth: Floats
 ) -> tuple[Floats, int, float]:
     orders = sampled_orders(K, 28, seed)
-    cells, _ = cells_of_orders(orders)
+    cells = cells_of_orders(orders)
     read = basis(NAMES, cells, np.ones(len(cells)), orders.tolist())
     value = read.weights @ _cell_means(scenario, Layout.of(cells, 1), rng)
     layout = Layout.of(cells, 2)
@@ -324,11 +323,16 @@ def _by_orders(
 def efficiency(studies: int, seed: int) -> tuple[float, float]:
     """Standard errors with 128 runs: the fraction's, and one factor at a time (126 runs)."""
     rng = np.random.default_rng(seed)
-    cells = fraction(K, ATTRIBUTE).levels
+    cells = fraction(K, ATTRIBUTE)
     weights = basis(NAMES, cells, np.ones(len(cells))).weights
     by_fraction = (weights @ rng.normal(size=(len(cells), studies)) / np.sqrt(2)).std()
     means = rng.normal(size=(K + 1, studies)) / np.sqrt(14)
     return float(by_fraction), float((means[1:] - means[0]).std())
+
+
+def one_at_a_time_error(runs: int) -> float:
+    """Standard error of an effect from K + 1 cells of equally many runs: a difference of two."""
+    return float(np.sqrt(2 * (K + 1) / runs))
 
 
 def table(tallies: list[Tally]) -> str:
@@ -412,7 +416,7 @@ def main() -> None:
     print(
         f"\nstandard error in SDs, 128 runs: fraction {fraction_error:.4f} (formula "
         f"{2 / 128**0.5:.4f}), one at a time {single_error:.4f} (126 runs; formula at 128 "
-        f"{one_at_a_time_error(K, 128):.4f}): "
+        f"{one_at_a_time_error(128):.4f}): "
         f"{(single_error / fraction_error) ** 2 * 126 / 128:.2f} times as many runs for the same"
     )
     print("\n| estimator | runs | mean error of phi_A, phi_B, phi_C | SD |\n|---|---|---|---|")

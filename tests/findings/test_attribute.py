@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nextify.errors import InputError
-from nextify.experiments import cells_of_orders, fraction, sampled_orders
-from nextify.experiments.fractions import SCREEN
+from nextify.experiments.fractions import SCREEN, fraction
+from nextify.experiments.permutations import cells_of_orders, sampled_orders
 from nextify.findings import attribute
 from nextify.records import Record
 
@@ -109,7 +109,7 @@ def test_all_subsets_are_exact_shapley_values_and_add_up():
 
 def test_sampled_orders():
     orders = sampled_orders(5, 8, seed=0)
-    cells, _ = cells_of_orders(orders)
+    cells = cells_of_orders(orders)
     found = answer(cells, orders=orders.tolist(), experiment="permutations")
     assert found.method == "sampled orders"
     assert found.contributions[0].estimate.value == pytest.approx(0.1, abs=0.03)
@@ -122,14 +122,14 @@ def test_sampled_orders():
 
 
 def test_a_screen_says_what_is_aliased():
-    found = answer(fraction(8, SCREEN).levels)
+    found = answer(fraction(8, SCREEN))
     assert found.contributions[0].answer == "helps"
     assert len(found.interactions) == 7 and all(len(i.aliased) == 3 for i in found.interactions)
     assert any("only show as sums" in note for note in found.notes)
 
 
 def test_one_seed_of_a_saturated_screen_is_lenths():
-    found = answer(fraction(8, SCREEN).levels, seeds=1)
+    found = answer(fraction(8, SCREEN), seeds=1)
     assert found.noise.source == "Lenth" and found.contributions[0].simultaneous is not None
     assert len(found.noise.half_normal) == 15 == found.noise.lenth.effects
     assert found.contributions[0].estimate.interval.half == pytest.approx(found.noise.lenth.margin)
@@ -253,7 +253,7 @@ def test_failed_runs_are_counted_apart():
 
 def test_orders_augmented_by_other_cells_are_read_by_the_model():
     orders = sampled_orders(4, 4, seed=0)
-    cells, _ = cells_of_orders(orders)
+    cells = cells_of_orders(orders)
     found = answer(cells, orders=orders.tolist(), experiment="augmented")
     assert found.method == "two-factor model"
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nextify.experiments import fraction
-from nextify.experiments.fractions import ATTRIBUTE
+from nextify.experiments.fractions import ATTRIBUTE, fraction
 from nextify.findings.basis import basis
 from nextify.findings.cells import errors, gather, pure_error
 from nextify.findings.experiment import Experiment
@@ -20,7 +19,7 @@ from nextify.findings.resample import (
 
 from .factorial import names
 
-LEVELS = fraction(5, ATTRIBUTE).levels
+LEVELS = fraction(5, ATTRIBUTE)
 READ = basis(names(5), LEVELS, np.ones(len(LEVELS)))
 
 

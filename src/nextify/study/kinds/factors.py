@@ -13,7 +13,14 @@ from nextify.costs import cost
 from nextify.designs import Design, Factor, Path, Precision, Recipe, default_factors, recipe
 from nextify.designs.factor import require_factors
 from nextify.errors import InputError, unknown
-from nextify.experiments.fractions import fold_over, fraction, full, with_ends
+from nextify.experiments.fractions import (
+    ATTRIBUTE,
+    SCREEN,
+    fold_over,
+    fraction,
+    full,
+    with_ends,
+)
 from nextify.experiments.optimal import augment
 from nextify.experiments.permutations import (
     add_one_in,
@@ -133,14 +140,14 @@ def plan_experiment(of: Frame, experiment: Experiment, *, orders: int = ORDERS) 
         case "add-one-in":
             levels = add_one_in(count)
         case "resolution-4":
-            levels = fraction(count, 4).levels
+            levels = fraction(count, SCREEN)
         case "resolution-5":
-            levels = fraction(count, 5).levels
+            levels = fraction(count, ATTRIBUTE)
         case "full":
-            levels = full(count).levels
+            levels = full(count)
         case "permutations":
             drawn = sampled_orders(count, orders, seed=0)
-            levels = cells_of_orders(drawn)[0]
+            levels = cells_of_orders(drawn)
             names = [factor.name for factor in of.factors]
             sampled = tuple(tuple(names[at] for at in order) for order in drawn)
         case _:
