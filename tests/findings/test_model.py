@@ -7,7 +7,7 @@ import statsmodels.api as sm
 from nextify.experiments.coding import columns, effects
 from nextify.experiments.fractions import ATTRIBUTE, SCREEN, fraction, full
 from nextify.findings.cells import gather
-from nextify.findings.experiment import Experiment
+from nextify.findings.factor_runs import FactorRuns
 from nextify.findings.model import (
     aliases,
     fitted_cells,
@@ -27,7 +27,7 @@ def runs(levels, counts, seed=0, truth=None):
     mean = at[:, 0] * 0.5 if truth is None else truth(at)
     values = mean + np.where(at[:, 1] > 0, 2, 1) * rng.normal(size=len(cell))
     k = levels.shape[1]
-    return Experiment(
+    return FactorRuns(
         factors=tuple(f"f{j}" for j in range(k)),
         score="nll",
         levels=at,

@@ -13,6 +13,7 @@ from nextify.designs import Factor, default_factors, path, read_factors, recipe
 from nextify.errors import InputError
 from nextify.experiments.coding import effects
 from nextify.experiments.precision import estimable
+from nextify.findings import sigma_of
 from nextify.records import Store
 from nextify.study import (
     Pilot,
@@ -23,9 +24,8 @@ from nextify.study import (
     plan_again,
     plan_experiment,
     plan_more,
-    sigma_of,
 )
-from nextify.study.kinds.factors import cell_name, levels_of
+from nextify.study.kinds.factors import cell_name, distinct_levels
 
 SMALL = {"batch_size": 100, "epochs": 2}
 FIVE = "stage ratio, patchify stem, depthwise conv, inverted bottleneck, kernel size 7"
@@ -75,7 +75,7 @@ def test_a_cell_is_its_factors_made_on_the_start():
         assert (cell.params, cell.macs) == (counted.params, counted.macs)
         assert cell.recipe == recipe("modern-small", **SMALL)
         assert cell.design.layer_scale is None  # in no factor
-    assert levels_of(plan).shape == (65, 8)
+    assert distinct_levels(plan).shape == (65, 8)
     assert plan.cells[1].changed == ", ".join(factor.name for factor in of.factors)
 
 
@@ -150,10 +150,10 @@ def test_other_factors_are_another_study(tmp_path):
 def test_added_cells_free_what_was_aliased():
     of = make("default")
     screen = plan_experiment(of, "resolution-4")
-    assert len(estimable(levels_of(screen))) < 37
+    assert len(estimable(distinct_levels(screen))) < 37
     more = plan_more(of, screen, cells=24)
     assert len(more.cells) == 16 + 24
-    assert len(estimable(levels_of(more))) == 37
+    assert len(estimable(distinct_levels(more))) == 37
     assert {cell.name for cell in screen.cells} <= {cell.name for cell in more.cells}
 
 
@@ -179,7 +179,7 @@ def test_folding_over_one_factor_frees_it():
     screen = plan_experiment(of, "resolution-4")
     more = plan_more(of, screen, cells=None, fold="patchify stem")
     at = [factor.name for factor in of.factors].index("patchify stem")
-    aliased = set(effects(len(of.factors))) - set(estimable(levels_of(more)))
+    aliased = set(effects(len(of.factors))) - set(estimable(distinct_levels(more)))
     assert aliased and not any(at in effect for effect in aliased)
 
 

@@ -10,9 +10,9 @@ from nextify.data import Dataset
 from nextify.data.whole import whole
 from nextify.designs import Run
 from nextify.errors import InputError
+from nextify.findings.choice import Finalist
 from nextify.network import save_network
 from nextify.records import Plan, Record
-from nextify.study import Finalist
 from nextify.training import Settings, default_device, default_loaders
 
 SEEN = (

@@ -5,7 +5,7 @@ where the choice is made and -1 where it is not. With this coding a factor's coe
 its effect, mean(+1) - mean(-1), and the columns of an orthogonal plan are orthogonal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -70,6 +70,15 @@ def all_cells(k: int) -> Levels:
     """
     codes = np.arange(1 << k)[:, None]
     return np.where(codes >> np.arange(k) & 1, 1, -1).astype(np.int8)
+
+
+def levels_of(names: Sequence[str], made: Iterable[Container[str]]) -> Levels:
+    """Cells by the names of the factors that are made in each.
+
+    >>> levels_of(["a", "b"], [("b",), ()]).tolist()
+    [[-1, 1], [-1, -1]]
+    """
+    return np.array([[1 if n in each else -1 for n in names] for each in made], dtype=np.int8)
 
 
 def codes_of(levels: Levels) -> NDArray[np.int64]:

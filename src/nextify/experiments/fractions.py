@@ -22,10 +22,10 @@ from nextify.experiments.coding import Levels, all_cells, check_factors, codes_o
 LETTERS = "ABCDEFGHJKLMNOPQRSTUVWXYZ"  # the factors' names in words: I is the mean
 SCREEN, ATTRIBUTE = 4, 5  # the resolutions that plans ask for
 
-# Generators of the factors after the base, in their order; the fewest cells for the resolution. 4: of the even
-# ones that with the fewest words of length four, then six, ..., by enumeration (k = 5: resolution V
-# in as many cells). 5: k = 8 to 11 as in the common tables (such as Chen, Sun and Wu 1993,
-# International Statistical Review 61); 12 and 13 found by search, their words being codes of
+# Generators of the factors after the base, in their order; the fewest cells for the resolution. 4:
+# of the even ones that with the fewest words of length four, then six, ..., by enumeration (k = 5:
+# resolution V in as many cells). 5: k = 8 to 11 as in the common tables (such as Chen, Sun and Wu
+# 1993, International Statistical Review 61); 12 and 13 found by search, their words being codes of
 # distance 6 and 5. Where k is not named, only the full factorial does it.
 GENERATORS: dict[int, dict[int, str]] = {
     SCREEN: {

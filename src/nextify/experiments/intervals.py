@@ -24,6 +24,11 @@ class Interval:
         return (self.high - self.low) / 2
 
     @property
+    def farthest(self) -> float:
+        """How far from zero its farther end is."""
+        return max(abs(self.low), abs(self.high))
+
+    @property
     def excludes_zero(self) -> bool:
         """Whether zero lies outside."""
         return self.low > 0 or self.high < 0

@@ -1,9 +1,10 @@
 """D-optimal plans: the cells that make the determinant of X'X largest, found by exchange.
 
-For what no regular fraction covers: cells that complete an earlier plan. The search starts from cells taken one after another where the fit is least certain, and
-then exchanges one cell for another as long as that helps (Fedorov 1972, Theory of Optimal
-Experiments; as in Atkinson, Donev and Tobias 2007, chapter 12), from several seeded starts. It
-finds a good plan, not surely the best; the same arguments always give the same plan.
+For what no regular fraction covers: cells that complete an earlier plan. The search starts from
+cells taken one after another where the fit is least certain, and then exchanges one cell for
+another as long as that helps (Fedorov 1972, Theory of Optimal Experiments; as in Atkinson, Donev
+and Tobias 2007, chapter 12), from several seeded starts. It finds a good plan, not surely the best;
+the same arguments always give the same plan.
 """
 
 from dataclasses import dataclass, field
@@ -128,6 +129,9 @@ class _Search:
         """X'X of the earlier cells and some more."""
         return self.known + self.x[rows].T @ self.x[rows]
 
+    def _information(self, matrix: Floats) -> _Information:
+        return _Information(self.x, np.asarray(np.linalg.inv(matrix), dtype=np.float64))
+
     def _start(self, count: int, drawn: int, generator: np.random.Generator) -> Rows:
         """Cells one after another: where the fit is least certain, the first `drawn` by lot.
 
@@ -135,7 +139,7 @@ class _Search:
         effects are not estimable these are the cells that make one so, and no cell is wasted.
         """
         ridge = _RIDGE * np.eye(len(self.known))
-        information = _Information(self.x, np.linalg.inv(self.known + ridge))
+        information = self._information(self.known + ridge)
         rows: list[int] = []
         left = self.free.copy()
         for at in range(count):
@@ -156,7 +160,7 @@ class _Search:
         for _ in range(_PASSES):
             before = rows.copy()
             # inverted anew in every pass, so that rounding does not add up
-            information = _Information(self.x, np.linalg.inv(self._with(rows)))
+            information = self._information(self._with(rows))
             for at, row in enumerate(rows):
                 gains = np.where(left, information.gains(row), -np.inf)
                 best = _first_largest(gains)

@@ -4,8 +4,7 @@
 >>> summary = execute(plan, "study.db", WorkerSetup(source="embedded"))  # doctest: +SKIP
 """
 
-from nextify.study.forecast import Forecast, forecast, neighbours, sigma_of
-from nextify.study.kinds.choice import Choice, Finalist, choose
+from nextify.study.forecast import Forecast, forecast, neighbours
 from nextify.study.kinds.choosing import Outcome, Phase, carry_out, phases
 from nextify.study.kinds.comparison import Network, plan_comparison
 from nextify.study.kinds.factors import (
@@ -28,8 +27,6 @@ from nextify.study.running.worker import Setup, Train, WorkerSetup, train_run
 
 __all__ = [
     "END_SEEDS",
-    "Choice",
-    "Finalist",
     "Forecast",
     "Frame",
     "Interrupted",
@@ -45,7 +42,6 @@ __all__ = [
     "Train",
     "WorkerSetup",
     "carry_out",
-    "choose",
     "cores",
     "execute",
     "forecast",
@@ -67,7 +63,6 @@ __all__ = [
     "progress_on",
     "resume",
     "run_pilot",
-    "sigma_of",
     "silent",
     "train_run",
 ]

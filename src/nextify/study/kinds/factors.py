@@ -7,12 +7,12 @@ from statistics import geometric_mean
 from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nextify.costs import cost
 from nextify.designs import Design, Factor, Path, Precision, Recipe, default_factors, recipe
 from nextify.designs.factor import require_factors
 from nextify.errors import InputError, unknown
+from nextify.experiments.coding import Levels, levels_of
 from nextify.experiments.fractions import (
     ATTRIBUTE,
     SCREEN,
@@ -31,8 +31,6 @@ from nextify.experiments.permutations import (
 from nextify.fitting import match_cost
 from nextify.records import Cell, Experiment, Matched, Plan
 from nextify.study.kinds.path import require_batch, require_seeds
-
-Levels = NDArray[np.int8]
 
 END_SEEDS = 4  # more runs of both end cells: their difference checks the whole model
 # On the geometric mean of the cells' costs, until whole widths come near enough.
@@ -169,7 +167,7 @@ def plan_more(of: Frame, there: Plan, *, cells: int | None, fold: str | None = N
         InputError: the earlier plan has other factors; nothing can be added.
     """
     _require_same_factors(of, there)
-    old = levels_of(there)
+    old = distinct_levels(there)
     names = [factor.name for factor in of.factors]
     if cells is not None:
         new = augment(old, cells)
@@ -194,7 +192,7 @@ def plan_again(of: Frame, there: Plan) -> Plan:
         InputError: the earlier plan has other factors.
     """
     _require_same_factors(of, there)
-    plan = plan_cells(of, levels_of(there), there.experiment)
+    plan = plan_cells(of, distinct_levels(there), there.experiment)
     return replace(plan, orders=there.orders, command=there.command)
 
 
@@ -205,12 +203,10 @@ def _require_same_factors(of: Frame, there: Plan) -> None:
         )
 
 
-def levels_of(plan: Plan) -> Levels:
+def distinct_levels(plan: Plan) -> Levels:
     """The distinct cells of an experiment as rows of +1 (made) and -1, a column per factor."""
-    rows = [
-        [1 if factor.name in (cell.made or ()) else -1 for factor in plan.factors]
-        for cell in plan.cells
-    ]
+    names = [factor.name for factor in plan.factors]
+    rows = levels_of(names, (cell.made or () for cell in plan.cells)).tolist()
     return np.array(list(dict.fromkeys(map(tuple, rows))), dtype=np.int8)
 
 
