@@ -22,15 +22,8 @@ from nextify.words import bytes_in_words, hours_and_minutes, in_words, plural
 
 if TYPE_CHECKING:
     from nextify.data import Dataset
-    from nextify.study import (
-        Choice,
-        Finalist,
-        Frame,
-        Outcome,
-        Phase,
-        Task,
-        WorkerSetup,
-    )
+    from nextify.findings.choice import Choice, Finalist
+    from nextify.study import Frame, Outcome, Phase, Task, WorkerSetup
 
 _SMALL = 64  # pixels a side up to which the small path is the one that suits
 
@@ -76,6 +69,8 @@ def run(options: Namespace) -> int:
 
 def _finish(options: Namespace, asked: _Asked, outcome: "Outcome") -> int:
     """Train the winner, keep the answer and say it."""
+    from nextify.report.choice import as_values
+
     for setback in (*outcome.failures, *outcome.divergences):
         note(f"{setback.step}, seed {setback.seed}: {setback.message}")
     choice, trained = outcome.choice, None
@@ -88,7 +83,7 @@ def _finish(options: Namespace, asked: _Asked, outcome: "Outcome") -> int:
         with step_bar() as on_step:
             trained = train_winner(asked.dataset, outcome.finals, chosen, asked.folder, on_step)
     answer = {
-        "choice": None if choice is None else choice.as_dict(),
+        "choice": None if choice is None else as_values(choice),
         "design": None if trained is None or choice is None else _as_fields(choice),
         "winner": trained,
         "folder": str(asked.folder),
@@ -294,6 +289,8 @@ def _show_plan(asked: _Asked, found: "Sequence[Phase]", as_json: bool) -> int:
 
 def _say(choice: "Choice", asked: _Asked, trained: dict[str, Any] | None) -> None:
     """The answer, for people."""
+    from nextify.report.choice import notes
+
     print_table(
         ["design", "params", "MACs", "predicted", "accuracy", "interval", "to the best other",
          "runs", "standing", "made"],
@@ -301,7 +298,7 @@ def _say(choice: "Choice", asked: _Asked, trained: dict[str, Any] | None) -> Non
     )  # fmt: skip
     say(f"\n{_recommended(choice)}")
     say(_how_sure(choice))
-    for text in choice.notes:
+    for text in notes(choice):
         say(f"Note: {text}.")
     if trained is None or trained["outcome"] != "finished":
         say(f"The training on all images did not finish: {trained and trained['message']}")

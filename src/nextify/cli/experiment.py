@@ -110,7 +110,7 @@ def forecasts(
 
 def _sigma(options: Namespace, file: Path) -> float | None:
     """The spread between seeds in points: as given, or as the study file has it so far."""
-    from nextify.study import sigma_of
+    from nextify.findings import sigma_of
 
     if options.sigma is not None:
         (sigma,) = _numbers("--sigma", options.sigma)[:1]
@@ -132,8 +132,10 @@ def announced(of: "Forecast") -> str:
 
 def show_plan(plan: Plan, found: "list[Forecast]", as_json: bool) -> None:
     """The factors, what the plan will cost and tell, and the plans beside it."""
+    from nextify.report.plans import TELLS
+
     if as_json:
-        values = [each.as_dict() for each in found]
+        values = [{**each.as_dict(), "tells": TELLS[each.experiment]} for each in found]
         print_json({"plan": plan.as_dict(), "forecast": values[0], "others": values[1:]})
         return
     rows = [[str(at), f.name, " + ".join(f.choices)] for at, f in enumerate(plan.factors, start=1)]
@@ -160,7 +162,7 @@ def _row(each: "Forecast") -> list[str]:
         str(each.runs),
         "?" if each.seconds is None else hours_and_minutes(each.seconds),
         _width(each),
-        each.tells,
+        TELLS[each.experiment],
     ]
 
 

@@ -5,8 +5,7 @@
 """
 
 from nextify.machine import cores
-from nextify.study.forecast import Forecast, forecast, neighbours, sigma_of
-from nextify.study.kinds.choice import Choice, Finalist, choose
+from nextify.study.forecast import Forecast, forecast, neighbours
 from nextify.study.kinds.choosing import Outcome, Phase, carry_out, phases
 from nextify.study.kinds.comparison import Network, plan_comparison
 from nextify.study.kinds.factors import (
@@ -33,9 +32,7 @@ from nextify.study.running.worker import Setup, Train, WorkerSetup, train_run
 
 __all__ = [
     "END_SEEDS",
-    "Choice",
     "Crew",
-    "Finalist",
     "Forecast",
     "Frame",
     "Interrupted",
@@ -53,7 +50,6 @@ __all__ = [
     "Trained",
     "WorkerSetup",
     "carry_out",
-    "choose",
     "cores",
     "execute",
     "forecast",
@@ -74,6 +70,5 @@ __all__ = [
     "progress_on",
     "read_live",
     "run_pilot",
-    "sigma_of",
     "train_run",
 ]

@@ -1,12 +1,11 @@
 """The report of an experiment as one HTML file, from a template."""
 
 from collections.abc import Mapping
-from typing import get_args
 
 from nextify.findings import Contribution, Interaction, Score
-from nextify.findings.experiment import BETTER
+from nextify.findings.scores import ATTRIBUTED, BETTER
 from nextify.report import details
-from nextify.report.factors import words
+from nextify.report.factors import caveats, words
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.interaction_figure import tiles
 from nextify.report.factors.lane_figure import way_lanes
@@ -36,8 +35,9 @@ def factors_page(content: FactorContent, drawings: Mapping[str, Drawing], now: s
             figures={name: drawing.inline for name, drawing in drawings.items()},
             now=now,
             words=words,
+            caveats=caveats,
             details=details,
-            scores=[(score, unit(score)) for score in get_args(Score)],
+            scores=[(score, unit(score)) for score in ATTRIBUTED],
             agreement=agreement,
             lanes=way_lanes,
             pairs=pairs_to_show,

@@ -7,7 +7,6 @@ from statistics import geometric_mean
 from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nextify.costs import cost
 from nextify.designs import (
@@ -25,7 +24,15 @@ from nextify.designs.factor import require_factors
 from nextify.designs.fields import read_fields
 from nextify.designs.run import require_batch
 from nextify.errors import InputError, unknown
-from nextify.experiments.fractions import fold_over, fraction, full, with_ends
+from nextify.experiments.coding import Levels, levels_of
+from nextify.experiments.fractions import (
+    ATTRIBUTE,
+    SCREEN,
+    fold_over,
+    fraction,
+    full,
+    with_ends,
+)
 from nextify.experiments.optimal import augment
 from nextify.experiments.permutations import (
     add_one_in,
@@ -40,8 +47,6 @@ from nextify.requests import Study, without_local
 from nextify.study.kinds.kind import Asked, Kind
 from nextify.study.kinds.path import require_seeds, seeds_of
 from nextify.words import read_count
-
-Levels = NDArray[np.int8]
 
 END_SEEDS = 4  # more runs of both end cells: their difference checks the whole model
 # On the geometric mean of the cells' costs, until whole widths come near enough.
@@ -217,14 +222,14 @@ def plan_experiment(of: Frame, experiment: Experiment, *, orders: int = ORDERS) 
         case "add-one-in":
             levels = add_one_in(count)
         case "resolution-4":
-            levels = fraction(count, 4).levels
+            levels = fraction(count, SCREEN)
         case "resolution-5":
-            levels = fraction(count, 5).levels
+            levels = fraction(count, ATTRIBUTE)
         case "full":
-            levels = full(count).levels
+            levels = full(count)
         case "permutations":
             drawn = sampled_orders(count, orders, seed=0)
-            levels = cells_of_orders(drawn)[0]
+            levels = cells_of_orders(drawn)
             names = [factor.name for factor in of.factors]
             sampled = tuple(tuple(names[at] for at in order) for order in drawn)
         case _:
@@ -246,7 +251,7 @@ def plan_more(of: Frame, there: Plan, *, cells: int | None, fold: str | None = N
         InputError: the earlier plan has other factors; nothing can be added.
     """
     _require_same_factors(of, there)
-    old = levels_of(there)
+    old = distinct_levels(there)
     names = [factor.name for factor in of.factors]
     if cells is not None:
         new = augment(old, cells)
@@ -270,7 +275,7 @@ def plan_again(of: Frame, there: Plan) -> Plan:
         InputError: the earlier plan has other factors.
     """
     _require_same_factors(of, there)
-    plan = plan_cells(of, levels_of(there), there.experiment)
+    plan = plan_cells(of, distinct_levels(there), there.experiment)
     return replace(
         plan,
         orders=there.orders,
@@ -287,12 +292,10 @@ def _require_same_factors(of: Frame, there: Plan) -> None:
         )
 
 
-def levels_of(plan: Plan) -> Levels:
+def distinct_levels(plan: Plan) -> Levels:
     """The distinct cells of an experiment as rows of +1 (made) and -1, a column per factor."""
-    rows = [
-        [1 if factor.name in (cell.made or ()) else -1 for factor in plan.factors]
-        for cell in plan.cells
-    ]
+    names = [factor.name for factor in plan.factors]
+    rows = levels_of(names, (cell.made or () for cell in plan.cells)).tolist()
     return np.array(list(dict.fromkeys(map(tuple, rows))), dtype=np.int8)
 
 

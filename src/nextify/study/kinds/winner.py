@@ -10,7 +10,7 @@ from nextify.data.whole import whole
 from nextify.designs import Run
 from nextify.files import read_object
 from nextify.records import Plan, Record
-from nextify.study.kinds.choice import Finalist
+from nextify.findings.choice import Finalist
 from nextify.training.folder import NETWORK, card_of, keep, train_from_checkpoint
 from nextify.training.loop import settings_on
 
