@@ -5,6 +5,7 @@
 28589128
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from nextify.costs import Cost, cost
@@ -13,9 +14,10 @@ from nextify.errors import InputError
 from nextify.fitting import fit, match_cost, match_width
 
 if TYPE_CHECKING:
+    from nextify.commands import attribute, choose, compare, evaluate, predict, study, train
     from nextify.measuring import Conditions, bench, measure_latency
     from nextify.network import build, load_weights, save_weights
-    from nextify.training import initial_weights, train
+    from nextify.training import initial_weights
 
 __version__ = "0.1.0"
 __all__ = [
@@ -28,10 +30,14 @@ __all__ = [
     "Run",
     "Swin",
     "Vit",
+    "attribute",
     "bench",
     "build",
+    "choose",
+    "compare",
     "cost",
     "design",
+    "evaluate",
     "fit",
     "initial_weights",
     "load_weights",
@@ -39,24 +45,26 @@ __all__ = [
     "match_width",
     "measure_latency",
     "path",
+    "predict",
     "recipe",
     "save_weights",
+    "study",
     "train",
 ]
 
+# Where what needs torch is, which takes a second to import; everything else answers at once.
+_LATER = {
+    **dict.fromkeys(("build", "load_weights", "save_weights"), "network"),
+    **dict.fromkeys(("Conditions", "bench", "measure_latency"), "measuring"),
+    "initial_weights": "training",
+    **dict.fromkeys(
+        ("attribute", "choose", "compare", "evaluate", "predict", "study", "train"),
+        "commands",
+    ),
+}
+
 
 def __getattr__(name: str) -> Any:
-    """Networks need torch, which takes a second to import; everything else answers at once."""
-    if name in ("build", "load_weights", "save_weights"):
-        from nextify import network
-
-        return getattr(network, name)
-    if name in ("Conditions", "bench", "measure_latency"):
-        from nextify import measuring
-
-        return getattr(measuring, name)
-    if name in ("initial_weights", "train"):
-        from nextify import training
-
-        return getattr(training, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"nextify.{_LATER[name]}"), name)

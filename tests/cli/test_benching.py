@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nextify.cli.parser import make_parser
 from nextify.costs.spread import Spread
 from nextify.errors import InputError
+from nextify.requests import read
 
 QUICK = ("--image-size", "32", "--classes", "10", "--repeats", "2", "--batch-size", "2")
 
@@ -101,8 +101,7 @@ words = st.lists(st.one_of(st.sampled_from(OPTIONS), st.sampled_from(VALUES), ty
 def test_the_grammar_reads_or_refuses(capsys, command, arguments):
     """Whatever is typed after fit, convert and bench: options, or one line."""
     try:
-        options = make_parser().parse_args([command, *arguments])
-        assert options.command == command
+        assert read([command, *arguments]).request.command == command
     except InputError as error:
         assert str(error) and "Traceback" not in str(error)
     except SystemExit as end:  # --help

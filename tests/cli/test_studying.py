@@ -12,7 +12,7 @@ import pytest
 
 from nextify.cli.main import main
 from nextify.records import Record, Store
-from nextify.study.running.locks import RunLocks
+from nextify.studies.running.locks import RunLocks
 
 from .conftest import changed, contents, ended, make_images, until
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from nextify.data.options import Options
+from nextify.data import options
 from nextify.designs import Run, design, recipe
 from nextify.errors import InputError
 from nextify.machine import cores, limit_threads, memory
+from nextify.requests import DataSpec
 from nextify.training.memory import require_memory
 
 GIB = 1 << 30
@@ -125,8 +126,8 @@ def small(container: Container) -> Path:
 
 def test_what_would_not_fit_a_container_is_refused(small, monkeypatch):
     monkeypatch.setattr("nextify.training.memory.memory", partial(memory, small))
-    monkeypatch.setattr("nextify.data.options.memory", partial(memory, small))
-    assert Options().memory() == GIB // 2
+    monkeypatch.setattr("nextify.machine.memory", partial(memory, small))
+    assert options.memory(DataSpec()) == GIB // 2
     run = Run(
         design=design("convnext-tiny"),
         recipe=recipe("modern", batch_size=64),

@@ -6,7 +6,9 @@ import numpy as np
 
 from nextify.designs import path
 from nextify.records import Cell, Plan, Record
-from nextify.study import frame, plan_experiment
+from nextify.requests import Study
+from nextify.requests import made as made_request
+from nextify.studies import frame, plan_experiment
 
 from .fake_runs import diverged, failed, measured, record, result, right
 
@@ -26,8 +28,8 @@ def plan(
 ) -> Plan:
     """A plan on the default eight factors of a path."""
     small = path_name == "small"
-    words = [f"nextify study {path_name} --data {data_name} --experiment {experiment}"]
-    words += [f"--matched {matched}"] if matched else []
+    asked = {"path": path_name, "data": data_name, "experiment": experiment, "seeds": seeds}
+    request = made_request(Study, {**asked, "matched": matched or None})
     made = frame(
         path(path_name),
         data={
@@ -41,10 +43,9 @@ def plan(
         data_source="CIFAR-10 by Alex Krizhevsky, as JPEG files.",
         seeds=range(seeds),
         matched=matched,
-        command=" ".join([*words, f"--seeds {seeds}"]),
         **settings,
     )
-    return plan_experiment(made, experiment, orders=4)
+    return plan_experiment(made, experiment, orders=4).asked_by(request)
 
 
 def value(plan: Plan, cell: Cell, truth=TRUTH, pairs: Mapping = PAIRS) -> float:

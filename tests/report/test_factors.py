@@ -11,7 +11,6 @@ from functools import cache
 import numpy as np
 import pytest
 
-from nextify.cli.parser import make_parser
 from nextify.costs import totals
 from nextify.designs import default_factors, path, read_factors
 from nextify.errors import InputError
@@ -28,6 +27,7 @@ from nextify.report.factors.lane_figure import rate_figure, way_lanes, ways_figu
 from nextify.report.factors.next_runs import next_runs
 from nextify.report.factors.page import agreement, factors_page
 from nextify.report.factors.paper import paper_column
+from nextify.requests import read
 
 from . import fake, fake_experiment
 from .test_report import _text
@@ -227,8 +227,8 @@ def test_what_to_run_next_can_be_read_by_the_command_line():
         advice = next_runs(plan, found, "my study.db")
         assert advice
         for each in advice:
-            options = make_parser().parse_args(shlex.split(each.command)[1:])
-            assert options.command == "study" and options.file and each.runs > 0
+            options = read(shlex.split(each.command)[1:]).request
+            assert options.command == "study" and options.runs.file and each.runs > 0
 
 
 def test_more_seeds_cost_what_the_plan_with_more_seeds_has():
@@ -255,9 +255,9 @@ def test_live_factors_are_named_so_that_they_can_be_read():
     plan = fake_experiment.plan()
     records = fake_experiment.whole(plan, truth=truth, pairs={})
     advice = [e for e in next_runs(plan, attribute(plan, records)) if "--factors" in e.command]
-    options = make_parser().parse_args(shlex.split(advice[0].command)[1:])
-    read = read_factors(options.factors, path("small"))
-    kept = {factor.choices for factor in read}
+    asked = read(shlex.split(advice[0].command)[1:]).request
+    factors = read_factors(asked.experiment.factors, path("small"))
+    kept = {factor.choices for factor in factors}
     assert {plan.factors[at].choices for at in (0, 4, 6)} == kept
     assert advice[0].runs == 8 * 4 + 8
 

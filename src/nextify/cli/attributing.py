@@ -1,68 +1,49 @@
-"""`nextify attribute`: what each factor of an experiment contributes, and what is not known."""
+"""The commands attribute and report."""
 
-from argparse import Namespace
-from pathlib import Path
-
-from nextify.cli.show import note, print_json, print_table, say
-from nextify.errors import InputError
-from nextify.findings import Score
-from nextify.findings.crosscheck import fanova_importances, shapiq_values
-from nextify.findings.factor_runs import FactorRuns, factor_runs
-from nextify.report.factors import FactorContent, View, caveats, factor_content, words
+from nextify.cli.show import print_json, print_table, say
+from nextify.commands.attributing import Shares, attribute, report
+from nextify.commands.watch import ON_STDERR
+from nextify.report import ReportFiles
+from nextify.report.factors import FactorContent, View, caveats, words
 from nextify.report.factors.contribution_figure import signed_count
 from nextify.report.factors.tables import as_values
-from nextify.report.write import read_study, require_factors, write_factors
+from nextify.requests import Attribute, Report
 from nextify.words import plural
 
-# As options spell them.
-_METRICS: dict[str, Score] = {
-    "accuracy": "accuracy",
-    "nll": "nll",
-    "logit-accuracy": "logit accuracy",
-}
 
-Shares = dict[str, dict[str, float]]  # by tool and factor
+def run(request: Attribute | Report, as_json: bool) -> int:
+    """Carry out attribute or report."""
+    return (
+        _report(request, as_json) if isinstance(request, Report) else _attribute(request, as_json)
+    )
 
 
-def run(options: Namespace) -> int:
-    """Carry out the command."""
-    files = [Path(name) for name in (options.file, options.beside) if name]
-    studies = [read_study(file) for file in files]
-    for file, (plan, _) in zip(files, studies, strict=True):
-        require_factors(plan, str(file))
-    metric = _METRICS[options.metric]
-    shown = factor_content(studies, metric, options.file)
-    checks: list[Shares] = []
-    if options.crosscheck:
-        checks = [_crosscheck(factor_runs(*study, metric)) for study in studies]
-    place = Path(options.output) if options.output else _folder(files, options.metric)
-    written = write_factors(shown, place)
-    if options.json:
-        print_json({**as_values(shown), "crosscheck": checks, "report": str(written.html)})
-        return 0
-    for at, view in enumerate(shown.views):
-        _print(shown, view, checks[at] if checks else {})
-    say(f"report: {written.html}")
+def _report(request: Report, as_json: bool) -> int:
+    files = report(request)
+    if as_json:
+        print_json(file_values(files))
+    else:
+        say(f"report: {files.html}")
     return 0
 
 
-def _folder(files: list[Path], metric: str) -> Path:
-    """Beside the first file: where `study` writes its report, unless more was asked for."""
-    first, *others = files
-    parts = [first.stem, *(f"and-{other.stem}" for other in others)]
-    parts += [metric] if metric != "accuracy" else []
-    return first.with_name("-".join([*parts, "report"]))
+def file_values(files: ReportFiles) -> dict[str, object]:
+    """The files of a report, for JSON."""
+    figures = [str(figure) for figure in files.figures]
+    return {"report": str(files.html), "csv": str(files.csv), "figures": figures}
 
 
-def _crosscheck(runs: FactorRuns) -> Shares:
-    """What other tools say; a note where one is not installed or cannot read these runs."""
-    found: Shares = {}
-    for name, ask in (("fANOVA share", fanova_importances), ("shapiq", shapiq_values)):
-        try:
-            found[name] = ask(runs)
-        except InputError as error:
-            note(f"{name}: {error}")
-    return found
+def _attribute(request: Attribute, as_json: bool) -> int:
+    found = attribute(request, ON_STDERR)
+    shown = found.content
+    if as_json:
+        values = {"crosscheck": list(found.checks), "report": str(found.report.html)}
+        print_json({**as_values(shown), **values})
+        return 0
+    for at, view in enumerate(shown.views):
+        _print(shown, view, found.checks[at] if found.checks else {})
+    say(f"report: {found.report.html}")
+    return 0
 
 
 def _print(shown: FactorContent, view: View, checks: Shares) -> None:

@@ -1,75 +1,74 @@
-"""The command bench, and what measures latencies for fit."""
+"""The command bench."""
 
-from argparse import Namespace
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 import torch
 
-from nextify.cli.bars import share_bar
-from nextify.cli.reading import design_from, sizes_from
+from nextify.cli.reading import design_from, sizes_of
 from nextify.cli.show import note, print_json, print_table, say
-from nextify.cli.training import device_from
+from nextify.commands.bars import share_bar
 from nextify.costs.spread import Spread
 from nextify.errors import InputError
-from nextify.fitting import Measure
-from nextify.measuring import Benchmark, Conditions, Measurement, bench, installed, measure_latency
+from nextify.measuring import Benchmark, Conditions, Measurement, bench, installed
 from nextify.measuring.clock import Effort
+from nextify.requests import Bench
 from nextify.training import environment, usable_device
 from nextify.words import bytes_in_words
 from nextify.words import plural as many
 
 
-def run(options: Namespace) -> int:
+def run(request: Bench, as_json: bool) -> int:
     """Carry out bench."""
-    names = [word for word in options.designs if "=" not in word]
-    overrides = [word for word in options.designs if "=" in word]
+    names = [word for word in request.designs if "=" not in word]
+    overrides = [word for word in request.designs if "=" in word]
     if not names:
         raise InputError("no design is named; `nextify designs` lists them")
     designs = {name: design_from(name, overrides) for name in names}
-    conditions = _conditions(options)
+    conditions = _conditions(request)
     found: dict[str, Benchmark] = {}
     for name, design in designs.items():
         with share_bar(name) as on_progress:
             found[name] = bench(
                 design,
                 conditions,
-                beside=options.beside,
-                training=options.training,
-                memory=options.memory,
-                effort=Effort(seconds=options.seconds, rounds=options.repeats),
+                beside=request.beside,
+                training=request.training,
+                memory=request.memory,
+                effort=Effort(seconds=request.seconds, rounds=request.repeats),
                 on_progress=on_progress,
             )
     for name, one in found.items():
-        if one.beside is None and options.beside != "none":
-            library = options.beside or "timm"
+        library = request.beside or "timm"
+        if one.beside is None and library != "none":
             reason = "has no network of this name" if installed(library) else "is not installed"
             note(f"{name}: measured alone, since {library} {reason}")
-    if options.json:
+    if as_json:
         print_json(_values(found, conditions))
     else:
         _print(found, conditions)
     return 0
 
 
-def stopwatch(options: Namespace) -> Measure:
-    """What measures latencies for `nextify fit --latency`."""
-    device = usable_device(options.device)
-    return partial(measure_latency, threads=options.threads, device=device)
+def _device(request: Bench) -> str:
+    """The device asked for, checked, with as many threads as asked for."""
+    device = usable_device(request.device)
+    if request.threads is not None:
+        torch.set_num_threads(request.threads)
+    return device
 
 
-def _conditions(options: Namespace) -> Conditions:
-    size, classes = sizes_from(options)
+def _conditions(request: Bench) -> Conditions:
+    size, classes = sizes_of(request.sizes)
     return Conditions(
         image_size=size,
         classes=classes,
-        batch_size=options.batch_size,
-        device=device_from(options),
+        batch_size=request.batch_size,
+        device=_device(request),
         threads=torch.get_num_threads(),
-        precision=options.precision,
-        memory_format=options.memory_format,
-        compiled=options.compile,
+        precision=request.precision,
+        memory_format=request.memory_format,
+        compiled=request.compile,
     )
 
 

@@ -1,6 +1,5 @@
 """The command convert."""
 
-from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,22 +8,23 @@ from nextify.cli.show import note, print_json, say
 from nextify.designs import Design, require_convolutional
 from nextify.errors import InputError
 from nextify.network import convert_weights
+from nextify.requests import Convert
 
 
-def run(options: Namespace) -> int:
+def run(request: Convert, as_json: bool) -> int:
     """Carry out convert."""
     converted = convert_weights(
-        options.source,
-        Path(options.target),
-        read_as=options.read_as,
-        write_as=options.write_as,
-        design=_design(options),
-        class_names=_class_names(options.class_names),
-        allow_nonfinite=options.allow_nonfinite,
-        wrapper=options.wrapper,
+        request.source,
+        Path(request.target),
+        read_as=request.read_as,
+        write_as=request.write_as,
+        design=_design(request),
+        class_names=_class_names(request.class_names),
+        allow_nonfinite=request.allow_nonfinite,
+        wrapper=request.wrapper,
     )
     loaded, design, name = converted.loaded, converted.design, converted.design_name
-    if options.json:
+    if as_json:
         print_json({
             "source": loaded.source,
             "read_as": loaded.naming,
@@ -50,11 +50,11 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def _design(options: Namespace) -> Design | None:
-    if options.design is not None:
-        return require_convolutional(design_from(options.design, options.overrides), "convert")
-    if options.overrides:
-        raise InputError(f"{options.overrides[0]!r} changes a design; name it with --design")
+def _design(request: Convert) -> Design | None:
+    if request.design is not None:
+        return require_convolutional(design_from(request.design, request.changes), "convert")
+    if request.changes:
+        raise InputError(f"{request.changes[0]!r} changes a design; name it with --design")
     return None
 
 

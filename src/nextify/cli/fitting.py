@@ -1,47 +1,60 @@
 """`nextify fit`: designs for a budget. No torch."""
 
-from argparse import Namespace
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
-from nextify.cli.reading import sizes_from
+from nextify import requests
+from nextify.cli.reading import sizes_of
 from nextify.cli.show import print_json, print_table, say
 from nextify.designs.fields import written
 from nextify.fitting import BUDGETS, Fitted, Measure, fit
 from nextify.words import bytes_in_words, in_words, seconds_in_words
 
 
-def run(options: Namespace, measure: Measure | None = None) -> int:
-    """Carry out the command; a latency is measured by `measure`."""
-    free = tuple(name.strip() for name in options.free.split(",")) if options.free else ()
-    size, classes = sizes_from(options)
+def run(request: requests.Fit, as_json: bool) -> int:
+    """Carry out the command."""
+    free = tuple(name.strip() for name in request.free.split(",")) if request.free else ()
+    size, classes = sizes_of(request.sizes)
+    budgets = request.budgets
     found = fit(
-        options.params,
-        options.macs,
-        options.activation_memory,
-        options.latency,
-        like=options.like,
+        budgets.params,
+        budgets.macs,
+        budgets.activation_memory,
+        request.latency,
+        like=budgets.like,
         image_size=size,
         classes=classes,
         free=free,
-        start=options.base,
-        multiple_of=options.multiple_of,
-        count=options.count,
-        measure=measure,
+        start=request.base,
+        multiple_of=request.multiple_of,
+        count=request.count,
+        measure=_stopwatch(request),
     )
-    if options.json:
+    if as_json:
         print_json([_values(one) for one in found])
         return 0
     _print(found, free)
     fields = ((name, getattr(found[0].design, name)) for name in ("depths", "widths", *free))
     changes = " ".join(f"{name}={written(value)}" for name, value in fields)
-    say(f"\nThe first as a design: {options.base} {changes}")
+    say(f"\nThe first as a design: {request.base} {changes}")
     say("activations: bytes kept in training for one image, float32.")
     if latency := found[0].latency:
-        threads = f" with --threads {options.threads}" if options.threads else ""
+        threads = f" with --threads {request.threads}" if request.threads else ""
         say(f"latency: of a batch of one image, measured here{threads} in float32; the median of "
             f"{latency.count} rounds.")  # fmt: skip
     return 0
+
+
+def _stopwatch(request: requests.Fit) -> Measure | None:
+    """What measures latencies, where they are asked for: it takes torch."""
+    if request.latency is None:
+        return None
+    from nextify.measuring import measure_latency
+    from nextify.training import usable_device
+
+    device = usable_device(request.device)
+    return partial(measure_latency, threads=request.threads, device=device)
 
 
 def _values(one: Fitted) -> dict[str, Any]:

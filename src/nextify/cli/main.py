@@ -5,18 +5,26 @@ input, with one line on standard error; 130, Ctrl-C.
 """
 
 import sys
-from argparse import Namespace
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
 
-from nextify.cli.parser import make_parser
+from nextify import __version__
 from nextify.cli.show import discard_output, finish_output, note, prepare_output
 from nextify.errors import InputError
 from nextify.machine import limit_threads
-
-if TYPE_CHECKING:
-    from nextify.fitting import Measure
+from nextify.requests import (
+    Bench,
+    Choose,
+    Compare,
+    Fit,
+    Request,
+    ScaleMixers,
+    ScaleNetworks,
+    ScaleSequence,
+    Study,
+    make_parser,
+    read,
+)
 
 # The module here whose `run` carries a command out; imported when asked, so that --help and bad
 # options answer at once.
@@ -32,16 +40,15 @@ COMMANDS = {
     "evaluate": "training",
     "predict": "training",
     "study": "studying",
-    "report": "studying",
+    "compare": "studying",
+    "report": "attributing",
     "attribute": "attributing",
     "choose": "choosing",
-    "compare": "comparing",
     "convert": "converting",
-    "scale": "scaling",
+    "scale mixers": "mixers",
+    "scale networks": "networks",
+    "scale sequence": "sequence",
 }
-
-_STUDIES = ("study", "compare", "choose")  # what they have recorded, they never do again
-_LONG = ("scale", "bench", "fit")  # they measure, and keep nothing of a part of it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,45 +72,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    parser = make_parser()
-    try:
-        options = parser.parse_args(arguments)
-    except SystemExit as end:  # --help and --version
-        return int(end.code or 0)
-    if options.command is None:
+    parser = make_parser(__version__)
+    if not arguments:
         parser.print_help()
         return 2
-    command = import_module(f"nextify.cli.{COMMANDS[options.command]}")
-    settings = {"measure": _stopwatch(options)} if options.command == "fit" else {}
     try:
-        code: int = command.run(options, **settings)
+        asked = read(arguments, parser)
+    except SystemExit as end:  # --help and --version
+        return int(end.code or 0)
+    command = import_module(f"nextify.cli.{COMMANDS[asked.request.command]}")
+    try:
+        code: int = command.run(asked.request, asked.as_json)
     except KeyboardInterrupt as interrupt:
-        raise KeyboardInterrupt(str(interrupt) or _kept(options)) from None
+        raise KeyboardInterrupt(str(interrupt) or _kept(asked.request)) from None
     return code
 
 
-def _kept(options: Namespace) -> str:
+def _kept(request: Request) -> str:
     """On an interrupt that says nothing itself: what is kept of the command's work."""
-    asked = vars(options)
-    if options.command in _STUDIES and not options.plan:
-        return "interrupted; every run that was recorded is kept, and the same command goes on"
-    if asked.get("save") and not asked["say"]:
-        return (
-            f"interrupted; every result so far is kept in {options.save} (none, if it is not "
-            "there), and the same command goes on from it"
-        )
-    if asked.get("subject") == "sequence" and not asked["say"]:
-        return "interrupted; nothing is kept: with --save FILE the same command would go on"
-    return "interrupted; nothing is kept" if options.command in _LONG else "interrupted"
+    match request:
+        case Study() | Compare() if not request.runs.plan:
+            return _STUDY_KEPT
+        case Choose() if not request.plan:
+            return _STUDY_KEPT
+        case ScaleSequence() if request.say:
+            return "interrupted; nothing is kept"
+        case ScaleMixers() | ScaleNetworks() | ScaleSequence() if request.save:
+            return (
+                f"interrupted; every result so far is kept in {request.save} (none, if it is not "
+                "there), and the same command goes on from it"
+            )
+        case ScaleSequence():
+            return "interrupted; nothing is kept: with --save FILE the same command would go on"
+        case Fit() | Bench() | ScaleMixers() | ScaleNetworks():
+            return "interrupted; nothing is kept"
+    return "interrupted"
 
 
-def _stopwatch(options: Namespace) -> "Measure | None":
-    """What measures latencies, where they are asked for: it takes torch."""
-    if options.latency is None:
-        return None
-    from nextify.cli import benching
-
-    return benching.stopwatch(options)
+_STUDY_KEPT = "interrupted; every run that was recorded is kept, and the same command goes on"
 
 
 if __name__ == "__main__":

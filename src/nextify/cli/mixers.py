@@ -2,7 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from nextify.cli.show import note, print_json
 from nextify.errors import InputError
 from nextify.files import require_place
 from nextify.machine.facts import measured_on
+from nextify.requests import ScaleMixers
 from nextify.scaling import saving
 from nextify.scaling.laws import MIXERS, Mixer, mixer
 from nextify.scaling.laws.kept import SWEEPS, VERSION, read_sweeps, sweep_of, values_of
@@ -30,7 +31,12 @@ _MEASURING = (
 Sizes = dict[tuple[str, Axis], tuple[int, ...]]  # of a mixer along an axis; none: to be chosen
 
 
-def run(options: Namespace) -> int:
+def run(request: ScaleMixers, as_json: bool) -> int:
+    """Carry out the command."""
+    return _run(Namespace(**asdict(request), json=as_json))
+
+
+def _run(options: Namespace) -> int:
     """Carry out the command."""
     chosen = _chosen(options.only)
     if options.formulas:

@@ -13,6 +13,7 @@ from nextify.designs import Vit
 from nextify.errors import InputError
 from nextify.files import require_place
 from nextify.machine.facts import measured_on
+from nextify.requests import ScaleNetworks
 from nextify.scaling.laws.networks import (
     DEFAULT,
     SIDES,
@@ -43,7 +44,12 @@ _TITLES: dict[Quantity, str] = {
 _MEASURED = ("resident", "buffers", "in operator", "latency", "quartiles", "n")
 
 
-def run(options: Namespace) -> int:
+def run(request: ScaleNetworks, as_json: bool) -> int:
+    """Carry out the command."""
+    return _run(Namespace(**asdict(request), json=as_json))
+
+
+def _run(options: Namespace) -> int:
     """Carry out the command."""
     names = DEFAULT if options.only is None else read_names(options.only)
     sides = _sides(options)

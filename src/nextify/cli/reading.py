@@ -1,10 +1,10 @@
 """The commands that answer at once: path, designs, cost, show, recipe. No torch."""
 
-from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from nextify import requests
 from nextify.blueprint import as_text, draw, require_fit
 from nextify.cli.show import is_printable, note, print_json, print_table, say
 from nextify.costs import Cost, LayerCost, SectionCost, cost
@@ -24,37 +24,48 @@ from nextify.designs import (
 from nextify.designs.fields import hints, read_fields, written
 from nextify.errors import InputError
 
+Reading = requests.Path | requests.Designs | requests.Cost | requests.Show | requests.Recipe
 
-def run(options: Namespace) -> int:
+
+def run(request: Reading, as_json: bool) -> int:
     """Carry out one of the reading commands."""
-    commands = {"path": _path, "designs": _designs, "cost": _cost, "show": _show, "recipe": _recipe}
-    return commands[options.command](options)
+    match request:
+        case requests.Path():
+            _path(request, as_json)
+        case requests.Designs():
+            _designs(request, as_json)
+        case requests.Cost():
+            _cost(request, as_json)
+        case requests.Show():
+            _show(request, as_json)
+        case requests.Recipe():
+            _recipe(request, as_json)
+    return 0
 
 
-def design_from(name: str, overrides: list[str]) -> AnyDesign:
+def design_from(name: str, overrides: Iterable[str]) -> AnyDesign:
     """A design from a name and `FIELD=VALUE` texts."""
     (fields,) = read_fields(overrides, type(design(name)))
     return design(name, **fields)
 
 
-def sizes_from(options: Namespace) -> tuple[int | tuple[int, int], int]:
+def sizes_of(asked: requests.Sizes) -> tuple[int | tuple[int, int], int]:
     """The images' size in pixels and the number of classes; by default ImageNet's."""
-    return options.image_size or 224, 1000 if options.classes is None else options.classes
+    return asked.image_size or 224, asked.classes or 1000
 
 
-def _path(options: Namespace) -> int:
-    (fields,) = read_fields(options.overrides, Design)
-    chosen = path(options.name).with_design_fields(fields)
-    size = options.image_size or chosen.image_size
-    classes = options.classes if options.classes is not None else chosen.classes
+def _path(request: requests.Path, as_json: bool) -> None:
+    (fields,) = read_fields(request.changes, Design)
+    chosen = path(request.name).with_design_fields(fields)
+    size = request.sizes.image_size or chosen.image_size
+    classes = request.sizes.classes or chosen.classes
     steps = [(step, cost(step.design, size, classes)) for step in chosen.all_steps()]
-    if options.json:
+    if as_json:
         print_json([_step_values(step, counted) for step, counted in steps])
-        return 0
+        return
     side = f"{size}x{size}" if isinstance(size, int) else f"{size[0]}x{size[1]}"
     say(f"{chosen.name}: {side} pixels, {classes} classes\n")
     _print_steps(steps, is_papers=not fields and (size, classes) == (224, 1000))
-    return 0
 
 
 def _step_values(step: Step, counted: Cost) -> dict[str, Any]:
@@ -105,21 +116,20 @@ def _paper_cells(step: Step, marks: dict[str, str]) -> list[str]:
     return [f"{step.paper.gmacs:.2f}{mark}", f"{step.paper.accuracy:.2f}{spread}"]
 
 
-def _designs(options: Namespace) -> int:
-    every = {name: _cost_of(name, one, *sizes_from(options)) for name, one in NAMED.items()}
+def _designs(request: requests.Designs, as_json: bool) -> None:
+    every = {name: _cost_of(name, one, *sizes_of(request.sizes)) for name, one in NAMED.items()}
     found = [(name, NAMED[name], counted) for name, counted in every.items() if counted]
-    if options.json:
+    if as_json:
         print_json([
             {"name": name, "design": asdict(one), "params": c.params, "macs": c.macs}
             for name, one, c in found
         ])  # fmt: skip
-        return 0
+        return
     rows = [
         [name, *map(written, _stages(one)), f"{c.params:,}", f"{c.macs / 1e9:.3f}"]
         for name, one, c in found
     ]
     print_table(["design", "depths", "widths", "params", "GMACs"], rows)
-    return 0
 
 
 def _stages(one: AnyDesign) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -142,14 +152,13 @@ def _cost_of(name: str, one: AnyDesign, size: int | tuple[int, int], classes: in
         raise InputError(f"{name}: {error} (see `nextify cost {name}`)") from None
 
 
-def _cost(options: Namespace) -> int:
-    chosen = design_from(options.design, options.overrides)
-    counted = cost(chosen, *sizes_from(options))
-    if options.json:
+def _cost(request: requests.Cost, as_json: bool) -> None:
+    chosen = design_from(request.design, request.changes)
+    counted = cost(chosen, *sizes_of(request.sizes))
+    if as_json:
         print_json({"design": asdict(chosen), "flops": counted.flops, **asdict(counted)})
-        return 0
-    _print_cost(options.design, counted, counted.layers if options.layers else counted.sections)
-    return 0
+        return
+    _print_cost(request.design, counted, counted.layers if request.layers else counted.sections)
 
 
 def _print_cost(name: str, counted: Cost, parts: Sequence[LayerCost | SectionCost]) -> None:
@@ -187,29 +196,27 @@ def _bar(share: float) -> str:
     return bar if is_printable(bar) else "#" * round(share * 8)
 
 
-def _show(options: Namespace) -> int:
-    size, classes = sizes_from(options)
-    chosen = design_from(options.design, options.overrides)
+def _show(request: requests.Show, as_json: bool) -> None:
+    size, classes = sizes_of(request.sizes)
+    chosen = design_from(request.design, request.changes)
     if isinstance(chosen, Vit):
         require_fit(chosen, size)
     blueprint = draw(chosen, classes, size)
-    if options.json:
+    if as_json:
         print_json(asdict(blueprint))
     else:
         say(as_text(blueprint))
-    return 0
 
 
-def _recipe(options: Namespace) -> int:
+def _recipe(request: requests.Recipe, as_json: bool) -> None:
     shown, values = RECIPES, {name: asdict(one) for name, one in RECIPES.items()}
-    if options.name is not None:
-        (fields,) = read_fields(options.overrides, Recipe)
-        chosen = recipe(options.name, **fields)
+    if request.name is not None:
+        (fields,) = read_fields(request.changes, Recipe)
+        chosen = recipe(request.name, **fields)
         shown, values = {"value": chosen}, asdict(chosen)
-    if options.json:
+    if as_json:
         print_json(values)
-        return 0
+        return
     rows = [[name, *(written(getattr(one, name)) for one in shown.values())]
             for name in hints(Recipe)]  # fmt: skip
     print_table(["field", *shown], rows)
-    return 0

@@ -9,6 +9,7 @@ from typing import Any
 from nextify.cli.show import note, print_json, print_table, say
 from nextify.errors import InputError
 from nextify.files import require_place
+from nextify.requests import ScaleSequence
 from nextify.scaling.sequence.results import BASELINE, Found, Mean, StepTime
 from nextify.scaling.sequence.saved import load, save
 from nextify.scaling.sequence.settings import KINDS, Kind, Settings, macs_per_word
@@ -20,7 +21,12 @@ _TIMED_BATCH = 4
 _NOTED = 5  # epochs between two notes
 
 
-def run(options: Namespace) -> int:
+def run(request: ScaleSequence, as_json: bool) -> int:
+    """Carry out the command."""
+    return _run(Namespace(**asdict(request), json=as_json))
+
+
+def _run(options: Namespace) -> int:
     """Carry out the command."""
     settings = Settings() if options.epochs is None else Settings(epochs=options.epochs)
     if options.say is not None:

@@ -9,7 +9,6 @@ from io import TextIOWrapper
 from typing import Any
 
 from nextify.errors import InputError
-from nextify.words import plural
 
 # For terminals and pipes that are not Unicode.
 _PLAIN = str.maketrans(
@@ -103,9 +102,3 @@ def _is_number(text: str) -> bool:
 def note(text: str) -> None:
     """A line for people, on standard error, so that standard output stays the answer."""
     print(text, file=sys.stderr)
-
-
-def note_skipped(names: Sequence[str]) -> None:
-    """How many unreadable images were left out, if any were."""
-    if names:
-        note(f"{plural(len(names), 'unreadable image')} left out, the first {names[0]}")

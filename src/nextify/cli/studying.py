@@ -1,162 +1,72 @@
-"""The commands study and report."""
+"""The commands study and compare."""
 
-import shlex
-import sys
-from argparse import Namespace
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
-from nextify.cli import experiment
-from nextify.cli.images import load_images, precision_of
+from nextify.cli.attributing import file_values
 from nextify.cli.show import note, print_json, print_table, say
-from nextify.designs import Design, Recipe, path
-from nextify.designs.fields import read_fields
-from nextify.files import is_there, make_folder, require_place
+from nextify.commands.studying import Planned, Studied, study
+from nextify.commands.watch import ON_STDERR
+from nextify.designs import Factor, Recipe
+from nextify.designs.fields import written
 from nextify.records import Plan
-from nextify.report import ReportFiles, write_report
-
-if TYPE_CHECKING:
-    from nextify.study import Frame, WorkerSetup
-
-
-def run(options: Namespace) -> int:
-    """Carry out study or report."""
-    return _report(options) if options.command == "report" else _study(options)
+from nextify.report.announce import TELLS, announced, half_width
+from nextify.report.comparison import comparison_content, headline
+from nextify.requests import Compare, Study
+from nextify.studies import Forecast
+from nextify.studies.kinds import kind_of
+from nextify.words import duration
 
 
-def _report(options: Namespace) -> int:
-    file = Path(options.file)
-    files = write_report(file, options.output or report_folder(file))
-    if options.json:
-        print_json(_file_values(files))
-    else:
-        say(f"report: {files.html}")
-    return 0
-
-
-def report_folder(file: Path) -> Path:
-    """Where a study's report goes by default: beside it, under its name."""
-    return file.with_name(f"{file.stem}-report")
-
-
-def _study(options: Namespace) -> int:
-    from nextify.study import cores, gpus
-
-    asked = _asked(options)
-    plan = asked.plan
-    file = Path(options.file or _default_file(options, plan))
-    if options.plan or not is_there(file):
-        from nextify.training.memory import require_memory_for
-
-        require_memory_for(plan)
-    if options.plan and asked.frame is None:
-        return _show_plan(plan, options.json)
-    workers = options.workers or len(gpus()) or cores()
-    if asked.frame is not None and (options.plan or not is_there(file)):
-        found = experiment.forecasts(options, asked.frame, plan, asked.setup, file, workers)
-        if options.plan:
-            experiment.show_plan(plan, found, options.json)
+def run(request: Study | Compare, as_json: bool) -> int:
+    """Carry out study or compare."""
+    match study(request, ON_STDERR):
+        case Planned() as planned:
+            _show_plan(planned, as_json)
             return 0
-        note(experiment.announced(found[0]))
-    return carry_out(options, plan, asked.setup, file)
+        case Studied() as done:
+            if as_json:
+                values = {"study": str(done.file), **file_values(done.report)}
+                print_json({**done.summary.as_dict(), **values})
+            else:
+                _say(done, isinstance(request, Compare))
+            return 1 if done.summary.failures else 0
 
 
-def carry_out(options: Namespace, plan: Plan, setup: "WorkerSetup", file: Path) -> int:
-    """Train what the study file does not have yet, write the report, and say so: the exit code."""
-    from nextify.study import execute, progress_on
-
-    if options.file is None:
-        make_folder(file.parent, "--file")
-    if options.report:
-        require_place(Path(options.report), "--report")  # before the work, not after it
-    summary = execute(
-        plan,
-        file,
-        setup,
-        workers=options.workers,
-        progress=progress_on(sys.stderr),
-        retry_failed=options.retry_failed,
+def _say(done: Studied, is_comparison: bool) -> None:
+    summary = done.summary
+    for setback in (*summary.failures, *summary.divergences):
+        note(f"{setback.step}, seed {setback.seed}: {setback.message}")
+    say(
+        f"{summary.done} of {summary.planned} runs recorded in {done.file} "
+        f"({summary.failed} failed, {summary.diverged} diverged in this start)"
     )
-    files = write_report(file, options.report or report_folder(file))
-    if options.json:
-        print_json({**summary.as_dict(), "study": str(file), **_file_values(files)})
-    else:
-        _say(summary, file, files)
-    return 1 if summary.failures else 0
+    say(f"report: {done.report.html}")
+    if is_comparison:  # what the report begins with
+        for text in headline(comparison_content(*done.study)):
+            say(text)
 
 
-def _default_file(options: Namespace, plan: Plan) -> str:
-    if plan.experiment == "path":
-        return f"runs/{plan.name}-{plan.data['name']}.study"
-    return experiment.default_file(options, str(plan.data["name"]))
+def _show_plan(planned: Planned, as_json: bool) -> None:
+    plan = planned.plan
+    match kind_of(plan).name:
+        case "path" if as_json:
+            print_json(plan.as_dict())
+        case "comparison" if as_json:
+            print_json({"plan": plan.as_dict(), "seconds": planned.seconds})
+        case "factors" if as_json:
+            first, *others = [_forecast_values(each) for each in planned.forecasts]
+            print_json({"plan": plan.as_dict(), "forecast": first, "others": others})
+        case "path":
+            _show_steps(plan)
+        case "comparison":
+            _show_networks(plan, planned.seconds)
+        case "factors":
+            _show_factors(plan, planned.forecasts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The plan, how a worker loads the images and, of an experiment, what its cells share."""
-
-    plan: Plan
-    setup: "WorkerSetup"
-    frame: "Frame | None" = None
-
-
-def _asked(options: Namespace) -> _Asked:
-    """What the options ask for. The images are loaded here once, to be identified."""
-    from nextify.study import plan_path
-
-    is_experiment = experiment.is_experiment(options)
-    design_fields, recipe_fields = read_fields(options.overrides, Design, Recipe)
-    chosen = path(options.path).with_design_fields(design_fields)
-    dataset, setup = load_images(options)
-    options.precision = precision_of(options)  # the command names it
-    shared = {
-        "data": dataset.identity(),
-        "data_source": dataset.source,
-        "seeds": range(options.first_seed, options.first_seed + options.seeds),
-        "recipe_changes": recipe_fields,
-        "precision": options.precision,
-        "command": command_line(options),
-    }
-    if is_experiment:
-        frame, plan = experiment.planned(options, chosen, shared)
-        return _Asked(plan, setup, frame)
-    return _Asked(plan_path(chosen, **shared), setup)
-
-
-def command_line(options: Namespace) -> str:
-    """What a user types to repeat a study elsewhere: the arguments that change its results."""
-    words = ["nextify", "study", options.path, *options.overrides]
-    for name, default in (
-        ("data", "embedded"),
-        ("image_size", None),
-        ("split_seed", 0),
-        ("train_limit", None),
-        ("seeds", 2),
-        ("first_seed", 0),
-        ("precision", "float32"),
-        ("experiment", "path"),
-        ("factors", None),
-        ("matched", None),
-        ("target", None),
-        ("rates", None),
-        ("end_seeds", None),
-        ("orders", 8),
-        ("fold_over", None),
-        ("add_cells", None),
-    ):
-        value = getattr(options, name)
-        if value != default:
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    if options.skip_unreadable:
-        words.append("--skip-unreadable")
-    return shlex.join(words)
-
-
-def _show_plan(plan: Plan, as_json: bool) -> int:
-    if as_json:
-        print_json(plan.as_dict())
-        return 0
+def _show_steps(plan: Plan) -> None:
     rows = [
         [cell.name, cell.changed, cell.recipe_name, f"{cell.params:,}", f"{cell.macs / 1e6:,.2f}"]
         for cell in plan.cells
@@ -165,22 +75,91 @@ def _show_plan(plan: Plan, as_json: bool) -> int:
     cells, seeds = len(plan.cells), len(plan.seeds)
     images = sum(cell.recipe.epochs for cell in plan.cells) * seeds * int(plan.data["train"])
     say(f"\n{cells} steps x {seeds} seeds = {cells * seeds} runs, {images:,} training images seen")
-    return 0
 
 
-def _say(summary: Any, file: Path, files: ReportFiles) -> None:
-    for setback in (*summary.failures, *summary.divergences):
-        note(f"{setback.step}, seed {setback.seed}: {setback.message}")
+def _forecast_values(of: Forecast) -> dict[str, Any]:
+    return {**of.as_dict(), "tells": TELLS[of.experiment]}
+
+
+def print_factors(factors: Sequence[Factor]) -> None:
+    """A row a factor."""
+    rows = [[str(at), f.name, " + ".join(f.choices)] for at, f in enumerate(factors, start=1)]
+    print_table(["", "factor", "choices"], rows)
+
+
+def _show_factors(plan: Plan, found: Sequence[Forecast]) -> None:
+    """The factors, what the plan will cost and tell, and the plans beside it."""
+    print_factors(plan.factors)
+    macs = [cell.macs / 1e6 for cell in plan.cells]
+    params = [cell.params for cell in plan.cells]
     say(
-        f"{summary.done} of {summary.planned} runs recorded in {file} "
-        f"({summary.failed} failed, {summary.diverged} diverged in this start)"
+        f"\nnetworks of {min(params):,} to {max(params):,} parameters, "
+        f"{min(macs):,.2f} to {max(macs):,.2f} M MACs\n"
     )
-    say(f"report: {files.html}")
+    print_table(
+        ["plan", "cells", "seeds", "runs", "time", "half-width", "tells"],
+        [
+            [of.experiment, str(of.cells), str(of.seeds), str(of.runs), time_in_words(of.seconds),
+             half_width(of), TELLS[of.experiment]]
+            for of in found
+        ],
+    )  # fmt: skip
+    known = "" if found[0].points is not None else "; --sigma POINTS states it in points"
+    say(
+        "\nhalf-width: of the simultaneous 95 % interval of a factor's contribution; "
+        f"sd: the standard deviation between seeds{known}"
+    )
 
 
-def _file_values(files: ReportFiles) -> dict[str, Any]:
-    return {
-        "report": str(files.html),
-        "csv": str(files.csv),
-        "figures": [str(figure) for figure in files.figures],
+def time_in_words(seconds: float | None) -> str:
+    """What a pilot found, if there was one."""
+    return "?" if seconds is None else duration(seconds)
+
+
+def _show_networks(plan: Plan, seconds: float | None) -> None:
+    largest = max(plan.images_of(cell) for cell in plan.cells)
+    print_table(
+        ["network", "design", "params", "M MACs", "learning rate"],
+        [
+            [cell.network, _in_words(cell.design), f"{cell.params:,}", f"{cell.macs / 1e6:,.2f}",
+             f"{cell.recipe.learning_rate:g}"]
+            for cell in plan.cells
+            if plan.images_of(cell) == largest
+        ],
+    )  # fmt: skip
+    say("")
+    _print_updates(plan)
+    say(f"\n{announced(plan, seconds)}")
+
+
+def _print_updates(plan: Plan) -> None:
+    """A row a number of images where all networks are trained alike, else one a network, too."""
+    rows = {
+        (cell.network, plan.images_of(cell)): _updates(plan.images_of(cell), cell.recipe)
+        for cell in plan.cells
     }
+    alike = {(f"{images:,}", *row): None for (_, images), row in rows.items()}
+    head = ["training images", "epochs", "updates"]
+    if len(alike) == len({images for _, images in rows}):
+        print_table(head, [list(row) for row in alike])
+    else:
+        by_network = [[network, f"{images:,}", *row] for (network, images), row in rows.items()]
+        print_table(["network", *head], by_network)
+
+
+def _updates(images: int, of: Recipe) -> tuple[str, str]:
+    return str(of.epochs), f"{of.epochs * (images // of.batch_size):,}"
+
+
+_SIZES = ("patch_size", "width", "widths", "depth", "depths", "heads", "window")
+
+
+def _in_words(of: Any) -> str:
+    """The sizes of a design.
+
+    >>> from nextify.designs import design
+    >>> _in_words(design("vit-mini"))
+    'patch_size=4 width=24 depth=4 heads=3'
+    """
+    values = asdict(of)
+    return " ".join(f"{name}={written(values[name])}" for name in _SIZES if name in values)

@@ -1,102 +1,28 @@
 """The commands train, evaluate and predict."""
 
-from argparse import Namespace
-from pathlib import Path
-
-import torch
-
-from nextify.cli.bars import step_bar
-from nextify.cli.images import source_of
-from nextify.cli.show import note, note_skipped, print_json, print_table, say
-from nextify.data import UnreadableImage, load
-from nextify.designs import Design, Precision, Recipe, design, recipe
-from nextify.designs.fields import read_fields
-from nextify.designs.run import require_weights
+from nextify.cli.show import print_json, print_table, say
+from nextify.commands.training import evaluate, predict, train
+from nextify.commands.watch import ON_STDERR
+from nextify.data import UnreadableImage
 from nextify.errors import InputError
-from nextify.network import load_network
 from nextify.records import Measured, Result
-from nextify.training import (
-    Classified,
-    InitialWeights,
-    Trained,
-    classify,
-    default_precision,
-    design_to_train,
-    image_files,
-    load_for,
-    prepare,
-    score,
-    train_in_folder,
-    usable_device,
-)
-from nextify.training.classify import was_trained_on
-from nextify.training.folder import default_folder
+from nextify.requests import Evaluate, Predict, Train
+from nextify.training import Classified, Trained
 
 
-def run(options: Namespace) -> int:
+def run(request: Train | Evaluate | Predict, as_json: bool) -> int:
     """Carry out train, evaluate or predict."""
-    return {"train": _train, "evaluate": _evaluate, "predict": _predict}[options.command](options)
-
-
-def device_from(options: Namespace) -> str:
-    """The device asked for, checked, with as many threads as asked for."""
-    device = usable_device(options.device)
-    if getattr(options, "threads", None) is not None:
-        torch.set_num_threads(options.threads)
-    return device
-
-
-def _precision(options: Namespace, device: str) -> Precision:
-    asked: Precision | None = options.precision
-    return asked or default_precision(device)
-
-
-def _train(options: Namespace) -> int:
-    name, overrides = options.design, options.overrides
-    if name is not None and "=" in name:  # left out, since the weights tell it
-        name, overrides = None, [name, *overrides]
-    kind = Design if name is None else type(design(name))
-    design_fields, recipe_fields = read_fields(overrides, kind, Recipe)
-    how = recipe(options.recipe, **recipe_fields)
-    require_weights(how, options.weights)
-    chosen = design_to_train(name, design_fields, options.weights)
-    device = device_from(options)
-    dataset = load(**source_of(options), test_image_size=options.test_image_size)
-    note_skipped(dataset.skipped)
-    ready = prepare(
-        chosen,
-        how,
-        dataset,
-        weights=options.weights,
-        new_head=options.new_head,
-        seed=options.seed,
-        precision=_precision(options, device),
-    )
-    if ready.weights is not None:
-        note(_about(ready.weights))
-    folder = options.output or default_folder(name, options.recipe, ready.run)
-    with step_bar() as on_step:
-        trained = train_in_folder(
-            ready.run,
-            dataset,
-            Path(folder),
-            weights=ready.weights,
-            device=device,
-            loaders=options.loaders,
-            on_step=on_step,
-        )
-    return _say_trained(trained, options.json)
-
-
-def _about(weights: InitialWeights) -> str:
-    kept = [] if weights.loaded.head_is_new else ["the head is kept: --new-head draws a new one"]
-    return "; ".join((f"weights: {weights.loaded}", *kept, *weights.notes))
+    match request:
+        case Train():
+            return _say_trained(train(request, ON_STDERR), as_json)
+        case Evaluate():
+            return _evaluate(request, as_json)
+        case Predict():
+            return _predict(request, as_json)
 
 
 def _say_trained(trained: Trained, as_json: bool) -> int:
     record = trained.record
-    if trained.was_there:
-        note(f"{trained.folder} holds this run already; nothing to do")
     if as_json:
         print_json({**record.as_dict(), "folder": str(trained.folder)})
     elif record.result is None or record.measured is None:
@@ -128,60 +54,45 @@ def _say_result(result: Result, measured: Measured) -> None:
     )
 
 
-def _evaluate(options: Namespace) -> int:
-    network, card = load_network(Path(options.network))
-    device = device_from(options)
-    dataset = load_for(card, **source_of(options), test_image_size=options.test_image_size)
-    note_skipped(dataset.skipped)
-    scores = score(
-        network,
-        card,
-        dataset,
-        device=device,
-        precision=_precision(options, device),
-        loaders=options.loaders,
-    )
-    if not was_trained_on(card, dataset):
-        note("these are not the images, or not the split, that the network was trained and tested "
-             "with: some test images may be among its training images")  # fmt: skip
-    names = ("accuracy", "nll", "calibration_error")
-    if options.json:
+def _evaluate(request: Evaluate, as_json: bool) -> int:
+    found = evaluate(request, ON_STDERR)
+    scores = found.scores
+    if as_json:
+        names = ("accuracy", "nll", "calibration_error")
         values = {name: getattr(scores, name) for name in names}
         print_json({**values, "images": len(scores.correct)})
     else:
         say(
             f"accuracy {scores.accuracy:.2%} on {len(scores.correct):,} test images of "
-            f"{dataset.name}, negative log-likelihood {scores.nll:.4f} nats, calibration error "
-            f"{scores.calibration_error:.2%}"
+            f"{found.images.name}, negative log-likelihood {scores.nll:.4f} nats, calibration "
+            f"error {scores.calibration_error:.2%}"
         )
     return 0
 
 
-def _predict(options: Namespace) -> int:
-    network, card = load_network(Path(options.network))
-    device = device_from(options)
-    images = image_files(map(Path, options.images))
+def _predict(request: Predict, as_json: bool) -> int:
+    found = predict(request)
     answered: list[Classified] = []
     unreadable: list[UnreadableImage] = []
-    for found in classify(network, card, images, top=options.top, device=device):
-        if isinstance(found, UnreadableImage):
-            unreadable.append(found)
+    for one in found:
+        if isinstance(one, UnreadableImage):
+            unreadable.append(one)
             continue
-        answered.append(found)
-        if not options.json:
-            classes = (f"{name} {probability:.1%}" for name, probability in found.classes)
-            say(f"{found.image}: {', '.join(classes)}")
-    if options.json:
+        answered.append(one)
+        if not as_json:
+            classes = (f"{name} {probability:.1%}" for name, probability in one.classes)
+            say(f"{one.image}: {', '.join(classes)}")
+    if as_json:
         answers = [_values(one) for one in answered]
         print_json({"images": answers, "skipped": [error.path for error in unreadable]})
-    if unreadable and not options.skip_unreadable:
+    if unreadable and not request.skip_unreadable:
         first = unreadable[0]
         raise InputError(  # the others have been answered
-            f"{len(unreadable)} of {len(images)} images cannot be read, the first {first.path!r}: "
+            f"{len(unreadable)} of {len(found)} images cannot be read, the first {first.path!r}: "
             f"{first.why}; replace or remove it, or use --skip-unreadable to leave it out and "
             "count it"
         )
-    note_skipped([error.path for error in unreadable])
+    ON_STDERR.skipped([error.path for error in unreadable])
     return 0
 
 

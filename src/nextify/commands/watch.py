@@ -1,10 +1,15 @@
 """What a command that takes long tells meanwhile."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from nextify.study.running.progress import Progress, progress_on, silent
+from nextify.commands.bars import step_bar
+from nextify.report.announce import skipped_note
+from nextify.studies.running.progress import Progress, progress_on, silent
+
+OnStep = Callable[[int, int], None]  # a training's step, of so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,16 +17,22 @@ class Watch:
     """Where notes and progress go.
 
     Attributes:
-        note: takes a line. progress: makes what shows a study's progress.
+        note: takes a line. progress: makes what shows a study. steps: makes what shows a training.
     """
 
     note: Callable[[str], None]
     progress: Callable[[], Progress]
+    steps: Callable[[], AbstractContextManager[OnStep]]
+
+    def skipped(self, images: Sequence[str]) -> None:
+        """Note how many images were left out, if any were."""
+        if images:
+            self.note(skipped_note(images))
 
 
-def on_stderr() -> Watch:
-    """Notes and progress on standard error: for people, beside an answer."""
-    return Watch(lambda line: print(line, file=sys.stderr), lambda: progress_on(sys.stderr))
-
-
-QUIET = Watch(lambda line: None, silent)
+ON_STDERR = Watch(
+    note=lambda line: print(line, file=sys.stderr),
+    progress=lambda: progress_on(sys.stderr),
+    steps=step_bar,
+)
+QUIET = Watch(lambda line: None, silent, lambda: nullcontext(lambda step, steps: None))

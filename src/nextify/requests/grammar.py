@@ -199,14 +199,14 @@ def words_of(request: Request, *, local: bool = True, last: Sequence[str] = ()) 
 
     Args:
         local: also what says where and how, and not what.
-        last: keys of options that shall stand behind the others.
+        last: keys of options that are named in any case, behind the others.
     """
     known = {entry.key: entry for entry in entries(type(request))}
     values = given(request)
     order = [key for key in values if key not in last] + [key for key in last if key in values]
     places = [key for key in values if known[key].about.positional]
     options = [known[key] for key in order if key not in places]
-    shown = [entry for entry in options if local or not entry.about.local]
+    shown = [each for each in options if local or not each.about.local or each.key in last]
     return [
         *request.command.split(),
         *(word for key in places for word in _placed(values[key])),

@@ -27,6 +27,7 @@ from nextify.designs import Precision
 from nextify.errors import InputError
 from nextify.network import Card, Network
 from nextify.network.weights.preprocessing import from_about
+from nextify.requests import DataSpec
 from nextify.training.evaluate import Scores, evaluate
 
 
@@ -121,38 +122,17 @@ def published_view(card: Card, image_size: int | None = None) -> View | None:
     return View(image_size or images.image_size, images.crop, images.interpolation)
 
 
-def load_for(
-    card: Card,
-    source: str,
-    *,
-    image_size: int | None = None,
-    test_image_size: int | None = None,
-    split_seed: int = 0,
-    skip_unreadable: bool = False,
-    train_limit: int | None = None,
-) -> Dataset:
-    """A data set, as `nextify.data.load` gives it, with its test images as a network sees them.
-
-    Args:
-        image_size, test_image_size: in pixels; None for those that the network was trained with.
-    """
-    view = published_view(card, test_image_size or image_size)
-    if view is None:
-        trained_at = card.about.get("data", {}).get("image_size", card.image_size)
-        sizes: dict[str, int] = {
-            "image_size": image_size or trained_at,
-            "test_image_size": test_image_size or card.image_size,
-        }
-    else:
-        sizes = {"memory_limit": 0}  # the files themselves, not squares that are kept of them
-    dataset = load(
-        source,
-        **sizes,
-        split_seed=split_seed,
-        skip_unreadable=skip_unreadable,
-        train_limit=train_limit,
-    )
-    return dataset if view is None else _seen(dataset, view)
+def load_for(card: Card, spec: DataSpec) -> Dataset:
+    """A data set, as `nextify.data.load` gives it, with its test images as a network sees them; by
+    default of the sizes that it was trained with."""
+    view = published_view(card, spec.test_image_size or spec.image_size)
+    if view is not None:
+        # The files themselves, not squares that are kept of them.
+        files = replace(spec, image_size=None, test_image_size=None, memory_limit=0)
+        return _seen(load(files), view)
+    trained_at = card.about.get("data", {}).get("image_size", card.image_size)
+    test_size = spec.test_image_size or card.image_size
+    return load(replace(spec, image_size=spec.image_size or trained_at, test_image_size=test_size))
 
 
 def _seen(dataset: Dataset, view: View) -> Dataset:

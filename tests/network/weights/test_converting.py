@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -12,10 +13,10 @@ import nextify as nx
 from network.weights.conftest import CLASSES, TINY, state, tiny
 from network.weights.others import perturbed
 from nextify.cli.main import main
-from nextify.cli.parser import NAMINGS as SPELLED
 from nextify.designs.fields import with_fields
 from nextify.network import NAMINGS, load_network
 from nextify.network.weights import foreign_entries, open_weights
+from nextify.requests.commands import Naming
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def nextify(capsys, tmp_path, monkeypatch):
 
 
 def test_the_parser_knows_the_namings():
-    assert SPELLED == NAMINGS
+    assert get_args(Naming) == NAMINGS
 
 
 def test_round_the_namings(nextify):

@@ -1,8 +1,8 @@
 """What to run next: commands that settle what these runs leave open, with their number of runs."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from nextify.designs import Factor
 from nextify.experiments.fractions import ATTRIBUTE, fraction, full, with_ends
 from nextify.findings import Attribution, Contribution
 from nextify.records import Plan
+from nextify.requests import changed, command_line, given
 from nextify.words import listed, plural
 
 Levels = NDArray[np.int8]  # a row per cell, +1 where a factor is made
@@ -43,7 +44,7 @@ def next_runs(plan: Plan, found: Attribution, file: str = "") -> tuple[NextRuns,
         file: of the study, to be named in the commands that continue it; empty for its usual
             place.
     """
-    asked = _Advice(plan, found, {"--file": file} if file else {})
+    asked = _Advice(plan, found, {"file": file} if file else {})
     unfinished = asked.finish()
     if unfinished:  # what is open then, is not known yet
         return (unfinished,)
@@ -66,7 +67,7 @@ def next_runs(plan: Plan, found: Attribution, file: str = "") -> tuple[NextRuns,
 class _Advice:
     plan: Plan
     found: Attribution
-    file: Mapping[str, str]
+    file: Mapping[str, Any]
 
     def finish(self) -> NextRuns | None:
         missing = self.found.counts.missing
@@ -78,16 +79,16 @@ class _Advice:
     def lower_rate(self) -> NextRuns | None:
         """Where no run has a score because all diverged."""
         rates = {cell.recipe.learning_rate for cell in self.plan.cells}
-        if not self.found.counts.diverged or not self.plan.command:
+        if not self.found.counts.diverged or not self.plan.requests:
             return None
-        words = [w for w in shlex.split(self.plan.command) if not w.startswith("learning_rate=")]
-        name = f"runs/{self.plan.name}-{self.plan.data['name']}-lower-rate.study"
-        changed = [*words, f"learning_rate={min(rates) / 3:.2g}"]
-        return NextRuns(
-            "Every run that could be carried out diverged: a third of the learning rate.",
-            _changed(shlex.join(changed), {"--file": name}),
-            len(self.plan.runs()),
-        )
+        there = given(self.plan.requests[-1]).get("changes", ())
+        kept = [each for each in there if not each.startswith("learning_rate=")]
+        change = {
+            "changes": (*kept, f"learning_rate={min(rates) / 3:.2g}"),
+            "file": f"runs/{self.plan.name}-{self.plan.data['name']}-lower-rate.study",
+        }
+        why = "Every run that could be carried out diverged: a third of the learning rate."
+        return NextRuns(why, self._command(change), len(self.plan.runs()))
 
     def sharper_plan(self) -> NextRuns | None:
         """From a screen to resolution V."""
@@ -103,7 +104,7 @@ class _Advice:
         seeds = max(2, len(self.plan.seeds))
         return self._next(
             why,
-            {"--experiment": "resolution-5", "--seeds": str(seeds)},
+            {"experiment": "resolution-5", "seeds": seeds},
             self._new(levels.tolist(), seeds),
         )
 
@@ -153,7 +154,7 @@ class _Advice:
             "Shapley values."
         )
         seeds = len(self.plan.seeds)
-        return self._next(why, {"--experiment": "full"}, self._new(full(count), seeds))
+        return self._next(why, {"experiment": "full"}, self._new(full(count), seeds))
 
     def live_factors(self) -> NextRuns | None:
         """All subsets of the few factors that do something."""
@@ -168,9 +169,9 @@ class _Advice:
             "others stay as at the start."
         )
         runs = (1 << len(live)) * seeds * self._rates() + self._end_runs()
-        change = {"--experiment": "full", "--factors": text, "--seeds": str(seeds)}
         name = f"runs/{self.plan.name}-{self.plan.data['name']}-live.study"
-        return NextRuns(why, _changed(self.plan.command, {**change, "--file": name}), runs)
+        change = {"experiment": "full", "factors": text, "seeds": seeds, "file": name}
+        return NextRuns(why, self._command(change), runs)
 
     def _live(self) -> set[str]:
         live = {each.name for each in self.found.contributions if each.answer in ("helps", "hurts")}
@@ -181,14 +182,22 @@ class _Advice:
 
     def _seeds(self, seeds: int, why: str) -> NextRuns:
         added = (seeds - len(self.plan.seeds)) * len(self.plan.cells)
-        return self._next(why, {"--seeds": str(seeds)}, added)
+        return self._next(why, {"seeds": seeds}, added)
 
-    def _next(self, why: str, change: Mapping[str, str], runs: int) -> NextRuns:
-        command = self.plan.command
-        if self.plan.experiment == "augmented":  # of several commands, one that takes all cells
-            command = command.split(" && ")[-1]
-            change = {"--experiment": "augmented", **change}
-        return NextRuns(why, _changed(command, {**change, **self.file}), runs)
+    def _next(self, why: str, change: Mapping[str, Any], runs: int) -> NextRuns:
+        if self.plan.experiment == "augmented":  # of several requests, one that takes all cells
+            change = {"experiment": "augmented", **change}
+        return NextRuns(why, self._command({**change, **self.file}), runs)
+
+    def _command(self, change: Mapping[str, Any]) -> str:
+        """The study's own command with some options set, which stand last."""
+        if not self.plan.requests:
+            return ""
+        if not change:
+            return self.plan.command
+        cells = _CELLS if "experiment" in change else {}  # they belong to the cells of one plan
+        request = changed(self.plan.requests[-1], **{**cells, **change})
+        return command_line(request, last=tuple(change))
 
     def _rates(self) -> int:
         return len({cell.rate for cell in self.plan.cells})
@@ -225,22 +234,4 @@ def _as_option(factor: Factor) -> str:
     return choices if name == choices else f"{name} = {choices}"
 
 
-def _changed(command: str, options: Mapping[str, str]) -> str:
-    """A command with some options set, others kept.
-
-    >>> _changed("nextify study small --seeds 2 --matched macs", {"--seeds": "4"})
-    'nextify study small --matched macs --seeds 4'
-    """
-    if not command or not options:
-        return command
-    words = iter(shlex.split(command))
-    kept = []
-    for word in words:
-        if word in options or (word in _CELLS and "--experiment" in options):
-            next(words, None)
-        else:
-            kept.append(word)
-    return shlex.join([*kept, *(part for pair in options.items() for part in pair)])
-
-
-_CELLS = ("--fold-over", "--add-cells", "--orders", "--target")  # belong to the cells of one plan
+_CELLS = {"fold_over": None, "add_cells": None, "orders": 8, "target": None}

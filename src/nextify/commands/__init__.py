@@ -1,0 +1,123 @@
+"""What each command does, as a function: the same options by name, and a typed result.
+
+>>> import nextify as nx
+>>> planned = nx.study("small", "epochs=2", seeds=3, plan=True, quiet=True)
+>>> len(planned.plan.runs()), planned.plan.command
+(45, 'nextify study small epochs=2 --seeds 3')
+
+What is given by its place on the command line comes first, changes of fields as `"epochs=2"` or as
+`changes={"epochs": 2}`, options by their names with underscores. A request (`nextify.requests`), or
+a TOML file of one, can stand in place of all of it. Notes and progress go to standard error, unless
+`quiet`.
+"""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nextify.commands import attributing, choosing, studying, training
+from nextify.commands.attributing import Attributed
+from nextify.commands.choosing import Chosen, PlannedChoice
+from nextify.commands.studying import Planned, Studied
+from nextify.commands.training import Evaluated, Predictions
+from nextify.commands.watch import ON_STDERR, QUIET, Watch
+from nextify.errors import InputError
+from nextify.report import ReportFiles
+from nextify.requests import (
+    Attribute,
+    Choose,
+    Compare,
+    Evaluate,
+    Predict,
+    Report,
+    Study,
+    Train,
+    changed,
+    entries,
+    made,
+    read_toml,
+)
+from nextify.training import Trained
+
+__all__ = [
+    "Attributed", "Chosen", "Evaluated", "Planned", "PlannedChoice", "Predictions", "ReportFiles",
+    "Studied", "Trained", "attribute", "choose", "compare", "evaluate", "predict", "report",
+    "study", "train",
+]  # fmt: skip
+
+T = TypeVar("T")
+
+
+def study(*given: Any, quiet: bool = False, **options: Any) -> Planned | Studied:
+    """Train every step of a path, or an experiment on its choices, and report; see
+    `nextify.requests.Study`."""
+    return studying.study(_asked(Study, given, options), _watch(quiet))
+
+
+def compare(*given: Any, quiet: bool = False, **options: Any) -> Planned | Studied:
+    """Networks beside one another, on a few images or on many; see `nextify.requests.Compare`."""
+    return studying.study(_asked(Compare, given, options), _watch(quiet))
+
+
+def choose(*given: Any, quiet: bool = False, **options: Any) -> PlannedChoice | Chosen:
+    """The design to use on these images under a budget, and its network; see
+    `nextify.requests.Choose`."""
+    return choosing.choose(_asked(Choose, given, options), _watch(quiet))
+
+
+def attribute(*given: Any, quiet: bool = False, **options: Any) -> Attributed:
+    """What an experiment's factors contribute; see `nextify.requests.Attribute`."""
+    return attributing.attribute(_asked(Attribute, given, options), _watch(quiet))
+
+
+def report(*given: Any, **options: Any) -> ReportFiles:
+    """Write the report of a study; see `nextify.requests.Report`."""
+    return attributing.report(_asked(Report, given, options))
+
+
+def train(*given: Any, quiet: bool = False, **options: Any) -> Trained:
+    """Train one network, from scratch or from weights; see `nextify.requests.Train`."""
+    return training.train(_asked(Train, given, options), _watch(quiet))
+
+
+def evaluate(*given: Any, quiet: bool = False, **options: Any) -> Evaluated:
+    """Score a trained network on test images; see `nextify.requests.Evaluate`."""
+    return training.evaluate(_asked(Evaluate, given, options), _watch(quiet))
+
+
+def predict(*given: Any, **options: Any) -> Predictions:
+    """Classify images; see `nextify.requests.Predict`."""
+    return training.predict(_asked(Predict, given, options))
+
+
+def _watch(quiet: bool) -> Watch:
+    return QUIET if quiet else ON_STDERR
+
+
+def _asked(kind: type[T], given: tuple[Any, ...], options: dict[str, Any]) -> T:
+    """The request that arguments make: one that is given or in a file, or else by place and name.
+
+    Raises:
+        InputError: too many arguments, an unknown option, or a value that is not accepted.
+    """
+    first = given[0] if given else None
+    if isinstance(first, kind):
+        return changed(first, **options)
+    if isinstance(first, str | Path) and str(first).endswith(".toml"):
+        return changed(read_toml(kind, Path(first)), **options)
+    return made(kind, {**_placed(kind, given), **options})
+
+
+def _placed(kind: type, given: tuple[Any, ...]) -> dict[str, Any]:
+    """Arguments by the places of a command line: the last of these takes all that are left."""
+    places = [entry for entry in entries(kind) if entry.about.positional]
+    found: dict[str, Any] = {}
+    left = list(given)
+    for entry in places:
+        if not left:
+            break
+        found[entry.key] = left if entry.about.many in ("*", "+") else left.pop(0)
+        if entry.about.many in ("*", "+"):
+            return found
+    if left:
+        raise InputError(f"unexpected argument {left[0]!r}; give options by their names")
+    return found

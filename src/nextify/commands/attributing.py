@@ -1,0 +1,87 @@
+"""Commands attribute and report: from study files to their pages."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nextify.commands.studying import report_folder
+from nextify.commands.watch import QUIET, Watch
+from nextify.errors import InputError
+from nextify.findings import Score
+from nextify.findings.crosscheck import fanova_importances, shapiq_values
+from nextify.findings.factor_runs import FactorRuns, factor_runs
+from nextify.report import ReportFiles, write_report
+from nextify.report.factors import FactorContent, factor_content
+from nextify.report.write import read_study, require_factors, write_factors
+from nextify.requests import Attribute, Report
+
+_SCORES: dict[str, Score] = {  # as options spell them
+    "accuracy": "accuracy",
+    "nll": "nll",
+    "logit-accuracy": "logit accuracy",
+}
+
+Shares = dict[str, dict[str, float]]  # by tool and factor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attributed:
+    """What factors contribute.
+
+    Attributes:
+        content: all numbers of the page. checks: what other tools say, a study each.
+        report: the files that were written.
+    """
+
+    content: FactorContent
+    checks: tuple[Shares, ...]
+    report: ReportFiles
+
+
+def attribute(request: Attribute, watch: Watch = QUIET) -> Attributed:
+    """What each factor of an experiment contributes, and what is not known; writes the page.
+
+    Raises:
+        InputError: no such file, or a study without factors.
+    """
+    files = [Path(name) for name in (request.file, request.beside) if name]
+    studies = [read_study(file) for file in files]
+    for file, (plan, _) in zip(files, studies, strict=True):
+        require_factors(plan, str(file))
+    score = _SCORES[request.metric]
+    content = factor_content(studies, score, request.file)
+    checks: list[Shares] = []
+    if request.crosscheck:
+        checks = [_crosscheck(factor_runs(*study, score), watch.note) for study in studies]
+    place = Path(request.output) if request.output else _folder(files, request.metric)
+    written = write_factors(content, place)
+    return Attributed(content=content, checks=tuple(checks), report=written)
+
+
+def report(request: Report) -> ReportFiles:
+    """Write a study's page, figures and tables.
+
+    Raises:
+        InputError: no such file, no run recorded yet, or the folder cannot be written.
+    """
+    file = Path(request.file)
+    return write_report(file, request.output or report_folder(file))
+
+
+def _folder(files: list[Path], metric: str) -> Path:
+    """Beside the first file: where `study` writes its report, unless more was asked for."""
+    first, *others = files
+    parts = [first.stem, *(f"and-{other.stem}" for other in others)]
+    parts += [metric] if metric != "accuracy" else []
+    return first.with_name("-".join([*parts, "report"]))
+
+
+def _crosscheck(runs: FactorRuns, note: Callable[[str], None]) -> Shares:
+    """What other tools say; a note where one is not installed or cannot read these runs."""
+    found: Shares = {}
+    for name, ask in (("fANOVA share", fanova_importances), ("shapiq", shapiq_values)):
+        try:
+            found[name] = ask(runs)
+        except InputError as error:
+            note(f"{name}: {error}")
+    return found

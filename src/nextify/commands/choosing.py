@@ -1,0 +1,184 @@
+"""The command choose: from a budget to a design, its accuracy, and a trained network."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from nextify.commands.studying import load_images, precision_of, timed, workers_of
+from nextify.commands.watch import QUIET, Watch
+from nextify.data import Dataset
+from nextify.errors import InputError
+from nextify.files import is_there, make_folder, read_object, require_place, write_whole
+from nextify.findings.choice import Choice
+from nextify.fitting import BUDGETS, budgets_of
+from nextify.records import Plan
+from nextify.report.announce import announced_phase
+from nextify.report.choice.words import as_fields, as_values
+from nextify.requests import Choose, changed, command_line
+from nextify.studies import Outcome, Phase, Task, WorkerSetup, carry_out, phases, plan_screening
+from nextify.studies.kinds import Asked
+from nextify.studies.kinds.choosing import budgets_in, settings_of, task_of
+from nextify.studies.kinds.winner import train_winner
+from nextify.training.memory import require_memory_for
+
+_ANOTHER = "name another folder with --output"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedChoice:
+    """What would be done.
+
+    Attributes:
+        task: what is to be chosen. screening: the first study's plan. phases: of the work.
+        images: that the winner is trained on. settings: what makes it another choice, in words.
+    """
+
+    task: Task
+    screening: Plan
+    phases: tuple[Phase, ...]
+    images: int
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chosen:
+    """What has been chosen.
+
+    Attributes:
+        choice: None if no run of the screening has a score.
+        winner: of the network's training on all images; None where there is none.
+        outcome: of both studies. folder: where all of it is.
+    """
+
+    choice: Choice | None
+    winner: Mapping[str, Any] | None
+    outcome: Outcome
+    folder: Path
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether there is a network."""
+        return self.winner is not None and self.winner["outcome"] == "finished"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        best = None
+        if self.winner is not None and self.choice is not None and self.choice.winner is not None:
+            best = self.choice.finalist(self.choice.winner)
+        return {
+            "choice": None if self.choice is None else as_values(self.choice),
+            "design": None if best is None else as_fields(best.design),
+            "winner": self.winner,
+            "folder": str(self.folder),
+            "failed": [asdict(each) for each in self.outcome.failures],
+            "diverged": [asdict(each) for each in self.outcome.divergences],
+        }
+
+
+def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
+    """Screen the path's choices within the budget, let finalists compete, train the winner.
+
+    Returns:
+        PlannedChoice: where the request asks for the plan alone.
+
+    Raises:
+        InputError: anything that cannot be carried out as asked.
+        KeyboardInterrupt: by Ctrl-C; what is recorded is kept, and the same call goes on.
+    """
+    budgets_of(**budgets_in(request), like=request.budgets.like)  # before images, which take longer
+    images = load_images(request.data, watch)
+    precision = precision_of(request.precision)
+    settled = changed(request, precision=None if precision == "float32" else precision)
+    task = task_of(Asked(request=settled, precision=precision, images=images))
+    screening, settings = plan_screening(task), settings_of(task, request)
+    folder = Path(request.output or f"runs/choose-{images.name}-{_budget_name(request)}")
+    if not request.plan:  # which writes nothing, and neither does what is refused
+        require_place(folder, "--output")
+    _require_same(folder, settings)
+    setup = WorkerSetup(request.data)
+    if request.plan or not is_there(folder / "screening.study"):
+        found = _phases(request, task, screening, setup, images, watch)
+        if request.plan:
+            count = len(images.train) + len(images.test)
+            return PlannedChoice(
+                task=task, screening=screening, phases=found, images=count, settings=settings
+            )
+        for phase in found:
+            watch.note(announced_phase(phase))
+    make_folder(folder, "--output")
+    keep = partial(_keep, folder, {"command": command_line(settled), "settings": settings})
+    keep(None)
+    outcome = carry_out(
+        task,
+        folder,
+        setup,
+        workers=request.workers,
+        progress=watch.progress,
+        announce=watch.note,
+        retry_failed=request.retry_failed,
+    )
+    chosen = _finish(outcome, images, folder, watch)
+    keep(chosen.as_dict())
+    return chosen
+
+
+def _finish(outcome: Outcome, images: Dataset, folder: Path, watch: Watch) -> Chosen:
+    """Train the winner, if there is one."""
+    for each in (*outcome.failures, *outcome.divergences):
+        watch.note(f"{each.step}, seed {each.seed}: {each.message}")
+    choice, winner = outcome.choice, None
+    if choice is not None and choice.winner is not None and outcome.finals is not None:
+        watch.note(f"winner: {choice.winner} on all images")
+        best = choice.finalist(choice.winner)
+        with watch.steps() as on_step:
+            winner = train_winner(images, outcome.finals, best, folder, on_step)
+    return Chosen(choice=choice, winner=winner, outcome=outcome, folder=folder)
+
+
+def _phases(
+    request: Choose,
+    task: Task,
+    screening: Plan,
+    setup: WorkerSetup,
+    images: Dataset,
+    watch: Watch,
+) -> tuple[Phase, ...]:
+    require_memory_for(screening)
+    workers = workers_of(request.workers)
+    pilot = None if request.no_pilot else timed(screening, setup, workers, watch)
+    return phases(task, screening, pilot, workers, len(images.train) + len(images.test))
+
+
+def _budget_name(request: Choose) -> str:
+    given = [(name, getattr(request.budgets, name)) for name in (*BUDGETS, "like")]
+    words = "-".join(f"{name.replace('_', '-')}-{text}" for name, text in given if text)
+    return words.replace("/", "_")
+
+
+def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Check that a folder holds no other choice."""
+    kept = read_object(folder / "choice.json", "choice", _ANOTHER)
+    if kept is None:
+        return
+    there = kept.get("settings")
+    if not isinstance(there, dict):
+        raise InputError(f"file {folder / 'choice.json'} is no choice; {_ANOTHER}")
+    for name in {**settings, **there}:
+        if there.get(name) != settings.get(name):
+            raise InputError(
+                f"folder {folder} holds another choice: {name} is {there.get(name)!r} there and "
+                f"{settings.get(name)!r} here; {_ANOTHER}"
+            )
+
+
+def _keep(folder: Path, asked: Mapping[str, Any], answer: Mapping[str, Any] | None) -> None:
+    """Write what was asked, and the answer once there is one."""
+    file = folder / "choice.json"
+    if answer is None and is_there(file):
+        return
+    text = json.dumps({**asked, **(answer or {})}, indent=2)
+    remedy = "free space there and repeat the command, which goes on from here"
+    write_whole(file, text, what="choice", remedy=remedy)

@@ -1,0 +1,156 @@
+"""Commands train, evaluate and predict: one network."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from nextify.commands.studying import load_images
+from nextify.commands.watch import QUIET, Watch
+from nextify.data import Dataset, UnreadableImage
+from nextify.designs import Design, Precision, design, recipe
+from nextify.designs import Recipe as RecipeFields
+from nextify.designs.fields import read_fields
+from nextify.designs.run import require_weights
+from nextify.network import Card, Network, load_network
+from nextify.requests import Evaluate, Machine, Predict, Train
+from nextify.training import (
+    Classified,
+    InitialWeights,
+    Scores,
+    Trained,
+    classify,
+    default_precision,
+    design_to_train,
+    image_files,
+    load_for,
+    prepare,
+    score,
+    train_in_folder,
+    usable_device,
+)
+from nextify.training.classify import was_trained_on
+from nextify.training.folder import default_folder
+
+
+def train(request: Train, watch: Watch = QUIET) -> Trained:
+    """Train one network into a folder, from scratch or from weights; an interrupted training goes
+    on from its last whole epoch, and a folder that holds the run already is left as it is.
+
+    Raises:
+        InputError: anything that cannot be carried out as asked.
+        KeyboardInterrupt: by Ctrl-C, with how to go on.
+    """
+    name, texts = request.design, request.changes
+    if request.design is not None and "=" in request.design:  # left out: the weights tell it
+        name, texts = None, (request.design, *texts)
+    kind = Design if name is None else type(design(name))
+    design_fields, recipe_fields = read_fields(texts, kind, RecipeFields)
+    how = recipe(request.recipe, **recipe_fields)
+    require_weights(how, request.weights)
+    chosen = design_to_train(name, design_fields, request.weights)
+    device, precision = on_machine(request.machine)
+    spec = replace(request.data, test_image_size=request.test_image_size)
+    images = load_images(spec, watch)
+    ready = prepare(
+        chosen,
+        how,
+        images,
+        weights=request.weights,
+        new_head=request.new_head,
+        seed=request.seed,
+        precision=precision,
+    )
+    if ready.weights is not None:
+        watch.note(_about(ready.weights))
+    folder = Path(request.output or default_folder(name, request.recipe, ready.run))
+    with watch.steps() as on_step:
+        trained = train_in_folder(
+            ready.run,
+            images,
+            folder,
+            weights=ready.weights,
+            device=device,
+            loaders=request.machine.loaders,
+            on_step=on_step,
+        )
+    if trained.was_there:
+        watch.note(f"{folder} holds this run already; nothing to do")
+    return trained
+
+
+def on_machine(asked: Machine) -> tuple[str, Precision]:
+    """The device and precision asked for, checked, with as many threads as asked for."""
+    device = usable_device(asked.device)
+    if asked.threads is not None:
+        torch.set_num_threads(asked.threads)
+    return device, asked.precision or default_precision(device)
+
+
+def _about(weights: InitialWeights) -> str:
+    kept = [] if weights.loaded.head_is_new else ["the head is kept: --new-head draws a new one"]
+    return "; ".join((f"weights: {weights.loaded}", *kept, *weights.notes))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluated:
+    """A network's scores, and the images that they are of."""
+
+    scores: Scores
+    images: Dataset
+
+
+def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
+    """Score a trained network on test images.
+
+    Raises:
+        InputError: no network, no such images, or other classes.
+    """
+    network, card = load_network(Path(request.network))
+    device, precision = on_machine(request.machine)
+    images = load_for(card, replace(request.data, test_image_size=request.test_image_size))
+    watch.skipped(images.skipped)
+    found = score(
+        network,
+        card,
+        images,
+        device=device,
+        precision=precision,
+        loaders=request.machine.loaders,
+    )
+    if not was_trained_on(card, images):
+        watch.note(
+            "these are not the images, or not the split, that the network was trained and tested "
+            "with: some test images may be among its training images"
+        )
+    return Evaluated(scores=found, images=images)
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """A network's answers, an image each, made one after the other while they are read."""
+
+    network: Network
+    card: Card
+    images: list[Path]
+    top: int
+    device: str
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __iter__(self) -> Iterator[Classified | UnreadableImage]:
+        return classify(self.network, self.card, self.images, top=self.top, device=self.device)
+
+
+def predict(request: Predict) -> Predictions:
+    """Classify images: iterated over, one answer an image, as soon as it is there.
+
+    Raises:
+        InputError: no network, or no such images.
+    """
+    network, card = load_network(Path(request.network))
+    device = usable_device(request.device)
+    images = image_files(map(Path, request.images))
+    return Predictions(network, card, images, request.top, device)

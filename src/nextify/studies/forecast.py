@@ -1,0 +1,110 @@
+"""What a plan will cost and what it will tell, before it starts; and the plans beside it."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from nextify.experiments import precision
+from nextify.experiments.coding import levels_of
+from nextify.records import Experiment, Plan
+from nextify.studies.kinds.factors import Frame, plan_experiment
+from nextify.studies.running.pilot import Pilot
+
+# From cheap to dear. Each tells what the ones before it tell, more sharply or with more detail.
+_LADDER: tuple[tuple[Experiment, int], ...] = (
+    ("resolution-4", 1),
+    ("resolution-4", 2),
+    ("resolution-5", 1),
+    ("resolution-5", 2),
+    ("resolution-5", 4),
+    ("full", 2),
+    ("full", 4),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forecast:
+    """What a plan will cost and tell.
+
+    Attributes:
+        experiment, cells, seeds, runs: of the plan.
+        seconds: of the whole plan; None if nothing was timed.
+        half_width: of the simultaneous 95 % intervals of the contributions, in units of the
+            standard deviation between runs of one cell; None if the cells do not tell
+            contributions apart.
+        points: the same in percentage points, where that standard deviation is known.
+    """
+
+    experiment: Experiment
+    cells: int
+    seeds: int
+    runs: int
+    seconds: float | None
+    half_width: float | None
+    points: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        return asdict(self)
+
+
+def forecast(
+    plan: Plan, *, pilot: Pilot | None = None, workers: int = 1, sigma: float | None = None
+) -> Forecast:
+    """What a plan of an experiment will cost and tell.
+
+    Args:
+        pilot: of this plan, or of one with the same cells. workers: runs side by side.
+        sigma: the standard deviation between runs of one cell, in percentage points of accuracy.
+    """
+    width = half_width(plan)
+    return Forecast(
+        experiment=plan.experiment,
+        cells=len(plan.cells),
+        seeds=len(plan.seeds),
+        runs=len(plan.runs()),
+        seconds=_seconds(plan, pilot, workers),
+        half_width=width,
+        points=None if width is None or sigma is None else width * sigma,
+    )
+
+
+def neighbours(of: Frame, plan: Plan) -> tuple[Plan | None, Plan | None]:
+    """The next cheaper and the next better plan: those of the usual ones that come next in the
+    number of runs. The better one also has narrower intervals."""
+    usual = [_usual(of, experiment, seeds) for experiment, seeds in _LADDER]
+    runs, width = len(plan.runs()), half_width(plan) or np.inf
+    cheaper = [other for other in usual if len(other.runs()) < runs]
+    better = [p for p in usual if len(p.runs()) > runs and (half_width(p) or np.inf) < width]
+    return (
+        max(cheaper, key=lambda p: (len(p.runs()), -(half_width(p) or np.inf)), default=None),
+        min(better, key=lambda p: len(p.runs()), default=None),
+    )
+
+
+def _usual(of: Frame, experiment: Experiment, seeds: int) -> Plan:
+    first = of.seeds[0]
+    # Costs are matched cell by cell, which takes time and changes no count of runs.
+    cheap = replace(of, seeds=tuple(range(first, first + seeds)), matched="")
+    return plan_experiment(cheap, experiment)
+
+
+def half_width(plan: Plan) -> float | None:
+    """Half of a simultaneous 95 % interval of a contribution, in units of the standard deviation
+    between runs of one cell; of the widest of all factors.
+
+    None where the cells do not tell all contributions apart.
+    """
+    names = [factor.name for factor in plan.factors]
+    levels = levels_of(names, [cell.made or () for cell in plan.cells])
+    return precision.half_width(levels, [len(plan.seeds_of(cell)) for cell in plan.cells])
+
+
+def _seconds(plan: Plan, pilot: Pilot | None, workers: int) -> float | None:
+    if pilot is None:
+        return None
+    if all(cell.name in pilot.seconds for cell in plan.cells):
+        return pilot.total(plan, workers)
+    mean = sum(pilot.seconds.values()) / len(pilot.seconds)
+    return mean * len(plan.runs()) / workers

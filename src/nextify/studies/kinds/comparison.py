@@ -1,0 +1,343 @@
+"""Comparisons: networks beside one another, each on one or several numbers of training images.
+
+Everything but the network may be made equal: the cost, the recipe, the images that a seed draws,
+and the number of updates. What is left is what the network makes of its images.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import product
+from typing import Any, Literal
+
+from nextify.costs import cost
+from nextify.designs import AnyDesign, Design, Precision, Recipe, Swin, Vit, design, recipe
+from nextify.designs.families import canonical
+from nextify.designs.fields import hints, read_fields
+from nextify.designs.run import require_batch
+from nextify.errors import InputError
+from nextify.findings import measure_comparison
+from nextify.fitting import match_cost, match_width
+from nextify.records import Cell, Matched, Plan
+from nextify.requests import Compare
+from nextify.studies.kinds.kind import Asked, Kind
+from nextify.studies.kinds.path import require_seeds, seeds_of
+from nextify.words import read_count
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Network:
+    """What is compared: a design under a recipe.
+
+    Attributes:
+        name: a label, each network's own. recipe_name: that `recipe` was made from.
+        rate: of the recipe's learning rate, the multiple that `recipe` has.
+    """
+
+    name: str
+    design: AnyDesign
+    recipe_name: str
+    recipe: Recipe
+    rate: float = 1.0
+
+    def at_rate(self, rate: float) -> "Network":
+        """The same at a multiple of its learning rate, which its name says."""
+        learning_rate = self.recipe.learning_rate * rate
+        return replace(
+            self,
+            name=f"{self.name}, rate {rate:g}",
+            recipe=self.recipe.changed({"learning_rate": learning_rate}),
+            rate=rate,
+        )
+
+
+def plan_comparison(
+    networks: Sequence[Network],
+    *,
+    data: Mapping[str, Any],
+    data_source: str,
+    seeds: Sequence[int],
+    images: Sequence[int] = (),
+    most_epochs: int | None = None,
+    matched: Matched = "",
+    target: float | None = None,
+    precision: Precision = "float32",
+    held_out: bool = False,
+) -> Plan:
+    """A plan of every network on every number of training images; the first is the baseline.
+
+    With a seed all networks are trained on the same draw of the images: differences are paired.
+    The largest numbers come first within a seed, so that no core waits at the end.
+
+    Args:
+        data: `Dataset.identity()`. data_source: one sentence, with the licence.
+        images: numbers of training images; by default all.
+        most_epochs: on fewer images than all, train for more epochs: as many updates as on all of
+            them, but no more epochs than these. By default all run for the recipe's epochs.
+        matched: `"macs"`: widths are rescaled until all networks cost the target; `"params"`, for
+            convolutional networks.
+        target: by default what the first network costs.
+        held_out: the data is tested on held-out training images, to choose settings by.
+
+    Raises:
+        InputError: no networks, or two that are equal or of one name; more images than there
+            are, or fewer than classes or a batch; fewer `most_epochs` than a recipe's; a network
+            that cannot be brought to the target.
+    """
+    require_seeds(seeds)
+    _require_distinct(networks)
+    numbers = _numbers(images, int(data["train"]), int(data["classes"]))
+    one_cost = _at_one_cost(networks, matched, target, data)
+    _require_distinct(one_cost)  # rescaling may have made equal ones
+    cells = [
+        _cell(network, number, data, most_epochs)
+        for number, network in product(sorted(numbers, reverse=True), one_cost)
+    ]
+    return Plan(
+        name="comparison",
+        title=f"Networks compared on {data['name']}",  # others may join them in the file
+        cells=tuple(cells),
+        seeds=tuple(seeds),
+        data=dict(data),
+        data_source=data_source,
+        precision=precision,
+        experiment="comparison",
+        matched=matched,
+        held_out=held_out,
+    )
+
+
+def _require_distinct(networks: Sequence[Network]) -> None:
+    if not networks:
+        raise InputError("no networks are given; name one at least, such as convnext-mini")
+    names = [network.name for network in networks]
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            raise InputError(f"network {name!r} is given twice; change one of them, or leave it")
+    first: dict[tuple[AnyDesign, Recipe], str] = {}
+    for network in networks:
+        # One network counted twice would make the spread between networks too small.
+        twin = first.setdefault((network.design, network.recipe), network.name)
+        if twin != network.name:
+            raise InputError(
+                f"networks {twin!r} and {network.name!r} are the same design under the same "
+                "recipe; change one of them, or leave it"
+            )
+
+
+@contextmanager
+def _naming(network: Network) -> Iterator[None]:
+    """Say which network is refused."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"network {network.name!r}: {error}") from error
+
+
+def _numbers(images: Sequence[int], everything: int, classes: int) -> tuple[int, ...]:
+    for at, number in enumerate(images):
+        if not classes <= number <= everything:
+            raise InputError(
+                f"images has {number:,}, which cannot be drawn from {everything:,} training "
+                f"images; give {classes} (one of each class) to {everything}"
+            )
+        if number in images[:at]:
+            raise InputError(f"images has {number:,} twice; give every number once")
+    return tuple(images) or (everything,)
+
+
+def _at_one_cost(
+    networks: Sequence[Network], matched: Matched, target: float | None, data: Mapping[str, Any]
+) -> list[Network]:
+    if not matched:
+        return list(networks)
+    size, classes = int(data["image_size"]), int(data["classes"])
+    if target is None:
+        with _naming(networks[0]):
+            first = cost(networks[0].design, size, classes)
+        target = first.macs if matched == "macs" else first.params
+    return [replace(n, design=_rescaled(n, matched, target, size, classes)) for n in networks]
+
+
+def _rescaled(
+    network: Network, matched: Matched, target: float, size: int, classes: int
+) -> AnyDesign:
+    one = network.design
+    if isinstance(one, Design):
+        quantity: Literal["macs", "params"] = "macs" if matched == "macs" else "params"
+        with _naming(network):
+            return match_cost([one], quantity, target, image_size=size, classes=classes)[0]
+    if matched == "params":
+        raise InputError(
+            f"network {network.name!r} is a transformer, which is rescaled to equal MACs only; "
+            "match macs"
+        )
+    with _naming(network):
+        return match_width(one, target, image_size=size, classes=classes).design
+
+
+def _cell(network: Network, number: int, data: Mapping[str, Any], most_epochs: int | None) -> Cell:
+    everything = int(data["train"])
+    with _naming(network):
+        epochs = _epochs(network.recipe.epochs, number / everything, most_epochs)
+        trained = network.recipe.changed({"epochs": epochs})
+        require_batch(trained, number)
+        counted = cost(network.design, int(data["image_size"]), int(data["classes"]))
+    return Cell(
+        name=f"{network.name}, {number:,} images",
+        changed=f"{number:,} images",
+        design=network.design,
+        recipe_name=network.recipe_name,
+        recipe=trained,
+        params=counted.params,
+        macs=counted.macs,
+        rate=network.rate,
+        network=network.name,
+        images=None if number == everything else number,
+    )
+
+
+def _epochs(epochs: int, part: float, most: int | None) -> int:
+    """As many as make the updates of so many epochs over all images, of which there is a part.
+
+    >>> [_epochs(6, part, 24) for part in (1, 1 / 2, 1 / 4, 1 / 8)]
+    [6, 12, 24, 24]
+    """
+    if most is None:
+        return epochs
+    if most < epochs:
+        raise InputError(
+            f"most_epochs is {most}, fewer than the recipe's {epochs} epochs; give {epochs} or more"
+        )
+    return min(most, round(epochs / part))
+
+
+def plan_of(asked: Asked) -> Plan:
+    """The plan that a request asks for.
+
+    Raises:
+        InputError: as `read_networks` and `plan_comparison` do.
+    """
+    request, images = asked.request, asked.images.identity()
+    assert isinstance(request, Compare)
+    return plan_comparison(
+        networks_of(request),
+        **asked.shared,
+        seeds=seeds_of(request.runs),
+        images=read_images(request.images, int(images["train"])) if request.images else (),
+        most_epochs=request.most_epochs,
+        matched=request.matched or "",
+        target=None if request.target is None else read_count("--target", request.target),
+        held_out=request.hold_out,
+    ).asked_by(request)
+
+
+def networks_of(request: Compare) -> list[Network]:
+    """The networks that a request names, each at every rate that it asks for.
+
+    Raises:
+        InputError: as `read_networks` does; a rate that is none, a target without `matched`.
+    """
+    networks = read_networks(request.networks, request.recipe)
+    if request.rates is not None:
+        networks = [each.at_rate(rate) for each in networks for rate in _rates(request.rates)]
+    if request.target is not None and request.matched is None:
+        raise InputError("--target is what all networks shall cost; add --matched macs or params")
+    return networks
+
+
+def read_networks(words: Sequence[str], recipe_name: str) -> list[Network]:
+    """Networks from words: a name begins one, FIELD=VALUE changes the one before it or, before the
+    first name, all of them.
+
+    >>> found = read_networks(["epochs=3", "vit-mini", "vit-mini", "patch_size=8"], "modern-small")
+    >>> [(each.name, each.recipe.epochs) for each in found]
+    [('vit-mini', 3), ('vit-mini patch_size=8', 3)]
+
+    Raises:
+        InputError: no name, an unknown one, or a field that a network does not have.
+    """
+    shared: list[str] = []
+    given: list[tuple[str, list[str]]] = []
+    for word in words:
+        if "=" not in word:
+            given.append((canonical(word), []))
+        else:
+            (given[-1][1] if given else shared).append(word)
+    if not given:
+        raise InputError("no network is named; name one at least, as convnext-mini or vit-mini")
+    names = [name for name, _ in given]
+    for name in names:
+        _require_shared(name, shared)
+    return [
+        _network(name, own, shared, recipe_name, label=names.count(name) == 1)
+        for name, own in given
+    ]
+
+
+def _require_shared(name: str, shared: list[str]) -> None:
+    """What stands before the first name is for all networks: each has to have these fields."""
+    own, every = (
+        {field for kind in kinds for field in hints(kind)}
+        for kinds in ((type(design(name)), Recipe), (Design, Vit, Swin, Recipe))
+    )
+    for text in shared:
+        field = text.partition("=")[0]
+        if field in every - own:
+            raise InputError(
+                f"field {field!r} stands before the first network, so it is for all of them, but "
+                f"{name!r} has none; write {text} after each network that it is for"
+            )
+
+
+def _network(
+    name: str, own: list[str], shared: list[str], recipe_name: str, *, label: bool
+) -> Network:
+    base = design(name)
+    of_all, of_one = (read_fields(texts, type(base), Recipe) for texts in (shared, own))
+    design_fields, recipe_fields = (
+        {**every, **one} for every, one in zip(of_all, of_one, strict=True)
+    )
+    return Network(
+        name=name if label else " ".join([name, *own]),
+        design=design(name, **design_fields),
+        recipe_name=recipe_name,
+        recipe=recipe(recipe_name, **recipe_fields),
+    )
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    try:
+        rates = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        rates = (0.0,)
+    if not all(0 < rate < float("inf") for rate in rates):
+        raise InputError(f"--rates is {text!r}; give numbers above 0, as 0.5,1,2")
+    return rates
+
+
+def read_images(text: str, everything: int) -> tuple[int, ...]:
+    """Numbers of images, or parts of all of them: what is at most 1.
+
+    >>> read_images("1/16,0.25,1", 50_000), read_images("100,5000", 50_000)
+    ((3125, 12500, 50000), (100, 5000))
+    """
+    return tuple(_number(part.strip(), everything) for part in text.split(","))
+
+
+def _number(text: str, everything: int) -> int:
+    number = Fraction(text) if re.fullmatch(_NUMBER, text) else Fraction(-1)
+    if 0 < number <= 1:
+        return round(number * everything)
+    if number < 0 or number.denominator > 1:
+        raise InputError(
+            f"--images has {text!r}; give numbers or parts of all, as 500,1000 or 1/16,1/4,1"
+        )
+    return int(number)
+
+
+_NUMBER = r"[0-9]{1,12}(/0*[1-9][0-9]{0,11}|\.[0-9]{1,12})?"
+
+COMPARISON = Kind(name="comparison", plan=plan_of, findings=measure_comparison, page="comparison")

@@ -1,0 +1,172 @@
+"""How long a plan will take: a few steps of its designs, timed before it starts."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nextify.designs import Run
+from nextify.errors import InputError
+from nextify.records import Cell, Plan, Record
+from nextify.studies.running.crew import Crew
+from nextify.studies.running.execute import gpus
+from nextify.studies.running.local import LocalCrew
+from nextify.studies.running.messages import Died, Ready, Stopped, Trained
+from nextify.studies.running.worker import OnProgress, Orders, Setup
+
+if TYPE_CHECKING:
+    from nextify.training.timing import Effort
+
+WARMUP = 2
+STEPS = 6
+MOST_CELLS = 32
+PASSES = 3  # of a training step, each of a network's MACs: forward, and two backward
+MOST_SECONDS = 30.0  # of each process, in steps; after them only begun ones end
+MOST_WAIT = 120.0  # for all of it: what is not known then is told by MACs
+# Of each process, in first steps: before these nothing is known of the machine's pace. A core does
+# some 10^10 a second, a GPU more than a hundred times as many.
+_MOST_MACS = {"cpu": 2e11, "cuda": 2e13}
+_LEAST_IMAGES = 2  # of a batch that batch norm can be trained with
+
+
+@dataclass(frozen=True, slots=True)
+class Pilot:
+    """What a pilot found.
+
+    Attributes:
+        cells: how many were timed.
+        seconds: of one run of each cell of the plan, by its name: timed, or read off the timed
+            cells by their work.
+        fastest, slowest: names of cells.
+        by_macs: how many should have been timed, but take too long for that.
+    """
+
+    cells: int
+    seconds: dict[str, float]
+    fastest: str
+    slowest: str
+    by_macs: int = 0
+
+    def total(self, plan: Plan, workers: int) -> float:
+        """Seconds for all runs of a plan whose cells are among those of the pilot, with so many
+        workers side by side."""
+        runs = [self.seconds[cell.name] for cell in plan.cells for _ in plan.seeds_of(cell)]
+        return max(sum(runs) / workers, max(runs, default=0.0))
+
+
+def run_pilot(plan: Plan, setup: Setup, workers: int, crew: Crew | None = None) -> Pilot | None:
+    """Time a few training steps, and an evaluation, of the plan's cells: of all of them or, of
+    more than 32, of 32 from the cheapest to the dearest.
+
+    As many workers as the study will have (of `crew`, by default processes) time side by side, so
+    that what they take from each other is in the times. It does not take long, whatever the plan:
+    of a step that is too dear, a part of the batch is timed, and cells that are not known after two
+    minutes, or of which two images are too dear, are told by their MACs. None if these are all.
+
+    Raises:
+        InputError: a step takes more memory than there is.
+    """
+    sample = _sample(plan)
+    crew = crew or LocalCrew(min(workers, len(sample)), gpus())
+    seats = min(workers, len(sample), crew.seats)
+    efforts = {cell.name: _effort(cell, seats / len(sample)) for cell in sample}
+    known = [cell for cell in sample if efforts[cell.name].images >= _LEAST_IMAGES]
+    runs = {cell.name: plan.run(cell, plan.seeds[0]) for cell in known}
+    timer = _Timer({run.key: efforts[name] for name, run in runs.items()})
+    found = _timed(crew, seats, Orders(setup, timer, plan.data), runs.values())
+    timed = [(cell, found[runs[cell.name].key]) for cell in known if runs[cell.name].key in found]
+    return _pilot(plan, timed, len(sample) - len(timed)) if timed else None
+
+
+def _effort(cell: Cell, share: float) -> "Effort":
+    """What may be timed of a cell.
+
+    Args:
+        share: of a process's time.
+    """
+    from nextify.training import default_device
+    from nextify.training.timing import Effort  # takes a second to import
+
+    most = _MOST_MACS["cpu" if default_device() == "cpu" else "cuda"] * share
+    return Effort(WARMUP, STEPS, int(most / (PASSES * cell.macs)), MOST_SECONDS * share)
+
+
+def _timed(crew: Crew, seats: int, orders: Orders, runs: Iterable[Run]) -> dict[str, float]:
+    """Seconds of the runs that are known in time, by key. All workers have ended."""
+    left = {run.key: run for run in runs}
+    found: dict[str, float] = {}
+    until, all_of_them = time.monotonic() + MOST_WAIT, len(left)
+    try:
+        for seat in range(min(seats, all_of_them)):
+            crew.hire(seat, orders)
+        while len(found) < all_of_them and (rest := until - time.monotonic()) > 0:
+            for seat, message in crew.listen(rest):
+                if isinstance(message, Trained):
+                    found[message.record.key] = _seconds_of(message.record)
+                elif isinstance(message, Stopped | Died):
+                    raise _no_time(message)
+                if isinstance(message, Ready | Trained) and left:
+                    crew.give(seat, left.pop(next(iter(left))))
+    finally:
+        crew.dismiss()
+    return found
+
+
+def _seconds_of(record: Record) -> float:
+    if record.outcome == "failed":
+        raise InputError(
+            f"timing a training step failed ({record.message}); choose narrower designs or smaller "
+            "images, or time nothing: --no-pilot"
+        )
+    return float(record.environment["seconds"])
+
+
+def _no_time(message: Stopped | Died) -> Exception:
+    match message:
+        case Stopped(text, detail):
+            return RuntimeError(f"{text}\n{detail}") if detail else InputError(text)
+        case Died():
+            return InputError(
+                "a process that timed a training step died, most likely for want of memory; ask "
+                "for fewer workers, or time nothing: --no-pilot"
+            )
+
+
+def _sample(plan: Plan) -> list[Cell]:
+    ordered = sorted(plan.cells, key=plan.work_of)
+    at = np.linspace(0, len(ordered) - 1, min(MOST_CELLS, len(ordered))).round().astype(int)
+    return [ordered[index] for index in dict.fromkeys(at.tolist())]
+
+
+def _pilot(plan: Plan, found: Sequence[tuple[Cell, float]], by_macs: int) -> Pilot:
+    timed = {cell.name: seconds for cell, seconds in found}
+    work = [plan.work_of(cell) for cell, _ in found]
+    seconds = list(timed.values())
+    guessed = {
+        cell.name: float(np.interp(plan.work_of(cell), work, seconds))
+        * max(1.0, plan.work_of(cell) / work[-1])  # beyond the dearest, in proportion
+        for cell in plan.cells
+    }
+    return Pilot(
+        cells=len(timed),
+        seconds={**guessed, **timed},
+        fastest=min(timed, key=lambda name: timed[name]),
+        slowest=max(timed, key=lambda name: timed[name]),
+        by_macs=by_macs,
+    )
+
+
+@dataclass(frozen=True)
+class _Timer:
+    """Does a few steps of a run instead of training it. Its record is for the pilot alone: the
+    seconds of the whole run are in its environment."""
+
+    efforts: "Mapping[str, Effort]"  # by the run's key
+
+    def __call__(self, run: Run, dataset: Any, on_progress: OnProgress) -> Record:
+        from nextify.training.timing import time_run
+
+        found = {"seconds": time_run(run, dataset, self.efforts[run.key])}
+        return Record(key=run.key, run=run.as_dict(), outcome="finished", environment=found)

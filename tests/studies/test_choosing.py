@@ -1,0 +1,252 @@
+"""Choosing a design: what is planned, what is answered, and how often the answer is right."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from known_truth import Truth, random_truth, small_task, with_quick_keys
+from tiny_study import NoData
+
+from nextify.designs import path
+from nextify.errors import InputError
+from nextify.findings.choice import Choice, choose
+from nextify.records import Store
+from nextify.report.choice import notes
+from nextify.studies import Interrupted, Task, carry_out, phases, plan_finals, plan_screening
+from nextify.studies.kinds.finalists import possible
+
+RISING = tuple(0.5 + 0.01 * bin(at).count("1") for at in range(32))  # every choice helps
+
+
+def answer(task: Task, truth: Truth) -> tuple[Choice, dict[str, float]]:
+    """The whole procedure, and the true value of each finalist."""
+    screening = plan_screening(task)
+    seen = truth.records(screening)
+    finals = plan_finals(task, screening, seen)
+    found = choose((screening, seen), (finals, truth.records(finals)), task.budgets, possible(task))
+    return found, {c.name: truth.value(finals.run(c, finals.seeds[0])) for c in finals.cells}
+
+
+@pytest.mark.parametrize(
+    "budgets",
+    [{"params": 200_000}, {"macs": 2_000_000}, {"params": 150_000, "macs": 2_000_000},
+     {"activation_memory": 200_000}],
+)  # fmt: skip
+def test_every_cell_keeps_the_budget_and_uses_it_up(budgets):
+    task = small_task(budgets=budgets)
+    screening = plan_screening(task)
+    uses = [task.use(cell.design) for cell in screening.cells]
+    assert all(0.98 <= max(use.values()) <= 1 for use in uses), uses
+    assert screening.matched == (next(iter(budgets)) if set(budgets) <= {"params", "macs"}
+                                 and len(budgets) == 1 else "")  # fmt: skip
+    assert screening.cells[0].made == () and len(screening.cells[1].made) == 5
+    if len(budgets) == 2:
+        assert len({max(use, key=use.get) for use in uses}) == 2  # each binds some of them
+
+
+def test_finals_have_fresh_seeds_and_the_ends_and_another_shape():
+    task = small_task(final_seeds=3)
+    screening = plan_screening(task)
+    finals = plan_finals(task, screening, Truth(RISING, sd=0.001).records(screening))
+    assert not set(finals.all_seeds) & set(screening.all_seeds) and len(finals.seeds) == 3
+    made = [cell.made for cell in finals.cells]
+    assert made[0] == () and len(made[1]) == 5 and made[-1] is None
+    assert finals.cells[-1].design.depths != finals.cells[1].design.depths
+    assert finals.cells[-1].name == "+++++ reshaped"  # of the one predicted best
+    assert len({(cell.design, cell.recipe) for cell in finals.cells}) == len(finals.cells)
+    assert all(max(task.use(cell.design).values()) <= 1 for cell in finals.cells)
+
+
+def test_the_clear_best_is_chosen_and_told_apart():
+    truth = Truth(RISING, sd=0.001, shape=-0.1)
+    found, true = answer(small_task(), truth)
+    assert found.winner == "+++++" and found.runners_up == () and found.margin == 0
+    best = found.finalist("+++++")
+    assert best.interval.low < 0.55 < best.interval.high and best.finished == 5
+    assert best.predicted == pytest.approx(0.55, abs=0.003)
+    assert found.finalist("-----").standing == "worse" and true["-----"] == 0.5
+    assert found.cheapest == "+++++" and found.margin_all < 0.003
+
+
+def test_what_cannot_be_told_apart_is_named_with_the_cheapest():
+    found, _ = answer(small_task(), Truth((0.7,) * 32, sd=0.01))
+    same = {found.winner, *found.runners_up}
+    assert len(same) >= 3 and found.cheapest in same
+    assert found.finalist(found.cheapest).macs == min(found.finalist(n).macs for n in same)
+    assert found.cheapest_in == "macs"
+
+
+def test_a_finalist_that_diverges_once_cannot_win():
+    seeds = small_task().frame.seeds
+    fresh = max(seeds) + 1
+    truth = Truth(RISING, sd=0.001, shape=-0.2, diverging={31: (fresh,)})
+    found, _ = answer(small_task(), truth)
+    lost = found.finalist("+++++")
+    assert (lost.standing, lost.diverged, lost.finished) == ("diverged", 1, 4)
+    assert (
+        found.winner != "+++++"
+        and lost.behind is None
+        and lost.mean == pytest.approx(0.55, abs=0.01)
+    )
+
+
+def test_unless_all_do():
+    fresh = max(small_task().frame.seeds) + 1
+    truth = Truth(RISING, sd=0.001, diverging=dict.fromkeys(range(32), (fresh,)))
+    found, _ = answer(small_task(reshaped=0), truth)
+    assert found.winner == "+++++" and "every finalist diverged" in next(notes(found))
+
+
+def test_a_subset_that_diverges_in_the_screening_is_no_finalist_but_for_the_ends():
+    task = small_task(reshaped=0)
+    screening = plan_screening(task)
+    inner = screening.cells[2]
+    at = sum(1 << i for i, f in enumerate(task.frame.factors) if f.name in inner.made)
+    values = [0.5] * 32
+    values[at] = 0.9
+    truth = Truth(tuple(values), diverging={at: (1,)})
+    finals = plan_finals(task, screening, truth.records(screening))
+    assert inner.made not in [cell.made for cell in finals.cells]
+    without = plan_finals(task, screening, replace(truth, diverging={}).records(screening))
+    assert inner.made in [cell.made for cell in without.cells]
+
+
+def test_all_runs_diverged():
+    task = small_task()
+    truth = Truth(RISING, diverging=dict.fromkeys(range(32)))
+    screening = plan_screening(task)
+    assert plan_finals(task, screening, truth.records(screening)) is None
+    fine = Truth(RISING)
+    finals = plan_finals(task, screening, fine.records(screening))
+    found = choose(
+        (screening, fine.records(screening)),
+        (finals, truth.records(finals)),
+        task.budgets,
+        possible(task),
+    )
+    assert found.winner is None and found.cheapest is None and "no run" in next(notes(found))
+
+
+def test_one_seed_gives_an_answer_without_intervals():
+    found, _ = answer(small_task(seeds=1, final_seeds=1), Truth(RISING, sd=0.001))
+    assert found.winner is not None and found.margin is None
+    assert found.finalist(found.winner).interval is None
+    assert any(note.startswith("no intervals") for note in notes(found))
+
+
+@pytest.mark.parametrize(
+    ("budgets", "said"),
+    [
+        ({"params": 2000}, "the smallest possible, depths (1, 2, 1) and widths (8, 12, 18)"),
+        ({"macs": 110_000}, "only 6 of the screening's 17 networks can be made narrow enough"),
+        ({}, "budgets are {}"),
+    ],
+)
+def test_budgets_that_cannot_be_kept(budgets, said):
+    with pytest.raises(InputError) as refused:
+        plan_screening(small_task(budgets=budgets))
+    assert said in str(refused.value)
+
+
+def test_the_phases_before_the_start():
+    task = small_task(finalists=3, final_seeds=4)
+    found = phases(task, plan_screening(task), None, 2, 5000)
+    assert [(p.name, p.networks, p.runs) for p in found] == [
+        ("screening", 17, 34), ("finals", 6, 24), ("winner", 1, 1),
+    ]  # fmt: skip
+
+
+class _Stop:
+    """Trains until a number of runs is recorded in the folder, then interrupts the study."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def __enter__(self):
+        def show(snapshot):
+            if snapshot.done >= self.at:
+                raise KeyboardInterrupt
+
+        return show
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def test_an_interrupted_choice_goes_on_and_a_finished_one_trains_nothing(tmp_path: Path):
+    task = small_task(factors=3, final_seeds=2, reshaped=0, seeds=1)
+    truth = Truth(RISING[:8], sd=0.001, factors=task.frame.factors)
+    settings = {"train": truth, "workers": 1, "devices": ()}
+    lines: list[str] = []
+    with pytest.raises(Interrupted):
+        carry_out(task, tmp_path, NoData(), **settings, progress=lambda: _Stop(3))
+    assert not (tmp_path / "finals.study").exists()
+    first = carry_out(task, tmp_path, NoData(), **settings, announce=lines.append)
+    assert first.choice.winner == "+++" and 0 < first.summaries[0].recorded < 8
+    assert lines[0] == "screening: 8 networks, 8 runs" and lines[1].startswith("finals: ")
+    again = carry_out(task, tmp_path, NoData(), **settings)
+    assert again.choice == first.choice
+    assert all(summary.finished == 0 for summary in again.summaries)
+    with Store.open(tmp_path / "finals.study", create=False) as store:
+        assert len(store.records()) == again.summaries[1].planned
+
+
+def share_held(cases: int, **world: object) -> dict[str, float]:
+    """How often each statement of the answer was true."""
+    factors = int(world.get("factors", 5))
+    task = small_task(factors=factors, reshaped=0)
+    held = []
+    for case in range(cases):
+        truth = random_truth(np.random.default_rng(case), **world)
+        found, true = answer(task, truth)
+        best = found.finalist(found.winner)
+        own = true[found.winner]
+        held.append(
+            {
+                "interval": best.interval.low <= own <= best.interval.high,
+                "margin": max(true.values()) - own <= found.margin + 1e-9,
+                "all": max(truth.values) - own <= found.margin_all + 1e-9,
+                "named": max(true, key=true.get) in (found.winner, *found.runners_up),
+            }
+        )
+    return {name: float(np.mean([each[name] for each in held])) for name in held[0]}
+
+
+def least(cases: int) -> float:
+    """A share below which 95 % is not to be believed (three standard errors)."""
+    return 0.95 - 3 * np.sqrt(0.05 * 0.95 / cases)
+
+
+def test_the_answer_holds_as_often_as_it_says(monkeypatch):
+    with_quick_keys(monkeypatch)
+    share = share_held(40)
+    assert min(share.values()) >= least(40), share
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "world",
+    [
+        {},
+        {"pairs": 0.0},
+        {"main": 0.0, "pairs": 0.0},  # nothing matters: the winner is luck
+        {"own": 0.005},  # interactions of three and more
+        {"shared": 0.5},  # seeds that are good or bad for all
+        {"factors": 6, "pairs": 0.02},
+    ],
+)
+def test_the_answer_holds_in_many_worlds(world, monkeypatch):
+    with_quick_keys(monkeypatch)
+    share = share_held(300, **world)
+    assert min(share.values()) >= least(300), share
+
+
+def test_the_small_path_at_the_end_is_what_is_named():
+    """The signs of a cell are in the order of the factors."""
+    task = small_task(factors=3)
+    cell = next(c for c in plan_screening(task).cells if c.name == "+-+")
+    plain = path("small")
+    made = plain.subset(at for at, choice in enumerate(plain.choices) if choice.name in cell.made)
+    assert cell.made == ("patchify stem", "inverted bottleneck")
+    assert replace(cell.design, widths=made.widths) == made
