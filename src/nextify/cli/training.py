@@ -1,6 +1,5 @@
 """The commands train, evaluate and predict."""
 
-import json
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +37,7 @@ from nextify.designs import AnyDesign, Design, Precision, Recipe, Run, design, r
 from nextify.designs.fields import read_fields, with_fields
 from nextify.designs.run import require_weights
 from nextify.errors import InputError, unknown
-from nextify.files import make_folder, read_object, write_whole
+from nextify.files import make_folder, read_json, write_json
 from nextify.network import Card, Network, load_network, save_network
 from nextify.network.weights.preprocessing import from_about
 from nextify.records import Record
@@ -166,7 +165,7 @@ def _weights(
 def _finished(folder: Path, run: Run) -> dict[str, Any] | None:
     """The record in a folder, if it is this run's; None if the run is still to be carried out."""
     file = folder / "record.json"
-    values = read_object(file, "record", "name another folder with --output")
+    values = read_json(file)
     if values is None:
         return None
     if not {"key", "result"} <= values.keys():
@@ -208,9 +207,7 @@ def _carry_out(
         if run.initial is not None:
             about["weights"] = run.initial.source
         save_network(state.judged, card_of(run, dataset, about), folder / "network.safetensors")
-    remedy = "free space there and repeat the command, which goes on from the checkpoint"
-    text = json.dumps(record.as_dict(), indent=2)
-    write_whole(folder / "record.json", text, what="record", remedy=remedy)
+    write_json(folder / "record.json", record.as_dict())
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     return record
 

@@ -1,6 +1,5 @@
 """Training the network that was chosen, on all images."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from nextify.cli.training import card_of, step_bar, train_in_folder
 from nextify.data import Dataset
 from nextify.data.whole import whole
 from nextify.designs import Run
-from nextify.files import read_object, write_whole
+from nextify.files import read_json, write_json
 from nextify.network import save_network
 from nextify.records import Plan, Record
 from nextify.study import Finalist
@@ -47,7 +46,7 @@ def train_winner(dataset: Dataset, finals: Plan, chosen: Finalist, folder: Path)
         return there
     record = _trained(run, everything, chosen, folder)
     values = _values(run, record)
-    write_answer(folder / "winner.json", values)
+    write_json(folder / "winner.json", values)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
     return values
 
@@ -99,27 +98,8 @@ def _values(run: Run, record: Record) -> dict[str, Any]:
 
 def _ended(file: Path, key: str) -> dict[str, Any] | None:
     """What came of this run, if it has ended; another run's is not looked at."""
-    values = read_answer(file)
+    values = read_json(file)
     if values is None or values.get("key") != key:
         return None
     has_network = (file.parent / "network.safetensors").exists()
     return values if has_network or values.get("outcome") != "finished" else None
-
-
-def read_answer(file: Path) -> dict[str, Any] | None:
-    """What `choose` wrote; None if there is no such file.
-
-    Raises:
-        InputError: it cannot be read, or holds something else.
-    """
-    return read_object(file, "answer of `nextify choose`", "name another folder with --output")
-
-
-def write_answer(file: Path, values: dict[str, Any]) -> None:
-    """Write a file, whole or not at all.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    remedy = "free space there and repeat the command, which goes on from here"
-    write_whole(file, json.dumps(values, indent=2), what="answer", remedy=remedy)

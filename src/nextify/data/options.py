@@ -43,11 +43,4 @@ class Options:
         The default is half of what this process may have, not half of what is free just now: a
         study that is resumed must not find its images streamed because another program was running.
         """
-        if self.memory_limit is not None:
-            return self.memory_limit
-        return half_of_memory()
-
-
-def half_of_memory() -> int:
-    """In bytes, of the memory that this process may have."""
-    return memory() // 2
+        return memory() // 2 if self.memory_limit is None else self.memory_limit

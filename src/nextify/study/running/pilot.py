@@ -1,7 +1,8 @@
 """How long a plan will take: a few steps of its designs, timed before it starts."""
 
+import os
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, wait
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +13,7 @@ import numpy as np
 
 from nextify.designs import Run
 from nextify.errors import InputError
-from nextify.machine.processes import deaf_to_interrupts, process_pool
+from nextify.machine.processes import SPAWN, deaf_to_interrupts, end_with_parent
 from nextify.records import Cell, Plan
 from nextify.study.running.failure import is_out_of_memory
 from nextify.study.running.worker import Setup
@@ -101,7 +102,9 @@ def _carried_out(
 ) -> list[float | None]:
     """Seconds of each run; None where they are not known in time. All processes have ended."""
     others = set(active_children())
-    pool = process_pool(processes)
+    pool = ProcessPoolExecutor(
+        processes, SPAWN, initializer=end_with_parent, initargs=(os.getpid(),)
+    )
     try:
         with deaf_to_interrupts():  # the processes, that is
             found = [pool.submit(_seconds, setup, job) for job in jobs]
