@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nextify.errors import InputError
-from nextify.files import is_there, read_object, replace_file, require_place, write_whole
+from nextify.files import is_there, read_json, replace_file, require_place, write_whole
 
 
 def names(folder: Path) -> list[str]:
@@ -91,7 +91,7 @@ def test_what_cannot_be_written_is_said(tmp_path):
 
 def test_objects(tmp_path):
     def read(name: str) -> dict | None:
-        return read_object(tmp_path / name, "record", "name another")
+        return read_json(tmp_path / name, "record", "name another")
 
     (tmp_path / "good").write_text('{"name": "ü"}', encoding="utf-8")
     assert read("good") == {"name": "ü"}

@@ -1,6 +1,5 @@
 """The command choose: from a budget to a design, its accuracy, and a trained network."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -11,7 +10,7 @@ from nextify.commands.studying import load_images, precision_of, timed, workers_
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset
 from nextify.errors import InputError
-from nextify.files import is_there, make_folder, read_object, require_place, write_whole
+from nextify.files import is_there, make_folder, read_json, require_place, write_json
 from nextify.findings.choice import Choice
 from nextify.fitting import BUDGETS, budgets_of
 from nextify.records import Plan
@@ -160,7 +159,7 @@ def _budget_name(request: Choose) -> str:
 
 def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
     """Check that a folder holds no other choice."""
-    kept = read_object(folder / "choice.json", "choice", _ANOTHER)
+    kept = read_json(folder / "choice.json", "choice", _ANOTHER)
     if kept is None:
         return
     there = kept.get("settings")
@@ -179,6 +178,4 @@ def _keep(folder: Path, asked: Mapping[str, Any], answer: Mapping[str, Any] | No
     file = folder / "choice.json"
     if answer is None and is_there(file):
         return
-    text = json.dumps({**asked, **(answer or {})}, indent=2)
-    remedy = "free space there and repeat the command, which goes on from here"
-    write_whole(file, text, what="choice", remedy=remedy)
+    write_json(file, {**asked, **(answer or {})})

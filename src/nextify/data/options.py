@@ -10,9 +10,4 @@ def memory(spec: DataSpec) -> int:
     Not half of what is free just now: a study that is resumed must not find its images streamed
     because another program was running.
     """
-    return half_of_memory() if spec.memory_limit is None else spec.memory_limit
-
-
-def half_of_memory() -> int:
-    """In bytes."""
-    return machine.memory() // 2
+    return machine.memory() // 2 if spec.memory_limit is None else spec.memory_limit

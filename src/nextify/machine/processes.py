@@ -10,17 +10,11 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 
 SPAWN = multiprocessing.get_context("spawn")  # a fork would copy torch's threads half
 _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
-
-
-def process_pool(count: int) -> ProcessPoolExecutor:
-    """So many processes for calls of functions; they end with this one."""
-    return ProcessPoolExecutor(count, SPAWN, initializer=end_with_parent, initargs=(os.getpid(),))
 
 
 @contextmanager

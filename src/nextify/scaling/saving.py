@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nextify.errors import InputError
-from nextify.files import read_object, write_whole
+from nextify.files import read_json, write_whole
 
 T = TypeVar("T")
 _REMEDY = "name another with --save"
@@ -56,7 +56,7 @@ def contents(
         InputError: it cannot be read, or is of something else.
     """
     remedy = f"name another with {option}"
-    content = read_object(path, f"result of `{kind.command}`", remedy)
+    content = read_json(path, f"result of `{kind.command}`", remedy)
     if content is None:
         raise InputError(f"file {path} does not exist; {remedy}")
     try:

@@ -12,7 +12,6 @@
 ('network.safetensors', False, True, True)
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from nextify.designs import AnyDesign, Precision, Recipe, Run, design
 from nextify.designs.fields import with_fields
 from nextify.designs.run import require_batch
 from nextify.errors import InputError, is_out_of_memory
-from nextify.files import make_folder, read_object, write_whole
+from nextify.files import make_folder, read_json, write_json
 from nextify.network import Card, save_network
 from nextify.records import Record, record_from_dict
 from nextify.training.initial import InitialWeights, Source, as_seen, design_of, initial_weights
@@ -169,7 +168,7 @@ def train_in_folder(
 def _finished(folder: Path, run: Run) -> Record | None:
     """The record in a folder, if it is this run's; None if the run is still to be carried out."""
     file = folder / RECORD
-    values = read_object(file, "record", "name another folder with --output")
+    values = read_json(file)
     if values is None:
         return None
     try:
@@ -200,7 +199,7 @@ def train_from_checkpoint(
     """
     if settings.device == "cpu":
         require_memory(run)
-    make_folder(folder, "--output")
+    make_folder(folder)
     try:
         kept = replace(settings, checkpoint=folder / _CHECKPOINT)
         return train_with_network(run, dataset, kept, weights)
@@ -222,8 +221,7 @@ def keep(file: Path, values: Mapping[str, Any], record: Record, state: State, ca
     checkpoint is needed no more."""
     if record.result is not None:
         save_network(state.judged, card, file.with_name(NETWORK))
-    remedy = "free space there and repeat the command, which goes on from here"
-    write_whole(file, json.dumps(values, indent=2), what="record", remedy=remedy)
+    write_json(file, values)
     file.with_name(_CHECKPOINT).unlink(missing_ok=True)
 
 

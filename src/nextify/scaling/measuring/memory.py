@@ -9,23 +9,15 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor, nn
 
-from nextify.machine import memory
 from nextify.machine.use import forget_peak
 from nextify.scaling.laws.sweeps import Resident
 from nextify.scaling.measuring.count import Watch, alive_after
 
 _STATUS = Path("/proc/self/status")
-_SPARE = 0.5  # of the memory that there is: other programs need some
-
 _LARGE = 1 << 16  # bytes of a tensor that leaves whole pages when it is freed
 _give_back: Callable[[int], int] | None = (
     getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
 )
-
-
-def usable_memory() -> int:
-    """Bytes that a measurement takes at most if nobody says otherwise: half of what there is."""
-    return int(_SPARE * memory())
 
 
 def growth(module: nn.Module, x: Tensor) -> Resident | None:

@@ -8,7 +8,7 @@ from typing import Any
 from nextify.data import Dataset
 from nextify.data.whole import whole
 from nextify.designs import Run
-from nextify.files import read_object
+from nextify.files import read_json
 from nextify.findings.choice import Finalist
 from nextify.records import Plan, Record
 from nextify.training.folder import NETWORK, card_of, keep, train_from_checkpoint
@@ -87,7 +87,7 @@ def _values(run: Run, record: Record) -> dict[str, Any]:
 
 def _ended(file: Path, key: str) -> dict[str, Any] | None:
     """What came of this run, if it has ended; another run's is not looked at."""
-    values = read_object(file, "record", "name another folder with --output")
+    values = read_json(file)
     if values is None or values.get("key") != key:
         return None
     has_network = file.with_name(NETWORK).exists()
