@@ -15,9 +15,9 @@ from nextify.costs.amounts import bytes_in_words, in_words
 from nextify.designs import Design, Recipe, path, read_factors
 from nextify.designs.fields import hints, read_fields
 from nextify.errors import InputError
+from nextify.files import is_there, make_folder, require_place
 from nextify.findings import Interval
 from nextify.fitting import BUDGETS, budgets_of
-from nextify.folders import is_there, make_folder, read_json, require_place, write_json
 from nextify.records import Plan
 
 if TYPE_CHECKING:
@@ -221,7 +221,9 @@ def _settings(task: "Task", fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
     """Check that a folder holds no other choice."""
-    kept = read_json(folder / "choice.json")
+    from nextify.study.kinds.winner import read_answer
+
+    kept = read_answer(folder / "choice.json")
     if kept is None:
         return
     there = kept.get("settings")
@@ -238,11 +240,13 @@ def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
 
 def _keep(asked: _Asked, answer: dict[str, Any] | None) -> None:
     """Write what was asked, and the answer once there is one."""
+    from nextify.study.kinds.winner import read_answer, write_answer
+
     file = asked.folder / "choice.json"
-    if answer is None and read_json(file) is not None:
+    if answer is None and read_answer(file) is not None:
         return
     values = {"command": asked.task.frame.command, "settings": asked.settings}
-    write_json(file, values if answer is None else {**values, **answer})
+    write_answer(file, values if answer is None else {**values, **answer})
 
 
 def _phases(options: Namespace, asked: _Asked, workers: int) -> "tuple[Phase, ...]":

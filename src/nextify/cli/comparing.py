@@ -18,7 +18,7 @@ from nextify.designs import Design, Recipe, Swin, Vit, design, recipe
 from nextify.designs.families import canonical
 from nextify.designs.fields import hints, read_fields
 from nextify.errors import InputError
-from nextify.folders import is_there, require_place
+from nextify.files import is_there, require_place
 from nextify.records import Plan
 
 if TYPE_CHECKING:

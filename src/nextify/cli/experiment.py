@@ -11,7 +11,7 @@ from nextify.costs.amounts import read_count
 from nextify.designs import Path as ChoicePath
 from nextify.designs import read_factors
 from nextify.errors import InputError
-from nextify.folders import is_there
+from nextify.files import is_there
 from nextify.records import Plan, Store
 
 if TYPE_CHECKING:

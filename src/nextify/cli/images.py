@@ -33,9 +33,9 @@ def load_images(options: Namespace, *, hold_out: bool = False) -> "tuple[Dataset
     return dataset, WorkerSetup(**source_of(options), hold_out=hold_out)
 
 
-def precision_of(options: Namespace) -> Precision:
+def precision_of(options: Namespace, device: str | None = None) -> Precision:
     """The precision asked for; by default mixed on a GPU."""
-    from nextify.training import default_device, default_precision
+    from nextify.training.machine import default_device, default_precision
 
     asked: Precision | None = options.precision
-    return asked or default_precision(default_device())
+    return asked or default_precision(device or default_device())

@@ -11,7 +11,7 @@ from nextify.cli.mixer_words import print_laws, print_sweeps, sweep_values
 from nextify.cli.show import note, print_json
 from nextify.costs.amounts import read_bytes
 from nextify.errors import InputError
-from nextify.folders import require_place
+from nextify.files import require_place
 from nextify.scaling import saving
 from nextify.scaling.laws import MIXERS, Mixer, mixer
 from nextify.scaling.laws.kept import SWEEPS, VERSION, read_sweeps, sweep_of, values_of

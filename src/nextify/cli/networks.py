@@ -13,7 +13,7 @@ from nextify.cli.show import note, print_json, print_table, say
 from nextify.costs.amounts import bytes_in_words, in_words, read_bytes, seconds_in_words
 from nextify.designs import Vit
 from nextify.errors import InputError
-from nextify.folders import require_place
+from nextify.files import require_place
 from nextify.scaling.laws.networks import (
     DEFAULT,
     SIDES,

@@ -196,7 +196,7 @@ def _show(options: Namespace) -> int:
     if options.json:
         print_json(asdict(blueprint))
     else:
-        say(aswritten(blueprint))
+        say(as_text(blueprint))
     return 0
 
 
@@ -213,4 +213,3 @@ def _recipe(options: Namespace) -> int:
             for name in hints(Recipe)]  # fmt: skip
     print_table(["field", *shown], rows)
     return 0
-

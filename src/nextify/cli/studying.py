@@ -12,7 +12,7 @@ from nextify.cli.images import load_images, precision_of
 from nextify.cli.show import note, print_json, print_table, say
 from nextify.designs import Design, Recipe, path
 from nextify.designs.fields import read_fields
-from nextify.folders import is_there, make_folder, require_place
+from nextify.files import is_there, make_folder, require_place
 from nextify.records import Plan
 from nextify.report import ReportFiles, write_report
 

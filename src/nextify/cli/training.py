@@ -6,31 +6,32 @@ from pathlib import Path
 import torch
 
 from nextify.cli.bars import step_bar
-from nextify.cli.images import source_of
+from nextify.cli.images import precision_of, source_of
 from nextify.cli.show import note, note_skipped, print_json, print_table, say
 from nextify.data import UnreadableImage, load
-from nextify.designs import Design, Precision, Recipe, design, recipe
+from nextify.designs import Design, Recipe, design, recipe
 from nextify.designs.fields import read_fields
 from nextify.designs.run import require_weights
 from nextify.errors import InputError
 from nextify.network import load_network
 from nextify.records import Measured, Result
-from nextify.training import (
+from nextify.training import InitialWeights
+from nextify.training.classify import (
     Classified,
-    InitialWeights,
-    Trained,
     classify,
-    default_precision,
-    design_to_train,
     image_files,
     load_for,
-    prepare,
     score,
-    train_in_folder,
-    usable_device,
+    was_trained_on,
 )
-from nextify.training.classify import was_trained_on
-from nextify.training.folder import default_folder
+from nextify.training.folder import (
+    Trained,
+    default_folder,
+    design_to_train,
+    prepare,
+    train_in_folder,
+)
+from nextify.training.machine import usable_device
 
 
 def run(options: Namespace) -> int:
@@ -44,11 +45,6 @@ def device_from(options: Namespace) -> str:
     if getattr(options, "threads", None) is not None:
         torch.set_num_threads(options.threads)
     return device
-
-
-def _precision(options: Namespace, device: str) -> Precision:
-    asked: Precision | None = options.precision
-    return asked or default_precision(device)
 
 
 def _train(options: Namespace) -> int:
@@ -70,7 +66,7 @@ def _train(options: Namespace) -> int:
         weights=options.weights,
         new_head=options.new_head,
         seed=options.seed,
-        precision=_precision(options, device),
+        precision=precision_of(options, device),
     )
     if ready.weights is not None:
         note(_about(ready.weights))
@@ -138,7 +134,7 @@ def _evaluate(options: Namespace) -> int:
         card,
         dataset,
         device=device,
-        precision=_precision(options, device),
+        precision=precision_of(options, device),
         loaders=options.loaders,
     )
     if not was_trained_on(card, dataset):
