@@ -6,6 +6,7 @@
 ('small', 30)
 """
 
+from nextify.records.places import places
 from nextify.records.plan import Cell, Experiment, Matched, Plan, plan_from_dict
 from nextify.records.record import (
     EpochPoint,
@@ -29,6 +30,7 @@ __all__ = [
     "Record",
     "Result",
     "Store",
+    "places",
     "plan_from_dict",
     "record_from_dict",
 ]
