@@ -15,6 +15,7 @@ from nextify.designs.run import require_weights
 from nextify.errors import InputError
 from nextify.network import load_network
 from nextify.records import Measured, Result
+from nextify.requests import DataSpec
 from nextify.training import InitialWeights
 from nextify.training.classify import (
     Classified,
@@ -127,7 +128,8 @@ def _say_result(result: Result, measured: Measured) -> None:
 def _evaluate(options: Namespace) -> int:
     network, card = load_network(Path(options.network))
     device = device_from(options)
-    dataset = load_for(card, **source_of(options), test_image_size=options.test_image_size)
+    spec = DataSpec(**source_of(options), test_image_size=options.test_image_size)
+    dataset = load_for(card, spec)
     note_skipped(dataset.skipped)
     scores = score(
         network,

@@ -5,7 +5,7 @@ weights look at them; nextify's own networks see centre squares (`nextify.data.d
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from nextify.designs import Precision
 from nextify.errors import InputError
 from nextify.network import Card, Network
 from nextify.network.weights.preprocessing import from_about
+from nextify.requests import DataSpec
 from nextify.training.evaluate import Scores, evaluate
 
 
@@ -112,37 +113,19 @@ def published_view(card: Card, image_size: int | None = None) -> View | None:
     return View(image_size or images.image_size, images.crop, images.interpolation)
 
 
-def load_for(
-    card: Card,
-    source: str,
-    *,
-    image_size: int | None = None,
-    test_image_size: int | None = None,
-    split_seed: int = 0,
-    skip_unreadable: bool = False,
-    train_limit: int | None = None,
-) -> Dataset:
-    """A data set, as `nextify.data.load` gives it, with its test images as a network sees them.
-
-    Args:
-        image_size, test_image_size: in pixels; None for those that the network was trained with.
-    """
-    view = published_view(card, test_image_size or image_size)
+def load_for(card: Card, spec: DataSpec) -> Dataset:
+    """A data set with its test images as a network sees them: at the size that is asked for or else
+    its own, and by published weights' own view."""
+    view = published_view(card, spec.test_image_size or spec.image_size)
+    # Published weights see the files themselves, not the squares that would be kept of them.
+    own: dict[str, Any] = {"memory_limit": 0, "image_size": None, "test_image_size": None}
     if view is None:
         trained_at = card.about.get("data", {}).get("image_size", card.image_size)
-        sizes: dict[str, int] = {
-            "image_size": image_size or trained_at,
-            "test_image_size": test_image_size or card.image_size,
-        }
-    else:
-        sizes = {"memory_limit": 0}  # the files themselves, not squares that are kept of them
-    dataset = load(
-        source,
-        **sizes,
-        split_seed=split_seed,
-        skip_unreadable=skip_unreadable,
-        train_limit=train_limit,
-    )
+        test_size = spec.test_image_size or card.image_size
+        own = {"image_size": spec.image_size or trained_at, "test_image_size": test_size}
+    asked = {**asdict(spec), **own}
+    del asked["hold_out"]
+    dataset = load(**asked)
     return dataset if view is None else _seen(dataset, view)
 
 
