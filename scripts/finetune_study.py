@@ -33,7 +33,7 @@ from nextify.data.dataset import Parts, measured
 from nextify.designs import Recipe, Run
 from nextify.experiments.intervals import Interval, around, student
 from nextify.findings.blocks import fit_blocks
-from nextify.network import Card, save_network
+from nextify.network import save_network
 from nextify.records import Record, Store
 from nextify.training import (
     InitialWeights,
@@ -42,6 +42,7 @@ from nextify.training import (
     train,
     train_with_network,
 )
+from nextify.training.folder import card_of
 
 NAME = "CIFAR-10 (JPEG)"
 DESIGN = nx.design("convnext-mini")
@@ -153,15 +154,7 @@ def pretrained(folder: str, work: Path) -> Path:
     record, state = train_with_network(run, dataset, Settings())
     assert record.result is not None, record.message
     about = {"accuracy": record.result.accuracy, "data": dict(run.data)}
-    card = Card(
-        design=DESIGN,
-        classes=dataset.classes,
-        image_size=dataset.image_size,
-        mean=dataset.mean,
-        std=dataset.std,
-        about=about,
-    )
-    save_network(state.judged, card, path)
+    save_network(state.judged, card_of(run, dataset, about), path)
     return path
 
 

@@ -13,12 +13,12 @@ from nextify.network import Card, save_network, save_weights
 from nextify.training import (
     InitialWeights,
     Settings,
-    design_of,
     evaluate,
     initial_weights,
     train,
     train_with_network,
 )
+from nextify.training.initial import design_of
 from nextify.training.state import start
 from training.conftest import SMALL, small_recipe, small_run
 

@@ -83,7 +83,7 @@ def test_resuming_gives_the_same_bits_as_never_stopping(corners, tmp_path, after
         train_with_network(run, corners, replace(settings, on_epoch=stop))
     resumed, resumed_state = train_with_network(run, corners, settings)
     assert resumed.result == whole.result
-    assert resumed_state.best_epoch == state.best_epoch
+    assert resumed_state.best_accuracy == state.best_accuracy
     for name, entry in state.judged.state_dict().items():
         assert torch.equal(entry, resumed_state.judged.state_dict()[name]), name
 

@@ -13,7 +13,8 @@ from nextify.errors import InputError
 from nextify.measuring import Benchmark, Conditions, Measurement, bench, installed
 from nextify.measuring.clock import Effort
 from nextify.requests import Bench
-from nextify.training import environment, usable_device
+from nextify.training import environment
+from nextify.training.machine import usable_device
 from nextify.words import bytes_in_words
 from nextify.words import plural as many
 
@@ -98,7 +99,8 @@ def _print(found: dict[str, Benchmark], conditions: Conditions) -> None:
     head += ["beside: ms", "quartiles", *memory, "ratio", "quartiles"] * is_beside
     rows = []
     for name, each in measured:
-        cells = [_bytes(count) for count in (each.memory, each.memory_beside) if memory]
+        weighed = [each.memory, each.memory_beside] if memory else []
+        cells = ["" if count is None else bytes_in_words(count) for count in weighed]
         row = [name, _TITLES[each.task], str(each.batch_size), str(each.seconds.count)]
         row += [*_ms(each.seconds), f"{each.images_per_second:,.1f}", *cells[:1]]
         rows.append(row + _beside(each, cells[1:]) * is_beside)
@@ -120,10 +122,6 @@ def _ms(of: Spread) -> tuple[str, str]:
     values = [1e3 * seconds for seconds in (of.median, of.low, of.high)]
     median, low, high = (f"{ms:,.0f}" if ms >= 1000 else f"{ms:.3g}" for ms in values)
     return median, f"{low}–{high}"
-
-
-def _bytes(count: int | None) -> str:
-    return "" if count is None else bytes_in_words(count)
 
 
 def _stated(conditions: Conditions) -> str:

@@ -51,7 +51,7 @@ def _stopwatch(request: requests.Fit) -> Measure | None:
     if request.latency is None:
         return None
     from nextify.measuring import measure_latency
-    from nextify.training import usable_device
+    from nextify.training.machine import usable_device
 
     device = usable_device(request.device)
     return partial(measure_latency, threads=request.threads, device=device)

@@ -7,7 +7,8 @@ from nextify.data import UnreadableImage
 from nextify.errors import InputError
 from nextify.records import Measured, Result
 from nextify.requests import Evaluate, Predict, Train
-from nextify.training import Classified, Trained
+from nextify.training import Trained
+from nextify.training.classify import Classified
 
 
 def run(request: Train | Evaluate | Predict, as_json: bool) -> int:

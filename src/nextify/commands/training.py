@@ -15,23 +15,17 @@ from nextify.designs.fields import read_fields
 from nextify.designs.run import require_weights
 from nextify.network import Card, Network, load_network
 from nextify.requests import Evaluate, Machine, Predict, Train
-from nextify.training import (
+from nextify.training import InitialWeights, Scores, Trained, prepare, train_in_folder
+from nextify.training.classify import (
     Classified,
-    InitialWeights,
-    Scores,
-    Trained,
     classify,
-    default_precision,
-    design_to_train,
     image_files,
     load_for,
-    prepare,
     score,
-    train_in_folder,
-    usable_device,
+    was_trained_on,
 )
-from nextify.training.classify import was_trained_on
-from nextify.training.folder import default_folder
+from nextify.training.folder import default_folder, design_to_train
+from nextify.training.machine import default_precision, usable_device
 
 
 def train(request: Train, watch: Watch = QUIET) -> Trained:

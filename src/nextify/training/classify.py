@@ -12,17 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nextify.data import (
-    SUFFIXES,
-    Dataset,
-    UnreadableImage,
-    View,
-    decode,
-    load,
-    stored_size,
-)
+from nextify.data import SUFFIXES, Dataset, Images, UnreadableImage, View, decode, load, stored_size
 from nextify.data.augment import evaluation_view
-from nextify.data.dataset import ImageFiles, Images
 from nextify.designs import Precision
 from nextify.errors import InputError
 from nextify.network import Card, Network
@@ -136,11 +127,8 @@ def load_for(card: Card, spec: DataSpec) -> Dataset:
 
 
 def _seen(dataset: Dataset, view: View) -> Dataset:
-    match dataset.test:
-        case Images() as images:
-            seen: Images | ImageFiles = view.of_images(images)
-        case ImageFiles() as images:
-            seen = replace(images, view=view)
+    test = dataset.test
+    seen = view.of_images(test) if isinstance(test, Images) else replace(test, view=view)
     return replace(dataset, test=seen, test_image_size=view.image_size)
 
 
@@ -165,12 +153,7 @@ def score(
         )
     seen = replace(dataset, mean=card.mean, std=card.std)
     return evaluate(
-        network.to(device),
-        seen,
-        dataset.test,
-        device=device,
-        precision=precision,
-        workers=loaders,
+        network.to(device), seen, dataset.test, device=device, precision=precision, workers=loaders
     )
 
 

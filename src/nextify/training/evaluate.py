@@ -1,6 +1,7 @@
 """What a network knows: accuracy, likelihood and calibration on the test images."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,14 +47,19 @@ def evaluate(
     The network's mode (training or evaluation) is left as it was found.
     """
     probabilities, losses, labels = [], [], []
-    for logits, truth in _logits(network, dataset, images, device, precision, batch_size, workers):
-        log_probability = F.log_softmax(logits.float(), 1)
-        probabilities.append(log_probability.exp().cpu())
-        losses.append(F.nll_loss(log_probability, truth, reduction="none").cpu())
-        labels.append(truth.cpu())
-    probability, truth = torch.cat(probabilities), torch.cat(labels)
-    confidence, predicted = probability.max(1)
-    correct = predicted == truth
+    found = batches(images, batch_size, generator=None, device=device, workers=workers)
+    kind = torch.device(device).type
+    with _evaluating(network):
+        for pixels, truth in found:
+            view = evaluation_view(pixels, dataset.test_size, dataset.mean, dataset.std)
+            with torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"):
+                logits = network(view)
+            log_probability = F.log_softmax(logits.float(), 1)
+            probabilities.append(log_probability.exp().cpu())
+            losses.append(F.nll_loss(log_probability, truth, reduction="none").cpu())
+            labels.append(truth.cpu())
+    confidence, predicted = torch.cat(probabilities).max(1)
+    correct = predicted == torch.cat(labels)
     return Scores(
         accuracy=correct.double().mean().item(),
         nll=torch.cat(losses).double().mean().item(),
@@ -62,26 +68,15 @@ def evaluate(
     )
 
 
-@torch.inference_mode()
-def _logits(
-    network: nn.Module,
-    dataset: Dataset,
-    images: Images | ImageFiles,
-    device: torch.device | str,
-    precision: Precision,
-    batch_size: int,
-    workers: int,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    modes = [(module, module.training) for module in network.modules()]  # a frozen body has its own
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """Inside, the network is in evaluation mode; outside every module is in its own, since a frozen
+    body has another than the head."""
+    modes = [(module, module.training) for module in network.modules()]
     network.eval()
-    kind = torch.device(device).type
     try:
-        for pixels, labels in batches(
-            images, batch_size, generator=None, device=device, workers=workers
-        ):
-            view = evaluation_view(pixels, dataset.test_size, dataset.mean, dataset.std)
-            with torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"):
-                yield network(view), labels
+        with torch.inference_mode():
+            yield
     finally:
         for module, was_training in modes:
             module.training = was_training

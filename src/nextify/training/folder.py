@@ -8,8 +8,8 @@
 >>> with TemporaryDirectory() as folder:
 ...     trained = train_in_folder(ready.run, ready.dataset, Path(folder))
 ...     again = train_in_folder(ready.run, ready.dataset, Path(folder))
->>> trained.network.name, trained.was_there, again.was_there, again.record == trained.record
-('network.safetensors', False, True, True)
+>>> trained.network.name, again.was_there, again.record.result == trained.record.result
+('network.safetensors', True, True)
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ from nextify.designs import AnyDesign, Precision, Recipe, Run, design
 from nextify.designs.fields import with_fields
 from nextify.designs.run import require_batch
 from nextify.errors import InputError, is_out_of_memory
-from nextify.files import make_folder, read_json, write_json
+from nextify.files import make_folder
 from nextify.network import Card, save_network
 from nextify.records import Record, record_from_dict
 from nextify.training.initial import InitialWeights, Source, as_seen, design_of, initial_weights
@@ -33,6 +33,7 @@ from nextify.training.state import State
 
 RECORD, NETWORK, BEST = "record.json", "network.safetensors", "best.safetensors"
 _CHECKPOINT = "checkpoint.pt"
+_ELSEWHERE = "name another folder with --output"
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,11 +175,11 @@ def _finished(folder: Path, run: Run) -> Record | None:
     try:
         record = record_from_dict(values)
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"{file} is no record; name another folder with --output") from None
+        raise InputError(f"file {file} is no record; {_ELSEWHERE}") from None
     if record.key != run.key:
         raise InputError(
-            f"{folder} holds another run (other design, recipe, weights, data or seed); name "
-            "another folder with --output"
+            f"{folder} holds another run (other design, recipe, weights, data or seed); "
+            f"{_ELSEWHERE}"
         )
     is_whole = record.result is None or (folder / NETWORK).exists()
     return record if is_whole else None
@@ -199,7 +200,7 @@ def train_from_checkpoint(
     """
     if settings.device == "cpu":
         require_memory(run)
-    make_folder(folder)
+    make_folder(folder, "--output")
     try:
         kept = replace(settings, checkpoint=folder / _CHECKPOINT)
         return train_with_network(run, dataset, kept, weights)

@@ -166,7 +166,7 @@ def _epochs(state: State, run: Run, dataset: Dataset, settings: Settings) -> Non
 
 def _after_epoch(state: State, run: Run, accuracy: float, settings: Settings) -> None:
     if accuracy > state.best_accuracy:
-        state.best_accuracy, state.best_epoch = accuracy, state.epoch
+        state.best_accuracy = accuracy
         if settings.on_best is not None:
             settings.on_best(state)
     if settings.checkpoint is not None:

@@ -12,14 +12,13 @@ from nextify.designs import Recipe, Run
 from nextify.designs.run import require_batch
 from nextify.errors import InputError
 from nextify.files import write_whole
-from nextify.network import Network, WeightInit, build, initialise
+from nextify.network import Network, build, initialise
 from nextify.records import EpochPoint
 from nextify.training.ema import WeightAverage, effective_decay
 from nextify.training.initial import InitialWeights, put_into
 from nextify.training.optimizer import make_optimizer
 
 FORMAT = 1
-_PURPOSES = ("order", "augment", "mix", "drop")
 
 
 def generator_for(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
@@ -42,7 +41,6 @@ class State:
     step: int = 0
     curve: list[EpochPoint] = field(default_factory=list)
     best_accuracy: float = -1.0
-    best_epoch: int = 0
     seconds: float = 0.0
     evaluation_seconds: float = 0.0
 
@@ -53,10 +51,7 @@ class State:
 
 
 def start(
-    run: Run,
-    dataset: Dataset,
-    device: torch.device | str,
-    initial: InitialWeights | None = None,
+    run: Run, dataset: Dataset, device: torch.device | str, initial: InitialWeights | None = None
 ) -> State:
     """The state before the first step.
 
@@ -76,20 +71,17 @@ def start(
         device="cpu",
     )
     weights = generator_for(run.seed, "weights")
-    initialise(network, _scheme(recipe), weights, recipe.head_init_scale)
+    scheme = "trunc_normal" if recipe.weight_init == "pretrained" else recipe.weight_init
+    initialise(network, scheme, weights, recipe.head_init_scale)
     put_into(network, initial, run)
     network = trainable(network.to(device), recipe)
     steps_per_epoch = len(dataset.train) // recipe.batch_size
     decay = effective_decay(recipe.ema_decay, recipe.epochs * steps_per_epoch)
-    generators = {name: generator_for(run.seed, name) for name in _PURPOSES[:-1]}
+    generators = {name: generator_for(run.seed, name) for name in ("order", "augment", "mix")}
     generators["drop"] = generator_for(run.seed, "drop", device)
     average = WeightAverage(network, decay) if recipe.ema_decay > 0 else None
     network.use_generator(generators["drop"])
     return State(network, make_optimizer(network, recipe), average, generators, steps_per_epoch)
-
-
-def _scheme(recipe: Recipe) -> WeightInit:
-    return "trunc_normal" if recipe.weight_init == "pretrained" else recipe.weight_init
 
 
 def trainable(network: Network, recipe: Recipe) -> Network:
@@ -128,7 +120,7 @@ def _dump(values: dict[str, Any], file: BinaryIO) -> None:
         raise
 
 
-_COUNTERS = ("epoch", "step", "best_accuracy", "best_epoch", "seconds", "evaluation_seconds")
+_COUNTERS = ("epoch", "step", "best_accuracy", "seconds", "evaluation_seconds")
 
 
 def restore(state: State, run: Run, path: Path) -> None:

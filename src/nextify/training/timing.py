@@ -12,8 +12,8 @@ from nextify.data import Dataset, as_named
 from nextify.designs import Run
 from nextify.machine.clock import taken
 from nextify.training.evaluate import curve_images, evaluate
-from nextify.training.loop import settings_on, training_batches, update
-from nextify.training.machine import default_device, keep_freed_memory
+from nextify.training.loop import Settings, settings_on, training_batches, update
+from nextify.training.machine import keep_freed_memory
 from nextify.training.state import State, start
 
 EVALUATED = 200  # test images
@@ -37,12 +37,12 @@ class Effort:
 
 def time_run(run: Run, dataset: Dataset, effort: Effort) -> float:
     """Seconds that a run would take on the default device: its steps, and its evaluations."""
-    device = default_device()
     dataset = as_named(dataset, run.data)
+    settings = settings_on(None, dataset)
     keep_freed_memory()
-    state = start(run, dataset, device)
-    seconds = median(_step_seconds(state, run, dataset, device, effort))
-    an_image = _evaluation_seconds(state, run, dataset, device, effort)
+    state = start(run, dataset, settings.device)
+    seconds = median(_step_seconds(state, run, dataset, settings, effort))
+    an_image = _evaluation_seconds(state, run, dataset, settings.device, effort)
     seen = run.recipe.epochs * len(curve_images(dataset.test)) + len(dataset.test)
     return run.recipe.epochs * state.steps_per_epoch * seconds + seen * an_image
 
@@ -57,9 +57,8 @@ def _evaluation_seconds(
 
 
 def _step_seconds(
-    state: State, run: Run, dataset: Dataset, device: str, effort: Effort
+    state: State, run: Run, dataset: Dataset, settings: Settings, effort: Effort
 ) -> list[float]:
-    settings = settings_on(device, dataset)
     times: list[float] = []
     first = began = time.perf_counter()
     found = training_batches(state, run, dataset, settings)

@@ -1,0 +1,132 @@
+"""A run in a folder and what was trained there, from Python."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nextify.data import UnreadableImage
+from nextify.designs import design
+from nextify.errors import InputError
+from nextify.network import load_network
+from nextify.training import prepare, train, train_in_folder
+from nextify.training.classify import Classified, classify, image_files, score, was_trained_on
+from nextify.training.machine import deterministic
+from training.conftest import SMALL, small_recipe, small_run
+
+DESIGN = design("convnext-mini", **SMALL)
+
+
+def test_a_run_in_a_folder(corners, tmp_path):
+    run, folder = small_run(corners), tmp_path / "runs" / "net"
+    trained = train_in_folder(run, corners, folder)
+    assert trained.record.result == train(run, corners).result and not trained.was_there
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"record.json", "network.safetensors", "best.safetensors"}
+    network, card = load_network(trained.network)
+    assert card.about == {"accuracy": trained.record.result.accuracy, "run": run.key,
+                          "data": dict(run.data)}  # fmt: skip
+    assert score(network, card, corners).accuracy == trained.record.result.accuracy
+    assert was_trained_on(card, corners)
+    assert not was_trained_on(card, replace(corners, fingerprint="1" * 64))
+
+
+def test_a_folder_that_holds_the_run_already(corners, tmp_path):
+    run = small_run(corners, epochs=1)
+    first = train_in_folder(run, corners, tmp_path)
+    again = train_in_folder(run, corners, tmp_path)
+    assert again.was_there and again.network == first.network
+    assert json.dumps(again.record.as_dict()) == json.dumps(first.record.as_dict())
+    with pytest.raises(InputError, match="holds another run"):
+        train_in_folder(small_run(corners, seed=1, epochs=1), corners, tmp_path)
+
+
+def test_a_run_that_diverges_leaves_no_network(corners, tmp_path):
+    run = small_run(corners, epochs=1, learning_rate=1e30)
+    trained = train_in_folder(run, corners, tmp_path)
+    assert trained.record.outcome == "diverged" and trained.network is None
+    assert train_in_folder(run, corners, tmp_path).record.curve == trained.record.curve
+
+
+def test_an_interrupted_run_goes_on(corners, tmp_path):
+    run = small_run(corners, epochs=2)
+
+    def stop(step: int, steps: int) -> None:
+        if step > steps // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match="goes on from the last whole epoch"):
+        train_in_folder(run, corners, tmp_path, on_step=stop)
+    assert (tmp_path / "checkpoint.pt").exists()
+    steps: list[int] = []
+    found = train_in_folder(run, corners, tmp_path, on_step=lambda step, _: steps.append(step))
+    assert min(steps) == 9 and found.record.result == train(run, corners).result
+
+
+def test_a_run_from_weights(corners, tmp_path):
+    first = train_in_folder(small_run(corners, epochs=1), corners, tmp_path)
+    recipe = small_recipe(epochs=1)
+    ready = prepare(DESIGN, recipe, corners, weights=first.network)
+    assert ready.run.initial == ready.weights.about and not ready.weights.loaded.head_is_new
+    again = prepare(DESIGN, recipe, corners, weights=first.network, new_head=True)
+    assert again.weights.loaded.head_is_new and again.run.key != ready.run.key
+    with pytest.raises(InputError, match="--new-head"):
+        prepare(DESIGN, recipe, corners, new_head=True)
+
+
+def test_training_leaves_the_callers_switches_as_they_were(corners):
+    torch.set_float32_matmul_precision("high")
+    torch.use_deterministic_algorithms(True)
+    try:
+        with deterministic("cpu"):
+            assert torch.get_float32_matmul_precision() == "highest"
+        train(small_run(corners, epochs=1), corners)
+        assert torch.get_float32_matmul_precision() == "high"
+        assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.set_float32_matmul_precision("highest")
+        torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for index in range(5):
+        pixels = np.random.default_rng(index).integers(256, size=(20, 24, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{index}.png")
+    (folder / "2.png").write_text("no image")
+    return folder
+
+
+def test_images_are_classified_in_batches_as_they_are_alone(corners, tmp_path, images):
+    trained = train_in_folder(small_run(corners, epochs=1), corners, tmp_path / "net")
+    network, card = load_network(trained.network)
+    files = image_files([images / "4.png", images])
+    assert [path.name for path in files] == ["4.png", *(f"{at}.png" for at in range(5))]
+    alone = list(classify(network, card, files, top=2))
+    assert isinstance(alone[3], UnreadableImage) and alone[3].path == str(files[3])
+    for size in (2, 64):
+        for one, other in zip(alone, classify(network, card, files, top=2, batch_size=size),
+                              strict=True):  # fmt: skip
+            if isinstance(one, Classified):
+                assert other.image == one.image
+                assert [name for name, _ in other.classes] == [name for name, _ in one.classes]
+                assert [p for _, p in other.classes] == pytest.approx([p for _, p in one.classes])
+            else:
+                assert isinstance(other, UnreadableImage)
+    (only,) = classify(network, card, files[:1], top=99)
+    assert len(only.classes) == 4 and sum(p for _, p in only.classes) == pytest.approx(1)
+
+
+def test_images_are_read_when_they_are_asked_for(corners, tmp_path, images):
+    trained = train_in_folder(small_run(corners, epochs=1), corners, tmp_path / "net")
+    found = classify(*load_network(trained.network), image_files([images]))
+    next(found)
+    (images / "1.png").unlink()
+    assert "no such file" in next(found).why
