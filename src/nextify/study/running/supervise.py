@@ -5,6 +5,7 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from nextify.study.running.failure import failed
 from nextify.study.running.jobs import Job
 from nextify.study.running.locks import RunLocks
 from nextify.study.running.messages import Began, Died, Epoch, Message, Ready, Stopped, Trained
-from nextify.study.running.progress import Ending, Progress, Seat, Show, Snapshot, silent
+from nextify.study.running.progress import Ending, Progress, Seat, Show, Snapshot
 from nextify.study.running.remaining import Pace, seconds_left
 from nextify.study.running.summary import Setback, Summary
 from nextify.study.running.worker import Orders
@@ -61,11 +62,7 @@ class Supervisor:
     """Hands out jobs, listens to workers, writes, keeps count."""
 
     def __init__(
-        self,
-        path: Path,
-        jobs: Mapping[str, Job],
-        records: Mapping[str, Record],
-        locks: RunLocks,
+        self, path: Path, jobs: Mapping[str, Job], records: Mapping[str, Record], locks: RunLocks
     ) -> None:
         self.path = path
         self.jobs = jobs
@@ -88,7 +85,7 @@ class Supervisor:
         """Until every job has a record. Who follows the study from elsewhere is told by `tell`."""
         self.crew, self.orders = crew, orders
         try:
-            with progress or silent() as show:
+            with progress or nullcontext(_unseen) as show:
                 try:
                     for seat in range(min(crew.seats, len(self.pending))):
                         self._hire(seat)
@@ -266,3 +263,7 @@ def _seat(number: int, now: _Now) -> Seat:
     if now.job is None:
         return Seat(number, loading=now.environment is None)
     return Seat(number, now.job.label, now.epoch, now.epochs, now.seconds())
+
+
+def _unseen(snapshot: Snapshot) -> None:
+    """Where nobody looks."""
