@@ -19,14 +19,13 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from scipy import stats
 
-from nextify.experiments import cells_of_orders, fraction, full, sampled_orders, with_ends
 from nextify.experiments.coding import columns
-from nextify.experiments.fractions import ATTRIBUTE
-from nextify.experiments.precision import one_at_a_time_error
+from nextify.experiments.fractions import ATTRIBUTE, fraction, full, with_ends
+from nextify.experiments.intervals import Interval, student
+from nextify.experiments.permutations import cells_of_orders, sampled_orders
 from nextify.findings.basis import Basis, basis
-from nextify.findings.blocks import Interval, student
 from nextify.findings.cells import Cells, Noise, gather
-from nextify.findings.experiment import Experiment
+from nextify.findings.factor_runs import FactorRuns
 from nextify.findings.measure import contrasts, noise_of, together, wild_critical
 from nextify.findings.model import least_squares
 from nextify.findings.resample import images_part
@@ -113,10 +112,10 @@ class Layout:
         cell = np.repeat(np.arange(len(cells)), counts)
         return cls(cells[cell], cell, cells)
 
-    def runs(self, values: Floats, correct: NDArray[np.bool_] | None = None) -> Experiment:
+    def runs(self, values: Floats, correct: NDArray[np.bool_] | None = None) -> FactorRuns:
         """The runs with their scores."""
         n = len(self.cell)
-        return Experiment(
+        return FactorRuns(
             factors=NAMES,
             score="nll" if correct is None else "accuracy",
             levels=self.levels,
@@ -131,7 +130,7 @@ class Layout:
 
 def default_plan() -> Layout:
     """The default plan's 138 runs."""
-    return Layout.of(with_ends(fraction(K, ATTRIBUTE).levels), seeds=2, more=4)
+    return Layout.of(with_ends(fraction(K, ATTRIBUTE)), seeds=2, more=4)
 
 
 @dataclass
@@ -162,16 +161,16 @@ def scores(scenario: Scenario, layout: Layout, rng: np.random.Generator) -> Floa
 def simulate(scenario: Scenario, studies: int, seed: int, draws: int = 1000) -> Tally:
     """Studies of the default plan under one truth; coverage is of the main effects."""
     layout, rng, tally = default_plan(), np.random.default_rng(seed), Tally(scenario.name)
-    whole = basis(NAMES, layout.cells, np.ones(len(layout.cells)))
+    whole = basis(layout.cells, np.ones(len(layout.cells)))
     truth = scenario.main_effects()
     for at in range(studies):
         cells = gather(layout.runs(scores(scenario, layout, rng)))
         complete = len(cells.counts) == len(layout.cells)
-        read = whole if complete else basis(NAMES, cells.levels, cells.rate)
+        read = whole if complete else basis(cells.levels, cells.rate)
         if read.method != "two-factor model" or not read.known.all():
             continue
         noise, _ = noise_of(cells, read.pairs)
-        found = contrasts(noise, read.weights, None)
+        found = contrasts(noise, read.weights)
         every = together(noise, found, None, draws, rng)
         assert every is not None
         away = np.abs(found.values - truth) / found.errors
@@ -200,7 +199,7 @@ def _gap(tally: Tally, scenario: Scenario, read: Basis, noise: Noise, cells: Cel
     if total is None:
         return
     weights = (total - read.weights.sum(axis=0))[None]
-    found = contrasts(noise, weights, None)
+    found = contrasts(noise, weights)
     corners = np.array([[1] * K, [-1] * K], dtype=np.int8)
     high, low = scenario.means(corners)
     truth = high - low - scenario.main_effects().sum()
@@ -222,7 +221,7 @@ def simulate_images(studies: int, seed: int, images: int = 400) -> dict[str, flo
     chance is above zero, all normal, so that a cell's expected accuracy is a normal integral.
     """
     layout, rng = default_plan(), np.random.default_rng(seed)
-    read = basis(NAMES, layout.cells, np.ones(len(layout.cells)))
+    read = basis(layout.cells, np.ones(len(layout.cells)))
     betas = {(): 1.0, **{term: 0.4 * beta for term, beta in MAIN.items()}}
     mean = Scenario("", betas).means
     by_run, by_image, taste = 0.1, 1.0, 0.3
@@ -238,7 +237,7 @@ def simulate_images(studies: int, seed: int, images: int = 400) -> dict[str, flo
         noise, _ = noise_of(cells, read.pairs)
         part = images_part(runs, cells, read.weights)
         assert part is not None
-        found = contrasts(noise, read.weights, part.variance)
+        found = contrasts(noise, read.weights, part)
         every = together(noise, found, part, 500, rng)
         assert every is not None
         one = [found.estimate(at) for at in range(K)]
@@ -261,7 +260,7 @@ def gap_power(sizes: Floats, studies: int, seed: int) -> Floats:
 def simulate_gap(scenario: Scenario, studies: int, seed: int) -> list[bool]:
     """Whether each study's gap excludes zero."""
     layout, rng, tally = default_plan(), np.random.default_rng(seed), Tally(scenario.name)
-    read = basis(NAMES, layout.cells, np.ones(len(layout.cells)))
+    read = basis(layout.cells, np.ones(len(layout.cells)))
     for _ in range(studies):
         cells = gather(layout.runs(scores(scenario, layout, rng)))
         noise, _ = noise_of(cells, read.pairs)
@@ -275,9 +274,9 @@ def estimators(scenario: Scenario, studies: int, seed: int) -> list[tuple[str, i
     rows = []
     for name, layout in (
         ("fraction, 64 cells x 2 (main effects)", default_plan()),
-        ("all 256 subsets x 2", Layout.of(full(K).levels, seeds=2)),
+        ("all 256 subsets x 2", Layout.of(full(K), seeds=2)),
     ):
-        read = basis(NAMES, layout.cells, np.ones(len(layout.cells)))
+        read = basis(layout.cells, np.ones(len(layout.cells)))
         found = [read.weights @ _cell_means(scenario, layout, rng) for _ in range(studies)]
         rows.append(_row(name, len(layout.cell), np.array(found), truth))
     found, runs, held = [], [], []
@@ -304,12 +303,12 @@ def _by_orders(
     scenario: Scenario, rng: np.random.Generator, seed: int, truth: Floats
 ) -> tuple[Floats, int, float]:
     orders = sampled_orders(K, 28, seed)
-    cells, _ = cells_of_orders(orders)
-    read = basis(NAMES, cells, np.ones(len(cells)), orders.tolist())
+    cells = cells_of_orders(orders)
+    read = basis(cells, np.ones(len(cells)), orders.tolist())
     value = read.weights @ _cell_means(scenario, Layout.of(cells, 1), rng)
     layout = Layout.of(cells, 2)
     gathered = gather(layout.runs(scores(scenario, layout, rng)))
-    read = basis(NAMES, gathered.levels, gathered.rate, orders.tolist())
+    read = basis(gathered.levels, gathered.rate, orders.tolist())
     noise, _ = noise_of(gathered, read.pairs)
     assert noise.sd is not None and read.tables is not None
     by_orders = order_variance(
@@ -324,11 +323,16 @@ def _by_orders(
 def efficiency(studies: int, seed: int) -> tuple[float, float]:
     """Standard errors with 128 runs: the fraction's, and one factor at a time (126 runs)."""
     rng = np.random.default_rng(seed)
-    cells = fraction(K, ATTRIBUTE).levels
-    weights = basis(NAMES, cells, np.ones(len(cells))).weights
+    cells = fraction(K, ATTRIBUTE)
+    weights = basis(cells, np.ones(len(cells))).weights
     by_fraction = (weights @ rng.normal(size=(len(cells), studies)) / np.sqrt(2)).std()
     means = rng.normal(size=(K + 1, studies)) / np.sqrt(14)
     return float(by_fraction), float((means[1:] - means[0]).std())
+
+
+def one_at_a_time_error(runs: int) -> float:
+    """Standard error of an effect from K + 1 cells of equally many runs: a difference of two."""
+    return float(np.sqrt(2 * (K + 1) / runs))
 
 
 def table(tallies: list[Tally]) -> str:
@@ -412,7 +416,7 @@ def main() -> None:
     print(
         f"\nstandard error in SDs, 128 runs: fraction {fraction_error:.4f} (formula "
         f"{2 / 128**0.5:.4f}), one at a time {single_error:.4f} (126 runs; formula at 128 "
-        f"{one_at_a_time_error(K, 128):.4f}): "
+        f"{one_at_a_time_error(128):.4f}): "
         f"{(single_error / fraction_error) ** 2 * 126 / 128:.2f} times as many runs for the same"
     )
     print("\n| estimator | runs | mean error of phi_A, phi_B, phi_C | SD |\n|---|---|---|---|")

@@ -31,8 +31,8 @@ import nextify as nx
 from nextify.data import Dataset, Images, load
 from nextify.data.dataset import Parts, measured
 from nextify.designs import Recipe, Run
-from nextify.findings import Interval, fit
-from nextify.findings.blocks import around, student
+from nextify.experiments.intervals import Interval, around, student
+from nextify.findings.blocks import fit_blocks
 from nextify.network import Card, save_network
 from nextify.records import Record, Store
 from nextify.training import (
@@ -229,12 +229,12 @@ def accuracies(records: dict[Task, Record], way: Way, per_class: int) -> np.ndar
 
 def mean_interval(values: np.ndarray) -> Interval | None:
     """Student's interval of a mean over new seeds."""
-    return fit(values[None, :]).mean(0)[1]
+    return fit_blocks(values[None, :]).mean(0)[1]
 
 
 def paired(before: np.ndarray, after: np.ndarray) -> tuple[float, Interval | None]:
     """A difference with its 95 % interval: with two cells, the block model is the paired t test."""
-    model = fit(np.stack([before, after]))
+    model = fit_blocks(np.stack([before, after]))
     found = model.difference(0, 1)
     assert found is not None
     value, variance = found

@@ -22,3 +22,12 @@ def unknown(kind: str, value: str, known: Iterable[str]) -> InputError:
     near = get_close_matches(value, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return InputError(f"unknown {kind} {value!r}{hint} Known: {', '.join(names)}")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Python's own error, or torch's: on a GPU a class of its own (a RuntimeError), on a CPU a
+    RuntimeError that only its text tells apart ("... can't allocate memory ...")."""
+    if isinstance(error, RuntimeError):
+        said = str(error).lower()
+        return "out of memory" in said or "can't allocate memory" in said
+    return isinstance(error, MemoryError)

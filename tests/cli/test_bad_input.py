@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from nextify.cli.main import main
-from nextify.cli.memory import require_memory
 from nextify.designs import Run, design, recipe
 from nextify.errors import InputError
 from nextify.records import SCHEMA, Store
+from nextify.training.memory import require_memory
 
 from .conftest import TINY, changed, make_images
 

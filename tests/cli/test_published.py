@@ -154,10 +154,10 @@ def test_a_damaged_preprocessing_is_refused(nextify, refused, photographs):
 
 def test_nextifys_own_networks_see_centre_squares(photographs):
     """A card without a published preprocessing leaves everything as it was."""
-    from nextify.cli.training import _published_view
     from nextify.network import Card
+    from nextify.training.classify import published_view
 
     card = Card(design=nx.design("convnext-atto"), classes=("a", "b"), image_size=SIDE,
                 mean=IMAGENET_MEAN, std=IMAGENET_STD, about={"epoch": 3})  # fmt: skip
-    assert _published_view(card) is None
+    assert published_view(card) is None
     assert foreign_entries(build(card.design, 2), "timm")

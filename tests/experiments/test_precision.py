@@ -2,13 +2,26 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
 
-from nextify.errors import InputError
-from nextify.experiments.coding import model_matrix
-from nextify.experiments.fractions import ATTRIBUTE, SCREEN, fraction, full, with_ends
+from nextify.experiments.coding import all_cells, effects, model_matrix
+from nextify.experiments.fractions import (
+    ATTRIBUTE,
+    LETTERS,
+    SCREEN,
+    fold_over,
+    fraction,
+    full,
+    regular,
+    with_ends,
+)
 from nextify.experiments.optimal import augment
-from nextify.experiments.permutations import add_one_in, leave_one_out, path_cells
-from nextify.experiments.precision import one_at_a_time_error, standard_error
+from nextify.experiments.permutations import leave_one_out
+from nextify.experiments.precision import estimable, half_width, standard_error
+
+from .words import generators, words
 
 DRAWS = 4000
 
@@ -18,18 +31,54 @@ def _close_to(want, draws=DRAWS):
     return pytest.approx(want, rel=4 / np.sqrt(2 * draws))
 
 
-def test_one_factor_at_a_time_needs_more_than_four_times_the_runs_of_the_default_plan():
-    """64 cells x 2 seeds against 9 cells and as many runs: 4.5 times as many for the same error."""
-    fractions = standard_error(fraction(8, ATTRIBUTE).levels, replicates=2)
-    np.testing.assert_allclose(fractions, 2 / np.sqrt(128))
-    alone = one_at_a_time_error(8, 128)
-    assert (round(fractions[0], 3), alone) == (0.177, 0.375)
-    assert (alone / fractions[0]) ** 2 == pytest.approx(4.5)
+def _clear(k, products):
+    """The effects of a regular fraction whose product with no other effect is a word."""
+    every = {each: frozenset(LETTERS[at] for at in each) for each in effects(k)}
+    known = set(map(frozenset, words(k, products)))
+    return tuple(e for e, one in every.items() if not any(one ^ o in known for o in every.values()))
+
+
+@pytest.mark.parametrize("k", range(2, 14))
+def test_screens_have_the_aliases_of_their_defining_relation(k):
+    assert estimable(fraction(k, SCREEN)) == _clear(k, generators(k, SCREEN))
+
+
+@pytest.mark.parametrize("products", [["AB", "AC"], ["AB", "ABC"]])
+def test_main_effects_aliased_with_interactions(products):
+    assert estimable(regular(5, products)) == _clear(5, products)
+
+
+def test_fold_over_of_one_factor_leaves_aliases_among_the_others_only():
+    screen = fraction(8, SCREEN)
+    both = np.concatenate([screen, fold_over(screen, factor=0)])
+    left = set(effects(8)) - set(estimable(both))
+    assert left and all(0 not in each and len(each) == 2 for each in left)
+
+
+@settings(max_examples=40)
+@given(st.integers(2, 5), st.data())
+def test_estimable_is_what_raises_the_rank(k, data):
+    """An effect is estimable exactly where leaving its column out lowers the rank."""
+    codes = data.draw(st.sets(st.integers(0, 2**k - 1), min_size=1))
+    levels = all_cells(k)[sorted(codes)]
+    x = model_matrix(levels)
+    rank = np.linalg.matrix_rank(x)
+    without = [np.linalg.matrix_rank(np.delete(x, at, axis=1)) for at in range(x.shape[1])]
+    want = tuple(each for each, left in zip(effects(k), without, strict=True) if left < rank)
+    assert estimable(levels) == want
+
+
+def test_the_default_plan():
+    """64 cells x 2 seeds: the error of 128 runs, and Sidak's intervals for all eight factors."""
+    levels = fraction(8, ATTRIBUTE)
+    np.testing.assert_allclose(standard_error(levels, 2), 2 / np.sqrt(128))
+    reach = stats.norm.ppf((1 + 0.95 ** (1 / 8)) / 2)
+    assert half_width(levels, [2] * 64) == pytest.approx(reach * 2 / np.sqrt(128))
 
 
 def test_the_same_by_simulation():
     generator = np.random.default_rng(0)
-    levels = fraction(8, ATTRIBUTE).levels
+    levels = fraction(8, ATTRIBUTE)
     truth = generator.normal(size=37)
     x = model_matrix(np.repeat(levels, 2, axis=0))
     scores = x @ truth + generator.normal(size=(DRAWS, 128))
@@ -38,65 +87,36 @@ def test_the_same_by_simulation():
     assert fitted.mean(axis=1) == pytest.approx(2 * truth[1:9], abs=4 * 0.177 / np.sqrt(DRAWS))
 
 
-@pytest.mark.parametrize("cells", [path_cells, leave_one_out, add_one_in])
-def test_one_at_a_time_by_simulation(cells):
-    """Every way of changing one factor at a time: differences of two cells' means."""
-    generator = np.random.default_rng(1)
-    each = 14  # runs a cell, 126 together
-    means = generator.normal(size=(DRAWS, 9, each)).mean(axis=2)
-    levels = cells(8)
-    base = np.arange(8) if cells is path_cells else np.zeros(8, dtype=int)
-    assert ((levels[1:] != levels[base]).sum(axis=1) == 1).all()
-    effects = means[:, 1:] - means[:, base]
-    assert effects.std(axis=0) == _close_to(np.full(8, one_at_a_time_error(8, 9 * each)))
-
-
-def test_the_best_division_of_runs_for_one_at_a_time():
-    """Nine factors, 144 runs: 36 of the base and 12 of each other cell; none is better."""
-    found = one_at_a_time_error(9, 144, best=True)
-    assert found == pytest.approx(np.sqrt(1 / 36 + 1 / 12))
-    others = [np.sqrt(1 / (144 - 9 * runs) + 1 / runs) for runs in range(1, 16)]
-    assert min(others) == pytest.approx(found)
-    # against it the default plan of eight factors needs 3.7 times fewer runs
-    assert (one_at_a_time_error(8, 128, best=True) ** 2) * 128 / 4 == pytest.approx(3.66, abs=0.01)
-
-
-@pytest.mark.parametrize("model", ["main", "interactions"])
-def test_unbalanced_plans_run_by_run(model):
+@pytest.mark.parametrize("order", [1, 2])
+def test_unbalanced_plans_run_by_run(order):
     """Each run a row, by QR; in `standard_error` each cell is one, with its number of runs."""
-    levels = np.concatenate([fraction(6, SCREEN).levels, augment(fraction(6, SCREEN).levels, 9)])
+    levels = np.concatenate([fraction(6, SCREEN), augment(fraction(6, SCREEN), 9)])
     runs = np.random.default_rng(2).integers(1, 4, len(levels))
-    r = np.linalg.qr(model_matrix(np.repeat(levels, runs, axis=0), model), mode="r")
+    r = np.linalg.qr(model_matrix(np.repeat(levels, runs, axis=0), order), mode="r")
     want = 2 * np.linalg.norm(np.linalg.inv(r), axis=1)[1:7]
-    np.testing.assert_allclose(standard_error(levels, runs.tolist(), model), want)
+    np.testing.assert_allclose(standard_error(levels, runs.tolist(), order), want)
 
 
 def test_extra_runs_of_the_ends_help_and_a_missing_cell_hurts():
-    levels = with_ends(fraction(8, ATTRIBUTE).levels)
+    levels = with_ends(fraction(8, ATTRIBUTE))
     ends = np.abs(levels.sum(axis=1, dtype=int)) == 8
     plain = standard_error(levels, 2)
     assert (standard_error(levels, np.where(ends, 6, 2).tolist()) < plain).all()
-    assert (standard_error(levels, [0] + [2] * 64) > plain).any()
+    assert (standard_error(levels[1:], 2) > plain).any()
 
 
 def test_a_screen_tells_main_effects_though_interactions_are_aliased():
-    screen = fraction(8, SCREEN).levels
-    for model in ("main", "interactions"):
-        np.testing.assert_allclose(standard_error(screen, 2, model), 2 / np.sqrt(32))
+    screen = fraction(8, SCREEN)
+    for order in (1, 2):
+        np.testing.assert_allclose(standard_error(screen, 2, order), 2 / np.sqrt(32))
 
 
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: standard_error(path_cells(8)), "9 cells .* A, B.*augment.*'main'"),
-        (lambda: standard_error(full(3).levels[:4], 1, "main"), "main effects of C from"),
-        (lambda: standard_error(full(2).levels, 0), "replicates: 0"),
-        (lambda: standard_error(full(2).levels, [1, 1, -1, 1]), "replicates"),
-        (lambda: standard_error(full(2).levels, [1, 1, 1]), "3 numbers for 4 cells"),
-        (lambda: one_at_a_time_error(8, 8), "runs: 8 for 8 factors; give at least 9"),
-        (lambda: one_at_a_time_error(0, 8), "runs: 8 for 0 factors"),
-    ],
-)
-def test_refused_at_the_door(call, message):
-    with pytest.raises(InputError, match=message):
-        call()
+def test_cells_that_do_not_tell_the_main_effects():
+    levels = leave_one_out(8)
+    assert standard_error(levels) is None
+    # with no room for interactions they do
+    assert half_width(levels, [1] * 9) == pytest.approx(
+        stats.norm.ppf((1 + 0.95 ** (1 / 8)) / 2) * standard_error(levels, 1, 1).max()
+    )
+    assert standard_error(full(3)[:4], 1, 1) is None  # the third factor is never made
+    assert half_width(full(3)[:4], [1] * 4) is None

@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from nextify.designs import Design, Factor, Recipe
-from nextify.experiments import fraction, full, with_ends
-from nextify.experiments.fractions import ATTRIBUTE
+from nextify.experiments.fractions import ATTRIBUTE, fraction, full, with_ends
 from nextify.records import Cell, Plan, Record, Result
 
 Truth = Callable[[np.ndarray, float], float]
@@ -86,11 +85,11 @@ def records(
 
 def default_levels(k=8):
     """The default plan's cells: resolution V and both ends."""
-    return with_ends(fraction(k, ATTRIBUTE).levels)
+    return with_ends(fraction(k, ATTRIBUTE))
 
 
 def all_levels(k):
-    return full(k).levels
+    return full(k)
 
 
 def linear(*betas: float, pair: float = 0.0) -> Truth:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from nextify.errors import InputError
-from nextify.experiments import cells_of_orders, fraction, sampled_orders
-from nextify.experiments.fractions import SCREEN
+from nextify.experiments.fractions import SCREEN, fraction
+from nextify.experiments.permutations import cells_of_orders, sampled_orders
 from nextify.findings import attribute
 from nextify.records import Record
+from nextify.report.factors import caveats
 
 from .factorial import all_levels, default_levels, linear, plan, records
 from .simulate import plan as path_plan
@@ -23,7 +24,7 @@ def answer(levels, truth=TRUTH, metric="accuracy", lost=lambda at: False, sd=0.0
     found = records(study, truth, sd=sd, **simulated)
     kept = [record for at, record in enumerate(found) if not lost(at)]
     result = attribute(study, kept, metric, draws=400)
-    json.dumps(result.as_dict(), allow_nan=False)
+    json.dumps(caveats.as_values(result), allow_nan=False)
     return result
 
 
@@ -40,8 +41,8 @@ def test_contributions_of_the_default_plan(default):
     assert default.contributions[0].estimate.error == pytest.approx(0.177 * 0.01, rel=0.2)
     answers = [each.answer for each in default.contributions]
     assert answers == ["helps", "hurts", "not resolved", "helps"] + 4 * ["not resolved"]
-    assert "no effect larger than" in default.contributions[4].verdict
-    assert "these 138 runs" in default.contributions[4].verdict
+    verdict = caveats.verdict(default, default.contributions[4])
+    assert verdict.startswith("no effect larger than") and "these 138 runs" in verdict
 
 
 def test_intervals_are_nested(default):
@@ -65,7 +66,7 @@ def test_the_gap_is_printed(default):
     assert default.gap.total.value == pytest.approx(0.06, abs=0.03)
     excludes = default.gap.estimate.interval.excludes_zero
     assert not default.gap.by_construction
-    assert ("interactions of three" in default.gap.verdict[:30]) == excludes
+    assert (default.gap.verdict == "third order") == excludes
 
 
 def test_ways_of_looking(default):
@@ -81,16 +82,17 @@ def test_a_three_factor_interaction_is_called():
 
     found = answer(default_levels(), truth, more=4)
     assert found.gap.estimate.value == pytest.approx(0.06, abs=0.03)
-    assert "interactions of three or more" in found.gap.verdict
+    assert found.gap.verdict == "third order"
+    assert "interactions of three or more" in caveats.gap(found)
     assert found.lack_of_fit.p < 0.01
-    assert any("lack of fit" in note for note in found.notes)
+    assert any("lack of fit" in note for note in caveats.notes(found))
 
 
 def test_a_smaller_log_likelihood_helps():
     found = answer(default_levels(), metric="nll")
     assert found.contributions[0].answer == "helps" and found.contributions[0].estimate.value < 0
     assert found.contributions[0].wide is None
-    assert any("not kept per test image" in note for note in found.notes)
+    assert any("not kept per test image" in note for note in caveats.notes(found))
 
 
 def test_logit_accuracy_has_its_own_scale_and_wide_intervals():
@@ -109,7 +111,7 @@ def test_all_subsets_are_exact_shapley_values_and_add_up():
 
 def test_sampled_orders():
     orders = sampled_orders(5, 8, seed=0)
-    cells, _ = cells_of_orders(orders)
+    cells = cells_of_orders(orders)
     found = answer(cells, orders=orders.tolist(), experiment="permutations")
     assert found.method == "sampled orders"
     assert found.contributions[0].estimate.value == pytest.approx(0.1, abs=0.03)
@@ -118,18 +120,18 @@ def test_sampled_orders():
     last = answer(
         cells, orders=orders.tolist(), experiment="permutations", lost=lambda at: at in (4, 5)
     )
-    assert any("sampled orders were left out" in note for note in last.notes)
+    assert any("sampled orders were left out" in note for note in caveats.notes(last))
 
 
 def test_a_screen_says_what_is_aliased():
-    found = answer(fraction(8, SCREEN).levels)
+    found = answer(fraction(8, SCREEN))
     assert found.contributions[0].answer == "helps"
     assert len(found.interactions) == 7 and all(len(i.aliased) == 3 for i in found.interactions)
-    assert any("only show as sums" in note for note in found.notes)
+    assert any("only show as sums" in note for note in caveats.notes(found))
 
 
 def test_one_seed_of_a_saturated_screen_is_lenths():
-    found = answer(fraction(8, SCREEN).levels, seeds=1)
+    found = answer(fraction(8, SCREEN), seeds=1)
     assert found.noise.source == "Lenth" and found.contributions[0].simultaneous is not None
     assert len(found.noise.half_normal) == 15 == found.noise.lenth.effects
     assert found.contributions[0].estimate.interval.half == pytest.approx(found.noise.lenth.margin)
@@ -139,7 +141,7 @@ def test_one_seed_of_the_default_plan_uses_the_residual():
     found = answer(default_levels(), seeds=1)
     assert found.noise.source == "residual"
     assert found.noise.sd == pytest.approx(0.01, rel=0.5)
-    assert any("second seed" in note for note in found.notes)
+    assert any("second seed" in note for note in caveats.notes(found))
 
 
 def test_one_seed_of_one_at_a_time_has_no_interval():
@@ -148,14 +150,14 @@ def test_one_seed_of_one_at_a_time_has_no_interval():
     assert found.method == "main effects" and found.noise.source == "none"
     assert found.contributions[0].answer == "no interval"
     assert found.contributions[0].estimate.value == pytest.approx(0.1 + 0.04, abs=0.05)
-    assert any("cannot be told from interactions" in note for note in found.notes)
+    assert any("cannot be told from interactions" in note for note in caveats.notes(found))
 
 
 def test_missing_cells():
     found = answer(default_levels(), more=4, lost=lambda at: at % 3 == 0)
     assert found.contributions[0].answer == "helps"
     assert found.counts.missing == 46 and found.counts.finished == 92
-    assert any("have no score" in note for note in found.notes)
+    assert any("have no score" in note for note in caveats.notes(found))
     few = answer(default_levels(), lost=lambda at: at > 20)
     assert few.contributions[0].estimate.value is None or few.method == "main effects"
 
@@ -165,7 +167,7 @@ def test_a_factor_that_was_never_varied():
     found = answer(levels)
     assert found.contributions[3].answer == "cannot be told"
     assert found.contributions[0].answer == "helps"
-    assert any(note.startswith("f3: never made") for note in found.notes)
+    assert any(note.startswith("f3: never made") for note in caveats.notes(found))
 
 
 def test_every_run_diverged():
@@ -173,7 +175,7 @@ def test_every_run_diverged():
     assert all(each.answer == "cannot be told" for each in found.contributions)
     assert found.counts.diverged == 130 and found.gap is None
     assert found.failures[0].made.diverged == found.failures[0].made.n == 64
-    assert "nothing can be said" in found.notes[0]
+    assert "nothing can be said" in next(caveats.notes(found))
 
 
 def test_nothing_recorded():
@@ -190,7 +192,7 @@ def test_a_choice_that_makes_runs_diverge():
     assert risky.p < 0.001 and risky.not_made.diverged == 0
     assert risky.made.interval.low < 0.3 < risky.made.interval.high
     assert found.contributions[0].answer == "helps"
-    assert any("do not diverge" in note for note in found.notes)
+    assert any("do not diverge" in note for note in caveats.notes(found))
 
 
 def test_a_choice_that_always_diverges():
@@ -221,7 +223,7 @@ def test_runs_without_image_results():
     study = plan(all_levels(3))
     found = attribute(study, records(study, TRUTH, images=1))
     assert found.contributions[0].wide is None
-    assert any("new seeds only" in note for note in found.notes)
+    assert any("new seeds only" in note for note in caveats.notes(found))
 
 
 def test_equal_scores_are_not_a_noise_of_zero():
@@ -253,7 +255,7 @@ def test_failed_runs_are_counted_apart():
 
 def test_orders_augmented_by_other_cells_are_read_by_the_model():
     orders = sampled_orders(4, 4, seed=0)
-    cells, _ = cells_of_orders(orders)
+    cells = cells_of_orders(orders)
     found = answer(cells, orders=orders.tolist(), experiment="augmented")
     assert found.method == "two-factor model"
 
@@ -266,4 +268,4 @@ def test_the_gap_does_not_deny_what_the_lack_of_fit_shows():
     found = answer(default_levels(), truth, more=4)
     assert not found.gap.estimate.interval.excludes_zero
     assert found.lack_of_fit.p < 0.01
-    assert "lack of fit" in found.gap.verdict and "no interactions" not in found.gap.verdict
+    assert found.gap.verdict == "cancelling" and "lack of fit" in caveats.gap(found)

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from nextify.experiments import fraction, full
 from nextify.experiments.coding import columns, effects
-from nextify.experiments.fractions import ATTRIBUTE, SCREEN
+from nextify.experiments.fractions import ATTRIBUTE, SCREEN, fraction, full
 from nextify.findings.cells import gather
-from nextify.findings.experiment import Experiment
+from nextify.findings.factor_runs import FactorRuns
 from nextify.findings.model import (
     aliases,
     fitted_cells,
@@ -28,7 +27,7 @@ def runs(levels, counts, seed=0, truth=None):
     mean = at[:, 0] * 0.5 if truth is None else truth(at)
     values = mean + np.where(at[:, 1] > 0, 2, 1) * rng.normal(size=len(cell))
     k = levels.shape[1]
-    return Experiment(
+    return FactorRuns(
         factors=tuple(f"f{j}" for j in range(k)),
         score="nll",
         levels=at,
@@ -55,7 +54,7 @@ def test_coefficients_and_errors_are_statsmodels(order):
 
 
 def test_a_column_that_is_another_has_no_coefficient():
-    levels = fraction(4, SCREEN).levels
+    levels = fraction(4, SCREEN)
     which = effects(4, 2)
     found = least_squares(columns(levels, which), np.arange(8.0))
     lost = {which[at] for at in np.flatnonzero(np.isnan(found.coefficients))}
@@ -63,7 +62,7 @@ def test_a_column_that_is_another_has_no_coefficient():
 
 
 def test_lack_of_fit_is_the_f_test_of_nested_models():
-    levels = full(4).levels
+    levels = full(4)
     cells = gather(runs(levels, 2))
     tested = lack_of_fit(cells, model(cells.levels, cells.rate, 1))
     values = cells.values
@@ -76,7 +75,7 @@ def test_lack_of_fit_is_the_f_test_of_nested_models():
 
 def test_resolution_five_tells_everything_and_four_the_main_effects():
     for resolution, all_pairs in ((ATTRIBUTE, True), (SCREEN, False)):
-        levels = fraction(8, resolution).levels
+        levels = fraction(8, resolution)
         found = model(levels, np.ones(len(levels)), 2)
         main = [(j,) for j in range(8)]
         pairs = [term for term in found.terms if len(term) == 2]
@@ -85,7 +84,7 @@ def test_resolution_five_tells_everything_and_four_the_main_effects():
 
 
 def test_a_factor_that_never_varies_is_not_told():
-    levels = np.column_stack([full(2).levels, -np.ones(4, np.int8)])
+    levels = np.column_stack([full(2), -np.ones(4, np.int8)])
     found = model(levels, np.ones(4), 2)
     assert found.fixed.tolist() == [0, 0, -1]
     assert found.estimable(found.unit([(0,), (2,)])).tolist() == [True, False]

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nextify.experiments import fraction
-from nextify.experiments.fractions import ATTRIBUTE
+from nextify.experiments.fractions import ATTRIBUTE, fraction
 from nextify.findings.basis import basis
 from nextify.findings.cells import errors, gather, pure_error
-from nextify.findings.experiment import Experiment
+from nextify.findings.factor_runs import FactorRuns
 from nextify.findings.resample import (
     adjusted_p,
     critical,
@@ -20,8 +19,8 @@ from nextify.findings.resample import (
 
 from .factorial import names
 
-LEVELS = fraction(5, ATTRIBUTE).levels
-READ = basis(names(5), LEVELS, np.ones(len(LEVELS)))
+LEVELS = fraction(5, ATTRIBUTE)
+READ = basis(LEVELS, np.ones(len(LEVELS)))
 
 
 def runs(seeds, seed=0, images=0):
@@ -34,7 +33,7 @@ def runs(seeds, seed=0, images=0):
         common = same.normal(size=images) + LEVELS[cell] @ same.normal(size=(5, images))
         correct = common > rng.normal(size=common.shape)
         values = correct.mean(axis=1)
-    return Experiment(
+    return FactorRuns(
         factors=tuple(names(5)),
         score="accuracy",
         levels=LEVELS[cell],
@@ -54,9 +53,9 @@ def test_errors_are_unbiased_under_unequal_spread():
     found = []
     for seed in range(400):
         cells = gather(runs(2, seed))
-        each = errors(pure_error(cells), READ.weights)
-        assert each.own
-        found.append(each.values**2)
+        values, _, shares = errors(pure_error(cells), READ.weights)
+        assert shares is not None  # each cell keeps its own spread
+        found.append(values**2)
     assert np.sqrt(np.mean(found, axis=0)) == pytest.approx([want] * 5, rel=0.05)
 
 
@@ -66,7 +65,7 @@ def test_welch_is_the_two_sample_t_test():
     a, b = rng.normal(size=30), 4 * rng.normal(size=20)
     values = np.concatenate([a, b])
     cell = np.repeat([0, 1], [30, 20])
-    experiment = Experiment(
+    experiment = FactorRuns(
         ("x",),
         "nll",
         np.where(cell, 1, -1)[:, None].astype(np.int8),
@@ -76,10 +75,10 @@ def test_welch_is_the_two_sample_t_test():
         np.ones(50),
         ("finished",) * 50,
     )
-    found = errors(pure_error(gather(experiment)), np.array([[-1.0, 1.0]]))
+    values, df, _ = errors(pure_error(gather(experiment)), np.array([[-1.0, 1.0]]))
     want = stats.ttest_ind(b, a, equal_var=False)
-    assert (b.mean() - a.mean()) / found.values[0] == pytest.approx(want.statistic)
-    assert found.df[0] == pytest.approx(want.df)
+    assert (b.mean() - a.mean()) / values[0] == pytest.approx(want.statistic)
+    assert df[0] == pytest.approx(want.df)
 
 
 @pytest.mark.parametrize("seeds", [2, 3])
@@ -87,11 +86,11 @@ def test_signs_give_the_variance_whatever_the_seeds_a_cell(seeds):
     """Resampling runs within cells would give (r - 1)/r of it: half, at two seeds."""
     cells = gather(runs(seeds))
     noise = pure_error(cells)
-    found = errors(noise, READ.weights)
+    found, _, shares = errors(noise, READ.weights)
     rng = np.random.default_rng(0)
-    drawn, spread = signed_runs(cells, READ.weights, found, noise.sd, 20_000, rng)
-    assert drawn.std(axis=0) == pytest.approx(found.values, rel=0.03)
-    assert np.sqrt(np.mean(spread**2, axis=0)) == pytest.approx(found.values, rel=0.03)
+    drawn, spread = signed_runs(cells, READ.weights, shares, noise.sd, 20_000, rng)
+    assert drawn.std(axis=0) == pytest.approx(found, rel=0.03)
+    assert np.sqrt(np.mean(spread**2, axis=0)) == pytest.approx(found, rel=0.03)
 
 
 def test_images_part_is_the_variance_over_images_without_the_runs_share():
@@ -99,7 +98,7 @@ def test_images_part_is_the_variance_over_images_without_the_runs_share():
         experiment := runs(2, images=2000), cells := gather(experiment), READ.weights
     )
     np.testing.assert_allclose(part.shares.mean(axis=1), READ.weights @ cells.means, atol=1e-12)
-    assert np.all(part.variance < part.whole) and part.separated
+    assert np.all(part.variance < part.whole)
     many = runs(30, images=2000)  # the runs' share vanishes with many runs
     want = images_part(many, gather(many), READ.weights).whole
     assert part.variance == pytest.approx(want, rel=0.15)
@@ -110,7 +109,7 @@ def test_images_part_is_the_variance_over_images_without_the_runs_share():
 def test_one_run_a_cell_cannot_separate_images_from_runs():
     experiment = runs(1, images=200)
     part = images_part(experiment, gather(experiment), READ.weights)
-    assert not part.separated and np.array_equal(part.variance, part.whole)
+    assert np.array_equal(part.variance, part.whole)
 
 
 def test_largest_t_is_sidaks_for_independent_contrasts():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nextify.findings import correctness, grid, measure_steps, scores
+from nextify.findings import grid, measure_steps, scores
+from nextify.findings.scores import correctness
 
 from .simulate import failure, plan, record
 

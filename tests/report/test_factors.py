@@ -18,7 +18,7 @@ from nextify.errors import InputError
 from nextify.findings import attribute
 from nextify.report import write_report
 from nextify.report.canvas import limits
-from nextify.report.factors import factor_content, words
+from nextify.report.factors import caveats, factor_content, words
 from nextify.report.factors.contribution_figure import contribution_figure
 from nextify.report.factors.costs import factor_costs
 from nextify.report.factors.files import factor_files
@@ -84,7 +84,7 @@ def test_page_table_and_json_agree_with_attribution(two):
         assert value == pytest.approx(each.estimate.value, rel=1e-5)
         low, high = 100 * each.simultaneous.low, 100 * each.simultaneous.high
         assert f"{low:+.2f} to {high:+.2f}".replace("-", "−") in text
-        assert each.answer in ("helps", "hurts") or each.verdict in text
+        assert each.answer in ("helps", "hurts") or caveats.verdict(found, each) in text
     assert len(lines) == 2 * 3 * len(found.contributions)
 
 

@@ -10,17 +10,11 @@ from tiny_study import NoData
 
 from nextify.designs import path
 from nextify.errors import InputError
+from nextify.findings.choice import Choice, choose
 from nextify.records import Store
-from nextify.study import (
-    Choice,
-    Interrupted,
-    Task,
-    carry_out,
-    choose,
-    phases,
-    plan_finals,
-    plan_screening,
-)
+from nextify.report.choice import notes
+from nextify.study import Interrupted, Task, carry_out, phases, plan_finals, plan_screening
+from nextify.study.kinds.finalists import possible
 
 RISING = tuple(0.5 + 0.01 * bin(at).count("1") for at in range(32))  # every choice helps
 
@@ -30,7 +24,7 @@ def answer(task: Task, truth: Truth) -> tuple[Choice, dict[str, float]]:
     screening = plan_screening(task)
     seen = truth.records(screening)
     finals = plan_finals(task, screening, seen)
-    found = choose(task, (screening, seen), (finals, truth.records(finals)))
+    found = choose((screening, seen), (finals, truth.records(finals)), task.budgets, possible(task))
     return found, {c.name: truth.value(finals.run(c, finals.seeds[0])) for c in finals.cells}
 
 
@@ -101,7 +95,7 @@ def test_unless_all_do():
     fresh = max(small_task().frame.seeds) + 1
     truth = Truth(RISING, sd=0.001, diverging=dict.fromkeys(range(32), (fresh,)))
     found, _ = answer(small_task(reshaped=0), truth)
-    assert found.winner == "+++++" and "every finalist diverged" in found.notes[0]
+    assert found.winner == "+++++" and "every finalist diverged" in next(notes(found))
 
 
 def test_a_subset_that_diverges_in_the_screening_is_no_finalist_but_for_the_ends():
@@ -125,15 +119,20 @@ def test_all_runs_diverged():
     assert plan_finals(task, screening, truth.records(screening)) is None
     fine = Truth(RISING)
     finals = plan_finals(task, screening, fine.records(screening))
-    found = choose(task, (screening, fine.records(screening)), (finals, truth.records(finals)))
-    assert found.winner is None and found.cheapest is None and "no run" in found.notes[0]
+    found = choose(
+        (screening, fine.records(screening)),
+        (finals, truth.records(finals)),
+        task.budgets,
+        possible(task),
+    )
+    assert found.winner is None and found.cheapest is None and "no run" in next(notes(found))
 
 
 def test_one_seed_gives_an_answer_without_intervals():
     found, _ = answer(small_task(seeds=1, final_seeds=1), Truth(RISING, sd=0.001))
     assert found.winner is not None and found.margin is None
     assert found.finalist(found.winner).interval is None
-    assert any(note.startswith("no intervals") for note in found.notes)
+    assert any(note.startswith("no intervals") for note in notes(found))
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,28 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from tiny_study import Broken, NoData, Trainer, begun, determined, tiny_plan, tiny_record
+from tiny_study import (
+    Broken,
+    NoData,
+    Trainer,
+    begun,
+    determined,
+    tiny_plan,
+    tiny_record,
+    undisturbed,
+)
 
 from nextify.data import load
 from nextify.designs import path
 from nextify.errors import InputError
+from nextify.machine import cores
 from nextify.records import Plan, Record, Store
+from nextify.requests import DataSpec
 from nextify.study import (
     Interrupted,
     LocalCrew,
@@ -62,9 +74,7 @@ def test_all_runs_are_recorded_in_the_order_of_the_plan(here):
     plan = tiny_plan()
     summary = here.execute(plan, workers=1)
     assert here.keys_begun() == keys(plan)
-    assert determined(here.study) == {
-        run.key: replace(tiny_record(run), measured=None, environment={}) for run in plan.runs()
-    }
+    assert determined(here.study) == undisturbed(plan)
     assert (summary.planned, summary.finished, summary.done) == (6, 6, 6)
     assert (summary.recorded, summary.failed, summary.diverged, summary.elsewhere) == (0, 0, 0, 0)
 
@@ -82,6 +92,20 @@ def test_one_worker_for_each_gpu_unless_told_otherwise(here):
     here.execute(tiny_plan(), workers=None, devices=("3", "GPU-5"), company=2)
     with Store.open(here.study) as store:
         assert {record.environment["gpu"] for record in store.records()} == {"3", "GPU-5"}
+
+
+def test_one_worker_in_a_container_with_one_core(here, tmp_path, monkeypatch):
+    """Even where the machine has many: the quota of time is what the workers share."""
+    (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
+    (tmp_path / "sys/fs/cgroup/cpu.max").write_text("150000 100000\n")
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: range(8), raising=False)
+    monkeypatch.setattr("nextify.study.running.execute.cores", partial(cores, tmp_path))
+    hired, hire = [], LocalCrew.hire
+    monkeypatch.setattr(
+        LocalCrew, "hire", lambda crew, at, orders: (hired.append(at), hire(crew, at, orders))[1]
+    )
+    assert here.execute(tiny_plan(), workers=None).finished == 6
+    assert hired == [0]
 
 
 @pytest.mark.parametrize(
@@ -116,6 +140,8 @@ def test_steps_that_are_the_same_run_are_trained_once(here):
     same = replace(plan.cells[1], recipe=plan.cells[0].recipe)
     summary = here.execute(replace(plan, cells=(plan.cells[0], same)))
     assert (summary.planned, summary.finished) == (1, 1)
+    (record,) = determined(here.study).values()
+    assert record.cells == (plan.cells[0].name, same.name)
 
 
 def test_runs_that_go_wrong_do_not_stop_the_others(here):
@@ -366,7 +392,7 @@ def test_a_real_run_is_trained_by_default(tmp_path):
         seeds=[0],
         recipe_changes={"epochs": 1, "batch_size": 8, "warmup_epochs": 0.0},
     )
-    setup = WorkerSetup(source=source, image_size=32, split_seed=1)
+    setup = WorkerSetup(DataSpec(source=source, image_size=32, split_seed=1))
     summary = execute(replace(plan, cells=plan.cells[:1]), tmp_path / "s.db", setup, devices=())
     assert (summary.finished, summary.failures) == (1, ())
     with Store.open(tmp_path / "s.db") as store:

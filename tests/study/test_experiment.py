@@ -11,7 +11,9 @@ from tiny_study import DATA, NoData, Trainer
 from nextify.costs import cost
 from nextify.designs import Factor, default_factors, path, read_factors, recipe
 from nextify.errors import InputError
-from nextify.experiments.aliases import alias_sets
+from nextify.experiments.coding import effects
+from nextify.experiments.precision import estimable
+from nextify.findings import sigma_of
 from nextify.records import Store
 from nextify.study import (
     Pilot,
@@ -22,9 +24,8 @@ from nextify.study import (
     plan_again,
     plan_experiment,
     plan_more,
-    sigma_of,
 )
-from nextify.study.kinds.factors import cell_name, levels_of
+from nextify.study.kinds.factors import cell_name, distinct_levels
 
 SMALL = {"batch_size": 100, "epochs": 2}
 FIVE = "stage ratio, patchify stem, depthwise conv, inverted bottleneck, kernel size 7"
@@ -74,7 +75,7 @@ def test_a_cell_is_its_factors_made_on_the_start():
         assert (cell.params, cell.macs) == (counted.params, counted.macs)
         assert cell.recipe == recipe("modern-small", **SMALL)
         assert cell.design.layer_scale is None  # in no factor
-    assert levels_of(plan).shape == (65, 8)
+    assert distinct_levels(plan).shape == (65, 8)
     assert plan.cells[1].changed == ", ".join(factor.name for factor in of.factors)
 
 
@@ -149,10 +150,10 @@ def test_other_factors_are_another_study(tmp_path):
 def test_added_cells_free_what_was_aliased():
     of = make("default")
     screen = plan_experiment(of, "resolution-4")
-    assert any(len(each.effects) > 1 for each in alias_sets(levels_of(screen)))
+    assert len(estimable(distinct_levels(screen))) < 37
     more = plan_more(of, screen, cells=24)
     assert len(more.cells) == 16 + 24
-    assert all(len(each.effects) == 1 for each in alias_sets(levels_of(more)))
+    assert len(estimable(distinct_levels(more))) == 37
     assert {cell.name for cell in screen.cells} <= {cell.name for cell in more.cells}
 
 
@@ -178,8 +179,8 @@ def test_folding_over_one_factor_frees_it():
     screen = plan_experiment(of, "resolution-4")
     more = plan_more(of, screen, cells=None, fold="patchify stem")
     at = [factor.name for factor in of.factors].index("patchify stem")
-    aliased = [each for each in alias_sets(levels_of(more)) if len(each.effects) > 1]
-    assert aliased and not any(at in effect for each in aliased for effect in each.effects)
+    aliased = set(effects(len(of.factors))) - set(estimable(distinct_levels(more)))
+    assert aliased and not any(at in effect for effect in aliased)
 
 
 @pytest.mark.parametrize(

@@ -9,19 +9,18 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
 import tiny_study
-from tiny_study import begun, determined, tiny_plan, tiny_record
+from tiny_study import begun, determined, tiny_plan, undisturbed
 
 from nextify.errors import InputError
+from nextify.machine.processes import deaf_to_interrupts
 from nextify.records import Record, Store
 from nextify.study import read_live
 from nextify.study.running.jobs import jobs_of
-from nextify.study.running.local import deaf_to_interrupts
 from nextify.study.running.locks import RunLocks
 
 PATIENCE = 120.0  # seconds: a busy machine is slow, a test that waits for a condition need not be
@@ -111,11 +110,7 @@ def started(study: subprocess.Popen[str]) -> list[int]:
 
 
 def expected() -> dict[str, Record]:
-    """The records of a study that nothing interrupted, without what differs from time to time."""
-    return {
-        run.key: replace(tiny_record(run), measured=None, environment={})
-        for run in tiny_plan().runs()
-    }
+    return undisturbed(tiny_plan())
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
@@ -203,7 +198,7 @@ def test_an_interrupt_while_workers_start_says_one_line(folder):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
-def test_workers_aredeaf_to_interrupts_from_birth(folder):
+def test_workers_are_deaf_to_interrupts_from_birth(folder):
     """A terminal sends Ctrl-C to every process; what it means is the supervisor's to decide."""
     with folder.unfinished():
         process = folder.start()

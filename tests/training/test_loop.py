@@ -117,7 +117,8 @@ def test_an_interrupt_in_the_middle_of_a_checkpoint_is_one(corners, tmp_path, mo
             return super().write(data)
 
     def stop(path: Path, *arguments, **options):
-        second = path.name == "checkpoint.partial" and path.with_suffix(".pt").exists()
+        there = path.with_name("checkpoint.pt").exists()
+        second = path.name == ".checkpoint.pt.partial" and there
         return Interrupted(path, "w") if second else opened(path, *arguments, **options)
 
     opened, settings = Path.open, Settings(checkpoint=tmp_path / "checkpoint.pt")
@@ -138,7 +139,7 @@ def test_a_loss_that_is_not_finite_is_a_record(corners):
 
 
 def test_a_batch_larger_than_the_data(corners):
-    with pytest.raises(InputError, match="'batch_size' is 512, but data set 'corners' has 256"):
+    with pytest.raises(InputError, match="'batch_size' is 512, but there are only 256"):
         train(small_run(corners, batch_size=512), corners)
 
 

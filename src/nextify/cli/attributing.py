@@ -5,13 +5,14 @@ from pathlib import Path
 
 from nextify.cli.show import note, print_json, print_table, say
 from nextify.errors import InputError
-from nextify.findings import Experiment, Score, experiment
+from nextify.findings import Score
 from nextify.findings.crosscheck import fanova_importances, shapiq_values
-from nextify.report.factors import FactorContent, View, factor_content, words
+from nextify.findings.factor_runs import FactorRuns, factor_runs
+from nextify.report.factors import FactorContent, View, caveats, factor_content, words
 from nextify.report.factors.contribution_figure import signed_count
 from nextify.report.factors.tables import as_values
-from nextify.report.numbers import plural
 from nextify.report.write import read_study, require_factors, write_factors
+from nextify.words import plural
 
 # As options spell them.
 _METRICS: dict[str, Score] = {
@@ -33,7 +34,7 @@ def run(options: Namespace) -> int:
     shown = factor_content(studies, metric, options.file)
     checks: list[Shares] = []
     if options.crosscheck:
-        checks = [_crosscheck(experiment(*study, metric)) for study in studies]
+        checks = [_crosscheck(factor_runs(*study, metric)) for study in studies]
     place = Path(options.output) if options.output else _folder(files, options.metric)
     written = write_factors(shown, place)
     if options.json:
@@ -53,7 +54,7 @@ def _folder(files: list[Path], metric: str) -> Path:
     return first.with_name("-".join([*parts, "report"]))
 
 
-def _crosscheck(runs: Experiment) -> Shares:
+def _crosscheck(runs: FactorRuns) -> Shares:
     """What other tools say; a note where one is not installed or cannot read these runs."""
     found: Shares = {}
     for name, ask in (("fANOVA share", fanova_importances), ("shapiq", shapiq_values)):
@@ -77,7 +78,7 @@ def _print(shown: FactorContent, view: View, checks: Shares) -> None:
         [_row(shown, view, checks, at) for at in range(len(shown.names))],
     )
     say(f"\ngap: {words.adds_up(shown, view)}")
-    for text in view.found.notes:
+    for text in caveats.notes(view.found):
         say(f"note: {text}")
     for each in view.next:
         say(f"next: {each.why} {plural(each.runs, 'new run')}:\n  {each.command}")
@@ -95,7 +96,7 @@ def _row(shown: FactorContent, view: View, checks: Shares, at: int) -> list[str]
         unit.span(each.simultaneous),
         *(signed_count(n, "B" * (place == 2)) for place, n in enumerate(added)),
         *(_check(tool, found[each.name], shown) for tool, found in checks.items()),
-        each.verdict,
+        caveats.verdict(view.found, each),
     ]
 
 

@@ -1,36 +1,24 @@
 """The command bench, and what measures latencies for fit."""
 
-import sys
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from nextify.cli.reading import design_from
+from nextify.cli.bars import share_bar
+from nextify.cli.reading import design_from, sizes_from
 from nextify.cli.show import note, print_json, print_table, say
 from nextify.cli.training import device_from
-from nextify.costs.amounts import bytes_in_words
 from nextify.costs.spread import Spread
 from nextify.errors import InputError
 from nextify.fitting import Measure
-from nextify.measuring import (
-    Benchmark,
-    Conditions,
-    Library,
-    Measurement,
-    bench,
-    installed,
-    measure_latency,
-)
-from nextify.measuring.benchmark import OnProgress
+from nextify.measuring import Benchmark, Conditions, Measurement, bench, installed, measure_latency
 from nextify.measuring.clock import Effort
-from nextify.training import environment
+from nextify.training import environment, usable_device
+from nextify.words import bytes_in_words
+from nextify.words import plural as many
 
 
 def run(options: Namespace) -> int:
@@ -41,36 +29,43 @@ def run(options: Namespace) -> int:
         raise InputError("no design is named; `nextify designs` lists them")
     designs = {name: design_from(name, overrides) for name in names}
     conditions = _conditions(options)
-    effort = Effort(seconds=options.seconds, rounds=options.repeats)
     found: dict[str, Benchmark] = {}
-    with _progress() as on_progress:
-        for name, design in designs.items():
+    for name, design in designs.items():
+        with share_bar(name) as on_progress:
             found[name] = bench(
                 design,
                 conditions,
                 beside=options.beside,
                 training=options.training,
                 memory=options.memory,
-                effort=effort,
-                on_progress=_named(on_progress, name),
+                effort=Effort(seconds=options.seconds, rounds=options.repeats),
+                on_progress=on_progress,
             )
-    _answer(found, conditions, options)
+    for name, one in found.items():
+        if one.beside is None and options.beside != "none":
+            library = options.beside or "timm"
+            reason = "has no network of this name" if installed(library) else "is not installed"
+            note(f"{name}: measured alone, since {library} {reason}")
+    if options.json:
+        print_json(_values(found, conditions))
+    else:
+        _print(found, conditions)
     return 0
 
 
 def stopwatch(options: Namespace) -> Measure:
     """What measures latencies for `nextify fit --latency`."""
-    device = device_from(options)
+    device = usable_device(options.device)
     return partial(measure_latency, threads=options.threads, device=device)
 
 
 def _conditions(options: Namespace) -> Conditions:
-    device = device_from(options)
+    size, classes = sizes_from(options)
     return Conditions(
-        image_size=options.image_size or 224,
-        classes=1000 if options.classes is None else options.classes,
+        image_size=size,
+        classes=classes,
         batch_size=options.batch_size,
-        device=device,
+        device=device_from(options),
         threads=torch.get_num_threads(),
         precision=options.precision,
         memory_format=options.memory_format,
@@ -78,103 +73,58 @@ def _conditions(options: Namespace) -> Conditions:
     )
 
 
-@contextmanager
-def _progress() -> Iterator[OnProgress | None]:
-    """A bar on standard error, where someone watches."""
-    console = Console(file=sys.stderr)
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=1.0)
-        yield lambda what, share: progress.update(task, description=what, completed=share)
-
-
-def _named(on_progress: OnProgress | None, name: str) -> OnProgress | None:
-    if on_progress is None:
-        return None
-    return lambda what, share: on_progress(f"{name}: {what}", share)
-
-
-def _answer(found: dict[str, Benchmark], conditions: Conditions, options: Namespace) -> None:
-    for name, one in found.items():
-        if one.beside is None and options.beside != "none":
-            library: Library = options.beside or "timm"
-            reason = "has no network of this name" if installed(library) else "is not installed"
-            note(f"{name}: measured alone, since {library} {reason}")
-    if options.json:
-        print_json(_values(found, conditions))
-        return
-    _print(found, conditions)
-
-
 def _values(found: dict[str, Benchmark], conditions: Conditions) -> dict[str, Any]:
+    results = []
+    for name, one in found.items():
+        measured = [
+            {**asdict(each), "images_per_second": each.images_per_second}
+            for each in one.measurements
+        ]
+        results.append({"name": name, **asdict(one), "measurements": measured})
     return {
         "conditions": asdict(conditions),
-        "environment": {
-            **environment(conditions.device),
-            "timm": installed("timm"),
-        },
-        "results": [{"name": name, **_values_of(one)} for name, one in found.items()],
+        "environment": {**environment(conditions.device), "timm": installed("timm")},
+        "results": results,
     }
-
-
-def _values_of(one: Benchmark) -> dict[str, Any]:
-    measured = [
-        {**asdict(each), "images_per_second": each.images_per_second} for each in one.measurements
-    ]
-    return {**asdict(one), "measurements": measured}
 
 
 _TITLES = {"latency": "latency", "throughput": "throughput", "training": "training step"}
 
 
 def _print(found: dict[str, Benchmark], conditions: Conditions) -> None:
-    measurements = [each for one in found.values() for each in one.measurements]
-    is_beside = any(each.beside for each in measurements)
-    weighs = any(each.memory is not None for each in measurements)
-    head = ["design", "what", "batch", "n", "ms", "quartiles", "images/s"]
-    head += ["memory"] * weighs
-    if is_beside:
-        head += ["beside: ms", "quartiles", *["memory"] * weighs, "ratio", "quartiles"]
+    measured = [(name, each) for name, one in found.items() for each in one.measurements]
+    is_beside = any(each.beside for _, each in measured)
+    memory = ["memory"] * any(each.memory is not None for _, each in measured)
+    head = ["design", "what", "batch", "n", "ms", "quartiles", "images/s", *memory]
+    head += ["beside: ms", "quartiles", *memory, "ratio", "quartiles"] * is_beside
     rows = []
-    for name, one in found.items():
-        for each in one.measurements:
-            rows.append([name, *_cells(each, weighs), *_beside(each, weighs) * is_beside])
+    for name, each in measured:
+        cells = [_bytes(count) for count in (each.memory, each.memory_beside) if memory]
+        row = [name, _TITLES[each.task], str(each.batch_size), str(each.seconds.count)]
+        row += [*_ms(each.seconds), f"{each.images_per_second:,.1f}", *cells[:1]]
+        rows.append(row + _beside(each, cells[1:]) * is_beside)
     say(_stated(conditions))
     print_table(head, rows)
-    _explain(found, is_beside, weighs)
+    say(_explained(found, weighs=bool(memory)))
 
 
-def _cells(one: Measurement, weighs: bool) -> list[str]:
-    cells = [_TITLES[one.task], str(one.batch_size), str(one.seconds.count)]
-    cells += [_ms(one.seconds.median), _range(one.seconds), f"{one.images_per_second:,.1f}"]
-    return cells + [_bytes(one.memory)] * weighs
-
-
-def _beside(one: Measurement, weighs: bool) -> list[str]:
+def _beside(one: Measurement, memory: list[str]) -> list[str]:
     if one.beside is None or one.ratio is None:
-        return [""] * (4 + weighs)
-    cells = [_ms(one.beside.median), _range(one.beside), *[_bytes(one.memory_beside)] * weighs]
-    return [*cells, f"{one.ratio.median:.2f}", f"{one.ratio.low:.2f}–{one.ratio.high:.2f}"]
+        return ["", "", *memory, "", ""]
+    ratio = one.ratio
+    spread = f"{ratio.low:.2f}–{ratio.high:.2f}"
+    return [*_ms(one.beside), *memory, f"{ratio.median:.2f}", spread]
 
 
-def _ms(seconds: float) -> str:
-    milliseconds = 1e3 * seconds
-    return f"{milliseconds:,.0f}" if milliseconds >= 1000 else f"{milliseconds:.3g}"
-
-
-def _range(spread: Spread) -> str:
-    return f"{_ms(spread.low)}–{_ms(spread.high)}"
+def _ms(of: Spread) -> tuple[str, str]:
+    """The median and the quartiles, in milliseconds."""
+    values = [1e3 * seconds for seconds in (of.median, of.low, of.high)]
+    median, low, high = (f"{ms:,.0f}" if ms >= 1000 else f"{ms:.3g}" for ms in values)
+    return median, f"{low}–{high}"
 
 
 def _bytes(count: int | None) -> str:
     return "" if count is None else bytes_in_words(count)
-
-
-def _threads(conditions: Conditions) -> str:
-    return "1 thread" if conditions.threads == 1 else f"{conditions.threads} threads"
 
 
 def _stated(conditions: Conditions) -> str:
@@ -182,21 +132,25 @@ def _stated(conditions: Conditions) -> str:
     height, width = conditions.sides
     how = "torch.compile" if conditions.compiled else "eager"
     return (
-        f"{about['device']}, {_threads(conditions)}, torch {about['torch']}, {how}, "
-        f"{conditions.precision}, {conditions.memory_format}; {height}x{width} pixels, "
+        f"{about['device']}, {many(about['threads'], 'thread')}, torch {about['torch']}, "
+        f"{how}, {conditions.precision}, {conditions.memory_format}; {height}x{width} pixels, "
         f"{conditions.classes} classes\n"
     )
 
 
-def _explain(found: dict[str, Benchmark], is_beside: bool, weighs: bool) -> None:
-    say("\nms: the median of n rounds after a warm-up, and the quartiles. images/s: at the median.")
+def _explained(found: dict[str, Benchmark], *, weighs: bool) -> str:
+    lines = ["\nms: the median of n rounds after a warm-up, and the quartiles. images/s: at the "
+             "median."]  # fmt: skip
     if weighs:
-        say("memory: peak above a process that has loaded torch, measured in one of its own.")
-    if is_beside:
-        for one in found.values():
-            if one.beside is not None:
-                library, theirs = one.beside
-                say(f"beside: {library} {installed(library)}'s {theirs} with the same weights; "
-                    f"outputs differ by {one.difference:.0e}.")  # fmt: skip
-        say("ratio: their time over ours in the same round, its median and quartiles: above 1,")
-        say("nextify is faster.")
+        lines.append("memory: peak above a process that has loaded torch, measured in one of its "
+                     "own.")  # fmt: skip
+    beside = [(*one.beside, one.difference) for one in found.values() if one.beside is not None]
+    lines += [
+        f"beside: {library} {installed(library)}'s {theirs} with the same weights; outputs differ "
+        f"by {difference:.0e}."
+        for library, theirs, difference in beside
+    ]
+    if beside:
+        lines.append("ratio: their time over ours in the same round, its median and quartiles: "
+                     "above 1,\nnextify is faster.")  # fmt: skip
+    return "\n".join(lines)

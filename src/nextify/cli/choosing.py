@@ -8,30 +8,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextify.cli.folders import is_there, make_folder, require_place
 from nextify.cli.images import load_images, precision_of
-from nextify.cli.memory import require_memory_for
-from nextify.cli.show import many, note, print_json, print_table, say
+from nextify.cli.show import note, print_json, print_table, say
 from nextify.cli.timing import timed
-from nextify.costs.amounts import bytes_in_words, in_words
 from nextify.designs import Design, Recipe, path, read_factors
 from nextify.designs.fields import hints, read_fields
 from nextify.errors import InputError
+from nextify.files import is_there, make_folder, read_json, require_place
 from nextify.findings import Interval
 from nextify.fitting import BUDGETS, budgets_of
 from nextify.records import Plan
+from nextify.words import bytes_in_words, hours_and_minutes, in_words, plural
 
 if TYPE_CHECKING:
     from nextify.data import Dataset
-    from nextify.study import (
-        Choice,
-        Finalist,
-        Frame,
-        Outcome,
-        Phase,
-        Task,
-        WorkerSetup,
-    )
+    from nextify.findings.choice import Choice, Finalist
+    from nextify.study import Frame, Outcome, Phase, Task, WorkerSetup
 
 _SMALL = 64  # pixels a side up to which the small path is the one that suits
 
@@ -77,17 +69,21 @@ def run(options: Namespace) -> int:
 
 def _finish(options: Namespace, asked: _Asked, outcome: "Outcome") -> int:
     """Train the winner, keep the answer and say it."""
+    from nextify.report.choice import as_values
+
     for setback in (*outcome.failures, *outcome.divergences):
         note(f"{setback.step}, seed {setback.seed}: {setback.message}")
     choice, trained = outcome.choice, None
     if choice is not None and choice.winner is not None and outcome.finals is not None:
-        from nextify.cli.winner import train_winner
+        from nextify.cli.bars import step_bar
+        from nextify.study.kinds.winner import train_winner
 
         note(f"winner: {choice.winner} on all images")
         chosen = choice.finalist(choice.winner)
-        trained = train_winner(asked.dataset, outcome.finals, chosen, asked.folder)
+        with step_bar() as on_step:
+            trained = train_winner(asked.dataset, outcome.finals, chosen, asked.folder, on_step)
     answer = {
-        "choice": None if choice is None else choice.as_dict(),
+        "choice": None if choice is None else as_values(choice),
         "design": None if trained is None or choice is None else _as_fields(choice),
         "winner": trained,
         "folder": str(asked.folder),
@@ -220,8 +216,6 @@ def _settings(task: "Task", fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
     """Check that a folder holds no other choice."""
-    from nextify.cli.winner import read_json
-
     kept = read_json(folder / "choice.json")
     if kept is None:
         return
@@ -239,17 +233,16 @@ def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
 
 def _keep(asked: _Asked, answer: dict[str, Any] | None) -> None:
     """Write what was asked, and the answer once there is one."""
-    from nextify.cli.winner import read_json, write_json
-
     file = asked.folder / "choice.json"
-    if answer is None and read_json(file) is not None:
+    if answer is None and read_answer(file) is not None:
         return
     values = {"command": asked.task.frame.command, "settings": asked.settings}
-    write_json(file, values if answer is None else {**values, **answer})
+    write_answer(file, values if answer is None else {**values, **answer})
 
 
 def _phases(options: Namespace, asked: _Asked, workers: int) -> "tuple[Phase, ...]":
     from nextify.study import phases
+    from nextify.training.memory import require_memory_for
 
     require_memory_for(asked.screening)
     pilot = timed(options, asked.screening, asked.setup, workers, "design")
@@ -258,17 +251,14 @@ def _phases(options: Namespace, asked: _Asked, workers: int) -> "tuple[Phase, ..
 
 
 def _announced(phase: "Phase") -> str:
-    from nextify.study.running.progress import duration
-
-    time = "" if phase.seconds is None else f", about {duration(phase.seconds)}"
+    time = "" if phase.seconds is None else f", about {hours_and_minutes(phase.seconds)}"
     at_most = "at most " if phase.name == "finals" else ""
-    counts = f"{many(phase.networks, 'network')}, {many(phase.runs, 'run')}"
+    counts = f"{plural(phase.networks, 'network')}, {plural(phase.runs, 'run')}"
     return f"{phase.name}: {at_most}{counts}{time}"
 
 
 def _show_plan(asked: _Asked, found: "Sequence[Phase]", as_json: bool) -> int:
     from nextify.study import in_budget
-    from nextify.study.running.progress import duration
 
     if as_json:
         values = {"settings": asked.settings, "screening": asked.screening.as_dict()}
@@ -288,7 +278,7 @@ def _show_plan(asked: _Asked, found: "Sequence[Phase]", as_json: bool) -> int:
         ["phase", "networks", "runs", "time"],
         [
             [each.name, str(each.networks), str(each.runs),
-             "?" if each.seconds is None else duration(each.seconds)]
+             "?" if each.seconds is None else hours_and_minutes(each.seconds)]
             for each in found
         ],
     )  # fmt: skip
@@ -299,6 +289,8 @@ def _show_plan(asked: _Asked, found: "Sequence[Phase]", as_json: bool) -> int:
 
 def _say(choice: "Choice", asked: _Asked, trained: dict[str, Any] | None) -> None:
     """The answer, for people."""
+    from nextify.report.choice import notes
+
     print_table(
         ["design", "params", "MACs", "predicted", "accuracy", "interval", "to the best other",
          "runs", "standing", "made"],
@@ -306,7 +298,7 @@ def _say(choice: "Choice", asked: _Asked, trained: dict[str, Any] | None) -> Non
     )  # fmt: skip
     say(f"\n{_recommended(choice)}")
     say(_how_sure(choice))
-    for text in choice.notes:
+    for text in notes(choice):
         say(f"Note: {text}.")
     if trained is None or trained["outcome"] != "finished":
         say(f"The training on all images did not finish: {trained and trained['message']}")
@@ -350,7 +342,7 @@ def _recommended(choice: "Choice") -> str:
     mean = "?" if best.mean is None else f"{100 * best.mean:.2f} %"
     lines = [
         f"Recommended: {best.name} (made: {best.changed}), recipe {best.recipe}: accuracy {mean} "
-        f"over {many(best.finished, 'fresh seed')}"
+        f"over {plural(best.finished, 'fresh seed')}"
     ]
     if best.interval is not None:
         lines[0] += f", 95 % interval {_interval(best.interval)} % for new seeds"

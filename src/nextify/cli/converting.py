@@ -4,12 +4,11 @@ from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 
+from nextify.cli.reading import design_from
 from nextify.cli.show import note, print_json, say
-from nextify.designs import FAMILIES, Design, design, require_convolutional
-from nextify.designs.fields import read_fields, with_fields
+from nextify.designs import Design, require_convolutional
 from nextify.errors import InputError
 from nextify.network import convert_weights
-from nextify.network.weights import Converted
 
 
 def run(options: Namespace) -> int:
@@ -24,15 +23,36 @@ def run(options: Namespace) -> int:
         allow_nonfinite=options.allow_nonfinite,
         wrapper=options.wrapper,
     )
-    _answer(converted, options.json)
+    loaded, design, name = converted.loaded, converted.design, converted.design_name
+    if options.json:
+        print_json({
+            "source": loaded.source,
+            "read_as": loaded.naming,
+            "architecture": loaded.architecture,
+            "entries": loaded.entries,
+            "design_name": name,
+            "design": asdict(design),
+            "classes": len(converted.classes),
+            "preprocessing": asdict(loaded.preprocessing),
+            "notes": loaded.notes,
+            "write_as": converted.naming,
+            "target": str(converted.target),
+        })  # fmt: skip
+        return 0
+    for text in loaded.notes:
+        note(text)
+    shape = f"depths {design.depths}, widths {design.widths}"
+    say(
+        f"read {loaded.entries} entries in the naming of {loaded.naming} ({loaded.architecture}): "
+        f"{name or shape}, {len(converted.classes):,} classes\n"
+        f"written in the naming of {converted.naming}: {converted.target}"
+    )
     return 0
 
 
 def _design(options: Namespace) -> Design | None:
     if options.design is not None:
-        named = require_convolutional(design(options.design), "convert")
-        (fields,) = read_fields(options.overrides, Design)
-        return with_fields(named, fields)
+        return require_convolutional(design_from(options.design, options.overrides), "convert")
     if options.overrides:
         raise InputError(f"{options.overrides[0]!r} changes a design; name it with --design")
     return None
@@ -46,33 +66,3 @@ def _class_names(file: str | None) -> list[str] | None:
     except (OSError, ValueError) as error:
         raise InputError(f"--class-names {file} cannot be read ({error}); give a text file with "
                          "one name a line") from None  # fmt: skip
-
-
-def _answer(converted: Converted, as_json: bool) -> None:
-    loaded = converted.loaded
-    name = next((name for name, known in FAMILIES.items() if known == converted.design), None)
-    if as_json:
-        print_json(
-            {
-                "source": loaded.source,
-                "read_as": loaded.naming,
-                "architecture": loaded.architecture,
-                "entries": loaded.entries,
-                "design_name": name,
-                "design": asdict(converted.design),
-                "classes": len(converted.classes),
-                "preprocessing": asdict(loaded.preprocessing),
-                "notes": loaded.notes,
-                "write_as": converted.naming,
-                "target": str(converted.target),
-            }
-        )
-        return
-    for text in loaded.notes:
-        note(text)
-    shape = f"depths {converted.design.depths}, widths {converted.design.widths}"
-    say(
-        f"read {loaded.entries} entries in the naming of {loaded.naming} ({loaded.architecture}): "
-        f"{name or shape}, {len(converted.classes):,} classes\n"
-        f"written in the naming of {converted.naming}: {converted.target}"
-    )

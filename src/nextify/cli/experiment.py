@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextify.cli.folders import is_there
 from nextify.cli.show import print_json, print_table, say
 from nextify.cli.timing import timed
-from nextify.costs.amounts import read_count
 from nextify.designs import Path as ChoicePath
 from nextify.designs import read_factors
 from nextify.errors import InputError
+from nextify.files import is_there
 from nextify.records import Plan, Store
+from nextify.words import hours_and_minutes, read_count
 
 if TYPE_CHECKING:
     from nextify.study import Forecast, Frame, Setup
@@ -110,7 +110,7 @@ def forecasts(
 
 def _sigma(options: Namespace, file: Path) -> float | None:
     """The spread between seeds in points: as given, or as the study file has it so far."""
-    from nextify.study import sigma_of
+    from nextify.findings import sigma_of
 
     if options.sigma is not None:
         (sigma,) = _numbers("--sigma", options.sigma)[:1]
@@ -125,17 +125,17 @@ def _sigma(options: Namespace, file: Path) -> float | None:
 
 def announced(of: "Forecast") -> str:
     """A plan in one line, for the start of its study."""
-    from nextify.study.running.progress import duration
-
-    time = "" if of.seconds is None else f", about {duration(of.seconds)}"
+    time = "" if of.seconds is None else f", about {hours_and_minutes(of.seconds)}"
     width = "" if of.half_width is None else f"; intervals of +- {_width(of)}"
     return f"{of.cells} cells, {of.runs} runs{time}{width}"
 
 
 def show_plan(plan: Plan, found: "list[Forecast]", as_json: bool) -> None:
     """The factors, what the plan will cost and tell, and the plans beside it."""
+    from nextify.report.plans import TELLS
+
     if as_json:
-        values = [each.as_dict() for each in found]
+        values = [{**each.as_dict(), "tells": TELLS[each.experiment]} for each in found]
         print_json({"plan": plan.as_dict(), "forecast": values[0], "others": values[1:]})
         return
     rows = [[str(at), f.name, " + ".join(f.choices)] for at, f in enumerate(plan.factors, start=1)]
@@ -155,16 +155,14 @@ def show_plan(plan: Plan, found: "list[Forecast]", as_json: bool) -> None:
 
 
 def _row(each: "Forecast") -> list[str]:
-    from nextify.study.running.progress import duration
-
     return [
         each.experiment,
         str(each.cells),
         str(each.seeds),
         str(each.runs),
-        "?" if each.seconds is None else duration(each.seconds),
+        "?" if each.seconds is None else hours_and_minutes(each.seconds),
         _width(each),
-        each.tells,
+        TELLS[each.experiment],
     ]
 
 

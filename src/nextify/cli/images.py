@@ -1,7 +1,7 @@
-"""The images that the options of a study name: loaded here to be identified, and by its workers."""
+"""The images that options name: loaded here to be identified, and by a study's workers."""
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nextify.cli.show import note_skipped
 from nextify.designs import Precision
@@ -9,6 +9,12 @@ from nextify.designs import Precision
 if TYPE_CHECKING:
     from nextify.data import Dataset
     from nextify.study import WorkerSetup
+
+
+def source_of(options: Namespace) -> dict[str, Any]:
+    """Which images, as `load`, `load_for` and `WorkerSetup` take it."""
+    names = ("image_size", "split_seed", "skip_unreadable", "train_limit")
+    return {"source": options.data, **{name: getattr(options, name) for name in names}}
 
 
 def load_images(options: Namespace, *, hold_out: bool = False) -> "tuple[Dataset, WorkerSetup]":
@@ -20,25 +26,16 @@ def load_images(options: Namespace, *, hold_out: bool = False) -> "tuple[Dataset
     from nextify.data import held_out, load
     from nextify.study import WorkerSetup
 
-    where = {
-        "source": options.data,
-        "image_size": options.image_size,
-        "split_seed": options.split_seed,
-        "skip_unreadable": options.skip_unreadable,
-        "train_limit": options.train_limit,
-    }
-    dataset = load(**where)
+    dataset = load(**source_of(options))
     note_skipped(dataset.skipped)
     if hold_out:
         dataset = held_out(dataset, options.split_seed)
-    return dataset, WorkerSetup(**where, hold_out=hold_out)
+    return dataset, WorkerSetup(**source_of(options), hold_out=hold_out)
 
 
 def precision_of(options: Namespace) -> Precision:
     """The precision asked for; by default mixed on a GPU."""
-    from nextify.training import default_device
+    from nextify.training import default_device, default_precision
 
-    if options.precision is not None:
-        chosen: Precision = options.precision
-        return chosen
-    return "bfloat16" if default_device() == "cuda" else "float32"
+    asked: Precision | None = options.precision
+    return asked or default_precision(default_device())

@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextify.cli.folders import require_place
-from nextify.cli.machine import measured_on
 from nextify.cli.mixer_words import print_laws, print_sweeps, sweep_values
 from nextify.cli.show import note, print_json
-from nextify.costs.amounts import read_bytes
 from nextify.errors import InputError
+from nextify.files import require_place
+from nextify.machine.facts import measured_on
 from nextify.scaling import saving
 from nextify.scaling.laws import MIXERS, Mixer, mixer
 from nextify.scaling.laws.kept import SWEEPS, VERSION, read_sweeps, sweep_of, values_of
 from nextify.scaling.laws.sweeps import Axis, Sweep
+from nextify.words import read_bytes
 
 if TYPE_CHECKING:  # it imports torch
     from nextify.scaling.measuring import Settings

@@ -8,12 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nextify.cli.folders import require_place
-from nextify.cli.machine import measured_on
 from nextify.cli.show import note, print_json, print_table, say
-from nextify.costs.amounts import bytes_in_words, in_words, read_bytes, seconds_in_words
 from nextify.designs import Vit
 from nextify.errors import InputError
+from nextify.files import require_place
+from nextify.machine.facts import measured_on
 from nextify.scaling.laws.networks import (
     DEFAULT,
     SIDES,
@@ -31,6 +30,7 @@ from nextify.scaling.laws.networks import (
 from nextify.scaling.laws.networks_kept import load_points, save_points
 from nextify.scaling.laws.sweeps import Resident
 from nextify.scaling.laws.vit import attention_share, overtakes_at, vit_law
+from nextify.words import bytes_in_words, in_words, read_bytes, seconds_in_words
 
 _QUICK_SIDE, _QUICK_ROUNDS = 256, 3
 _PIPE = 10_000  # columns where there is no terminal

@@ -1,20 +1,18 @@
 """The commands that answer at once: path, designs, cost, show, recipe. No torch."""
 
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from nextify.blueprint import as_text, draw, require_fit
-from nextify.cli.show import note, print_json, print_table, say
+from nextify.cli.show import is_printable, note, print_json, print_table, say
 from nextify.costs import Cost, LayerCost, SectionCost, cost
 from nextify.designs import (
     NAMED,
     RECIPES,
     AnyDesign,
     Design,
-    Path,
     Recipe,
     Step,
     Swin,
@@ -23,19 +21,14 @@ from nextify.designs import (
     path,
     recipe,
 )
-from nextify.designs.fields import hints, read_fields
+from nextify.designs.fields import hints, read_fields, written
 from nextify.errors import InputError
 
 
 def run(options: Namespace) -> int:
     """Carry out one of the reading commands."""
-    return {
-        "path": _path,
-        "designs": _designs,
-        "cost": _cost,
-        "show": _show,
-        "recipe": _recipe,
-    }[options.command](options)
+    commands = {"path": _path, "designs": _designs, "cost": _cost, "show": _show, "recipe": _recipe}
+    return commands[options.command](options)
 
 
 def design_from(name: str, overrides: list[str]) -> AnyDesign:
@@ -44,17 +37,23 @@ def design_from(name: str, overrides: list[str]) -> AnyDesign:
     return design(name, **fields)
 
 
+def sizes_from(options: Namespace) -> tuple[int | tuple[int, int], int]:
+    """The images' size in pixels and the number of classes; by default ImageNet's."""
+    return options.image_size or 224, 1000 if options.classes is None else options.classes
+
+
 def _path(options: Namespace) -> int:
     (fields,) = read_fields(options.overrides, Design)
     chosen = path(options.name).with_design_fields(fields)
     size = options.image_size or chosen.image_size
     classes = options.classes if options.classes is not None else chosen.classes
-    is_papers = not fields and size == 224 and classes == 1000
     steps = [(step, cost(step.design, size, classes)) for step in chosen.all_steps()]
     if options.json:
         print_json([_step_values(step, counted) for step, counted in steps])
         return 0
-    _print_path(chosen, steps, size, classes, is_papers)
+    side = f"{size}x{size}" if isinstance(size, int) else f"{size[0]}x{size[1]}"
+    say(f"{chosen.name}: {side} pixels, {classes} classes\n")
+    _print_steps(steps, is_papers=not fields and (size, classes) == (224, 1000))
     return 0
 
 
@@ -75,26 +74,18 @@ def _step_values(step: Step, counted: Cost) -> dict[str, Any]:
     }
 
 
-def _print_path(
-    chosen: Path,
-    steps: list[tuple[Step, Cost]],
-    size: int | tuple[int, int],
-    classes: int,
-    is_papers: bool,
-) -> None:
+def _print_steps(steps: list[tuple[Step, Cost]], *, is_papers: bool) -> None:
+    notes = {step.name: step.paper.note for step, _ in steps if step.paper and step.paper.note}
+    marks = {name: "*" * at for at, name in enumerate(notes, start=1)}
     has_paper = any(step.paper for step, _ in steps)
-    side = f"{size}x{size}" if isinstance(size, int) else f"{size[0]}x{size[1]}"
-    say(f"{chosen.name}: {side} pixels, {classes} classes\n")
     unit, scale = ("GMACs", 1e9) if steps[0][1].macs >= 1e9 else ("M MACs", 1e6)
-    head = ["step", "what changed", "params", unit]
-    head += ["paper GMACs", "paper top-1"] if has_paper else []
-    notes: list[str] = []
     rows = []
     for step, counted in steps:
         name = f"({step.name})" if step.variant else step.name
         row = [name, step.changed, f"{counted.params:,}", f"{counted.macs / scale:.3f}"]
-        rows.append(row + (_paper_cells(step, notes) if has_paper else []))
-    print_table(head, rows)
+        rows.append(row + _paper_cells(step, marks) * has_paper)
+    head = ["step", "what changed", "params", unit]
+    print_table(head + ["paper GMACs", "paper top-1"] * has_paper, rows)
     say("")
     if any(step.variant for step, _ in steps):
         say("Steps in brackets were tried and not kept.")
@@ -102,40 +93,30 @@ def _print_path(
         say("paper: arXiv 2201.03545, Tables 10 and 11, ImageNet-1K; its FLOPs count MACs.")
     if has_paper and not is_papers:
         say("The paper's numbers are for 224x224 pixels, 1000 classes and its own designs.")
-    for text in notes:
-        say(text)
+    for name, text in notes.items():
+        say(f"{marks[name]} {text}.")
 
 
-def _paper_cells(step: Step, notes: list[str]) -> list[str]:
+def _paper_cells(step: Step, marks: dict[str, str]) -> list[str]:
     if step.paper is None:
         return ["", ""]
-    mark = ""
-    if step.paper.note:
-        mark = "*" * (len(notes) + 1)
-        notes.append(f"{mark} {step.paper.note}.")
     spread = f" ± {step.paper.sd:.2f}" if step.paper.sd is not None else ""
+    mark = marks.get(step.name, "")
     return [f"{step.paper.gmacs:.2f}{mark}", f"{step.paper.accuracy:.2f}{spread}"]
 
 
 def _designs(options: Namespace) -> int:
-    size = options.image_size or 224
-    classes = 1000 if options.classes is None else options.classes
-    found = {
-        name: (one, counted)
-        for name, one in NAMED.items()
-        if (counted := _cost_of(name, one, size, classes)) is not None
-    }
+    every = {name: _cost_of(name, one, *sizes_from(options)) for name, one in NAMED.items()}
+    found = [(name, NAMED[name], counted) for name, counted in every.items() if counted]
     if options.json:
-        print_json(
-            [
-                {"name": name, "design": asdict(one), "params": c.params, "macs": c.macs}
-                for name, (one, c) in found.items()
-            ]
-        )
+        print_json([
+            {"name": name, "design": asdict(one), "params": c.params, "macs": c.macs}
+            for name, one, c in found
+        ])  # fmt: skip
         return 0
     rows = [
-        [name, *map(_text, _stages(one)), f"{c.params:,}", f"{c.macs / 1e9:.3f}"]
-        for name, (one, c) in found.items()
+        [name, *map(written, _stages(one)), f"{c.params:,}", f"{c.macs / 1e9:.3f}"]
+        for name, one, c in found
     ]
     print_table(["design", "depths", "widths", "params", "GMACs"], rows)
     return 0
@@ -163,8 +144,7 @@ def _cost_of(name: str, one: AnyDesign, size: int | tuple[int, int], classes: in
 
 def _cost(options: Namespace) -> int:
     chosen = design_from(options.design, options.overrides)
-    classes = 1000 if options.classes is None else options.classes
-    counted = cost(chosen, options.image_size or 224, classes)
+    counted = cost(chosen, *sizes_from(options))
     if options.json:
         print_json({"design": asdict(chosen), "flops": counted.flops, **asdict(counted)})
         return 0
@@ -179,13 +159,13 @@ def _print_cost(name: str, counted: Cost, parts: Sequence[LayerCost | SectionCos
     height, width = counted.image_size
     say(f"{name}: {height}x{width} pixels, {counted.classes} classes\n")
     print_table(head, [*rows, ["total", "", *_amounts(counted, counted)]])
-    say("\nMACs: multiply-accumulates of convolutions, linear layers and attention for one image;")
-    say(f"FLOPs, two for each, are {counted.flops / 1e6:,.2f} M.")
-    say("training: activations that the backward pass keeps for one image. inference: the peak of")
     say(
-        "activations alive at once. moved: inputs, weights and outputs of all layers. All bytes are"
+        "\nMACs: multiply-accumulates of convolutions, linear layers and attention for one image;\n"
+        f"FLOPs, two for each, are {counted.flops / 1e6:,.2f} M.\n"
+        "training: activations that the backward pass keeps for one image. inference: the peak of\n"
+        "activations alive at once. moved: inputs, weights and outputs of all layers. All bytes "
+        "are\nof float32; MB are 10^6."
     )
-    say("of float32; MB are 10^6.")
 
 
 def _amounts(part: LayerCost | SectionCost | Cost, total: Cost) -> list[str]:
@@ -195,8 +175,8 @@ def _amounts(part: LayerCost | SectionCost | Cost, total: Cost) -> list[str]:
         (part.macs, total.macs, f"{part.macs / 1e6:,.2f}"),
         (part.training_bytes, total.training_bytes, f"{part.training_bytes / 1e6:,.2f}"),
     ):
-        bar = "" if part is total else _bar(amount / of)
-        cells += [text, f"{amount / of:.1%}" if part is not total else "100%", bar]
+        share = amount / of
+        cells += [text, "100%", ""] if part is total else [text, f"{share:.1%}", _bar(share)]
     return [*cells, f"{part.inference_bytes / 1e6:,.2f}", f"{part.moved_bytes / 1e6:,.2f}"]
 
 
@@ -204,17 +184,12 @@ def _bar(share: float) -> str:
     """Up to eight cells for a share from 0 to 1."""
     full, eighths = divmod(round(share * 64), 8)
     bar = "█" * full + "▏▎▍▌▋▊▉"[eighths - 1 : eighths] if eighths else "█" * full
-    try:
-        bar.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except UnicodeEncodeError:
-        return "#" * round(share * 8)
-    return bar
+    return bar if is_printable(bar) else "#" * round(share * 8)
 
 
 def _show(options: Namespace) -> int:
-    classes = 1000 if options.classes is None else options.classes
+    size, classes = sizes_from(options)
     chosen = design_from(options.design, options.overrides)
-    size = options.image_size or 224
     if isinstance(chosen, Vit):
         require_fit(chosen, size)
     blueprint = draw(chosen, classes, size)
@@ -226,22 +201,15 @@ def _show(options: Namespace) -> int:
 
 
 def _recipe(options: Namespace) -> int:
-    if options.name is None:
-        if options.json:
-            print_json({name: asdict(one) for name, one in RECIPES.items()})
-        else:
-            names = list(RECIPES)
-            table = [[f, *(_text(getattr(RECIPES[n], f)) for n in names)] for f in hints(Recipe)]
-            print_table(["field", *names], table)
-        return 0
-    (fields,) = read_fields(options.overrides, Recipe)
-    chosen = recipe(options.name, **fields)
+    shown, values = RECIPES, {name: asdict(one) for name, one in RECIPES.items()}
+    if options.name is not None:
+        (fields,) = read_fields(options.overrides, Recipe)
+        chosen = recipe(options.name, **fields)
+        shown, values = {"value": chosen}, asdict(chosen)
     if options.json:
-        print_json(asdict(chosen))
-    else:
-        print_table(["field", "value"], [[f, _text(getattr(chosen, f))] for f in hints(Recipe)])
+        print_json(values)
+        return 0
+    rows = [[name, *(written(getattr(one, name)) for one in shown.values())]
+            for name in hints(Recipe)]  # fmt: skip
+    print_table(["field", *shown], rows)
     return 0
-
-
-def _text(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

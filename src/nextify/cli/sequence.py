@@ -6,9 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nextify.cli.folders import require_place
 from nextify.cli.show import note, print_json, print_table, say
 from nextify.errors import InputError
+from nextify.files import require_place
 from nextify.scaling.sequence.results import BASELINE, Found, Mean, StepTime
 from nextify.scaling.sequence.saved import load, save
 from nextify.scaling.sequence.settings import KINDS, Kind, Settings, macs_per_word

@@ -9,6 +9,7 @@ from io import TextIOWrapper
 from typing import Any
 
 from nextify.errors import InputError
+from nextify.words import plural
 
 # For terminals and pipes that are not Unicode.
 _PLAIN = str.maketrans(
@@ -44,13 +45,18 @@ def discard_output() -> None:
         os.dup2(nothing.fileno(), sys.stdout.fileno())
 
 
-def printable(text: str) -> str:
-    """A text with plain stand-ins for arrows and lines, where standard output is not Unicode."""
+def is_printable(text: str) -> bool:
+    """Whether standard output has all of a text's characters."""
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
-        return text.translate(_PLAIN)
-    return text
+        return False
+    return True
+
+
+def printable(text: str) -> str:
+    """A text with plain stand-ins for arrows and lines, where standard output is not Unicode."""
+    return text if is_printable(text) else text.translate(_PLAIN)
 
 
 def print_json(values: Any) -> None:
@@ -94,14 +100,6 @@ def _is_number(text: str) -> bool:
     return not text or text[0] in "0123456789+-–.±(" or text == "?"
 
 
-def many(count: int, word: str) -> str:
-    """
-    >>> many(1, "run"), many(8, "run")
-    ('1 run', '8 runs')
-    """
-    return f"{count} {word}{'s' * (count != 1)}"
-
-
 def note(text: str) -> None:
     """A line for people, on standard error, so that standard output stays the answer."""
     print(text, file=sys.stderr)
@@ -110,5 +108,4 @@ def note(text: str) -> None:
 def note_skipped(names: Sequence[str]) -> None:
     """How many unreadable images were left out, if any were."""
     if names:
-        images = "image" if len(names) == 1 else "images"
-        note(f"{len(names)} unreadable {images} left out, the first {names[0]}")
+        note(f"{plural(len(names), 'unreadable image')} left out, the first {names[0]}")

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextify.cli import experiment
-from nextify.cli.folders import is_there, make_folder, require_place
 from nextify.cli.images import load_images, precision_of
-from nextify.cli.memory import require_memory_for
 from nextify.cli.show import note, print_json, print_table, say
 from nextify.designs import Design, Recipe, path
 from nextify.designs.fields import read_fields
+from nextify.files import is_there, make_folder, require_place
 from nextify.records import Plan
 from nextify.report import ReportFiles, write_report
 
@@ -48,6 +47,8 @@ def _study(options: Namespace) -> int:
     plan = asked.plan
     file = Path(options.file or _default_file(options, plan))
     if options.plan or not is_there(file):
+        from nextify.training.memory import require_memory_for
+
         require_memory_for(plan)
     if options.plan and asked.frame is None:
         return _show_plan(plan, options.json)

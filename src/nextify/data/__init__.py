@@ -9,6 +9,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from nextify.data.batches import batches
 from nextify.data.cache import cache_folder
@@ -18,15 +19,16 @@ from nextify.data.draw import as_named, drawn, held_out
 from nextify.data.embedded import NAME as _EMBEDDED
 from nextify.data.embedded import parts_of_embedded
 from nextify.data.folder import parts_of_folder
-from nextify.data.options import Options
 from nextify.data.public import NAMES as _PUBLIC
 from nextify.data.public import parts_of_public
 from nextify.data.view import View
 from nextify.errors import InputError, unknown
+from nextify.requests import DataSpec
 
 __all__ = [
     "NAMES",
     "SUFFIXES",
+    "DataSpec",
     "Dataset",
     "ImageFiles",
     "Images",
@@ -45,39 +47,31 @@ __all__ = [
 NAMES = ("embedded", _EMBEDDED, *_PUBLIC)
 
 
-def load(
-    source: str,
-    *,
-    image_size: int | None = None,
-    test_image_size: int | None = None,
-    split_seed: int = 0,
-    skip_unreadable: bool = False,
-    train_limit: int | None = None,
-    memory_limit: int | None = None,
-) -> Dataset:
+def load(source: str | DataSpec, **options: Any) -> Dataset:
     """The data set named `source`: 'embedded', a public set of `NAMES`, or the path of a folder.
 
-    A name comes before a folder of the same name: write './cifar10' for that. See `Options` for
-    the arguments. Raises `InputError` for anything that cannot be loaded as asked.
+    A name comes before a folder of the same name: write './cifar10' for that.
+
+    Args:
+        source: by name, or all that is asked for.
+        options: other fields of `DataSpec`.
+
+    Raises:
+        InputError: it cannot be loaded as asked.
     """
-    options = Options(
-        image_size=image_size,
-        test_image_size=test_image_size,
-        split_seed=split_seed,
-        skip_unreadable=skip_unreadable,
-        train_limit=train_limit,
-        memory_limit=memory_limit,
-    )
-    if source in ("embedded", _EMBEDDED):
-        parts = parts_of_embedded(options)
-    elif source in _PUBLIC:
-        parts = parts_of_public(source, options)
-    elif _is_path(source):
-        parts = parts_of_folder(Path(source), options)
+    spec = source if isinstance(source, DataSpec) else DataSpec(source=source, **options)
+    name = spec.source
+    if name in ("embedded", _EMBEDDED):
+        parts = parts_of_embedded(spec)
+    elif name in _PUBLIC:
+        parts = parts_of_public(name, spec)
+    elif _is_path(name):
+        parts = parts_of_folder(Path(name), spec)
     else:
-        message = unknown("data set", source, NAMES)
-        raise InputError(f"{message}; or give the path of a folder of images, such as ./{source}")
-    return measured(parts, options.train_limit, options.split_seed, options.test_image_size)
+        message = unknown("data set", name, NAMES)
+        raise InputError(f"{message}; or give the path of a folder of images, such as ./{name}")
+    found = measured(parts, spec.train_limit, spec.split_seed, spec.test_image_size)
+    return held_out(found, spec.split_seed) if spec.hold_out else found
 
 
 def _is_path(source: str) -> bool:

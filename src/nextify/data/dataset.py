@@ -19,6 +19,7 @@ from nextify.data.decoding import stored_size
 from nextify.data.options import half_of_memory
 from nextify.data.splits import stratified_subset
 from nextify.errors import InputError
+from nextify.words import gibibytes
 
 # Of the training images of ImageNet-1k, as torchvision and the paper use them.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -75,8 +76,8 @@ def both_resized(
     if needed > there:
         raise InputError(
             f"image_size={image_size}: {len(train) + len(test):,} images, stored {sides[0]} pixels "
-            f"a side, would take {needed / 2**30:,.1f} GiB, and half of this machine's memory is "
-            f"{there / 2**30:,.1f}; give a smaller size"
+            f"a side, would take {gibibytes(needed)}, and half of this machine's memory is "
+            f"{gibibytes(there)}; give a smaller size"
         )
     return train.resized(sides[0]), test.resized(sides[1])
 

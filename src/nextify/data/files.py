@@ -8,9 +8,10 @@ from torch import Tensor
 from nextify.data.cache import Listing, Result, content_digests, decoded_squares, read_once
 from nextify.data.dataset import ImageFiles, Images, Parts
 from nextify.data.decoding import shorter_side, stored_size
-from nextify.data.options import Options
+from nextify.data.options import memory
 from nextify.data.splits import stratified_test
 from nextify.errors import InputError
+from nextify.requests import DataSpec
 
 _SAMPLED = 1000  # files whose size is looked at to choose the image size
 
@@ -27,7 +28,7 @@ class LabelledFiles:
     is_test: Tensor | None  # (N,) bool; None: a part of each class is to be drawn
 
 
-def parts_of_files(files: LabelledFiles, options: Options) -> Parts:
+def parts_of_files(files: LabelledFiles, options: DataSpec) -> Parts:
     """The data set of these files, all of them decoded once.
 
     Raises `InputError` for an unreadable image (unless these are skipped) and for a class that is
@@ -35,7 +36,7 @@ def parts_of_files(files: LabelledFiles, options: Options) -> Parts:
     """
     image_size = options.image_size or suitable_size(files.listing)
     size, test_size = stored_size(image_size), stored_size(options.test_image_size or image_size)
-    in_memory = len(files.listing) * 3 * max(size, test_size) ** 2 <= options.memory()
+    in_memory = len(files.listing) * 3 * max(size, test_size) ** 2 <= memory(options)
     result = read_once(files.listing, decoded_squares(size) if in_memory else content_digests())
     skipped = _skipped(files.listing, result, options)
     labels = files.labels[result.kept]
@@ -99,7 +100,7 @@ def _streamed(
     )
 
 
-def _skipped(listing: Listing, result: Result, options: Options) -> tuple[str, ...]:
+def _skipped(listing: Listing, result: Result, options: DataSpec) -> tuple[str, ...]:
     if result.unreadable and not options.skip_unreadable:
         index, why = result.unreadable[0]
         others = len(result.unreadable) - 1

@@ -17,8 +17,8 @@ from nextify.data.cache import Listing
 from nextify.data.dataset import Parts
 from nextify.data.decoding import SUFFIXES
 from nextify.data.files import LabelledFiles, parts_of_files
-from nextify.data.options import Options
 from nextify.errors import InputError
+from nextify.requests import DataSpec
 
 # What the folder of test images may be called; the first with class folders in it is taken, so
 # that a test folder without labels, as competitions give it, leaves the validation images.
@@ -27,7 +27,7 @@ _TEST_NAMES = ("test", "val", "validation", "valid")
 _EXPECTED = "give a folder that holds one folder of images per class, or train/ and val/ of these"
 
 
-def parts_of_folder(path: Path, options: Options) -> Parts:
+def parts_of_folder(path: Path, options: DataSpec) -> Parts:
     """The data set in a folder. Raises `InputError`, which names the folder and the remedy."""
     root = _existing(path)
     layout = _train_and_test(root)

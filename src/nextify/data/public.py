@@ -17,8 +17,8 @@ from nextify.data import fashion_mnist
 from nextify.data.cache import Listing, cache_folder
 from nextify.data.dataset import Images, Parts, both_resized
 from nextify.data.files import LabelledFiles, parts_of_files
-from nextify.data.options import Options
 from nextify.errors import InputError
+from nextify.requests import DataSpec
 
 Found = Any  # a data set object of torchvision, which has no types
 Arguments = Mapping[str, Any]
@@ -170,7 +170,7 @@ _TABLE: dict[str, _Arrays | _Files] = {
 NAMES = tuple(_TABLE)
 
 
-def parts_of_public(name: str, options: Options) -> Parts:
+def parts_of_public(name: str, options: DataSpec) -> Parts:
     """The public data set of this name, downloaded if it is not there.
 
     Raises `InputError` with what failed and the remedy.
@@ -185,7 +185,7 @@ def parts_of_public(name: str, options: Options) -> Parts:
             return parts_of_files(files, replace(options, image_size=image_size))
 
 
-def _parts_of_arrays(name: str, entry: _Arrays, options: Options) -> Parts:
+def _parts_of_arrays(name: str, entry: _Arrays, options: DataSpec) -> Parts:
     image_size = options.image_size or entry.image_size
     classes, train, test = _debian(name) or _arrays(name, entry)
     train, test = both_resized(train, test, image_size, options.test_image_size)

@@ -14,10 +14,9 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from nextify.errors import InputError, unknown
+from nextify.words import LARGEST
 
 T = TypeVar("T")
-LARGEST = 10**15  # no network or run is near it, and all arithmetic on it stays exact
-
 
 _HINTS: dict[type, dict[str, Any]] = {}
 
@@ -83,6 +82,17 @@ def read(text: str, hint: Any) -> Any:
     if hint is bool:
         return {"true": True, "false": False}[text.lower()]
     return hint(text)
+
+
+def written(value: Any) -> str:
+    """A value as `read` takes it.
+
+    >>> written((2, 2, 6, 2)), written(None), written(0.5)
+    ('2,2,6,2', 'none', '0.5')
+    """
+    if isinstance(value, tuple):
+        return ",".join(map(written, value))
+    return "none" if value is None else str(value)
 
 
 Test = Callable[[Any], bool]

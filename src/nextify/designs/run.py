@@ -150,6 +150,19 @@ def require_weights(recipe: Recipe, weights: object) -> None:
             )
 
 
+def require_batch(one: Recipe, images: int) -> None:
+    """Check that a recipe's batches are not larger than the number of training images.
+
+    Raises:
+        InputError: with the largest batch size.
+    """
+    if one.batch_size > images:
+        raise InputError(
+            f"recipe field 'batch_size' is {one.batch_size}, but there are only {images} training "
+            f"images; set batch_size={images} or less"
+        )
+
+
 def run_from_dict(values: Mapping[str, Any]) -> Run:
     """The run that `Run.as_dict` described."""
     return Run(

@@ -5,21 +5,18 @@ where the choice is made and -1 where it is not. With this coding a factor's coe
 its effect, mean(+1) - mean(-1), and the columns of an orthogonal plan are orthogonal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import combinations
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nextify.errors import InputError, unknown
+from nextify.errors import InputError
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int8]
 Effect = tuple[int, ...]  # the factors in it, ascending, from 0; () is the mean
-Model = Literal["main", "interactions"]
 
-LETTERS = "ABCDEFGHJKLMNOPQRSTUVWXYZ"  # the names of factors in a fraction's words: I is the mean
 LEAST, MOST = 2, 13  # factors of a plan: 2^13 = 8192 cells
 
 
@@ -35,32 +32,6 @@ def check_factors(k: int) -> None:
         raise InputError(f"factors: {k}; plans are for {LEAST} to {MOST}: {remedy}")
 
 
-def as_levels(rows: object) -> Levels:
-    """Rows of +1 and -1 as an int8 array (cells, k); anything else is refused.
-
-    >>> as_levels([[1, -1], [1, 1]]).shape
-    (2, 2)
-    """
-    found = np.asarray(rows)
-    if found.ndim != 2 or found.shape[1] == 0:
-        raise InputError(f"levels: shape {found.shape}; give (cells, factors)")
-    if not np.isin(found, (-1, 1)).all():
-        wrong = found[~np.isin(found, (-1, 1))][0]
-        raise InputError(f"levels: {wrong} is no level; +1 is a choice made, -1 one not made")
-    return found.astype(np.int8)
-
-
-def order_of(model: Model) -> int:
-    """How many factors the largest effects of a model have.
-
-    >>> order_of("main"), order_of("interactions")
-    (1, 2)
-    """
-    if model not in ("main", "interactions"):
-        raise unknown("model", model, ("main", "interactions"))
-    return 2 if model == "interactions" else 1
-
-
 def effects(k: int, order: int = 2) -> tuple[Effect, ...]:
     """All effects of up to `order` of k factors: the mean, main effects, interactions.
 
@@ -72,32 +43,23 @@ def effects(k: int, order: int = 2) -> tuple[Effect, ...]:
     return tuple(each for size in range(order + 1) for each in combinations(range(k), size))
 
 
-def effect_name(effect: Effect) -> str:
-    """An effect in letters.
-
-    >>> effect_name((0, 8)), effect_name(())
-    ('AJ', 'I')
-    """
-    return "".join(LETTERS[factor] for factor in effect) or "I"
-
-
 def columns(levels: Levels, which: Sequence[Effect]) -> Floats:
     """(cells, effects) of +1 and -1: the products of each effect's factors.
 
-    >>> columns(as_levels([[1, -1]]), effects(2))
+    >>> columns(np.array([[1, -1]], dtype=np.int8), effects(2))
     array([[ 1.,  1., -1., -1.]])
     """
     exact = levels.astype(np.float64)
     return np.stack([np.prod(exact[:, list(each)], axis=1) for each in which], axis=1)
 
 
-def model_matrix(levels: Levels, model: Model = "interactions") -> Floats:
-    """The `columns` of all effects of a model, in the order of `effects`.
+def model_matrix(levels: Levels, order: int = 2) -> Floats:
+    """The `columns` of all `effects` of up to `order` factors.
 
-    >>> model_matrix(as_levels([[1, -1], [-1, -1]])).tolist()
+    >>> model_matrix(np.array([[1, -1], [-1, -1]], dtype=np.int8)).tolist()
     [[1.0, 1.0, -1.0, -1.0], [1.0, -1.0, -1.0, 1.0]]
     """
-    return columns(levels, effects(levels.shape[1], order_of(model)))
+    return columns(levels, effects(levels.shape[1], order))
 
 
 def all_cells(k: int) -> Levels:
@@ -108,6 +70,15 @@ def all_cells(k: int) -> Levels:
     """
     codes = np.arange(1 << k)[:, None]
     return np.where(codes >> np.arange(k) & 1, 1, -1).astype(np.int8)
+
+
+def levels_of(names: Sequence[str], made: Iterable[Container[str]]) -> Levels:
+    """Cells by the names of the factors that are made in each.
+
+    >>> levels_of(["a", "b"], [("b",), ()]).tolist()
+    [[-1, 1], [-1, -1]]
+    """
+    return np.array([[1 if n in each else -1 for n in names] for each in made], dtype=np.int8)
 
 
 def codes_of(levels: Levels) -> NDArray[np.int64]:

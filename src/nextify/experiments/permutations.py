@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextify.errors import InputError
-from nextify.experiments.coding import Levels
+from nextify.experiments.coding import Levels, codes_of
 
 Orders = NDArray[np.int64]
 
@@ -28,7 +28,6 @@ def sampled_orders(k: int, n: int, seed: int) -> Orders:
     >>> sampled_orders(3, 2, seed=0).tolist()
     [[2, 0, 1], [1, 0, 2]]
     """
-    _check(k)
     if n < 2 or n % 2:
         raise InputError(f"orders: {n}; they come in pairs, give {max(2, n + 1)}")
     generator = np.random.default_rng(seed)
@@ -36,38 +35,21 @@ def sampled_orders(k: int, n: int, seed: int) -> Orders:
     return np.stack([drawn, drawn[:, ::-1]], axis=1).reshape(n, k)
 
 
-def cells_of_orders(orders: Orders) -> tuple[Levels, NDArray[np.int64]]:
-    """The distinct cells that the orders pass through, and where each order finds its own.
+def cells_of_orders(orders: Orders) -> Levels:
+    """(cells, k): the distinct cells that orders (n, k) pass through, nothing made first and all
+    made last.
 
-    Returns:
-        levels: (cells, k), no row twice, nothing made first and all made last.
-        at: (n, k + 1): the row of `levels` after the first 0, 1, ..., k choices of each order.
-
-    >>> levels, at = cells_of_orders(np.array([[0, 1], [1, 0]]))
-    >>> levels.tolist(), at.tolist()
-    ([[-1, -1], [1, -1], [-1, 1], [1, 1]], [[0, 1, 3], [0, 2, 3]])
+    >>> cells_of_orders(np.array([[0, 1], [1, 0]])).tolist()
+    [[-1, -1], [1, -1], [-1, 1], [1, 1]]
     """
-    rows = np.asarray(orders)
-    if rows.ndim != 2 or rows.size == 0 or (np.sort(rows) != np.arange(rows.shape[1])).any():
-        raise InputError("orders: each row has to hold the factors 0 to k - 1, each once")
-    n, k = rows.shape
-    place = np.argsort(rows, axis=1)
+    k = orders.shape[1]
+    place = np.argsort(orders, axis=1)
     # after `step` choices, those with an earlier place are made
     made = place[:, None, :] < np.arange(k + 1)[:, None]
-    flat = np.where(made, 1, -1).astype(np.int8).reshape(-1, k)
-    # compared from the last factor, the cells come out in the order of `all_cells`
-    distinct, at = np.unique(flat[:, ::-1], axis=0, return_inverse=True)
-    return np.ascontiguousarray(distinct[:, ::-1]), at.reshape(n, k + 1)
-
-
-def path_cells(k: int) -> Levels:
-    """(k + 1, k): the cells of the path that makes the choices in the given order.
-
-    >>> path_cells(2).tolist()
-    [[-1, -1], [1, -1], [1, 1]]
-    """
-    _check(k)
-    return np.where(np.tri(k + 1, k, -1, dtype=np.bool_), 1, -1).astype(np.int8)
+    cells = np.where(made, 1, -1).astype(np.int8).reshape(-1, k)
+    # by their numbers, the cells come out in the order of `all_cells`
+    _, first = np.unique(codes_of(cells), return_index=True)
+    return cells[first]
 
 
 def leave_one_out(k: int) -> Levels:
@@ -76,7 +58,6 @@ def leave_one_out(k: int) -> Levels:
     >>> leave_one_out(2).tolist()
     [[1, 1], [-1, 1], [1, -1]]
     """
-    _check(k)
     return np.concatenate([np.ones((1, k)), 1 - 2 * np.eye(k)]).astype(np.int8)
 
 
@@ -87,8 +68,3 @@ def add_one_in(k: int) -> Levels:
     [[-1, -1], [1, -1], [-1, 1]]
     """
     return -leave_one_out(k)
-
-
-def _check(k: int) -> None:
-    if k < 1:
-        raise InputError(f"factors: {k}; give at least 1")

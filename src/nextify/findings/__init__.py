@@ -3,68 +3,41 @@ codes, no sentences. No torch.
 
 `measure_steps` is of the path: each step against the one before. `measure_comparison` is of
 networks against a baseline, on several numbers of training images. `attribute` reads an experiment
-in factors.
+in factors. `choice.choose` reads the finals of a choice.
 """
 
-from nextify.findings.advice import Needed, runs_needed
-from nextify.findings.answers import (
-    Attribution,
-    Contribution,
-    Gap,
-    Interaction,
-    NoiseSummary,
-    Way,
-    Ways,
-    amount,
-)
+from nextify.experiments.intervals import Interval
+from nextify.findings.answers import Attribution, Contribution, Interaction
 from nextify.findings.attribute import attribute
-from nextify.findings.blocks import BlockModel, Interval, fit
 from nextify.findings.comparison import Comparison, Crossing, Gains, Standings, measure_comparison
 from nextify.findings.differences import CellMean, Difference, Verdict
-from nextify.findings.experiment import Experiment, Score, experiment
-from nextify.findings.grid import Grid, Metric, correctness, grid, scores
-from nextify.findings.images import crossed_bootstrap, image_variance
+from nextify.findings.grid import Grid, grid, scores, sigma_of
+from nextify.findings.scores import Score
 from nextify.findings.shapley import exact_shapley
-from nextify.findings.spread import Spread, Uneven, spread
+from nextify.findings.spread import Spread
 from nextify.findings.steps import Steps, measure_steps
 
 __all__ = [
     "Attribution",
-    "BlockModel",
     "CellMean",
     "Comparison",
     "Contribution",
     "Crossing",
     "Difference",
-    "Experiment",
     "Gains",
-    "Gap",
     "Grid",
     "Interaction",
     "Interval",
-    "Metric",
-    "Needed",
-    "NoiseSummary",
     "Score",
     "Spread",
     "Standings",
     "Steps",
-    "Uneven",
     "Verdict",
-    "Way",
-    "Ways",
-    "amount",
     "attribute",
-    "correctness",
-    "crossed_bootstrap",
     "exact_shapley",
-    "experiment",
-    "fit",
     "grid",
-    "image_variance",
     "measure_comparison",
     "measure_steps",
-    "runs_needed",
     "scores",
-    "spread",
+    "sigma_of",
 ]

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from nextify.errors import InputError
-from nextify.findings.blocks import LEVEL
+from nextify.experiments.intervals import student
 
 POWER = 0.8
 _MOST = 200  # seeds a cell; more is no advice
@@ -45,18 +44,10 @@ def runs_needed(
 
     Returns:
         None where even 200 seeds are too few (an effect of zero, say).
-
-    Raises:
-        InputError: an error or power that makes no sense.
     """
-    if not error > 0 or not 0 < power < 1 or cells < 2 or choices < 1:
-        raise InputError(
-            f"error is {error}, power {power}, cells {cells}, choices {choices}; they must be "
-            "above 0, between 0 and 1, 2 or more, and 1 or more"
-        )
     for seeds in range(2, _MOST + 1):
         df = cells * (seeds - 1)
-        reach = float(scipy.stats.t.ppf((1 + LEVEL ** (1 / choices)) / 2, df))
+        reach = student(df, choices)
         shift = abs(effect) / error * np.sqrt(seeds)
         # Beyond ten standard errors the other tail of the noncentral t is nothing.
         found = float(scipy.stats.nct.sf(reach, df, shift)) if shift < 30 else 1.0

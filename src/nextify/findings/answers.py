@@ -3,16 +3,25 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from nextify.experiments.intervals import Interval
 from nextify.findings.advice import Needed
 from nextify.findings.basis import Method
-from nextify.findings.blocks import Interval
 from nextify.findings.cells import Source
-from nextify.findings.experiment import BETTER, Score
 from nextify.findings.failures import Failure
 from nextify.findings.lenth import Lenth
 from nextify.findings.model import LackOfFit
+from nextify.findings.scores import Score
 
 Answer = Literal["helps", "hurts", "not resolved", "no interval", "cannot be told"]
+GapVerdict = Literal[
+    "whole orders",  # zero because contributions are read off whole orders
+    "saturated",  # zero because there are no more cells than effects
+    "no interval",
+    "interactions",  # not zero, of a plan that cannot tell factors from interactions
+    "third order",  # not zero: interactions of three or more factors
+    "cancelling",  # as good as zero, though the model does not fit all cells
+    "adds up",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,7 @@ class Contribution:
         p: adjusted for all factors together; belongs to `simultaneous`.
         main_effect: the mean with minus the mean without, where that is another number.
         classical, hc3: standard errors of the least-squares fit to single runs, as a check.
-        answer: by `simultaneous`. verdict: in words.
+        answer: by `simultaneous`.
         needed: what it takes to see an effect as large as this estimate; None where it is
             resolved, or would take more than 200 seeds a cell.
     """
@@ -61,7 +70,6 @@ class Contribution:
     classical: float | None = None
     hc3: float | None = None
     answer: Answer = "cannot be told"
-    verdict: str = ""
     needed: Needed | None = None
 
 
@@ -97,13 +105,13 @@ class Gap:
         estimate: of the gap.
         by_construction: it is zero because of how the contributions were computed, not because
             of what was measured.
-        verdict: in words.
+        verdict: what it says of the model.
     """
 
     total: Estimate
     estimate: Estimate
     by_construction: bool
-    verdict: str
+    verdict: GapVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +226,32 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What the cells with a score, and their runs, do not allow to be said.
+
+    Attributes:
+        shared: runs that stand in two cells, because a choice changes nothing there.
+        single: cells of one run.
+        fixed: factors that never vary, each with whether it is always made.
+        lost_orders: sampled orders that pass through a cell without a score. orders: all of them.
+        confounded: factors that cannot be told from other factors.
+        mixed: factors, each with the interactions that its contribution cannot be told from.
+        untold: two-factor interactions that cannot be told, not even in sums.
+        per_image: whether all results are kept per test image, of equally many.
+    """
+
+    shared: int
+    single: int
+    fixed: tuple[tuple[str, bool], ...]
+    lost_orders: int
+    orders: int
+    confounded: tuple[str, ...]
+    mixed: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    untold: int
+    per_image: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Attribution:
     """Which choice made the difference: all that a factorial study's records say.
 
@@ -229,7 +263,7 @@ class Attribution:
         ways: other ways of looking, one a factor.
         rates: None unless learning rates were crossed. failures: one a factor.
         noise: behind the intervals. lack_of_fit: of the two-factor model; None if not testable.
-        notes: what was left out, what cannot be said, and what the numbers rest on.
+        limits: what was left out and what cannot be said.
     """
 
     metric: Score
@@ -245,7 +279,7 @@ class Attribution:
     failures: tuple[Failure, ...]
     noise: NoiseSummary
     lack_of_fit: LackOfFit | None
-    notes: tuple[str, ...]
+    limits: Limits
 
     def contribution(self, name: str) -> Contribution:
         """That of a factor."""
@@ -254,39 +288,3 @@ class Attribution:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON: None where there is no number, never NaN."""
         return asdict(self)
-
-
-def amount(value: float, score: Score) -> str:
-    """A difference of scores in words.
-
-    >>> amount(0.0123, "accuracy"), amount(0.25, "nll")
-    ('1.23 points', '0.25 nats')
-    """
-    match score:
-        case "accuracy":
-            return f"{100 * value:.3g} points"
-        case "nll":
-            return f"{value:.3g} nats"
-        case "logit accuracy":
-            return f"{value:.3g} in log odds"
-
-
-def judge(
-    value: float | None, together: Interval | None, score: Score, runs: int
-) -> tuple[Answer, str]:
-    """What the data allow to be said of a contribution.
-
-    >>> judge(0.02, Interval(0.01, 0.03), "accuracy", 136)
-    ('helps', 'helps')
-    >>> judge(0.002, Interval(-0.003, 0.007), "accuracy", 136)[1]
-    'no effect larger than 0.7 points can be seen with these 136 runs'
-    """
-    if value is None:
-        return "cannot be told", "cannot be told from these runs"
-    if together is None:
-        return "no interval", f"no interval: these {runs} runs do not show the noise"
-    if together.excludes_zero:
-        better = (value > 0) == (BETTER[score] > 0)
-        return ("helps", "helps") if better else ("hurts", "hurts")
-    most = amount(max(abs(together.low), abs(together.high)), score)
-    return "not resolved", f"no effect larger than {most} can be seen with these {runs} runs"

@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nextify.experiments.coding import Effect, Floats
+from nextify.experiments.coding import Effect, Floats, Levels
 from nextify.findings.model import Model, aliases, model
-from nextify.findings.shapley import exact_weights, marginal_weights, pairs_of
+from nextify.findings.shapley import exact_weights, marginal_weights, pairs_of, stops
 
 Method = Literal["all subsets", "sampled orders", "two-factor model", "main effects", "none"]
 
@@ -27,7 +27,9 @@ class Basis:
             cannot tell them from interactions; `"none"`.
         weights: (k, c). known: (k,) whether a factor's contribution can be told.
         pairs: the two-factor model of the same cells, for interactions and predictions.
-        notes: what cannot be said, in sentences.
+        lost_orders: how many sampled orders pass through a cell without a score.
+        confounded: factors that vary, but that the cells cannot tell from other factors.
+        mixed: factors, each with the interactions that it cannot be told from.
         tables, groups: what each factor adds in each order, and the independent groups of orders.
     """
 
@@ -35,7 +37,9 @@ class Basis:
     weights: Floats
     known: NDArray[np.bool_]
     pairs: Model
-    notes: tuple[str, ...] = ()
+    lost_orders: int = 0
+    confounded: tuple[int, ...] = ()
+    mixed: tuple[tuple[int, tuple[Effect, ...]], ...] = ()
     tables: Floats | None = None
     groups: tuple[tuple[int, ...], ...] = ()
 
@@ -45,136 +49,89 @@ class Basis:
         return self.method in ("all subsets", "sampled orders")
 
 
-def basis(
-    names: Sequence[str],
-    levels: NDArray[np.int8],
-    rate: Floats,
-    orders: Sequence[Sequence[int]] = (),
-) -> Basis:
+def basis(levels: Levels, rate: Floats, orders: Sequence[Sequence[int]] = ()) -> Basis:
     """The best reading that the cells allow.
 
     Args:
-        names: of the k factors. levels: (c, k) of the cells with a score. rate: (c,).
+        levels: (c, k) of the cells with a score. rate: (c,).
         orders: sampled ones, as indices of factors, where the plan is made of them.
     """
-    pairs = model(levels, rate, 2)
-    none = Basis("none", np.zeros((len(names), len(levels))), np.zeros(len(names), bool), pairs)
-    if not len(levels):
+    count, k = levels.shape
+    none = Basis("none", np.zeros((k, count)), np.zeros(k, bool), model(levels, rate, 2))
+    if not count:
         return none
-    none = replace(none, notes=_never_varied(names, none.pairs.fixed))
+    by_rate = [np.flatnonzero(rate == value) for value in np.unique(rate)]
     return (
-        _all_subsets(none, levels, rate)
-        or _sampled(none, levels, rate, orders)
+        _all_subsets(none, levels, by_rate)
+        or _sampled(none, levels, by_rate, orders)
         or _two_factor(none)
-        or _main_effects(none, names, levels, rate)
+        or _main_effects(none, levels, rate)
     )
 
 
-def _per_rate(levels: NDArray[np.int8], rate: Floats) -> list[NDArray[np.int64]]:
-    return [np.flatnonzero(rate == value) for value in np.unique(rate)]
-
-
-def _all_subsets(none: Basis, levels: NDArray[np.int8], rate: Floats) -> Basis | None:
+def _all_subsets(none: Basis, levels: Levels, by_rate: Sequence[NDArray[np.int64]]) -> Basis | None:
     """Exact at each learning rate, averaged over the rates."""
-    groups = _per_rate(levels, rate)
     varied = none.pairs.fixed == 0
-    if not varied.any() or any(len(group) != 1 << varied.sum() for group in groups):
+    if not varied.any() or any(len(cells) != 1 << varied.sum() for cells in by_rate):
         return None
     weights = np.zeros_like(none.weights)
-    for group in groups:
-        weights[np.ix_(varied, group)] = exact_weights(levels[group][:, varied]) / len(groups)
+    for cells in by_rate:
+        weights[np.ix_(varied, cells)] = exact_weights(levels[cells][:, varied]) / len(by_rate)
     return replace(none, method="all subsets", weights=weights, known=varied)
 
 
 def _sampled(
-    none: Basis, levels: NDArray[np.int8], rate: Floats, orders: Sequence[Sequence[int]]
+    none: Basis,
+    levels: Levels,
+    by_rate: Sequence[NDArray[np.int64]],
+    orders: Sequence[Sequence[int]],
 ) -> Basis | None:
-    if not orders:
-        return None
-    used: set[int] = set(range(len(orders)))
-    groups = _per_rate(levels, rate)
-    places = [{_made(levels[at]): int(at) for at in g} for g in groups]
-    for place in places:
-        used &= set(marginal_weights(orders, place, len(levels))[1])
-    kept = [orders[at] for at in sorted(used)]
+    made = [frozenset(np.flatnonzero(row > 0).tolist()) for row in levels]
+    places = [{made[at]: at for at in cells.tolist()} for cells in by_rate]
+    kept = [o for o in orders if all(stop in place for place in places for stop in stops(o))]
     if not kept:
         return None
-    tables = np.mean([marginal_weights(kept, place, len(levels))[0] for place in places], axis=0)
-    lost = len(orders) - len(kept)
-    note = f"{lost} of {len(orders)} sampled orders were left out: a run on them has no score"
+    tables = np.mean([marginal_weights(kept, place, len(levels)) for place in places], axis=0)
     return replace(
         none,
         method="sampled orders",
         weights=tables.mean(axis=0),
         known=~none.known,
-        notes=(*none.notes, note) if lost else none.notes,
+        lost_orders=len(orders) - len(kept),
         tables=tables,
         groups=pairs_of(kept),
     )
 
 
-def _made(levels: NDArray[np.int8]) -> frozenset[int]:
-    return frozenset(np.flatnonzero(levels > 0).tolist())
-
-
 def _two_factor(none: Basis) -> Basis | None:
-    pairs, count = none.pairs, len(none.known)
-    wanted = 2 * pairs.unit([(j,) for j in range(count)])
-    varied = pairs.fixed == 0
+    pairs, varied = none.pairs, none.pairs.fixed == 0
+    wanted = 2 * pairs.main(len(varied))
     if not varied.any() or not pairs.estimable(wanted[varied]).all():
         return None
     weights = np.where(varied[:, None], pairs.weights(wanted), 0.0)
     return replace(none, method="two-factor model", weights=weights, known=varied)
 
 
-def _main_effects(
-    none: Basis, names: Sequence[str], levels: NDArray[np.int8], rate: Floats
-) -> Basis:
+def _main_effects(none: Basis, levels: Levels, rate: Floats) -> Basis:
     """Main effects alone: of those factors that these cells can tell."""
-    count = len(names)
     main = model(levels, rate, 1)
-    wanted = 2 * main.unit([(j,) for j in range(count)])
+    wanted = 2 * main.main(levels.shape[1])
     known = main.estimable(wanted)
-    lost = (~known & (main.fixed == 0)).nonzero()[0].tolist()
-    notes = [
-        *none.notes,
-        *(f"{names[j]}: these cells cannot tell it from the other factors" for j in lost),
-    ]
+    confounded = tuple(np.flatnonzero(~known & (main.fixed == 0)).tolist())
     if not known.any():
-        return replace(none, notes=tuple(notes))
+        return replace(none, confounded=confounded)
     two = [term for term in none.pairs.terms if len(term) == 2]
-    told = known.nonzero()[0].tolist()
-    mixed = np.abs(wanted[told] @ aliases(main, levels, two)) > _ALIASED
-    notes += _mixed(names, told, two, mixed)
-    weights = np.where(known[:, None], main.weights(wanted), 0.0)
-    return replace(none, method="main effects", weights=weights, known=known, notes=tuple(notes))
-
-
-def _mixed(
-    names: Sequence[str], told: Sequence[int], two: Sequence[Effect], mixed: NDArray[np.bool_]
-) -> tuple[str, ...]:
-    """Which interactions a contribution cannot be told from; one sentence if most are the same."""
-    if mixed.any(axis=1).sum() > 3:
-        return (
-            "contributions cannot be told from interactions in these cells: each is what the "
-            "choices add to these designs, not an average over what else is made",
-        )
-    found = []
-    for j, row in zip(told, mixed, strict=True):
-        which = [f"{names[a]} x {names[b]}" for (a, b), on in zip(two, row, strict=True) if on]
-        more = f" and {len(which) - 3} more" if len(which) > 3 else ""
-        if which:
-            found.append(
-                f"{names[j]}: its contribution cannot be told from interactions "
-                f"({', '.join(which[:3])}{more}) in these cells"
-            )
-    return tuple(found)
-
-
-def _never_varied(names: Sequence[str], fixed: NDArray[np.int8]) -> tuple[str, ...]:
-    return tuple(
-        f"{names[j]}: {'always' if fixed[j] > 0 else 'never'} made in the runs that have a score, "
-        "so nothing can be said of its contribution, and the others' are of designs "
-        f"{'with' if fixed[j] > 0 else 'without'} it"
-        for j in fixed.nonzero()[0].tolist()
+    told = np.flatnonzero(known).tolist()
+    shares = np.abs(wanted[told] @ aliases(main, levels, two)) > _ALIASED
+    each = (
+        (j, tuple(two[at] for at in np.flatnonzero(row)))
+        for j, row in zip(told, shares, strict=True)
+    )
+    return replace(
+        none,
+        method="main effects",
+        weights=np.where(known[:, None], main.weights(wanted), 0.0),
+        known=known,
+        confounded=confounded,
+        mixed=tuple((j, pairs) for j, pairs in each if pairs),
     )

@@ -25,12 +25,12 @@ import scipy
 from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats
-from nextify.findings.blocks import LEVEL, BlockModel, Interval, around, fit
+from nextify.experiments.intervals import LEVEL, Interval, around
+from nextify.findings.blocks import NO_SPREAD, BlockModel, fit_blocks
 
 _NODES = 128
 _LEAST_DF = 3  # of the other designs, for a comparison of spreads to mean anything
 _CLEARLY = 0.05
-_NO_SPREAD = 1e-20  # a sum of squares below this is rounding, not noise
 
 
 @lru_cache(maxsize=4096)
@@ -159,7 +159,7 @@ def _spread(scores: Floats) -> _Spread:
     squares = np.nansum(np.square(scores - means[:, None]), axis=1)
     apart = _apart(squares, counts - 1)
     pooled = [at for at in range(len(scores)) if at not in apart]
-    model = fit(scores[pooled])
+    model = fit_blocks(scores[pooled])
     variance, df = np.full(len(scores), np.nan), np.full(len(scores), np.nan)
     if model.within_sd is not None:
         variance[pooled], df[pooled] = model.within_sd**2, round(model.within_df, 1)
@@ -179,7 +179,7 @@ def _apart(squares: Floats, df: NDArray[np.int64]) -> tuple[int, ...]:
         at = max(left, key=lambda each: float(squares[each] / df[each]))
         others = [other for other in left if other != at]
         rest, rest_df = squares[others].sum(), df[others].sum()
-        if rest_df < _LEAST_DF or rest < _NO_SPREAD:
+        if rest_df < _LEAST_DF or rest < NO_SPREAD:
             break
         ratio = (squares[at] / df[at]) / (rest / rest_df)
         if scipy.stats.f.sf(ratio, df[at], rest_df) * len(left) >= _CLEARLY:

@@ -13,54 +13,17 @@ over *new seeds* of the same designs, recipes, training images and test images.
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats
+from nextify.experiments.intervals import Interval, around, student
 
-LEVEL = 0.95
-_NO_SPREAD = 1e-20  # a residual sum of squares below this is rounding, not noise
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A 95 % confidence interval.
-
-    >>> Interval(0.1, 0.3).excludes_zero
-    True
-    """
-
-    low: float
-    high: float
-
-    @property
-    def half(self) -> float:
-        """Half its width."""
-        return (self.high - self.low) / 2
-
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether zero lies outside."""
-        return self.low > 0 or self.high < 0
-
-
-def around(value: float, half: float) -> Interval:
-    """The interval `value` plus and minus `half`."""
-    return Interval(value - half, value + half)
-
-
-def student(df: float) -> float:
-    """How many standard errors a 95 % interval reaches to each side.
-
-    >>> round(student(1), 1), round(student(14), 2)
-    (12.7, 2.14)
-    """
-    return float(scipy.stats.t.ppf((1 + LEVEL) / 2, df))
+NO_SPREAD = 1e-20  # a sum of squares below this is rounding, not noise
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class BlockModel:
-    """The least-squares fit of `score = cell + seed + error`; made by `fit`.
+    """The least-squares fit of `score = cell + seed + error`; made by `fit_blocks`.
 
     Attributes:
         scores: (cells, seeds), NaN where there is none.
@@ -132,10 +95,10 @@ class BlockModel:
         return float(weights @ known), float(weights @ weights)
 
 
-def fit(scores: Floats) -> BlockModel:
+def fit_blocks(scores: Floats) -> BlockModel:
     """Fit cells and seeds by least squares; runs may be missing.
 
-    >>> model = fit(np.array([[0.80, 0.82], [0.85, 0.86]]))
+    >>> model = fit_blocks(np.array([[0.80, 0.82], [0.85, 0.86]]))
     >>> [round(number, 3) for number in model.difference(0, 1)], model.df_residual
     ([0.045, 1.0], 1)
 
@@ -164,6 +127,6 @@ def fit(scores: Floats) -> BlockModel:
 
 
 def _sd(sum_of_squares: float, df: int) -> float | None:
-    if df < 1 or sum_of_squares < _NO_SPREAD:
+    if df < 1 or sum_of_squares < NO_SPREAD:
         return None
     return float(np.sqrt(sum_of_squares / df))

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats
-from nextify.findings.experiment import Experiment
+from nextify.findings.blocks import NO_SPREAD
+from nextify.findings.factor_runs import FactorRuns
 
 Source = Literal["pure error", "residual", "Lenth", "none"]
 
 ENOUGH_DF = 8  # with fewer degrees of freedom, spreads are pooled over cells
-_NO_SPREAD = 1e-20  # a sum of squares below this is rounding, not noise
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -50,18 +50,9 @@ class Cells:
         """(c,) degrees of freedom of each cell's own spread."""
         return self.counts - 1
 
-    @property
-    def variances(self) -> Floats:
-        """(c,) of single runs; NaN in a cell of one run."""
-        return np.where(self.df > 0, self.squares / np.maximum(self.df, 1), np.nan)
-
     def index(self) -> NDArray[np.int64]:
         """(n,) each run's cell."""
         return np.repeat(np.arange(len(self.counts)), self.counts)
-
-    def spread_over_runs(self, weights: Floats) -> Floats:
-        """(q, n) weights of runs from (q, c) weights of cells."""
-        return np.asarray((weights / self.counts)[:, self.index()])
 
     def find(self, made: NDArray[np.bool_], rate: float) -> int | None:
         """The cell with these levels and rate, if any of its runs has a score."""
@@ -69,7 +60,7 @@ class Cells:
         return int(np.argmax(same)) if same.any() else None
 
 
-def gather(runs: Experiment) -> Cells:
+def gather(runs: FactorRuns) -> Cells:
     """The cells of an experiment's finished runs."""
     known = np.flatnonzero(runs.finished)
     known = known[np.argsort(runs.cell[known], kind="stable")]
@@ -109,56 +100,43 @@ class Noise:
     cells: Cells
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Errors:
-    """Standard errors of q contrasts over new seeds.
-
-    Attributes:
-        values, df: (q,); `df` after Satterthwaite and Welch where each cell has its own spread.
-        own: whether each cell has its own spread; otherwise one is pooled over all cells.
-        shares: (q, c) with variance = shares @ cells' variances (in a cell of one run: 0).
-    """
-
-    values: Floats
-    df: Floats
-    own: bool
-    shares: Floats
-
-
 def pure_error(cells: Cells) -> Noise:
     """The noise from runs that repeat a cell."""
     df = int(cells.df.sum()) if len(cells.counts) else 0
     total = float(cells.squares.sum())
-    if df < 1 or total < _NO_SPREAD:
+    if df < 1 or total < NO_SPREAD:
         return Noise("none", None, 0.0, cells)
     return Noise("pure error", float(np.sqrt(total / df)), float(df), cells)
 
 
-def errors(noise: Noise, weights: Floats, pooled: bool = False) -> Errors | None:
-    """Standard errors of contrasts; None where nothing is known of the noise.
+def errors(noise: Noise, weights: Floats) -> tuple[Floats, Floats, Floats | None]:
+    """Standard errors of contrasts over new seeds.
 
     Each cell keeps its own spread, so that unequal spread does no harm, if that leaves every
-    contrast at least `ENOUGH_DF` degrees of freedom; otherwise (or if asked) the spread is pooled
-    over all cells. A cell of one run is given the pooled spread.
+    contrast at least `ENOUGH_DF` degrees of freedom; otherwise the spread is pooled over all
+    cells. A cell of one run is given the pooled spread.
 
     Args:
         weights: (q, c) of the cells' means.
+
+    Returns:
+        (q,) errors, NaN where nothing is known of the noise; (q,) degrees of freedom, after
+        Satterthwaite and Welch where each cell has its own spread; and (q, c) shares with
+        variance = shares @ cells' variances (in a cell of one run: 0), None where it is pooled.
     """
     if noise.sd is None:
-        return None
+        nothing = np.full(len(weights), np.nan)
+        return nothing, nothing, None
     cells = noise.cells
-    if noise.source == "pure error" and not pooled:
-        shares = _shares(cells, weights)
-        df = np.maximum(cells.df, 1)
+    if noise.source == "pure error" and noise.df >= ENOUGH_DF:
+        shares, df = _shares(cells, weights), np.maximum(cells.df, 1)
         design = shares.sum(axis=1) ** 2 / np.sum(shares**2 / df, axis=1)
-        if np.all(design >= min(ENOUGH_DF, noise.df)) and noise.df >= ENOUGH_DF:
-            own = np.nan_to_num(cells.variances)
-            variance = shares @ own
-            if np.all(variance > 0):
-                return Errors(np.sqrt(variance), _welch(shares * own, cells.df), True, shares)
-    shares = np.square(weights) / cells.counts
-    values = noise.sd * np.sqrt(shares.sum(axis=1))
-    return Errors(values, np.full(len(weights), noise.df), False, shares)
+        own = np.where(cells.df > 0, cells.squares / df, 0.0)
+        variance = shares @ own
+        if np.all(design >= ENOUGH_DF) and np.all(variance > 0):
+            return np.sqrt(variance), _welch(shares * own, cells.df), shares
+    pooled = np.sum(np.square(weights) / cells.counts, axis=1)
+    return noise.sd * np.sqrt(pooled), np.full(len(weights), noise.df), None
 
 
 def _shares(cells: Cells, weights: Floats) -> Floats:

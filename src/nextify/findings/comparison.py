@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from nextify.errors import InputError
 from nextify.experiments.coding import Floats
 from nextify.findings.best import compare_with_best
-from nextify.findings.blocks import fit
+from nextify.findings.blocks import fit_blocks
 from nextify.findings.differences import (
     CellMean,
     Correct,
@@ -36,7 +36,8 @@ from nextify.findings.differences import (
     difference,
     holm,
 )
-from nextify.findings.grid import Metric, grid, scores
+from nextify.findings.grid import grid, scores
+from nextify.findings.scores import Score
 from nextify.findings.spread import Spread, spread
 from nextify.records.plan import Plan
 from nextify.records.record import Record
@@ -115,7 +116,7 @@ class Comparison:
         crossings: by network, then by number of images.
     """
 
-    metric: Metric
+    metric: Score
     networks: tuple[str, ...]
     images: tuple[int, ...]
     at: tuple[Standings, ...]
@@ -124,7 +125,7 @@ class Comparison:
 
 
 def measure_comparison(
-    plan: Plan, records: Iterable[Record], metric: Metric = "accuracy"
+    plan: Plan, records: Iterable[Record], metric: Score = "accuracy"
 ) -> Comparison:
     """Means, differences to the baseline and gains of a comparison's networks, from its records.
 
@@ -190,7 +191,7 @@ def places(plan: Plan) -> dict[tuple[str, int], int]:
     return {each: at for at, each in enumerate(found)}
 
 
-def _table(plan: Plan, records: Iterable[Record], metric: Metric) -> _Table:
+def _table(plan: Plan, records: Iterable[Record], metric: Score) -> _Table:
     where = places(plan)
     networks = tuple(dict.fromkeys(network for network, _ in where))
     images = tuple(sorted({number for _, number in where}))
@@ -221,7 +222,7 @@ def _leading(values: Floats) -> tuple[int | None, tuple[int, ...] | None]:
     judged = [at for at, interval in enumerate(best.behind) if interval is not None]
     if best.winner is None or not judged:
         return best.winner, None
-    model = fit(values)
+    model = fit_blocks(values)
     to_leader = {at: difference(model, None, best.winner, at) for at in judged}
     rivals = tuple(
         at
@@ -235,7 +236,7 @@ def _compared(
     networks: Sequence[str], values: Floats, correct: Correct
 ) -> tuple[tuple[CellMean, ...], tuple[Difference | None, ...], Spread]:
     """Means, differences to the baseline and noise of one table of networks by seeds."""
-    model = fit(values)
+    model = fit_blocks(values)
     means = tuple(cell_mean(model, correct, at, name) for at, name in enumerate(networks))
     others = (difference(model, correct, BASELINE, at) for at in range(1, len(networks)))
     return means, (None, *others), spread(model)

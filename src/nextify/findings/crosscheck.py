@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from nextify.errors import InputError
-from nextify.findings.basis import basis
 from nextify.findings.cells import gather
-from nextify.findings.experiment import Experiment
+from nextify.findings.factor_runs import FactorRuns
+from nextify.findings.model import model
 
 
-def fanova_importances(runs: Experiment, seed: int = 0) -> dict[str, float]:
+def fanova_importances(runs: FactorRuns, seed: int = 0) -> dict[str, float]:
     """Each factor's share of the score's variance over all subsets, by Optuna's random forest.
 
     Functional analysis of variance (Hutter, Hoos and Leyton-Brown 2014, ICML). The shares are not
@@ -53,7 +53,7 @@ def fanova_importances(runs: Experiment, seed: int = 0) -> dict[str, float]:
     return {name: float(found[name]) for name in runs.factors}
 
 
-def shapiq_values(runs: Experiment) -> dict[str, float]:
+def shapiq_values(runs: FactorRuns) -> dict[str, float]:
     """Each factor's Shapley value by shapiq's exact computer.
 
     Of the cells' means if all subsets have one, otherwise of the two-factor model's predictions.
@@ -63,7 +63,7 @@ def shapiq_values(runs: Experiment) -> dict[str, float]:
     """
     shapiq = _imported("shapiq")
     cells = gather(runs)
-    pairs = basis(runs.factors, cells.levels, cells.rate).pairs
+    pairs = model(cells.levels, cells.rate, 2)
     count = len(runs.factors)
     if pairs.rank < pairs.matrix.shape[1] or pairs.fixed.any():
         raise InputError(

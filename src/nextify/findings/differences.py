@@ -8,9 +8,11 @@ import numpy as np
 import scipy
 
 from nextify.experiments.coding import Floats
-from nextify.findings.blocks import BlockModel, Interval, around, student
-from nextify.findings.grid import Grid, correctness
+from nextify.experiments.intervals import Interval, around, student
+from nextify.findings.blocks import BlockModel
+from nextify.findings.grid import Grid
 from nextify.findings.images import image_variance, widened
+from nextify.findings.scores import correctness
 from nextify.records.record import Result
 
 Verdict = Literal["up", "down", "not resolved", "no interval"]
@@ -111,8 +113,8 @@ def difference(model: BlockModel, correct: Correct, before: int, after: int) -> 
     """A cell's score minus that of the cell `before`; None where one of them has no score, where
     they share no seed, or where `before` is negative: no cell.
 
-    >>> from nextify.findings import fit
-    >>> found = difference(fit(np.array([[0.80, 0.82], [0.85, 0.86]])), None, 0, 1)
+    >>> from nextify.findings.blocks import fit_blocks
+    >>> found = difference(fit_blocks(np.array([[0.80, 0.82], [0.85, 0.86]])), None, 0, 1)
     >>> round(found.value, 3), found.verdict
     (0.045, 'not resolved')
     """

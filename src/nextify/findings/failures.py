@@ -6,8 +6,8 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from nextify.findings.blocks import LEVEL, Interval
-from nextify.findings.experiment import Experiment
+from nextify.experiments.intervals import Interval, upper
+from nextify.findings.factor_runs import FactorRuns
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,13 @@ def wilson(hits: int, n: int) -> Interval | None:
     """
     if n == 0:
         return None
-    z = float(scipy.stats.norm.ppf((1 + LEVEL) / 2))
+    z = float(scipy.stats.norm.ppf(upper()))
     centre = (hits + z**2 / 2) / (n + z**2)
     half = z / (n + z**2) * float(np.sqrt(hits * (n - hits) / n + z**2 / 4))
     return Interval(max(0.0, centre - half), min(1.0, centre + half))
 
 
-def failures(runs: Experiment) -> tuple[Failure, ...]:
+def failures(runs: FactorRuns) -> tuple[Failure, ...]:
     """One a factor, over runs that finished or diverged; a run that failed says nothing of it."""
     became = np.array(runs.became)
     diverged = became == "diverged"

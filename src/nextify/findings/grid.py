@@ -1,17 +1,16 @@
 """A study's records laid out as cells by seeds, and the numbers read off them."""
 
 from collections.abc import Iterable
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nextify.experiments.coding import Floats
+from nextify.findings.scores import Score, score_of
 from nextify.records.places import places
 from nextify.records.plan import Plan
-from nextify.records.record import Record, Result
+from nextify.records.record import Record
 
 Grid = tuple[tuple[Record | None, ...], ...]
-Metric = Literal["accuracy", "nll", "calibration_error"]
 
 
 def grid(plan: Plan, records: Iterable[Record]) -> Grid:
@@ -27,18 +26,21 @@ def grid(plan: Plan, records: Iterable[Record]) -> Grid:
     )
 
 
-def scores(runs: Grid, metric: Metric = "accuracy") -> NDArray[np.float64]:
+def scores(runs: Grid, score: Score = "accuracy") -> Floats:
     """One score a run, cells by seeds; NaN where a run is missing, diverged or failed."""
     return np.array(
-        [
-            [getattr(run.result, metric) if run and run.result else np.nan for run in row]
-            for row in runs
-        ],
-        dtype=np.float64,
+        [[score_of(run.result if run else None, score) for run in row] for row in runs]
     ).reshape(len(runs), -1)
 
 
-def correctness(result: Result) -> NDArray[np.bool_]:
-    """Whether each test image was classified correctly: shape (images,)."""
-    bits = np.frombuffer(result.correct, dtype=np.uint8)
-    return np.unpackbits(bits, count=result.images).astype(np.bool_)
+def sigma_of(plan: Plan, records: Iterable[Record]) -> float | None:
+    """The standard deviation between runs of one cell, in percentage points of accuracy, from the
+    cells that have two or more records; None if there is no such cell."""
+    values = scores(grid(plan, records))
+    known = ~np.isnan(values)
+    more = known.sum(1) > 1
+    if not more.any():
+        return None
+    means = np.nanmean(values[more], axis=1, keepdims=True)
+    squares = np.nansum((values[more] - means) ** 2)
+    return float(100 * np.sqrt(squares / (known[more].sum() - more.sum())))

@@ -15,14 +15,13 @@ images. `image_variance` estimates it.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats
 
 _NORMAL = 1.959963984540054  # 97.5 % point: thousands of images, so no Student's t
 
 
-def image_variance(scores: NDArray[np.float64]) -> float:
+def image_variance(scores: Floats) -> float:
     """var(B)/m from a table of seeds by images, by the method of moments.
 
     >>> alike = np.array([[1.0, 1.0, 0.0, 1.0], [1.0, 1.0, 0.0, 1.0]])
@@ -51,39 +50,3 @@ def widened(half: float, variance: float) -> float:
     so the result is never narrower, however few the seeds.
     """
     return float(np.hypot(half, _NORMAL * np.sqrt(variance)))
-
-
-def crossed_bootstrap(
-    correct: NDArray[np.bool_],
-    contrasts: Floats,
-    generator: np.random.Generator,
-    draws: int = 1000,
-) -> Floats:
-    """Bootstrap draws of contrasts of cells, over new seeds and new images at once.
-
-    Each draw resamples the seeds (the same for all cells: blocks) and, independently, the images
-    (the same for all cells and seeds), both with replacement: the pigeonhole bootstrap (Owen
-    2007, Annals of Applied Statistics 1(2)).
-
-    For ten seeds and more. With n seeds the seeds' variance comes out (n - 1)/n times too small,
-    by half at n = 2, and the interaction's up to three times too large; `image_variance` with
-    the pooled spread has neither fault, which is why the report uses that.
-
-    Args:
-        correct: (cells, seeds, images), no run missing.
-        contrasts: (k, cells): weights of the cells in each contrast.
-
-    Returns:
-        (draws, k) values of the contrasts.
-    """
-    cells, seeds, images = correct.shape
-    flat = correct.reshape(cells * seeds, images).T.astype(np.float32)
-    chunk = max(1, (1 << 24) // images)  # a weight per draw and image: keep them in 64 MiB
-    parts = []
-    for at in range(0, draws, chunk):
-        size = min(chunk, draws - at)
-        by_image = generator.multinomial(images, np.full(images, 1 / images), size)
-        by_seed = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size) / seeds
-        runs = (by_image.astype(np.float32) @ flat / images).reshape(size, cells, seeds)
-        parts.append(np.einsum("dcs,ds,kc->dk", runs, by_seed, contrasts))
-    return np.concatenate(parts)

@@ -6,7 +6,7 @@ import numpy as np
 import scipy
 
 from nextify.experiments.coding import Floats
-from nextify.findings.blocks import LEVEL
+from nextify.experiments.intervals import student
 
 _ROUNDING = 1e-10
 
@@ -43,10 +43,8 @@ def lenth(effects: Floats) -> Lenth | None:
     if first <= _ROUNDING * sizes.max():
         return None
     error = float(1.5 * np.median(sizes[sizes < 2.5 * first]))
-    df = len(sizes) / 3
-    single = float(scipy.stats.t.ppf((1 + LEVEL) / 2, df))
-    together = float(scipy.stats.t.ppf((1 + LEVEL ** (1 / len(sizes))) / 2, df))
-    return Lenth(len(sizes), error, df, single * error, together * error)
+    count, df = len(sizes), len(sizes) / 3
+    return Lenth(count, error, df, student(df) * error, student(df, count) * error)
 
 
 def half_normal_scores(effects: Floats) -> Floats:

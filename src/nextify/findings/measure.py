@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
+from numpy.typing import NDArray
 
-from nextify.experiments.coding import Floats
+from nextify.experiments.coding import Effect, Floats
+from nextify.experiments.intervals import Interval, around, student
 from nextify.findings.answers import Estimate
-from nextify.findings.blocks import Interval, around, student
+from nextify.findings.blocks import NO_SPREAD
 from nextify.findings.cells import ENOUGH_DF, Cells, Noise, errors, pure_error
 from nextify.findings.images import widened
 from nextify.findings.lenth import Lenth, lenth
@@ -21,7 +23,6 @@ from nextify.findings.resample import (
     signed_runs,
 )
 
-_NO_SPREAD = 1e-20
 _LEAST_RESIDUAL_DF = 3
 
 
@@ -36,7 +37,7 @@ def noise_of(cells: Cells, pairs: Model) -> tuple[Noise, Lenth | None]:
     if not len(cells.counts) or (pure.df >= ENOUGH_DF and np.mean(cells.df > 0) >= 0.2):
         return pure, None
     fit = least_squares(pairs.matrix[cells.index()], cells.values)
-    if fit.df >= max(_LEAST_RESIDUAL_DF, pure.df + 1) and fit.squares > _NO_SPREAD:
+    if fit.df >= max(_LEAST_RESIDUAL_DF, pure.df + 1) and fit.squares > NO_SPREAD:
         return Noise("residual", float(np.sqrt(fit.squares / fit.df)), float(fit.df), cells), None
     if cells.df.any():  # repeated runs that are all equal say that something is wrong
         return pure, None
@@ -47,9 +48,7 @@ def noise_of(cells: Cells, pairs: Model) -> tuple[Noise, Lenth | None]:
     return Noise("Lenth", margins.error / scale, margins.df, cells), margins
 
 
-def unreplicated_effects(
-    cells: Cells, pairs: Model
-) -> tuple[tuple[tuple[int, ...], ...], Floats, float]:
+def unreplicated_effects(cells: Cells, pairs: Model) -> tuple[tuple[Effect, ...], Floats, float]:
     """Distinct effects (2 beta) of cells of one run each, for Lenth's method.
 
     Of effects that cannot be told apart (equal columns up to sign) the first stands for the sum.
@@ -78,7 +77,7 @@ class Contrasts:
 
     Attributes:
         weights: (q, c). values, errors, df: (q,); errors NaN where nothing is known.
-        own: whether each cell kept its own spread. shares: see `cells.Errors`.
+        shares: see `cells.errors`; None unless each cell kept its own spread.
         images: variance over new test images, (q,); None without per-image results.
     """
 
@@ -86,7 +85,7 @@ class Contrasts:
     values: Floats
     errors: Floats
     df: Floats
-    own: bool
+    shares: Floats | None
     images: Floats | None
 
     def estimate(self, at: int) -> Estimate:
@@ -101,27 +100,28 @@ class Contrasts:
         p = float(2 * scipy.stats.t.sf(abs(value) / error, df))
         return Estimate(value, error, df, around(value, half), wide, p)
 
+    def estimates(self, known: NDArray[np.bool_]) -> tuple[Estimate, ...]:
+        """One a factor, where the contrasts are those of the known ones."""
+        rows = iter(range(len(self.values)))
+        return tuple(self.estimate(next(rows)) if on else Estimate(None) for on in known)
+
 
 def contrasts(
-    noise: Noise, weights: Floats, images: Floats | None, more: Floats | None = None
+    noise: Noise, weights: Floats, part: Images | None = None, more: Floats | None = None
 ) -> Contrasts:
     """Measure contrasts.
 
     Args:
-        weights: (q, c). images: (q,) variance over new test images.
+        weights: (q, c). part: the test images' part in them.
         more: (q, 2) variance from elsewhere (sampled orders) and its degrees of freedom.
     """
-    values = weights @ noise.cells.means
-    found = errors(noise, weights)
-    if found is None:
-        nothing = np.full(len(weights), np.nan)
-        return Contrasts(weights, values, nothing, nothing, False, images)
-    size, df = found.values, found.df
+    size, df, shares = errors(noise, weights)
     if more is not None:
         both = size**2 + more[:, 0]
         df = both**2 / (size**4 / df + more[:, 0] ** 2 / more[:, 1])
-        size = np.sqrt(both)
-    return Contrasts(weights, values, size, df, found.own and more is None, images)
+        size, shares = np.sqrt(both), None
+    images = None if part is None else part.variance
+    return Contrasts(weights, weights @ noise.cells.means, size, df, shares, images)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -184,12 +184,11 @@ def wild_critical(
     noise: Noise, measured: Contrasts, draws: int, rng: np.random.Generator
 ) -> float | None:
     """What `Together.critical` would be by the wild bootstrap; None where the spread is pooled."""
-    if not len(measured.values):
+    if measured.shares is None or noise.sd is None or not len(measured.values):
         return None
-    found = errors(noise, measured.weights)
-    if not measured.own or found is None or noise.sd is None:
-        return None
-    drawn, spread = signed_runs(noise.cells, measured.weights, found, noise.sd, draws, rng)
+    drawn, spread = signed_runs(
+        noise.cells, measured.weights, measured.shares, noise.sd, draws, rng
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.abs(drawn / spread).max(axis=1)
     return critical(np.nan_to_num(ratio, nan=0.0, posinf=np.finfo(float).max))

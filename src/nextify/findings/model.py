@@ -21,21 +21,6 @@ from nextify.findings.cells import Cells
 _SAME = 1e-7  # a contrast is estimable if the row space reproduces it to this
 
 
-def blocks(labels: NDArray[np.generic]) -> Floats:
-    """(c, labels - 1) columns for the differences between labels, their mean taken out.
-
-    >>> blocks(np.array([1.0, 1.0, 3.0]))
-    array([[ 1.],
-           [ 1.],
-           [-1.]])
-    """
-    names, at = np.unique(labels, return_inverse=True)
-    if len(names) < 2:
-        return np.zeros((len(labels), 0))
-    coded = np.vstack([np.eye(len(names) - 1), -np.ones(len(names) - 1)])
-    return np.asarray(coded[at])
-
-
 @dataclass(frozen=True, eq=False, slots=True)
 class Model:
     """Which effects the cells can tell.
@@ -70,14 +55,17 @@ class Model:
 
     def unit(self, which: Sequence[Effect]) -> Floats:
         """(q, p) combinations that pick single coefficients; NaN for those it does not have."""
-        place = {term: at for at, term in enumerate(self.terms)}
         found = np.zeros((len(which), self.matrix.shape[1]))
-        for row, term in enumerate(which):
-            if term in place:
-                found[row, place[term]] = 1.0
+        for row, term in zip(found, which, strict=True):
+            if term in self.terms:
+                row[self.terms.index(term)] = 1.0
             else:
-                found[row] = np.nan
+                row[:] = np.nan
         return found
+
+    def main(self, count: int) -> Floats:
+        """(k, p) combinations that pick the coefficients of all k factors."""
+        return self.unit([(factor,) for factor in range(count)])
 
     def at(self, levels: Levels) -> Floats:
         """(q, p) combinations that are the score of (q, k) levels, rates averaged over.
@@ -97,11 +85,18 @@ def model(levels: Levels, rate: Floats, order: int) -> Model:
     """
     fixed = np.where((levels == levels[:1]).all(axis=0), levels[:1].sum(axis=0), 0)
     which = tuple(t for t in effects(levels.shape[1], order) if not fixed[list(t)].any())
-    matrix = np.hstack([columns(levels, which), blocks(rate)])
+    matrix = np.hstack([columns(levels, which), _rate_columns(rate)])
     kept = fitted_cells(levels[:, fixed == 0])
     inverse = np.zeros_like(matrix.T)
     inverse[:, kept] = np.linalg.pinv(matrix[kept], rcond=1e-10)
     return Model(which, fixed.astype(np.int8), matrix, inverse, inverse @ matrix)
+
+
+def _rate_columns(rate: Floats) -> Floats:
+    """(c, rates - 1) columns for the differences between learning rates, their mean taken out."""
+    rates, at = np.unique(rate, return_inverse=True)
+    one = np.eye(len(rates))[at]
+    return np.asarray(one[:, :-1] - one[:, -1:])
 
 
 def fitted_cells(levels: Levels) -> NDArray[np.bool_]:
@@ -144,13 +139,12 @@ class LeastSquares:
         coefficients, classical, hc3: (p,) and their standard errors: for equal spread, and robust
             (MacKinnon and White 1985). NaN where the runs do not determine a coefficient, and
             where there is no spread left to judge by.
-        residuals: (n,). squares: their sum of squares. df: n minus the rank.
+        squares: of the residuals, summed. df: n minus the rank.
     """
 
     coefficients: Floats
     classical: Floats
     hc3: Floats
-    residuals: Floats
     squares: float
     df: int
 
@@ -176,7 +170,6 @@ def least_squares(matrix: Floats, values: Floats) -> LeastSquares:
         coefficients=np.where(lost, np.nan, inverse @ values),
         classical=np.where(lost, np.nan, np.sqrt(variance * np.sum(inverse**2, axis=1))),
         hc3=np.where(lost, np.nan, np.sqrt(np.sum((inverse * scaled) ** 2, axis=1))),
-        residuals=residuals,
         squares=squares,
         df=df,
     )

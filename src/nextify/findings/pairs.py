@@ -58,7 +58,7 @@ def interactions(
     Args:
         resolved: one a factor: whether its own contribution is.
     """
-    found = [
+    found = tuple(
         Interaction(
             first=names[group.first[0]],
             second=names[group.first[1]],
@@ -67,10 +67,10 @@ def interactions(
             heredity=sum(resolved[at] for at in group.first),
         )
         for at, group in enumerate(groups)
-    ]
+    )
     p = [each.estimate.p for each in found]
     if not found or any(value is None for value in p):
-        return tuple(found)
+        return found
     adjusted = scipy.stats.false_discovery_control(np.array(p, dtype=np.float64))
     return tuple(
         replace(each, q=float(q), found=bool(q < FALSE_DISCOVERIES))

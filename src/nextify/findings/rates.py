@@ -7,80 +7,50 @@ import numpy as np
 import scipy
 
 from nextify.experiments.coding import Floats
-from nextify.findings.answers import (
-    Estimate,
-    Ranks,
-    RateContributions,
-    RateStability,
-)
+from nextify.findings.answers import Ranks, RateContributions, RateStability
 from nextify.findings.basis import Basis, basis
-from nextify.findings.blocks import Interval
 from nextify.findings.cells import Noise
 from nextify.findings.measure import contrasts, together
 
 
 def rate_stability(
-    names: Sequence[str],
-    noise: Noise,
-    orders: Sequence[Sequence[int]],
-    draws: int,
-    rng: np.random.Generator,
+    noise: Noise, orders: Sequence[Sequence[int]], draws: int, rng: np.random.Generator
 ) -> RateStability | None:
     """Contributions at each learning rate; None where there is only one."""
-    cells = noise.cells
-    rates = np.unique(cells.rate)
+    rates = np.unique(noise.cells.rate)
     if len(rates) < 2:
         return None
-    found = [_at(names, noise, float(rate), orders) for rate in rates]
-    changes, intervals = _changes(found, noise, draws, rng)
+    found = [_at(noise, rate, orders) for rate in rates]
+    (first, low), (last, high) = found[0], found[-1]
+    known = first.known & last.known
+    change = contrasts(noise, (high - low)[known])
+    every = together(noise, change, None, draws, rng)
+    intervals = iter(every.narrow if every else ())
     return RateStability(
         rates=tuple(
-            RateContributions(float(rate), _estimates(noise, each, weights))
+            RateContributions(
+                float(rate), contrasts(noise, weights[each.known]).estimates(each.known)
+            )
             for rate, (each, weights) in zip(rates, found, strict=True)
         ),
         ranks=tuple(
             ranks
-            for low, high in combinations(range(len(rates)), 2)
-            if (ranks := _ranks(noise, found, rates, low, high)) is not None
+            for one, other in combinations(range(len(rates)), 2)
+            if (ranks := _ranks(noise, found, rates, one, other)) is not None
         ),
-        changes=changes,
-        together=intervals,
+        changes=change.estimates(known),
+        together=tuple(next(intervals, None) if on else None for on in known),
     )
 
 
-def _at(
-    names: Sequence[str], noise: Noise, rate: float, orders: Sequence[Sequence[int]]
-) -> tuple[Basis, Floats]:
+def _at(noise: Noise, rate: float, orders: Sequence[Sequence[int]]) -> tuple[Basis, Floats]:
     """The basis of one rate's cells, and its weights among all cells."""
     cells = noise.cells
     here = np.flatnonzero(cells.rate == rate)
-    each = basis(names, cells.levels[here], cells.rate[here], orders)
-    weights = np.zeros((len(names), len(cells.counts)))
+    each = basis(cells.levels[here], cells.rate[here], orders)
+    weights = np.zeros((len(each.known), len(cells.counts)))
     weights[:, here] = each.weights
     return each, weights
-
-
-def _estimates(noise: Noise, each: Basis, weights: Floats) -> tuple[Estimate, ...]:
-    measured = contrasts(noise, weights[each.known], None)
-    told = iter(range(len(measured.values)))
-    return tuple(measured.estimate(next(told)) if on else Estimate(None) for on in each.known)
-
-
-def _changes(
-    found: Sequence[tuple[Basis, Floats]], noise: Noise, draws: int, rng: np.random.Generator
-) -> tuple[tuple[Estimate, ...], tuple[Interval | None, ...]]:
-    """The contribution at the last rate minus that at the first."""
-    (first, low), (last, high) = found[0], found[-1]
-    known = first.known & last.known
-    measured = contrasts(noise, (high - low)[known], None)
-    all_of_them = together(noise, measured, None, draws, rng)
-    told = iter(range(len(measured.values)))
-    changes, intervals = [], []
-    for on in known:
-        at = next(told) if on else None
-        changes.append(Estimate(None) if at is None else measured.estimate(at))
-        intervals.append(None if at is None or not all_of_them else all_of_them.narrow[at])
-    return tuple(changes), tuple(intervals)
 
 
 def _ranks(

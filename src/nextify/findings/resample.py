@@ -21,20 +21,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats
-from nextify.findings.blocks import LEVEL
-from nextify.findings.cells import Cells, Errors
-from nextify.findings.experiment import Experiment
+from nextify.experiments.intervals import LEVEL
+from nextify.findings.cells import Cells
+from nextify.findings.factor_runs import FactorRuns
 
 _CHUNK = 1 << 24  # numbers held at once
 
 
 def signed_runs(
-    cells: Cells, weights: Floats, errors: Errors, sd: float, draws: int, rng: np.random.Generator
+    cells: Cells, weights: Floats, shares: Floats, sd: float, draws: int, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
     """Wild-bootstrap draws of contrasts' errors, and the standard error found in each draw.
 
     Args:
-        weights: (q, c). errors: of the same contrasts, each cell with its own spread.
+        weights: (q, c). shares: of the cells' variances in the contrasts' (`cells.errors`).
         sd: pooled, for cells of one run.
 
     Returns:
@@ -53,7 +53,7 @@ def signed_runs(
         squares = np.add.reduceat(drawn**2, cells.starts, axis=1) - counts * means**2
         variances = np.maximum(squares, 0.0) / np.maximum(cells.df, 1)
         found.append(means @ weights.T)
-        spread.append(np.sqrt(variances @ errors.shares.T))
+        spread.append(np.sqrt(variances @ shares.T))
     return np.concatenate(found), np.concatenate(spread)
 
 
@@ -64,23 +64,22 @@ class Images:
     Attributes:
         shares: (q, images): a contrast's value is the mean of its row (for accuracy).
         variance: (q,) of the contrasts over new images, runs' part taken out (B).
-        whole: (q,) the same with the runs' part left in.
-        separated: whether some cell has two runs; if not, `variance` is `whole`: too large.
+        whole: (q,) the same with the runs' part left in; where no cell has two runs, `variance` is
+            the same: too large.
     """
 
     shares: Floats
     variance: Floats
     whole: Floats
-    separated: bool
 
 
-def images_part(runs: Experiment, cells: Cells, weights: Floats) -> Images | None:
+def images_part(runs: FactorRuns, cells: Cells, weights: Floats) -> Images | None:
     """The images' part in contrasts (q, c) of cells; None without per-image results."""
     if runs.correct is None or runs.score == "nll" or not len(cells.counts):
         return None
     slopes = runs.slopes()[cells.runs]
     images = runs.correct.shape[1]
-    per_run = cells.spread_over_runs(weights) * slopes
+    per_run = (weights / cells.counts)[:, cells.index()] * slopes
     shares = np.zeros((len(weights), images))
     squares = np.zeros(len(cells.counts))
     for cell, (start, count) in enumerate(zip(cells.starts, cells.counts, strict=True)):
@@ -89,13 +88,13 @@ def images_part(runs: Experiment, cells: Cells, weights: Floats) -> Images | Non
         shares += per_run[:, here] @ correct
         squares[cell] = _interaction(correct * slopes[here, None].astype(np.float32))
     whole = shares.var(axis=1, ddof=1) / images
-    variance, separated = whole, bool(np.any(cells.df > 0))
-    if separated:
+    variance = whole
+    if np.any(cells.df > 0):
         each = squares / np.maximum(cells.df, 1) / (images - 1)
         each = np.where(cells.df > 0, each, squares.sum() / cells.df.sum() / (images - 1))
         by_runs = (np.square(weights) / cells.counts) @ each / images
         variance = np.maximum(0.0, whole - by_runs)
-    return Images(shares, variance, whole, separated)
+    return Images(shares, variance, whole)
 
 
 def _interaction(table: NDArray[np.float32]) -> float:

@@ -16,7 +16,7 @@ could be made (Shapley 1953). Three ways to it:
 Every one of the three is a weighted sum of the cells' means.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import comb
 
 import numpy as np
@@ -81,31 +81,30 @@ def exact_weights(levels: NDArray[np.int8]) -> Floats:
     return np.asarray(np.where(made, gain, -loss))
 
 
+def stops(order: Sequence[int]) -> list[frozenset[int]]:
+    """The sets of factors that an order passes through, from none to all.
+
+    >>> [sorted(each) for each in stops([1, 0])]
+    [[], [1], [0, 1]]
+    """
+    return [frozenset(order[:n]) for n in range(len(order) + 1)]
+
+
 def marginal_weights(
-    orders: Sequence[Sequence[int]], cells: dict[frozenset[int], int], count: int
-) -> tuple[Floats, tuple[int, ...]]:
-    """What each factor adds in each order, as weights of cells.
+    orders: Sequence[Sequence[int]], cells: Mapping[frozenset[int], int], count: int
+) -> Floats:
+    """(orders, k, c) what each factor adds in each order, as weights of cells.
 
     Args:
         orders: each names all k factors once.
         cells: the index of the cell of a set of factors. count: c, how many cells there are.
-
-    Returns:
-        (orders used, k, c) weights, and which orders were used: those that have all cells.
     """
-    used, tables = [], []
-    for at, order in enumerate(orders):
-        stops = [cells.get(frozenset(order[:n])) for n in range(len(order) + 1)]
-        if any(stop is None for stop in stops):
-            continue
-        table = np.zeros((len(order), count))
-        for factor, before, after in zip(order, stops[:-1], stops[1:], strict=True):
-            table[factor, before] -= 1.0
-            table[factor, after] += 1.0
-        used.append(at)
-        tables.append(table)
-    empty = np.zeros((0, len(orders[0]) if orders else 0, count))
-    return (np.array(tables) if tables else empty), tuple(used)
+    tables = np.zeros((len(orders), len(orders[0]), count))
+    for table, order in zip(tables, orders, strict=True):
+        at = [cells[stop] for stop in stops(order)]
+        table[order, at[:-1]] -= 1.0
+        table[order, at[1:]] += 1.0
+    return tables
 
 
 def pairs_of(orders: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from nextify.findings.blocks import LEVEL, BlockModel, Interval
+from nextify.experiments.intervals import LEVEL, Interval
+from nextify.findings.blocks import BlockModel
 
 _LEAST_DF = 3  # of the other cells, for a comparison of spreads to mean anything
 _CLEARLY = 0.05

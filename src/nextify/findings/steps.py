@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nextify.findings.blocks import fit
+from nextify.findings.blocks import fit_blocks
 from nextify.findings.differences import (
     CellMean,
     Difference,
@@ -12,7 +12,8 @@ from nextify.findings.differences import (
     difference,
     holm,
 )
-from nextify.findings.grid import Metric, grid, scores
+from nextify.findings.grid import grid, scores
+from nextify.findings.scores import Score
 from nextify.findings.spread import Spread, spread
 from nextify.records.plan import Plan
 from nextify.records.record import Record
@@ -29,14 +30,14 @@ class Steps:
         spread: of the noise.
     """
 
-    metric: Metric
+    metric: Score
     means: tuple[CellMean, ...]
     differences: tuple[Difference | None, ...]
     overall: Difference | None
     spread: Spread
 
 
-def measure_steps(plan: Plan, records: Iterable[Record], metric: Metric = "accuracy") -> Steps:
+def measure_steps(plan: Plan, records: Iterable[Record], metric: Score = "accuracy") -> Steps:
     """Means, differences and intervals of a plan's cells, from its records.
 
     The model is that of `nextify.findings.blocks`: errors normal with equal spread in all
@@ -46,7 +47,7 @@ def measure_steps(plan: Plan, records: Iterable[Record], metric: Metric = "accur
     and failed runs have no score: means are over the runs that finished.
     """
     runs = grid(plan, records)
-    model = fit(scores(runs, metric))
+    model = fit_blocks(scores(runs, metric))
     correct = correctness_of(runs) if metric == "accuracy" else None
     steps = [difference(model, correct, at - 1, at) for at in range(len(runs))]
     return Steps(

@@ -12,13 +12,18 @@ them. The variances of the three kinds are averaged over a grid, by how likely e
 scores.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nextify.experiments.coding import Floats, Levels, all_cells, columns, effects
+from nextify.experiments.coding import Floats, Levels, all_cells, codes_of, columns, effects
+from nextify.findings.cells import gather
+from nextify.findings.factor_runs import factor_runs
+from nextify.records.plan import Plan
+from nextify.records.record import Record
 
 # Multiples of the spread of the cells' means, for each kind of effect as a whole.
 _MAIN = (0.0, 0.25, 0.5, 1.0, 2.0)
@@ -68,7 +73,7 @@ class Surface:
     def _drawn(self, guess: _Guess, count: int, rng: np.random.Generator) -> Floats:
         """By Matheron's rule: drawn as if nothing were known, then corrected by what is."""
         prior = _prior_draws(self.levels, guess, count, rng)
-        places = _places(self._cells)
+        places = codes_of(self._cells)
         noise = rng.normal(size=(count, len(places))) * np.sqrt(guess.noise)
         center = self._values.mean()
         gain = _gain(self.levels, self._cells, guess)
@@ -134,13 +139,8 @@ def _of_cells(cells: Levels, guess: _Guess) -> Floats:
 def _to_cells(levels: Levels, cells: Levels, guess: _Guess) -> Floats:
     """(2^k, c) covariances of the scores of all subsets with those of the cells."""
     found = _kernel(levels, cells, guess)
-    found[_places(cells), np.arange(len(cells))] += guess.own
+    found[codes_of(cells), np.arange(len(cells))] += guess.own
     return found
-
-
-def _places(cells: Levels) -> NDArray[np.int64]:
-    """The cells' rows among all subsets."""
-    return np.asarray((cells > 0) @ (1 << np.arange(cells.shape[1])))
 
 
 def _gain(levels: Levels, cells: Levels, guess: _Guess) -> Floats:
@@ -175,3 +175,51 @@ def _prior_draws(levels: Levels, guess: _Guess, count: int, rng: np.random.Gener
     table = columns(levels, terms) * np.array(sizes)
     own = rng.normal(size=(count, len(levels))) * np.sqrt(guess.own)
     return np.asarray(rng.normal(size=(count, len(terms))) @ table.T + own)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Seen:
+    """What plans' runs say about the subsets of the factors.
+
+    Attributes:
+        levels: (c, k) of the subsets with a score. means, counts: (c,) of their runs' scores.
+        sd: of single runs about their subset's mean; None where no subset has two.
+        troubled: numbers (`coding.codes_of`) of subsets of which a run diverged or failed.
+    """
+
+    levels: Levels
+    means: Floats
+    counts: NDArray[np.int64]
+    sd: float | None
+    troubled: frozenset[int]
+
+    @property
+    def surface(self) -> Surface:
+        """The scores of all subsets, as these say them."""
+        return surface(self.levels, self.means, self.counts, self.sd)
+
+
+def seen(plans: Iterable[tuple[Plan, Iterable[Record]]]) -> Seen:
+    """Gather what plans of the same factors have recorded. Reshaped designs are left out."""
+    read = [factor_runs(plan, records) for plan, records in plans]
+    cells = [gather(one) for one in read]
+    codes = np.concatenate([codes_of(each.levels) for each in cells])
+    sums = np.concatenate([each.means * each.counts for each in cells])
+    runs = np.concatenate([each.counts for each in cells])
+    distinct, at = np.unique(codes, return_inverse=True)
+    counts = np.bincount(at, runs, len(distinct)).astype(np.int64)
+    squares = sum(float(each.squares.sum()) for each in cells)
+    df = sum(int(each.df.sum()) for each in cells)
+    troubled = {
+        int(code)
+        for one in read
+        for code, became in zip(codes_of(one.levels), one.became, strict=True)
+        if became in ("diverged", "failed")
+    }
+    return Seen(
+        levels=all_cells(len(read[0].factors))[distinct],
+        means=np.bincount(at, sums, len(distinct)) / np.maximum(counts, 1),
+        counts=counts,
+        sd=float(np.sqrt(squares / df)) if df and squares > 0 else None,
+        troubled=frozenset(troubled),
+    )

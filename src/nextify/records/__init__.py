@@ -8,7 +8,14 @@
 
 from nextify.records.places import places
 from nextify.records.plan import Cell, Experiment, Matched, Plan, plan_from_dict
-from nextify.records.record import EpochPoint, Measured, Outcome, Record, Result
+from nextify.records.record import (
+    EpochPoint,
+    Measured,
+    Outcome,
+    Record,
+    Result,
+    record_from_dict,
+)
 from nextify.records.store import SCHEMA, Store
 
 __all__ = [
@@ -25,4 +32,5 @@ __all__ = [
     "Store",
     "places",
     "plan_from_dict",
+    "record_from_dict",
 ]

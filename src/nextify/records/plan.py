@@ -22,9 +22,11 @@ from nextify.requests import (
     DataSpec,
     Trained,
     as_trained,
+    command_line,
     given,
     made,
     read,
+    without_local,
 )
 
 Experiment = Literal[
@@ -154,6 +156,12 @@ class Plan:
             for cell in self.cells
             if seed in self.seeds_of(cell)
         )
+
+    def asked_by(self, *requests: Trained) -> "Plan":
+        """The same, made by requests one after the other; of each only what it asks for is kept."""
+        kept = tuple(dict.fromkeys(map(without_local, requests)))
+        lines = " && ".join(map(command_line, kept))
+        return replace(self, requests=kept, command=lines, where=kept[0].data)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

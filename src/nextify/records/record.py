@@ -1,6 +1,6 @@
 """`Record`: what happened in one training run."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -111,3 +111,26 @@ class Record:
         if self.result is not None:
             values["result"]["correct"] = self.result.correct.hex()
         return values
+
+
+def record_from_dict(values: Mapping[str, Any]) -> Record:
+    """The record that `Record.as_dict` described.
+
+    Raises:
+        ValueError, KeyError, TypeError: the values describe no record.
+    """
+    result, measured = values["result"], values["measured"]
+    if result is not None:
+        bits = bytes.fromhex(result["correct"])
+        result = Result(**{**result, "correct": bits, "curve": _curve(result["curve"])})
+    return Record(**{
+        **values,
+        "result": result,
+        "curve": _curve(values["curve"]),
+        "cells": tuple(values.get("cells", ())),
+        "measured": None if measured is None else Measured(**measured),
+    })  # fmt: skip
+
+
+def _curve(points: Iterable[Mapping[str, Any]]) -> tuple[EpochPoint, ...]:
+    return tuple(EpochPoint(**point) for point in points)

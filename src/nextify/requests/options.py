@@ -263,3 +263,9 @@ def given(request: Any) -> dict[str, Any]:
     """The values of a request that are not their defaults, by key: what `made` makes it of."""
     found = {entry.key: (entry.of(request), entry.default) for entry in entries(type(request))}
     return {key: value for key, (value, default) in found.items() if value != default}
+
+
+def without_local(request: T) -> T:
+    """What is asked for, whatever the machine that does it and where its results go."""
+    local = {entry.key for entry in entries(type(request)) if entry.about.local}
+    return made(type(request), {k: v for k, v in given(request).items() if k not in local})

@@ -1,11 +1,11 @@
 """A study: a plan of many runs, carried out by processes side by side and kept in one file.
 
 >>> plan = plan_path(path("small"), data=..., data_source=..., seeds=[0, 1])  # doctest: +SKIP
->>> summary = execute(plan, "study.db", WorkerSetup(source="embedded"))  # doctest: +SKIP
+>>> summary = execute(plan, "study.db", WorkerSetup(DataSpec()))  # doctest: +SKIP
 """
 
-from nextify.study.forecast import Forecast, forecast, neighbours, sigma_of
-from nextify.study.kinds.choice import Choice, Finalist, choose
+from nextify.machine import cores
+from nextify.study.forecast import Forecast, forecast, neighbours
 from nextify.study.kinds.choosing import Outcome, Phase, carry_out, phases
 from nextify.study.kinds.comparison import Network, plan_comparison
 from nextify.study.kinds.factors import (
@@ -20,7 +20,7 @@ from nextify.study.kinds.factors import (
 from nextify.study.kinds.finalists import Task, in_budget, plan_finals, plan_screening
 from nextify.study.kinds.path import plan_path
 from nextify.study.running.crew import Crew
-from nextify.study.running.execute import cores, execute, gpus
+from nextify.study.running.execute import execute, gpus
 from nextify.study.running.live import read_live
 from nextify.study.running.local import LocalCrew
 from nextify.study.running.messages import Trained
@@ -32,9 +32,7 @@ from nextify.study.running.worker import Setup, Train, WorkerSetup, train_run
 
 __all__ = [
     "END_SEEDS",
-    "Choice",
     "Crew",
-    "Finalist",
     "Forecast",
     "Frame",
     "Interrupted",
@@ -52,7 +50,6 @@ __all__ = [
     "Trained",
     "WorkerSetup",
     "carry_out",
-    "choose",
     "cores",
     "execute",
     "forecast",
@@ -73,6 +70,5 @@ __all__ = [
     "progress_on",
     "read_live",
     "run_pilot",
-    "sigma_of",
     "train_run",
 ]

@@ -1,19 +1,13 @@
 """What a plan will cost and what it will tell, before it starts; and the plans beside it."""
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import scipy
 
-from nextify.errors import InputError
-from nextify.experiments.coding import Model
-from nextify.experiments.precision import standard_error
-from nextify.findings import grid, scores
-from nextify.findings.blocks import LEVEL
-from nextify.records import Experiment, Plan, Record
+from nextify.experiments import precision
+from nextify.experiments.coding import levels_of
+from nextify.records import Experiment, Plan
 from nextify.study.kinds.factors import Frame, plan_experiment
 from nextify.study.running.pilot import Pilot
 
@@ -27,15 +21,6 @@ _LADDER: tuple[tuple[Experiment, int], ...] = (
     ("full", 2),
     ("full", 4),
 )
-_TELLS: dict[str, str] = {
-    "leave-one-out": "each factor undone at the end; nothing of how factors change each other",
-    "add-one-in": "each factor made at the start; nothing of how factors change each other",
-    "resolution-4": "contributions; of two-factor interactions only sums of several",
-    "resolution-5": "contributions and every two-factor interaction",
-    "full": "contributions and interactions of every order",
-    "permutations": "contributions, from sampled orders",
-    "augmented": "what its cells allow",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +34,6 @@ class Forecast:
             standard deviation between runs of one cell; None if the cells do not tell
             contributions apart.
         points: the same in percentage points, where that standard deviation is known.
-        tells: in words.
     """
 
     experiment: Experiment
@@ -59,7 +43,6 @@ class Forecast:
     seconds: float | None
     half_width: float | None
     points: float | None
-    tells: str
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -84,7 +67,6 @@ def forecast(
         seconds=_seconds(plan, pilot, workers),
         half_width=width,
         points=None if width is None or sigma is None else width * sigma,
-        tells=_TELLS[plan.experiment],
     )
 
 
@@ -112,21 +94,11 @@ def half_width(plan: Plan) -> float | None:
     """Half of a simultaneous 95 % interval of a contribution, in units of the standard deviation
     between runs of one cell; of the widest of all factors.
 
-    The contributions are taken as independent (Sidak 1967), which orthogonal cells make them.
     None where the cells do not tell all contributions apart.
     """
-    levels = np.array([_row(plan, cell.made or ()) for cell in plan.cells], dtype=np.int8)
-    runs = [len(plan.seeds_of(cell)) for cell in plan.cells]
-    models: tuple[Model, ...] = ("interactions", "main")
-    for model in models:
-        with suppress(InputError):  # these cells do not tell all effects of the model apart
-            error = standard_error(levels, runs, model).max()
-            return float(scipy.stats.norm.ppf(0.5 + 0.5 * LEVEL ** (1 / levels.shape[1])) * error)
-    return None
-
-
-def _row(plan: Plan, made: Sequence[str]) -> list[int]:
-    return [1 if factor.name in made else -1 for factor in plan.factors]
+    names = [factor.name for factor in plan.factors]
+    levels = levels_of(names, [cell.made or () for cell in plan.cells])
+    return precision.half_width(levels, [len(plan.seeds_of(cell)) for cell in plan.cells])
 
 
 def _seconds(plan: Plan, pilot: Pilot | None, workers: int) -> float | None:
@@ -136,16 +108,3 @@ def _seconds(plan: Plan, pilot: Pilot | None, workers: int) -> float | None:
         return pilot.total(plan, workers)
     mean = sum(pilot.seconds.values()) / len(pilot.seconds)
     return mean * len(plan.runs()) / workers
-
-
-def sigma_of(plan: Plan, records: Iterable[Record]) -> float | None:
-    """The standard deviation between runs of one cell, in percentage points of accuracy, from the
-    cells that have two or more records; None if there is no such cell."""
-    values = scores(grid(plan, records))
-    known = ~np.isnan(values)
-    more = known.sum(1) > 1
-    if not more.any():
-        return None
-    means = np.nanmean(values[more], axis=1, keepdims=True)
-    squares = np.nansum((values[more] - means) ** 2)
-    return float(100 * np.sqrt(squares / (known[more].sum() - more.sum())))

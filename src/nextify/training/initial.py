@@ -11,9 +11,10 @@ from torch import Tensor
 
 from nextify.data import Dataset
 from nextify.designs import AnyDesign, Design, Initial, Run, require_convolutional
+from nextify.designs.fields import written
 from nextify.errors import InputError
-from nextify.network import Card, Loaded, Network, build, load_network
-from nextify.network.files import FORMAT
+from nextify.network import Card, Loaded, Network, build
+from nextify.network.weights.convert import own_card
 from nextify.network.weights.load import fill
 from nextify.network.weights.match import CLASSIFIER
 from nextify.network.weights.recognise import read_design, recognise
@@ -64,7 +65,7 @@ def initial_weights(
     design = require_convolutional(design, "training from weights")
     weights = open_weights(source)
     network = build(design, len(classes), device="meta")
-    card = _card(weights)
+    card = own_card(weights)
     differing = _differing(weights, card, design)
     try:
         table = recognise(weights, "auto", network.state_dict())
@@ -102,20 +103,13 @@ def design_of(source: Source) -> AnyDesign:
     """
     weights = open_weights(source)
     try:
-        card = _card(weights)
+        card = own_card(weights)
         return read_design(weights).design if card is None else card.design
     except InputError as error:
         raise InputError(
             f"which design the weights {weights.source} are of is not known ({error}); name it, "
             "as in `nextify train DESIGN --weights ...`"
         ) from error
-
-
-def _card(weights: Weights) -> Card | None:
-    """The card of a network file of nextify."""
-    if weights.metadata.get("format") != FORMAT or weights.path is None:
-        return None
-    return load_network(weights.path)[1]
 
 
 def _has_other_classes(card: Card | None, classes: Sequence[str]) -> bool:
@@ -136,7 +130,7 @@ def _differing(weights: Weights, card: Card | None, design: Design) -> list[str]
         return [f"kind={theirs.kind} (not convolutional)"]
     names = _SHOWN_IN_SHAPES if card is None else [field.name for field in fields(Design)]
     return [
-        f"{name}={_text(getattr(theirs, name))} (not {_text(getattr(design, name))})"
+        f"{name}={written(getattr(theirs, name))} (not {written(getattr(design, name))})"
         for name in names
         if getattr(theirs, name) != getattr(design, name)
     ]
@@ -146,10 +140,6 @@ _SHOWN_IN_SHAPES = [
     "depths", "widths", "block", "spatial", "bottleneck", "ratio", "kernel_size", "norm",
     "downsampling", "response_norm",
 ]  # fmt: skip
-
-
-def _text(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def fingerprint(entries: Mapping[str, Tensor]) -> str:

@@ -1,12 +1,10 @@
 """Training one run: from a run and its data to a record."""
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -16,16 +14,16 @@ from nextify.data import Dataset, ImageFiles, Images, as_named, batches
 from nextify.data.augment import Augment, Mix
 from nextify.designs import Recipe, Run
 from nextify.errors import InputError
+from nextify.machine.facts import environment
+from nextify.machine.limits import cores
+from nextify.machine.use import forget_peak, peak
 from nextify.records import EpochPoint, Measured, Record, Result
 from nextify.training.evaluate import Scores, curve_images, evaluate
 from nextify.training.initial import InitialWeights, as_seen
 from nextify.training.machine import (
-    be_deterministic,
     default_device,
-    environment,
+    deterministic,
     keep_freed_memory,
-    peak_memory,
-    start_memory_watch,
 )
 from nextify.training.optimizer import clip_gradient, set_learning_rate
 from nextify.training.schedule import learning_rate_at
@@ -35,10 +33,8 @@ from nextify.training.state import State, restore, save, start
 CHECK_EVERY = 50
 
 
-class OnEpoch(Protocol):
-    """Called after each epoch, with the number of epochs done and of all."""
-
-    def __call__(self, epoch: int, epochs: int) -> None: ...
+OnProgress = Callable[[int, int], None]
+"""Called with the number of epochs, or of steps, that are done and of all."""
 
 
 class Diverged(Exception):
@@ -52,22 +48,22 @@ class Settings:
     Attributes:
         device: where the network trains. workers: processes that decode streamed images.
         checkpoint: file to write after each epoch and to go on from; None for none.
-        on_epoch, on_step: called as training goes on (`on_step` with the steps done and of all).
+        on_epoch, on_step: called after each of them.
         on_best: called with the state whenever the curve's accuracy is the best so far.
     """
 
     device: str = "cpu"
     workers: int = 0
     checkpoint: Path | None = None
-    on_epoch: OnEpoch | None = None
-    on_step: Callable[[int, int], None] | None = None
+    on_epoch: OnProgress | None = None
+    on_step: OnProgress | None = None
     on_best: Callable[[State], None] | None = None
 
 
 def train(
     run: Run,
     dataset: Dataset,
-    on_progress: OnEpoch | None = None,
+    on_progress: OnProgress | None = None,
     weights: InitialWeights | None = None,
 ) -> Record:
     """Train a run and record what happened; what a study's workers call.
@@ -82,17 +78,23 @@ def train(
     >>> train(run, images).outcome
     'finished'
     """
-    device = default_device()
-    settings = Settings(device, default_loaders(dataset, device), on_epoch=on_progress)
+    settings = replace(settings_on(None, dataset), on_epoch=on_progress)
     return train_with_network(run, dataset, settings, weights)[0]
 
 
-def default_loaders(dataset: Dataset, device: str) -> int:
-    """How many processes decode images: none for images in memory; for streamed ones none on a
-    CPU, whose cores train, and a GPU's share of the cores (at most 8) on a GPU."""
-    if isinstance(dataset.train, Images) or torch.device(device).type != "cuda":
-        return 0
-    return max(1, min(8, (os.cpu_count() or 1) // torch.cuda.device_count()))
+def settings_on(device: str | None, dataset: Dataset, loaders: int | None = None) -> Settings:
+    """Settings for a device and so many processes that decode; None for what suits the machine.
+
+    Images in memory need no process. Streamed ones get none on a CPU, whose cores train, and a
+    GPU's share of the cores (at most 8) on a GPU.
+    """
+    chosen = device or default_device()
+    if loaders is None:
+        is_streamed = isinstance(dataset.train, ImageFiles)
+        on_gpu = torch.device(chosen).type == "cuda"
+        share = cores() // max(1, torch.cuda.device_count())
+        loaders = max(1, min(8, share)) if is_streamed and on_gpu else 0
+    return Settings(chosen, loaders)
 
 
 def train_with_network(
@@ -110,24 +112,25 @@ def train_with_network(
     if dict(run.data) != dataset.identity():
         raise InputError(f"data set {dataset.name!r} is not the one that the run names; load it "
                          "with the same arguments")  # fmt: skip
-    be_deterministic(settings.device)
     keep_freed_memory()
-    start_memory_watch(settings.device)
-    state = start(run, dataset, settings.device, weights)
-    if settings.checkpoint is not None and settings.checkpoint.exists():
-        restore(state, run, settings.checkpoint)
-    dataset_there = _moved(as_seen(dataset, run), settings.device)
+    forget_peak(settings.device)
+    with deterministic(settings.device):
+        state = start(run, dataset, settings.device, weights)
+        if settings.checkpoint is not None and settings.checkpoint.exists():
+            restore(state, run, settings.checkpoint)
+        found = _carried_out(state, run, _moved(as_seen(dataset, run), settings.device), settings)
+        return _record(run, state, settings, found), state
+
+
+def _carried_out(state: State, run: Run, dataset: Dataset, settings: Settings) -> Scores | str:
+    """Train to the end; the scores, or in what way the run diverged."""
     try:
-        _epochs(state, run, dataset_there, settings)
+        _epochs(state, run, dataset, settings)
     except Diverged as error:
-        return _record(run, state, settings, message=str(error)), state
-    began = time.perf_counter()
-    scores = _evaluate(state, run, dataset_there, dataset_there.test, settings)
-    state.evaluation_seconds += time.perf_counter() - began
-    if not math.isfinite(scores.nll):
-        message = "the loss on the test images is not finite"
-        return _record(run, state, settings, message=message), state
-    return _record(run, state, settings, scores), state
+        return str(error)
+    scores = _evaluate(state, run, dataset, dataset.test, settings)
+    is_finite = math.isfinite(scores.nll)
+    return scores if is_finite else "the loss on the test images is not finite"
 
 
 def _moved(dataset: Dataset, device: str) -> Dataset:
@@ -146,9 +149,7 @@ def _epochs(state: State, run: Run, dataset: Dataset, settings: Settings) -> Non
         began = time.perf_counter()
         loss = _epoch(state, run, dataset, settings)
         state.seconds += time.perf_counter() - began
-        began = time.perf_counter()
         scores = _evaluate(state, run, dataset, watched, settings)
-        state.evaluation_seconds += time.perf_counter() - began
         state.epoch += 1
         rate = learning_rate_at(run.recipe, state.step - 1, state.steps_per_epoch)
         state.curve.append(
@@ -252,7 +253,8 @@ def augmentation(recipe: Recipe, dataset: Dataset) -> Augment:
 def _evaluate(
     state: State, run: Run, dataset: Dataset, images: Images | ImageFiles, settings: Settings
 ) -> Scores:
-    return evaluate(
+    began = time.perf_counter()
+    scores = evaluate(
         state.judged,
         dataset,
         images,
@@ -260,20 +262,19 @@ def _evaluate(
         precision=run.precision,
         workers=settings.workers,
     )
+    state.evaluation_seconds += time.perf_counter() - began
+    return scores
 
 
-def _record(
-    run: Run, state: State, settings: Settings, scores: Scores | None = None, message: str = ""
-) -> Record:
-    curve = tuple(state.curve)
-    result = None
-    if scores is not None:
+def _record(run: Run, state: State, settings: Settings, found: Scores | str) -> Record:
+    curve, result = tuple(state.curve), None
+    if isinstance(found, Scores):
         result = Result(
-            accuracy=scores.accuracy,
-            nll=scores.nll,
-            calibration_error=scores.calibration_error,
-            images=len(scores.correct),
-            correct=scores.packed,
+            accuracy=found.accuracy,
+            nll=found.nll,
+            calibration_error=found.calibration_error,
+            images=len(found.correct),
+            correct=found.packed,
             curve=curve,
             steps=state.step,
         )
@@ -281,15 +282,15 @@ def _record(
     return Record(
         key=run.key,
         run=run.as_dict(),
-        outcome="diverged" if scores is None else "finished",
+        outcome="diverged" if result is None else "finished",
         result=result,
         curve=curve,
         measured=Measured(
             seconds=state.seconds,
             evaluation_seconds=state.evaluation_seconds,
             images_per_second=seen / state.seconds if state.seconds else 0.0,
-            peak_memory=peak_memory(settings.device),
+            peak_memory=peak(settings.device),
         ),
         environment=environment(settings.device),
-        message=message,
+        message=found if isinstance(found, str) else "",
     )

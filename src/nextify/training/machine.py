@@ -1,47 +1,14 @@
-"""What ran the training: versions, device, memory; and the one place that sets torch's switches."""
+"""The device, and the one place that sets torch's switches and the C library's."""
 
 import ctypes
 import os
-import platform
-import resource
-import sys
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
-import torchvision
 
-import nextify
-
-
-def environment(device: torch.device | str) -> dict[str, Any]:
-    """Versions and machine, for a record."""
-    kind = torch.device(device).type
-    name = torch.cuda.get_device_name(device) if kind == "cuda" else _processor()
-    return {
-        "nextify": nextify.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "system": f"{platform.system()} {platform.machine()}",
-        "device": name,
-        "device_kind": kind,
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-    }
-
-
-def _processor() -> str:
-    """The processor's name as Linux or Python tells it, with its vector instructions as torch
-    uses them (they decide the bits of a result)."""
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = info.read_text().splitlines()
-        name = next(
-            (li.split(":", 1)[1].strip() for li in lines if li.startswith("model name")), name
-        )
-    return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
+from nextify.designs import Precision
+from nextify.errors import InputError, unknown
 
 
 def default_device() -> str:
@@ -49,12 +16,55 @@ def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def be_deterministic(device: torch.device | str) -> None:
-    """On a GPU, use only operators that give the same bits every time. A CPU's always do."""
-    if torch.device(device).type == "cuda":
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.backends.cudnn.benchmark = False
-        torch.use_deterministic_algorithms(True, warn_only=True)
+def usable_device(name: str | None = None) -> str:
+    """The device of this name; without one, the default.
+
+    Raises:
+        InputError: there is no such device, or it cannot be used.
+    """
+    chosen = name or default_device()
+    if chosen.partition(":")[0] not in ("cpu", "cuda"):
+        raise unknown("device", chosen, ("cpu", "cuda"))
+    try:
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"--device {chosen} cannot be used ({reason}); use cpu") from None
+    return chosen
+
+
+def default_precision(device: str) -> Precision:
+    """Mixed on a GPU."""
+    return "bfloat16" if torch.device(device).type == "cuda" else "float32"
+
+
+@contextmanager
+def deterministic(device: torch.device | str) -> Iterator[None]:
+    """Inside, the same numbers give the same bits: float32 is multiplied as float32 and, on a GPU,
+    no operator is chosen by its speed or sums in an order that varies. Outside all is as before.
+    """
+    precision = torch.get_float32_matmul_precision()
+    is_on, only_warns = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    benchmarks, workspace = torch.backends.cudnn.benchmark, os.environ.get(_WORKSPACE)
+    try:
+        torch.set_float32_matmul_precision("highest")
+        if torch.device(device).type == "cuda":
+            os.environ.setdefault(_WORKSPACE, ":4096:8")
+            torch.backends.cudnn.benchmark = False
+            torch.use_deterministic_algorithms(True, warn_only=True)
+        yield
+    finally:
+        torch.set_float32_matmul_precision(precision)
+        torch.backends.cudnn.benchmark = benchmarks
+        torch.use_deterministic_algorithms(is_on, warn_only=only_warns)
+        if workspace is None:
+            os.environ.pop(_WORKSPACE, None)
+
+
+_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
 def keep_freed_memory() -> None:
@@ -70,28 +80,3 @@ def keep_freed_memory() -> None:
         mallopt(mmap_threshold, 1 << 30)
         mallopt(trim_threshold, 1 << 30)
         mallopt(top_pad, 64 << 20)
-
-
-def start_memory_watch(device: torch.device | str) -> None:
-    """Forget the highest memory use so far (Linux for the CPU; elsewhere it cannot be reset)."""
-    if torch.device(device).type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        return
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
-
-
-def peak_memory(device: torch.device | str) -> int:
-    """The highest memory use since `start_memory_watch`, in bytes: the process's on a CPU, that
-    of torch's tensors on a GPU."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -12,7 +12,7 @@ import torch
 
 from nextify.data.dataset import Images, Parts, both_resized
 from nextify.data.fashion_mnist import CLASSES
-from nextify.data.options import Options
+from nextify.requests import DataSpec
 
 NAME = "fashion-mnist-embedded"
 FILE = "fashion_mnist.npz"
@@ -20,7 +20,7 @@ SHA256 = "469c4de2c6fd816c228c13e6e354dfa6946849f27d2667967518fae72c066a4a"
 IMAGE_SIZE = 28
 
 
-def parts_of_embedded(options: Options) -> Parts:
+def parts_of_embedded(options: DataSpec) -> Parts:
     """The embedded part of Fashion-MNIST."""
     with (files(__name__) / FILE).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         train, test = (

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from nextify.blueprint import draw
-from nextify.designs import Design, require_convolutional
+from nextify.designs import FAMILIES, Design, require_convolutional
 from nextify.errors import InputError
 from nextify.network.build import assemble
 from nextify.network.files import FORMAT, Card, load_network, save_network
@@ -28,6 +28,11 @@ class Converted:
     classes: tuple[str, ...]
     naming: NamingName
     target: Path
+
+    @property
+    def design_name(self) -> str | None:
+        """The name of the design, if it is one of the published families."""
+        return next((name for name, known in FAMILIES.items() if known == self.design), None)
 
 
 def convert_weights(
@@ -56,7 +61,7 @@ def convert_weights(
     """
     weights = open_weights(source, wrapper)
     _require_other_file(weights, target)
-    card = _card(weights)
+    card = own_card(weights)
     chosen, classes = _design(weights, read_as, design, card)
     network = assemble(draw(chosen, classes))
     table = recognise(weights, read_as, network.state_dict())
@@ -74,7 +79,7 @@ def _require_other_file(weights: Weights, target: Path) -> None:
         raise InputError(f"{target} is the file to be read; write to another one")
 
 
-def _card(weights: Weights) -> Card | None:
+def own_card(weights: Weights) -> Card | None:
     """The card of a network file of nextify."""
     if weights.metadata.get("format") != FORMAT or weights.path is None:
         return None

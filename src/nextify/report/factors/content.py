@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import get_args
 
 from nextify.errors import InputError
 from nextify.findings import (
@@ -13,6 +12,7 @@ from nextify.findings import (
     attribute,
     grid,
 )
+from nextify.findings.scores import ATTRIBUTED
 from nextify.records import Plan, Record
 from nextify.report.content import nothing_recorded
 from nextify.report.factors.costs import FactorCosts, factor_costs
@@ -105,7 +105,7 @@ def factor_content(
 def _view(
     plan: Plan, records: tuple[Record, ...], metric: Score, label: str, key: str, file: str
 ) -> View:
-    scores = {score: attribute(plan, records, score) for score in get_args(Score)}
+    scores = {score: attribute(plan, records, score) for score in ATTRIBUTED}
     found = scores[metric]
     if found.counts.missing == found.counts.planned:
         raise nothing_recorded(plan)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextify.designs import Factor
-from nextify.experiments import fraction, full, with_ends
+from nextify.experiments.fractions import ATTRIBUTE, fraction, full, with_ends
 from nextify.findings import Attribution, Contribution
 from nextify.records import Plan
-from nextify.report.numbers import listed, plural
+from nextify.words import listed, plural
 
 Levels = NDArray[np.int8]  # a row per cell, +1 where a factor is made
 
@@ -99,7 +99,7 @@ class _Advice:
         )
         if self.plan.matched:
             why = why.replace(", which keeps the runs that it shares with this plan", "")
-        levels = fraction(len(self.plan.factors), 5).levels
+        levels = fraction(len(self.plan.factors), ATTRIBUTE)
         seeds = max(2, len(self.plan.seeds))
         return self._next(
             why,
@@ -153,7 +153,7 @@ class _Advice:
             "Shapley values."
         )
         seeds = len(self.plan.seeds)
-        return self._next(why, {"--experiment": "full"}, self._new(full(count).levels, seeds))
+        return self._next(why, {"--experiment": "full"}, self._new(full(count), seeds))
 
     def live_factors(self) -> NextRuns | None:
         """All subsets of the few factors that do something."""

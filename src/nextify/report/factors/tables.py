@@ -9,7 +9,7 @@ from typing import Any
 
 from nextify.findings import Attribution, Contribution, Interval
 from nextify.report import details
-from nextify.report.factors import words
+from nextify.report.factors import caveats, words
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.costs import FactorCosts
 from nextify.report.tables import csv_text, json_text
@@ -47,7 +47,7 @@ def _contribution(view: View, found: Attribution, at: int, each: Contribution) -
         "p": each.estimate.p,
         "p_adjusted": each.p,
         "answer": each.answer,
-        "verdict": each.verdict,
+        "verdict": caveats.verdict(found, each),
         "seeds_needed": each.needed.seeds if each.needed else None,
         **_way("added_alone", ways.added),
         **_way("path_increment", ways.path),
@@ -147,7 +147,7 @@ def _study(content: FactorContent, view: View) -> dict[str, Any]:
         "precision": plan.precision,
         "seeds": list(plan.seeds),
         "meaning": words.as_texts(content, view),
-        "attribution": {score: found.as_dict() for score, found in view.scores.items()},
+        "attribution": {score: caveats.as_values(found) for score, found in view.scores.items()},
         "costs": asdict(view.costs) if view.costs else None,
         "paper": asdict(view.paper) if view.paper else None,
         "next": [asdict(each) for each in view.next],

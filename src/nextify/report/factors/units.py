@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from nextify.findings import Interval, Score
-from nextify.report.numbers import signed
+from nextify.words import signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +58,13 @@ _UNITS: dict[Score, Unit] = {
 def unit(score: Score) -> Unit:
     """The unit of a score's differences."""
     return _UNITS[score]
+
+
+def amount(value: float, score: Score) -> str:
+    """A difference of scores in words.
+
+    >>> amount(0.0123, "accuracy"), amount(0.25, "nll"), amount(0.25, "logit accuracy")
+    ('1.23 points', '0.25 nats', '0.25 in log odds')
+    """
+    of = unit(score)
+    return f"{of.scale * value:.3g} {'in ' if score == 'logit accuracy' else ''}{of.name}"

@@ -4,11 +4,13 @@ import math
 
 from scipy import stats
 
-from nextify.findings import Contribution, Interaction, Interval, amount
-from nextify.findings.blocks import LEVEL
+from nextify.experiments.intervals import upper
+from nextify.findings import Contribution, Interaction, Interval
+from nextify.report.factors import caveats
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.lane_figure import way_lanes
-from nextify.report.numbers import listed, percent, plural, signed, span
+from nextify.report.factors.units import amount
+from nextify.words import listed, percent, plural, signed, span
 
 _LEAST_SURE = 0.05
 
@@ -69,7 +71,7 @@ def compared(content: FactorContent) -> str:
     if len(content.views) != 2:
         return ""
     pairs = list(zip(*(view.found.contributions for view in content.views), strict=True))
-    reach = float(stats.norm.ppf((1 + LEVEL ** (1 / len(pairs))) / 2))  # Sidak
+    reach = float(stats.norm.ppf(upper(len(pairs))))
     told = []
     for one, other in pairs:
         if one.estimate.error is None or other.estimate.error is None:
@@ -120,10 +122,10 @@ def adds_up(content: FactorContent, view: View) -> str:
         f"{unit.signed(sum(known))}."
     )
     if gap.by_construction:
-        return f"{text} The gap is {gap.verdict}."
+        return f"{text} The gap is {caveats.gap(view.found)}."
     return (
         f"{text} Gap: {unit.signed(gap.estimate.value)}"
-        f"{_within(content, gap.estimate.interval)}. {sentence(gap.verdict)}"
+        f"{_within(content, gap.estimate.interval)}. {sentence(caveats.gap(view.found))}"
     )
 
 

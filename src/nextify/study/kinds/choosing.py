@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from nextify.errors import InputError
+from nextify.findings.choice import Choice, choose
 from nextify.records import Plan, Record, Store
-from nextify.study.kinds.choice import Choice, choose
-from nextify.study.kinds.finalists import Task, plan_finals, plan_screening
+from nextify.study.kinds.finalists import Task, plan_finals, plan_screening, possible
 from nextify.study.running.execute import execute
 from nextify.study.running.pilot import Pilot
 from nextify.study.running.progress import Progress
@@ -138,7 +138,8 @@ def carry_out(
     if plan is None:
         return Outcome(None, None, (first,))
     second, finals = done(plan, FINALS)
-    return Outcome(choose(task, screening, finals), plan, (first, second))
+    choice = choose(screening, finals, task.budgets, possible(task))
+    return Outcome(choice, plan, (first, second))
 
 
 def _kept(file: Path) -> Plan | None:

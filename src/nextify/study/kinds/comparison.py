@@ -4,18 +4,27 @@ Everything but the network may be made equal: the cost, the recipe, the images t
 and the number of updates. What is left is what the network makes of its images.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import product
 from typing import Any, Literal
 
 from nextify.costs import cost
-from nextify.designs import AnyDesign, Design, Precision, Recipe
+from nextify.designs import AnyDesign, Design, Precision, Recipe, Swin, Vit, design, recipe
+from nextify.designs.families import canonical
+from nextify.designs.fields import hints, read_fields
+from nextify.designs.run import require_batch
 from nextify.errors import InputError
+from nextify.findings import measure_comparison
 from nextify.fitting import match_cost, match_width
 from nextify.records import Cell, Matched, Plan
-from nextify.study.kinds.path import require_batch, require_seeds
+from nextify.requests import Compare
+from nextify.study.kinds.kind import Asked, Kind
+from nextify.study.kinds.path import require_seeds, seeds_of
+from nextify.words import read_count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +64,6 @@ def plan_comparison(
     matched: Matched = "",
     target: float | None = None,
     precision: Precision = "float32",
-    command: str = "",
     held_out: bool = False,
 ) -> Plan:
     """A plan of every network on every number of training images; the first is the baseline.
@@ -95,7 +103,6 @@ def plan_comparison(
         data=dict(data),
         data_source=data_source,
         precision=precision,
-        command=command,
         experiment="comparison",
         matched=matched,
         held_out=held_out,
@@ -205,3 +212,132 @@ def _epochs(epochs: int, part: float, most: int | None) -> int:
             f"most_epochs is {most}, fewer than the recipe's {epochs} epochs; give {epochs} or more"
         )
     return min(most, round(epochs / part))
+
+
+def plan_of(asked: Asked) -> Plan:
+    """The plan that a request asks for.
+
+    Raises:
+        InputError: as `read_networks` and `plan_comparison` do.
+    """
+    request, images = asked.request, asked.images.identity()
+    assert isinstance(request, Compare)
+    return plan_comparison(
+        networks_of(request),
+        **asked.shared,
+        seeds=seeds_of(request.runs),
+        images=read_images(request.images, int(images["train"])) if request.images else (),
+        most_epochs=request.most_epochs,
+        matched=request.matched or "",
+        target=None if request.target is None else read_count("--target", request.target),
+        held_out=request.hold_out,
+    ).asked_by(request)
+
+
+def networks_of(request: Compare) -> list[Network]:
+    """The networks that a request names, each at every rate that it asks for.
+
+    Raises:
+        InputError: as `read_networks` does; a rate that is none, a target without `matched`.
+    """
+    networks = read_networks(request.networks, request.recipe)
+    if request.rates is not None:
+        networks = [each.at_rate(rate) for each in networks for rate in _rates(request.rates)]
+    if request.target is not None and request.matched is None:
+        raise InputError("--target is what all networks shall cost; add --matched macs or params")
+    return networks
+
+
+def read_networks(words: Sequence[str], recipe_name: str) -> list[Network]:
+    """Networks from words: a name begins one, FIELD=VALUE changes the one before it or, before the
+    first name, all of them.
+
+    >>> found = read_networks(["epochs=3", "vit-mini", "vit-mini", "patch_size=8"], "modern-small")
+    >>> [(each.name, each.recipe.epochs) for each in found]
+    [('vit-mini', 3), ('vit-mini patch_size=8', 3)]
+
+    Raises:
+        InputError: no name, an unknown one, or a field that a network does not have.
+    """
+    shared: list[str] = []
+    given: list[tuple[str, list[str]]] = []
+    for word in words:
+        if "=" not in word:
+            given.append((canonical(word), []))
+        else:
+            (given[-1][1] if given else shared).append(word)
+    if not given:
+        raise InputError("no network is named; name one at least, as convnext-mini or vit-mini")
+    names = [name for name, _ in given]
+    for name in names:
+        _require_shared(name, shared)
+    return [
+        _network(name, own, shared, recipe_name, label=names.count(name) == 1)
+        for name, own in given
+    ]
+
+
+def _require_shared(name: str, shared: list[str]) -> None:
+    """What stands before the first name is for all networks: each has to have these fields."""
+    own, every = (
+        {field for kind in kinds for field in hints(kind)}
+        for kinds in ((type(design(name)), Recipe), (Design, Vit, Swin, Recipe))
+    )
+    for text in shared:
+        field = text.partition("=")[0]
+        if field in every - own:
+            raise InputError(
+                f"field {field!r} stands before the first network, so it is for all of them, but "
+                f"{name!r} has none; write {text} after each network that it is for"
+            )
+
+
+def _network(
+    name: str, own: list[str], shared: list[str], recipe_name: str, *, label: bool
+) -> Network:
+    base = design(name)
+    of_all, of_one = (read_fields(texts, type(base), Recipe) for texts in (shared, own))
+    design_fields, recipe_fields = (
+        {**every, **one} for every, one in zip(of_all, of_one, strict=True)
+    )
+    return Network(
+        name=name if label else " ".join([name, *own]),
+        design=design(name, **design_fields),
+        recipe_name=recipe_name,
+        recipe=recipe(recipe_name, **recipe_fields),
+    )
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    try:
+        rates = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        rates = (0.0,)
+    if not all(0 < rate < float("inf") for rate in rates):
+        raise InputError(f"--rates is {text!r}; give numbers above 0, as 0.5,1,2")
+    return rates
+
+
+def read_images(text: str, everything: int) -> tuple[int, ...]:
+    """Numbers of images, or parts of all of them: what is at most 1.
+
+    >>> read_images("1/16,0.25,1", 50_000), read_images("100,5000", 50_000)
+    ((3125, 12500, 50000), (100, 5000))
+    """
+    return tuple(_number(part.strip(), everything) for part in text.split(","))
+
+
+def _number(text: str, everything: int) -> int:
+    number = Fraction(text) if re.fullmatch(_NUMBER, text) else Fraction(-1)
+    if 0 < number <= 1:
+        return round(number * everything)
+    if number < 0 or number.denominator > 1:
+        raise InputError(
+            f"--images has {text!r}; give numbers or parts of all, as 500,1000 or 1/16,1/4,1"
+        )
+    return int(number)
+
+
+_NUMBER = r"[0-9]{1,12}(/0*[1-9][0-9]{0,11}|\.[0-9]{1,12})?"
+
+COMPARISON = Kind(name="comparison", plan=plan_of, findings=measure_comparison, page="comparison")

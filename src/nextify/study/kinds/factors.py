@@ -7,13 +7,32 @@ from statistics import geometric_mean
 from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nextify.costs import cost
-from nextify.designs import Design, Factor, Path, Precision, Recipe, default_factors, recipe
+from nextify.designs import (
+    Design,
+    Factor,
+    Path,
+    Precision,
+    Recipe,
+    default_factors,
+    path,
+    read_factors,
+    recipe,
+)
 from nextify.designs.factor import require_factors
+from nextify.designs.fields import read_fields
+from nextify.designs.run import require_batch
 from nextify.errors import InputError, unknown
-from nextify.experiments.fractions import fold_over, fraction, full, with_ends
+from nextify.experiments.coding import Levels, levels_of
+from nextify.experiments.fractions import (
+    ATTRIBUTE,
+    SCREEN,
+    fold_over,
+    fraction,
+    full,
+    with_ends,
+)
 from nextify.experiments.optimal import augment
 from nextify.experiments.permutations import (
     add_one_in,
@@ -21,11 +40,13 @@ from nextify.experiments.permutations import (
     leave_one_out,
     sampled_orders,
 )
+from nextify.findings import attribute
 from nextify.fitting import match_cost
-from nextify.records import Cell, Experiment, Matched, Plan
-from nextify.study.kinds.path import require_batch, require_seeds
-
-Levels = NDArray[np.int8]
+from nextify.records import Cell, Experiment, Matched, Plan, Store
+from nextify.requests import Study, without_local
+from nextify.study.kinds.kind import Asked, Kind
+from nextify.study.kinds.path import require_seeds, seeds_of
+from nextify.words import read_count
 
 END_SEEDS = 4  # more runs of both end cells: their difference checks the whole model
 # On the geometric mean of the cells' costs, until whole widths come near enough.
@@ -61,7 +82,6 @@ class Frame:
     target: int | str | None = None
     rates: tuple[float, ...] = (1.0,)
     precision: Precision = "float32"
-    command: str = ""
 
 
 def frame(
@@ -109,6 +129,75 @@ def _require_settings(of: Frame) -> None:
         raise InputError(f"rates are {of.rates}; each must be above 0 and at most 1000")
 
 
+def frame_of(asked: Asked) -> Frame:
+    """What the cells of the experiment that a request asks for share.
+
+    Raises:
+        InputError: as `frame` does.
+    """
+    request = asked.request
+    assert isinstance(request, Study)
+    options = request.experiment
+    design_fields, recipe_fields = read_fields(request.changes, Design, Recipe)
+    chosen = path(request.path).with_design_fields(design_fields)
+    made = frame(
+        chosen,
+        **asked.shared,
+        seeds=seeds_of(request.runs),
+        recipe_changes=recipe_fields,
+        factors=read_factors(options.factors, chosen) if options.factors else None,
+        matched=options.matched or "",
+        target=None if options.target is None else read_count("--target", options.target),
+        rates=read_numbers("--rates", options.rates) if options.rates else (1.0,),
+        end_seeds=END_SEEDS if options.end_seeds is None else options.end_seeds,
+    )
+    if options.target is not None and options.matched is None:
+        raise InputError("--target is what all networks shall cost; add --matched macs or params")
+    return made
+
+
+def is_experiment(request: Study) -> bool:
+    """Whether a request asks for an experiment, not for the path's steps."""
+    options = request.experiment
+    return bool(options.experiment != "path" or options.fold_over or options.add_cells)
+
+
+def plan_of(asked: Asked) -> Plan:
+    """The plan that a request asks for; one that adds to an experiment reads its file.
+
+    Raises:
+        InputError: as `plan_experiment` and `plan_more` do; two ways of adding at once.
+    """
+    request, made = asked.request, frame_of(asked)
+    assert isinstance(request, Study) and asked.file is not None
+    options = request.experiment
+    if not (options.fold_over or options.add_cells or options.experiment == "augmented"):
+        plan = plan_experiment(made, options.experiment, orders=options.orders)
+        return plan.asked_by(request)
+    if options.fold_over and options.add_cells:
+        raise InputError("--fold-over and --add-cells are two ways; give one of them")
+    with Store.open(asked.file, create=False) as store:
+        there = store.plan()
+    # The same request again goes on with the cells that it added.
+    if without_local(request) in there.requests or options.experiment == "augmented":
+        return plan_again(made, there)
+    fold = None if options.fold_over in (None, "all") else options.fold_over
+    plan = plan_more(made, there, cells=options.add_cells, fold=fold)
+    return plan.asked_by(*there.requests, request)
+
+
+def read_numbers(option: str, text: str) -> tuple[float, ...]:
+    """Numbers between commas.
+
+    Raises:
+        InputError: they are none.
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{option} is {text!r}; give numbers, as 0.5,1,2") from None
+
+
 def plan_experiment(of: Frame, experiment: Experiment, *, orders: int = ORDERS) -> Plan:
     """A plan of the cells that an experiment needs.
 
@@ -133,14 +222,14 @@ def plan_experiment(of: Frame, experiment: Experiment, *, orders: int = ORDERS) 
         case "add-one-in":
             levels = add_one_in(count)
         case "resolution-4":
-            levels = fraction(count, 4).levels
+            levels = fraction(count, SCREEN)
         case "resolution-5":
-            levels = fraction(count, 5).levels
+            levels = fraction(count, ATTRIBUTE)
         case "full":
-            levels = full(count).levels
+            levels = full(count)
         case "permutations":
             drawn = sampled_orders(count, orders, seed=0)
-            levels = cells_of_orders(drawn)[0]
+            levels = cells_of_orders(drawn)
             names = [factor.name for factor in of.factors]
             sampled = tuple(tuple(names[at] for at in order) for order in drawn)
         case _:
@@ -162,7 +251,7 @@ def plan_more(of: Frame, there: Plan, *, cells: int | None, fold: str | None = N
         InputError: the earlier plan has other factors; nothing can be added.
     """
     _require_same_factors(of, there)
-    old = levels_of(there)
+    old = distinct_levels(there)
     names = [factor.name for factor in of.factors]
     if cells is not None:
         new = augment(old, cells)
@@ -176,8 +265,7 @@ def plan_more(of: Frame, there: Plan, *, cells: int | None, fold: str | None = N
         raise InputError(
             "the study has all of these cells already; fold over one factor, or add cells"
         )
-    plan = plan_cells(of, np.concatenate([old, new]), "augmented")
-    return replace(plan, command=f"{there.command} && {of.command}")
+    return plan_cells(of, np.concatenate([old, new]), "augmented")
 
 
 def plan_again(of: Frame, there: Plan) -> Plan:
@@ -187,8 +275,14 @@ def plan_again(of: Frame, there: Plan) -> Plan:
         InputError: the earlier plan has other factors.
     """
     _require_same_factors(of, there)
-    plan = plan_cells(of, levels_of(there), there.experiment)
-    return replace(plan, orders=there.orders, command=there.command)
+    plan = plan_cells(of, distinct_levels(there), there.experiment)
+    return replace(
+        plan,
+        orders=there.orders,
+        requests=there.requests,
+        command=there.command,
+        where=there.where,
+    )
 
 
 def _require_same_factors(of: Frame, there: Plan) -> None:
@@ -198,12 +292,10 @@ def _require_same_factors(of: Frame, there: Plan) -> None:
         )
 
 
-def levels_of(plan: Plan) -> Levels:
+def distinct_levels(plan: Plan) -> Levels:
     """The distinct cells of an experiment as rows of +1 (made) and -1, a column per factor."""
-    rows = [
-        [1 if factor.name in (cell.made or ()) else -1 for factor in plan.factors]
-        for cell in plan.cells
-    ]
+    names = [factor.name for factor in plan.factors]
+    rows = levels_of(names, (cell.made or () for cell in plan.cells)).tolist()
     return np.array(list(dict.fromkeys(map(tuple, rows))), dtype=np.int8)
 
 
@@ -224,7 +316,6 @@ def plan_cells(of: Frame, levels: Levels, experiment: Experiment) -> Plan:
         data=of.data,
         data_source=of.data_source,
         precision=of.precision,
-        command=of.command,
         experiment=experiment,
         factors=of.factors,
         matched=of.matched,
@@ -314,3 +405,6 @@ def cell_name(row: Iterable[int], rate: float = 1.0) -> str:
     """
     signs = "".join("+" if level > 0 else "-" for level in row)
     return signs if rate == 1 else f"{signs} at {rate:g} x the learning rate"
+
+
+FACTORS = Kind(name="factors", plan=plan_of, findings=attribute, page="factors")

@@ -9,16 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextify.costs import cost
-from nextify.costs.amounts import bytes_in_words, in_words
 from nextify.designs import Design
 from nextify.errors import InputError
-from nextify.experiments.coding import Floats, Levels, all_cells, codes_of
-from nextify.findings.cells import gather
-from nextify.findings.experiment import experiment
-from nextify.findings.surface import Surface, surface
+from nextify.experiments.coding import Levels, all_cells
+from nextify.findings.surface import Seen, seen
 from nextify.fitting import BUDGETS, Fitted, can_fill, fill_budget, fit, use_of
 from nextify.records import Cell, Experiment, Matched, Plan, Record
 from nextify.study.kinds.factors import Frame, cell_name, plan_cells, plan_experiment
+from nextify.words import bytes_in_words, in_words
 
 _DRAWS = 1000
 _EQUAL = 0.99  # cells that all use a budget by so much cost the same within 1 %
@@ -169,54 +167,6 @@ def _matched(task: Task, cells: Sequence[Cell]) -> Matched:
             least = min(task.use(design_of(cell))[name] for cell in cells)
             return name if least >= _EQUAL else ""
     return ""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Seen:
-    """What plans' runs say about the subsets of the factors.
-
-    Attributes:
-        levels: (c, k) of the subsets with a score. means, counts: (c,) of their runs' scores.
-        sd: of single runs about their subset's mean; None where no subset has two.
-        troubled: numbers (`coding.codes_of`) of subsets of which a run diverged or failed.
-    """
-
-    levels: Levels
-    means: Floats
-    counts: NDArray[np.int64]
-    sd: float | None
-    troubled: frozenset[int]
-
-    @property
-    def surface(self) -> Surface:
-        """The scores of all subsets, as these say them."""
-        return surface(self.levels, self.means, self.counts, self.sd)
-
-
-def seen(plans: Iterable[tuple[Plan, Iterable[Record]]]) -> Seen:
-    """Gather what plans of the same factors have recorded. Reshaped designs are left out."""
-    read = [experiment(plan, records) for plan, records in plans]
-    cells = [gather(one) for one in read]
-    codes = np.concatenate([codes_of(each.levels) for each in cells])
-    sums = np.concatenate([each.means * each.counts for each in cells])
-    runs = np.concatenate([each.counts for each in cells])
-    distinct, at = np.unique(codes, return_inverse=True)
-    counts = np.bincount(at, runs, len(distinct)).astype(np.int64)
-    squares = sum(float(each.squares.sum()) for each in cells)
-    df = sum(int(each.df.sum()) for each in cells)
-    troubled = {
-        int(code)
-        for one in read
-        for code, became in zip(codes_of(one.levels), one.became, strict=True)
-        if became in ("diverged", "failed")
-    }
-    return Seen(
-        levels=all_cells(len(read[0].factors))[distinct],
-        means=np.bincount(at, sums, len(distinct)) / np.maximum(counts, 1),
-        counts=counts,
-        sd=float(np.sqrt(squares / df)) if df and squares > 0 else None,
-        troubled=frozenset(troubled),
-    )
 
 
 def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan | None:

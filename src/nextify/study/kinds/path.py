@@ -4,9 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nextify.costs import cost
-from nextify.designs import Path, Precision, Recipe, Step, recipe
+from nextify.designs import Design, Path, Precision, Recipe, Step, path, recipe
+from nextify.designs.fields import read_fields
+from nextify.designs.run import require_batch
 from nextify.errors import InputError
+from nextify.findings import measure_steps
 from nextify.records import Cell, Plan
+from nextify.requests import Experiment, Runs, Study
+from nextify.study.kinds.kind import Asked, Kind
 
 
 def plan_path(
@@ -18,7 +23,6 @@ def plan_path(
     recipe_changes: Mapping[str, Any] | None = None,
     recipes: tuple[Recipe, Recipe] | None = None,
     precision: Precision = "float32",
-    command: str = "",
 ) -> Plan:
     """A plan of every step of a path: the first with the recipe before, the others with the one
     after the recipe step.
@@ -29,7 +33,6 @@ def plan_path(
         seeds: one run of every step for each.
         recipe_changes: fields to change in both recipes.
         recipes: the two recipes, instead of those that the path names.
-        command: what a user types to make and to continue this study.
 
     Raises:
         InputError: no seeds, equal ones, or negative ones; images too small for a design; a
@@ -49,8 +52,39 @@ def plan_path(
         data=dict(data),
         data_source=data_source,
         precision=precision,
-        command=command,
     )
+
+
+def plan_of(asked: Asked) -> Plan:
+    """The plan that a request asks for.
+
+    Raises:
+        InputError: as `plan_path` does, and for options of experiments.
+    """
+    request = asked.request
+    assert isinstance(request, Study)
+    _require_no_experiment(request.experiment)
+    design_fields, recipe_fields = read_fields(request.changes, Design, Recipe)
+    return plan_path(
+        path(request.path).with_design_fields(design_fields),
+        **asked.shared,
+        seeds=seeds_of(request.runs),
+        recipe_changes=recipe_fields,
+    ).asked_by(request)
+
+
+def seeds_of(runs: Runs) -> range:
+    """The seeds that are asked for."""
+    return range(runs.first_seed, runs.first_seed + runs.seeds)
+
+
+def _require_no_experiment(options: Experiment) -> None:
+    for name in ("factors", "matched", "target", "rates", "end_seeds", "sigma"):
+        if getattr(options, name) is not None:
+            raise InputError(
+                f"--{name.replace('_', '-')} belongs to an experiment; add "
+                "--experiment resolution-5, say"
+            )
 
 
 def _recipes(
@@ -89,14 +123,4 @@ def require_seeds(seeds: Sequence[int]) -> None:
             raise InputError(f"seed {seed} is given twice; give every seed once")
 
 
-def require_batch(one: Recipe, images: int) -> None:
-    """Check that a recipe's batches are not larger than the number of training images.
-
-    Raises:
-        InputError: with the largest batch size.
-    """
-    if one.batch_size > images:
-        raise InputError(
-            f"recipe field 'batch_size' is {one.batch_size}, but there are only {images} training "
-            f"images; set batch_size={images} or less"
-        )
+PATH = Kind(name="path", plan=plan_of, findings=measure_steps, page="steps")

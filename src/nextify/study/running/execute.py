@@ -5,15 +5,14 @@ interrupt, a kill -9 or a power cut, the same call does what is left.
 """
 
 import os
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
 from nextify.errors import InputError
-from nextify.records import Plan, Record, Store, places
+from nextify.machine import cores
+from nextify.records import Plan, Record, Store
 from nextify.study.running.crew import Crew
-from nextify.study.running.jobs import jobs_of
 from nextify.study.running.live import told
 from nextify.study.running.local import LocalCrew
 from nextify.study.running.locks import RunLocks
@@ -37,7 +36,7 @@ def execute(
 ) -> Summary:
     """Train and record what is not recorded yet, in the plan's order.
 
-    >>> summary = execute(plan, "study.db", WorkerSetup(source="embedded"))  # doctest: +SKIP
+    >>> summary = execute(plan, "study.db", WorkerSetup(DataSpec()))  # doctest: +SKIP
 
     Args:
         plan: kept in the study file, which may hold the same study with other seeds. Of a
@@ -60,17 +59,11 @@ def execute(
         raise InputError(f"workers is {workers}; it must be at least 1")
     plan, records = _open(plan, path, retry_failed)
     with RunLocks(path) as locks, told(path, locks) as tell:
-        supervisor = Supervisor(path, jobs_of(plan), records, locks)
+        supervisor = Supervisor(path, plan, records, locks)
         if supervisor.pending:
             crew = crew or _local_crew(workers, devices)
             supervisor.carry_out(crew, Orders(setup, train, plan.data), tell, progress)
         return supervisor.summary()
-
-
-def cores() -> int:
-    """The processor cores that this process may use."""
-    # Only Linux tells which ones; a container often has fewer than the machine.
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def gpus() -> tuple[str, ...]:
@@ -88,14 +81,11 @@ def _local_crew(workers: int | None, devices: Sequence[str] | None) -> Crew:
     return LocalCrew(workers or len(devices) or cores(), devices)
 
 
-def _open(plan: Plan, path: Path, retry_failed: bool) -> tuple[Plan, Mapping[str, Record]]:
-    """Keep the plan; what is to be carried out, and the records that there are, by key."""
+def _open(plan: Plan, path: Path, retry_failed: bool) -> tuple[Plan, Sequence[Record]]:
+    """Keep the plan; what is to be carried out, and the records that there are."""
     with Store.open(path) as store:
         joined = store.save_plan(plan)
         if retry_failed:
             store.delete_failed()
         # Networks that join a comparison bring seeds that the ones before them have to get too.
-        whole = joined if plan.experiment == "comparison" else plan
-        done = places(whole, store.records())
-        runs = ((c, s) for c in whole.cells for s in whole.seeds_of(c) if (c.name, s) in done)
-        return whole, {whole.run(cell, s).key: done[cell.name, s] for cell, s in runs}
+        return joined if plan.experiment == "comparison" else plan, store.records()

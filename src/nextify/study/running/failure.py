@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nextify.designs import Run
-from nextify.errors import InputError
+from nextify.errors import InputError, is_out_of_memory
 from nextify.records import Record
 
 
@@ -39,15 +39,6 @@ def describe(error: BaseException) -> str:
     if isinstance(error, InputError):
         return line
     return f"{type(error).__name__}: {line}" if line else type(error).__name__
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Python's own error, or torch's: on a GPU a class of its own (a RuntimeError), on a CPU a
-    RuntimeError that only its text tells apart ("... can't allocate memory ...")."""
-    if isinstance(error, RuntimeError):
-        said = str(error).lower()
-        return "out of memory" in said or "can't allocate memory" in said
-    return isinstance(error, MemoryError)
 
 
 def describe_death(code: int) -> str:

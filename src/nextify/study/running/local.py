@@ -3,21 +3,19 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from nextify.designs import Run
 from nextify.errors import InputError
+from nextify.machine.processes import SPAWN, deaf_to_interrupts, end_with_parent, with_variables
 from nextify.study.running.failure import describe_death
 from nextify.study.running.messages import Died, Message, Stopped
-from nextify.study.running.parent import end_with_parent
 from nextify.study.running.worker import Orders, work
 
-_SPAWN = get_context("spawn")  # a fork would copy torch's threads half
 _PATIENCE = 5.0  # seconds for a process to end that has closed its end of the pipe
 _STARTING = threading.Lock()  # a process inherits the environment: one starts at a time
 
@@ -57,12 +55,12 @@ class LocalCrew:
 
     def hire(self, seat: int, orders: Orders) -> None:
         """Start a process. Raises `InputError` where the system starts no more."""
-        ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(
+        ours, theirs = SPAWN.Pipe()
+        process = SPAWN.Process(
             target=_live, args=(theirs, orders, os.getpid()), name=f"nextify worker {seat}"
         )
         try:
-            with _STARTING, deaf_to_interrupts(), _environment(self._variables(seat)):
+            with _STARTING, deaf_to_interrupts(), with_variables(self._variables(seat)):
                 process.start()
                 # Before an interrupt can come: a worker that nobody knows would not be ended.
                 self._workers[seat] = _Worker(process, ours)
@@ -121,52 +119,3 @@ def _received(connection: Connection) -> Iterator[Run]:
     with suppress(EOFError, OSError):  # the supervisor is gone
         while True:
             yield connection.recv()
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """With other environment variables, which a process started now inherits: torch reads them
-    when it is imported, which may be before a worker's first line."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
-    """A process started now inherits a blocked SIGINT: a Ctrl-C while it starts does not reach it.
-
-    For this process the signal is not lost, it comes a moment later. Blocking alone would not hold
-    it back: the system hands it to any other thread (numpy's, say), and Python's handler then still
-    runs in this one, in the middle of the start.
-    """
-    resource_tracker.ensure_running()  # multiprocessing starts it on first use, and unblocks SIGINT
-    heard: list[int] = []
-    with _handler(lambda number, _: heard.append(number)):
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            yield
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    if heard:
-        signal.raise_signal(signal.SIGINT)
-
-
-@contextmanager
-def _handler(handle: Callable[[int, object], None]) -> Iterator[None]:
-    """With another handler of SIGINT, where there can be one: in the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)

@@ -5,13 +5,14 @@ record; only what concerns every run (the data cannot be loaded) stops the worke
 """
 
 import traceback
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from nextify.designs import Run
 from nextify.errors import InputError
 from nextify.records import Record
+from nextify.requests import DataSpec
 from nextify.study.running.failure import describe, of_error
 from nextify.study.running.messages import Began, Epoch, Message, Ready, Stopped, Trained
 
@@ -30,7 +31,7 @@ class Identified(Protocol):
         ...
 
 
-class Setup(Hashable, Protocol):
+class Setup(Protocol):
     """What a worker does before its first run. Picklable: it travels to the worker."""
 
     def load(self) -> Identified:
@@ -48,44 +49,27 @@ class Train(Protocol):
     def __call__(self, run: Run, dataset: Any, on_progress: OnProgress) -> Record | Trained: ...
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class WorkerSetup:
-    """Load a data set with `nextify.data.load`; see there for the arguments.
+    """Load a data set with `nextify.data.load`."""
 
-    Attributes:
-        hold_out: test on some of the training images (`nextify.data.held_out`).
-    """
-
-    source: str
-    image_size: int | None = None
-    split_seed: int = 0
-    skip_unreadable: bool = False
-    train_limit: int | None = None
-    memory_limit: int | None = None
-    hold_out: bool = False
+    spec: DataSpec
 
     def load(self) -> Identified:
         """The data set, in a process that computes with one thread."""
         import torch  # here, because the supervisor answers without it
 
-        from nextify.data import held_out, load
+        from nextify.data import load
 
         # One thread a worker: the cores are busy with other runs, and sums over several threads
         # would make a run's bits depend on how many there are.
         torch.set_num_threads(1)
-        dataset = load(
-            self.source,
-            image_size=self.image_size,
-            split_seed=self.split_seed,
-            skip_unreadable=self.skip_unreadable,
-            train_limit=self.train_limit,
-            memory_limit=self.memory_limit,
-        )
-        return held_out(dataset, self.split_seed) if self.hold_out else dataset
+        return load(self.spec)
 
     def environment(self) -> Mapping[str, Any]:
         """As `nextify.training` writes it into the records of runs that do not fail."""
-        from nextify.training import default_device, environment
+        from nextify.machine.facts import environment
+        from nextify.training import default_device
 
         return environment(default_device())
 

@@ -1,22 +1,25 @@
 """From the finals' records to a recommended design: how good it is, how sure that is, and which
 others cannot be told apart from it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nextify.costs import totals
 from nextify.designs import Design
-from nextify.experiments.coding import codes_of
+from nextify.experiments.coding import codes_of, levels_of
+from nextify.experiments.intervals import LEVEL, Interval, around
 from nextify.findings.best import Best, compare_with_best
-from nextify.findings.blocks import LEVEL, Interval, around
-from nextify.findings.grid import correctness, grid, scores
+from nextify.findings.grid import grid, scores
 from nextify.findings.images import image_variance, widened
-from nextify.findings.surface import Surface
-from nextify.records import Cell, Plan, Record
-from nextify.study.kinds.finalists import Seen, Task, design_of, possible, seen
+from nextify.findings.scores import correct_of
+from nextify.findings.surface import Seen, Surface, seen
+from nextify.fitting import use_of
+from nextify.records.plan import Cell, Plan
+from nextify.records.record import Record
 
 Standing = Literal["chosen", "cannot be told apart", "worse", "diverged", "failed", "no score"]
 
@@ -75,7 +78,9 @@ class Choice:
             as far as the surface of `nextify.findings.surface` describes them.
         runners_up: names of finalists that cannot be told apart from the winner.
         cheapest: name of that of them, or the winner, that costs least. cheapest_in: in what.
-        notes: what limits the answer, in sentences.
+        all_troubled: whether some run of every finalist diverged or failed, so that all of them
+            are in the running.
+        apart: finalists whose spread between seeds is clearly larger, and not pooled.
     """
 
     winner: str | None
@@ -85,7 +90,8 @@ class Choice:
     runners_up: tuple[str, ...]
     cheapest: str | None
     cheapest_in: Literal["macs", "params"]
-    notes: tuple[str, ...]
+    all_troubled: bool
+    apart: tuple[str, ...]
 
     def finalist(self, name: str) -> Finalist:
         """That of a name."""
@@ -96,15 +102,18 @@ class Choice:
         return asdict(self)
 
 
+Study = tuple[Plan, Sequence[Record]]
+
+
 def choose(
-    task: Task,
-    screening: tuple[Plan, Sequence[Record]],
-    finals: tuple[Plan, Sequence[Record]],
+    screening: Study, finals: Study, budgets: Mapping[str, int], possible: NDArray[np.bool_]
 ) -> Choice:
     """The answer of finished finals.
 
     Args:
         screening, finals: each a plan and its records.
+        budgets: at most so much, by the names in `nextify.fitting.BUDGETS`.
+        possible: (2^k,) which subsets of the factors can be made narrow enough for them.
     """
     plan, records = finals
     runs = grid(plan, records)
@@ -113,48 +122,51 @@ def choose(
     best = compare_with_best(scores(runs), running)
     learned = seen([screening]).surface
     finalists = tuple(
-        _finalist(task, cell, runs[at], at, best, running[at], learned)
-        for at, cell in enumerate(plan.cells)
+        _finalist(plan, at, runs[at], best, running[at], learned, budgets)
+        for at in range(len(plan.cells))
     )
     told = [each for each in finalists if each.standing in ("chosen", "cannot be told apart")]
-    quantity: Literal["macs", "params"] = "params" if set(task.budgets) == {"macs"} else "macs"
+    quantity: Literal["macs", "params"] = "params" if set(budgets) == {"macs"} else "macs"
     cheapest = min(told, key=lambda each: getattr(each, quantity), default=None)
     return Choice(
         winner=None if best.winner is None else finalists[best.winner].name,
         finalists=finalists,
         margin=best.margin,
-        margin_all=_margin_of_all(task, plan, best, seen([screening, finals])),
+        margin_all=_margin_of_all(plan, best, seen([screening, finals]), possible),
         runners_up=tuple(e.name for e in told if e.standing == "cannot be told apart"),
         cheapest=None if cheapest is None else cheapest.name,
         cheapest_in=quantity,
-        notes=tuple(_notes(finalists, best, all(troubled))),
+        all_troubled=all(troubled),
+        apart=tuple(finalists[at].name for at in best.apart),
     )
 
 
 def _finalist(
-    task: Task,
-    cell: Cell,
-    row: Sequence[Record | None],
+    plan: Plan,
     at: int,
+    row: Sequence[Record | None],
     best: Best,
     is_running: bool,
     learned: Surface,
+    budgets: Mapping[str, int],
 ) -> Finalist:
+    cell, code = plan.cells[at], _code(plan, plan.cells[at])
+    assert isinstance(cell.design, Design)
+    size = {name: int(plan.data[name]) for name in ("image_size", "classes")}
     outcomes = [run.outcome for run in row if run]
     finished = [run for run in row if run and run.result]
     seconds = [run.measured.seconds for run in finished if run.measured]
-    predicted = _predicted(task, cell, learned)
     return Finalist(
         name=cell.name,
         changed=cell.changed,
-        design=design_of(cell),
+        design=cell.design,
         recipe=cell.recipe_name,
         params=cell.params,
         macs=cell.macs,
-        activation_memory=totals(design_of(cell), *task.size.values()).training_bytes,
-        use=task.use(design_of(cell)),
-        predicted=predicted[0] if predicted else None,
-        predicted_sd=predicted[1] if predicted else None,
+        activation_memory=totals(cell.design, **size).training_bytes,
+        use=use_of(cell.design, budgets, **size),
+        predicted=None if code is None else float(learned.means[code]),
+        predicted_sd=None if code is None else float(learned.sds[code]),
         runs=len(row),
         finished=len(finished),
         diverged=outcomes.count("diverged"),
@@ -168,6 +180,13 @@ def _finalist(
     )
 
 
+def _code(plan: Plan, cell: Cell) -> int | None:
+    """The number of a cell's subset of the factors; None of a reshaped design."""
+    if cell.made is None:
+        return None
+    return int(codes_of(levels_of([factor.name for factor in plan.factors], [cell.made]))[0])
+
+
 def _standing(at: int, outcomes: Sequence[str], best: Best, is_running: bool) -> Standing:
     if at == best.winner:
         return "chosen"
@@ -178,56 +197,28 @@ def _standing(at: int, outcomes: Sequence[str], best: Best, is_running: bool) ->
     return "cannot be told apart" if best.may_be_best(at) else "worse"
 
 
-def _predicted(task: Task, cell: Cell, learned: Surface) -> tuple[float, float] | None:
-    if cell.made is None:
-        return None
-    row = [1 if factor.name in cell.made else -1 for factor in task.frame.factors]
-    at = int(codes_of(np.array([row], dtype=np.int8))[0])
-    return float(learned.means[at]), float(learned.sds[at])
-
-
 def _wide(narrow: Interval | None, mean: float, finished: Sequence[Record]) -> Interval | None:
     """For new seeds and new test images; None without per-image results."""
-    results = [run.result for run in finished if run.result]
-    sizes = {result.images for result in results}
-    if narrow is None or len(sizes) != 1 or min(sizes) < 2 or not all(r.correct for r in results):
+    correct = correct_of([run.result for run in finished])
+    if narrow is None or correct is None:
         return None
-    table = np.array([correctness(result) for result in results], dtype=np.float64)
-    return around(mean, widened(narrow.half, image_variance(table)))
+    return around(mean, widened(narrow.half, image_variance(correct.astype(np.float64))))
 
 
-def _margin_of_all(task: Task, plan: Plan, best: Best, known: Seen) -> float | None:
+def _margin_of_all(
+    plan: Plan, best: Best, known: Seen, possible: NDArray[np.bool_]
+) -> float | None:
     """How far the winner may be behind the best of all subsets, by draws of the surface."""
     if best.winner is None or np.isnan(best.errors[best.winner]):
         return None
     rng = np.random.default_rng(0)
     draws = known.surface.draws(_DRAWS, rng)
-    rivals = possible(task)
+    rivals = possible.copy()
     rivals[sorted(known.troubled)] = False
-    made = plan.cells[best.winner].made
-    if made is None:
+    code = _code(plan, plan.cells[best.winner])
+    if code is None:
         own = rng.normal(best.means[best.winner], best.errors[best.winner], _DRAWS)
     else:
-        row = [1 if factor.name in made else -1 for factor in plan.factors]
-        own = draws[:, int(codes_of(np.array([row], dtype=np.int8))[0])]
+        own = draws[:, code]
     ahead = draws[:, rivals].max(axis=1, initial=-np.inf) - own
     return float(max(0.0, np.quantile(ahead, LEVEL)))
-
-
-def _notes(finalists: Sequence[Finalist], best: Best, all_troubled: bool) -> Iterable[str]:
-    if best.winner is None:
-        yield "no run of the finals has a score, so no design can be chosen"
-        return
-    if all_troubled:
-        yield (
-            "some run of every finalist diverged or failed: the means are over the runs that "
-            "finished, and the recommended design may diverge again"
-        )
-    if np.isnan(best.errors[best.winner]):
-        yield "no intervals: these runs do not show the spread between seeds"
-    if best.apart:
-        names = ", ".join(finalists[at].name for at in best.apart)
-        yield (
-            f"the spread between seeds is clearly larger in {names} than in the others, so it is "
-            "not pooled with theirs"
-        )

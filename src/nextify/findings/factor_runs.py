@@ -1,4 +1,4 @@
-"""`Experiment`: the runs of a factorial study as arrays, ready for arithmetic."""
+"""`FactorRuns`: the runs of a factorial study as arrays, ready for arithmetic."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,20 +9,16 @@ from numpy.typing import NDArray
 
 from nextify.errors import InputError
 from nextify.experiments.coding import Floats
-from nextify.findings.grid import correctness
+from nextify.findings.scores import ATTRIBUTED, Score, correct_of, score_of
 from nextify.records.places import places
 from nextify.records.plan import Plan
-from nextify.records.record import Outcome, Record, Result
+from nextify.records.record import Outcome, Record
 
-Score = Literal["accuracy", "nll", "logit accuracy"]
 Became = Outcome | Literal["missing"]
-
-# -1 where a smaller score is the better one.
-BETTER: dict[Score, int] = {"accuracy": 1, "nll": -1, "logit accuracy": 1}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Experiment:
+class FactorRuns:
     """Planned runs and what became of them: n runs of k factors.
 
     Attributes:
@@ -68,8 +64,8 @@ class Experiment:
         return np.asarray(known * images / (images + 1) / (accuracy * (1 - accuracy)))
 
 
-def experiment(plan: Plan, records: Iterable[Record], score: Score = "accuracy") -> Experiment:
-    """Lay out a plan's records as an experiment.
+def factor_runs(plan: Plan, records: Iterable[Record], score: Score = "accuracy") -> FactorRuns:
+    """Lay out a plan's records as runs of its factors.
 
     Records of runs that the plan does not hold are left out.
 
@@ -92,18 +88,13 @@ def experiment(plan: Plan, records: Iterable[Record], score: Score = "accuracy")
 
 
 def _require_factors(plan: Plan, score: Score) -> None:
-    if score not in BETTER:
-        raise InputError(f"metric is {score!r}; it must be one of {', '.join(BETTER)}")
-    if plan.experiment == "comparison":
-        raise InputError(
-            f"study {plan.title!r} compares whole networks, which have no factors; see what it "
-            "found with nextify report FILE (measure_comparison in Python)"
-        )
+    if score not in ATTRIBUTED:
+        raise InputError(f"metric is {score!r}; it must be one of {', '.join(ATTRIBUTED)}")
     if not plan.factors or all(cell.made is None for cell in plan.cells):
         raise InputError(
-            f"study of path {plan.name!r} has experiment {plan.experiment!r}: its cells are steps "
-            "in one order, from which no contribution that is independent of the order can be "
-            "read; run an experiment in factors, such as resolution-5, and attribute that"
+            f"study {plan.title!r} has experiment {plan.experiment!r}, whose cells have no "
+            "factors; attribute an experiment in factors, such as resolution-5, and report this "
+            "one with nextify report FILE"
         )
     names = [factor.name for factor in plan.factors]
     strange = {name for cell in plan.cells for name in cell.made or () if name not in names}
@@ -118,56 +109,19 @@ def _as_arrays(
     factors: tuple[str, ...],
     score: Score,
     rows: dict[tuple[tuple[bool, ...], float, str], tuple[int, Record | None]],
-) -> Experiment:
+) -> FactorRuns:
     cells = {place: at for at, place in enumerate(dict.fromkeys(key[:2] for key in rows))}
     found = [record for _, record in rows.values()]
     results = [record.result if record else None for record in found]
-    correct = _correct(results)
-    return Experiment(
+    return FactorRuns(
         factors=factors,
         score=score,
         levels=np.array([np.where(made, 1, -1) for made, _, _ in rows], dtype=np.int8),
         cell=np.array([cells[key[:2]] for key in rows], dtype=np.int64),
         seed=np.array([seed for seed, _ in rows.values()], dtype=np.int64),
-        values=np.array([_value(result, score) for result in results]),
+        values=np.array([score_of(result, score) for result in results]),
         rate=np.array([rate for _, rate, _ in rows], dtype=np.float64),
         became=tuple(record.outcome if record else "missing" for record in found),
-        correct=correct,
+        correct=correct_of(results),
         shared=len(rows) - len({key for _, _, key in rows}),
     )
-
-
-def _value(result: Result | None, score: Score) -> float:
-    if result is None:
-        return float("nan")
-    match score:
-        case "accuracy":
-            return result.accuracy
-        case "nll":
-            return result.nll
-        case "logit accuracy":
-            return logit(round(result.accuracy * result.images), result.images)
-
-
-def logit(correct: int, images: int) -> float:
-    """Log odds of a correct answer, half an image added to each side so that it is finite.
-
-    Agresti, Categorical Data Analysis, section 3.1 (after Haldane and Anscombe).
-
-    >>> round(logit(90, 100), 3), round(logit(100, 100), 3)
-    (2.154, 5.303)
-    """
-    return float(np.log((correct + 0.5) / (images - correct + 0.5)))
-
-
-def _correct(results: list[Result | None]) -> NDArray[np.bool_] | None:
-    sizes = {result.images for result in results if result}
-    if len(sizes) != 1 or min(sizes) < 2:
-        return None
-    found = np.zeros((len(results), sizes.pop()), dtype=np.bool_)
-    for at, result in enumerate(results):
-        if result is not None:
-            if not result.correct:
-                return None
-            found[at] = correctness(result)
-    return found

@@ -1,0 +1,46 @@
+"""A bar on standard error, where someone watches."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+@contextmanager
+def bar(*columns: ProgressColumn, **settings: Any) -> Iterator[Callable[..., None]]:
+    """What moves the bar, by `description` and `completed` of `total`; it does nothing where
+    nobody watches. Further columns and settings are those of rich's `Progress`."""
+    console = Console(file=sys.stderr)
+    if not console.is_terminal:
+        yield lambda **_: None
+        return
+    every = (TextColumn("{task.description}"), BarColumn(), *columns)
+    with Progress(*every, console=console, **settings) as progress:
+        yield partial(progress.update, progress.add_task("", total=None))
+
+
+@contextmanager
+def step_bar() -> Iterator[Callable[[int, int], None]]:
+    """The bar of a training; what `Settings.on_step` takes."""
+    columns = MofNCompleteColumn(), TextColumn("steps"), TimeElapsedColumn(), TimeRemainingColumn()
+    with bar(*columns) as move:
+        yield lambda step, steps: move(description="training", completed=step, total=steps)
+
+
+@contextmanager
+def share_bar(name: str) -> Iterator[Callable[[str, float], None]]:
+    """The bar of what is measured; what `bench` takes as `on_progress`."""
+    with bar(TimeElapsedColumn(), transient=True) as move:
+        yield lambda what, share: move(description=f"{name}: {what}", completed=share, total=1.0)

@@ -1,0 +1,217 @@
+"""Commands study and compare: from a request to a plan, its runs and its report."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nextify.report.announce import announced, pilot_note, skipped_note
+
+from nextify.commands.watch import QUIET, Watch
+from nextify.data import Dataset, load
+from nextify.designs import Precision
+from nextify.errors import InputError
+from nextify.files import is_there, make_folder, require_place
+from nextify.records import Plan, Record, Store
+from nextify.report import ReportFiles, read_study, write_report
+from nextify.requests import Compare, DataSpec, Study, changed
+from nextify.study import (
+    Forecast,
+    Pilot,
+    Summary,
+    WorkerSetup,
+    cores,
+    execute,
+    forecast,
+    gpus,
+    neighbours,
+    run_pilot,
+    sigma_of,
+)
+from nextify.study.kinds import Asked, kind_asked, kind_of
+from nextify.study.kinds.factors import frame_of, is_experiment, read_numbers
+from nextify.training import default_device
+from nextify.training.memory import require_memory_for
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Planned:
+    """What would be done.
+
+    Attributes:
+        plan, file: of the study. seconds: that it will take; None where nothing was timed.
+        forecasts: of an experiment: its own, then those of the next cheaper and the next better.
+    """
+
+    plan: Plan
+    file: Path
+    seconds: float | None = None
+    forecasts: tuple[Forecast, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Studied:
+    """What has been done.
+
+    Attributes:
+        file: of the study. summary: of this start. report: the files that were written.
+    """
+
+    file: Path
+    summary: Summary
+    report: ReportFiles
+
+    @property
+    def study(self) -> tuple[Plan, tuple[Record, ...]]:
+        """The plan and all its records."""
+        return read_study(self.file)
+
+    @property
+    def findings(self) -> Any:
+        """What the study found: steps, contributions of factors, or a comparison."""
+        plan, records = self.study
+        return kind_of(plan).findings(plan, records)
+
+
+def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
+    """Train what the study file does not have yet, and write the report.
+
+    Returns:
+        Planned: where the request asks for the plan alone.
+
+    Raises:
+        InputError: anything that cannot be carried out as asked.
+        Interrupted: by Ctrl-C; what is recorded is kept, and the same call goes on.
+    """
+    planned, setup = _planned(request, watch)
+    runs = request.runs
+    if runs.plan:
+        return planned
+    if runs.file is None:
+        make_folder(planned.file.parent, "--file")
+    else:
+        require_place(planned.file.parent, "--file")
+    if runs.report:
+        require_place(Path(runs.report), "--report")  # before the work, not after it
+    summary = execute(
+        planned.plan,
+        planned.file,
+        setup,
+        train=kind_of(planned.plan).train,
+        workers=runs.workers,
+        progress=watch.progress(),
+        retry_failed=runs.retry_failed,
+    )
+    report = write_report(planned.file, runs.report or report_folder(planned.file))
+    return Studied(file=planned.file, summary=summary, report=report)
+
+
+def _planned(request: Study | Compare, watch: Watch) -> tuple[Planned, WorkerSetup]:
+    """The plan, forecast where it is new, and how a worker loads the images."""
+    kind = kind_asked(request)
+    spec = where_of(request)
+    images = load_images(spec, watch)
+    precision = precision_of(request.runs.precision)
+    asked = Asked(
+        request=changed(request, precision=None if precision == "float32" else precision),
+        precision=precision,
+        images=images,
+        file=_file(request, images.name),
+    )
+    plan, setup = kind.plan(asked), WorkerSetup(spec)
+    file = asked.file or Path()
+    planned = Planned(plan=plan, file=file)
+    if not request.runs.plan and is_there(file):
+        return planned, setup
+    require_memory_for(plan)
+    if kind.name == "path":
+        return planned, setup
+    workers = workers_of(request.runs.workers)
+    pilot = timed(plan, setup, workers, watch) if not _no_pilot(request) else None
+    planned = replace(planned, seconds=None if pilot is None else pilot.total(plan, workers))
+    if kind.name == "factors":
+        planned = replace(planned, forecasts=_forecasts(asked, plan, pilot, workers))
+    if not request.runs.plan and (planned.forecasts or pilot):
+        watch.note(announced(plan, planned.seconds, planned.forecasts))
+    return planned, setup
+
+
+def where_of(request: Study | Compare) -> DataSpec:
+    """Where the images are, and which of them are tested on."""
+    held_out = isinstance(request, Compare) and request.hold_out
+    return replace(request.data, hold_out=held_out)
+
+
+def load_images(spec: DataSpec, watch: Watch) -> Dataset:
+    """The data set; what was left out is noted."""
+    found = load(spec)
+    if found.skipped:
+        watch.note(skipped_note(found.skipped))
+    return found
+
+
+def precision_of(asked: Precision | None) -> Precision:
+    """The precision asked for; by default mixed on a GPU."""
+    return asked or ("bfloat16" if default_device() == "cuda" else "float32")
+
+
+def workers_of(asked: int | None) -> int:
+    """How many runs are trained side by side: by default one per GPU, or per core."""
+    return asked or len(gpus()) or cores()
+
+
+def timed(plan: Plan, setup: WorkerSetup, workers: int, watch: Watch) -> Pilot | None:
+    """The plan's pilot; None, and a note, where that takes too long, too."""
+    what = "network" if plan.experiment == "comparison" else "design"
+    watch.note(f"timing a few steps of each {what} ...")
+    pilot = run_pilot(plan, setup, workers)
+    if (note := pilot_note(plan, pilot, what)) is not None:
+        watch.note(note)
+    return pilot
+
+
+def report_folder(file: Path) -> Path:
+    """Where a study's report goes by default: beside it, under its name."""
+    return file.with_name(f"{file.stem}-report")
+
+
+def _no_pilot(request: Study | Compare) -> bool:
+    return request.no_pilot if isinstance(request, Compare) else request.experiment.no_pilot
+
+
+def _file(request: Study | Compare, data_name: str) -> Path:
+    """Where the study is kept; by default one file for all experiments on the same factors, so
+    that one can extend another."""
+    if request.runs.file:
+        return Path(request.runs.file)
+    match request:
+        case Compare():
+            return Path(f"runs/compare-{data_name}{'-held-out' * request.hold_out}.study")
+        case Study() if is_experiment(request):
+            matched = request.experiment.matched
+            equal = f"-equal-{matched}" if matched else ""
+            return Path(f"runs/{request.path}-{data_name}-factors{equal}.study")
+    return Path(f"runs/{request.path}-{data_name}.study")
+
+
+def _forecasts(asked: Asked, plan: Plan, pilot: Pilot | None, workers: int) -> tuple[Forecast, ...]:
+    """The plan's forecast, then those of the next cheaper and the next better plan."""
+    request = asked.request
+    assert isinstance(request, Study) and asked.file is not None
+    sigma = _sigma(request.experiment.sigma, asked.file)
+    others = [other for other in neighbours(frame_of(asked), plan) if other is not None]
+    every: Iterable[Plan] = (plan, *others)
+    return tuple(forecast(each, pilot=pilot, workers=workers, sigma=sigma) for each in every)
+
+
+def _sigma(text: str | None, file: Path) -> float | None:
+    """The spread between seeds in points: as given, or as the study file has it so far."""
+    if text is not None:
+        (sigma,) = read_numbers("--sigma", text)[:1]
+        if not 0 < sigma <= 100:
+            raise InputError(f"--sigma is {text!r}; give points of accuracy, as 0.4")
+        return sigma
+    if not is_there(file):
+        return None
+    with Store.open(file, create=False) as store:
+        return sigma_of(store.plan(), store.records())

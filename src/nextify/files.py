@@ -1,0 +1,126 @@
+"""Files and folders: written whole or not at all, read as objects, made where they are missing."""
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from secrets import token_hex
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO
+
+from nextify.errors import InputError
+
+Content = bytes | str | Callable[[BinaryIO], object]
+"""What a file is to hold, or what writes it into an open one."""
+
+
+def write_whole(path: Path, content: Content, *, what: str, remedy: str) -> None:
+    """Write a file, whole or not at all: see `replace_file`.
+
+    Args:
+        what: is written, as "network". remedy: what to do where it cannot be.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        replace_file(path, content)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"cannot write {what} {path}: {reason}; {remedy}") from error
+
+
+def replace_file(path: Path, content: Content, *, shared: bool = False) -> None:
+    """Put a file in its place, in a folder that is made if it is not there.
+
+    It is written beside its place, brought to the disk and moved there. So whoever reads it sees
+    the old file or the new one, whatever happens, and so does who looks after a power cut. A write
+    that fails leaves nothing behind; what one that was killed leaves, the next one writes over.
+
+    Args:
+        shared: several processes may write it at the same time.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    own = f"{token_hex(4)}." if shared else ""
+    partial = path.with_name(f".{path.name}.{own}partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with partial.open("wb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+
+
+def read_object(path: Path, what: str, remedy: str) -> dict[str, Any] | None:
+    """The object that a file of JSON holds; None if there is no such file.
+
+    Args:
+        what: it should be, as "record". remedy: what to do where it is not.
+
+    Raises:
+        InputError: it cannot be read, or holds something else.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise InputError(f"file {path} cannot be read ({error.strerror}); {remedy}") from error
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise InputError(f"file {path} is no {what}; {remedy}")
+    return values
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file. Of a name that none can have, or in a folder that may not be
+    entered, there is none: what is wrong with it is said by whoever opens it."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def make_folder(folder: Path, option: str) -> None:
+    """Make a folder if it is not there. `option` names another one.
+
+    Raises:
+        InputError: with the reason and the remedy.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = "a file is in its place" if in_the_way else error.strerror
+        raise InputError(
+            f"folder {folder} cannot be made ({reason}); name another with {option}"
+        ) from error
+
+
+def require_place(folder: Path, option: str) -> None:
+    """Make a folder if it is not there and check that a file can be written into it: before the
+    work, not after it.
+
+    Raises:
+        InputError: with the reason and the remedy.
+    """
+    make_folder(folder, option)
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"folder {folder} cannot be written ({error.strerror}); name another with {option}"
+        ) from error

@@ -1,0 +1,61 @@
+"""The numbers read off a run: its scores, and which test images it classified correctly."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextify.records.record import Result
+
+Score = Literal["accuracy", "nll", "logit accuracy", "calibration_error"]
+
+ATTRIBUTED: tuple[Score, ...] = ("accuracy", "nll", "logit accuracy")  # contributions are of these
+
+# -1 where a smaller score is the better one.
+BETTER: dict[Score, Literal[1, -1]] = {
+    "accuracy": 1,
+    "nll": -1,
+    "logit accuracy": 1,
+    "calibration_error": -1,
+}
+
+
+def score_of(result: Result | None, score: Score) -> float:
+    """A run's score; NaN where it is missing, diverged or failed."""
+    if result is None:
+        return float("nan")
+    if score == "logit accuracy":
+        return logit(round(result.accuracy * result.images), result.images)
+    return float(getattr(result, score))
+
+
+def logit(correct: int, images: int) -> float:
+    """Log odds of a correct answer, half an image added to each side so that it is finite.
+
+    Agresti, Categorical Data Analysis, section 3.1 (after Haldane and Anscombe).
+
+    >>> round(logit(90, 100), 3), round(logit(100, 100), 3)
+    (2.154, 5.303)
+    """
+    return float(np.log((correct + 0.5) / (images - correct + 0.5)))
+
+
+def correctness(result: Result) -> NDArray[np.bool_]:
+    """Whether each test image was classified correctly: shape (images,)."""
+    bits = np.frombuffer(result.correct, dtype=np.uint8)
+    return np.unpackbits(bits, count=result.images).astype(np.bool_)
+
+
+def correct_of(results: Sequence[Result | None]) -> NDArray[np.bool_] | None:
+    """(runs, images) whether each run classified each test image correctly, without meaning where a
+    run has no result; None if not all runs were tested on equally many, or kept what they saw."""
+    known = [result for result in results if result]
+    sizes = {result.images for result in known}
+    if len(sizes) != 1 or min(sizes) < 2 or not all(result.correct for result in known):
+        return None
+    found = np.zeros((len(results), sizes.pop()), dtype=np.bool_)
+    for at, result in enumerate(results):
+        if result:
+            found[at] = correctness(result)
+    return found

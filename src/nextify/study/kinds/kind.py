@@ -1,0 +1,65 @@
+"""`Kind`: what a kind of study has to say for itself; each is a module of its own."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from nextify.designs import Precision
+from nextify.records import Plan, Record
+from nextify.requests import Trained
+from nextify.study.running.worker import Train, train_run
+
+
+class Images(Protocol):
+    """A data set, as far as plans are concerned."""
+
+    @property
+    def source(self) -> str:
+        """One sentence on where the images come from, with their licence."""
+        ...
+
+    def identity(self) -> Mapping[str, Any]:
+        """As in `Plan.data`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What a plan is made from.
+
+    Attributes:
+        request: with its precision settled. precision: what it is.
+        images: as loaded. file: where the study is or will be kept.
+    """
+
+    request: Trained
+    precision: Precision
+    images: Images
+    file: Path | None = None
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """What all kinds of plans take from the images."""
+        return {
+            "data": self.images.identity(),
+            "data_source": self.images.source,
+            "precision": self.precision,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """A kind of study.
+
+    Attributes:
+        name: of the kind. plan: the cells and seeds that are asked for.
+        findings: arithmetic on a plan and its records. page: that of `nextify.report` which shows
+            them. train: carries out one run.
+    """
+
+    name: Literal["path", "factors", "comparison"]
+    plan: Callable[[Asked], Plan]
+    findings: Callable[[Plan, Iterable[Record]], Any]
+    page: Literal["steps", "factors", "comparison"]
+    train: Train = train_run

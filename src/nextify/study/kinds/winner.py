@@ -1,0 +1,94 @@
+"""Training the network that was chosen, on all images."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from nextify.data import Dataset
+from nextify.data.whole import whole
+from nextify.designs import Run
+from nextify.files import read_object
+from nextify.findings.choice import Finalist
+from nextify.records import Plan, Record
+from nextify.training.folder import NETWORK, card_of, keep, train_from_checkpoint
+from nextify.training.loop import settings_on
+
+SEEN = (
+    "all images, the test images among them: no test accuracy can be stated for this network; "
+    "'expected' is what the same design and recipe reached on test images that they had not seen, "
+    "trained on the training images alone"
+)
+
+
+def train_winner(
+    dataset: Dataset,
+    finals: Plan,
+    chosen: Finalist,
+    folder: Path,
+    on_step: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Train the chosen design on training and test images together, for the recipe's number of
+    epochs, with a seed that no other run has; what came of it, as plain values.
+
+    Each image is seen as often as in the finals, so the steps, the warmup and the schedule are
+    longer in proportion to the images. An interrupted training goes on from its last whole epoch,
+    one that has ended is not done again.
+
+    Raises:
+        InputError: it does not fit the memory, or nothing can be written.
+    """
+    cell = next(each for each in finals.cells if each.name == chosen.name)
+    everything = whole(dataset)
+    run = Run(
+        design=chosen.design,
+        recipe=cell.recipe,
+        data=everything.identity(),
+        seed=max(finals.all_seeds) + 1,
+        precision=finals.precision,
+    )
+    file = folder / "winner.json"
+    there = _ended(file, run.key)
+    if there is not None:
+        return there
+    settings = replace(settings_on(None, everything), on_step=on_step)
+    record, state = train_from_checkpoint(run, everything, folder, settings)
+    values = _values(run, record)
+    about = {"run": run.key, "data": run.data, "seen": SEEN, "expected": expected(chosen)}
+    keep(file, values, record, state, card_of(run, everything, about))
+    return values
+
+
+def expected(chosen: Finalist) -> dict[str, Any]:
+    """The accuracy that the finals found, as plain values."""
+    found = chosen.wide or chosen.interval
+    return {
+        "accuracy": chosen.mean,
+        "interval": None if found is None else [found.low, found.high],
+        "covers": "new seeds and new test images" if chosen.wide else "new seeds",
+        "runs": chosen.finished,
+    }
+
+
+def _values(run: Run, record: Record) -> dict[str, Any]:
+    """Without accuracies: they were measured on images that the network had seen."""
+    return {
+        "key": run.key,
+        "outcome": record.outcome,
+        "message": record.message,
+        "seed": run.seed,
+        "epochs": run.recipe.epochs,
+        "images": run.data["train"],
+        "train_loss": [point.train_loss for point in record.curve] if record.result else [],
+        "seconds": record.measured.seconds if record.measured else None,
+        "environment": dict(record.environment),
+    }
+
+
+def _ended(file: Path, key: str) -> dict[str, Any] | None:
+    """What came of this run, if it has ended; another run's is not looked at."""
+    values = read_object(file, "record", "name another folder with --output")
+    if values is None or values.get("key") != key:
+        return None
+    has_network = file.with_name(NETWORK).exists()
+    return values if has_network or values.get("outcome") != "finished" else None

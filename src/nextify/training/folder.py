@@ -1,0 +1,240 @@
+"""One training in a folder: its network, what came of it, and what an interrupted one goes on from.
+
+>>> from tempfile import TemporaryDirectory
+>>> from nextify.data import load
+>>> from nextify.designs import design, recipe
+>>> ready = prepare(design("convnext-mini"), recipe("modern-small", epochs=1),
+...                 load("embedded", train_limit=64))
+>>> with TemporaryDirectory() as folder:
+...     trained = train_in_folder(ready.run, ready.dataset, Path(folder))
+...     again = train_in_folder(ready.run, ready.dataset, Path(folder))
+>>> trained.network.name, trained.was_there, again.was_there, again.record == trained.record
+('network.safetensors', False, True, True)
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from nextify.blueprint import require_fit
+from nextify.data import Dataset
+from nextify.designs import AnyDesign, Precision, Recipe, Run, design
+from nextify.designs.fields import with_fields
+from nextify.designs.run import require_batch
+from nextify.errors import InputError, is_out_of_memory
+from nextify.files import make_folder, read_object, write_whole
+from nextify.network import Card, save_network
+from nextify.records import Record, record_from_dict
+from nextify.training.initial import InitialWeights, Source, as_seen, design_of, initial_weights
+from nextify.training.loop import Settings, settings_on, train_with_network
+from nextify.training.memory import require_memory
+from nextify.training.state import State
+
+RECORD, NETWORK, BEST = "record.json", "network.safetensors", "best.safetensors"
+_CHECKPOINT = "checkpoint.pt"
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A run with its images and, where it starts from some, its weights."""
+
+    run: Run
+    dataset: Dataset
+    weights: InitialWeights | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A run's record and the folder that it is in.
+
+    Attributes:
+        was_there: whether the folder held this run already, so that nothing was done.
+    """
+
+    record: Record
+    folder: Path
+    was_there: bool = False
+
+    @property
+    def network(self) -> Path | None:
+        """The file of the trained network; None if the run did not finish."""
+        return None if self.record.result is None else self.folder / NETWORK
+
+
+def design_to_train(
+    name: str | None, changes: Mapping[str, Any], weights: Source | None = None
+) -> AnyDesign:
+    """The design of a name, or else that of the weights to start from, with some fields changed.
+
+    Raises:
+        InputError: neither is given; an unknown name or field; what the weights are is not known.
+    """
+    if name is not None:
+        return design(name, **changes)
+    if weights is None:
+        raise InputError("no design is named; give one (`nextify designs` lists them), or the "
+                         "weights to start from with --weights")  # fmt: skip
+    return with_fields(design_of(weights), changes)
+
+
+def prepare(
+    chosen: AnyDesign,
+    recipe: Recipe,
+    dataset: Dataset,
+    *,
+    weights: Source | None = None,
+    new_head: bool = False,
+    seed: int = 0,
+    precision: Precision = "float32",
+) -> Prepared:
+    """The run of a design under a recipe on a data set.
+
+    Args:
+        weights, new_head: to start from, as `initial_weights` takes them.
+
+    Raises:
+        InputError: the images are too small for the design or fewer than a batch, the weights are
+            of another design, or the recipe needs some.
+    """
+    require_fit(chosen, dataset.image_size)
+    require_fit(chosen, dataset.test_size, dataset.image_size)
+    if new_head and weights is None:
+        raise InputError("--new-head is for weights to start from; give --weights, or leave it "
+                         "out: without weights the head is new")  # fmt: skip
+    initial = None
+    if weights is not None:
+        initial = initial_weights(weights, chosen, dataset.classes, new_head=new_head)
+    require_batch(recipe, len(dataset.train))
+    run = Run(
+        design=chosen,
+        recipe=recipe,
+        data=dataset.identity(),
+        seed=seed,
+        precision=precision,
+        initial=initial.about if initial else None,
+    )
+    return Prepared(run, dataset, initial)
+
+
+def default_folder(design_name: str | None, recipe_name: str, run: Run) -> Path:
+    """Where a run goes that is given no folder."""
+    return Path(f"runs/{design_name or 'network'}-{recipe_name}-{run.key[:8]}")
+
+
+def train_in_folder(
+    run: Run,
+    dataset: Dataset,
+    folder: Path,
+    *,
+    weights: InitialWeights | None = None,
+    device: str | None = None,
+    loaders: int | None = None,
+    on_step: Callable[[int, int], None] | None = None,
+) -> Trained:
+    """Train a run, unless the folder holds it already; an interrupted one goes on from its last
+    whole epoch.
+
+    The folder gets `network.safetensors`, `best.safetensors` (the network after the epoch that was
+    best on the curve's test images) and `record.json`; until then, a checkpoint.
+
+    Args:
+        device, loaders: where it trains and how many processes decode streamed images; None for
+            what suits the machine. on_step: as in `Settings`.
+
+    Raises:
+        InputError: the folder holds another run or cannot be written; the run does not fit the
+            memory; as `train_with_network` does.
+        KeyboardInterrupt: that says how to go on.
+    """
+    there = _finished(folder, run)
+    if there is not None:
+        return Trained(there, folder, was_there=True)
+
+    def keep_best(state: State) -> None:
+        reached = {"epoch": state.epoch, "curve_accuracy": state.best_accuracy}
+        save_network(state.judged, card_of(run, dataset, reached), folder / BEST)
+
+    settings = replace(settings_on(device, dataset, loaders), on_step=on_step, on_best=keep_best)
+    record, state = train_from_checkpoint(run, dataset, folder, settings, weights)
+    accuracy = None if record.result is None else record.result.accuracy
+    about = {"accuracy": accuracy, "run": record.key, "data": run.data}
+    if run.initial is not None:
+        about["weights"] = run.initial.source
+    keep(folder / RECORD, record.as_dict(), record, state, card_of(run, dataset, about))
+    return Trained(record, folder)
+
+
+def _finished(folder: Path, run: Run) -> Record | None:
+    """The record in a folder, if it is this run's; None if the run is still to be carried out."""
+    file = folder / RECORD
+    values = read_object(file, "record", "name another folder with --output")
+    if values is None:
+        return None
+    try:
+        record = record_from_dict(values)
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f"{file} is no record; name another folder with --output") from None
+    if record.key != run.key:
+        raise InputError(
+            f"{folder} holds another run (other design, recipe, weights, data or seed); name "
+            "another folder with --output"
+        )
+    is_whole = record.result is None or (folder / NETWORK).exists()
+    return record if is_whole else None
+
+
+def train_from_checkpoint(
+    run: Run,
+    dataset: Dataset,
+    folder: Path,
+    settings: Settings,
+    weights: InitialWeights | None = None,
+) -> tuple[Record, State]:
+    """As `train_with_network`, with a checkpoint in a folder, which is made if it is not there.
+
+    Raises:
+        InputError: the folder cannot be made; the run takes more memory than there is.
+        KeyboardInterrupt: that says how to go on.
+    """
+    if settings.device == "cpu":
+        require_memory(run)
+    make_folder(folder, "--output")
+    try:
+        kept = replace(settings, checkpoint=folder / _CHECKPOINT)
+        return train_with_network(run, dataset, kept, weights)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"interrupted; the same command goes on from the last whole epoch in {folder}"
+        ) from None
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise InputError(
+            f"training with batch_size={run.recipe.batch_size} took more memory than there is; "
+            "set a smaller batch_size, or choose a narrower design or smaller images"
+        ) from error
+
+
+def keep(file: Path, values: Mapping[str, Any], record: Record, state: State, card: Card) -> None:
+    """Keep what came of a training: the network beside a file of values, if it finished. The
+    checkpoint is needed no more."""
+    if record.result is not None:
+        save_network(state.judged, card, file.with_name(NETWORK))
+    remedy = "free space there and repeat the command, which goes on from here"
+    write_whole(file, json.dumps(values, indent=2), what="record", remedy=remedy)
+    file.with_name(_CHECKPOINT).unlink(missing_ok=True)
+
+
+def card_of(run: Run, dataset: Dataset, about: dict[str, Any]) -> Card:
+    """What belongs to the weights of a run's network."""
+    seen = as_seen(dataset, run)
+    return Card(
+        design=run.design,
+        classes=dataset.classes,
+        image_size=dataset.test_size,
+        mean=seen.mean,
+        std=seen.std,
+        about=about,
+    )
