@@ -12,7 +12,16 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from tiny_study import Broken, NoData, Trainer, begun, determined, tiny_plan, tiny_record
+from tiny_study import (
+    Broken,
+    NoData,
+    Trainer,
+    begun,
+    determined,
+    tiny_plan,
+    tiny_record,
+    undisturbed,
+)
 
 from nextify.data import load
 from nextify.designs import path
@@ -65,9 +74,7 @@ def test_all_runs_are_recorded_in_the_order_of_the_plan(here):
     plan = tiny_plan()
     summary = here.execute(plan, workers=1)
     assert here.keys_begun() == keys(plan)
-    assert determined(here.study) == {
-        run.key: replace(tiny_record(run), measured=None, environment={}) for run in plan.runs()
-    }
+    assert determined(here.study) == undisturbed(plan)
     assert (summary.planned, summary.finished, summary.done) == (6, 6, 6)
     assert (summary.recorded, summary.failed, summary.diverged, summary.elsewhere) == (0, 0, 0, 0)
 
@@ -133,6 +140,8 @@ def test_steps_that_are_the_same_run_are_trained_once(here):
     same = replace(plan.cells[1], recipe=plan.cells[0].recipe)
     summary = here.execute(replace(plan, cells=(plan.cells[0], same)))
     assert (summary.planned, summary.finished) == (1, 1)
+    (record,) = determined(here.study).values()
+    assert record.cells == (plan.cells[0].name, same.name)
 
 
 def test_runs_that_go_wrong_do_not_stop_the_others(here):

@@ -6,19 +6,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from random import Random
 
 import pytest
 import tiny_study
-from tiny_study import begun, determined, tiny_plan, tiny_record
+from tiny_study import begun, determined, tiny_plan, undisturbed
 
 from nextify.errors import InputError
 from nextify.machine.processes import deaf_to_interrupts
 from nextify.records import Record, Store
+from nextify.studies import read_live
+from nextify.studies.running.jobs import jobs_of
 from nextify.studies.running.locks import RunLocks
 
 PATIENCE = 120.0  # seconds: a busy machine is slow, a test that waits for a condition need not be
@@ -38,8 +40,9 @@ class Folder:
         self.study, self.log = folder / "study.db", folder / "log"
         self.started: list[subprocess.Popen[str]] = []
 
-    def start(self, seconds: float = 0.0, workers: int = 2) -> subprocess.Popen[str]:
-        command = [sys.executable, tiny_study.__file__, self.study, self.log, seconds, workers]
+    def start(self, *more: str, seconds: float = 0.0, workers: int = 2) -> subprocess.Popen[str]:
+        script = tiny_study.__file__
+        command = [sys.executable, script, self.study, self.log, seconds, workers, *more]
         process = subprocess.Popen(
             [str(word) for word in command],
             stdout=subprocess.PIPE,
@@ -50,8 +53,8 @@ class Folder:
         self.started.append(process)
         return process
 
-    def finish(self, **options) -> str:
-        process = self.start(**options)
+    def finish(self, *more: str, **options) -> str:
+        process = self.start(*more, **options)
         said, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, said
         return said
@@ -107,11 +110,7 @@ def started(study: subprocess.Popen[str]) -> list[int]:
 
 
 def expected() -> dict[str, Record]:
-    """The records of a study that nothing interrupted, without what differs from time to time."""
-    return {
-        run.key: replace(tiny_record(run), measured=None, environment={})
-        for run in tiny_plan().runs()
-    }
+    return undisturbed(tiny_plan())
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
@@ -207,6 +206,150 @@ def test_workers_are_deaf_to_interrupts_from_birth(folder):
             os.kill(child, signal.SIGINT)
     said, _ = process.communicate(timeout=PATIENCE)
     assert said == "finished=6 elsewhere=0 recorded=0\n"
+
+
+def test_others_can_read_what_a_study_is_doing(folder):
+    """Also when it was killed: what it left behind is not taken for a study that goes on."""
+    live = folder.study.with_name("study.db.live")
+    assert read_live(folder.study) is None
+    with folder.unfinished():
+        process = folder.start(seconds=0.1)
+        until(lambda: folder.recorded() == 5, "but one are recorded")
+        until(lambda: (seen := read_live(folder.study)) and seen.done == 5, "it says so")
+        seen = read_live(folder.study)
+        assert (seen.pid, seen.total, seen.waiting) == (process.pid, 6, 1)
+        assert [ending.outcome for ending in seen.endings] == ["finished"] * 5
+        assert [seat.label for seat in seen.seats] == ["", ""]
+        process.kill()
+        process.wait(PATIENCE)
+        assert live.exists() and read_live(folder.study) is None
+    folder.finish()
+    assert read_live(folder.study) is None and not live.exists()
+    live.write_text("{}")
+    folder.finish()  # with nothing left to do
+    assert not live.exists()
+
+
+def test_of_two_studies_on_one_file_one_is_read_and_then_the_other(folder):
+    with folder.unfinished():
+        first = folder.start()
+        until(lambda: read_live(folder.study) is not None, "the first one is there")
+        second = folder.start()
+        until(lambda: folder.recorded() == 5, "but one are recorded")
+        until(lambda: len(running(second)) == 4, "the second one is at work")
+        assert read_live(folder.study).pid == first.pid
+        first.kill()
+        until(lambda: (seen := read_live(folder.study)) and seen.pid == second.pid, "it goes on")
+        second.send_signal(signal.SIGINT)
+        said, _ = second.communicate(timeout=PATIENCE)
+    assert said.startswith("interrupted: 5 of 6")
+    assert not folder.study.with_name("study.db.live").exists()
+
+
+def test_reading_in_the_supervising_process_drops_no_claim(tmp_path):
+    """POSIX drops a process's locks on a file when it closes any descriptor of it."""
+    study, key = tmp_path / "study.db", "f" * 64
+    study.with_name("study.db.live").write_text("{}")
+    with RunLocks(study) as locks:
+        assert locks.claim(key) and not locks.claim(key)
+        assert read_live(study) is None
+        with RunLocks(study) as others:
+            assert not others.claim(key)
+        said = subprocess.run(
+            [sys.executable, "-c", HOLD, study, key], input="\n", capture_output=True, text=True
+        )
+        assert said.stdout == "False\n"
+        locks.release(key)
+        with RunLocks(study) as others:
+            assert others.claim(key)
+
+
+def workers_of(study: subprocess.Popen[str]) -> list[int]:
+    """Without multiprocessing's tracker."""
+    found = []
+    for process in running(study):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if b"spawn_main" in Path(f"/proc/{process}/cmdline").read_bytes():
+                found.append(process)
+    return found
+
+
+def struck(process: subprocess.Popen[str], how: str, random: Random) -> str:
+    """Send it a signal; what it said until it ended, which a killed worker does not make it do."""
+    if how == "worker":
+        until(lambda: workers_of(process) or process.poll() is not None, "a worker is there")
+        with suppress(IndexError, ProcessLookupError):
+            os.kill(random.choice(workers_of(process)), signal.SIGKILL)
+    elif how == "terminal":
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(getattr(signal, how))
+    said, _ = process.communicate(timeout=PATIENCE)
+    until(lambda: not running(process), "all have ended")
+    return said
+
+
+def caught(folder: Folder, random: Random) -> subprocess.Popen[str]:
+    """A study at a random moment of its life; or when it has ended."""
+    seen = len(begun(folder.log)) + random.randint(1, 3)
+    process = folder.start("show", "retry", seconds=0.1)
+    if random.random() < 0.7:
+        until(lambda: len(begun(folder.log)) >= seen or process.poll() is not None, "runs began")
+    time.sleep(random.uniform(0.0, 0.3))
+    return process
+
+
+def told(said: str) -> set[str]:
+    """The keys of the runs that it said to have finished."""
+    labels = {job.label: key for key, job in jobs_of(tiny_plan()).items()}
+    lines = [line.partition("] finished  ")[2] for line in said.splitlines()]
+    return {labels[line.partition(": ")[0]] for line in lines if line}
+
+
+def finished(folder: Folder) -> dict[str, Record]:
+    records = determined(folder.study) if folder.recorded() else {}
+    return {key: record for key, record in records.items() if record.outcome == "finished"}
+
+
+def endure(path: Path, ways: Sequence[str], random: Random) -> None:
+    """One study after another, each struck until it is done; every time, look what is left."""
+    left = deque(ways)
+    while left:
+        folder = Folder(path / f"{len(left)}")
+        folder.study.parent.mkdir()
+        there: dict[str, Record] = {}
+        while left and len(there) < len(expected()):
+            before, kept = len(begun(folder.log)), set(there)
+            process = caught(folder, random)
+            if process.poll() is None:
+                said = struck(process, left.popleft(), random)
+            else:
+                said = process.communicate()[0]
+            there = finished(folder)
+            assert kept | told(said) <= set(there), "lost"
+            assert there.items() <= expected().items(), "not equal"
+            assert not kept & {key for key, _ in begun(folder.log)[before:]}, "trained twice"
+        folder.finish("retry")
+        assert determined(folder.study) == expected()
+        files = {file.name for file in folder.study.parent.iterdir()}
+        assert files == {"study.db", "study.db.lock", "log"}
+
+
+WAYS = ("SIGKILL", "SIGTERM", "terminal", "worker")
+linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks at /proc")
+
+
+@linux_only
+def test_a_few_kills_at_random_moments(tmp_path):
+    endure(tmp_path, (*WAYS, "SIGINT", "SIGKILL"), Random(0))
+
+
+@linux_only
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+def test_many_kills_at_random_moments(tmp_path, way):
+    endure(tmp_path, [way] * 15, Random(way))
 
 
 HOLD = "import sys; from pathlib import Path; " \

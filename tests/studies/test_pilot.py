@@ -6,8 +6,10 @@ import pytest
 
 from nextify.designs import design, recipe
 from nextify.errors import InputError
-from nextify.studies import Network, plan_comparison, run_pilot
+from nextify.records import Record
+from nextify.studies import Network, Trained, plan_comparison, run_pilot
 from nextify.studies.running import pilot
+from nextify.studies.running.messages import Ready
 
 
 def plan_of(*macs, batch_size=16):
@@ -25,39 +27,57 @@ def plan_of(*macs, batch_size=16):
     return replace(plan, cells=tuple(cells))
 
 
-@pytest.fixture
-def timed(monkeypatch):
-    """What is timed, instead of timing it: a second for a run."""
-    jobs = []
+class Stopwatch:
+    """A crew whose every run takes a second. `timed`: what it was asked to time, and how far."""
 
-    def carried_out(setup, asked, processes):
-        jobs.extend(asked)
-        return [1.0] * len(asked)
+    seats = 2
 
-    monkeypatch.setattr(pilot, "_carried_out", carried_out)
-    return jobs
+    def __init__(self):
+        self.timed = []
+        self.says = []
+
+    def hire(self, seat, orders):
+        self.efforts = orders.train.efforts
+        self.says.append((seat, Ready({})))
+
+    def give(self, seat, run):
+        self.timed.append(self.efforts[run.key])
+        record = Record(
+            key=run.key, run=run.as_dict(), outcome="finished", environment={"seconds": 1.0}
+        )
+        self.says.append((seat, Trained(record)))
+
+    def listen(self, seconds):
+        said, self.says = self.says, []
+        yield from said
+
+    def dismiss(self):
+        pass
 
 
-def test_what_two_images_of_take_too_long_is_not_timed(timed):
-    assert run_pilot(plan_of(10**12, 10**12), None, workers=2) is None
-    assert timed == []
+def test_what_two_images_of_take_too_long_is_not_timed():
+    crew = Stopwatch()
+    assert run_pilot(plan_of(10**12, 10**12), None, workers=2, crew=crew) is None
+    assert crew.timed == []
 
 
-def test_dear_networks_are_told_by_their_macs(timed):
+def test_dear_networks_are_told_by_their_macs():
+    crew = Stopwatch()
     plan = plan_of(10**6, 2 * 10**6, 10**12)
-    found = run_pilot(plan, None, workers=2)
-    assert (found.cells, found.by_macs, len(timed)) == (2, 1, 2)
+    found = run_pilot(plan, None, workers=2, crew=crew)
+    assert (found.cells, found.by_macs, len(crew.timed)) == (2, 1, 2)
     seconds = [found.seconds[cell.name] for cell in plan.cells]
     assert seconds == [1.0, 1.0, 10**12 / (2 * 10**6)]
 
 
-def test_what_is_done_before_a_machine_is_known_is_bounded(timed):
+def test_what_is_done_before_a_machine_is_known_is_bounded():
+    crew = Stopwatch()
     macs = [10**6, 10**8, 10**9, 5 * 10**9]
-    run_pilot(plan_of(*macs), None, workers=2)
-    work = [3 * cell * effort.images for cell, (_, effort) in zip(macs, timed, strict=True)]
+    run_pilot(plan_of(*macs), None, workers=2, crew=crew)
+    work = [3 * cell * effort.images for cell, effort in zip(macs, crew.timed, strict=True)]
     assert sum(work) <= 2 * pilot._MOST_MACS["cpu"]
-    assert sum(effort.seconds for _, effort in timed) <= 2 * pilot.MOST_SECONDS
-    assert timed[0][1].images > 64 and timed[-1][1].images >= 2
+    assert sum(effort.seconds for effort in crew.timed) <= 2 * pilot.MOST_SECONDS
+    assert crew.timed[0].images > 64 and crew.timed[-1].images >= 2
 
 
 class Killed:
@@ -84,6 +104,25 @@ class Waiting:
 def test_a_process_that_dies_is_no_traceback():
     with pytest.raises(InputError, match="died, most likely for want of memory"):
         run_pilot(plan_of(10**6), Killed(), workers=1)
+
+
+class Nothing:
+    """No data, of which no step can be timed."""
+
+    def load(self):
+        return self
+
+    def identity(self):
+        return plan_of(10**6).data
+
+    def environment(self):
+        return {}
+
+
+def test_a_step_that_fails_is_one_line():
+    words = "timing a training step failed .AttributeError: .*choose narrower designs"
+    with pytest.raises(InputError, match=words):
+        run_pilot(plan_of(10**6), Nothing(), workers=1)
 
 
 def test_an_interrupt_ends_the_processes():

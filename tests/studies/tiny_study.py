@@ -19,6 +19,7 @@ from nextify.designs import Run, path
 from nextify.errors import InputError
 from nextify.records import EpochPoint, Measured, Plan, Record, Result, Store
 from nextify.studies import execute, plain, plan_path
+from nextify.studies.running.jobs import jobs_of
 from nextify.studies.running.worker import OnProgress
 
 DATA = {
@@ -160,6 +161,14 @@ def begun(log: Path) -> list[tuple[str, int]]:
     """The runs that began, in order: key and process."""
     lines = log.read_text().splitlines() if log.exists() else []
     return [(line.split()[0], int(line.split()[1])) for line in lines]
+
+
+def undisturbed(plan: Plan) -> dict[str, Record]:
+    """The records of a study that nothing interrupted, without what differs from time to time."""
+    return {
+        key: replace(tiny_record(job.run), cells=job.cells, measured=None, environment={})
+        for key, job in jobs_of(plan).items()
+    }
 
 
 def determined(store: Path) -> dict[str, Record]:

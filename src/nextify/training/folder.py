@@ -23,7 +23,7 @@ from nextify.designs import AnyDesign, Precision, Recipe, Run, design
 from nextify.designs.fields import with_fields
 from nextify.designs.run import require_batch
 from nextify.errors import InputError, is_out_of_memory
-from nextify.files import make_folder
+from nextify.files import make_folder, read_json, write_json
 from nextify.network import Card, save_network
 from nextify.records import Record, record_from_dict
 from nextify.training.initial import InitialWeights, Source, as_seen, design_of, initial_weights

@@ -5,15 +5,14 @@ interrupt, a kill -9 or a power cut, the same call does what is left.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
 from nextify.errors import InputError
 from nextify.machine import cores
-from nextify.records import Plan, Record, Store, places
+from nextify.records import Plan, Record, Store
 from nextify.studies.running.crew import Crew
-from nextify.studies.running.jobs import jobs_of
 from nextify.studies.running.live import told
 from nextify.studies.running.local import LocalCrew
 from nextify.studies.running.locks import RunLocks
@@ -60,7 +59,7 @@ def execute(
         raise InputError(f"workers is {workers}; it must be at least 1")
     plan, records = _open(plan, path, retry_failed)
     with RunLocks(path) as locks, told(path, locks) as tell:
-        supervisor = Supervisor(path, jobs_of(plan), records, locks)
+        supervisor = Supervisor(path, plan, records, locks)
         if supervisor.pending:
             crew = crew or _local_crew(workers, devices)
             supervisor.carry_out(crew, Orders(setup, train, plan.data), tell, progress)
@@ -82,14 +81,11 @@ def _local_crew(workers: int | None, devices: Sequence[str] | None) -> Crew:
     return LocalCrew(workers or len(devices) or cores(), devices)
 
 
-def _open(plan: Plan, path: Path, retry_failed: bool) -> tuple[Plan, Mapping[str, Record]]:
-    """Keep the plan; what is to be carried out, and the records that there are, by key."""
+def _open(plan: Plan, path: Path, retry_failed: bool) -> tuple[Plan, Sequence[Record]]:
+    """Keep the plan; what is to be carried out, and the records that there are."""
     with Store.open(path) as store:
         joined = store.save_plan(plan)
         if retry_failed:
             store.delete_failed()
         # Networks that join a comparison bring seeds that the ones before them have to get too.
-        whole = joined if plan.experiment == "comparison" else plan
-        done = places(whole, store.records())
-        runs = ((c, s) for c in whole.cells for s in whole.seeds_of(c) if (c.name, s) in done)
-        return whole, {whole.run(cell, s).key: done[cell.name, s] for cell, s in runs}
+        return joined if plan.experiment == "comparison" else plan, store.records()

@@ -8,14 +8,27 @@ from nextify.records import Plan
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A run, its key, the cell and the seed that it is of, and its work (MACs of all images and
-    epochs)."""
+    """A run, its key, and its work (MACs of all images and epochs).
+
+    Attributes:
+        cells: that the run is of, with its seed: one, or more where a choice changes nothing (a
+            recipe step between equal recipes). It is trained once.
+    """
 
     run: Run
     key: str
-    cell: str
-    seed: int
+    cells: tuple[str, ...]
     work: int
+
+    @property
+    def cell(self) -> str:
+        """The first of its cells."""
+        return self.cells[0]
+
+    @property
+    def seed(self) -> int:
+        """Of the run."""
+        return self.run.seed
 
     @property
     def label(self) -> str:
@@ -28,14 +41,11 @@ class Job:
 
 
 def jobs_of(plan: Plan) -> dict[str, Job]:
-    """The jobs of a plan by key, in the plan's order.
-
-    Cells that train the same network the same way (a recipe step between equal recipes) share
-    a run: it is trained once.
-    """
+    """The jobs of a plan by key, in the plan's order."""
     jobs: dict[str, Job] = {}
     for seed in plan.all_seeds:
         for cell in (each for each in plan.cells if seed in plan.seeds_of(each)):
             run = plan.run(cell, seed)
-            jobs.setdefault(run.key, Job(run, run.key, cell.name, seed, plan.work_of(cell)))
+            others = jobs[run.key].cells if run.key in jobs else ()
+            jobs[run.key] = Job(run, run.key, (*others, cell.name), plan.work_of(cell))
     return jobs

@@ -1,7 +1,8 @@
 """How a study shows what it is doing: a live table on a terminal, else a line per finished run.
 
 A supervisor hands a `Snapshot` to whatever shows it, again and again. What is shown is a function
-of the snapshot alone.
+of the snapshot alone. Errors are suppressed: hours of training do not end with a terminal that was
+closed.
 """
 
 from collections.abc import Callable, Iterator
@@ -92,32 +93,30 @@ def plain(stream: TextIO) -> Iterator[Show]:
         before = snapshot.done - len(snapshot.endings)
         for ending in snapshot.endings[shown:]:
             shown += 1
-            print(f"[{before + shown}/{snapshot.total}] {line(ending)}", file=stream, flush=True)
+            with suppress(Exception):
+                print(
+                    f"[{before + shown}/{snapshot.total}] {line(ending)}", file=stream, flush=True
+                )
 
-    yield unbreakable(show)
+    yield show
 
 
 @contextmanager
 def redrawn(console: Console) -> Iterator[Show]:
     """A table that is drawn anew."""
     display = Live(console=console, auto_refresh=False, redirect_stdout=False)
+
+    def show(snapshot: Snapshot) -> None:
+        with suppress(Exception):
+            display.update(table(snapshot), refresh=True)
+
     with suppress(Exception):
         display.start()
     try:
-        yield unbreakable(lambda snapshot: display.update(table(snapshot), refresh=True))
+        yield show
     finally:
         with suppress(Exception):
             display.stop()
-
-
-def unbreakable(show: Show) -> Show:
-    """The same, without errors: hours of training do not end with a terminal that was closed."""
-
-    def show_if_possible(snapshot: Snapshot) -> None:
-        with suppress(Exception):
-            show(snapshot)
-
-    return show_if_possible
 
 
 def line(ending: Ending) -> str:
@@ -141,15 +140,11 @@ def _seats(seats: tuple[Seat, ...]) -> Table:
     for title in ("worker", "trains", "epoch", "for"):
         grid.add_column(title, justify="right" if title in ("epoch", "for") else "left")
     for seat in seats:
-        grid.add_row(*_seat(seat))
+        trains = seat.label or ("loads the data" if seat.loading else "waits")
+        epoch = f"{seat.epoch}/{seat.epochs}" if seat.epochs else ""
+        time = hours_and_minutes(seat.seconds) if seat.label else ""
+        grid.add_row(str(seat.worker + 1), Text(trains), epoch, time)
     return grid
-
-
-def _seat(seat: Seat) -> tuple[str | Text, ...]:
-    if not seat.label:
-        return str(seat.worker + 1), Text("loads the data" if seat.loading else "waits"), "", ""
-    epoch = f"{seat.epoch}/{seat.epochs}" if seat.epochs else ""
-    return str(seat.worker + 1), Text(seat.label), epoch, hours_and_minutes(seat.seconds)
 
 
 def _status(snapshot: Snapshot) -> str:

@@ -4,18 +4,18 @@ and shows it. It alone opens the study file, and knows nothing of what the crew 
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from nextify.errors import InputError
-from nextify.records import Record, Store
+from nextify.records import Plan, Record, Store, places
 from nextify.studies.running.artefacts import keep
 from nextify.studies.running.crew import Crew
 from nextify.studies.running.failure import failed
-from nextify.studies.running.jobs import Job
+from nextify.studies.running.jobs import Job, jobs_of
 from nextify.studies.running.locks import RunLocks
 from nextify.studies.running.messages import Began, Died, Epoch, Message, Ready, Stopped, Trained
 from nextify.studies.running.progress import Ending, Progress, Seat, Show, Snapshot, silent
@@ -60,20 +60,16 @@ class _Now:
 class Supervisor:
     """Hands out jobs, listens to workers, writes, keeps count."""
 
-    def __init__(
-        self,
-        path: Path,
-        jobs: Mapping[str, Job],
-        records: Mapping[str, Record],
-        locks: RunLocks,
-    ) -> None:
+    def __init__(self, path: Path, plan: Plan, records: Iterable[Record], locks: RunLocks) -> None:
         self.path = path
-        self.jobs = jobs
+        self.plan = plan
+        self.jobs = jobs_of(plan)
         self.locks = locks
-        self.before = frozenset(key for key in jobs if key in records)
+        known = self._known(records)
+        self.before = frozenset(known)
         self.recorded = set(self.before)  # by this start and, as far as is known, by others
         self.given: set[str] = set()  # what becomes of these, this start records
-        self.pending = deque(job for key, job in jobs.items() if key not in records)
+        self.pending = deque(job for key, job in self.jobs.items() if key not in known)
         self.waiting: list[Job] = []  # for another process
         self.look_again = 0.0
         self.now: dict[int, _Now] = {}  # by seat
@@ -81,8 +77,8 @@ class Supervisor:
         self.started = time.monotonic()
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self.pace = Pace()
-        for key in self.before:
-            self._learn_pace(jobs[key], records[key])
+        for key, record in known.items():
+            self._learn_pace(self.jobs[key], record)
 
     def carry_out(self, crew: Crew, orders: Orders, tell: Show, progress: Progress | None) -> None:
         """Until every job has a record. Who follows the study from elsewhere is told by `tell`."""
@@ -105,8 +101,8 @@ class Supervisor:
         """What this start came to, as the study file has it: what an interrupt has cut short may
         be recorded and not counted."""
         with Store.open(self.path, create=False) as store:
-            records = {record.key: record for record in store.records()}
-        there = [(job, records[key]) for key, job in self.jobs.items() if key in records]
+            known = self._known(store.records())
+        there = [(self.jobs[key], record) for key, record in known.items()]
         ours = Counter(record.outcome for job, record in there if job.key in self.given)
         return Summary(
             planned=len(self.jobs),
@@ -119,6 +115,12 @@ class Supervisor:
             failures=tuple(self._setback(j, r) for j, r in there if r.outcome == "failed"),
             divergences=tuple(self._setback(j, r) for j, r in there if r.outcome == "diverged"),
         )
+
+    def _known(self, records: Iterable[Record]) -> dict[str, Record]:
+        """The records of jobs, by the job's key: their own may be of an earlier revision."""
+        found = places(self.plan, records)
+        at = {key: (job.cell, job.seed) for key, job in self.jobs.items()}
+        return {key: found[place] for key, place in at.items() if place in found}
 
     def _hire(self, seat: int) -> None:
         self.crew.hire(seat, self.orders)
@@ -182,7 +184,7 @@ class Supervisor:
 
     def _record(self, job: Job, trained: Trained, seconds: float) -> None:
         """Write what became of a run: the only place that does."""
-        record = trained.record
+        record = replace(trained.record, cells=job.cells)
         keep(self.path, job.key, trained.artefacts)
         with Store.open(self.path, create=False) as store:
             store.add(record)

@@ -5,7 +5,7 @@ record; only what concerns every run (the data cannot be loaded) stops the worke
 """
 
 import traceback
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -31,7 +31,7 @@ class Identified(Protocol):
         ...
 
 
-class Setup(Hashable, Protocol):
+class Setup(Protocol):
     """What a worker does before its first run. Picklable: it travels to the worker."""
 
     def load(self) -> Identified:
