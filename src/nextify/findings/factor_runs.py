@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from nextify.errors import InputError
 from nextify.experiments.coding import Floats
 from nextify.findings.scores import ATTRIBUTED, Score, correct_of, score_of
+from nextify.records.places import places
 from nextify.records.plan import Plan
 from nextify.records.record import Outcome, Record
 
@@ -73,15 +74,16 @@ def factor_runs(plan: Plan, records: Iterable[Record], score: Score = "accuracy"
             are not the plan's.
     """
     _require_factors(plan, score)
-    known = {record.key: record for record in records}
+    known = places(plan, records)
     rows: dict[tuple[tuple[bool, ...], float, str], tuple[int, Record | None]] = {}
     for cell in plan.cells:
         if cell.made is None:
             continue
         made = tuple(factor.name in cell.made for factor in plan.factors)
         for seed in plan.seeds_of(cell):
-            key = plan.run(cell, seed).key
-            rows[made, cell.rate, key] = (seed, known.get(key))
+            record = known.get((cell.name, seed))
+            key = record.key if record else plan.run(cell, seed).key
+            rows[made, cell.rate, key] = (seed, record)
     return _as_arrays(tuple(factor.name for factor in plan.factors), score, rows)
 
 
