@@ -26,7 +26,7 @@ def plan(levels, *, seeds=2, more=0, rates=(1.0,), orders=(), experiment="resolu
             is_end = abs(int(row.sum())) == len(row)
             cells.append(
                 Cell(
-                    name=f"cell {at}",
+                    name=f"cell {at} at {rate}",
                     changed="",
                     design=replace(Design(), widths=(8 + at, 16, 32, 64)),
                     recipe_name="simulated",

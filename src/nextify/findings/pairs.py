@@ -31,8 +31,10 @@ class Group:
 def groups_of_pairs(pairs: Model) -> tuple[tuple[Group, ...], tuple[Effect, ...]]:
     """The groups that the cells can tell, and the pairs about which they say nothing."""
     which = [term for term in pairs.terms if len(term) == 2]
+    if not len(pairs.matrix):
+        return (), tuple(which)
     table = pairs.matrix[:, [pairs.terms.index(term) for term in which]]
-    alike = np.round(table.T @ table / max(1, len(table)), 9)
+    alike = np.round(table.T @ table / len(table), 9)
     groups, unknown, seen = [], [], set[int]()
     for at, term in enumerate(which):
         if at in seen:

@@ -105,7 +105,7 @@ class _Advice:
         return self._next(
             why,
             {"experiment": "resolution-5", "seeds": seeds},
-            self._new(levels.tolist(), seeds),
+            self._new(levels, seeds),
         )
 
     def second_seed(self) -> NextRuns | None:
