@@ -85,12 +85,12 @@ def _kept(options: Namespace) -> str:
     asked = vars(options)
     if options.command in _STUDIES and not options.plan:
         return "interrupted; every run that was recorded is kept, and the same command goes on"
-    if asked.get("save") and not asked["say"]:
+    if asked.get("save") and not asked.get("say"):
         return (
             f"interrupted; every result so far is kept in {options.save} (none, if it is not "
             "there), and the same command goes on from it"
         )
-    if asked.get("subject") == "sequence" and not asked["say"]:
+    if asked.get("subject") == "sequence" and not asked.get("say"):
         return "interrupted; nothing is kept: with --save FILE the same command would go on"
     return "interrupted; nothing is kept" if options.command in _LONG else "interrupted"
 

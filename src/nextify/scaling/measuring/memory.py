@@ -10,21 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from nextify.scaling.laws.sweeps import Resident
-from nextify.scaling.measuring.count import Watch, alive_after
+from nextify.scaling.measuring.count import Watch, alive_after, tensors_in
 from nextify.training.machine import start_memory_watch
 
 _STATUS = Path("/proc/self/status")
-_SPARE = 0.5  # of the memory that is built in: other programs need some
-
 _LARGE = 1 << 16  # bytes of a tensor that leaves whole pages when it is freed
 _give_back: Callable[[int], int] | None = (
     getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
 )
-
-
-def usable_memory() -> int:
-    """Bytes that a measurement takes at most if nobody says otherwise: half of what is built in."""
-    return int(_SPARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
 def growth(module: nn.Module, x: Tensor) -> Resident | None:
@@ -78,9 +71,10 @@ class _Grown(Watch):
             _give_back(0)
         self.now = self.read(b"VmRSS:")
 
-    def seen(self, operator: Any, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+    def seen(self, func: Any, given: Any, result: Any) -> None:
+        inputs, outputs = tensors_in(given), tensors_in(result)
         if (peak := self.read(b"VmHWM:")) > self.highest:
-            self.highest, self.at, self.operator = peak, self.count, str(operator)
+            self.highest, self.at, self.operator = peak, self.count, str(func)
             self.buffers = max(0, peak - self.now - _made(inputs, outputs))
         self.count += 1
         self.large = any(tensor.nbytes >= _LARGE for tensor in (*inputs, *outputs))
