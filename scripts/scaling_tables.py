@@ -12,8 +12,7 @@ import sys
 from pathlib import Path
 
 from nextify.errors import InputError
-from nextify.report.scaling import network_tables
-from nextify.report.scaling.mixer_tables import blocks, put
+from nextify.report.scaling.document import blocks, put
 
 
 def main() -> None:
@@ -21,7 +20,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="of the files")
     parser.add_argument("--write", type=Path, metavar="FILE", help="the document to put them into")
     options = parser.parse_args()
-    found = {**blocks(options.folder), **network_tables.blocks(options.folder)}
+    found = blocks(options.folder)
     if not found:
         raise InputError(f"folder {options.folder} has no file of `nextify scale ... --save`")
     if options.write is None:

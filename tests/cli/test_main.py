@@ -55,6 +55,8 @@ UNSAVED = "interrupted; nothing is kept: with --save FILE the same command would
         ("scale sequence", "", UNSAVED),
         ("scale sequence --save out.json --say queen", "", "interrupted; nothing is kept"),
         ("scale mixers", "", "interrupted; nothing is kept"),
+        ("scale mixers --save out.json", "", SAVED),
+        ("scale networks --save out.json", "", SAVED),
         ("scale networks", "", "interrupted; nothing is kept"),
         ("cost vit-mini", "", "interrupted"),
     ],

@@ -8,6 +8,7 @@ import sympy as sp
 import torch
 from hypothesis import given, settings
 from sympy import Symbol
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nextify.errors import InputError
 from nextify.scaling.laws import (
@@ -22,22 +23,21 @@ from nextify.scaling.laws import (
     in_plane,
     law,
     mixer,
-    of_image,
 )
-from nextify.scaling.laws.formulas import B, D, H, N, W, p
+from nextify.scaling.laws.formulas import D, N
 from nextify.scaling.laws.limits import bytes_held, bytes_needed, require_memory
 from nextify.scaling.laws.ranges import leading_exponent
 from nextify.scaling.measuring.count import (
     MacCount,
     _Alive,
     count_alive,
-    count_kept,
     count_macs,
-    count_sequential,
+    longest_chain,
 )
-from nextify.scaling.measuring.timing import _Recorder, forward, training_step
+from nextify.scaling.measuring.timing import Recorder, forward, training_step
 from nextify.scaling.mixers import build
 
+from .kept import count_kept
 from .sizes import Case, cases
 
 
@@ -52,7 +52,8 @@ def test_every_formula_is_what_is_counted(case: Case):
     assert found.parameters == sum(weight.numel() for weight in module.parameters())
     assert 4 * found.inference == count_alive(module, x)
     assert 4 * found.kept == count_kept(module, x)
-    assert found.sequential == count_sequential(module, x)
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        assert found.sequential == longest_chain(lambda: module(x))
 
 
 def test_fused_attention_is_never_counted_as_nothing():
@@ -85,7 +86,7 @@ def test_a_limit_covers_what_is_alive_and_is_no_more_than_thrice_that(name, axis
     with _Alive(x.untyped_storage().nbytes()) as watch:
         step = training_step(module, x) if training else forward(module, x, watched=True)
         step()
-    with _Recorder() as recorded:
+    with Recorder() as recorded:
         step()
     own = sum(each.untyped_storage().nbytes() for each in recorded.operands.values())
     buffers = 2 * held if isinstance(one, Convolution) and not one.depthwise else 0
@@ -175,16 +176,6 @@ def test_laws_in_plain_numbers():
     assert amounts(separable, tokens=(14, 14), width=d).macs == n * d * (49 + d)
     padded = amounts(WindowAttention(window=7, plane=True), tokens=(15, 8), width=d)
     assert padded.macs == 4 * (21 * 14) * d * d + 2 * (21 * 14) * 49 * d
-
-
-def test_of_an_image():
-    found = of_image(law(Attention()).macs)
-    assert found.free_symbols == {B, D, H, W, p}
-    number = found.subs({B: 1, D: 96, H: 224, W: 112, p: 16})
-    assert number == amounts(Attention(), tokens=14 * 7, width=96).macs
-    window = law(WindowAttention(window=7, plane=True))
-    plane = of_image(window.spelled_out(window.macs)).subs({B: 1, D: 96, H: 240, W: 120, p: 8})
-    assert plane == amounts(WindowAttention(window=7, plane=True), tokens=(30, 15), width=96).macs
 
 
 def reach(name_or_mixer, tokens, layers: int) -> int:

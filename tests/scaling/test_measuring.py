@@ -20,6 +20,7 @@ from nextify.cli.main import main
 from nextify.errors import InputError
 from nextify.report.scaling.mixer_figure import mixer_figure
 from nextify.report.scaling.mixer_line_figure import mixer_line_figure
+from nextify.report.scaling.sweep_words import explained, reason_in_words, unresolved_in_words
 from nextify.scaling.laws import (
     MIXERS,
     Attention,
@@ -32,22 +33,30 @@ from nextify.scaling.laws import (
 from nextify.scaling.laws.findings import (
     memory_verdict,
     no_tensors,
-    pace,
+    paces,
     parts,
     reasons,
     time_verdict,
-    unresolved,
     verdict,
 )
 from nextify.scaling.laws.fit import Exponent, exponent, local_exponents
-from nextify.scaling.laws.kept import read_sweeps, sweep_of, values_of
+from nextify.scaling.laws.kept import SWEEPS, values_of
 from nextify.scaling.laws.limits import bytes_needed, largest, require_memory
-from nextify.scaling.laws.ranges import larger, leading_share, least_size, rounded, spaced
+from nextify.scaling.laws.ranges import (
+    Settings,
+    at_size,
+    larger,
+    leading_share,
+    least_size,
+    rounded,
+    spaced,
+)
 from nextify.scaling.laws.sweeps import Point, Resident, Sweep
-from nextify.scaling.measuring import Settings, choose, measure, timing
+from nextify.scaling.measuring import Line, choose, measure, timing
 from nextify.scaling.measuring.memory import growth
 from nextify.scaling.measuring.timing import time_rounds
 from nextify.scaling.mixers import build
+from nextify.scaling.saving import contents, read
 
 from .sizes import Case, cases
 
@@ -100,10 +109,15 @@ def sweep(power: float, **changes) -> Sweep:
     return Sweep(**{**given, "points": tuple(points), **changes})
 
 
+def words(found: Sweep) -> list[str]:
+    """What bends a line."""
+    return [reason_in_words(found, each) for each in reasons(found)]
+
+
 def test_a_straight_line_agrees_and_has_nothing_to_explain():
     found = sweep(2.0)
-    assert time_verdict(found) == "agrees" and reasons(found) == () == no_tensors(found)
-    assert memory_verdict(found) == "agrees" and pace(found) == ""
+    assert time_verdict(found) == "agrees" and not [*reasons(found), *no_tensors(found)]
+    assert memory_verdict(found) == "agrees" and paces(found) == ()
     assert found.time.value == pytest.approx(2.0) and found.memory.value == pytest.approx(
         2, abs=0.1
     )
@@ -132,40 +146,41 @@ def test_what_is_not_resolved_says_how_wide_it_is_and_what_would_help():
     few = bent(sweep(2.0), 1.5)
     few = replace(few, points=few.points[:3])
     assert time_verdict(few) == "not resolved" and few.time.half > 0.15
-    said = unresolved(few)
+    said = unresolved_in_words(few.time)
     assert f"± {few.time.half:.2f} at n = 3" in said
     assert f"{stats.t.ppf(0.975, 1):.1f} standard errors" in said  # 12.7
     assert f"with 7 {stats.t.ppf(0.975, 5):.1f}" in said
     many = replace(few, points=few.points + sweep(2.0).points[1:] + sweep(2.0).points[3:])
-    assert "off a straight line" in unresolved(many)
+    assert "off a straight line" in unresolved_in_words(many.time)
 
 
 def test_a_recurrence_has_a_pace():
     found = replace(sweep(1.0), mixer=Recurrence())
-    assert pace(found) == "a step takes 0.00 µs at N = 1,024, 0.00 µs at N = 8,192"
+    said = "a step takes 0.00 µs at N = 1,024, 0.00 µs at N = 8,192"
+    assert any(said in each for each in explained(found))
     slow = tuple(replace(p, seconds=1e3 * p.seconds) for p in found.points)
-    assert pace(replace(found, points=slow)).startswith("a step takes 1.00 µs")
-    assert pace(replace(found, axis="D")) == ""
+    assert paces(replace(found, points=slow)) == pytest.approx([1e-6] * 4)
+    assert paces(replace(found, axis="D")) == ()
 
 
 def test_what_bends_a_line_is_told():
     plain = sweep(2.0)
     small, *rest = plain.points
     slow = replace(plain, overhead=small.seconds / 2)
-    assert any("overhead: 50% of the time at N = 1,024" in words for words in reasons(slow))
+    assert any("overhead: 50% of the time at N = 1,024" in each for each in words(slow))
     slower = replace(plain, overhead=1.08 * small.seconds)
-    assert any("takes no longer than at the smallest" in words for words in reasons(slower))
-    assert not any("108%" in words for words in reasons(slower))
+    assert any("takes no longer than at the smallest" in each for each in words(slower))
+    assert not any("108%" in each for each in words(slower))
     idle = replace(plain, points=tuple(replace(p, busy=0.4) for p in plain.points))
-    assert any("without MACs" in words and "60%" in words for words in reasons(idle))
+    assert any("without MACs" in each and "60%" in each for each in words(idle))
     jump = tuple(replace(p, seconds=3 * p.seconds) if p.size("N") > 2048 else p
                  for p in plain.points)  # fmt: skip
     cached = replace(plain, points=jump, cache=rest[0].alive + 1)
-    assert any("between N = 2,048 and N = 4,096" in words for words in reasons(cached))
+    assert any("between N = 2,048 and N = 4,096" in each for each in words(cached))
     noisy = replace(plain, points=(replace(small, slowest=2 * small.seconds), *rest))
-    assert any("noise: rounds differ by up to 2.0" in words for words in reasons(noisy))
+    assert any("noise: rounds differ by up to 2.0" in each for each in words(noisy))
     fused = replace(plain, points=tuple(replace(p, unseen=1) for p in plain.points))
-    assert any("fused kernel" in words for words in reasons(fused))
+    assert any("fused kernel" in each for each in words(fused))
 
 
 def test_a_difference_is_taken_apart():
@@ -181,7 +196,7 @@ def test_a_difference_is_taken_apart():
     )
     assert sum((told.lower, told.rate, told.rest)) == pytest.approx(found.time.value - 2)
     assert found.at_even_rate.value == pytest.approx(exact - 1 / 3)
-    (rate,) = (words for words in reasons(found) if words.startswith("rate"))
+    (rate,) = (each for each in words(found) if each.startswith("rate"))
     assert f"would grow as N^{exact - 1 / 3:.2f} ± " in rate
 
 
@@ -189,17 +204,18 @@ def test_memory_that_is_no_tensors_is_told():
     plain = sweep(2.0)
     *_, last = plain.points
     full = replace(last, resident=grown(40_000_000, 30_000_000, 20_000_000))
-    found = no_tensors(replace(plain, points=(*plain.points[:-1], full)))
-    assert [words.split(", ")[0] for words in found] == [
+    whole = replace(plain, points=(*plain.points[:-1], full))
+    found = [reason_in_words(whole, each) for each in no_tensors(whole)]
+    assert [each.split(", which")[0] for each in found] == [
         "memory: 30 of 90 MB at N = 8,192 are buffers inside aten.mm.default"
         if at == 0
         else "memory: 20 of 90 MB at N = 8,192 are objects around small tensors"
         for at in range(2)
     ]
     little = replace(last, resident=grown(40_000_000, 9_000_000, 9_000_000))
-    assert no_tensors(replace(plain, points=(*plain.points[:-1], little))) == ()
+    assert not list(no_tensors(replace(plain, points=(*plain.points[:-1], little))))
     unknown = tuple(replace(point, resident=None) for point in plain.points)
-    assert no_tensors(replace(plain, points=unknown)) == ()
+    assert not list(no_tensors(replace(plain, points=unknown)))
 
 
 @pytest.mark.parametrize("name", MIXERS)
@@ -211,8 +227,6 @@ def test_ranges_begin_where_the_leading_term_dominates(name, axis):
     sizes = spaced(mixer, axis, least, 16 * least)
     assert sizes == sorted(set(sizes)) and len(sizes) >= 4
     assert all(size == rounded(mixer, axis, size) for size in sizes)
-    from nextify.scaling.laws.ranges import at_size
-
     assert leading_share(mixer, axis, *at_size(mixer, axis, least, grid, 32)) >= 0.9
 
 
@@ -323,7 +337,7 @@ QUICK = Settings(rounds=1, seconds=1e-4, memory=1 << 28)
 @pytest.mark.parametrize("name", ["fused", "shifted-window", "window-2d"])
 def test_a_measurement_is_whole(name):
     sizes = (3136, 196, 784) if name == "window-2d" else (64, 128, 200)
-    found = measure(name, MIXERS[name], "N", replace(QUICK, step="training"), sizes)
+    found = measure(Line(name, MIXERS[name], "N", replace(QUICK, step="training")), sizes)
     assert found.sizes == sizes
     for point in found.points:
         assert point.counted == point.macs and point.alive_counted == point.alive
@@ -434,10 +448,10 @@ def test_a_sweep_in_a_file_is_the_sweep(name):
     given = replace(sweep(1.9), name=name, mixer=MIXERS[name], overhead=0.5)
     points = tuple(replace(p, seconds=round(p.seconds, 9)) for p in given.points)
     given = replace(given, points=(*points[:3], replace(points[3], resident=None)))
-    again = sweep_of(json.loads(json.dumps(values_of(given))))
+    again = read(Sweep, json.loads(json.dumps(values_of(given))))
     assert (again.mixer, again.sizes) == (given.mixer, given.sizes)
     assert again.time.value == pytest.approx(given.time.value, abs=1e-4)
-    assert sweep_of(json.loads(json.dumps(values_of(again)))) == again
+    assert read(Sweep, json.loads(json.dumps(values_of(again)))) == again
 
 
 def test_the_command_goes_on_from_its_file(tmp_path, capsys, monkeypatch):
@@ -448,16 +462,14 @@ def test_the_command_goes_on_from_its_file(tmp_path, capsys, monkeypatch):
     sizes = ["--axis", "D", "--sizes", "64,128,256"]
     assert main([*line, *sizes, "--only", "product"]) == 0
     before = capsys.readouterr().out
-    ((first,), made_with) = reversed(read_sweeps(path))
+    ((first,), made_with) = reversed(contents(path, SWEEPS))
     assert made_with["torch"] == torch.__version__ and first.sizes == (64, 128, 256)
     assert main([*line, *sizes, "--only", "product,mlp", "--json"]) == 0
     answer = capsys.readouterr()
     assert "mlp along D" in answer.err and "product" not in answer.err
     assert [each["mixer"] for each in json.loads(answer.out)] == ["product", "mlp"]
-    assert read_sweeps(path)[1][0] == first
-    from nextify.scaling import measuring
-
-    monkeypatch.setattr(measuring, "measure", None)
+    assert contents(path, SWEEPS)[1][0] == first
+    monkeypatch.setattr("nextify.scaling.measuring.sweep.measure", None)
     assert main([*line, *sizes, "--only", "product", "--figure", str(tmp_path)]) == 0
     assert (tmp_path / "mixers.png").exists() and (tmp_path / "mixer-lines.png").exists()
     assert capsys.readouterr().out.split() == before.split()
@@ -494,10 +506,10 @@ def test_a_search_for_sizes_always_goes_on(name, axis):
 
 @pytest.mark.parametrize(("name", "axis"), [("window-2d", "N"), ("attention", "N"), ("mlp", "D")])
 def test_sizes_are_chosen_within_the_memory(name, axis):
-    sizes = choose(name, MIXERS[name], axis, replace(QUICK, memory=128 << 20))
+    sizes = choose(Line(name, MIXERS[name], axis, replace(QUICK, memory=128 << 20)))
     assert len(sizes) >= 3 and sizes == sorted(set(sizes))
 
 
 def test_a_memory_too_small_for_a_line_is_refused():
     with pytest.raises(InputError, match=r"attention along N .* from 576, and the memory ends at"):
-        choose("attention", Attention(), "N", replace(QUICK, memory=8 << 20))
+        choose(Line("attention", Attention(), "N", replace(QUICK, memory=8 << 20)))

@@ -18,12 +18,14 @@ import nextify as nx
 from nextify.cli.main import main
 from nextify.costs.spread import Spread
 from nextify.network import build
-from nextify.report.scaling.mixer_tables import put
+from nextify.report.scaling.document import NETWORKS, blocks, put
 from nextify.report.scaling.network_figure import draw_networks
-from nextify.report.scaling.network_tables import cost_table, memory_table
+from nextify.report.scaling.network_words import crossing_in_words
+from nextify.scaling.laws.kept import POINTS
 from nextify.scaling.laws.networks import (
     DEFAULT,
     NetworkPoint,
+    Networks,
     activation_bytes,
     alive_at_most,
     bytes_needed,
@@ -32,7 +34,6 @@ from nextify.scaling.laws.networks import (
     network,
     require_memory,
 )
-from nextify.scaling.laws.networks_kept import read_points
 from nextify.scaling.laws.vit import (
     TOKENS,
     N,
@@ -46,6 +47,7 @@ from nextify.scaling.laws.vit import (
 from nextify.scaling.measuring.count import count_alive
 from nextify.scaling.measuring.memory import growth
 from nextify.scaling.measuring.networks import measure_networks
+from nextify.scaling.saving import Kept, contents
 from random_transformers import swins, vits
 
 MINIS = ("convnext-mini", "vit-mini", "swin-mini")
@@ -111,18 +113,20 @@ def test_crossings_by_formula_are_sizes_and_measured_ones_lie_between():
     low, high = math.log(2), math.log(100 / 60)  # the gap in logarithms, before and after
     meeting = pytest.approx(64 * 2 ** (low / (low + high)))
     assert found.above[0].low == meeting == found.below[0].high
-    assert found.words == "a takes longer than b from about 95 pixels on"
+    assert crossing_in_words(found) == "a takes longer than b from about 95 pixels on"
 
 
-def test_tables_of_what_is_kept():
+def test_tables_of_what_is_kept(tmp_path):
     points = [*made("a", {32: 2, 1024: 3}), *made("b", {32: 4})]
-    assert cost_table(points).splitlines() == [
+    Kept(POINTS, tmp_path / NETWORKS, {}).add(*points)
+    found = blocks(tmp_path)
+    assert found["networks"].splitlines() == [
         "| pixels | a: GMACs | ms | b: GMACs | ms |",
         "| --- | --- | --- | --- | --- |",
         "| 32 | 2e-09 | 2,000 | 4e-09 | 4,000 |",
         "| 1,024 | 3e-09 | 3,000 | – | – |",
     ]
-    assert memory_table(points).splitlines()[2] == "| 32 | 1e-06 | – | 1e-06 | – |"
+    assert found["networks-memory"].splitlines()[2] == "| 32 | 1e-06 | – | 1e-06 | – |"
 
 
 def test_the_document_has_places_for_these_tables():
@@ -145,7 +149,7 @@ def test_every_crossing_of_a_pair_is_told():
     (found,) = crossings(curves, "macs")
     assert [span.low for span in found.above] == [64, 128]
     assert [span.low for span in found.below] == [32, 96]
-    assert found.words == "a costs more than b at 64 and from 128 pixels on"
+    assert crossing_in_words(found) == "a costs more than b at 64 and from 128 pixels on"
 
 
 def test_a_flicker_is_called_one():
@@ -153,7 +157,10 @@ def test_a_flicker_is_called_one():
     curves = {"a": made("a", {side: 999 if side == 160 else 1200 for side in sides}),
               "b": made("b", dict.fromkeys(sides, 1000))}  # fmt: skip
     (found,) = crossings(curves, "macs")
-    assert found.words == "a costs more than b but at 160 pixels, where it costs 0.1 % less"
+    assert (
+        crossing_in_words(found)
+        == "a costs more than b but at 160 pixels, where it costs 0.1 % less"
+    )
 
 
 @pytest.mark.parametrize("quantity", ["macs", "kept", "alive"])
@@ -236,7 +243,8 @@ def test_a_process_grows_by_no_more_than_the_limit_has(text):
 
 
 def test_what_is_measured_is_what_is_counted():
-    found = measure_networks(MINIS, (32, 64), rounds=2, memory=1 << 30, classes=10)
+    asked = Networks(names=MINIS, sides=(32, 64), classes=10)
+    found = measure_networks(asked, rounds=2, memory=1 << 30).measured
     assert [(p.name, p.side) for p in found] == [(n, s) for s in (32, 64) for n in MINIS]
     for one in found:
         assert one.counted == one.macs == nx.cost(nx.design(one.name), one.side, 10).macs
@@ -260,7 +268,7 @@ def test_nothing_is_measured_where_one_size_does_not_fit():
         raise AssertionError("measured")
 
     with pytest.raises(nx.InputError, match="would fit"):
-        measure_networks(MINIS, (32, 1024), memory=16 << 20, on_point=never)
+        measure_networks(Networks(names=MINIS, sides=(32, 1024)), memory=16 << 20, on_point=never)
 
 
 def test_the_command_by_formula(capsys, tmp_path):
@@ -321,13 +329,13 @@ def test_what_was_measured_is_kept_and_gone_on_from(capsys, tmp_path, monkeypatc
     assert main([*line, "32,64"]) == 0
     again = json.loads(capsys.readouterr().out)["points"]
     assert [p["side"] for p in again] == [32, 64] and again[0] == first
-    made, points = read_points(file)
+    made, points = contents(file, POINTS)
     assert made["threads"] == 1 and [dataclasses.asdict(point) for point in points] == again
 
     def never(*_: object, **__: object) -> None:
         raise AssertionError("measured")
 
-    monkeypatch.setattr("nextify.scaling.measuring.networks.measure_networks", never)
+    monkeypatch.setattr("nextify.scaling.measuring.networks.time_rounds", never)
     assert main([*line, "32,64", "--figure", str(tmp_path)]) == 0
     assert json.loads(capsys.readouterr().out)["points"] == again
     assert (tmp_path / "networks.png").exists() and not (tmp_path / "attention-share.png").exists()

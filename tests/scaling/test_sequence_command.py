@@ -9,8 +9,16 @@ from scipy import stats
 from nextify.cli.main import main
 from nextify.errors import InputError
 from nextify.report.scaling.sequence_figure import sequence_figure
-from nextify.scaling.sequence.results import BASELINE, Counts, Found, Outcome, StepTime, mean
-from nextify.scaling.sequence.saved import load, save
+from nextify.scaling.sequence import experiment
+from nextify.scaling.sequence.results import (
+    BASELINE,
+    Counts,
+    Found,
+    Outcome,
+    StepTime,
+    kept,
+    mean,
+)
 from nextify.scaling.sequence.settings import KINDS, Settings
 
 SETTINGS = Settings(epochs=1)
@@ -72,12 +80,12 @@ def test_the_figure_says_what_it_shows():
 
 def test_what_is_saved_is_read_again(tmp_path):
     path = tmp_path / "sequence.json"
-    assert load(path, SETTINGS) == ()
-    save(path, SETTINGS, outcomes())
-    assert load(path, SETTINGS) == tuple(outcomes())
+    assert kept(path, SETTINGS).results == []
+    kept(path, SETTINGS).add(*outcomes())
+    assert kept(path, SETTINGS).results == outcomes()
     assert [file.name for file in tmp_path.iterdir()] == ["sequence.json"]
     with pytest.raises(InputError, match=r"other settings .* --save"):
-        load(path, Settings(epochs=2))
+        kept(path, Settings(epochs=2))
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"outcomes": [{"kind": 1}]}', "\x00", "\xff"])
@@ -85,30 +93,28 @@ def test_a_file_of_something_else_is_refused(tmp_path, content):
     path = tmp_path / "sequence.json"
     path.write_text(content, encoding="latin-1")
     with pytest.raises(InputError, match="name another with --save"):
-        load(path, SETTINGS)
+        kept(path, SETTINGS)
 
 
 def test_the_command_goes_on_from_its_file_and_draws(tmp_path, capsys, monkeypatch):
     """Seed 1's recurrent model alone is trained: the others are in the file."""
-    from nextify.cli import sequence
-
-    monkeypatch.setattr(sequence, "_SIZES", (4, 8))
+    monkeypatch.setattr(experiment, "SIZES", (4, 8))
     path = tmp_path / "sequence.json"
-    save(path, SETTINGS, outcomes()[:3])
+    kept(path, SETTINGS).add(*outcomes()[:3])
     line = ["scale", "sequence", "--seeds", "2", "--epochs", "1", "--rounds", "1"]
     line += ["--save", str(path), "--figure", str(tmp_path / "figures")]
     assert main(line) == 0
     out = capsys.readouterr().out
     assert "transformer" in out and "oh dear !" in out and "slower by" in out
-    kept = load(path, SETTINGS)
-    assert kept[:3] == tuple(outcomes()[:3])
-    assert (kept[3].kind, kept[3].seed, len(kept)) == ("recurrent", 1, 4)
-    assert 1 < kept[3].perplexity < 842
+    *first, last = kept(path, SETTINGS).results
+    assert first == outcomes()[:3]
+    assert (last.kind, last.seed) == ("recurrent", 1)
+    assert 1 < last.perplexity < 842
     assert (tmp_path / "figures/sequence.png").exists()
     assert main([*line, "--json"]) == 0
     values = json.loads(capsys.readouterr().out)
     assert values["perplexity"]["recurrent"]["n"] == 2
-    assert values["models"][3]["perplexity"] == kept[3].perplexity
+    assert values["models"][3]["perplexity"] == last.perplexity
     assert {step["tokens"] for step in values["steps"]} == {4, 8}
 
 

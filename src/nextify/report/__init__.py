@@ -4,6 +4,18 @@
 >>> write_report("study.db", "report")  # doctest: +SKIP
 """
 
-from nextify.report.write import ReportFiles, write_report
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nextify.report.write import ReportFiles, write_report
 
 __all__ = ["ReportFiles", "write_report"]
+
+
+def __getattr__(name: str) -> object:
+    """What draws is imported when it is asked for: words alone need no matplotlib."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from nextify.report import write
+
+    return getattr(write, name)

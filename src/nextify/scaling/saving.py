@@ -1,10 +1,11 @@
 """Results in a file beside what determined them, so that a command that was stopped goes on."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from nextify.errors import InputError
 from nextify.files import read_json, write_whole
@@ -14,41 +15,59 @@ _REMEDY = "name another with --save"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Generic[T]):
     """What a file holds.
 
     Attributes:
         command: that writes it, as `nextify scale sequence`.
         items: what it calls its results, as "outcomes".
+        result: a dataclass. values: of a result, as JSON has them; `read` is the way back.
+        version: to be raised with any change to what a result is.
     """
 
     command: str
     items: str
+    result: type[T]
+    values: Callable[[Any], dict[str, Any]] = asdict
+    version: int = 1
 
 
-def load(
-    path: Path, kind: Kind, made_with: Mapping[str, Any], read: Callable[[dict[str, Any]], T]
-) -> tuple[T, ...]:
-    """The results in a file; none if there is no such file.
+class Kept(Generic[T]):
+    """Results, those in a file first; the file is written anew with each that is added.
 
     Args:
-        made_with: all that determines them, as JSON has it (settings, versions, machine).
-        read: from an object of JSON to a result.
+        path: of the file; None: there is none.
+        made_with: all that determines the results, as JSON has it (settings, versions, machine).
 
     Raises:
         InputError: it cannot be read, is of something else, or was made with other settings.
     """
-    if not path.exists():
-        return ()
-    made, found = contents(path, kind, read)
-    if made != _plain(made_with):
-        said = _difference(made, _plain(made_with))
-        raise InputError(f"file {path} was made with other settings ({said}); {_REMEDY}")
-    return found
+
+    def __init__(self, kind: Kind[T], path: Path | None, made_with: Mapping[str, Any]) -> None:
+        self.kind, self.path = kind, path
+        self.made_with = json.loads(json.dumps({"version": kind.version, **made_with}))
+        self.results: list[T] = []
+        if path is not None and path.exists():
+            made, found = contents(path, kind)
+            if made != self.made_with:
+                said = _difference(made, self.made_with)
+                raise InputError(f"file {path} was made with other settings ({said}); {_REMEDY}")
+            self.results += found
+
+    def add(self, *results: T) -> None:
+        """Keep more.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        self.results += results
+        if self.path is not None:
+            values = [self.kind.values(each) for each in self.results]
+            _save(self.path, self.kind.items, self.made_with, values)
 
 
 def contents(
-    path: Path, kind: Kind, read: Callable[[dict[str, Any]], T], option: str = "--save"
+    path: Path, kind: Kind[T], option: str = "--save"
 ) -> tuple[dict[str, Any], tuple[T, ...]]:
     """What a file was made with, and its results. `option` names another file.
 
@@ -60,31 +79,43 @@ def contents(
     if content is None:
         raise InputError(f"file {path} does not exist; {remedy}")
     try:
-        return dict(content["made_with"]), tuple(read(values) for values in content[kind.items])
+        results = tuple(read(kind.result, values) for values in content[kind.items])
+        return dict(content["made_with"]), results
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"file {path} holds no {kind.items} of `{kind.command}`; {remedy}"
         ) from error
 
 
-def save(
-    path: Path, kind: Kind, made_with: Mapping[str, Any], results: Sequence[Mapping[str, Any]]
-) -> None:
-    """Write all results, at once: a reader never sees half a file. Each has a line of its own.
+def read(hint: Any, value: Any) -> Any:
+    """A value of JSON as its type: dataclasses in dataclasses, tuples, and what may be missing.
+
+    Where it may be one of several dataclasses, its "kind" has the name.
+
+    >>> read(tuple[int, ...] | None, None), read(tuple[int, ...], [1, 2])
+    (None, (1, 2))
 
     Raises:
-        InputError: it cannot be written.
+        KeyError, TypeError, ValueError, AttributeError: it is no such value.
     """
-    lines = ",\n".join(json.dumps(dict(each), separators=(",", ":")) for each in results)
-    head = json.dumps(dict(made_with))
-    text = f'{{"made_with": {head},\n"{kind.items}": [\n{lines}\n]}}\n'
+    if is_dataclass(hint):
+        hints = get_type_hints(hint)
+        return hint(**{name: read(hints[name], each) for name, each in value.items()})  # type: ignore[operator]
+    if get_origin(hint) is tuple:
+        return tuple(read(get_args(hint)[0], each) for each in value)
+    if isinstance(hint, UnionType) and isinstance(value, Mapping):
+        own, kinds = dict(value), {kind.__name__: kind for kind in get_args(hint)}
+        return read(kinds[own.pop("kind", next(iter(kinds)))], own)
+    return value
+
+
+def _save(
+    path: Path, items: str, made_with: Mapping[str, Any], results: list[dict[str, Any]]
+) -> None:
+    """Write all results, at once: a reader never sees half a file. Each has a line of its own."""
+    lines = ",\n".join(json.dumps(each, separators=(",", ":")) for each in results)
+    text = f'{{"made_with": {json.dumps(dict(made_with))},\n"{items}": [\n{lines}\n]}}\n'
     write_whole(path, text, what="file", remedy=_REMEDY)
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """As they are when JSON has had them: tuples are lists."""
-    plain: dict[str, Any] = json.loads(json.dumps(dict(values)))
-    return plain
 
 
 def _difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:

@@ -1,10 +1,10 @@
-"""Laws of mixers as sympy expressions, exponents from points, findings in words. No torch.
+"""Laws of mixers as sympy expressions, exponents from points, verdicts on them. No torch.
 
 >>> law(mixer("recurrence")).macs
 2*B*D**2*N
 """
 
-from nextify.scaling.laws.formulas import Amounts, Law, amounts, dominant, law, of_image
+from nextify.scaling.laws.formulas import Amounts, Law, amounts, law
 from nextify.scaling.laws.mixers import (
     Attention,
     Convolution,
@@ -18,20 +18,6 @@ from nextify.scaling.laws.mixers import (
 from nextify.scaling.laws.named import MIXERS, mixer
 
 __all__ = [
-    "MIXERS",
-    "Amounts",
-    "Attention",
-    "Convolution",
-    "FeedForward",
-    "Law",
-    "MatrixProduct",
-    "Mixer",
-    "Recurrence",
-    "WindowAttention",
-    "amounts",
-    "dominant",
-    "in_plane",
-    "law",
-    "mixer",
-    "of_image",
-]
+    "MIXERS", "Amounts", "Attention", "Convolution", "FeedForward", "Law", "MatrixProduct",
+    "Mixer", "Recurrence", "WindowAttention", "amounts", "in_plane", "law", "mixer",
+]  # fmt: skip

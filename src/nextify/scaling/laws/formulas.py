@@ -22,8 +22,8 @@ from nextify.scaling.laws.mixers import (
     require_shape,
 )
 
-B, N, P, D, R, C, H, W = sp.symbols("B N P D R C H W", positive=True, integer=True)
-h, w, k, r, p = sp.symbols("h w k r p", positive=True, integer=True)
+B, N, P, D, R, C = sp.symbols("B N P D R C", positive=True, integer=True)
+h, w, k, r = sp.symbols("h w k r", positive=True, integer=True)
 X = B * N * D  # values of the tokens
 
 
@@ -36,6 +36,7 @@ class Amounts:
         parameters: values of the weights.
         inference: values alive at once at the peak of a forward pass, input and output included.
         kept: values that the backward pass needs, weights left out.
+        fixed: values of masks, and of the places of tokens in windows (int64: two values each).
         sequential: matrix products and convolutions that must wait for one another.
         path: layers that a signal passes between the two tokens farthest apart; infinite where
             they never meet.
@@ -45,6 +46,7 @@ class Amounts:
     parameters: int
     inference: int
     kept: int
+    fixed: int
     sequential: int
     path: float
 
@@ -64,8 +66,9 @@ class Law:
     inference: sp.Expr
     kept: sp.Expr
     sequential: sp.Expr
-    path: sp.Expr
-    path_leading: sp.Expr
+    path: sp.Expr = sp.oo
+    path_leading: sp.Expr = sp.oo
+    fixed: sp.Expr = sp.S.Zero
     constants: tuple[tuple[sp.Symbol, int], ...] = ()
     padded: sp.Expr = N
 
@@ -94,7 +97,7 @@ def law(mixer: Mixer) -> Law:
     """
     match mixer:
         case MatrixProduct():
-            return Law(B * N * D**2, D**2, 2 * X, X, sp.S.One, sp.oo, sp.oo)
+            return Law(B * N * D**2, D**2, 2 * X, X, sp.S.One)
         case Attention(projected=False):
             return _attention_core()
         case Attention():
@@ -125,29 +128,13 @@ def amounts(mixer: Mixer, *, batch: int = 1, tokens: int | tuple[int, int], widt
     found = law(mixer)
     values = {B: batch, N: rows * columns, D: width, R: rows, C: columns}
 
-    def number(expression: sp.Expr) -> int:
-        return int(found.spelled_out(expression).subs(values))
-
+    names = ("macs", "parameters", "inference", "kept", "fixed", "sequential")
+    exact = {name: found.spelled_out(getattr(found, name)).subs(values) for name in names}
     path = found.spelled_out(found.path).subs(values)
     return Amounts(
-        macs=number(found.macs),
-        parameters=number(found.parameters),
-        inference=number(found.inference),
-        kept=number(found.kept),
-        sequential=number(found.sequential),
+        **{name: int(value) for name, value in exact.items()},
         path=math.inf if path == sp.oo else int(path),
     )
-
-
-def of_image(expression: sp.Expr) -> sp.Expr:
-    """An expression in tokens as one in the image's height H, width W and the patch side p.
-
-    Patches divide the image, so that N = (H/p)(W/p).
-
-    >>> of_image(law(MatrixProduct()).leading)
-    D**2*H*W/p**2
-    """
-    return expression.subs({N: (H / p) * (W / p), R: H / p, C: W / p})
 
 
 def dominant(expression: sp.Expr, symbol: sp.Symbol) -> tuple[sp.Expr, int]:
@@ -156,16 +143,10 @@ def dominant(expression: sp.Expr, symbol: sp.Symbol) -> tuple[sp.Expr, int]:
     >>> dominant(law(Attention()).macs, N)
     (2*B*D*N**2, 2)
     """
-    smooth = _smooth(expression)
-    polynomial = sp.Poly(smooth, symbol)
+    plain = expression.replace(sp.ceiling, lambda inside: inside)
+    polynomial = sp.Poly(sp.expand(plain).subs(R * C, N), symbol)
     degree = int(polynomial.degree())
     return polynomial.LC() * symbol**degree, degree
-
-
-def _smooth(expression: sp.Expr) -> sp.Expr:
-    """Without roundings up, and with rows times columns as N."""
-    plain = expression.replace(sp.ceiling, lambda inside: inside)
-    return sp.expand(plain).subs(R * C, N)
 
 
 def _attention_core() -> Law:
@@ -192,6 +173,7 @@ def _attention(mixer: Attention) -> Law:
         sequential=sp.Integer(4),
         path=sp.S.One,
         path_leading=sp.S.One,
+        fixed=N**2 if mixer.causal and not mixer.fused else sp.S.Zero,
         constants=((h, mixer.heads),),
     )
 
@@ -200,15 +182,15 @@ def _window_attention(mixer: WindowAttention) -> Law:
     size = w**2 if mixer.plane else w
     sides = (R, C) if mixer.plane else (N,)
     tokens, map_ = B * P * D, B * h * P * size
-    farthest = sp.Max(*sides)
     return Law(
         macs=4 * B * P * D**2 + 2 * B * P * size * D,
         parameters=4 * D**2,
         inference=X + sp.Max(7 * tokens, 4 * tokens + map_, 3 * tokens + 2 * map_),
         kept=6 * tokens + map_,
         sequential=sp.Integer(4),
-        path=_window_path(mixer, farthest),
+        path=_window_path(mixer, sp.Max(*sides)),
         path_leading=(sp.sqrt(N) if mixer.plane else N) / w if mixer.shifted else sp.oo,
+        fixed=2 * N + (P * size if mixer.shifted else 0),
         constants=((h, mixer.heads), (w, mixer.window)),
         padded=sp.Mul(*(w * sp.ceiling(side / w) for side in sides)),
     )
@@ -260,7 +242,5 @@ def _feed_forward(mixer: FeedForward) -> Law:
         inference=(1 + 2 * r) * X,
         kept=(1 + 2 * r) * X,
         sequential=sp.Integer(2),
-        path=sp.oo,
-        path_leading=sp.oo,
         constants=((r, mixer.ratio),),
     )

@@ -1,23 +1,19 @@
-"""Sweeps as objects of JSON, and back: what `scale mixers --save` keeps in its file."""
+"""Files of sweeps and of networks' points: what `scale mixers` and `scale networks` keep."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from nextify.scaling.laws.mixers import Mixer
-from nextify.scaling.laws.sweeps import Point, Resident, Sweep
+from nextify.errors import InputError
+from nextify.scaling.laws.networks import NetworkPoint
+from nextify.scaling.laws.sweeps import Axis, Sweep
 from nextify.scaling.saving import Kind, contents
-
-VERSION = 1  # raise it with any change to what a measurement is
-SWEEPS = Kind("nextify scale mixers", "sweeps")
-_DIGITS = 6  # of a time or a share, which are known to two or three
-
-_KINDS: dict[str, type[Mixer]] = {kind.__name__: kind for kind in get_args(Mixer)}
 
 
 def values_of(sweep: Sweep) -> dict[str, Any]:
-    """A sweep as an object of JSON.
+    """A sweep as an object of JSON. Times and shares, known to two or three digits, have six.
 
     >>> from nextify.scaling.laws import MIXERS
     >>> values_of(Sweep(name="mlp", mixer=MIXERS["mlp"], axis="N", step="forward", leading=1,
@@ -25,39 +21,32 @@ def values_of(sweep: Sweep) -> dict[str, Any]:
     {'kind': 'FeedForward', 'ratio': 4}
     """
     mixer = {"kind": type(sweep.mixer).__name__, **asdict(sweep.mixer)}
-    points = [_rounded(asdict(point)) for point in sweep.points]
-    return _rounded({**asdict(sweep), "mixer": mixer, "points": points})
+    text = json.dumps({**asdict(sweep), "mixer": mixer})
+    found: dict[str, Any] = json.loads(
+        text, parse_float=lambda digits: float(f"{float(digits):.6g}")
+    )
+    return found
 
 
-def sweep_of(values: Mapping[str, Any]) -> Sweep:
-    """A sweep from such an object.
-
-    Raises:
-        KeyError, TypeError, ValueError: it is none.
-    """
-    mixer = dict(values["mixer"])
-    kind = _KINDS[mixer.pop("kind")]
-    points = tuple(_point(each) for each in values["points"])
-    return Sweep(**{**values, "mixer": kind(**mixer), "points": points})
+SWEEPS = Kind("nextify scale mixers", "sweeps", Sweep, values_of)
+POINTS = Kind("nextify scale networks", "points", NetworkPoint)
 
 
-def read_sweeps(path: Path, option: str = "--save") -> tuple[dict[str, Any], tuple[Sweep, ...]]:
-    """What a file was made with, and its sweeps. `option` names another file.
+def sizes_in(
+    path: Path, names: Collection[str], axes: Sequence[Axis]
+) -> dict[tuple[str, Axis], tuple[int, ...]]:
+    """The sizes at which a file has mixers along axes.
 
     Raises:
-        InputError: it cannot be read, or is no such file.
+        InputError: no such file, or one of them is not in it.
     """
-    return contents(path, SWEEPS, sweep_of, option)
-
-
-def _point(values: Mapping[str, Any]) -> Point:
-    resident = values["resident"]
-    known = None if resident is None else Resident(**resident)
-    return Point(**{**values, "tokens": tuple(values["tokens"]), "resident": known})
-
-
-def _rounded(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value
-        for name, value in values.items()
-    }
+    sweeps = contents(path, SWEEPS, "--sizes-of")[1]
+    there = {(sweep.name, sweep.axis): sweep.sizes for sweep in sweeps}
+    wanted = [(name, axis) for axis in axes for name in names]
+    for name, axis in wanted:
+        if (name, axis) not in there:
+            raise InputError(
+                f"file {path} has no sizes of {name} over {axis}; leave it out with --only or "
+                "--axis, or measure it into that file"
+            )
+    return {key: there[key] for key in wanted}

@@ -6,28 +6,37 @@ for themselves, the objects around many small tensors, and what is made to measu
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import TypedDict
 
 from nextify.errors import InputError
-from nextify.scaling.laws.formulas import Amounts, amounts
-from nextify.scaling.laws.mixers import (
-    Attention,
-    Convolution,
-    Mixer,
-    Recurrence,
-    WindowAttention,
-    heads_of,
-)
+from nextify.scaling.laws.formulas import amounts
+from nextify.scaling.laws.mixers import Attention, Convolution, Mixer, Recurrence, heads_of
 from nextify.scaling.laws.sweeps import Axis
 from nextify.words import bytes_in_words
 
 BYTES = 4  # of a float32
 Tokens = int | tuple[int, int]
+
+
+class Sizes(TypedDict):
+    """At which a mixer is measured."""
+
+    tokens: Tokens
+    width: int
+    batch: int
+
+
+_SPARE = 0.5  # of the memory that is built in: other programs need some
 _MOST = 1 << 40  # tokens; where a search ends
 _ONCE = 1 << 20  # bytes: whole pages, and what libraries take for themselves whatever the size
 _BLOCK = 1 << 20  # bytes of a thread of the fused kernel: 256 x 512 scores and 256 rows of values
 _STATE = 1024  # bytes of the objects around a state of the recurrence: about 900 were measured
 _STATE_KEPT = 4096  # and with the nodes that its backward pass goes through
+
+
+def usable_memory() -> int:
+    """Bytes that a measurement takes at most if nobody says otherwise: half of what is built in."""
+    return int(_SPARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
 def bytes_needed(
@@ -53,59 +62,29 @@ def bytes_needed(
         # forward peak again; the backward pass has two products for each.
         alive = found.parameters + found.kept + 2 * found.inference
         own *= 3
-    constant = found.parameters + _constants(mixer, tokens) + _buffer_values(mixer, found)
+    own_buffers = isinstance(mixer, Convolution) and not mixer.depthwise
+    # oneDNN orders the weights of a convolution anew, by way of a copy.
+    constant = found.fixed + (3 if own_buffers else 1) * found.parameters
     # Freed memory that the C library keeps: up to half as much again was measured.
     values = constant + own + alive + alive // 2
-    return BYTES * values + _ONCE + _object_bytes(mixer, tokens, training)
+    return BYTES * values + _ONCE + _object_bytes(mixer, _count(tokens), training)
 
 
 def bytes_held(mixer: Mixer, *, batch: int = 1, tokens: Tokens, width: int) -> int:
     """Bytes of a mixer that waits while others are measured: weights, masks and its input."""
     found = amounts(mixer, batch=batch, tokens=tokens, width=width)
-    values = found.parameters + _constants(mixer, tokens) + batch * _count(tokens) * width
-    return BYTES * values
+    return BYTES * (found.parameters + found.fixed + batch * _count(tokens) * width)
 
 
-def _constants(mixer: Mixer, tokens: Tokens) -> int:
-    """Values of masks, and of the places of tokens in windows (int64: two values each)."""
-    count = _count(tokens)
-    match mixer:
-        case Attention(causal=True, fused=False):
-            return count**2
-        case WindowAttention():
-            size = mixer.window ** (2 if mixer.plane else 1)
-            return 2 * count + (_padded(mixer, tokens) * size if mixer.shifted else 0)
-        case _:
-            return 0
-
-
-def _buffer_values(mixer: Mixer, found: Amounts) -> int:
-    """Values inside operators, which are no tensors."""
-    match mixer:
-        case Convolution(depthwise=False):  # oneDNN orders the weights anew, by way of a copy
-            return 2 * found.parameters
-        case _:
-            return 0
-
-
-def _object_bytes(mixer: Mixer, tokens: Tokens, training: bool) -> int:
+def _object_bytes(mixer: Mixer, tokens: int, training: bool) -> int:
     """Bytes around small tensors, and of buffers that do not grow with the sizes."""
     match mixer:
         case Recurrence():
-            return _count(tokens) * (_STATE_KEPT if training else _STATE)
+            return tokens * (_STATE_KEPT if training else _STATE)
         case Attention(fused=True):
             return _BLOCK * (os.cpu_count() or 1)
         case _:
             return 0
-
-
-def _padded(mixer: WindowAttention, tokens: Tokens) -> int:
-    """Tokens with those that fill up windows."""
-    sides = (tokens,) if isinstance(tokens, int) else tokens
-    whole = 1
-    for side in sides:
-        whole *= -(-side // mixer.window) * mixer.window
-    return whole
 
 
 def require_memory(
@@ -130,34 +109,28 @@ def require_memory(
         InputError: with what it takes, the limit, and what would fit.
     """
 
-    def fits(count: Tokens, wide: int, sequences: int) -> bool:
-        needed = bytes_needed(mixer, batch=sequences, tokens=count, width=wide, training=training)
-        return beside + needed <= limit
+    def needed(count: Tokens, wide: int, sequences: int) -> int:
+        own = bytes_needed(mixer, batch=sequences, tokens=count, width=wide, training=training)
+        return beside + own
 
-    if fits(tokens, width, batch):
+    if (taken := needed(tokens, width, batch)) <= limit:
         return
-    sizes = _Sizes(tokens, width, batch, heads_of(mixer))
-    remedy = next(iter(_remedies(fits, sizes, axis)), "nothing smaller would fit; give")
-    needed = bytes_needed(mixer, batch=batch, tokens=tokens, width=width, training=training)
+    sizes = (tokens, width, batch)
+    remedies = _remedies(lambda *given: needed(*given) <= limit, sizes, heads_of(mixer), axis)
+    remedy = next(remedies, "nothing smaller would fit; give")
     others = f" (with {_amount(beside)} of the other sizes)" if beside else ""
     raise InputError(
         f"{name} over {_shown(tokens)} tokens of width {width:,} takes up to "
-        f"{_amount(beside + needed)}{others}, and the limit is {_amount(limit)}; {remedy} more "
+        f"{_amount(taken)}{others}, and the limit is {_amount(limit)}; {remedy} more "
         "memory with --memory"
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Sizes:
-    tokens: Tokens
-    width: int
-    batch: int
-    heads: int
-
-
-def _remedies(fits: Callable[[Tokens, int, int], bool], sizes: _Sizes, axis: Axis) -> Iterator[str]:
+def _remedies(
+    fits: Callable[[Tokens, int, int], bool], sizes: tuple[Tokens, int, int], heads: int, axis: Axis
+) -> Iterator[str]:
     """What would fit if one size is changed: that of the axis, the other, the batch."""
-    tokens, width, batch, heads = sizes.tokens, sizes.width, sizes.batch, sizes.heads
+    tokens, width, batch = sizes
     for each in (axis, "D" if axis == "N" else "N"):
         if each == "N":
             side = tokens if isinstance(tokens, int) else min(tokens)

@@ -2,9 +2,9 @@
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import combinations, groupby, pairwise
 from typing import Literal
 
@@ -16,7 +16,7 @@ from nextify.designs.fields import read_fields
 from nextify.errors import InputError
 from nextify.scaling.laws.limits import largest
 from nextify.scaling.laws.sweeps import Resident
-from nextify.words import bytes_in_words, listed
+from nextify.words import bytes_in_words
 
 DEFAULT = ("resnet-50", "convnext-tiny", "vit-s-16", "swin-t")  # 4 to 5 GMACs at 224 pixels
 SIDES = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -55,15 +55,9 @@ class NetworkPoint:
 
     def value(self, quantity: Quantity) -> float | None:
         """A quantity; the median of seconds."""
-        match quantity:
-            case "macs":
-                return self.macs
-            case "kept":
-                return self.kept
-            case "alive":
-                return self.alive
-            case "seconds":
-                return None if self.seconds is None else self.seconds.median
+        if quantity == "seconds":
+            return None if self.seconds is None else self.seconds.median
+        return int(getattr(self, quantity))
 
 
 @cache
@@ -110,13 +104,9 @@ def point(name: str, side: int, classes: int = 1000) -> NetworkPoint:
         InputError: the design cannot see such images.
     """
     counted = _cost(name, side, classes)
+    kept, alive = counted.training_bytes, counted.inference_bytes
     return NetworkPoint(
-        name=name,
-        side=side,
-        params=counted.params,
-        macs=counted.macs,
-        kept=counted.training_bytes,
-        alive=counted.inference_bytes,
+        name=name, side=side, params=counted.params, macs=counted.macs, kept=kept, alive=alive
     )
 
 
@@ -217,7 +207,8 @@ def curve(name: str, sides: Sequence[int], classes: int = 1000) -> list[NetworkP
     between = {*range(-(-min(sides) // _GRID) * _GRID, max(sides) + 1, _GRID), *sides}
     one = network(name)
     step = _step(one) if isinstance(one, Vit) else 1
-    return [point(name, side, classes) for side in sorted(between) if side % step == 0]
+    seen = [side for side in sorted(between) if side in sides or side % step == 0]
+    return [point(name, side, classes) for side in seen]
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,36 +251,6 @@ class Crossing:
             span.count for span in self.above
         )
 
-    @property
-    def words(self) -> str:
-        """
-        >>> span = Span(192, 1024, 27, 0.6)
-        >>> Crossing("macs", "a", "b", (Span(32, 64, 2, 0.1), span), (Span(96, 160, 3, 0.1),)).words
-        'a costs more than b at 32 to 64 and from 192 pixels on'
-        >>> Crossing("macs", "a", "b", (span,), (Span(160, 160, 1, 0.004),)).words
-        'a costs more than b but at 160 pixels, where it costs 0.4 % less'
-        """
-        verb = "takes longer" if self.quantity == "seconds" else "costs more"
-        start = f"{self.more} {verb} than {self.less}"
-        if self.quantity != "seconds" and self.is_flicker:
-            sizes = listed([_span_words(span) for span in self.below])
-            most = max(span.most for span in self.below)
-            up_to = "up to " if sum(span.count for span in self.below) > 1 else ""
-            return f"{start} but at {sizes} pixels, where it costs {up_to}{_percent(most)} less"
-        about = "about " if self.quantity == "seconds" else ""
-        before = [_span_words(span) for span in self.above[:-1]]
-        last = f"from {about}{self.above[-1].low:,.0f} pixels on"
-        return f"{start} {listed([*(f'at {each}' for each in before[:1]), *before[1:], last])}"
-
-
-def _span_words(span: Span) -> str:
-    low, high = f"{span.low:,.0f}", f"{span.high:,.0f}"
-    return low if low == high else f"{low} to {high}"
-
-
-def _percent(part: float) -> str:
-    return f"{100 * part:.2g} %"
-
 
 def crossings(
     curves: Mapping[str, Sequence[NetworkPoint]], quantity: Quantity
@@ -302,10 +263,11 @@ def crossings(
     for one, other in combinations(curves, 2):
         known = {found.side: found for found in curves[other]}
         pairs = [(a, known[a.side]) for a in curves[one] if a.side in known]
-        gaps = [(a.side, _gap((a, b), quantity)) for a, b in pairs]
         if quantity == "seconds":
-            gaps = [at for at, pair in zip(gaps, pairs, strict=True) if not _overlap(pair)]
-        found = _spans([(side, gap) for side, gap in gaps if gap], between=quantity == "seconds")
+            pairs = [pair for pair in pairs if not _overlap(*pair)]
+        all_gaps = ((a.side, _gap(a.value(quantity), b.value(quantity))) for a, b in pairs)
+        gaps = [(side, gap) for side, gap in all_gaps if gap]
+        found = _spans(gaps, between=quantity == "seconds")
         if len(found) < 2:
             continue
         above, below = tuple(found[::-1][::2][::-1]), tuple(found[::-1][1::2][::-1])
@@ -313,15 +275,13 @@ def crossings(
         yield Crossing(quantity, more, less, above, below)
 
 
-Pair = tuple[NetworkPoint, NetworkPoint]
-
-
 def _spans(gaps: Sequence[tuple[int, float]], *, between: bool) -> list[Span]:
     """Sizes in which the sign of the gap is the same; `between` puts their ends where they meet."""
     runs = [list(run) for _, run in groupby(gaps, key=lambda at: at[1] > 0)]
-    meet = [_meeting(one[-1], other[0]) for one, other in pairwise(runs)]
-    lows = [runs[0][0][0], *meet] if between and runs else [run[0][0] for run in runs]
-    highs = [*meet, runs[-1][-1][0]] if between and runs else [run[-1][0] for run in runs]
+    lows: list[float] = [run[0][0] for run in runs]
+    highs: list[float] = [run[-1][0] for run in runs]
+    if between:
+        lows[1:] = highs[:-1] = [_meeting(one[-1], other[0]) for one, other in pairwise(runs)]
     return [
         Span(low, high, len(run), max(1 - math.exp(-abs(gap)) for _, gap in run))
         for low, high, run in zip(lows, highs, runs, strict=True)
@@ -334,19 +294,62 @@ def _meeting(one: tuple[int, float], other: tuple[int, float]) -> float:
     return float(one[0] * (other[0] / one[0]) ** part)
 
 
-def _gap(pair: Pair, quantity: Quantity) -> float:
+def _gap(one: float | None, other: float | None) -> float:
     """The logarithm of the first over the second; 0 where one is not known."""
-    first, second = (found.value(quantity) for found in pair)
-    return math.log(first / second) if first and second else 0.0
+    return math.log(one / other) if one and other else 0.0
 
 
-def _overlap(pair: Pair) -> bool:
-    first, second = (found.seconds for found in pair)
-    return first is not None and second is not None and (
-        first.low <= second.high and second.low <= first.high
-    )  # fmt: skip
+def _overlap(one: NetworkPoint, other: NetworkPoint) -> bool:
+    first, second = one.seconds, other.seconds
+    if first is None or second is None:
+        return False
+    return first.low <= second.high and second.low <= first.high
 
 
-Curves = Mapping[str, Sequence[NetworkPoint]]
-OnPoint = Callable[[str, int], None]
-"""Called with a name and a size before it is measured."""
+@dataclass(frozen=True, kw_only=True)
+class Networks:
+    """Networks over image sizes, for one image: by formula, and as measured.
+
+    Attributes:
+        sides: of square images, in pixels.
+        shares_of: networks of which those that are ViTs tell attention's share.
+        measured: at each size each network, or none. threads: of torch, then.
+    """
+
+    names: tuple[str, ...] = DEFAULT
+    sides: tuple[int, ...] = SIDES
+    classes: int = 1000
+    shares_of: tuple[str, ...] = (*DEFAULT, "vit-b-16")
+    measured: tuple[NetworkPoint, ...] = ()
+    threads: int | None = None
+
+    @classmethod
+    def of(cls, names: tuple[str, ...]) -> "Networks":
+        """Those alone."""
+        return cls(names=names, shares_of=names)
+
+    @cached_property
+    def curves(self) -> dict[str, list[NetworkPoint]]:
+        """By formula, see `curve`."""
+        return {name: curve(name, self.sides, self.classes) for name in self.names}
+
+    @cached_property
+    def points(self) -> tuple[NetworkPoint, ...]:
+        """What was measured; where nothing was, the same by formula."""
+        pairs = ((name, side) for side in self.sides for name in self.names)
+        return self.measured or tuple(point(name, side, self.classes) for name, side in pairs)
+
+    @property
+    def vits(self) -> dict[str, Vit]:
+        """The ViTs whose share of attention is told."""
+        return {name: one for name in self.shares_of if isinstance(one := network(name), Vit)}
+
+    @cached_property
+    def crossings(self) -> list[Crossing]:
+        """Of all quantities, that of seconds where they were measured."""
+        quantities: tuple[Quantity, ...] = ("macs", "kept", "alive")
+        found = [one for quantity in quantities for one in crossings(self.curves, quantity)]
+        if self.measured:
+            seen = {name: [p for p in self.measured if p.name == name] for name in self.names}
+            found += crossings(seen, "seconds")
+        return found

@@ -1,17 +1,47 @@
 """Sizes to measure at: where the leading term dominates, spaced evenly on a logarithmic axis."""
 
 import math
+from dataclasses import dataclass, field
 
 import sympy as sp
 
 from nextify.scaling.laws.formulas import B as BATCH
 from nextify.scaling.laws.formulas import D, N, amounts, dominant, law
-from nextify.scaling.laws.limits import BYTES, largest
+from nextify.scaling.laws.limits import BYTES, largest, usable_memory
 from nextify.scaling.laws.mixers import Convolution, Mixer, WindowAttention, heads_of, in_plane
-from nextify.scaling.laws.sweeps import Axis
+from nextify.scaling.laws.sweeps import Axis, Step
 
 POINTS = 7
 SHARE = 0.9  # of the MACs that the leading term must have
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to measure.
+
+    Attributes:
+        tokens, width: that are fixed while the other is varied.
+        batch: sequences at once; None: one along N, four along D.
+        step: a forward pass, or forward and backward.
+        rounds: of timing. seconds: that a call at the largest size takes, about.
+        memory: bytes, at the most.
+    """
+
+    tokens: int = 64
+    width: int = 32
+    batch: int | None = None
+    step: Step = "forward"
+    rounds: int = 5
+    seconds: float = 0.15
+    memory: int = field(default_factory=usable_memory)
+
+    def grid(self, mixer: Mixer) -> tuple[int, int]:
+        """The fixed tokens: a line, or the smallest square of whole steps that holds them."""
+        if not in_plane(mixer):
+            return 1, self.tokens
+        step = step_of(mixer, "N")
+        count = rounded(mixer, "N", max(step, self.tokens))
+        return at_size(mixer, "N", count, (1, 1), 1)[0]
 
 
 def leading_exponent(mixer: Mixer, axis: Axis) -> int:
@@ -30,8 +60,7 @@ def leading_share(mixer: Mixer, axis: Axis, tokens: tuple[int, int], width: int)
     found = law(mixer)
     term = dominant(found.spelled_out(found.macs), _symbol(axis))[0]
     value = term.subs({BATCH: 1, N: tokens[0] * tokens[1], D: width})
-    shape = tokens if in_plane(mixer) else tokens[0] * tokens[1]
-    return float(value) / amounts(mixer, tokens=shape, width=width).macs
+    return float(value) / amounts(mixer, tokens=tokens, width=width).macs
 
 
 def least_size(mixer: Mixer, axis: Axis, tokens: tuple[int, int], width: int, most: int) -> int:
@@ -48,8 +77,7 @@ def beyond_cache(mixer: Mixer, width: int, batch: int, cache: int, most: int) ->
     """The smallest N at which more bytes are alive than the processor's last cache holds."""
 
     def inside(size: int) -> bool:
-        shape, wide = at_size(mixer, "N", rounded(mixer, "N", size), (1, 1), width)
-        tokens = shape if in_plane(mixer) else shape[1]
+        tokens, wide = at_size(mixer, "N", rounded(mixer, "N", size), (1, 1), width)
         return BYTES * amounts(mixer, batch=batch, tokens=tokens, width=wide).inference <= cache
 
     return rounded(mixer, "N", min(most, 1 + largest(inside, most)))

@@ -7,6 +7,7 @@ from nextify.scaling.laws.fit import Exponent, exponent
 from nextify.scaling.laws.mixers import Mixer
 
 Axis = Literal["N", "D"]
+AXES: tuple[Axis, ...] = ("N", "D")
 Step = Literal["forward", "training"]
 
 

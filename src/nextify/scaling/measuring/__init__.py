@@ -1,5 +1,5 @@
-"""Counting and timing mixers on this machine."""
+"""Counting and timing mixers and networks on this machine."""
 
-from nextify.scaling.measuring.sweep import Settings, choose, measure, prepare, require_sizes
+from nextify.scaling.measuring.sweep import Line, choose, measure, measure_mixers
 
-__all__ = ["Settings", "choose", "measure", "prepare", "require_sizes"]
+__all__ = ["Line", "choose", "measure", "measure_mixers"]

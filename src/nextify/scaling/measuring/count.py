@@ -62,25 +62,6 @@ def _counted(module: nn.Module, x: Tensor) -> int:
     return flops // 2
 
 
-def count_kept(module: nn.Module, x: Tensor) -> int:
-    """Bytes of the distinct tensors that autograd saves, but for parameters and buffers.
-
-    >>> count_kept(nn.Linear(4, 4), torch.zeros(3, 4))  # its input
-    48
-    """
-    own = {t.untyped_storage().data_ptr() for t in (*module.parameters(), *module.buffers())}
-    kept: dict[int, Tensor] = {}  # holding them, so that no address is used twice
-
-    def note(saved: Tensor) -> Tensor:
-        if saved.untyped_storage().data_ptr() not in own:
-            kept[saved.untyped_storage().data_ptr()] = saved
-        return saved
-
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda saved: saved):
-        module(x.detach().requires_grad_())
-    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
-
-
 def count_alive(module: nn.Module, x: Tensor) -> int:
     """Bytes of tensors alive at once at the peak of a forward pass, input and output included.
 
@@ -105,18 +86,9 @@ def alive_after(module: nn.Module, x: Tensor) -> list[int]:
     return found
 
 
-def count_sequential(module: nn.Module, x: Tensor) -> int:
-    """The longest chain of counted operators (products, convolutions) that wait for one another.
-
-    >>> count_sequential(nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)), torch.zeros(3, 4))
-    2
-    """
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
-        return longest_chain(lambda: module(x))
-
-
 def longest_chain(call: Callable[[], object]) -> int:
-    """The same of anything that is called, backward passes included: as it is executed.
+    """The longest chain of counted operators (products, convolutions) that wait for one another,
+    of anything that is called, backward passes included: as it is executed.
 
     >>> x = torch.ones(2, 2, requires_grad=True)
     >>> longest_chain(lambda: (x @ x).sum().backward())
@@ -128,24 +100,20 @@ def longest_chain(call: Callable[[], object]) -> int:
 
 
 class Watch(TorchDispatchMode):
-    """Calls `begin` before each operator and `seen` after it."""
+    """Calls `begin` before each operator, and `seen` after it with what it was given (arguments
+    and keywords) and its result."""
 
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = (args, kwargs or {})
         self.begin()
-        result = func(*args, **(kwargs or {}))
-        self.seen(func, _tensors((args, kwargs)), _tensors(result))
+        result = func(*args, **given[1])
+        self.seen(func, given, result)
         return result
 
     def begin(self) -> None:
         return
 
-    def seen(self, operator: Any, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+    def seen(self, func: Any, given: Any, result: Any) -> None:
         raise NotImplementedError
 
 
@@ -156,9 +124,9 @@ class _Alive(Watch):
         self.after: list[int] = []
         self.known: set[int] = set()
 
-    def seen(self, operator: Any, inputs: list[Tensor], outputs: list[Tensor]) -> None:
-        before = {_key(tensor) for tensor in inputs}
-        for tensor in outputs:
+    def seen(self, func: Any, given: Any, result: Any) -> None:
+        before = {_key(tensor) for tensor in tensors_in(given)}
+        for tensor in tensors_in(result):
             key = _key(tensor)
             if key not in before and key not in self.known:
                 self.known.add(key)
@@ -178,15 +146,16 @@ class _Chain(Watch):
         self.depths: dict[int, int] = {}
         self.held: list[Tensor] = []  # so that no address is used twice
 
-    def seen(self, operator: Any, inputs: list[Tensor], outputs: list[Tensor]) -> None:
-        depth = max((self.depths.get(_key(tensor), 0) for tensor in inputs), default=0)
-        depth += operator.overloadpacket in flop_registry
-        for tensor in outputs:
+    def seen(self, func: Any, given: Any, result: Any) -> None:
+        depth = max((self.depths.get(_key(tensor), 0) for tensor in tensors_in(given)), default=0)
+        depth += func.overloadpacket in flop_registry
+        for tensor in tensors_in(result):
             self.held.append(tensor)
             self.depths[_key(tensor)] = max(depth, self.depths.get(_key(tensor), 0))
 
 
-def _tensors(tree: Any) -> list[Tensor]:
+def tensors_in(tree: Any) -> list[Tensor]:
+    """The tensors among arguments or results of an operator."""
     return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
 
 

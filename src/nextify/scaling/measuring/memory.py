@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nextify.machine.use import forget_peak
 from nextify.scaling.laws.sweeps import Resident
-from nextify.scaling.measuring.count import Watch, alive_after
+from nextify.scaling.measuring.count import Watch, alive_after, tensors_in
 
 _STATUS = Path("/proc/self/status")
 _LARGE = 1 << 16  # bytes of a tensor that leaves whole pages when it is freed
@@ -71,9 +71,10 @@ class _Grown(Watch):
             _give_back(0)
         self.now = self.read(b"VmRSS:")
 
-    def seen(self, operator: Any, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+    def seen(self, func: Any, given: Any, result: Any) -> None:
+        inputs, outputs = tensors_in(given), tensors_in(result)
         if (peak := self.read(b"VmHWM:")) > self.highest:
-            self.highest, self.at, self.operator = peak, self.count, str(operator)
+            self.highest, self.at, self.operator = peak, self.count, str(func)
             self.buffers = max(0, peak - self.now - _made(inputs, outputs))
         self.count += 1
         self.large = any(tensor.nbytes >= _LARGE for tensor in (*inputs, *outputs))

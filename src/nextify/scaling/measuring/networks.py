@@ -1,61 +1,73 @@
 """Counting and timing networks over image sizes on this machine."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from nextify.costs.spread import spread_of
+from nextify.machine.facts import measured_on
 from nextify.network import build
-from nextify.scaling.laws.networks import (
-    NetworkPoint,
-    OnPoint,
-    network,
-    point,
-    require_memory,
-)
+from nextify.scaling.laws.kept import POINTS
+from nextify.scaling.laws.limits import usable_memory
+from nextify.scaling.laws.networks import NetworkPoint, Networks, network, point, require_memory
 from nextify.scaling.measuring.count import count_macs
 from nextify.scaling.measuring.memory import growth
-from nextify.scaling.measuring.timing import forward, time_rounds
+from nextify.scaling.measuring.timing import forward, prepare, time_rounds
+from nextify.scaling.saving import Kept
+
+OnPoint = Callable[[str, int], None]
+"""Called with a name and a size before it is measured."""
 
 
 def measure_networks(
-    names: Sequence[str],
-    sides: Sequence[int],
+    asked: Networks,
     *,
     rounds: int = 7,
-    memory: int,
-    classes: int = 1000,
-    on_point: OnPoint | None = None,
-) -> list[NetworkPoint]:
-    """Each network at each image size: counted, and answering one image.
+    memory: int | None = None,
+    threads: int | None = None,
+    save: Path | None = None,
+    on_point: OnPoint = lambda name, side: None,
+) -> Networks:
+    """The same with each network at each image size counted, and timed answering one image.
 
     At each size all networks are timed by turns; a round's time is the best of at least two calls.
 
     Args:
-        names: of designs. sides: of square images, in pixels.
-        memory: bytes, at the most.
+        memory: bytes, at the most; None: half of the machine's.
+        threads: of torch, which are set; None: as they are.
+        save: a file to keep points in, each size as soon as it is done; what is in it is not
+            measured.
 
     Raises:
-        InputError: a size that does not fit the memory or the design, before any is tried.
+        InputError: a size that does not fit the memory or the design, before any is tried; a file
+            of other settings.
     """
-    for side in sides:
-        require_memory(names, side, memory, classes)
-    found: list[NetworkPoint] = []
-    for side in sides:
-        found += _at(names, side, rounds, classes, on_point)
-    return found
+    names, sides, classes = asked.names, asked.sides, asked.classes
+    prepare(threads)
+    kept = Kept(POINTS, save, {**measured_on(), "rounds": rounds, "classes": classes})
+    known = {(one.name, one.side): one for one in kept.results}
+    missing = {side: [n for n in names if (n, side) not in known] for side in sides}
+    missing = {side: own for side, own in missing.items() if own}
+    for side, own in missing.items():
+        require_memory(own, side, memory or usable_memory(), classes)
+    for side, own in missing.items():
+        points = _at(own, side, rounds, classes, on_point)
+        kept.add(*points)
+        known.update({(one.name, side): one for one in points})
+    measured = tuple(known[name, side] for side in sides for name in names)
+    return replace(asked, measured=measured, threads=torch.get_num_threads())
 
 
 def _at(
-    names: Sequence[str], side: int, rounds: int, classes: int, on_point: OnPoint | None
+    names: Sequence[str], side: int, rounds: int, classes: int, on_point: OnPoint
 ) -> list[NetworkPoint]:
     image = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     points, networks = [], []
     for name in names:
-        if on_point is not None:
-            on_point(name, side)
+        on_point(name, side)
         networks.append(build(network(name), classes, image_size=side).eval())
         counted = _counted(name, side, classes)
         resident = growth(networks[-1], image)

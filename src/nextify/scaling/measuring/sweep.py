@@ -1,8 +1,9 @@
-"""`measure`: a mixer over sizes that it chooses (or is given), counted and timed."""
+"""Mixers over sizes that are chosen or given: counted, timed, and kept in a file."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import torch
@@ -10,24 +11,26 @@ from torch import Tensor, nn
 
 from nextify.errors import InputError
 from nextify.machine.clock import Taken
+from nextify.machine.facts import measured_on
 from nextify.scaling.laws import Mixer, amounts, in_plane
-from nextify.scaling.laws.limits import BYTES, bytes_held, bytes_needed, require_memory
+from nextify.scaling.laws.kept import SWEEPS
+from nextify.scaling.laws.limits import BYTES, Sizes, bytes_held, bytes_needed, require_memory
 from nextify.scaling.laws.ranges import (
+    Settings,
     at_size,
     beyond_cache,
     larger,
     leading_exponent,
     leading_share,
     least_size,
-    rounded,
     spaced,
     step_of,
 )
-from nextify.scaling.laws.sweeps import Axis, Point, Step, Sweep
+from nextify.scaling.laws.sweeps import AXES, Axis, Point, Sweep
 from nextify.scaling.measuring import count, timing
 from nextify.scaling.measuring.memory import growth, last_cache
 from nextify.scaling.mixers import build
-from nextify.training.machine import keep_freed_memory
+from nextify.scaling.saving import Kept
 
 _SPAN = 16  # largest size over smallest
 _LEAST_SPAN = 4
@@ -35,40 +38,140 @@ _FEWEST = 3  # points of a line
 _PAIRS = 3  # rounds of a call and its products by themselves
 _FLOOR = 10  # times the overhead that the shortest call must take
 _MOST = {"N": 1 << 20, "D": 1 << 12}  # the search ends here
+_BATCH = {"N": 1, "D": 4}  # along D each weight is then used often enough to be worth its loading
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How to measure.
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A mixer along an axis, and how it is measured."""
 
-    Attributes:
-        tokens, width: that are fixed while the other is varied.
-        batch: sequences at once.
-        step: a forward pass, or forward and backward.
-        rounds: of timing. seconds: that a call at the largest size takes, about.
-        memory: bytes, at the most.
+    name: str
+    mixer: Mixer
+    axis: Axis
+    settings: Settings
+
+    def shape(self, size: int) -> tuple[tuple[int, int], int]:
+        """Tokens (rows, columns) and width at a size."""
+        grid = self.settings.grid(self.mixer)
+        return at_size(self.mixer, self.axis, size, grid, self.settings.width)
+
+    def sizes(self, size: int) -> Sizes:
+        """All sizes at one along the axis."""
+        tokens, width = self.shape(size)
+        batch = self.settings.batch or _BATCH[self.axis]
+        return {
+            "tokens": tokens if in_plane(self.mixer) else tokens[1], "width": width, "batch": batch
+        }  # fmt: skip
+
+    @property
+    def training(self) -> bool:
+        return self.settings.step == "training"
+
+    @property
+    def first(self) -> int:
+        """The smallest size at which the leading term dominates."""
+        grid, most = self.settings.grid(self.mixer), _MOST[self.axis]
+        return least_size(self.mixer, self.axis, grid, self.settings.width, most)
+
+    @property
+    def outside(self) -> int:
+        """The smallest N beyond the processor's cache; 0 along D, where weights grow, too, and
+        each is used for all tokens."""
+        if self.axis == "D":
+            return 0
+        batch = self.sizes(1)["batch"]
+        return beyond_cache(self.mixer, self.settings.width, batch, last_cache(), _MOST["N"])
+
+    def overhead(self) -> float:
+        """Seconds of a call at the smallest size: that of the interpreter and of torch."""
+        return timing.best(_Case.at(self, step_of(self.mixer, self.axis)).call)
+
+    def held(self, size: int) -> int:
+        """Bytes of a case that waits for its turn."""
+        return bytes_held(self.mixer, **self.sizes(size))
+
+    def require(self, size: int, beside: int = 0) -> None:
+        """Refuse a size that does not fit. `beside`: bytes of other sizes."""
+        require_memory(
+            self.name, self.mixer, self.settings.memory, **self.sizes(size),
+            training=self.training, axis=self.axis, beside=beside,
+        )  # fmt: skip
+
+    def fits(self, size: int) -> bool:
+        """Does a size fit, with the six smaller ones?"""
+        needed = bytes_needed(self.mixer, **self.sizes(size), training=self.training)
+        smaller = 2 * self.held(size)  # their ratio is 16^(1/6): 1.7 times
+        return needed + smaller <= self.settings.memory
+
+
+def measure_mixers(
+    chosen: Mapping[str, Mixer],
+    settings: Settings,
+    *,
+    axes: Sequence[Axis] = AXES,
+    sizes: Mapping[tuple[str, Axis], Sequence[int]] | None = None,
+    threads: int | None = None,
+    save: Path | None = None,
+    on_line: Callable[[str, Axis], None] = lambda name, axis: None,
+) -> list[Sweep]:
+    """Measure mixers along axes. What does not fit is refused before anything is measured.
+
+    Args:
+        chosen: mixers by name.
+        sizes: to measure at, by name and axis; where there are none, they are chosen.
+        threads: of torch, which are set; None: as they are.
+        save: a file to keep sweeps in, each as soon as it is done; those in it are not measured.
+        on_line: called with name and axis before they are measured.
+
+    Raises:
+        InputError: a size that does not fit, a file of other settings or sizes.
     """
+    timing.prepare(threads)
+    kept = Kept(SWEEPS, save, _made_with(settings, is_chosen=sizes is None))
+    lines = {
+        Line(name, mixer, axis, settings): tuple((sizes or {}).get((name, axis), ()))
+        for axis in axes
+        for name, mixer in chosen.items()
+    }
+    found = {line: _known(kept, line, given) for line, given in lines.items()}
+    missing = {line: given for line, given in lines.items() if found[line] is None}
+    for line, given in missing.items():
+        require_sizes(line, given)
+    for line, given in missing.items():
+        on_line(line.name, line.axis)
+        found[line] = sweep = measure(line, given)
+        kept.add(sweep)
+    return [sweep for sweep in found.values() if sweep is not None]
 
-    tokens: int = 64
-    width: int = 32
-    batch: int = 1
-    step: Step = "forward"
-    rounds: int = 5
-    seconds: float = 0.15
-    memory: int = 4 << 30
 
-    def grid(self, mixer: Mixer) -> tuple[int, int]:
-        """The fixed tokens: a line, or the smallest square of whole steps that holds them."""
-        if not in_plane(mixer):
-            return 1, self.tokens
-        step = step_of(mixer, "N")
-        count = rounded(mixer, "N", max(step, self.tokens))
-        return at_size(mixer, "N", count, (1, 1), 1)[0]
+def _made_with(settings: Settings, *, is_chosen: bool) -> dict[str, object]:
+    """All that determines a measurement but for the mixer, the axis and sizes that are given."""
+    return {
+        **measured_on(),
+        "step": settings.step,
+        "rounds": settings.rounds,
+        "tokens": settings.tokens,
+        "width": settings.width,
+        "batch": settings.batch or "1 over N, 4 over D",
+        "memory": settings.memory,
+        "sizes": f"chosen, of up to {settings.seconds:g} s" if is_chosen else "given",
+    }
 
 
-def measure(
-    name: str, mixer: Mixer, axis: Axis, settings: Settings, sizes: Sequence[int] = ()
-) -> Sweep:
+def _known(kept: Kept[Sweep], line: Line, sizes: tuple[int, ...]) -> Sweep | None:
+    """The sweep in the file, if it is there."""
+    for sweep in kept.results:
+        if (sweep.name, sweep.mixer, sweep.axis) == (line.name, line.mixer, line.axis):
+            if sizes and sweep.sizes != sizes:
+                raise InputError(
+                    f"file {kept.path} has {line.name} over {line.axis} at other sizes; name "
+                    "another with --save"
+                )
+            return sweep
+    return None
+
+
+def measure(line: Line, sizes: Sequence[int] = ()) -> Sweep:
     """Count and time a mixer along an axis.
 
     Args:
@@ -77,55 +180,43 @@ def measure(
     Raises:
         InputError: a size that does not fit into the memory, before any is tried.
     """
-    require_sizes(name, mixer, axis, settings, sizes)
-    chosen = list(sizes) or choose(name, mixer, axis, settings)
-    cases = [_Case.at(mixer, axis, size, settings) for size in chosen]
-    rounds = timing.take_rounds([case.call for case in cases], settings.rounds)
+    require_sizes(line, sizes)
+    cases = [_Case.at(line, size) for size in list(sizes) or choose(line)]
+    rounds = timing.take_rounds([case.call for case in cases], line.settings.rounds)
     first = cases[0]
     return Sweep(
-        name=name,
-        mixer=mixer,
-        axis=axis,
-        step=settings.step,
-        leading=leading_exponent(mixer, axis),
-        share=leading_share(mixer, axis, first.tokens, first.width),
-        overhead=_overhead(mixer, axis, settings),
+        name=line.name,
+        mixer=line.mixer,
+        axis=line.axis,
+        step=line.settings.step,
+        leading=leading_exponent(line.mixer, line.axis),
+        share=leading_share(line.mixer, line.axis, first.tokens, first.width),
+        overhead=line.overhead(),
         cache=last_cache(),
         threads=torch.get_num_threads(),
-        points=tuple(_point(mixer, case, found) for case, found in zip(cases, rounds, strict=True)),
+        points=tuple(_point(line, *pair) for pair in zip(cases, rounds, strict=True)),
     )
 
 
-def prepare(threads: int | None = None) -> None:
-    """Set torch's threads (None: as they are), and let freed memory be used again: getting it
-    from the system page by page would take longer than the arithmetic."""
-    if threads is not None:
-        torch.set_num_threads(threads)
-    keep_freed_memory()
-
-
-def require_sizes(
-    name: str, mixer: Mixer, axis: Axis, settings: Settings, sizes: Sequence[int]
-) -> None:
+def require_sizes(line: Line, sizes: Sequence[int]) -> None:
     """Refuse sizes that the mixer cannot take or that do not fit, before any is made; without any,
     the smallest that `choose` would begin with.
 
     Raises:
         InputError: with what would do.
     """
-    for size in sizes or (_first(mixer, axis, settings),):
-        if axis == "N" and in_plane(mixer) and math.isqrt(size) ** 2 != size:
+    for size in sizes:
+        if line.axis == "N" and in_plane(line.mixer) and math.isqrt(size) ** 2 != size:
             near = round(math.sqrt(size)) ** 2
             raise InputError(
-                f"N is {size:,} for {name}, whose tokens are a square; {near:,} would be one"
+                f"N is {size:,} for {line.name}, whose tokens are a square; {near:,} would be one"
             )
-    held = {size: _held(mixer, axis, size, settings) for size in sizes}
-    for size in sorted(sizes, reverse=True) or [_first(mixer, axis, settings)]:
-        others = sum(held.values()) - held.get(size, 0)
-        _require(name, mixer, axis, size, settings, others)
+    held = {size: line.held(size) for size in sizes}
+    for size in sorted(sizes, reverse=True) or [line.first]:
+        line.require(size, sum(held.values()) - held.get(size, 0))
 
 
-def choose(name: str, mixer: Mixer, axis: Axis, settings: Settings) -> list[int]:
+def choose(line: Line) -> list[int]:
     """Seven sizes in which the leading term has nine tenths of the MACs, a call takes ten times
     the overhead or more, and the largest takes about the seconds that are set and fits the memory.
 
@@ -134,40 +225,29 @@ def choose(name: str, mixer: Mixer, axis: Axis, settings: Settings) -> list[int]
     Raises:
         InputError: the memory does not hold three such sizes.
     """
-    first = _first(mixer, axis, settings)
-    _require(name, mixer, axis, first, settings)
-    floor = _FLOOR * _overhead(mixer, axis, settings)
-    outside = _beyond_cache(mixer, axis, settings)
+    first, outside, most = line.first, line.outside, line.settings.seconds
+    line.require(first)
+    floor = _FLOOR * line.overhead()
     size = fast = first  # up to `fast`, overhead has more than a tenth
     while True:
-        _require(name, mixer, axis, size, settings)
-        seconds = timing.best(_Case.at(mixer, axis, size, settings).call, 0.0)
+        line.require(size)
+        seconds = timing.best(_Case.at(line, size).call, 0.0)
         fast = size if seconds < floor else fast
-        if size < outside and seconds > settings.seconds / 4:
+        if size < outside and seconds > most / 4:
             outside = 0  # too slow to get there: stay with what the cache holds
-        after = larger(mixer, axis, size)
-        enough = seconds > settings.seconds / 2 and size >= _LEAST_SPAN * max(fast, outside)
-        if enough or after > _MOST[axis] or not _fits(mixer, axis, after, settings):
+        after = larger(line.mixer, line.axis, size)
+        enough = seconds > most / 2 and size >= _LEAST_SPAN * max(fast, outside)
+        if enough or after > _MOST[line.axis] or not line.fits(after):
             break
         size = after
     least = min(max(fast, outside), size / _LEAST_SPAN)
-    sizes = spaced(mixer, axis, max(first, least, size / _SPAN), size)
+    sizes = spaced(line.mixer, line.axis, max(first, least, size / _SPAN), size)
     if len(sizes) < _FEWEST:
         raise InputError(
-            f"{name} along {axis} has its leading term dominate from {first:,}, and the memory "
-            f"ends at {size:,}; give more --memory, or --sizes of your own"
+            f"{line.name} along {line.axis} has its leading term dominate from {first:,}, and the "
+            f"memory ends at {size:,}; give more --memory, or --sizes of your own"
         )
     return sizes
-
-
-def _first(mixer: Mixer, axis: Axis, settings: Settings) -> int:
-    return least_size(mixer, axis, settings.grid(mixer), settings.width, _MOST[axis])
-
-
-def _beyond_cache(mixer: Mixer, axis: Axis, settings: Settings) -> int:
-    if axis == "D":  # there weights grow too, and each is used for all tokens
-        return 0
-    return beyond_cache(mixer, settings.width, settings.batch, last_cache(), _MOST[axis])
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,28 +262,27 @@ class _Case:
     watched: timing.Call  # the same, for those who follow its operators
 
     @classmethod
-    def at(cls, mixer: Mixer, axis: Axis, size: int, settings: Settings) -> "_Case":
-        tokens, width = at_size(mixer, axis, size, settings.grid(mixer), settings.width)
-        module = build(mixer, tokens=_shape(mixer, tokens), width=width)
+    def at(cls, line: Line, size: int) -> "_Case":
+        tokens, width = line.shape(size)
+        module = build(line.mixer, tokens=tokens, width=width)
         draw = torch.Generator().manual_seed(0)
-        x = torch.randn(settings.batch, tokens[0] * tokens[1], width, generator=draw)
-        if settings.step == "training":
+        x = torch.randn(line.sizes(size)["batch"], math.prod(tokens), width, generator=draw)
+        if line.training:
             call = watched = timing.training_step(module, x)
         else:
             call, watched = timing.forward(module, x), timing.forward(module, x, watched=True)
         return cls(tokens, width, module, x, call, watched)
 
 
-def _point(mixer: Mixer, case: _Case, rounds: Sequence[Taken]) -> Point:
-    batch, shape = len(case.x), _shape(mixer, case.tokens)
-    found = amounts(mixer, batch=batch, tokens=shape, width=case.width)
+def _point(line: Line, case: _Case, rounds: Sequence[Taken]) -> Point:
+    found = amounts(line.mixer, batch=len(case.x), tokens=case.tokens, width=case.width)
     counted = count.count_macs(case.module, case.x)
     busy, bare = _shares(case)
     seconds, walls = [one.seconds for one in rounds], [one.wall for one in rounds]
     return Point(
         tokens=case.tokens,
         width=case.width,
-        batch=batch,
+        batch=len(case.x),
         macs=found.macs,
         counted=counted.macs,
         unseen=counted.unseen,
@@ -229,48 +308,3 @@ def _shares(case: _Case) -> tuple[float, float]:
     calls = [case.watched, timing.bare_products(case.watched)]
     whole, bare = (min(seconds) for seconds in timing.time_rounds(calls, _PAIRS))
     return min(1.0, timing.product_seconds(case.watched) / whole), bare / whole
-
-
-def _overhead(mixer: Mixer, axis: Axis, settings: Settings) -> float:
-    """Seconds of a call at the smallest size: that of the interpreter and of torch."""
-    return timing.best(_Case.at(mixer, axis, step_of(mixer, axis), settings).call)
-
-
-def _held(mixer: Mixer, axis: Axis, size: int, settings: Settings) -> int:
-    """Bytes of a case that waits for its turn."""
-    tokens, width = at_size(mixer, axis, size, settings.grid(mixer), settings.width)
-    return bytes_held(mixer, batch=settings.batch, tokens=_shape(mixer, tokens), width=width)
-
-
-def _require(
-    name: str, mixer: Mixer, axis: Axis, size: int, settings: Settings, beside: int = 0
-) -> None:
-    tokens, width = at_size(mixer, axis, size, settings.grid(mixer), settings.width)
-    require_memory(
-        name,
-        mixer,
-        settings.memory,
-        batch=settings.batch,
-        tokens=_shape(mixer, tokens),
-        width=width,
-        training=settings.step == "training",
-        axis=axis,
-        beside=beside,
-    )
-
-
-def _fits(mixer: Mixer, axis: Axis, size: int, settings: Settings) -> bool:
-    tokens, width = at_size(mixer, axis, size, settings.grid(mixer), settings.width)
-    needed = bytes_needed(
-        mixer,
-        batch=settings.batch,
-        tokens=_shape(mixer, tokens),
-        width=width,
-        training=settings.step == "training",
-    )
-    smaller = 2 * _held(mixer, axis, size, settings)  # six sizes, the ratio 16^(1/6): 1.7 times
-    return needed + smaller <= settings.memory
-
-
-def _shape(mixer: Mixer, tokens: tuple[int, int]) -> int | tuple[int, int]:
-    return tokens if in_plane(mixer) else tokens[1]

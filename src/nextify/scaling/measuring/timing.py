@@ -5,10 +5,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from nextify.machine.clock import Taken, steadier, taken
+from nextify.scaling.measuring.count import Watch
+from nextify.training.machine import keep_freed_memory
 
 Call = Callable[[], object]
 _LEAST = 0.02  # seconds of a round for a call, so that short ones are repeated
@@ -19,6 +20,14 @@ _PRODUCTS = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward,
 }
+
+
+def prepare(threads: int | None = None) -> None:
+    """Set torch's threads (None: as they are), and let freed memory be used again: getting it
+    from the system page by page would take longer than the arithmetic."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    keep_freed_memory()
 
 
 def time_rounds(calls: Sequence[Call], rounds: int) -> list[list[float]]:
@@ -92,7 +101,7 @@ def bare_products(call: Call) -> Call:
     >>> layer, x = nn.Linear(4, 4), torch.zeros(3, 4)
     >>> bare_products(forward(layer, x, watched=True))()  # one product, 3 x 4 by 4 x 4
     """
-    with _Recorder() as recorded:
+    with Recorder() as recorded:
         call()
 
     def bare() -> None:
@@ -110,7 +119,7 @@ def _inside(call: Call) -> float:
     return seconds
 
 
-class _Clock(TorchDispatchMode):
+class _Clock(Watch):
     """Adds up the seconds inside operators with multiply-accumulates."""
 
     def __init__(self) -> None:
@@ -118,40 +127,28 @@ class _Clock(TorchDispatchMode):
         self.seconds = 0.0
         self.now = steadier()
 
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        start = self.now()
-        result = func(*args, **(kwargs or {}))
+    def begin(self) -> None:
+        self.start = self.now()
+
+    def seen(self, func: Any, given: Any, result: Any) -> None:
         if func.overloadpacket in _PRODUCTS:
-            self.seconds += self.now() - start
-        return result
+            self.seconds += self.now() - self.start
 
 
-class _Recorder(TorchDispatchMode):
+class Recorder(Watch):
     """Notes operators with multiply-accumulates, with operands of its own."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.products: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
+        self.products: list[tuple[Any, list[Any], dict[str, Any]]] = []
         self.operands: dict[tuple[Any, ...], Tensor] = {}
         self.draw = torch.Generator().manual_seed(0)
 
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
+    def seen(self, func: Any, given: Any, result: Any) -> None:
         if func.overloadpacket in _PRODUCTS:
+            args, kwargs = given
             own = [self._own(func, place, each) for place, each in enumerate(args)]
-            self.products.append((func, tuple(own), kwargs or {}))
-        return func(*args, **(kwargs or {}))
+            self.products.append((func, own, kwargs))
 
     def _own(self, func: Any, place: int, given: Any) -> Any:
         """A random operand like the one given; what is no tensor is taken as it is."""

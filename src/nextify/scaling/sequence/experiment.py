@@ -3,21 +3,63 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import torch
 
-from nextify.scaling.sequence import ngrams
+from nextify.errors import InputError
+from nextify.scaling.measuring.timing import prepare
+from nextify.scaling.sequence import ngrams, speed
 from nextify.scaling.sequence.model import NextWord, speak
-from nextify.scaling.sequence.results import Counts, Outcome
+from nextify.scaling.sequence.results import Counts, Found, Outcome, kept
 from nextify.scaling.sequence.settings import KINDS, Kind, Settings
-from nextify.scaling.sequence.text import parts_of, read_text, sentences
-from nextify.scaling.sequence.training import perplexity, train
+from nextify.scaling.sequence.text import parts_of, read_text, sentences, words
+from nextify.scaling.sequence.training import Report, perplexity, train
 from nextify.scaling.sequence.vocabulary import EOS, SOS, UNK, Vocabulary, vocabulary
 
 Numbers = tuple[int, ...]
 Progress = Callable[[Kind, int, int, float], None]  # model, seed, epoch, perplexity
 
+SIZES = (16, 32, 64, 128, 256, 512)  # tokens of a timed step
+_TIMED_BATCH = 4  # sequences
 _SENTENCES = 3  # that a model says
+
+
+def measure_sequence(
+    settings: Settings,
+    *,
+    seeds: int = 5,
+    rounds: int = 5,
+    threads: int = 1,
+    save: Path | None = None,
+    progress: Progress = lambda kind, seed, epoch, found: None,
+    on_timing: Callable[[], None] = lambda: None,
+) -> Found:
+    """Both models and those that count on several splits of the text, and the time of a step.
+
+    Args:
+        seeds: splits. rounds: of timing. threads: of torch, which are set.
+        save: a file to keep trained models' outcomes in; those in it are not trained.
+        on_timing: called before steps are timed.
+
+    Raises:
+        InputError: a file of other settings or another text.
+    """
+    outcomes = kept(save, settings)
+    prepare(threads)
+    counts = tuple(count(task(settings, seed)) for seed in range(seeds))
+    wanted = []
+    for seed in range(seeds):
+        for kind in KINDS:
+            known = (one for one in outcomes.results if (one.kind, one.seed) == (kind, seed))
+            outcome = next(known, None)
+            if outcome is None:
+                outcome = run(kind, settings, seed, progress)
+                outcomes.add(outcome)
+            wanted.append(outcome)
+    on_timing()
+    steps = speed.time_steps(settings, counts[0].words, SIZES, _TIMED_BATCH, rounds)
+    return Found(settings, counts, tuple(wanted), steps, threads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +87,8 @@ def task(settings: Settings, seed: int) -> Task:
 
 def count(given: Task) -> Counts:
     """The models that count, on the task's test sentences."""
-    words = len(given.vocabulary)
-    pairs = ngrams.pair_counts(given.train, words)
+    size = len(given.vocabulary)
+    pairs = ngrams.pair_counts(given.train, size)
     tables = (
         ngrams.unigram(pairs),
         ngrams.best_additive(pairs, given.validation),
@@ -59,7 +101,7 @@ def count(given: Task) -> Counts:
     unknown = given.vocabulary.number[UNK]
     return Counts(
         seed=given.seed,
-        words=words,
+        words=size,
         train=train_words,
         validation=validation_words,
         test=test_words,
@@ -77,8 +119,7 @@ def run(kind: Kind, settings: Settings, seed: int, progress: Progress) -> Outcom
         curve.append(found)
         progress(kind, seed, epoch, found)
 
-    words = len(given.vocabulary)
-    model = train(kind, words, given.train, given.validation, settings, seed, report)
+    model = _trained(kind, given, settings, report)
     return Outcome(
         kind=kind,
         seed=seed,
@@ -90,25 +131,43 @@ def run(kind: Kind, settings: Settings, seed: int, progress: Progress) -> Outcom
     )
 
 
+def _trained(kind: Kind, given: Task, settings: Settings, report: Report) -> NextWord:
+    size = len(given.vocabulary)
+    return train(kind, size, given.train, given.validation, settings, given.seed, report)
+
+
 def spoken(
-    kind: Kind, settings: Settings, begin: Sequence[str], progress: Progress, seed: int = 0
-) -> list[str]:
-    """Train one model and let it go on with given words; it reads unknown ones as <UNK>."""
-    given = task(settings, seed)
-    words = len(given.vocabulary)
-    report = partial(progress, kind, seed)
-    model = train(kind, words, given.train, given.validation, settings, seed, report)
-    return list(said(model, given.vocabulary, begin, seed))
+    settings: Settings,
+    text: str,
+    *,
+    threads: int = 1,
+    progress: Progress = lambda kind, seed, epoch, found: None,
+    on_unknown: Callable[[dict[str, list[str]], int], None] = lambda unknown, count: None,
+) -> dict[Kind, list[str]]:
+    """Train both models once and let them go on with given words.
 
+    Args:
+        threads: of torch, which are set.
+        on_unknown: called before training with the words that are read as <UNK>, those that are
+            spelled alike, and how many are known.
 
-def run_all(
-    settings: Settings, seeds: Sequence[int], known: Sequence[Outcome], progress: Progress
-) -> Iterator[Outcome]:
-    """Both models for each seed, as they end; those that are known are passed on untrained."""
-    found = {(outcome.kind, outcome.seed): outcome for outcome in known}
-    for seed in seeds:
-        for kind in KINDS:
-            yield found.get((kind, seed)) or run(kind, settings, seed, progress)
+    Raises:
+        InputError: no words, or more than the models have positions for.
+    """
+    begin = words(text)
+    if not 0 < len(begin) < settings.context:
+        raise InputError(
+            f"--say is {text!r}, {len(begin)} words; give 1 to {settings.context - 1}, "
+            "as --say 'the queen'"
+        )
+    prepare(threads)
+    given = task(settings, seed=0)
+    on_unknown(given.vocabulary.unknown(begin), len(given.vocabulary))
+    found = {}
+    for kind in KINDS:
+        model = _trained(kind, given, settings, partial(progress, kind, given.seed))
+        found[kind] = list(said(model, given.vocabulary, begin, given.seed))
+    return found
 
 
 def said(model: NextWord, known: Vocabulary, begin: Sequence[str], seed: int) -> Iterator[str]:

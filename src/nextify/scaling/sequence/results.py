@@ -1,12 +1,16 @@
 """What an experiment with next-word models found: numbers, means and intervals. No torch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy import stats
 
+from nextify.scaling import saving
+from nextify.scaling.saving import Kept
 from nextify.scaling.sequence.settings import KINDS, Kind, Settings
+from nextify.scaling.sequence.text import SHA256
 
 COUNTING = ("unigram", "bigram, additive", "bigram, Kneser-Ney")
 BASELINE = COUNTING[-1]  # what the models are compared with
@@ -49,6 +53,14 @@ class Outcome:
     best_epoch: int
     curve: tuple[float, ...]
     said: tuple[str, ...]
+
+
+OUTCOMES = saving.Kind("nextify scale sequence", "outcomes", Outcome)
+
+
+def kept(path: Path | None, settings: Settings) -> Kept[Outcome]:
+    """The outcomes in a file, of these settings and this text; see `Kept`."""
+    return Kept(OUTCOMES, path, {"text": SHA256, **asdict(settings)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,22 +111,20 @@ class Found:
 
     def ratios(self) -> dict[str, Mean]:
         """Perplexity as a multiple of the Kneser-Ney bigram model's, seed by seed."""
-        values = self._by_model()
-        return {
-            name: mean(np.divide(own, values[BASELINE]).tolist()) for name, own in values.items()
-        }
+        return {name: self._ratio(name, BASELINE) for name in self._by_model()}
 
     def between(self) -> Mean:
         """The Transformer's perplexity as a multiple of the recurrent model's, seed by seed."""
+        return self._ratio("transformer", "recurrent")
+
+    def _ratio(self, one: str, other: str) -> Mean:
         values = self._by_model()
-        return mean(np.divide(values["transformer"], values["recurrent"]).tolist())
+        return mean(np.divide(values[one], values[other]).tolist())
 
     def _by_model(self) -> dict[str, list[float]]:
         """Perplexities in the order of the seeds."""
-        counted = {
-            name: [each.perplexities[at] for each in self.counts]
-            for at, name in enumerate(COUNTING)
-        }
+        columns = zip(*(each.perplexities for each in self.counts), strict=True)
+        counted = {name: list(own) for name, own in zip(COUNTING, columns, strict=True)}
         trained: dict[str, list[float]] = {
             kind: [each.perplexity for each in self.outcomes if each.kind == kind] for kind in KINDS
         }

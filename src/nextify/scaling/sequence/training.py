@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from nextify.scaling.sequence.model import NextWord, next_word
 from nextify.scaling.sequence.settings import Kind, Settings
 from nextify.scaling.sequence.vocabulary import shifted
+from nextify.training.optimizer import clip_gradient
 
 Numbers = Sequence[int]
 Report = Callable[[int, float], None]  # epoch, perplexity on validation sentences
@@ -30,7 +31,9 @@ def train(
 ) -> NextWord:
     """Train a model; its weights are those of the epoch that was best on validation sentences.
 
-    Weights, order and dropout are drawn from the seed; torch's global state is not used.
+    Weights, order and dropout are drawn from the seed; torch's global state is not used. All
+    weights decay, and torch's own recursive cosine sets the rate: a network's optimiser and
+    schedule would give other bits than the results that are kept.
     """
     model = next_word(kind, words, settings, seed)
     _start_from_frequencies(model, sentences)
@@ -43,7 +46,7 @@ def train(
         for inputs, desired in batches(sentences, settings.batch, draw):
             optimizer.zero_grad()
             torch.autograd.backward(loss(model(inputs, draw), desired))
-            torch.nn.utils.clip_grad_norm_(model.parameters(), _LONGEST_STEP)
+            clip_gradient(model.parameters(), _LONGEST_STEP)
             optimizer.step()
             schedule.step()
         found = perplexity(model, validation)

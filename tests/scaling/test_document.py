@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from nextify.errors import InputError
-from nextify.report.scaling.mixer_tables import NAMES, ONE, TRAINING, TWO, blocks, put
-from nextify.scaling import saving
+from nextify.report.scaling.document import NAMES, ONE, TRAINING, TWO, blocks, put
 from nextify.scaling.laws import MIXERS
-from nextify.scaling.laws.kept import SWEEPS, values_of
+from nextify.scaling.laws.kept import SWEEPS
 from nextify.scaling.laws.sweeps import Point, Resident, Sweep
+from nextify.scaling.saving import Kept
 
 DOCS = Path(__file__).parents[2] / "docs"
 MADE_WITH = {"threads": 1, "rounds": 5, "step": "forward", "device": "some processor",
@@ -37,8 +37,8 @@ def sweep(name: str, axis, power: float, memory: float = 1.0, count: int = 7) ->
 
 
 def keep(folder: Path, file: str, *sweeps: Sweep, **changes) -> None:
-    values = [values_of(each) for each in sweeps]
-    saving.save(folder / file, SWEEPS, {**MADE_WITH, **changes}, values)
+    (folder / file).unlink(missing_ok=True)
+    Kept(SWEEPS, folder / file, {**MADE_WITH, **changes}).add(*sweeps)
 
 
 def test_exponents_stand_with_their_verdicts(tmp_path):

@@ -1,0 +1,186 @@
+"""Measured mixers in words: formula, count and measurement, and why they differ."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from scipy import stats
+
+from nextify.report.scaling.blocks import Block, Table, clock
+from nextify.report.scaling.law_words import law_values
+from nextify.scaling.laws import law
+from nextify.scaling.laws.findings import (
+    NEAR,
+    Reason,
+    memory_verdict,
+    no_tensors,
+    paces,
+    parts,
+    reasons,
+    time_verdict,
+)
+from nextify.scaling.laws.fit import Exponent
+from nextify.scaling.laws.ranges import POINTS
+from nextify.scaling.laws.sweeps import Sweep
+from nextify.words import MISSING, bytes_in_words
+
+_HEAD = ("mixer", "over", "sizes", "n", "formula MACs", "torch's count", "leading", "MACs", "time",
+         "", "formula bytes", "in use", "resident", "")  # fmt: skip
+_COLUMNS = """
+formula MACs, torch's count: at the largest size. leading: the exponent of the term that
+wins; MACs: of all terms over these sizes; time: measured. formula bytes: in use at once
+at the largest size; in use: their exponent; resident: of the process's growth, measured.
+agrees: at most 0.15 from the formula and known to 0.15. differs: farther, and the formula is
+outside of the interval. not resolved: neither."""
+_REASONS = {
+    "lower order": "terms of lower order: the exact MACs themselves grow as {axis}^{0:.2f} here",
+    "rate": "rate: inside the products from {0:.1f} to {1:.1f} GMACs a second{step}; the same "
+            "products by themselves, outside of the mixer, from {2:.1f} to {3:.1f}; at an even "
+            "rate of these the time would grow as {axis}^{4:.2f} ± {5:.2f}",
+    "overhead": "overhead: {0:.0%} of the time at {at[0]} does not scale",
+    "all overhead": "overhead: a call at {at[0]} takes no longer than at the smallest size "
+                    "possible",
+    "no MACs": "operators without MACs (softmax, tanh, GELU, copies, dispatch): {0:.0%} of the "
+               "time at the smallest size, {1:.0%} at the largest",
+    "cache": "cache: the working set outgrows {0:.0f} MiB between {at[0]} and {at[1]}, where the "
+             "local exponent is {1:.1f}",
+    "fused": "fused kernel: the N x N map is never stored, so that memory grows with N alone; "
+             "torch's counter does not see it and was run with plain products",
+    "noise": "noise: rounds differ by up to {0:.1f} times; repeat on an idle machine",
+    "buffers": "memory: {0:,.0f} of {1:,.0f} MB at {at[0]} are buffers inside {operator}, which "
+               "formulas leave out",
+    "objects": "memory: {0:,.0f} of {1:,.0f} MB at {at[0]} are objects around small tensors, "
+               "which formulas leave out",
+}  # fmt: skip
+
+
+def sweeps_in_words(sweeps: Sequence[Sweep]) -> Iterator[Block]:
+    """Formula, count and measurement side by side, then what is to know of each."""
+    first = sweeps[0]
+    yield (
+        f"Time: {first.step}, {clock(first.threads)}, float32. Exponents: slopes in log-log "
+        "coordinates by least"
+    )
+    yield "squares, with 95 % intervals (Student's, n - 2 degrees of freedom).\n"
+    yield Table(_HEAD, [_row(sweep) for sweep in sweeps])
+    yield _COLUMNS
+    if first.step == "training":
+        yield "MACs and memory are those of the forward pass; a training step has three times the"
+        yield "MACs."
+    for sweep in sweeps:
+        yield from explained(sweep)
+
+
+def _row(sweep: Sweep) -> list[str]:
+    last, memory = sweep.points[-1], sweep.memory
+    return [
+        sweep.name,
+        sweep.axis,
+        f"{sweep.sizes[0]:,} to {sweep.sizes[-1]:,}",
+        str(len(sweep.points)),
+        f"{last.macs:,}",
+        f"{last.counted:,}" if last.counted != last.macs else "the same",
+        f"{sweep.leading}",
+        f"{sweep.in_range.value:.2f}",
+        exponent_in_words(sweep.time),
+        time_verdict(sweep),
+        bytes_in_words(last.alive),
+        f"{sweep.alive.value:.2f}",
+        MISSING if memory is None else exponent_in_words(memory),
+        memory_verdict(sweep) or "",
+    ]
+
+
+def exponent_in_words(found: Exponent) -> str:
+    """
+    >>> exponent_in_words(Exponent(2.0, 1.9, 2.1, n=7, bend=0.1))
+    '2.00 ± 0.10'
+    """
+    return f"{found.value:.2f} ± {found.half:.2f}"
+
+
+def explained(sweep: Sweep) -> Iterator[str]:
+    """Why time differs or is not resolved; what is to know where it agrees (kernels, noise)."""
+    told = time_verdict(sweep)
+    differs = told == "differs"
+    found = [each for each in reasons(sweep) if differs or each.cause in ("fused", "noise")]
+    words = [reason_in_words(sweep, each) for each in (*found, *no_tensors(sweep))]
+    if differs and not found:
+        nothing = "nothing that was looked for: no overhead, cache, uncounted operator or noise"
+        words.insert(0, nothing)
+    if steps := paces(sweep):
+        ends = zip((steps[0], steps[-1]), (sweep.sizes[0], sweep.sizes[-1]), strict=True)
+        said = (f"{1e6 * seconds:.2f} µs at N = {size:,}" for seconds, size in ends)
+        words.append(f"a step takes {', '.join(said)}")
+    if words or told == "not resolved":
+        yield f"\n{sweep.name} over {sweep.axis} {_verdict(sweep)}{':' if words else '.'}"
+        yield from (f"  {each}" for each in words)
+
+
+def _verdict(sweep: Sweep) -> str:
+    match time_verdict(sweep):
+        case "agrees":
+            return "agrees"
+        case "not resolved":
+            return f"is not resolved: {unresolved_in_words(sweep.time)}"
+        case "differs":
+            found = parts(sweep)
+            return (
+                f"differs by {sweep.time.value - sweep.leading:+.2f} ({found.lower:+.2f} terms of "
+                f"lower order, {found.rate:+.2f} the rate of products, {found.rest:+.2f} all other "
+                "time)"
+            )
+
+
+def unresolved_in_words(found: Exponent) -> str:
+    """How wide the interval is, and what would make it narrower."""
+    said = f"{exponent_in_words(found)} at n = {found.n}; ± {NEAR} would tell"
+    if found.n < POINTS:
+        errors = [float(stats.t.ppf(0.975, count - 2)) for count in (found.n, POINTS)]
+        return (
+            f"{said}. More sizes: with {found.n} the interval is {errors[0]:.1f} standard errors "
+            f"to each side, with {POINTS} {errors[1]:.1f}"
+        )
+    return (
+        f"{said}. Points are up to {found.bend:.0%} off a straight line: more --rounds on an idle "
+        "machine, or the line is bent"
+    )
+
+
+def reason_in_words(sweep: Sweep, reason: Reason) -> str:
+    """What bends a line, in a sentence."""
+    at = [f"{sweep.axis} = {size:,}" for size in reason.sizes]
+    step = " (those of the forward pass)" if sweep.step == "training" else ""
+    last = sweep.points[-1].resident
+    operator = last.operator if last else ""
+    return _REASONS[reason.cause].format(
+        *reason.values, axis=sweep.axis, at=at, step=step, operator=operator
+    )
+
+
+def sweep_values(sweep: Sweep) -> dict[str, Any]:
+    """All numbers of a sweep, for JSON."""
+    memory, told = sweep.memory, time_verdict(sweep)
+    found = [*(reasons(sweep) if told == "differs" else ()), *no_tensors(sweep)]
+    return {
+        "mixer": sweep.name,
+        "axis": sweep.axis,
+        "step": sweep.step,
+        "threads": sweep.threads,
+        "overhead_seconds": sweep.overhead,
+        "leading_exponent": sweep.leading,
+        "leading_share": sweep.share,
+        "macs_exponent": asdict(sweep.in_range),
+        "time_exponent": asdict(sweep.time),
+        "products_exponent": asdict(sweep.products),
+        "even_rate_exponent": asdict(sweep.at_even_rate),
+        "difference": asdict(parts(sweep)),
+        "in_use_exponent": asdict(sweep.alive),
+        "resident_exponent": None if memory is None else asdict(memory),
+        "verdict": told,
+        "memory_verdict": memory_verdict(sweep),
+        "agrees": told == "agrees",
+        "reasons": [reason_in_words(sweep, each) for each in found],
+        "law": law_values(law(sweep.mixer)),
+        "points": [asdict(point) for point in sweep.points],
+    }
