@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nextify.blueprint import as_text, draw, require_fit
+from nextify.blueprint import as_text, draw, require_image_size
 from nextify.cli.show import note, print_json, print_table, say
 from nextify.costs import Cost, LayerCost, SectionCost, cost
 from nextify.designs import (
@@ -216,7 +216,7 @@ def _show(options: Namespace) -> int:
     chosen = design_from(options.design, options.overrides)
     size = options.image_size or 224
     if isinstance(chosen, Vit):
-        require_fit(chosen, size)
+        require_image_size(chosen, size)
     blueprint = draw(chosen, classes, size)
     if options.json:
         print_json(asdict(blueprint))

@@ -20,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from nextify.blueprint import require_fit
+from nextify.blueprint import require_image_size
 from nextify.cli.folders import make_folder
 from nextify.cli.memory import require_memory
 from nextify.cli.show import note, note_skipped, print_json, print_table, say
@@ -109,8 +109,8 @@ def _train(options: Namespace) -> int:
     chosen = _chosen(name, design_fields, options.weights)
     device = device_from(options)
     dataset = _load(options)
-    require_fit(chosen, dataset.image_size)
-    require_fit(chosen, dataset.test_size, dataset.image_size)
+    require_image_size(chosen, dataset.image_size)
+    require_image_size(chosen, dataset.test_size, dataset.image_size)
     weights = _weights(options, chosen, dataset.classes)
     run = Run(
         design=chosen,

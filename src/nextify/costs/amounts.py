@@ -9,9 +9,9 @@ from nextify.errors import InputError
 _PREFIXES = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _NUMBER = r"(?P<number>[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE]\+?[0-9]{1,2})?)"
 _COUNT = re.compile(_NUMBER + r" ?(?P<prefix>[kKmMgGtT]?)", re.ASCII)
+_BYTES = re.compile(_NUMBER + r" ?((?P<prefix>[kKmMgGtT])(?P<binary>i?))?B", re.ASCII)
 _SECONDS = re.compile(_NUMBER + r" ?(?P<unit>us|ms|s)", re.ASCII)
 _UNITS = {"us": Decimal("1e-6"), "ms": Decimal("1e-3"), "s": Decimal(1)}
-_BYTES = re.compile(_NUMBER + r" ?(?P<prefix>[kKmMgGtT]?)(?P<binary>i?)B", re.ASCII)
 
 
 def read_count(name: str, text: str) -> int:
@@ -23,10 +23,24 @@ def read_count(name: str, text: str) -> int:
     Raises:
         InputError: with the name and the text.
     """
-    match = _COUNT.fullmatch(text)
-    if match is None:
-        raise InputError(f"{name} is {text!r}; give a number, as 12M, 2.2G, 500k or 12000000")
-    return _whole(name, text, match["number"], 1000 ** _PREFIXES[match["prefix"].lower()])
+    match = _matched(_COUNT, name, text, "a number, as 12M, 2.2G, 500k or 12000000")
+    return _whole(name, match, 1000)
+
+
+def count_of(name: str, value: int | float | str) -> int | float:
+    """A count that was given as a number or as a text.
+
+    >>> count_of("macs", 4.5e9), count_of("macs", "4.5G")
+    (4500000000.0, 4500000000)
+
+    Raises:
+        InputError: with the name and the value.
+    """
+    if isinstance(value, str):
+        return read_count(name, value)
+    if isinstance(value, bool) or not 1 <= value <= LARGEST:
+        raise InputError(f"{name} is {value!r}; it must be from 1 to {LARGEST:.0e}")
+    return value
 
 
 def read_bytes(name: str, text: str) -> int:
@@ -38,11 +52,8 @@ def read_bytes(name: str, text: str) -> int:
     Raises:
         InputError: with the name and the text.
     """
-    match = _BYTES.fullmatch(text)
-    if match is None or (match["binary"] and not match["prefix"]):
-        raise InputError(f"{name} is {text!r}; give bytes with their unit, as 200MB or 190MiB")
-    base = 1024 if match["binary"] else 1000
-    return _whole(name, text, match["number"], base ** _PREFIXES[match["prefix"].lower()])
+    match = _matched(_BYTES, name, text, "bytes with their unit, as 200MB or 190MiB")
+    return _whole(name, match, 1024 if match["binary"] else 1000)
 
 
 def read_seconds(name: str, text: str) -> float:
@@ -54,9 +65,7 @@ def read_seconds(name: str, text: str) -> float:
     Raises:
         InputError: with the name and the text.
     """
-    match = _SECONDS.fullmatch(text)
-    if match is None:
-        raise InputError(f"{name} is {text!r}; give a time with its unit, as 20ms or 1.5s")
+    match = _matched(_SECONDS, name, text, "a time with its unit, as 20ms or 1.5s")
     amount = float(Decimal(match["number"]) * _UNITS[match["unit"]])
     if not 1e-6 <= amount <= 86_400:
         raise InputError(f"{name} is {text!r}; it must be from 1us to 86400s")
@@ -75,10 +84,18 @@ def seconds_in_words(amount: float) -> str:
     return f"{amount * factor:.3g} {unit}"
 
 
-def _whole(name: str, text: str, number: str, factor: int) -> int:
-    amount = int(Decimal(number) * factor)
+def _matched(pattern: re.Pattern[str], name: str, text: str, expected: str) -> re.Match[str]:
+    match = pattern.fullmatch(text)
+    if match is None:
+        raise InputError(f"{name} is {text!r}; give {expected}")
+    return match
+
+
+def _whole(name: str, match: re.Match[str], base: int) -> int:
+    prefix = (match["prefix"] or "").lower()
+    amount = int(Decimal(match["number"]) * base ** _PREFIXES[prefix])
     if not 1 <= amount <= LARGEST:
-        raise InputError(f"{name} is {text!r}; it must be from 1 to {LARGEST:.0e}")
+        raise InputError(f"{name} is {match.string!r}; it must be from 1 to {LARGEST:.0e}")
     return amount
 
 

@@ -64,17 +64,15 @@ class Result:
 
 def decoded_squares(size: int) -> Task:
     """Each image as (3, size, size) pixels, to keep in memory."""
+    shape = (3, size, size)
     return Task(
-        name=f"squares {size}",
-        title="Decoding images",
-        shape=(3, size, size),
-        read=lambda path: decode_quietly(path, size),
+        f"squares {size}", "Decoding images", shape, lambda path: decode_quietly(path, size)
     )
 
 
 def content_digests() -> Task:
     """Each image decoded once to see that it can be, and the sha256 of its file, (32,)."""
-    return Task(name="digests", title="Checking images", shape=(32,), read=_checked_digest)
+    return Task("digests", "Checking images", (32,), _checked_digest)
 
 
 def _checked_digest(path: Path) -> Tensor:

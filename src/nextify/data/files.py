@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nextify.data.cache import Listing, Result, content_digests, decoded_squares, read_once
 from nextify.data.dataset import ImageFiles, Images, Parts
-from nextify.data.decoding import shorter_side, stored_size
+from nextify.data.decoding import UnreadableImage, shorter_side, stored_size
 from nextify.data.options import Options
 from nextify.data.splits import stratified_test
 from nextify.errors import InputError
@@ -104,10 +104,7 @@ def _skipped(listing: Listing, result: Result, options: Options) -> tuple[str, .
         index, why = result.unreadable[0]
         others = len(result.unreadable) - 1
         more = f" (and {others} other{'s'[: others > 1]} in {str(listing.root)!r})" * (others > 0)
-        raise InputError(
-            f"image {str(listing.path(index))!r} cannot be read: {why}{more}; replace or remove "
-            "it, or use --skip-unreadable to leave it out and count it"
-        )
+        raise UnreadableImage(listing.path(index), f"{why}{more}")
     return tuple(listing.names[index] for index, _ in result.unreadable)
 
 

@@ -13,8 +13,7 @@ from itertools import combinations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from nextify.costs import Form, Polynomial
-from nextify.fitting.latency import TimedForm
+from nextify.costs import Polynomial
 from nextify.fitting.space import GROWTH, Space
 
 Floats = NDArray[np.float64]
@@ -27,15 +26,15 @@ _ROUNDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A space, and the budgets: what is counted of a form, and how much of it is allowed.
+    """A space, and the budgets.
 
     Attributes:
+        limits: what is counted, and how much of it is allowed.
         depths, widths: of the design to start from, whose proportions are liked.
     """
 
     space: Space
-    form: Form | TimedForm
-    budgets: dict[str, int]
+    limits: list[tuple[Polynomial, int]]
     classes: int
     depths: tuple[int, ...]
     widths: tuple[int, ...]
@@ -53,30 +52,31 @@ def search(task: Task) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     return [(key, found[1]) for key, found in best.items()]
 
 
-def _coefficients(task: Task, one: Polynomial, depths: Floats) -> tuple[Floats, Floats, Floats]:
-    """Of widths, of products with the width itself, and with the one before: each (rows, stages).
-    And the constant is left to `_constant`."""
+def _coefficients(task: Task, one: Polynomial, depths: Floats) -> tuple[Floats, ...]:
+    """Constants (rows,); the factors of widths, of products with the width itself, and with the one
+    before: each (rows, stages)."""
     table = np.array(one.stages, dtype=np.float64)  # (stages, 5)
     more = depths - 1
+    fixed = one.constant + one.classes[0] * task.classes
+    constant = fixed + more @ np.array(one.more_constant, dtype=np.float64)
     linear = table[:, 0] + more * table[:, 3]
     linear[:, -1] += one.classes[1] * task.classes
-    return linear, table[:, 1] + more * table[:, 4], np.broadcast_to(table[:, 2], depths.shape)
+    square, cross = table[:, 1] + more * table[:, 4], np.broadcast_to(table[:, 2], depths.shape)
+    return constant, linear, square, cross
 
 
-def _constant(task: Task, one: Polynomial, depths: Floats) -> Floats:
-    fixed = one.constant + one.classes[0] * task.classes
-    return np.asarray(fixed + (depths - 1) @ np.array(one.more_constant, dtype=np.float64))
+def _before(widths: Floats) -> Floats:
+    """For each stage the width of the one before, 0 for the first."""
+    return np.concatenate([np.zeros_like(widths[:, :1]), widths[:, :-1]], axis=1)
 
 
 def _use(task: Task, depths: Floats, widths: Floats) -> Floats:
     """Used over allowed, (rows, budgets). Exact: totals below 2^53 are whole in a float64."""
-    before = np.concatenate([np.zeros_like(widths[:, :1]), widths[:, :-1]], axis=1)
     columns = []
-    for name, allowed in task.budgets.items():
-        one: Polynomial = getattr(task.form, name)
-        linear, square, cross = _coefficients(task, one, depths)
-        total = (widths * (linear + square * widths + cross * before)).sum(1)
-        columns.append((total + _constant(task, one, depths)) / allowed)
+    for one, allowed in task.limits:
+        constant, linear, square, cross = _coefficients(task, one, depths)
+        total = (widths * (linear + square * widths + cross * _before(widths))).sum(1)
+        columns.append((total + constant) / allowed)
     return np.stack(columns, axis=1)
 
 
@@ -109,14 +109,12 @@ def _seeds(task: Task) -> tuple[Floats, Floats]:
 
 def _reach(task: Task, depths: Floats, shapes: Floats) -> Floats:
     """The largest first width within the budgets, (depths, shapes)."""
-    before = np.concatenate([np.zeros_like(shapes[:, :1]), shapes[:, :-1]], axis=1)
     first = np.full((len(depths), len(shapes)), float(task.space.first_widths[1]))
-    for name, allowed in task.budgets.items():
-        one: Polynomial = getattr(task.form, name)
-        linear, square, cross = _coefficients(task, one, depths)
-        a = square @ (shapes**2).T + cross @ (shapes * before).T
+    for one, allowed in task.limits:
+        constant, linear, square, cross = _coefficients(task, one, depths)
+        a = square @ (shapes**2).T + cross @ (shapes * _before(shapes)).T
         b = linear @ shapes.T
-        room = np.maximum(allowed - _constant(task, one, depths), 0.0)[:, None]
+        room = np.maximum(allowed - constant, 0.0)[:, None]
         # The root in a form that holds for a = 0, too; without bound where widths do not matter.
         slope = b + np.sqrt(b * b + 4 * a * room)
         root = np.divide(2 * room, slope, out=np.full_like(slope, np.inf), where=slope > 0)
@@ -208,8 +206,6 @@ def _offsets(space: Space, of_two: int, of_three: int) -> Floats:
         count = min(count, space.stages)
         for places in combinations(range(space.stages), count):
             for amounts in product(range(-far, far + 1), repeat=count):
-                move = [0] * space.stages
-                for place, amount in zip(places, amounts, strict=True):
-                    move[place] = amount
-                moves.add(tuple(move))
+                moved = dict(zip(places, amounts, strict=True))
+                moves.add(tuple(moved.get(stage, 0) for stage in range(space.stages)))
     return np.array(sorted(moves), dtype=np.float64) * space.multiple_of

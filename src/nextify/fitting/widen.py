@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import gcd, log
+from math import gcd, lcm, log
 
 from nextify.costs import totals
-from nextify.costs.amounts import read_count
+from nextify.costs.amounts import count_of
 from nextify.designs import Swin, Transformer, Vit
-from nextify.designs.fields import LARGEST, with_fields
-from nextify.errors import InputError
+from nextify.designs.fields import with_fields
 
 WITHIN = 0.02  # of the target
 _HEADS = (0, -1, 1, -2, 2)  # numbers of heads that are tried, around the ideal one
@@ -64,9 +63,7 @@ def match_width(
     Raises:
         InputError: a target that is none; images that the design cannot see.
     """
-    goal = read_count("macs", macs) if isinstance(macs, str) else macs
-    if not 1 <= goal <= LARGEST:
-        raise InputError(f"macs is {macs!r}; it must be from 1 to {LARGEST:.0e}")
+    goal = count_of("macs", macs)
 
     def cost_of(one: Transformer) -> int:
         return totals(one, image_size, classes).macs
@@ -123,12 +120,8 @@ def _nearest(
 def _step(design: Transformer, unit: int) -> int:
     """The least first width that every stage's heads divide."""
     lowest, _ = _proportions(design)
-    width = 1
-    for stage, heads in enumerate(lowest):
-        own = heads * unit
-        need = own // gcd(own, 2**stage)
-        width = width * need // gcd(width, need)
-    return width
+    own = [heads * unit for heads in lowest]
+    return lcm(*(heads // gcd(heads, 2**stage) for stage, heads in enumerate(own)))
 
 
 def _made(design: Transformer, unit: int, width: int) -> Transformer:
