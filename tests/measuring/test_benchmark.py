@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 import timm
@@ -191,7 +192,10 @@ def test_other_libraries():
 
 
 def test_without_timm_it_is_measured_alone(monkeypatch):
-    monkeypatch.setattr("nextify.measuring.benchmark.installed", lambda library: None)
+    def missing(library):
+        raise PackageNotFoundError(library)
+
+    monkeypatch.setattr("nextify.measuring.reference.version", missing)
     assert bench("resnet18", SMALL, memory=False, training=False, effort=ONCE).beside is None
     with pytest.raises(nx.InputError, match="timm is not installed"):
         bench("resnet18", SMALL, beside="timm")

@@ -164,19 +164,12 @@ def _polynomial(parts: list[int], powers: tuple[int, ...]) -> Polynomial:
         first, second = parts[2 * at + 1], parts[2 * at + 2]
         constant += _digit(first, 0)
         more_constant.append(_digit(second, 0))
-        own, own_square = _digit(first, power), _digit(first, 2 * power)
+        own, own_square, cross = (_digit(first, one) for one in (power, 2 * power, 4))
         if at > 0:  # what belongs to the width before is counted there
             _add_to_last(stages, _digit(first, 4 - power), _digit(first, 8 - 2 * power))
             linear = square = 0
-        stages.append(
-            Coefficients(
-                linear + own,
-                square + own_square,
-                _digit(first, 4) if at > 0 else 0,
-                _digit(second, power),
-                _digit(second, 2 * power),
-            )
-        )
+        more = _digit(second, power), _digit(second, 2 * power)
+        stages.append(Coefficients(linear + own, square + own_square, cross if at else 0, *more))
     last, classes = powers[-2:]
     _add_to_last(stages, _digit(head, last), _digit(head, 2 * last))
     constant += _digit(head, 0)

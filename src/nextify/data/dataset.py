@@ -156,10 +156,7 @@ class Dataset(Parts):
 
 
 def measured(
-    parts: Parts,
-    train_limit: int | None = None,
-    seed: int = 0,
-    test_image_size: int | None = None,
+    parts: Parts, train_limit: int | None = None, seed: int = 0, test_image_size: int | None = None
 ) -> Dataset:
     """The data set of these parts, with at most `train_limit` training images; the test images are
     stored for `test_image_size`.

@@ -49,18 +49,10 @@ def parts_of_files(files: LabelledFiles, options: Options) -> Parts:
         images = Images(result.rows, labels)
     else:
         images = _streamed(files.listing, result, labels, size, image_size)
-    test = images.take(is_test.nonzero().flatten())
+    train, test = (images.take(part.nonzero().flatten()) for part in (~is_test, is_test))
     if test_size != size:
         test = _stored_at(test_size, test, files.listing, result.kept[is_test])
-    return Parts(
-        name=files.name,
-        classes=files.classes,
-        train=images.take((~is_test).nonzero().flatten()),
-        test=test,
-        image_size=image_size,
-        source=files.source,
-        skipped=skipped,
-    )
+    return Parts(files.name, files.classes, train, test, image_size, files.source, skipped)
 
 
 def _stored_at(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from nextify.costs import totals
-from nextify.costs.amounts import count_of, read_bytes, read_seconds
+from nextify.costs.amounts import read_bytes, read_count
 from nextify.costs.spread import Spread
 from nextify.designs import AnyDesign, Design
 from nextify.designs import design as by_name
@@ -43,7 +43,7 @@ def budgets_of(
         InputError: no budget is given, or one cannot be read.
     """
     budgets = {
-        name: _amount(name, value)
+        name: (read_bytes if name == "activation_memory" else read_count)(name, value)
         for name, value in zip(BUDGETS, (params, macs, activation_memory), strict=True)
         if value is not None
     }
@@ -56,25 +56,6 @@ def budgets_of(
             f"no budget is given; give at least one of {', '.join(BUDGETS)}, latency, or like"
         )
     return budgets
-
-
-def _amount(name: str, value: int | float | str) -> int:
-    if name == "activation_memory" and isinstance(value, str):
-        return read_bytes(name, value)
-    return int(count_of(name, value))
-
-
-def seconds_of(latency: float | str) -> float:
-    """A latency in seconds.
-
-    Raises:
-        InputError: it is no time, or one that no network takes.
-    """
-    if isinstance(latency, str):
-        return read_seconds("latency", latency)
-    if isinstance(latency, bool) or not 1e-6 <= latency <= 86_400:
-        raise InputError(f"latency is {latency!r}; it must be from 1e-6 to 86400 seconds")
-    return float(latency)
 
 
 def broken(budgets: Mapping[str, int], takes: Mapping[str, int]) -> str:

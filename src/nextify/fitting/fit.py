@@ -6,11 +6,12 @@ from math import prod
 from typing import Any
 
 from nextify.costs import totals
+from nextify.costs.amounts import read_seconds
 from nextify.costs.spread import Spread
 from nextify.designs import AnyDesign, Design, require_convolutional
 from nextify.designs import design as by_name
 from nextify.errors import InputError
-from nextify.fitting.budgets import BINDS, LATENCY_BINDS, Measure, budgets_of, seconds_of
+from nextify.fitting.budgets import BINDS, LATENCY_BINDS, Measure, budgets_of
 from nextify.fitting.problem import Problem, forms_of, forms_within
 from nextify.fitting.space import Space
 
@@ -107,7 +108,7 @@ def fit(
     if latency is None:
         found = [_fitted(problem, one.design) for one in problem.proposals()]
     else:
-        found = _measured(problem, seconds_of(latency), measure, count)
+        found = _measured(problem, read_seconds("latency", latency), measure, count)
     return tuple(sorted(found, key=_order)[:count])
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from nextify.costs import Form, Polynomial, form_of
-from nextify.costs.amounts import count_of
+from nextify.costs.amounts import read_count
 from nextify.designs import Design, Path
 from nextify.designs.fields import with_fields
 from nextify.errors import InputError
@@ -60,7 +60,7 @@ def match_cost(
     outputs = classes or (of.classes if isinstance(of, Path) else 1000)
     last = _polynomial(form_of(designs[-1], size), quantity)
     default = last.at(designs[-1].depths, designs[-1].widths, outputs)
-    goal = default if target is None else count_of("target", target)
+    goal = default if target is None else read_count("target", target)
     return tuple(_matched(one, quantity, goal, size, outputs, multiple_of) for one in designs)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import gcd, lcm, log
 
 from nextify.costs import totals
-from nextify.costs.amounts import count_of
+from nextify.costs.amounts import read_count
 from nextify.designs import Swin, Transformer, Vit
 from nextify.designs.fields import with_fields
 
@@ -63,7 +63,7 @@ def match_width(
     Raises:
         InputError: a target that is none; images that the design cannot see.
     """
-    goal = count_of("macs", macs)
+    goal = read_count("macs", macs)
 
     def cost_of(one: Transformer) -> int:
         return totals(one, image_size, classes).macs
