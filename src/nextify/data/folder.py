@@ -16,7 +16,7 @@ import torch
 from nextify.data.cache import Listing
 from nextify.data.dataset import Parts
 from nextify.data.decoding import SUFFIXES
-from nextify.data.files import LabelledFiles, parts_of_files
+from nextify.data.image_files import LabelledFiles, parts_of_files
 from nextify.data.options import Options
 from nextify.errors import InputError
 

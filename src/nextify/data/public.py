@@ -16,7 +16,7 @@ import torch
 from nextify.data import fashion_mnist
 from nextify.data.cache import Listing, cache_folder
 from nextify.data.dataset import Images, Parts, both_resized
-from nextify.data.files import LabelledFiles, parts_of_files
+from nextify.data.image_files import LabelledFiles, parts_of_files
 from nextify.data.options import Options
 from nextify.errors import InputError
 

@@ -47,15 +47,15 @@ class Problem:
         self, latency: Callable[[Form], Polynomial] | None = None, most_ticks: int = 0
     ) -> list[Sample]:
         """Designs within the budgets and, where it is guessed, within a latency; best first."""
-        from nextify.fitting.search import Task, search  # imports numpy
+        from nextify.fitting.search import Goal, search  # imports numpy
 
         found = []
         for design, form in self.forms:
             limits = [(getattr(form, BUDGETS[name]), most) for name, most in self.budgets.items()]
             if latency is not None:
                 limits.append((latency(form), most_ticks))
-            task = Task(self.space, limits, self.classes, self.base.depths, self.base.widths)
-            for depths, widths in search(task):
+            goal = Goal(self.space, limits, self.classes, self.base.depths, self.base.widths)
+            for depths, widths in search(goal):
                 use = [one.at(depths, widths, self.classes) / most for one, most in limits]
                 if max(use) <= 1:
                     changed = with_fields(design, {"depths": depths, "widths": widths})

@@ -15,7 +15,7 @@ from nextify.errors import InputError
 from nextify.network import Card, Loaded, Network, build, load_network
 from nextify.network.files import FORMAT
 from nextify.network.weights.load import fill
-from nextify.network.weights.match import CLASSIFIER
+from nextify.network.weights.pairing import CLASSIFIER
 from nextify.network.weights.recognise import read_design, recognise
 from nextify.network.weights.source import Weights, open_weights
 

@@ -11,8 +11,8 @@ from nextify.errors import InputError
 from nextify.network.build import assemble
 from nextify.network.files import FORMAT, Card, load_network, save_network
 from nextify.network.weights.load import Loaded, fill
-from nextify.network.weights.match import CLASSIFIER
 from nextify.network.weights.namings import NamingName
+from nextify.network.weights.pairing import CLASSIFIER
 from nextify.network.weights.recognise import headless, read_design, recognise
 from nextify.network.weights.save import save_weights
 from nextify.network.weights.source import Weights, open_weights

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from nextify.designs import FAMILIES
 from nextify.errors import InputError, unknown
 from nextify.network.modules import Network, ResidualBlock, StageModule
-from nextify.network.weights.match import foreign_names
 from nextify.network.weights.namings import NAMINGS, TABLES, NamingName, Outline, Table, shaped
+from nextify.network.weights.pairing import foreign_names
 from nextify.network.weights.preprocessing import METADATA_KEY, Preprocessing, as_metadata
 
 # timm computes the pointwise convolutions of these as convolutions, and of all others as matrices.
