@@ -22,8 +22,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import nextify as nx
-from nextify.network import DepthwiseConv2d, depthwise_weight_gradient, weight_gradient_method
-from nextify.network.depthwise import WeightGradient
+from nextify.network.depthwise import (
+    DepthwiseConv2d,
+    WeightGradient,
+    depthwise_weight_gradient,
+    weight_gradient_method,
+)
 from nextify.training.machine import keep_freed_memory
 
 METHODS = get_args(WeightGradient)

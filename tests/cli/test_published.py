@@ -17,9 +17,9 @@ import nextify as nx
 from nextify.data import View, load
 from nextify.measuring import Conditions
 from nextify.measuring.reference import build_ours
-from nextify.network import Preprocessing, build
-from nextify.network.weights import foreign_entries
-from nextify.network.weights.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from nextify.network import build
+from nextify.network.weights.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
+from nextify.network.weights.save import foreign_entries
 
 SIDE = 64
 CASES = [("bicubic", 0.95), ("bilinear", 0.875), ("bicubic", 1.0)]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import nextify as nx
-from nextify.blueprint import Block, Layers, Norm, draw
+from nextify.blueprint import draw
+from nextify.blueprint.specs import Block, Layers, Norm
 from nextify.designs import FAMILIES, Design
 from nextify.network.modules import ResidualBlock
 from strategies import subsets_of

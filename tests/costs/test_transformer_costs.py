@@ -18,7 +18,8 @@ import nextify as nx
 from costs.test_bytes import kept_by_autograd, plain
 from nextify.blueprint import draw
 from nextify.costs import totals
-from nextify.designs import TRANSFORMERS, Swin, Vit
+from nextify.designs import Swin, Vit
+from nextify.designs.families import TRANSFORMERS
 from nextify.network import assemble
 from nextify.scaling.measuring.count import count_macs
 from random_transformers import swins, vits

@@ -220,4 +220,4 @@ def test_an_unwritable_place(own_cache: Path) -> None:
 def test_every_entry_names_a_class_of_torchvision() -> None:
     for name, entry in public._TABLE.items():
         assert hasattr(datasets, entry.constructor), name
-        assert entry.image_size > 0 and entry.source.endswith(".")
+        assert entry.image_size > 0 and public._SOURCES[name].endswith(".")

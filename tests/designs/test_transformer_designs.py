@@ -6,7 +6,8 @@ from dataclasses import asdict
 import pytest
 
 import nextify as nx
-from nextify.designs import FAMILIES, NAMED, TRANSFORMERS, Run, design_from_dict, run_from_dict
+from nextify.designs import FAMILIES, NAMED, Run, design_from_dict, run_from_dict
+from nextify.designs.families import TRANSFORMERS
 from nextify.designs.fields import read_fields
 from nextify.records import Cell, Plan, plan_from_dict
 

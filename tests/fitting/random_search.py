@@ -1,11 +1,28 @@
 """What `fit` has to beat: the best of many random designs of the same space."""
 
 import random
+from itertools import pairwise
 from math import prod
 
 from nextify.costs import form_of
 from nextify.designs import Design
-from nextify.fitting import BUDGETS, Space
+from nextify.fitting import BUDGETS
+from nextify.fitting.space import Space
+
+
+def holds(space: Space, depths: tuple[int, ...], widths: tuple[int, ...]) -> bool:
+    """Whether these are within the bounds of the space."""
+    first, last = space.first_widths
+    return (
+        first <= widths[0] <= last
+        and all(width % space.multiple_of == 0 for width in widths)
+        and all(
+            least <= after <= most
+            for width, after in pairwise(widths)
+            for least, most in (space.next_widths(width),)
+        )
+        and depths in set(space.depths())
+    )
 
 
 def random_search(

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 import nextify as nx
-from fitting.random_search import random_budgets, random_search
+from fitting.random_search import holds, random_budgets, random_search
 from nextify.blueprint import draw
 from nextify.cli.main import main
 from nextify.costs import cost
-from nextify.fitting import Fitted, Space
+from nextify.fitting import Fitted
+from nextify.fitting.space import Space
 from nextify.network import assemble
 
 SLIM = {"params": "12.1M", "macs": "2.16G", "classes": 7000}
@@ -76,7 +77,7 @@ def test_every_design_keeps_the_budget_and_the_space(budgets, start, multiple_of
         for name, allowed in budgets.items():
             assert getattr(one, name) <= allowed
             assert one.use[name] == getattr(one, name) / allowed
-        assert space.holds(one.design.depths, one.design.widths)
+        assert holds(space, one.design.depths, one.design.widths)
     params, macs = counted_by_torch(found[0], 64, classes)
     assert (params, macs) == (found[0].params, found[0].macs)
 
@@ -112,7 +113,7 @@ def test_never_worse_than_a_random_search_of_ten_thousand():
 def test_like_a_published_design(name):
     """These lie within the space, so their own costs can be used up."""
     model = nx.design(name)
-    assert Space(4).holds(model.depths, model.widths)
+    assert holds(Space(4), model.depths, model.widths)
     best = nx.fit(like=name, multiple_of=8)[0]
     assert set(best.use) == {"params", "macs", "activation_memory"}
     assert best.rank[0] > 0.998
@@ -151,10 +152,10 @@ def test_an_impossible_budget_is_answered_with_the_smallest_possible():
 def test_random_designs_are_of_the_space_and_none_is_less_than_the_smallest(stages, unit, seed):
     space = Space(stages, unit)
     depths, widths = space.sample(random.Random(seed))
-    assert space.holds(depths, widths)
+    assert holds(space, depths, widths)
     for values, least in zip((depths, widths), space.smallest(), strict=True):
         assert all(value >= low for value, low in zip(values, least, strict=True))
-    assert space.holds(*space.smallest())
+    assert holds(space, *space.smallest())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 import timm
@@ -10,10 +11,11 @@ import torchvision
 
 import nextify as nx
 from nextify.designs import FAMILIES
-from nextify.measuring import REFERENCES, Conditions, bench, measure_latency, reference
+from nextify.measuring import Conditions, bench, benchmark, measure_latency, reference
 from nextify.measuring.clock import Effort
 from nextify.measuring.limits import require_room
 from nextify.measuring.memory import peak_memory
+from nextify.measuring.reference import REFERENCES
 from nextify.measuring.tasks import prepared
 
 ONCE = Effort(rounds=1, warm_up=0)
@@ -57,14 +59,14 @@ def test_outputs_are_compared_before(library):
 
 
 def test_a_network_that_is_another_one_is_refused(monkeypatch):
-    made = reference._made
+    made = benchmark.build_theirs
 
     def other(*arguments):
         network = made(*arguments)
         network.bn1.eps = 0.1
         return network
 
-    monkeypatch.setattr(reference, "_made", other)
+    monkeypatch.setattr(benchmark, "build_theirs", other)
     with pytest.raises(nx.InputError, match="other outputs for the same weights"):
         bench("resnet18", SMALL, memory=False, effort=ONCE)
 
@@ -190,7 +192,10 @@ def test_other_libraries():
 
 
 def test_without_timm_it_is_measured_alone(monkeypatch):
-    monkeypatch.setattr("nextify.measuring.benchmark.installed", lambda library: None)
+    def missing(library):
+        raise PackageNotFoundError(library)
+
+    monkeypatch.setattr("nextify.measuring.reference.version", missing)
     assert bench("resnet18", SMALL, memory=False, training=False, effort=ONCE).beside is None
     with pytest.raises(nx.InputError, match="timm is not installed"):
         bench("resnet18", SMALL, beside="timm")

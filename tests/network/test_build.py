@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import nextify as nx
-from nextify.network import StochasticDepth
-from nextify.network.modules import ResponseNorm2d
+from nextify.network.modules import ResponseNorm2d, StochasticDepth
 from strategies import subsets_of
 
 

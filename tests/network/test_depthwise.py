@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nextify.network import (
+from nextify.network.depthwise import (
     DepthwiseConv2d,
     depthwise_weight_gradient,
     weight_gradient_method,

@@ -13,7 +13,8 @@ from torchvision.models.vision_transformer import VisionTransformer
 
 import nextify as nx
 from nextify.designs import Swin, Vit
-from nextify.network import Card, StochasticDepth, initialise, load_network, save_network
+from nextify.network import Card, initialise, load_network, save_network
+from nextify.network.modules import StochasticDepth
 from nextify.training.optimizer import layer_groups, parameter_groups
 from random_transformers import swins, vits
 

@@ -13,7 +13,7 @@ from torch import nn
 import nextify as nx
 from nextify.designs import recipe
 from nextify.network import Network
-from nextify.network.weights.match import foreign_names
+from nextify.network.weights.pairing import foreign_names
 from nextify.network.weights.recognise import recognise
 from nextify.network.weights.source import Weights
 from nextify.training import layer_groups, make_optimizer, parameter_groups

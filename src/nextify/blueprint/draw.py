@@ -5,21 +5,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-from nextify.blueprint.specs import (
-    Activation,
-    Block,
-    Blueprint,
-    Conv,
-    GlobalPool,
-    Layer,
-    Layers,
-    LayerScale,
-    Linear,
-    MaxPool,
-    Norm,
-    ResponseNorm,
-    Stage,
-)
+from nextify.blueprint import specs
 from nextify.blueprint.transformers import IMAGE_CHANNELS, draw_swin, draw_vit
 from nextify.designs import AnyDesign, Design, Swin, Vit
 from nextify.designs.fields import hints
@@ -32,7 +18,7 @@ _block_values = attrgetter(*_OF_BLOCKS)
 
 def draw(
     design: AnyDesign, classes: int = 1000, image_size: int | tuple[int, int] = 224
-) -> Blueprint:
+) -> specs.Blueprint:
     """The layers of a design. Those of a ViT depend on the size of its images in pixels, since it
     has a position for each patch; all others do not.
 
@@ -82,12 +68,12 @@ def draw(
 
 def draw_sized(
     design: Design, depths: tuple[int, ...], widths: tuple[int, ...], classes: int
-) -> Blueprint:
+) -> specs.Blueprint:
     """`draw` of a design with other depths and widths, as many, which are not checked: they may be
     larger than a network's can be (`nextify.costs.form` reads polynomials off such a blueprint)."""
     style = _style(_block_values(design))
     inner, outer = _block_widths(design, widths)
-    stages: list[Stage] = []
+    stages: list[specs.Stage] = []
     channels = widths[0]
     for at, depth in enumerate(depths):
         separate = at > 0 and design.downsampling == "separate"
@@ -96,9 +82,11 @@ def draw_sized(
         entry = outer[at] if separate else channels
         first = _block(style, entry, inner[at], outer[at], stride)
         rest = _block(style, outer[at], inner[at], outer[at], 1)
-        stages.append(Stage(downsample, (first, *(rest,) * (depth - 1))))
+        stages.append(specs.Stage(downsample, (first, *(rest,) * (depth - 1))))
         channels = outer[at]
-    return Blueprint(_stem(design, widths[0]), tuple(stages), _head(design, channels, classes))
+    return specs.Blueprint(
+        _stem(design, widths[0]), tuple(stages), _head(design, channels, classes)
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -118,11 +106,11 @@ def _block_widths(
     return (widths, wide) if design.bottleneck == "narrow" else (wide, widths)
 
 
-def _conv(design: Design, inputs: int, outputs: int, *, normed: bool, **shape: int) -> Conv:
-    return Conv(inputs, outputs, bias=not (normed and design.norm == "batch"), **shape)
+def _conv(design: Design, inputs: int, outputs: int, *, normed: bool, **shape: int) -> specs.Conv:
+    return specs.Conv(inputs, outputs, bias=not (normed and design.norm == "batch"), **shape)
 
 
-def _stem(design: Design, width: int) -> Layers:
+def _stem(design: Design, width: int) -> specs.Layers:
     resized_later = design.downsampling == "separate" and len(design.depths) > 1
     normed = design.norms == "every" or resized_later
     stride = design.stem_stride
@@ -133,66 +121,58 @@ def _stem(design: Design, width: int) -> Layers:
         shape = {"kernel": 3, "padding": 1}
     else:
         shape = {"kernel": 7, "stride": max(2, stride // 2), "padding": 3}
-    layers: list[tuple[str, Layer]] = [
+    layers: list[tuple[str, specs.Layer]] = [
         ("conv", _conv(design, IMAGE_CHANNELS, width, normed=normed, **shape))
     ]
     if normed:
-        layers.append(("norm", Norm(design.norm, width)))
+        layers.append(("norm", specs.Norm(design.norm, width)))
     if design.activations == "every":
-        layers.append(("act", Activation(design.activation)))
+        layers.append(("act", specs.Activation(design.activation)))
     if design.stem == "conv_pool" and stride >= 4:
-        layers.append(("pool", MaxPool()))
+        layers.append(("pool", specs.MaxPool()))
     return tuple(layers)
 
 
-def _downsample(design: Design, inputs: int, outputs: int) -> Layers:
-    conv = Conv(inputs, outputs, kernel=2, stride=2)
-    return (("norm", Norm(design.norm, inputs)), ("conv", conv))
+def _downsample(design: Design, inputs: int, outputs: int) -> specs.Layers:
+    conv = specs.Conv(inputs, outputs, kernel=2, stride=2)
+    return (("norm", specs.Norm(design.norm, inputs)), ("conv", conv))
 
 
 @lru_cache(maxsize=16384)
-def _block(design: Design, inputs: int, inner: int, outer: int, stride: int) -> Block:
+def _block(design: Design, inputs: int, inner: int, outer: int, stride: int) -> specs.Block:
     convs = _positions(design, inputs, inner, outer, stride)
-    branch: list[tuple[str, Layer]] = []
+    branch: list[tuple[str, specs.Layer]] = []
     for at, (name, conv) in enumerate(convs):
         last = at == len(convs) - 1
         if design.activations == "one" and last:
-            branch.append(("act", Activation(design.activation)))
+            branch.append(("act", specs.Activation(design.activation)))
         if design.response_norm == "global" and last:
-            branch.append(("response_norm", ResponseNorm(conv.inputs)))
+            branch.append(("response_norm", specs.ResponseNorm(conv.inputs)))
         branch.append((name, conv))
         if design.norms == "every" or name == "spatial":
-            branch.append((f"{name}_norm", Norm(design.norm, conv.outputs)))
+            branch.append((f"{name}_norm", specs.Norm(design.norm, conv.outputs)))
         if design.activations == "every" and not last:
-            branch.append((f"{name}_act", Activation(design.activation)))
+            branch.append((f"{name}_act", specs.Activation(design.activation)))
     if design.layer_scale is not None:
-        branch.append(("scale", LayerScale(outer, design.layer_scale)))
-    after = (("act", Activation(design.activation)),) if design.activations == "every" else ()
-    return Block(tuple(branch), _shortcut(design, inputs, outer, stride), after)
+        branch.append(("scale", specs.LayerScale(outer, design.layer_scale)))
+    after = (("act", specs.Activation(design.activation)),) if design.activations == "every" else ()
+    return specs.Block(tuple(branch), _shortcut(design, inputs, outer, stride), after)
 
 
 def _positions(
     design: Design, inputs: int, inner: int, outer: int, stride: int
-) -> list[tuple[str, Conv]]:
+) -> list[tuple[str, specs.Conv]]:
     """The convolutions of a block, in order."""
     normed = design.norms == "every"
+    shape = {"kernel": design.kernel_size, "padding": design.kernel_size // 2}
     if design.block == "basic":
-        shape = {"kernel": design.kernel_size, "padding": design.kernel_size // 2}
         return [
             ("spatial1", _conv(design, inputs, inner, normed=normed, stride=stride, **shape)),
             ("spatial2", _conv(design, inner, outer, normed=normed, **shape)),
         ]
     where = inputs if design.spatial_position == "first" else inner
-    spatial = _conv(
-        design,
-        where,
-        where,
-        normed=True,
-        kernel=design.kernel_size,
-        stride=stride,
-        padding=design.kernel_size // 2,
-        groups=where if design.spatial == "depthwise" else 1,
-    )
+    groups = where if design.spatial == "depthwise" else 1
+    spatial = _conv(design, where, where, normed=True, stride=stride, groups=groups, **shape)
     convs = [
         ("pointwise1", _conv(design, inputs, inner, normed=normed)),
         ("pointwise2", _conv(design, inner, outer, normed=normed)),
@@ -201,16 +181,16 @@ def _positions(
     return convs
 
 
-def _shortcut(design: Design, inputs: int, outer: int, stride: int) -> Layers:
+def _shortcut(design: Design, inputs: int, outer: int, stride: int) -> specs.Layers:
     if inputs == outer and stride == 1:
         return ()
     normed = design.norms == "every"
     conv = ("conv", _conv(design, inputs, outer, normed=normed, stride=stride))
-    return (conv, ("norm", Norm(design.norm, outer))) if normed else (conv,)
+    return (conv, ("norm", specs.Norm(design.norm, outer))) if normed else (conv,)
 
 
-def _head(design: Design, channels: int, classes: int) -> Layers:
-    norm: Layers = ()
+def _head(design: Design, channels: int, classes: int) -> specs.Layers:
+    norm: specs.Layers = ()
     if design.downsampling == "separate":
-        norm = (("norm", Norm(design.norm, channels)),)
-    return (("pool", GlobalPool()), *norm, ("classifier", Linear(channels, classes)))
+        norm = (("norm", specs.Norm(design.norm, channels)),)
+    return (("pool", specs.GlobalPool()), *norm, ("classifier", specs.Linear(channels, classes)))

@@ -7,9 +7,6 @@ names of parameters in the built network, so that every intermediate has one.
 from dataclasses import dataclass
 from typing import Literal
 
-NormKind = Literal["batch", "layer"]
-ActivationKind = Literal["relu", "gelu"]
-
 
 @dataclass(frozen=True, slots=True)
 class Conv:
@@ -45,7 +42,7 @@ class MaxPool:
 class Norm:
     """Batch normalisation, or layer normalisation over the channels of each position."""
 
-    kind: NormKind
+    kind: Literal["batch", "layer"]
     channels: int
 
     @property
@@ -58,7 +55,7 @@ class Norm:
 class Activation:
     """An activation function."""
 
-    kind: ActivationKind
+    kind: Literal["relu", "gelu"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,13 +244,6 @@ class Blueprint:
     stem: Layers
     stages: tuple[Stage, ...]
     head: Layers
-
-    @property
-    def classes(self) -> int:
-        """How many outputs the classifier has."""
-        last = self.head[-1][1]
-        assert isinstance(last, Linear)
-        return last.outputs
 
     def sections(self) -> tuple[tuple[str, Layers], ...]:
         """The parts in the order in which they run: stem, each stage, head."""

@@ -1,38 +1,9 @@
 """A blueprint as text that a person can read."""
 
-from nextify.blueprint.specs import (
-    Activation,
-    Attention,
-    Block,
-    Blueprint,
-    ClassToken,
-    Composite,
-    Conv,
-    Embedding,
-    EncoderBlock,
-    Gather,
-    GlobalPool,
-    Layer,
-    Layers,
-    LayerScale,
-    Linear,
-    MaxPool,
-    Norm,
-    PatchMerging,
-    ResponseNorm,
-    TokenLayer,
-    TokenLinear,
-    TokenNorm,
-    TokenPool,
-    TokensLast,
-    Unwindow,
-    WindowAttention,
-    WindowBlock,
-    Windows,
-)
+from nextify.blueprint import specs
 
 
-def as_text(blueprint: Blueprint) -> str:
+def as_text(blueprint: specs.Blueprint) -> str:
     """One line per layer; equal neighbouring blocks are written once with their number.
 
     >>> from nextify.blueprint import draw
@@ -47,22 +18,22 @@ def as_text(blueprint: Blueprint) -> str:
     return "\n".join(lines)
 
 
-def _lines(layers: Layers, indent: str) -> list[str]:
+def _lines(layers: specs.Layers, indent: str) -> list[str]:
     lines: list[str] = []
     at = 0
     while at < len(layers):
         name, layer = layers[at]
         same = at + 1
         while (
-            isinstance(layer, Block | EncoderBlock)
+            isinstance(layer, specs.Block | specs.EncoderBlock)
             and same < len(layers)
             and layers[same][1] == layer
         ):
             same += 1
         times = f" to {layers[same - 1][0]}: {same - at} equal blocks" if same - at > 1 else ""
-        line = "" if times and isinstance(layer, Block) else f": {_line(layer)}"
+        line = "" if times and isinstance(layer, specs.Block) else f": {_line(layer)}"
         lines.append(f"{indent}{name}{times}{line}")
-        if isinstance(layer, Block):
+        if isinstance(layer, specs.Block):
             lines.extend(_lines(layer.branch, indent + "  "))
             shortcut = " → ".join(_line(part) for _, part in layer.shortcut) or "identity"
             after = "".join(f", then {_line(part)}" for _, part in layer.after)
@@ -71,9 +42,9 @@ def _lines(layers: Layers, indent: str) -> list[str]:
     return lines
 
 
-def _line(layer: Layer) -> str:
+def _line(layer: specs.Layer) -> str:
     match layer:
-        case Conv():
+        case specs.Conv():
             kind = "conv"
             if layer.groups > 1:
                 kind = "depthwise conv" if layer.groups == layer.inputs else "grouped conv"
@@ -81,68 +52,41 @@ def _line(layer: Layer) -> str:
             bias = "" if layer.bias else ", no bias"
             size = f"{layer.kernel}x{layer.kernel}{stride}"
             return f"{kind} {size} {layer.inputs} → {layer.outputs}{bias}"
-        case MaxPool():
-            return f"max pool {layer.kernel}x{layer.kernel}/{layer.stride}"
-        case Norm():
-            return f"{layer.kind} norm {layer.channels}"
-        case Activation():
+        case specs.Activation():
             return {"relu": "ReLU", "gelu": "GELU"}[layer.kind]
-        case LayerScale():
-            return f"layer scale {layer.channels}, initially {layer.initial:g}"
-        case ResponseNorm():
-            return f"global response norm {layer.channels}"
-        case GlobalPool():
-            return "global average pool"
-        case Linear():
-            return f"linear {layer.inputs} → {layer.outputs}"
-        case Block():
-            return "block"
-        case EncoderBlock() | WindowBlock() | PatchMerging():
-            return _composite(layer)
-        case _:
-            return _token_line(layer)
-
-
-def _composite(layer: Composite) -> str:
-    match layer:
-        case EncoderBlock():
-            return (
-                f"encoder block {layer.channels}, attention of {layer.heads} heads, MLP "
-                f"{layer.channels} → {layer.inner} → {layer.channels}"
-            )
-        case WindowBlock():
+        case specs.WindowBlock():
             shift = f" shifted by {layer.shift}" if layer.shift else ""
             return (
                 f"window block {layer.channels}, attention of {layer.heads} heads in windows of "
                 f"{layer.window}x{layer.window}{shift}, MLP {layer.channels} → {layer.inner} → "
                 f"{layer.channels}"
             )
-        case PatchMerging():
+        case specs.PatchMerging():
             return f"patch merging 2x2 {layer.channels} → {2 * layer.channels}"
+        case specs.TokenLinear():
+            return f"linear {layer.inputs} → {layer.outputs}{'' if layer.bias else ', no bias'}"
+        case _:
+            return _LINES[type(layer)].format(layer)
 
 
-def _token_line(layer: TokenLayer) -> str:
-    match layer:
-        case TokensLast():
-            return "channels last"
-        case Embedding():
-            return f"class token and positions, {layer.tokens} tokens of {layer.channels}"
-        case TokenNorm():
-            return f"layer norm {layer.channels}"
-        case TokenLinear():
-            bias = "" if layer.bias else ", no bias"
-            return f"linear {layer.inputs} → {layer.outputs}{bias}"
-        case Attention():
-            return f"attention of {layer.heads} heads"
-        case Windows():
-            return f"windows of {layer.window}x{layer.window}"
-        case WindowAttention():
-            return f"attention of {layer.heads} heads in windows"
-        case Unwindow():
-            return f"map {layer.height}x{layer.width}"
-        case Gather():
-            return "2x2 tokens as one"
-        case ClassToken():
-            return "class token"
-        case TokenPool():
-            return "mean over tokens"
+_LINES: dict[type, str] = {
+    specs.MaxPool: "max pool {0.kernel}x{0.kernel}/{0.stride}",
+    specs.Norm: "{0.kind} norm {0.channels}",
+    specs.LayerScale: "layer scale {0.channels}, initially {0.initial:g}",
+    specs.ResponseNorm: "global response norm {0.channels}",
+    specs.GlobalPool: "global average pool",
+    specs.Linear: "linear {0.inputs} → {0.outputs}",
+    specs.Block: "block",
+    specs.EncoderBlock: "encoder block {0.channels}, attention of {0.heads} heads, MLP "
+    "{0.channels} → {0.inner} → {0.channels}",
+    specs.TokensLast: "channels last",
+    specs.Embedding: "class token and positions, {0.tokens} tokens of {0.channels}",
+    specs.TokenNorm: "layer norm {0.channels}",
+    specs.Attention: "attention of {0.heads} heads",
+    specs.Windows: "windows of {0.window}x{0.window}",
+    specs.WindowAttention: "attention of {0.heads} heads in windows",
+    specs.Unwindow: "map {0.height}x{0.width}",
+    specs.Gather: "2x2 tokens as one",
+    specs.ClassToken: "class token",
+    specs.TokenPool: "mean over tokens",
+}

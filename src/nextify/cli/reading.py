@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nextify import requests
-from nextify.blueprint import as_text, draw, require_fit
+from nextify.blueprint import as_text, draw, require_image_size
 from nextify.cli.show import is_printable, note, print_json, print_table, say
 from nextify.costs import Cost, LayerCost, SectionCost, cost
 from nextify.designs import (
@@ -200,7 +200,7 @@ def _show(request: requests.Show, as_json: bool) -> None:
     size, classes = sizes_of(request.sizes)
     chosen = design_from(request.design, request.changes)
     if isinstance(chosen, Vit):
-        require_fit(chosen, size)
+        require_image_size(chosen, size)
     blueprint = draw(chosen, classes, size)
     if as_json:
         print_json(asdict(blueprint))

@@ -1,6 +1,6 @@
 """What a design costs, by arithmetic on its blueprint."""
 
-from nextify.costs.count import Cost, LayerCost, SectionCost, cost, count
+from nextify.costs.count import Cost, LayerCost, SectionCost, cost
 from nextify.costs.form import Form, Polynomial, Totals, form_of, totals
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "SectionCost",
     "Totals",
     "cost",
-    "count",
     "form_of",
     "totals",
 ]

@@ -5,9 +5,10 @@ biases and pooling are not counted, as in the papers. FLOPs are twice the MACs. 
 activations count is said in `nextify.costs.walk`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nextify.blueprint import Blueprint, draw, require_fit
+from nextify.blueprint import draw, require_image_size
 from nextify.costs.facts import Shape
 from nextify.costs.walk import Map, walk
 from nextify.designs import AnyDesign
@@ -110,43 +111,28 @@ def cost(
     for name, value in (("classes", classes), ("bytes_per_value", bytes_per_value)):
         if value < 1:
             raise InputError(f"{name} is {value}; it must be at least 1")
-    require_fit(design, image_size)
+    require_image_size(design, image_size)
     height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
-    blueprint = draw(design, classes, (height, width))
-    return count(blueprint, (height, width), bytes_per_value)
-
-
-def count(blueprint: Blueprint, image_size: tuple[int, int], bytes_per_value: int = 4) -> Cost:
-    """What a blueprint costs for one image of (height, width) pixels."""
     found: list[SectionCost] = []
     layers: list[LayerCost] = []
-    entry = Map((3, *image_size))
-    for name, parts in blueprint.sections():
+    entry = Map((3, height, width))
+    for name, parts in draw(design, classes, (height, width)).sections():
         tallies, entry = walk(parts, entry, bytes_per_value)
         costs = [LayerCost(f"{name}.{inside}", *tally[1:]) for inside, tally in tallies]
-        found.append(_section(name, costs, entry.shape))
+        found.append(SectionCost(name=name, shape=entry.shape, **_together(costs)))
         layers.extend(costs)
     return Cost(
-        params=sum(section.params for section in found),
-        macs=sum(section.macs for section in found),
-        inference_bytes=max(section.inference_bytes for section in found),
-        training_bytes=sum(section.training_bytes for section in found),
-        moved_bytes=sum(section.moved_bytes for section in found),
-        image_size=image_size,
-        classes=blueprint.classes,
+        **_together(found),
+        image_size=(height, width),
+        classes=classes,
         bytes_per_value=bytes_per_value,
         sections=tuple(found),
         layers=tuple(layers),
     )
 
 
-def _section(name: str, layers: list[LayerCost], shape: Shape) -> SectionCost:
-    return SectionCost(
-        name=name,
-        params=sum(layer.params for layer in layers),
-        macs=sum(layer.macs for layer in layers),
-        shape=shape,
-        inference_bytes=max(layer.inference_bytes for layer in layers),
-        training_bytes=sum(layer.training_bytes for layer in layers),
-        moved_bytes=sum(layer.moved_bytes for layer in layers),
-    )
+def _together(parts: Sequence[PartCost]) -> dict[str, int]:
+    """Sums over parts; of what is alive while one runs, the largest."""
+    summed = ("params", "macs", "training_bytes", "moved_bytes")
+    sums = {name: sum(getattr(part, name) for part in parts) for name in summed}
+    return {**sums, "inference_bytes": max(part.inference_bytes for part in parts)}

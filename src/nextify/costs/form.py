@@ -12,7 +12,7 @@ from functools import lru_cache
 from operator import add, attrgetter
 from typing import Any, NamedTuple
 
-from nextify.blueprint import Blueprint, Layer, Layers, draw_sized, require_fit
+from nextify.blueprint import draw_sized, require_image_size, specs
 from nextify.costs.count import cost
 from nextify.costs.facts import Shape
 from nextify.costs.walk import Map, walk
@@ -103,11 +103,7 @@ def totals(
         return Totals(counted.params, counted.macs, counted.training_bytes)
     depths, widths = design.depths, design.widths
     form = form_of(design, image_size)
-    return Totals(
-        form.params.at(depths, widths, classes),
-        form.macs.at(depths, widths, classes),
-        form.training_bytes.at(depths, widths, classes),
-    )
+    return Totals(*(one.at(depths, widths, classes) for one in form))
 
 
 def form_of(design: AnyDesign, image_size: int | tuple[int, int]) -> Form:
@@ -128,15 +124,15 @@ def _form(values: tuple[object, ...], stages: int, image_size: int | tuple[int, 
     blueprint = draw_sized(design, (2,) * stages, sizes[:-1], sizes[-1])
     parts, (_, *sides) = _sums(blueprint, Map((3, height, width)))
     if min(sides) < 2:  # where the last map has more than a pixel, every layer had enough of them
-        require_fit(design, image_size)
+        require_image_size(design, image_size)
     return Form(*(_polynomial([part[at] for part in parts], powers) for at in range(3)))
 
 
-def _sums(blueprint: Blueprint, entry: Map) -> tuple[list[Totals], Shape]:
+def _sums(blueprint: specs.Blueprint, entry: Map) -> tuple[list[Totals], Shape]:
     """Of the stem; of what a stage begins with, and of one more block, for each; of the head. And
     the shape of the map that the head finds."""
     found = []
-    parts: list[Layers] = [blueprint.stem]
+    parts: list[specs.Layers] = [blueprint.stem]
     for stage in blueprint.stages:
         first, second = stage.blocks
         parts += [(*stage.downsample, ("first", first)), (("second", second),)]
@@ -151,7 +147,7 @@ def _sums(blueprint: Blueprint, entry: Map) -> tuple[list[Totals], Shape]:
 
 
 @lru_cache(maxsize=16384)
-def _sum(layer: Layer, entry: Map) -> tuple[Totals, Map]:
+def _sum(layer: specs.Layer, entry: Map) -> tuple[Totals, Map]:
     """The totals of one layer or block, and the map after it."""
     found, after = walk((("", layer),), entry, 4)
     rows = [(tally.params, tally.macs, tally.training) for _, tally in found]
@@ -168,19 +164,12 @@ def _polynomial(parts: list[int], powers: tuple[int, ...]) -> Polynomial:
         first, second = parts[2 * at + 1], parts[2 * at + 2]
         constant += _digit(first, 0)
         more_constant.append(_digit(second, 0))
-        own, own_square = _digit(first, power), _digit(first, 2 * power)
+        own, own_square, cross = (_digit(first, one) for one in (power, 2 * power, 4))
         if at > 0:  # what belongs to the width before is counted there
             _add_to_last(stages, _digit(first, 4 - power), _digit(first, 8 - 2 * power))
             linear = square = 0
-        stages.append(
-            Coefficients(
-                linear + own,
-                square + own_square,
-                _digit(first, 4) if at > 0 else 0,
-                _digit(second, power),
-                _digit(second, 2 * power),
-            )
-        )
+        more = _digit(second, power), _digit(second, 2 * power)
+        stages.append(Coefficients(linear + own, square + own_square, cross if at else 0, *more))
     last, classes = powers[-2:]
     _add_to_last(stages, _digit(head, last), _digit(head, 2 * last))
     constant += _digit(head, 0)

@@ -10,62 +10,49 @@ values of several heads into an order of its own. The bias of relative positions
 shifted windows are made once a batch.
 """
 
-from nextify.blueprint import (
-    Attention,
-    ClassToken,
-    Embedding,
-    Gather,
-    TokenLinear,
-    TokenNorm,
-    TokenPool,
-    TokensLast,
-    Unwindow,
-    WindowAttention,
-    Windows,
-)
-from nextify.blueprint.specs import TokenLayer
+from nextify.blueprint import specs
 from nextify.costs.facts import LayerFacts, Shape, values_of
 
 _FLOAT32 = 4  # bytes
 
 
-def token_facts(layer: TokenLayer, shape: Shape) -> LayerFacts:
+def token_facts(layer: specs.TokenLayer, shape: Shape) -> LayerFacts:
     """What a layer costs on a map of `shape`: (channels, height, width) in tokens."""
     channels, height, width = shape
     match layer:
-        case TokensLast():
+        case specs.TokensLast():
             return LayerFacts(0, 0, shape, keeps_input=False, in_place=True)
-        case Embedding():
+        case specs.Embedding():
             after = (channels, 1, layer.tokens)
             params, alive = channels + values_of(after), 2 * values_of(after)
             return LayerFacts(params, 0, after, keeps_input=False, alive=alive)
-        case TokenNorm():  # mean and deviation of each token
+        case specs.TokenNorm():  # mean and deviation of each token
             statistics = 2 * _FLOAT32 * height * width
             return LayerFacts(2 * channels, 0, shape, keeps_bytes=statistics)
-        case TokenLinear():
+        case specs.TokenLinear():
             weights = layer.inputs * layer.outputs
             after = (layer.outputs, height, width)
             return LayerFacts(weights + layer.outputs * layer.bias, weights * height * width, after)
-        case Attention():
+        case specs.Attention():
             return _attention(layer, height * width)
-        case WindowAttention():
+        case specs.WindowAttention():
             return _window_attention(layer, height, width)
-        case Windows():
+        case specs.Windows():
             after = (channels, _whole(height, layer.window), _whole(width, layer.window))
             return LayerFacts(0, 0, after, keeps_input=False, alive=2 * values_of(after))
-        case Unwindow():
+        case specs.Unwindow():
             after = (channels, layer.height, layer.width)
             return LayerFacts(0, 0, after, keeps_input=False, alive=2 * values_of(shape))
-        case Gather():
+        case specs.Gather():
             after = (4 * channels, -(-height // 2), -(-width // 2))
             return LayerFacts(0, 0, after, keeps_input=False, alive=2 * values_of(after))
-        case ClassToken():  # a view: what keeps it keeps all tokens
+        case specs.ClassToken():  # a view: what keeps it keeps all tokens
             return LayerFacts(0, 0, (channels, 1, 1), keeps_output=True, in_place=True)
-        case TokenPool():
+        case specs.TokenPool():
             return LayerFacts(0, 0, (channels, 1, 1), keeps_input=False)
 
 
-def _attention(layer: Attention, tokens: int) -> LayerFacts:
+def _attention(layer: specs.Attention, tokens: int) -> LayerFacts:
     after = (layer.channels, 1, tokens)
     sums = layer.heads * tokens
     return LayerFacts(
@@ -79,7 +66,7 @@ def _attention(layer: Attention, tokens: int) -> LayerFacts:
     )
 
 
-def _window_attention(layer: WindowAttention, height: int, width: int) -> LayerFacts:
+def _window_attention(layer: specs.WindowAttention, height: int, width: int) -> LayerFacts:
     after = (layer.channels, height, width)
     values, size = values_of(after), layer.window**2
     maps = layer.heads * height * width * size

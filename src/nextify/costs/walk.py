@@ -21,7 +21,7 @@ The memory model, for one image, in the order in which the network runs:
 from functools import lru_cache
 from typing import NamedTuple
 
-from nextify.blueprint import Block, EncoderBlock, Layers, PatchMerging, WindowBlock, unfold
+from nextify.blueprint import specs, unfold
 from nextify.costs.facts import LayerFacts, Shape, values_of
 from nextify.costs.layer import layer_facts
 
@@ -50,14 +50,14 @@ class Map(NamedTuple):
     kept: bool = False
 
 
-def walk(layers: Layers, entry: Map, width: int) -> tuple[list[tuple[str, Tally]], Map]:
+def walk(layers: specs.Layers, entry: Map, width: int) -> tuple[list[tuple[str, Tally]], Map]:
     """The layers in order, by name, and the map after them; `width` is bytes per value."""
     found: list[tuple[str, Tally]] = []
     for name, layer in layers:
-        if isinstance(layer, Block):
+        if isinstance(layer, specs.Block):
             inside, entry = _block(layer, entry, width)
             found.extend([(f"{name}.{tally.name}", tally) for tally in inside])
-        elif isinstance(layer, EncoderBlock | WindowBlock | PatchMerging):
+        elif isinstance(layer, specs.EncoderBlock | specs.WindowBlock | specs.PatchMerging):
             parts, entry = walk(unfold(layer, *entry.shape[1:]), entry, width)
             found.extend([(f"{name}.{place}", tally) for place, tally in parts])
         else:
@@ -67,17 +67,16 @@ def walk(layers: Layers, entry: Map, width: int) -> tuple[list[tuple[str, Tally]
 
 
 @lru_cache(maxsize=16384)
-def _block(block: Block, entry: Map, width: int) -> tuple[tuple[Tally, ...], Map]:
+def _block(block: specs.Block, entry: Map, width: int) -> tuple[tuple[Tally, ...], Map]:
     """The layers of a block and the map after it."""
     entry_bytes = width * values_of(entry.shape)
     shortcut: list[Tally] = []
+    held, held_later = 0, entry_bytes
     if block.shortcut:
         shortcut, aside = _chain("shortcut", block.shortcut, entry, width, 0, entry_bytes)
         entry = entry._replace(kept=True)  # by the shortcut's convolution
-        branch, after = _chain("branch", block.branch, entry, width,
-                               width * values_of(aside.shape), 0)  # fmt: skip
-    else:
-        branch, after = _chain("branch", block.branch, entry, width, 0, entry_bytes)
+        held, held_later = width * values_of(aside.shape), 0
+    branch, after = _chain("branch", block.branch, entry, width, held, held_later)
     three = 3 * width * values_of(after.shape)
     add = Tally("add", 0, 0, after.shape, three, 0, three)
     last, end = _chain("after", block.after, Map(after.shape), width, 0, 0)
@@ -85,7 +84,7 @@ def _block(block: Block, entry: Map, width: int) -> tuple[tuple[Tally, ...], Map
 
 
 def _chain(
-    prefix: str, layers: Layers, entry: Map, width: int, held: int, held_later: int
+    prefix: str, layers: specs.Layers, entry: Map, width: int, held: int, held_later: int
 ) -> tuple[list[Tally], Map]:
     """Layers within a block. `held` bytes stay alive beside them, and from the second layer on
     `held_later` too (the block's input is the input of the first)."""
@@ -105,13 +104,6 @@ def _step(name: str, facts: LayerFacts, entry: Map, width: int, held: int) -> tu
     alive = inputs + (0 if facts.in_place else outputs)
     if facts.alive is not None:
         alive = width * facts.alive
-    tally = Tally(
-        name,
-        facts.params,
-        facts.macs,
-        facts.shape,
-        held + alive,
-        kept,
-        inputs + width * facts.params + outputs,
-    )
+    moved = inputs + width * facts.params + outputs
+    tally = Tally(name, facts.params, facts.macs, facts.shape, held + alive, kept, moved)
     return tally, Map(facts.shape, kept=facts.keeps_output)

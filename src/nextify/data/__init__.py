@@ -15,12 +15,12 @@ from nextify.data.batches import batches
 from nextify.data.cache import cache_folder
 from nextify.data.dataset import Dataset, ImageFiles, Images, measured
 from nextify.data.decoding import SUFFIXES, UnreadableImage, decode, stored_size
-from nextify.data.draw import as_named, drawn, held_out
 from nextify.data.embedded import NAME as _EMBEDDED
 from nextify.data.embedded import parts_of_embedded
 from nextify.data.folder import parts_of_folder
 from nextify.data.public import NAMES as _PUBLIC
 from nextify.data.public import parts_of_public
+from nextify.data.subsets import as_named, drawn, held_out
 from nextify.data.view import View
 from nextify.errors import InputError, unknown
 from nextify.requests import DataSpec

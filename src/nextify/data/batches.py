@@ -46,53 +46,40 @@ def batches(
     """
     if batch_size < 1:
         raise InputError(f"batch_size={batch_size}; give a whole number of at least 1")
+    order = torch.arange(len(images))
+    if generator is not None:
+        order = torch.randperm(len(images), generator=generator)
+    if drop_last:
+        order = order[: len(images) // batch_size * batch_size]
     match images:
         case Images():
-            return _from_memory(images, batch_size, generator, device, drop_last)
+            return _from_memory(images, order, batch_size, device)
         case ImageFiles():
-            return _from_files(images, batch_size, generator, device, workers, drop_last)
-
-
-def _order(count: int, generator: torch.Generator | None) -> Tensor:
-    if generator is None:
-        return torch.arange(count)
-    return torch.randperm(count, generator=generator)
+            seed = None
+            if generator is not None:
+                seed = int(torch.randint(2**62, (), generator=generator))
+            return _from_files(_Decoded(images, seed), order, batch_size, device, workers)
 
 
 def _from_memory(
-    images: Images,
-    batch_size: int,
-    generator: torch.Generator | None,
-    device: torch.device | str,
-    drop_last: bool,
+    images: Images, order: Tensor, batch_size: int, device: torch.device | str
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    order = _order(len(images), generator).to(images.pixels.device)
-    for chosen in torch.split(order, batch_size):
-        if drop_last and len(chosen) < batch_size:
-            return
+    order = order.to(images.pixels.device)
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
         pixels = images.pixels.index_select(0, chosen)
         labels = images.labels.index_select(0, chosen)
         yield pixels.to(device), labels.to(device)
 
 
 def _from_files(
-    images: ImageFiles,
-    batch_size: int,
-    generator: torch.Generator | None,
-    device: torch.device | str,
-    workers: int,
-    drop_last: bool,
+    images: "_Decoded", order: Tensor, batch_size: int, device: torch.device | str, workers: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    order = _order(len(images), generator).tolist()
-    seed = None
-    if generator is not None:
-        seed = int(torch.randint(2**62, (), generator=generator))
     loader = DataLoader(
-        _Decoded(images, seed),
+        images,
         batch_size,
-        sampler=order,
+        sampler=order.tolist(),
         num_workers=workers,
-        drop_last=drop_last,
         pin_memory=torch.device(device).type == "cuda",
         # The loader seeds its workers from this one instead of from torch's global state.
         generator=torch.Generator(),
@@ -111,14 +98,14 @@ class _Decoded(TorchDataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         images, path = self.images, self.images.paths[index]
         with quiet_pillow():
-            if self.seed is None and images.view is not None:
-                pixels = images.view(open_rgb(path))
-            elif self.seed is None:
-                pixels = decode_quietly(path, images.stored_size)
-            else:
+            if self.seed is not None:
                 image = open_rgb(path)
                 box = random_box(image.size, np.random.default_rng((self.seed, index)))
                 pixels = resized(image, box, images.image_size)
+            elif images.view is not None:
+                pixels = images.view(open_rgb(path))
+            else:
+                pixels = decode_quietly(path, images.stored_size)
         return pixels, int(images.labels[index])
 
     def __len__(self) -> int:

@@ -1,7 +1,7 @@
 """Image files are read once; what came out is kept under the cache folder and mapped from there.
 
 A cache file is named after what was read (folder, relative names, sizes, times of change) and how
-(`Task`). It carries a checksum: a truncated or damaged one is made again, never used.
+(`Reading`). It carries a checksum: a truncated or damaged one is made again, never used.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ class Listing:
 
 
 @dataclass(frozen=True)
-class Task:
+class Reading:
     """What to read from each image file."""
 
     name: str  # names the result, with all settings that change it
@@ -64,19 +64,15 @@ class Result:
     unreadable: tuple[tuple[int, str], ...]  # the other files, and why
 
 
-def decoded_squares(size: int) -> Task:
+def decoded_squares(size: int) -> Reading:
     """Each image as (3, size, size) pixels, to keep in memory."""
-    return Task(
-        name=f"squares {size}",
-        title="Decoding images",
-        shape=(3, size, size),
-        read=lambda path: decode_quietly(path, size),
-    )
+    read = partial(decode_quietly, size=size)
+    return Reading(f"squares {size}", "Decoding images", (3, size, size), read)
 
 
-def content_digests() -> Task:
+def content_digests() -> Reading:
     """Each image decoded once to see that it can be, and the sha256 of its file, (32,)."""
-    return Task(name="digests", title="Checking images", shape=(32,), read=_checked_digest)
+    return Reading("digests", "Checking images", (32,), _checked_digest)
 
 
 def _checked_digest(path: Path) -> Tensor:
@@ -92,26 +88,26 @@ def cache_folder() -> Path:
     return Path(given).expanduser() if given else Path.home() / ".cache" / "nextify"
 
 
-def read_once(listing: Listing, task: Task) -> Result:
-    """The task's result for all files: from the cache, or else read by threads and put there.
+def read_once(listing: Listing, reading: Reading) -> Result:
+    """The reading's result for all files: from the cache, or else read by threads and put there.
 
     An unwritable cache folder is a warning.
     """
-    path = cache_folder() / "images" / f"{_key(listing, task)}.safetensors"
+    path = cache_folder() / "images" / f"{_key(listing, reading)}.safetensors"
     result = _load(path)
     if result is None:
-        decoded = _read(listing, task)
+        decoded = _read(listing, reading)
         _save(path, decoded)
         # Mapped from the file, the rows take no memory of their own beside what is made of them.
         result = _load(path) or decoded
     return result
 
 
-def _key(listing: Listing, task: Task) -> str:
+def _key(listing: Listing, reading: Reading) -> str:
     # The folder's place is part of the key: copies of two data sets can agree in names, sizes and
     # times (uncompressed images out of an archive) and still differ in their pixels.
     root = os.fsencode(listing.root.resolve())
-    digest = hashlib.sha256(f"{_VERSION}\0{task.name}\0".encode() + root)
+    digest = hashlib.sha256(f"{_VERSION}\0{reading.name}\0".encode() + root)
     for name in map(os.fsencode, listing.names):
         digest.update(b"\0" + name + b"\0")
         try:
@@ -123,21 +119,21 @@ def _key(listing: Listing, task: Task) -> str:
     return digest.hexdigest()
 
 
-def _read(listing: Listing, task: Task) -> Result:
-    rows = torch.empty((len(listing), *task.shape), dtype=torch.uint8)
+def _read(listing: Listing, reading: Reading) -> Result:
+    rows = torch.empty((len(listing), *reading.shape), dtype=torch.uint8)
 
     def read_block(indices: range) -> dict[int, str]:
         unreadable = {}
         for index in indices:
             try:
-                rows[index] = task.read(listing.path(index))
+                rows[index] = reading.read(listing.path(index))
             except UnreadableImage as error:
                 unreadable[index] = error.why
         return unreadable
 
     unreadable: tuple[tuple[int, str], ...] = ()
     with quiet_pillow(), _progress() as progress:
-        bar = progress.add_task(task.title, total=len(listing))
+        bar = progress.add_task(reading.title, total=len(listing))
         for done in _by_threads(read_block, len(listing)):
             unreadable += tuple(done.items())
             progress.advance(bar, _BLOCK)

@@ -7,7 +7,7 @@ They are either all in memory (`Images`) or decoded when asked for (`ImageFiles`
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -112,29 +112,22 @@ class ImageFiles:
 class Parts:
     """A data set as it was found, before it is measured: see `measured`."""
 
-    name: str
-    classes: tuple[str, ...]
-    train: Images | ImageFiles
-    test: Images | ImageFiles
-    image_size: int
-    source: str
-    skipped: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Images to train on and to test on, with what is needed to use and to name them."""
-
     name: str  # 'fashion-mnist-embedded', 'cifar10', or the folder's name
     classes: tuple[str, ...]
     train: Images | ImageFiles
     test: Images | ImageFiles
     image_size: int  # the side, in pixels, that the network sees
+    source: str  # one sentence: origin and licence, for reports
+    skipped: tuple[str, ...] = ()  # unreadable files that were left out
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Dataset(Parts):
+    """Images to train on and to test on, with what is needed to use and to name them."""
+
     mean: tuple[float, ...]  # of red, green and blue in [0, 1], over the training images;
     std: tuple[float, ...]  # three equal values for grey images; ImageNet's for `ImageFiles`
     fingerprint: str  # sha256, in hex, over all that determines the images
-    skipped: tuple[str, ...]  # unreadable files that were left out
-    source: str  # one sentence: origin and licence, for reports
     test_image_size: int | None = None  # that side for the test images, where it is another
     # Where the training images are a draw (`nextify.data.drawn`): from how many, and the seed. The
     # fingerprint is then that of all images, which with these two determines the draw.
@@ -164,7 +157,7 @@ class Dataset:
 
 
 def measured(
-    parts: Parts, train_limit: int | None, seed: int, test_image_size: int | None = None
+    parts: Parts, train_limit: int | None = None, seed: int = 0, test_image_size: int | None = None
 ) -> Dataset:
     """The data set of these parts, with at most `train_limit` training images; the test images are
     stored for `test_image_size`.
@@ -175,17 +168,12 @@ def measured(
     if train_limit is not None and train_limit < len(train):
         train = train.take(stratified_subset(train.labels, train_limit, seed))
     mean, std = statistics(train)
+    found = {field.name: getattr(parts, field.name) for field in fields(Parts)}
     return Dataset(
-        name=parts.name,
-        classes=parts.classes,
-        train=train,
-        test=parts.test,
-        image_size=parts.image_size,
+        **{**found, "train": train},
         mean=mean,
         std=std,
         fingerprint=fingerprint(parts.classes, parts.image_size, train, parts.test),
-        skipped=parts.skipped,
-        source=parts.source,
         test_image_size=None if test_image_size == parts.image_size else test_image_size,
     )
 

@@ -16,7 +16,7 @@ import torch
 from nextify.data.cache import Listing
 from nextify.data.dataset import Parts
 from nextify.data.decoding import SUFFIXES
-from nextify.data.files import LabelledFiles, parts_of_files
+from nextify.data.image_files import LabelledFiles, parts_of_files
 from nextify.errors import InputError
 from nextify.requests import DataSpec
 
@@ -30,9 +30,7 @@ _EXPECTED = "give a folder that holds one folder of images per class, or train/ 
 def parts_of_folder(path: Path, options: DataSpec) -> Parts:
     """The data set in a folder. Raises `InputError`, which names the folder and the remedy."""
     root = _existing(path)
-    layout = _train_and_test(root)
-    files = _one_side(root) if layout is None else _two_sides(root, *layout)
-    return parts_of_files(files, options)
+    return parts_of_files(_labelled_files(root, *_sides(root)), options)
 
 
 def _existing(path: Path) -> Path:
@@ -58,12 +56,12 @@ def _existing(path: Path) -> Path:
     raise InputError(f"folder {str(root)!r} does not exist; {hint}")
 
 
-def _train_and_test(root: Path) -> tuple[Path, Path] | None:
-    """The two sides if the folder has them; None if its folders are the classes."""
+def _sides(root: Path) -> tuple[Path, Path] | tuple[Path]:
+    """The folders of training and of test images, or the folder itself if it holds the classes."""
     found = {folder.name.lower(): folder for folder in _folders(root)}
     train = found.get("train")
     if train is None:
-        return None
+        return (root,)
     for name in _TEST_NAMES:
         if name in found and _folders(found[name]):
             return train, found[name]
@@ -72,36 +70,24 @@ def _train_and_test(root: Path) -> tuple[Path, Path] | None:
             f"{str(root)!r} has {train.name}/ but no test/ or val/ with class folders; add one, "
             f"or give {str(train)!r} to have a part of its images drawn to test on"
         )
-    return None  # a class of its own: 'train' beside 'car' and 'plane'
+    return (root,)  # a class of its own: 'train' beside 'car' and 'plane'
 
 
-def _one_side(root: Path) -> LabelledFiles:
-    classes = _classes(root)
-    names, labels = _images_of(root, root, classes)
+def _labelled_files(root: Path, train: Path, test: Path | None = None) -> LabelledFiles:
+    classes, sides, use = _classes(train), [train], "a fifth of each class drawn to test on"
+    if test is not None:
+        _check_same(train, classes, test)
+        sides, use = [train, test], f"trained on {train.name}/ and tested on {test.name}/"
+    found = [_images_of(root, side, classes) for side in sides]
+    names = [name for side, _ in found for name in side]
     return LabelledFiles(
         name=root.resolve().name,
-        source=f"The images of the folder {root.resolve().name!r}, a fifth of each class drawn to "
-        "test on; their licence is their owner's to state.",
+        source=f"The images of the folder {root.resolve().name!r}, {use}; their licence is their "
+        "owner's to state.",
         classes=classes,
         listing=Listing(root, tuple(names)),
-        labels=torch.tensor(labels),
-        is_test=None,
-    )
-
-
-def _two_sides(root: Path, train: Path, test: Path) -> LabelledFiles:
-    classes = _classes(train)
-    _check_same(train, classes, test)
-    names, labels = _images_of(root, train, classes)
-    test_names, test_labels = _images_of(root, test, classes)
-    return LabelledFiles(
-        name=root.resolve().name,
-        source=f"The images of the folder {root.resolve().name!r}, trained on {train.name}/ and "
-        f"tested on {test.name}/; their licence is their owner's to state.",
-        classes=classes,
-        listing=Listing(root, tuple(names + test_names)),
-        labels=torch.tensor(labels + test_labels),
-        is_test=torch.arange(len(names) + len(test_names)) >= len(names),
+        labels=torch.tensor([label for _, labels in found for label in labels]),
+        is_test=None if test is None else torch.arange(len(names)) >= len(found[0][0]),
     )
 
 

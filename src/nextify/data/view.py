@@ -16,14 +16,8 @@ from nextify.data.dataset import Images
 from nextify.data.decoding import open_rgb, quiet_pillow
 from nextify.errors import InputError, unknown
 
-_FILTERS = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "lanczos": Image.Resampling.LANCZOS,
-    "box": Image.Resampling.BOX,
-    "hamming": Image.Resampling.HAMMING,
-}
+_NAMES = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
+_FILTERS = {name: Image.Resampling[name.upper()] for name in _NAMES}
 
 
 @dataclass(frozen=True, slots=True)

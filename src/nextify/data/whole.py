@@ -1,8 +1,10 @@
 """All images of a data set together, to train a network that has been chosen."""
 
+from dataclasses import replace
+
 import torch
 
-from nextify.data.dataset import Dataset, ImageFiles, Images, Parts, measured
+from nextify.data.dataset import Dataset, ImageFiles, Images, measured
 
 
 def whole(dataset: Dataset) -> Dataset:
@@ -16,16 +18,8 @@ def whole(dataset: Dataset) -> Dataset:
     >>> len(both.train), len(both.test), both.name
     (10100, 10000, 'fashion-mnist-embedded, all images')
     """
-    parts = Parts(
-        name=f"{dataset.name}, all images",
-        classes=dataset.classes,
-        train=_together(dataset.train, dataset.test),
-        test=dataset.test,
-        image_size=dataset.image_size,
-        source=dataset.source,
-        skipped=dataset.skipped,
-    )
-    return measured(parts, None, 0)
+    name, together = f"{dataset.name}, all images", _together(dataset.train, dataset.test)
+    return measured(replace(dataset, name=name, train=together))
 
 
 def _together(train: Images | ImageFiles, test: Images | ImageFiles) -> Images | ImageFiles:

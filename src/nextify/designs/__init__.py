@@ -6,8 +6,8 @@
 
 from nextify.designs.design import Design
 from nextify.designs.factor import Factor, default_factors, read_factors
-from nextify.designs.families import FAMILIES, NAMED, TRANSFORMERS, design
-from nextify.designs.path import Choice, Paper, Path, Step
+from nextify.designs.families import FAMILIES, NAMED, design
+from nextify.designs.path import Paper, Path, Step
 from nextify.designs.paths import PATHS, path
 from nextify.designs.recipe import RECIPES, Recipe, recipe
 from nextify.designs.run import Initial, Precision, Run, run_from_dict
@@ -25,9 +25,7 @@ __all__ = [
     "NAMED",
     "PATHS",
     "RECIPES",
-    "TRANSFORMERS",
     "AnyDesign",
-    "Choice",
     "Design",
     "Factor",
     "Initial",

@@ -9,6 +9,22 @@ from nextify.errors import InputError
 MOST_BLOCKS = 10_000
 
 
+def require_stages(kind: str, depths: tuple[int, ...], name: str, values: tuple[int, ...]) -> None:
+    """Raises `InputError` for depths with too many blocks, or another number of values."""
+    if len(depths) != len(values):
+        raise InputError(
+            f"{kind} field {name!r} is {values!r}, {len(values)} stages, but 'depths' is "
+            f"{depths!r}, {len(depths)}; give one of each per stage"
+        )
+    require_blocks(kind, "depths", sum(depths))
+
+
+def require_blocks(kind: str, field: str, blocks: int) -> None:
+    """Raises `InputError` for too many blocks."""
+    if blocks > MOST_BLOCKS:
+        raise InputError(f"{kind} field {field!r} has {blocks:,} blocks; at most {MOST_BLOCKS:,}")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Design:
     """A network, as one value per choice. The defaults are ResNet-50.
@@ -68,15 +84,7 @@ class Design:
     def __post_init__(self) -> None:
         check(self, positive=("depths", "widths", "ratio", "kernel_size"),
               not_negative=("layer_scale",))  # fmt: skip
-        if len(self.depths) != len(self.widths):
-            raise InputError(
-                f"design field 'widths' is {self.widths!r}, {len(self.widths)} stages, but "
-                f"'depths' is {self.depths!r}, {len(self.depths)}; give one of each per stage"
-            )
-        if sum(self.depths) > MOST_BLOCKS:
-            raise InputError(
-                f"design field 'depths' has {sum(self.depths):,} blocks; at most {MOST_BLOCKS:,}"
-            )
+        require_stages("design", self.depths, "widths", self.widths)
         if self.block == "basic":
             self._require_no_bottleneck()
         if self.kernel_size % 2 == 0:

@@ -14,14 +14,6 @@ def _convnext(depths: tuple[int, ...], width: int) -> Design:
     return with_fields(RESNET50.end, {"depths": depths, "widths": widths})
 
 
-def _resnet(*depths: int) -> Design:
-    return Design(depths=depths)
-
-
-def _basic_resnet(*depths: int) -> Design:
-    return Design(depths=depths, block="basic")
-
-
 def _isotropic(depth: int, width: int) -> Design:
     """A stem of 16 x 16 patches and one stage (arXiv 2201.03545, section 3.2); no layer scale."""
     changes = {"depths": (depth,), "widths": (width,), "stem_stride": 16, "layer_scale": None}
@@ -34,11 +26,11 @@ def _convnext_v2(depths: tuple[int, ...], width: int) -> Design:
 
 
 FAMILIES: dict[str, Design] = {
-    "resnet-18": _basic_resnet(2, 2, 2, 2),
-    "resnet-34": _basic_resnet(3, 4, 6, 3),
-    "resnet-50": _resnet(3, 4, 6, 3),
-    "resnet-101": _resnet(3, 4, 23, 3),
-    "resnet-152": _resnet(3, 8, 36, 3),
+    "resnet-18": Design(depths=(2, 2, 2, 2), block="basic"),
+    "resnet-34": Design(depths=(3, 4, 6, 3), block="basic"),
+    "resnet-50": Design(),
+    "resnet-101": Design(depths=(3, 4, 23, 3)),
+    "resnet-152": Design(depths=(3, 8, 36, 3)),
     "resnet-200": RESNET200.start,
     "resnet-small": SMALL.start,
     "convnext-atto": _convnext((2, 2, 6, 2), 40),

@@ -59,12 +59,10 @@ def fits(value: Any, hint: Any) -> bool:
         return any(value is None if kind is type(None) else fits(value, kind)
                    for kind in get_args(hint))  # fmt: skip
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and _finite(value)
+        return (
+            isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        )
     return type(value) is hint
-
-
-def _finite(value: float) -> bool:
-    return math.isfinite(value)
 
 
 def read(text: str, hint: Any) -> Any:

@@ -82,25 +82,16 @@ RESNET200 = Path(
     ),
 )
 
+# The choices of ResNet-50's path, at its own depths and widths.
+_SMALL_SIZES = {"stage ratio": {"depths": (1, 3, 1)}, "increase width": {"widths": (24, 48, 96)}}
 
 SMALL = Path(
     name="small",
     start_name="small ResNet",
     start=Design(depths=(1, 2, 1), widths=(16, 32, 64)),
-    choices=(
-        Choice("stage ratio", {"depths": (1, 3, 1)}),
-        Choice("patchify stem", {"stem": "patchify"}),
-        Choice("depthwise conv", {"spatial": "depthwise"}),
-        Choice("increase width", {"widths": (24, 48, 96)}),
-        Choice("inverted bottleneck", {"bottleneck": "inverted"}),
-        Choice("spatial conv first", {"spatial_position": "first"}),
-        Choice("kernel size 7", {"kernel_size": 7}),
-        Choice("ReLU to GELU", {"activation": "gelu"}),
-        Choice("fewer activations", {"activations": "one"}),
-        Choice("fewer norms", {"norms": "one"}),
-        Choice("BN to LN", {"norm": "layer"}),
-        Choice("separate downsampling", {"downsampling": "separate"}),
-        _LAYER_SCALE,
+    choices=tuple(
+        Choice(choice.name, _SMALL_SIZES.get(choice.name, choice.changes))
+        for choice in RESNET50.choices
     ),
     recipes=("classic-small", "modern-small"),
     image_size=28,

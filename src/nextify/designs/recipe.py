@@ -130,6 +130,7 @@ class Recipe:
 
 
 MODERN = Recipe()
+_PLAIN = {"randaugment": 0.0, "mixup": 0.0, "cutmix": 0.0, "random_erasing": 0.0}
 
 # arXiv 1512.03385, section 3.4 and the column "original ResNet" of facts/recipes.csv.
 CLASSIC = Recipe(
@@ -144,28 +145,13 @@ CLASSIC = Recipe(
     schedule="step",
     warmup_epochs=0.0,
     weight_init="he_normal",
+    label_smoothing=0.0,
+    stochastic_depth=0.0,
+    ema_decay=0.0,
     randaugment=0.0,
     mixup=0.0,
     cutmix=0.0,
     random_erasing=0.0,
-    label_smoothing=0.0,
-    stochastic_depth=0.0,
-    ema_decay=0.0,
-)
-
-# For runs of seconds on ten thousand small images: see docs/small-path.md for what was tried.
-_SMALL = {"batch_size": 64, "epochs": 6, "crop": "none"}
-CLASSIC_SMALL = CLASSIC.changed(_SMALL)
-MODERN_SMALL = MODERN.changed(
-    {
-        **_SMALL,
-        "learning_rate": 8e-3,
-        "reference_batch": 64,
-        "randaugment": 0.0,
-        "mixup": 0.0,
-        "cutmix": 0.0,
-        "random_erasing": 0.0,
-    }
 )
 
 # arXiv 2201.03545, Table 5, the columns of fine-tuning: from ImageNet-22K to 1K, and within 1K.
@@ -185,30 +171,30 @@ FINETUNE = Recipe(
     head_init_scale=0.001,
     layer_decay=0.8,
 )
-FINETUNE_1K = FINETUNE.changed({"layer_decay": 0.7, "stochastic_depth": 0.8})
+
+# For runs of seconds on ten thousand small images: see docs/small-path.md for what was tried.
+_SMALL = {"batch_size": 64, "epochs": 6, "crop": "none"}
+_MODERN_SMALL = {**_SMALL, "learning_rate": 8e-3, "reference_batch": 64, **_PLAIN}
 
 # For small networks and a few hundred images: see docs/finetuning.md for what was tried.
-FINETUNE_SMALL = FINETUNE.changed(
-    {
-        "learning_rate": 8e-3,
-        "layer_decay": 0.6,
-        "reference_batch": 20,
-        "batch_size": 20,
-        "epochs": 20,
-        "crop": "padded",
-        "randaugment": 0.0,
-        "random_erasing": 0.0,
-    }
-)
+_FINETUNE_SMALL = {
+    "learning_rate": 8e-3,
+    "layer_decay": 0.6,
+    "reference_batch": 20,
+    "batch_size": 20,
+    "epochs": 20,
+    "crop": "padded",
+    **_PLAIN,
+}
 
 RECIPES: dict[str, Recipe] = {
     "classic": CLASSIC,
     "modern": MODERN,
-    "classic-small": CLASSIC_SMALL,
-    "modern-small": MODERN_SMALL,
+    "classic-small": CLASSIC.changed(_SMALL),
+    "modern-small": MODERN.changed(_MODERN_SMALL),
     "finetune": FINETUNE,
-    "finetune-1k": FINETUNE_1K,
-    "finetune-small": FINETUNE_SMALL,
+    "finetune-1k": FINETUNE.changed({"layer_decay": 0.7, "stochastic_depth": 0.8}),
+    "finetune-small": FINETUNE.changed(_FINETUNE_SMALL),
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nextify.designs.design import MOST_BLOCKS, Design
+from nextify.designs.design import Design, require_blocks, require_stages
 from nextify.designs.fields import check, with_fields
 from nextify.errors import InputError, unknown
 
@@ -40,7 +40,7 @@ class Vit:
     def __post_init__(self) -> None:
         check(self, positive=("patch_size", "depth", "width", "heads", "mlp_ratio"))
         _require_heads("vit", self.width, self.heads)
-        _require_blocks("vit", "depth", self.depth)
+        require_blocks("vit", "depth", self.depth)
         _require_inside("vit", self.width, self.mlp_ratio)
 
     @property
@@ -83,12 +83,7 @@ class Swin:
 
     def __post_init__(self) -> None:
         check(self, positive=("patch_size", "width", "depths", "heads", "window", "mlp_ratio"))
-        if len(self.depths) != len(self.heads):
-            raise InputError(
-                f"swin field 'heads' is {self.heads!r}, {len(self.heads)} stages, but 'depths' is "
-                f"{self.depths!r}, {len(self.depths)}; give one of each per stage"
-            )
-        _require_blocks("swin", "depths", sum(self.depths))
+        require_stages("swin", self.depths, "heads", self.heads)
         if len(self.depths) > 32:
             raise InputError(f"swin field 'depths' has {len(self.depths)} stages; at most 32")
         for width, heads in zip(self.widths, self.heads, strict=True):
@@ -111,11 +106,6 @@ def _require_heads(kind: str, width: int, heads: int) -> None:
         raise InputError(
             f"{kind} field 'width' is {width}; it must be a multiple of its {heads} heads"
         )
-
-
-def _require_blocks(kind: str, field: str, blocks: int) -> None:
-    if blocks > MOST_BLOCKS:
-        raise InputError(f"{kind} field {field!r} has {blocks:,} blocks; at most {MOST_BLOCKS:,}")
 
 
 def _require_inside(kind: str, width: int, ratio: float) -> None:

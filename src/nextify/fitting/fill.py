@@ -1,14 +1,14 @@
 """`fill_budget`: a design rescaled in width until it uses a budget up, and no more."""
 
 from collections.abc import Iterable, Mapping
-from itertools import product
+from operator import truediv
 
 from nextify.costs import Form, Polynomial, form_of
 from nextify.designs import Design
 from nextify.designs.fields import with_fields
 from nextify.errors import InputError
-from nextify.fitting.fit import BINDS, BUDGETS
-from nextify.fitting.widths import Widths, distances, distortion, scales
+from nextify.fitting.budgets import BINDS, BUDGETS, broken
+from nextify.fitting.widths import Widths, around, distances, distortion, scales
 
 LEAST_WIDTH = 4  # below it whole numbers keep no proportions
 
@@ -42,25 +42,31 @@ def fill_budget(
         InputError: no width is small enough; it says what the smallest possible takes: the same
             proportions, with 4 channels where there are fewest.
     """
-    form = form_of(design, image_size)
+    form, smallest = form_of(design, image_size), _smallest(design)
     scale = min(
         scales(_of(form, name), design, allowed, classes)[0] for name, allowed in budgets.items()
     )
     ideal = [width * scale for width in design.widths]
     best: tuple[float, Widths] = (-1.0, ())
     for far in distances(len(ideal)):
-        uses = {
-            widths: _use(form, design.depths, widths, classes, budgets)
-            for widths in _around(ideal, _smallest(design), far)
-        }
-        kept = {widths: use for widths, use in uses.items() if use <= 1}
+        kept = {}
+        for widths in around(ideal, far, smallest):
+            takes = _takes(form, design.depths, widths, classes, budgets)
+            use = max(map(truediv, takes.values(), budgets.values()))
+            if use <= 1:
+                kept[widths] = use
         full = [widths for widths, use in kept.items() if use >= BINDS]
         if full:
             chosen = min(full, key=lambda w: (distortion(w, ideal), -kept[w]))
             return with_fields(design, {"widths": chosen})
         best = max([best, *((use, widths) for widths, use in kept.items())])
     if not best[1]:
-        raise _impossible(design, form, budgets, classes)
+        takes = _takes(form, design.depths, smallest, classes, budgets)
+        raise InputError(
+            f"a design cannot be made narrow enough for this budget: the smallest possible, depths "
+            f"{design.depths} and widths {smallest}, takes {broken(budgets, takes)}; give at least "
+            "that, or fewer classes"
+        )
     return with_fields(design, {"widths": best[1]})
 
 
@@ -77,8 +83,8 @@ def can_fill(
     >>> can_fill(design("resnet50"), {"params": 10_000})
     False
     """
-    form = form_of(design, image_size)
-    return _use(form, design.depths, _smallest(design), classes, budgets) <= 1
+    smallest = with_fields(design, {"widths": _smallest(design)})
+    return max(use_of(smallest, budgets, image_size=image_size, classes=classes).values()) <= 1
 
 
 def use_of(
@@ -95,10 +101,8 @@ def use_of(
     0.5
     """
     form = form_of(design, image_size)
-    return {
-        name: _of(form, name).at(design.depths, design.widths, classes) / allowed
-        for name, allowed in budgets.items()
-    }
+    takes = _takes(form, design.depths, design.widths, classes, budgets)
+    return {name: takes[name] / allowed for name, allowed in budgets.items()}
 
 
 def _of(form: Form, name: str) -> Polynomial:
@@ -106,40 +110,13 @@ def _of(form: Form, name: str) -> Polynomial:
     return found
 
 
-def _around(ideal: list[float], smallest: Widths, far: int) -> Iterable[Widths]:
-    """Whole numbers within `far` of the ideal widths, none below the smallest."""
-    steps = range(-far, far + 1)
-    return product(
-        *(
-            sorted({max(least, round(width) + step) for step in steps})
-            for width, least in zip(ideal, smallest, strict=True)
-        )
-    )
+def _takes(
+    form: Form, depths: tuple[int, ...], widths: Widths, classes: int, names: Iterable[str]
+) -> dict[str, int]:
+    """What a design costs of each budget."""
+    return {name: _of(form, name).at(depths, widths, classes) for name in names}
 
 
 def _smallest(design: Design) -> Widths:
     """Its proportions, with 4 channels where there are fewest."""
     return tuple(round(width * LEAST_WIDTH / min(design.widths)) for width in design.widths)
-
-
-def _use(
-    form: Form, depths: tuple[int, ...], widths: Widths, classes: int, budgets: Mapping[str, int]
-) -> float:
-    """The greatest use of any budget."""
-    return max(
-        _of(form, name).at(depths, widths, classes) / allowed for name, allowed in budgets.items()
-    )
-
-
-def _impossible(design: Design, form: Form, budgets: Mapping[str, int], classes: int) -> InputError:
-    widths = _smallest(design)
-    takes = {name: _of(form, name).at(design.depths, widths, classes) for name in budgets}
-    broken = " and ".join(
-        f"{count:,} {name} (given: {budgets[name]:,})"
-        for name, count in takes.items()
-        if count > budgets[name]
-    )
-    return InputError(
-        f"a design cannot be made narrow enough for this budget: the smallest possible, depths "
-        f"{design.depths} and widths {widths}, takes {broken}; give at least that, or fewer classes"
-    )

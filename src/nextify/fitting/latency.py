@@ -10,22 +10,23 @@ is not a lucky measurement that is reported.
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import cycle, islice
+from operator import mul
 from statistics import median
-from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import nnls
 
 from nextify.costs import Form, Polynomial
 from nextify.costs.form import Coefficients
-from nextify.costs.spread import Spread
 from nextify.designs import Design
 from nextify.designs.fields import with_fields
 from nextify.errors import InputError
-from nextify.fitting.fit import Measure
-from nextify.fitting.space import Space
+from nextify.fitting.budgets import Measure
+from nextify.fitting.problem import Problem, Sample
 from nextify.words import seconds_in_words
 
 _SAMPLES = 400  # random designs, of which some are measured
@@ -38,95 +39,56 @@ _TICK = 1e-15  # seconds: a guess's coefficients are whole numbers of these
 _COUNTED = ("macs", "training_bytes", "params")
 
 
-class TimedForm(NamedTuple):
-    """A `Form` with a guess of the latency, in ticks of 1e-15 s."""
-
-    params: Polynomial
-    macs: Polynomial
-    training_bytes: Polynomial
-    latency: Polynomial
-
-
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """Seconds for each MAC, byte of training activations, parameter, block, and answer."""
-
-    weights: tuple[float, ...]
-
-    def timed(self, form: Form) -> TimedForm:
-        """The form with its latency."""
-        factors = [weight / _TICK for weight in self.weights]
-        return TimedForm(*form, _combined(form, factors))
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A design with its form, and what it took once it is measured."""
-
-    design: Design
-    form: Form
-    took: Spread | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Measures designs under fixed conditions.
+    """Measures designs of a problem under its conditions.
 
     Attributes:
         allowed: the latency that designs are to keep, in seconds.
     """
 
+    problem: Problem
     measure: Measure
     allowed: float
-    image_size: int | tuple[int, int]
-    classes: int
 
     def __call__(self, samples: Sequence[Sample]) -> list[Sample]:
         """The samples with what they took."""
-        took = self.measure([one.design for one in samples], self.image_size, self.classes)
+        designs = [one.design for one in samples]
+        took = self.measure(designs, self.problem.image_size, self.problem.classes)
         return [replace(one, took=spread) for one, spread in zip(samples, took, strict=True)]
 
+    def keeps(self, one: Sample) -> bool:
+        """Whether a measured design keeps the latency."""
+        return _median(one) <= self.allowed
 
-Propose = Callable[[Guess, float], list[Sample]]
-"""Searches with a guess for designs within so many seconds, the best first."""
+    def count(self, one: Sample, name: str) -> int:
+        """What a sample costs, by a name of `Totals`."""
+        counted: Polynomial = getattr(one.form, name)
+        return counted.at(one.design.depths, one.design.widths, self.problem.classes)
 
 
-def within_latency(
-    clock: Clock,
-    space: Space,
-    forms: Sequence[tuple[Design, Form]],
-    keeps_others: Callable[[Sample], bool],
-    propose: Propose,
-    count: int,
-) -> list[Sample]:
-    """Measured designs within the latency.
-
-    Args:
-        forms: of which the search may choose. keeps_others: whether a design keeps the other
-            budgets. propose: the search. count: how many designs are wanted.
+def within_latency(problem: Problem, measure: Measure, allowed: float, count: int) -> list[Sample]:
+    """Measured designs within a latency in seconds; `count` are wanted.
 
     Raises:
         InputError: if the smallest design takes longer; it says how long.
     """
-    smallest = _smallest(clock, space, forms)
-    known = [smallest, *_calibration(clock, space, forms, keeps_others, smallest)]
-    kept = [one for one in known if _keeps(one, clock)]
+    clock = Clock(problem, measure, allowed)
+    smallest = _smallest(clock)
+    known = [smallest, *_calibration(clock, smallest)]
+    kept = [one for one in known if clock.keeps(one)]
     for _ in range(_ROUNDS):
-        guess = _guess(known, clock)
-        fresh = [one for one in propose(guess, _TARGET * clock.allowed) if not _is_in(one, known)]
+        guess = partial(_latency, _guess(known, clock))
+        proposed = problem.proposals(guess, round(_TARGET * allowed / _TICK))
+        fresh = [one for one in proposed if all(one.design != other.design for other in known)]
         if not fresh:
             break
         known += (found := clock(fresh[: count + 2]))
-        kept = [*(one for one in found if _keeps(one, clock)), *kept]
-        if sum(_median(one) >= _ENOUGH * clock.allowed for one in kept) >= count:
+        kept = [*filter(clock.keeps, found), *kept]
+        if sum(_median(one) >= _ENOUGH * allowed for one in kept) >= count:
             break
     best = sorted(kept, key=lambda one: -_median(one))[: 2 * count]
-    confirmed = [one for one in clock(best) if _keeps(one, clock)]
-    return confirmed or [smallest]
-
-
-def _keeps(one: Sample, clock: Clock) -> bool:
-    return _median(one) <= clock.allowed
+    return list(filter(clock.keeps, clock(best))) or [smallest]
 
 
 def _median(one: Sample) -> float:
@@ -134,17 +96,12 @@ def _median(one: Sample) -> float:
     return one.took.median
 
 
-def _is_in(one: Sample, known: Sequence[Sample]) -> bool:
-    return any(one.design == other.design for other in known)
-
-
-def _smallest(clock: Clock, space: Space, forms: Sequence[tuple[Design, Form]]) -> Sample:
+def _smallest(clock: Clock) -> Sample:
     """The smallest design, measured: of several forms, the one with the fewest MACs."""
-    depths, widths = space.smallest()
-    design, form = min(forms, key=lambda one: one[1].macs.at(depths, widths, clock.classes))
-    least = with_fields(design, {"depths": depths, "widths": widths})
-    (found,) = clock([Sample(least, form)])
-    if not _keeps(found, clock):
+    depths, widths = clock.problem.space.smallest()
+    samples = [_sized(one, depths, widths) for one in clock.problem.forms]
+    (found,) = clock([min(samples, key=lambda one: clock.count(one, "macs"))])
+    if not clock.keeps(found):
         raise InputError(
             f"no design keeps a latency of {seconds_in_words(clock.allowed)}: the smallest "
             f"possible, depths {depths} and widths {widths}, was measured to take "
@@ -153,45 +110,44 @@ def _smallest(clock: Clock, space: Space, forms: Sequence[tuple[Design, Form]]) 
     return found
 
 
-def _calibration(
-    clock: Clock,
-    space: Space,
-    forms: Sequence[tuple[Design, Form]],
-    keeps_others: Callable[[Sample], bool],
-    smallest: Sample,
-) -> list[Sample]:
+def _sized(one: tuple[Design, Form], depths: tuple[int, ...], widths: tuple[int, ...]) -> Sample:
+    design, form = one
+    return Sample(with_fields(design, {"depths": depths, "widths": widths}), form)
+
+
+def _calibration(clock: Clock, smallest: Sample) -> list[Sample]:
     """Random designs that take from a quarter of the latency to all of it and a little more."""
-    drawn = [one for one in _drawn(space, forms) if keeps_others(one)]
-    drawn.sort(key=lambda one: _macs(one, clock))
-    probes, largest = [], _macs(smallest, clock)
-    while True:
-        more = [one for one in drawn if _macs(one, clock) >= _FACTOR * largest]
-        if not more:
-            break
+    macs = partial(clock.count, name="macs")
+    drawn = sorted(_drawn(clock.problem), key=macs)
+    probes, largest = [], macs(smallest)
+    while more := [one for one in drawn if macs(one) >= _FACTOR * largest]:
         probes += clock(more[:1])
-        largest = _macs(more[0], clock)
-        if not _keeps(probes[-1], clock):
+        largest = macs(more[0])
+        if not clock.keeps(probes[-1]):
             break
-    near = [one for one in drawn if largest / _FACTOR**2 <= _macs(one, clock) <= largest]
+    near = [one for one in drawn if largest / _FACTOR**2 <= macs(one) <= largest]
     step = max(1, len(near) // _CALIBRATED)
     return [*probes, *(clock(near[::step][:_CALIBRATED]) if near else [])]
 
 
-def _macs(one: Sample, clock: Clock) -> int:
-    return one.form.macs.at(one.design.depths, one.design.widths, clock.classes)
-
-
-def _drawn(space: Space, forms: Sequence[tuple[Design, Form]]) -> Iterator[Sample]:
+def _drawn(problem: Problem) -> list[Sample]:
+    """Random designs that keep the budgets which are counted."""
     draw = random.Random(0)
-    for at in range(_SAMPLES):
-        depths, widths = space.sample(draw)
-        design, form = forms[at % len(forms)]
-        yield Sample(with_fields(design, {"depths": depths, "widths": widths}), form)
+    forms = islice(cycle(problem.forms), _SAMPLES)
+    drawn = [_sized(form, *problem.space.sample(draw)) for form in forms]
+    return [one for one in drawn if problem.keeps(one.design)]
 
 
-def _guess(known: Sequence[Sample], clock: Clock) -> Guess:
-    """The line that fits best relative to what was measured, corrected near the latency."""
-    rows = np.array([_features(one, clock) for one in known])
+def _guess(known: Sequence[Sample], clock: Clock) -> list[float]:
+    """Seconds for each MAC, byte of training activations, parameter, block, and answer: the line
+    that fits best relative to what was measured, corrected near the latency."""
+    rows = np.array(
+        [
+            [*(clock.count(one, name) for name in _COUNTED), sum(one.design.depths), 1]
+            for one in known
+        ],
+        dtype=np.float64,
+    )
     took = np.array([_median(one) for one in known])
     # Designs that take about as long as is allowed count most.
     trust = np.exp(-np.abs(np.log(took / clock.allowed)))
@@ -201,44 +157,24 @@ def _guess(known: Sequence[Sample], clock: Clock) -> Guess:
     near = np.abs(np.log(took / clock.allowed)) < 0.2
     if near.any():
         weights = weights * median((took / (rows @ weights))[near])
-    return Guess(tuple(float(weight) for weight in weights))
+    return [float(weight) for weight in weights]
 
 
-def _features(one: Sample, clock: Clock) -> tuple[float, ...]:
-    depths, widths = one.design.depths, one.design.widths
-    counted = (getattr(one.form, name).at(depths, widths, clock.classes) for name in _COUNTED)
-    return (*(float(amount) for amount in counted), float(sum(depths)), 1.0)
+def _latency(weights: Sequence[float], form: Form) -> Polynomial:
+    """The guess for a form, in ticks: the sum of the counted polynomials, each times its factor,
+    and of blocks and a constant."""
+    *factors, block, answer = (weight / _TICK for weight in weights)
+    parts: list[Polynomial] = [getattr(form, name) for name in _COUNTED]
 
+    def total(amounts: Iterable[int], plus: float = 0.0) -> int:
+        return round(sum(map(mul, amounts, factors), plus))
 
-def _combined(form: Form, factors: Sequence[float]) -> Polynomial:
-    """The sum of the counted polynomials, each times its factor, and of blocks and a constant."""
-    parts: Mapping[str, Polynomial] = {name: getattr(form, name) for name in _COUNTED}
-    weighted = [(parts[name], factors[at]) for at, name in enumerate(_COUNTED)]
-
-    def total(*amounts: int, plus: float = 0.0) -> int:
-        terms = zip(amounts, (factor for _, factor in weighted), strict=True)
-        return round(sum((amount * factor for amount, factor in terms), plus))
-
-    polynomials = [one for one, _ in weighted]
-    block, answer = factors[len(_COUNTED) :]
-    stages = len(form.macs.stages)
+    stages = zip(*(one.stages for one in parts), strict=True)
+    more = zip(*(one.more_constant for one in parts), strict=True)
+    constant, by_width = (total(one.classes[at] for one in parts) for at in (0, 1))
     return Polynomial(
-        tuple(
-            Coefficients(*(total(*terms) for terms in zip(*each, strict=True)))
-            for each in zip(*(one.stages for one in polynomials), strict=True)
-        ),
-        total(*(one.constant for one in polynomials), plus=answer + stages * block),
-        tuple(
-            total(*each, plus=block)
-            for each in zip(*(one.more_constant for one in polynomials), strict=True)
-        ),
-        (
-            total(*(one.classes[0] for one in polynomials)),
-            total(*(one.classes[1] for one in polynomials)),
-        ),
+        tuple(Coefficients(*map(total, zip(*stage, strict=True))) for stage in stages),
+        total((one.constant for one in parts), answer + len(form.macs.stages) * block),
+        tuple(total(each, block) for each in more),
+        (constant, by_width),
     )
-
-
-def ticks(seconds: float) -> int:
-    """Seconds as a guess counts them."""
-    return round(seconds / _TICK)

@@ -1,14 +1,13 @@
 """`match_cost`: designs rescaled in width until all cost the same."""
 
 from collections.abc import Iterable
-from itertools import product
 from typing import Literal
 
 from nextify.costs import Form, Polynomial, form_of
 from nextify.designs import Design, Path
 from nextify.designs.fields import with_fields
 from nextify.errors import InputError
-from nextify.fitting.widths import Widths, distances, distortion, scales
+from nextify.fitting.widths import Widths, around, distances, distortion, scales
 from nextify.words import read_count
 
 Quantity = Literal["macs", "params"]
@@ -60,12 +59,9 @@ def match_cost(
     size = image_size or (of.image_size if isinstance(of, Path) else 224)
     outputs = classes or (of.classes if isinstance(of, Path) else 1000)
     last = _polynomial(form_of(designs[-1], size), quantity)
-    goal = _goal(target, last.at(designs[-1].depths, designs[-1].widths, outputs))
+    default = last.at(designs[-1].depths, designs[-1].widths, outputs)
+    goal = default if target is None else read_count("target", target)
     return tuple(_matched(one, quantity, goal, size, outputs, multiple_of) for one in designs)
-
-
-def _goal(target: int | float | str | None, default: int) -> float:
-    return default if target is None else read_count("target", target)
 
 
 def _polynomial(form: Form, quantity: Quantity) -> Polynomial:
@@ -87,27 +83,18 @@ def _matched(
 
     _, scale = scales(one, design, goal, classes)
     ideal = [width * scale for width in design.widths]
-    nearest = _candidates(ideal, 0, unit)[0]
+    least = [unit] * len(ideal)
+    (nearest,) = around(ideal, 0, least, unit)
     for far in distances(len(ideal)):
-        around = _candidates(ideal, far, unit)
-        within = [widths for widths in around if abs(gap(widths)) <= WITHIN]
+        tried = around(ideal, far, least, unit)
+        within = [widths for widths in tried if abs(gap(widths)) <= WITHIN]
         if within:
             best = min(within, key=lambda w: (distortion(w, ideal), abs(gap(w))))
             return with_fields(design, {"widths": best})
-        nearest = min([nearest, *around], key=lambda w: abs(gap(w)))
+        nearest = min([nearest, *tried], key=lambda w: abs(gap(w)))
     raise InputError(
         f"widths {design.widths} of a design cannot be rescaled to {goal:,.0f} {quantity} within "
         f"0.5 %: the nearest, {nearest}, is {abs(gap(nearest)):.1%} "
         f"{'above' if gap(nearest) > 0 else 'below'}; "
         + ("use a smaller multiple_of" if unit > 1 else "give a larger target")
     )
-
-
-def _candidates(ideal: list[float], far: int, unit: int) -> list[Widths]:
-    """Multiples within `far` units of the ideal widths."""
-    steps = range(-far, far + 1)
-    choices = [
-        sorted({max(unit, (round(width / unit) + step) * unit) for step in steps})
-        for width in ideal
-    ]
-    return list(product(*choices))

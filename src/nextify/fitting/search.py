@@ -13,8 +13,7 @@ from itertools import combinations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from nextify.costs import Form, Polynomial
-from nextify.fitting.latency import TimedForm
+from nextify.costs import Polynomial
 from nextify.fitting.space import GROWTH, Space
 
 Floats = NDArray[np.float64]
@@ -26,25 +25,25 @@ _ROUNDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """A space, and the budgets: what is counted of a form, and how much of it is allowed.
+class Goal:
+    """A space, and the budgets.
 
     Attributes:
+        limits: what is counted, and how much of it is allowed.
         depths, widths: of the design to start from, whose proportions are liked.
     """
 
     space: Space
-    form: Form | TimedForm
-    budgets: dict[str, int]
+    limits: list[tuple[Polynomial, int]]
     classes: int
     depths: tuple[int, ...]
     widths: tuple[int, ...]
 
 
-def search(task: Task) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+def search(goal: Goal) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Depths and widths that use the budgets well, for different depths; in no order."""
-    depths, widths = _improve(task, *_seeds(task))
-    use = _use(task, depths, widths)
+    depths, widths = _improve(goal, *_seeds(goal))
+    use = _use(goal, depths, widths)
     best: dict[tuple[int, ...], tuple[float, tuple[int, ...]]] = {}
     for row in np.flatnonzero(_score(use) > 0):
         key = tuple(int(depth) for depth in depths[row])
@@ -53,30 +52,31 @@ def search(task: Task) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     return [(key, found[1]) for key, found in best.items()]
 
 
-def _coefficients(task: Task, one: Polynomial, depths: Floats) -> tuple[Floats, Floats, Floats]:
-    """Of widths, of products with the width itself, and with the one before: each (rows, stages).
-    And the constant is left to `_constant`."""
+def _coefficients(goal: Goal, one: Polynomial, depths: Floats) -> tuple[Floats, ...]:
+    """Constants (rows,); the factors of widths, of products with the width itself, and with the one
+    before: each (rows, stages)."""
     table = np.array(one.stages, dtype=np.float64)  # (stages, 5)
     more = depths - 1
+    fixed = one.constant + one.classes[0] * goal.classes
+    constant = fixed + more @ np.array(one.more_constant, dtype=np.float64)
     linear = table[:, 0] + more * table[:, 3]
-    linear[:, -1] += one.classes[1] * task.classes
-    return linear, table[:, 1] + more * table[:, 4], np.broadcast_to(table[:, 2], depths.shape)
+    linear[:, -1] += one.classes[1] * goal.classes
+    square, cross = table[:, 1] + more * table[:, 4], np.broadcast_to(table[:, 2], depths.shape)
+    return constant, linear, square, cross
 
 
-def _constant(task: Task, one: Polynomial, depths: Floats) -> Floats:
-    fixed = one.constant + one.classes[0] * task.classes
-    return np.asarray(fixed + (depths - 1) @ np.array(one.more_constant, dtype=np.float64))
+def _before(widths: Floats) -> Floats:
+    """For each stage the width of the one before, 0 for the first."""
+    return np.concatenate([np.zeros_like(widths[:, :1]), widths[:, :-1]], axis=1)
 
 
-def _use(task: Task, depths: Floats, widths: Floats) -> Floats:
+def _use(goal: Goal, depths: Floats, widths: Floats) -> Floats:
     """Used over allowed, (rows, budgets). Exact: totals below 2^53 are whole in a float64."""
-    before = np.concatenate([np.zeros_like(widths[:, :1]), widths[:, :-1]], axis=1)
     columns = []
-    for name, allowed in task.budgets.items():
-        one: Polynomial = getattr(task.form, name)
-        linear, square, cross = _coefficients(task, one, depths)
-        total = (widths * (linear + square * widths + cross * before)).sum(1)
-        columns.append((total + _constant(task, one, depths)) / allowed)
+    for one, allowed in goal.limits:
+        constant, linear, square, cross = _coefficients(goal, one, depths)
+        total = (widths * (linear + square * widths + cross * _before(widths))).sum(1)
+        columns.append((total + constant) / allowed)
     return np.stack(columns, axis=1)
 
 
@@ -87,18 +87,18 @@ def _score(use: Floats) -> Floats:
     return np.asarray(np.where(most <= 1, score, -most))
 
 
-def _seeds(task: Task) -> tuple[Floats, Floats]:
+def _seeds(goal: Goal) -> tuple[Floats, Floats]:
     """Depths and widths to begin with, (rows, stages) each."""
-    space = task.space
+    space = goal.space
     depths = np.array(list(space.depths()), dtype=np.float64)
     steps = np.array(list(product(_GROWTHS, repeat=space.stages - 1)))
     shapes = np.cumprod(np.concatenate([np.ones((len(steps), 1)), steps], axis=1), axis=1)
     at, growth = (index.ravel() for index in np.indices((len(depths), len(shapes))))
-    first = _reach(task, depths, shapes)
+    first = _reach(goal, depths, shapes)
     widths = shapes[growth] * first.ravel()[:, None]
-    use = _use(task, depths[at], widths)
+    use = _use(goal, depths[at], widths)
     reached = np.where(use.max(1) <= 1 + 1e-9, use.min(1), -use.max(1))
-    chosen = _choose(reached, _distance(task, depths[at], widths), at)
+    chosen = _choose(reached, _distance(goal, depths[at], widths), at)
     least, narrowest = (np.array([sizes], dtype=np.float64) for sizes in space.smallest())
     return _round(
         space,
@@ -107,27 +107,25 @@ def _seeds(task: Task) -> tuple[Floats, Floats]:
     )
 
 
-def _reach(task: Task, depths: Floats, shapes: Floats) -> Floats:
+def _reach(goal: Goal, depths: Floats, shapes: Floats) -> Floats:
     """The largest first width within the budgets, (depths, shapes)."""
-    before = np.concatenate([np.zeros_like(shapes[:, :1]), shapes[:, :-1]], axis=1)
-    first = np.full((len(depths), len(shapes)), float(task.space.first_widths[1]))
-    for name, allowed in task.budgets.items():
-        one: Polynomial = getattr(task.form, name)
-        linear, square, cross = _coefficients(task, one, depths)
-        a = square @ (shapes**2).T + cross @ (shapes * before).T
+    first = np.full((len(depths), len(shapes)), float(goal.space.first_widths[1]))
+    for one, allowed in goal.limits:
+        constant, linear, square, cross = _coefficients(goal, one, depths)
+        a = square @ (shapes**2).T + cross @ (shapes * _before(shapes)).T
         b = linear @ shapes.T
-        room = np.maximum(allowed - _constant(task, one, depths), 0.0)[:, None]
+        room = np.maximum(allowed - constant, 0.0)[:, None]
         # The root in a form that holds for a = 0, too; without bound where widths do not matter.
         slope = b + np.sqrt(b * b + 4 * a * room)
         root = np.divide(2 * room, slope, out=np.full_like(slope, np.inf), where=slope > 0)
         first = np.minimum(first, root)
-    return np.asarray(np.maximum(first, task.space.first_widths[0]))
+    return np.asarray(np.maximum(first, goal.space.first_widths[0]))
 
 
-def _distance(task: Task, depths: Floats, widths: Floats) -> Floats:
+def _distance(goal: Goal, depths: Floats, widths: Floats) -> Floats:
     """From the proportions of the design to start from: the spread of the logarithms of how many
     times its depths and widths these are. 0 where all are the same multiple."""
-    ratios = np.concatenate([depths / task.depths, widths / task.widths], axis=1)
+    ratios = np.concatenate([depths / goal.depths, widths / goal.widths], axis=1)
     return np.asarray(np.log(ratios).std(1))
 
 
@@ -160,26 +158,26 @@ def _round(space: Space, depths: Floats, widths: Floats) -> tuple[Floats, Floats
     return np.concatenate([depths, depths]), np.array(found, dtype=np.float64)
 
 
-def _improve(task: Task, depths: Floats, widths: Floats) -> tuple[Floats, Floats]:
+def _improve(goal: Goal, depths: Floats, widths: Floats) -> tuple[Floats, Floats]:
     """Move widths while that makes rows better: all by little, the best of each depths farther."""
-    _climb(task, depths, widths, _offsets(task.space, 2, 1))
-    order = np.argsort(-_scored(task, depths, widths), kind="stable")
+    _climb(goal, depths, widths, _offsets(goal.space, 2, 1))
+    order = np.argsort(-_scored(goal, depths, widths), kind="stable")
     _, first = np.unique(depths[order], axis=0, return_index=True)
     best = order[first]
     depths, widths = depths[best], widths[best]
-    _climb(task, depths, widths, _offsets(task.space, 8, 3))
+    _climb(goal, depths, widths, _offsets(goal.space, 8, 3))
     return depths, widths
 
 
-def _climb(task: Task, depths: Floats, widths: Floats, offsets: Floats) -> None:
+def _climb(goal: Goal, depths: Floats, widths: Floats, offsets: Floats) -> None:
     """Move each row of widths, in place, to the best of its neighbours until none is better."""
     active = np.arange(len(widths))
-    score = _scored(task, depths, widths)
+    score = _scored(goal, depths, widths)
     for _ in range(_ROUNDS):
         moved = widths[active, None] + offsets  # (rows, offsets, stages)
         each = np.broadcast_to(depths[active, None], moved.shape)
-        flat = (each.reshape(-1, task.space.stages), moved.reshape(-1, task.space.stages))
-        scores = _scored(task, *flat).reshape(moved.shape[:2])
+        flat = (each.reshape(-1, goal.space.stages), moved.reshape(-1, goal.space.stages))
+        scores = _scored(goal, *flat).reshape(moved.shape[:2])
         best = scores.argmax(1)
         found = scores[np.arange(len(active)), best]
         better = found > score[active]
@@ -190,15 +188,15 @@ def _climb(task: Task, depths: Floats, widths: Floats, offsets: Floats) -> None:
             return
 
 
-def _scored(task: Task, depths: Floats, widths: Floats) -> Floats:
+def _scored(goal: Goal, depths: Floats, widths: Floats) -> Floats:
     """`_score`, and minus infinity outside of the space."""
-    least, most = task.space.first_widths
+    least, most = goal.space.first_widths
     (low, low_under), (high, high_under) = GROWTH
     before, after = widths[:, :-1], widths[:, 1:]
     inside = (widths[:, 0] >= least) & (widths[:, 0] <= most)
     inside &= (after * low_under >= before * low).all(1)
     inside &= (after * high_under <= before * high).all(1)
-    return np.where(inside, _score(_use(task, depths, widths)), -np.inf)
+    return np.where(inside, _score(_use(goal, depths, widths)), -np.inf)
 
 
 def _offsets(space: Space, of_two: int, of_three: int) -> Floats:
@@ -208,8 +206,6 @@ def _offsets(space: Space, of_two: int, of_three: int) -> Floats:
         count = min(count, space.stages)
         for places in combinations(range(space.stages), count):
             for amounts in product(range(-far, far + 1), repeat=count):
-                move = [0] * space.stages
-                for place, amount in zip(places, amounts, strict=True):
-                    move[place] = amount
-                moves.add(tuple(move))
+                moved = dict(zip(places, amounts, strict=True))
+                moves.add(tuple(moved.get(stage, 0) for stage in range(space.stages)))
     return np.array(sorted(moves), dtype=np.float64) * space.multiple_of

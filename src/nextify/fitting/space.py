@@ -12,7 +12,7 @@ The bounds are what keeps degenerate designs away (one block of huge width uses 
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import product
 
 from nextify.errors import InputError
 
@@ -74,20 +74,6 @@ class Space:
         unit = self.multiple_of
         least = -(-width * low // (low_under * unit)) * unit
         return least, width * high // (high_under * unit) * unit
-
-    def holds(self, depths: tuple[int, ...], widths: tuple[int, ...]) -> bool:
-        """Whether these are within the bounds."""
-        first, last = self.first_widths
-        return (
-            first <= widths[0] <= last
-            and all(width % self.multiple_of == 0 for width in widths)
-            and all(
-                least <= after <= most
-                for width, after in pairwise(widths)
-                for least, most in (self.next_widths(width),)
-            )
-            and depths in set(self.depths())
-        )
 
     def smallest(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """The depths and widths that are least in every stage: no design here costs less."""

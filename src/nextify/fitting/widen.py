@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import gcd, log
+from math import gcd, lcm, log
 
 from nextify.costs import totals
 from nextify.designs import Swin, Transformer, Vit
 from nextify.designs.fields import with_fields
-from nextify.words import read_count
 
 WITHIN = 0.02  # of the target
 _HEADS = (0, -1, 1, -2, 2)  # numbers of heads that are tried, around the ideal one
@@ -120,12 +119,8 @@ def _nearest(
 def _step(design: Transformer, unit: int) -> int:
     """The least first width that every stage's heads divide."""
     lowest, _ = _proportions(design)
-    width = 1
-    for stage, heads in enumerate(lowest):
-        own = heads * unit
-        need = own // gcd(own, 2**stage)
-        width = width * need // gcd(width, need)
-    return width
+    own = [heads * unit for heads in lowest]
+    return lcm(*(heads // gcd(heads, 2**stage) for stage, heads in enumerate(own)))
 
 
 def _made(design: Transformer, unit: int, width: int) -> Transformer:

@@ -1,6 +1,7 @@
 """Widths near a common multiple of a design's own: what `match_cost` and `fill_budget` try."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import product
 from math import log
 
 from nextify.costs import Polynomial
@@ -48,6 +49,20 @@ def distances(stages: int) -> Iterator[int]:
         if (2 * far + 1) ** stages > _MOST_CANDIDATES:
             break
         yield far
+
+
+def around(ideal: list[float], far: int, least: Sequence[int], unit: int = 1) -> list[Widths]:
+    """Multiples of a unit within `far` of them of the ideal widths, none below the least.
+
+    >>> around([10.2, 20.0], 1, least=(10, 1))
+    [(10, 19), (10, 20), (10, 21), (11, 19), (11, 20), (11, 21)]
+    """
+    steps = range(-far, far + 1)
+    choices = [
+        sorted({max(low, (round(width / unit) + step) * unit) for step in steps})
+        for width, low in zip(ideal, least, strict=True)
+    ]
+    return list(product(*choices))
 
 
 def distortion(widths: Widths, ideal: list[float]) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from torch import nn
@@ -9,7 +10,7 @@ from torch import nn
 from nextify.costs.spread import Spread, spread_of
 from nextify.designs import AnyDesign
 from nextify.designs import design as by_name
-from nextify.errors import InputError, unknown
+from nextify.errors import unknown
 from nextify.measuring.clock import Effort, by_turns
 from nextify.measuring.conditions import Conditions, Task, thread_count
 from nextify.measuring.limits import require_room
@@ -21,6 +22,7 @@ from nextify.measuring.reference import (
     build_theirs,
     difference,
     installed,
+    require_installed,
     same_weights,
     their_name,
 )
@@ -44,10 +46,10 @@ class Measurement:
     task: Task
     batch_size: int
     seconds: Spread
-    beside: Spread | None
-    ratio: Spread | None
-    memory: int | None
-    memory_beside: int | None
+    beside: Spread | None = None
+    ratio: Spread | None = None
+    memory: int | None = None
+    memory_beside: int | None = None
 
     @property
     def images_per_second(self) -> float:
@@ -125,9 +127,7 @@ def _other(
     if beside == "none" or (beside is None and installed("timm") is None):
         return None
     library: Library = beside or "timm"
-    if installed(library) is None:
-        raise InputError(f"{library} is not installed; install it (pip install {library}), or "
-                         "measure beside none")  # fmt: skip
+    require_installed(library)
     name = their_name(design, library)
     return None if name is None else (library, name)
 
@@ -156,25 +156,12 @@ def _timed(
         calls = [prepared(task, network, conditions) for network in networks]
         # A small network's weights stay in the cache when it alone answers image by image.
         own = replace(effort, untimed=1) if task == "latency" else effort
-        times = by_turns(calls, own, _said(on_progress, task))
-        ours, theirs = times[0], times[1] if len(times) > 1 else None
-        yield Measurement(
-            task=task,
-            batch_size=conditions.batch_of(task),
-            seconds=spread_of(ours),
-            beside=None if theirs is None else spread_of(theirs),
-            ratio=None if theirs is None else _ratio(theirs, ours),
-            memory=None,
-            memory_beside=None,
-        )
-
-
-def _ratio(theirs: tuple[float, ...], ours: tuple[float, ...]) -> Spread:
-    return spread_of([a / b for a, b in zip(theirs, ours, strict=True)])
-
-
-def _said(on_progress: OnProgress | None, task: str) -> Callable[[float], None] | None:
-    return None if on_progress is None else lambda share: on_progress(task, share)
+        ours, *others = by_turns(calls, own, on_progress and partial(on_progress, task))
+        one = Measurement(task, conditions.batch_of(task), spread_of(ours))
+        for theirs in others:
+            ratio = spread_of([a / b for a, b in zip(theirs, ours, strict=True)])
+            one = replace(one, beside=spread_of(theirs), ratio=ratio)
+        yield one
 
 
 def _weighed(

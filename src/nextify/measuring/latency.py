@@ -42,12 +42,6 @@ def measure_latency(
     for one in designs:
         require_room(one, ("throughput",), conditions)
     with thread_count(threads):
-        calls = [
-            prepared(
-                "throughput",
-                build(one, classes, image_size=image_size, device=device),
-                conditions,
-            )
-            for one in designs
-        ]
+        networks = [build(one, classes, image_size=image_size, device=device) for one in designs]
+        calls = [prepared("throughput", network, conditions) for network in networks]
         return tuple(map(spread_of, by_turns(calls, effort)))

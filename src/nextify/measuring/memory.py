@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ def serve(job: dict[str, Any]) -> int:
     )
     if conditions.threads is not None:
         torch.set_num_threads(conditions.threads)
-    _load(job.get("library"))
+    if "library" in job:
+        import_module(job["library"])
     _warm_up(conditions.device)
     before = in_use(conditions.device)
     network = _network(job, conditions)
@@ -87,14 +89,6 @@ def _network(job: dict[str, Any], conditions: Conditions) -> nn.Module:
     if "design" in job:
         return build_ours(design_from_dict(job["design"]), conditions)
     return build_theirs(job["name"], job["library"], conditions)
-
-
-def _load(library: Library | None) -> None:
-    match library:
-        case "timm":
-            import timm  # noqa: F401
-        case "torchvision":
-            import torchvision  # noqa: F401
 
 
 def _warm_up(device: str) -> None:

@@ -16,31 +16,19 @@ from nextify.network.weights.save import foreign_entries
 Library = Literal["timm", "torchvision"]
 LIBRARIES: tuple[Library, ...] = ("timm", "torchvision")
 
-REFERENCES: dict[str, dict[Library, str]] = {
-    "resnet-18": {"timm": "resnet18", "torchvision": "resnet18"},
-    "resnet-34": {"timm": "resnet34", "torchvision": "resnet34"},
-    "resnet-50": {"timm": "resnet50", "torchvision": "resnet50"},
-    "resnet-101": {"timm": "resnet101", "torchvision": "resnet101"},
-    "resnet-152": {"timm": "resnet152", "torchvision": "resnet152"},
-    "resnet-200": {"timm": "resnet200"},
-    "convnext-atto": {"timm": "convnext_atto"},
-    "convnext-femto": {"timm": "convnext_femto"},
-    "convnext-pico": {"timm": "convnext_pico"},
-    "convnext-nano": {"timm": "convnext_nano"},
-    "convnext-tiny": {"timm": "convnext_tiny", "torchvision": "convnext_tiny"},
-    "convnext-small": {"timm": "convnext_small", "torchvision": "convnext_small"},
-    "convnext-base": {"timm": "convnext_base", "torchvision": "convnext_base"},
-    "convnext-large": {"timm": "convnext_large", "torchvision": "convnext_large"},
-    "convnext-xlarge": {"timm": "convnext_xlarge"},
-    "convnextv2-atto": {"timm": "convnextv2_atto"},
-    "convnextv2-femto": {"timm": "convnextv2_femto"},
-    "convnextv2-pico": {"timm": "convnextv2_pico"},
-    "convnextv2-nano": {"timm": "convnextv2_nano"},
-    "convnextv2-tiny": {"timm": "convnextv2_tiny"},
-    "convnextv2-base": {"timm": "convnextv2_base"},
-    "convnextv2-large": {"timm": "convnextv2_large"},
-    "convnextv2-huge": {"timm": "convnextv2_huge"},
+_ISOTROPIC = {f"convnext-iso-{size}" for size in ("small", "base", "large")}
+_NOBODYS = {"resnet-small", "convnext-mini", "convnext-slim"} | _ISOTROPIC
+_IN_TORCHVISION = {f"resnet-{depth}" for depth in (18, 34, 50, 101, 152)} | {
+    f"convnext-{size}" for size in ("tiny", "small", "base", "large")
 }
+
+
+def _names(family: str) -> dict[Library, str]:
+    theirs = family.replace("-", "" if family.startswith("resnet") else "_")
+    return dict.fromkeys(LIBRARIES if family in _IN_TORCHVISION else LIBRARIES[:1], theirs)
+
+
+REFERENCES = {family: _names(family) for family in FAMILIES if family not in _NOBODYS}
 """What others call a family. The families that are not here nobody else has by a name."""
 
 AGREES = 1e-5
@@ -61,29 +49,29 @@ def their_name(design: AnyDesign, library: Library) -> str | None:
     return REFERENCES.get(ours or "", {}).get(library)
 
 
-def build_theirs(name: str, library: Library, conditions: Conditions) -> nn.Module:
-    """A library's network by its own name, on the device and in the memory format."""
+def require_installed(library: Library) -> None:
+    """Raises `InputError` where a library is not there."""
     if installed(library) is None:
         raise InputError(f"{library} is not installed; install it (pip install {library}), or "
                          "measure beside none")  # fmt: skip
-    network = _made(name, library, conditions.classes)
-    return network.to(conditions.device, memory_format=conditions.format)  # type: ignore[call-overload, no-any-return]
 
 
-def _made(name: str, library: Library, classes: int) -> nn.Module:
-    made: nn.Module
+def build_theirs(name: str, library: Library, conditions: Conditions) -> nn.Module:
+    """A library's network by its own name, on the device and in the memory format."""
+    require_installed(library)
+    network: nn.Module
     match library:
         case "timm":
             import timm
 
-            made = timm.create_model(name, num_classes=classes)
+            network = timm.create_model(name, num_classes=conditions.classes)
         case "torchvision":
             import torchvision
 
             # By default these drop blocks at random in training, which timm's and ours do not.
             quiet = {"stochastic_depth_prob": 0.0} if name.startswith("convnext") else {}
-            made = torchvision.models.get_model(name, num_classes=classes, **quiet)
-    return made
+            network = torchvision.models.get_model(name, num_classes=conditions.classes, **quiet)
+    return network.to(conditions.device, memory_format=conditions.format)  # type: ignore[call-overload, no-any-return]
 
 
 def build_ours(design: AnyDesign, conditions: Conditions) -> Network:

@@ -1,55 +1,16 @@
 """From specs to modules: one `match`."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
 
 import torch
 from torch import nn
 
-from nextify.blueprint import (
-    Activation,
-    AnyBlock,
-    Block,
-    Blueprint,
-    ClassToken,
-    Conv,
-    Embedding,
-    EncoderBlock,
-    GlobalPool,
-    Layer,
-    Layers,
-    LayerScale,
-    Linear,
-    MaxPool,
-    Norm,
-    PatchMerging,
-    ResponseNorm,
-    TokenLayer,
-    TokenNorm,
-    TokenPool,
-    TokensLast,
-    WindowBlock,
-    draw,
-    require_fit,
-)
+from nextify.blueprint import draw, require_image_size, specs
 from nextify.designs import AnyDesign, Design
-from nextify.network import transformers
+from nextify.network import modules, transformers
 from nextify.network.dense import SpatialConv2d
 from nextify.network.depthwise import DepthwiseConv2d
 from nextify.network.initialise import WeightInit, initialise
-from nextify.network.modules import (
-    ChannelNorm,
-    Classifier,
-    Gelu,
-    Network,
-    PatchConv2d,
-    PointwiseConv2d,
-    Pool,
-    ResidualBlock,
-    ResponseNorm2d,
-    Scale,
-    StageModule,
-)
 
 
 def build(
@@ -61,7 +22,7 @@ def build(
     stochastic_depth: float = 0.0,
     seed: int = 0,
     device: torch.device | str = "cpu",
-) -> Network:
+) -> modules.Network:
     """A network of a design, initialised.
 
     >>> build(Design(), classes=10)(torch.zeros(2, 3, 64, 64)).shape
@@ -80,7 +41,7 @@ def build(
         InputError: the patches of a ViT do not divide its images.
     """
     if not isinstance(design, Design):
-        require_fit(design, image_size)
+        require_image_size(design, image_size)
     network = assemble(draw(design, classes, image_size), stochastic_depth)
     if torch.device(device).type == "meta":
         return network
@@ -91,113 +52,97 @@ def build(
     return network.to(memory_format=torch.channels_last).to(device)
 
 
-def assemble(blueprint: Blueprint, stochastic_depth: float = 0.0) -> Network:
+def assemble(blueprint: specs.Blueprint, stochastic_depth: float = 0.0) -> modules.Network:
     """The modules of a blueprint on the meta device: shapes, but no memory and no weights."""
     blocks = sum(len(stage.blocks) for stage in blueprint.stages)
     rates = iter([stochastic_depth * at / max(blocks - 1, 1) for at in range(blocks)])
     with torch.device("meta"):
         stages = [
-            StageModule(
+            modules.StageModule(
                 _sequence(stage.downsample),
                 nn.Sequential(*(_block(block, next(rates)) for block in stage.blocks)),
             )
             for stage in blueprint.stages
         ]
-        return Network(_sequence(blueprint.stem), stages, _sequence(blueprint.head))
+        return modules.Network(_sequence(blueprint.stem), stages, _sequence(blueprint.head))
 
 
-def _sequence(layers: Layers) -> nn.Sequential:
-    return nn.Sequential(OrderedDict(_named(layers)))
+def _sequence(layers: specs.Layers) -> nn.Sequential:
+    return nn.Sequential(OrderedDict((name, _module(layer)) for name, layer in layers))
 
 
-def _named(layers: Layers) -> Iterator[tuple[str, nn.Module]]:
-    for name, layer in layers:
-        yield name, _module(layer)
-
-
-def _block(block: AnyBlock, drop_probability: float) -> nn.Module:
+def _block(block: specs.AnyBlock, drop_probability: float) -> nn.Module:
     match block:
-        case Block():
-            return ResidualBlock(
-                _sequence(block.branch),
-                _sequence(block.shortcut),
-                _sequence(block.after),
-                drop_probability,
-            )
-        case EncoderBlock():
+        case specs.Block():
+            branch, shortcut, after = map(_sequence, (block.branch, block.shortcut, block.after))
+            return modules.ResidualBlock(branch, shortcut, after, drop_probability)
+        case specs.EncoderBlock():
             return transformers.VitBlock(block.channels, block.heads, block.inner, drop_probability)
-        case WindowBlock():
+        case specs.WindowBlock():
+            windows = block.window, block.shift
             return transformers.WindowBlock(
-                block.channels, block.heads, block.window, block.shift, block.ratio,
-                drop_probability,
-            )  # fmt: skip
+                block.channels, block.heads, *windows, block.ratio, drop_probability
+            )
 
 
-def _conv_kind(conv: Conv) -> type[nn.Conv2d]:
+def _conv_kind(conv: specs.Conv) -> type[nn.Conv2d]:
     if 1 < conv.groups == conv.inputs:
         return DepthwiseConv2d
     if conv.groups > 1 or conv.padding > 0:
         return SpatialConv2d if _is_large_and_dense(conv) else nn.Conv2d
     if conv.kernel == 1:
-        return PointwiseConv2d
+        return modules.PointwiseConv2d
     # A stem's patches have too few values for the product to pay.
-    return PatchConv2d if conv.kernel == conv.stride and conv.inputs > 3 else nn.Conv2d
+    return modules.PatchConv2d if conv.kernel == conv.stride and conv.inputs > 3 else nn.Conv2d
 
 
-def _is_large_and_dense(conv: Conv) -> bool:
+def _is_large_and_dense(conv: specs.Conv) -> bool:
     same_size = conv.stride == 1 and conv.kernel == 2 * conv.padding + 1
     return conv.groups == 1 and same_size and conv.kernel >= 5
 
 
-def _module(layer: Layer) -> nn.Module:
+def _module(layer: specs.Layer) -> nn.Module:
     match layer:
-        case Conv():
-            return _conv_kind(layer)(
-                layer.inputs,
-                layer.outputs,
-                layer.kernel,
-                layer.stride,
-                layer.padding,
-                groups=layer.groups,
-                bias=layer.bias,
-            )
-        case MaxPool():
+        case specs.Conv():
+            shape = layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.padding
+            return _conv_kind(layer)(*shape, groups=layer.groups, bias=layer.bias)
+        case specs.MaxPool():
             return nn.MaxPool2d(layer.kernel, layer.stride, layer.padding)
-        case Norm(kind="batch"):
+        case specs.Norm(kind="batch"):
             return nn.BatchNorm2d(layer.channels, layer.eps)
-        case Norm():
-            return ChannelNorm(layer.channels, layer.eps)
-        case Activation(kind="relu"):
+        case specs.Norm():
+            return modules.ChannelNorm(layer.channels, layer.eps)
+        case specs.Activation(kind="relu"):
             return nn.ReLU(inplace=True)
-        case Activation():
-            return Gelu()
-        case LayerScale():
-            return Scale(layer.channels, layer.initial)
-        case ResponseNorm():
-            return ResponseNorm2d(layer.channels)
-        case GlobalPool():
-            return Pool()
-        case Linear():
-            return Classifier(layer.inputs, layer.outputs)
-        case Block() | EncoderBlock() | WindowBlock():
+        case specs.Activation():
+            return modules.Gelu()
+        case specs.LayerScale():
+            return modules.Scale(layer.channels, layer.initial)
+        case specs.ResponseNorm():
+            return modules.ResponseNorm2d(layer.channels)
+        case specs.GlobalPool():
+            return modules.Pool()
+        case specs.Linear():
+            return modules.Classifier(layer.inputs, layer.outputs)
+        case specs.Block() | specs.EncoderBlock() | specs.WindowBlock():
             return _block(layer, 0.0)
         case _:
             return _token_module(layer)
 
 
-def _token_module(layer: TokenLayer | PatchMerging) -> nn.Module:
+def _token_module(layer: specs.TokenLayer | specs.PatchMerging) -> nn.Module:
     match layer:
-        case TokensLast():
+        case specs.TokensLast():
             return transformers.TokensLast()
-        case Embedding():
+        case specs.Embedding():
             return transformers.TokenEmbedding(layer.channels, layer.tokens)
-        case TokenNorm():
+        case specs.TokenNorm():
             return nn.LayerNorm(layer.channels, layer.eps)
-        case PatchMerging():
+        case specs.PatchMerging():
             return transformers.Merging(layer.channels)
-        case ClassToken():
+        case specs.ClassToken():
             return transformers.FirstToken()
-        case TokenPool():
+        case specs.TokenPool():
             return transformers.TokenMean()
         case _:
             raise AssertionError("a part of torchvision's blocks, which are built whole")

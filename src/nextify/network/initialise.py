@@ -4,9 +4,10 @@ from typing import Literal
 
 import torch
 from torch import nn
+from torchvision.models.swin_transformer import ShiftedWindowAttention
 
 from nextify.network.modules import Classifier, ResponseNorm2d, Scale
-from nextify.network.transformers import ShiftedWindowAttention, TokenEmbedding
+from nextify.network.transformers import TokenEmbedding
 
 WeightInit = Literal["he_normal", "trunc_normal"]
 

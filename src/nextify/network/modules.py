@@ -11,9 +11,6 @@ class ChannelNorm(nn.LayerNorm):
     In channels_last memory the permutations are views, and `F.layer_norm` reads rows of channels.
     """
 
-    def __init__(self, channels: int, eps: float) -> None:
-        super().__init__(channels, eps)
-
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 

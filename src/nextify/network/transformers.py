@@ -12,29 +12,12 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models.swin_transformer import (
-    PatchMerging,
-    ShiftedWindowAttention,
-    SwinTransformerBlock,
-)
+from torchvision.models.swin_transformer import PatchMerging, SwinTransformerBlock
 from torchvision.models.vision_transformer import EncoderBlock
 
 from nextify.blueprint.unfold import SWIN_EPS
 from nextify.errors import InputError
 from nextify.network.modules import StochasticDepth
-
-__all__ = [
-    "FirstToken",
-    "Merging",
-    "SelfAttention",
-    "ShiftedWindowAttention",
-    "TokenEmbedding",
-    "TokenMean",
-    "TokensLast",
-    "VitBlock",
-    "WindowBlock",
-]
-
 
 _SwinNorm = partial(nn.LayerNorm, eps=SWIN_EPS)
 
@@ -98,23 +81,11 @@ class WindowBlock(SwinTransformerBlock):  # type: ignore[misc]
     """
 
     def __init__(
-        self,
-        channels: int,
-        heads: int,
-        window: int,
-        shift: int,
-        ratio: float,
-        drop_probability: float,
+        self, channels: int, heads: int, window: int, shift: int, ratio: float, drop: float
     ) -> None:
-        super().__init__(
-            channels,
-            heads,
-            [window, window],
-            [shift, shift],
-            ratio,
-            norm_layer=_SwinNorm,
-        )
-        self.stochastic_depth = StochasticDepth(drop_probability)
+        sides = [window, window], [shift, shift]
+        super().__init__(channels, heads, *sides, ratio, norm_layer=_SwinNorm)
+        self.stochastic_depth = StochasticDepth(drop)
 
 
 class Merging(PatchMerging):  # type: ignore[misc]

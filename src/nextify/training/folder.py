@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nextify.blueprint import require_fit
+from nextify.blueprint import require_image_size
 from nextify.data import Dataset
 from nextify.designs import AnyDesign, Precision, Recipe, Run, design
 from nextify.designs.fields import with_fields
@@ -98,8 +98,8 @@ def prepare(
         InputError: the images are too small for the design or fewer than a batch, the weights are
             of another design, or the recipe needs some.
     """
-    require_fit(chosen, dataset.image_size)
-    require_fit(chosen, dataset.test_size, dataset.image_size)
+    require_image_size(chosen, dataset.image_size)
+    require_image_size(chosen, dataset.test_size, dataset.image_size)
     if new_head and weights is None:
         raise InputError("--new-head is for weights to start from; give --weights, or leave it "
                          "out: without weights the head is new")  # fmt: skip

@@ -16,7 +16,7 @@ from nextify.errors import InputError
 from nextify.network import Card, Loaded, Network, build
 from nextify.network.weights.convert import own_card
 from nextify.network.weights.load import fill
-from nextify.network.weights.match import CLASSIFIER
+from nextify.network.weights.pairing import CLASSIFIER
 from nextify.network.weights.recognise import read_design, recognise
 from nextify.network.weights.source import Weights, open_weights
 

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
+from torchvision.models.swin_transformer import ShiftedWindowAttention
 
 from nextify.designs import Recipe
 from nextify.network import Network
 from nextify.network.modules import StageModule
-from nextify.network.transformers import ShiftedWindowAttention, TokenEmbedding
+from nextify.network.transformers import TokenEmbedding
 
 BLOCKS_IN_A_GROUP = 3
 

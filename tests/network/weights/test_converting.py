@@ -14,8 +14,10 @@ from network.weights.conftest import CLASSES, TINY, state, tiny
 from network.weights.others import perturbed
 from nextify.cli.main import main
 from nextify.designs.fields import with_fields
-from nextify.network import NAMINGS, load_network
-from nextify.network.weights import foreign_entries, open_weights
+from nextify.network import load_network
+from nextify.network.weights.namings import NAMINGS
+from nextify.network.weights.save import foreign_entries
+from nextify.network.weights.source import open_weights
 from nextify.requests.commands import Naming
 
 

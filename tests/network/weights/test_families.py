@@ -10,7 +10,9 @@ from torch import nn
 import nextify as nx
 from network.weights.others import CLASSES, LACKING, PAIRS, on_meta, perturbed
 from nextify.designs import FAMILIES
-from nextify.network.weights import Weights, foreign_entries, read_design
+from nextify.network.weights.recognise import read_design
+from nextify.network.weights.save import foreign_entries
+from nextify.network.weights.source import Weights
 
 SMALL = [
     ("resnet-18", "torchvision"),

@@ -15,8 +15,11 @@ from torch import nn
 import nextify as nx
 from network.weights.conftest import CLASSES, TINY, state, tiny
 from network.weights.others import perturbed
-from nextify.network import NAMINGS, Preprocessing
-from nextify.network.weights import Weights, foreign_entries, open_weights, read_design
+from nextify.network.weights.namings import NAMINGS
+from nextify.network.weights.preprocessing import Preprocessing
+from nextify.network.weights.recognise import read_design
+from nextify.network.weights.save import foreign_entries
+from nextify.network.weights.source import Weights, open_weights
 
 
 def loads(source, **options):

@@ -12,7 +12,9 @@ from safetensors.torch import save
 
 import nextify as nx
 from network.weights.conftest import tiny
-from nextify.network.weights import foreign_entries, open_weights, read_design
+from nextify.network.weights.recognise import read_design
+from nextify.network.weights.save import foreign_entries
+from nextify.network.weights.source import open_weights
 
 NETWORK = tiny()
 ENTRIES = {name: e.contiguous() for name, e in foreign_entries(NETWORK, "timm").items()}

@@ -1,7 +1,6 @@
 """Mixup (Zhang et al. 2018) and CutMix (Yun et al. 2019) with soft, smoothed targets."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Generator, Tensor
@@ -37,8 +36,8 @@ class Mix:
 
     mixup, cutmix: the parameters of symmetric beta distributions of an image's own share, 0 is off.
     switch_probability: of CutMix, where both are on. probability: of mixing at all.
-    mode: "elem" draws for every image; "batch" draws once for a batch, as the official ConvNeXt
-    code does. The law of one image is the same, only neighbours are no longer alike.
+    Every image has its own draw; the official ConvNeXt code draws once for a batch. The law of one
+    image is the same, only neighbours are no longer alike.
     Raises `InputError` for values out of range.
     """
 
@@ -48,7 +47,6 @@ class Mix:
     probability: float = 1.0
     label_smoothing: float
     classes: int
-    mode: Literal["elem", "batch"] = "elem"
 
     def __post_init__(self) -> None:
         for name in ("mixup", "cutmix"):
@@ -60,8 +58,6 @@ class Mix:
                 raise InputError(f"{name} {getattr(self, name)}: use a number from 0 to 1")
         if self.classes < 1:
             raise InputError(f"classes {self.classes}: use the number of classes, at least 1")
-        if self.mode not in ("elem", "batch"):
-            raise InputError(f"mode {self.mode!r}: use 'elem' or 'batch'")
 
     def __call__(
         self, images: Tensor, labels: Tensor, generator: Generator
@@ -71,13 +67,14 @@ class Mix:
         if not (self.mixup or self.cutmix):
             return images, smooth
         batch, _, height, width = images.shape
-        draws = batch if self.mode == "elem" else 1
-        mixture = expanded(self.draw(draws, height, width, generator), batch)
+        mixture = self.draw(batch, height, width, generator)
         return mixed(images, mixture), mixed_targets(smooth, mixture)
 
     def draw(self, batch: int, height: int, width: int, generator: Generator) -> Mixture:
         """Own draws for `batch` images of height x width pixels. At least one kind must be on."""
-        cut = torch.rand(batch, generator=generator) < self._cutmix_probability()
+        both = self.mixup and self.cutmix
+        cut_probability = self.switch_probability if both else float(self.cutmix > 0)
+        cut = torch.rand(batch, generator=generator) < cut_probability
         used = torch.rand(batch, generator=generator) < self.probability
         blending = beta(self.mixup or 1.0, batch, generator)
         cutting = beta(self.cutmix or 1.0, batch, generator)
@@ -87,11 +84,6 @@ class Mix:
         # A box at the border is cut off, so its area says more than the share that was drawn.
         kept = 1 - (boxes.height * boxes.width).double() / (height * width)
         return Mixture(share.masked_fill(cut, 1.0), boxes, torch.where(cut, kept, share))
-
-    def _cutmix_probability(self) -> float:
-        if self.mixup and self.cutmix:
-            return self.switch_probability
-        return 1.0 if self.cutmix else 0.0
 
 
 def beta(concentration: float, count: int, generator: Generator) -> Tensor:
@@ -117,17 +109,6 @@ def boxes_around(y: Tensor, x: Tensor, ratio: Tensor, height: int, width: int) -
     bottom = (y + (tall + 1) // 2).clamp(max=height)
     right = (x + (wide + 1) // 2).clamp(max=width)
     return Boxes(top, left, bottom - top, right - left)
-
-
-def expanded(mixture: Mixture, batch: int) -> Mixture:
-    """A mixture of one entry for all images of a batch; one of `batch` entries is left as it is."""
-    boxes = mixture.boxes
-    sides = (boxes.top, boxes.left, boxes.height, boxes.width)
-    return Mixture(
-        mixture.blend.expand(batch),
-        Boxes(*(side.expand(batch) for side in sides)),
-        mixture.own.expand(batch),
-    )
 
 
 def mixed(images: Tensor, mixture: Mixture) -> Tensor:

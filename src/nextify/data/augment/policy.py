@@ -9,10 +9,12 @@ from torch import Generator, Tensor
 from nextify.data.augment.box import draw_boxes, whole_number
 from nextify.data.augment.crop import centre, padded, resized, window
 from nextify.data.augment.erase import draw_erasing, erase_
-from nextify.data.augment.randaugment import Layer, apply_layer, draw_layer
+from nextify.data.augment.randaugment import apply_layer, draw_layer
 from nextify.errors import InputError
 
-RATIO: Final = (3 / 4, 4 / 3)  # width / height of a resized crop
+AREA: Final = (0.08, 1.0)  # of a resized crop: its share of the image
+RATIO: Final = (3 / 4, 4 / 3)  # and its width / height
+LAYERS, NOISE = 2, 0.5  # of RandAugment: operations an image, and the deviation of magnitudes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,8 +29,8 @@ class Augment:
 
     image_size: side of the views, pixels.
     crop: "none" is the centre; "padded" a random window after black borders of an eighth of
-    image_size (He et al. 2016); "resized" a random box of `crop_scale` of the area and aspect 3/4
-    to 4/3, stretched (Szegedy et al. 2015; bicubic).
+    image_size (He et al. 2016); "resized" a random box of 8 to 100 % of the area and aspect 3/4 to
+    4/3, stretched (Szegedy et al. 2015; bicubic).
     flip: mirror left and right with probability 1/2.
     randaugment_*: see `randaugment`; magnitude 0 is off. What a rotation uncovers gets the colour
     `mean`, as in timm.
@@ -41,11 +43,8 @@ class Augment:
 
     image_size: int
     crop: Literal["none", "padded", "resized"]
-    crop_scale: tuple[float, float] = (0.08, 1.0)
     flip: bool
-    randaugment_layers: int = 2
     randaugment_magnitude: float = 0.0
-    randaugment_noise: float = 0.5
     randaugment_probability: float = 0.5
     erasing: float
     mean: tuple[float, ...]
@@ -53,14 +52,10 @@ class Augment:
 
     def __post_init__(self) -> None:
         _check_statistics(self.mean, self.std)
-        low, high = self.crop_scale
         checks = (
             ("image_size", self.image_size >= 1, "use at least 1 pixel"),
             ("crop", self.crop in ("none", "padded", "resized"), "use none, padded or resized"),
-            ("crop_scale", 0 < low <= high <= 1, "use shares of the area, 0 < low <= high <= 1"),
-            ("randaugment_layers", self.randaugment_layers >= 0, "use 0 or more"),
             ("randaugment_magnitude", 0 <= self.randaugment_magnitude <= 10, "use 0 to 10"),
-            ("randaugment_noise", self.randaugment_noise >= 0, "use 0 or more"),
             ("randaugment_probability", 0 <= self.randaugment_probability <= 1, "use 0 to 1"),
             ("erasing", 0 <= self.erasing <= 1, "use a probability, 0 to 1"),
         )
@@ -76,10 +71,11 @@ class Augment:
         _check_pixels(pixels, self._smallest())
         fill = tuple(min(255, round(255 * value)) for value in self.mean)
         views = self._cropped(pixels, generator)
-        if self._randaugments():
+        if self.randaugment_magnitude and self.randaugment_probability:
             views, fill = _fillable(views, fill)
-            for _ in range(self.randaugment_layers):
-                views = apply_layer(views, self._layer(len(views), generator), fill)
+            strength = self.randaugment_magnitude, NOISE, self.randaugment_probability
+            for _ in range(LAYERS):
+                views = apply_layer(views, draw_layer(len(views), *strength, generator), fill)
         images = normalised(views, self.mean, self.std)
         if self.erasing:
             boxes = draw_erasing(len(images), self.image_size, self.erasing, generator)
@@ -88,22 +84,8 @@ class Augment:
 
     def _smallest(self) -> int:
         """Side of the smallest images that give a view, pixels."""
-        borders = 2 * (self.image_size // 8)
-        return {"none": self.image_size, "padded": self.image_size - borders, "resized": 1}[
-            self.crop
-        ]
-
-    def _randaugments(self) -> bool:
-        return bool(self.randaugment_magnitude and self.randaugment_probability)
-
-    def _layer(self, batch: int, generator: Generator) -> Layer:
-        return draw_layer(
-            batch,
-            self.randaugment_magnitude,
-            self.randaugment_noise,
-            self.randaugment_probability,
-            generator,
-        )
+        size = self.image_size
+        return {"none": size, "padded": size - 2 * (size // 8), "resized": 1}[self.crop]
 
     def _cropped(self, pixels: Tensor, generator: Generator) -> Tensor:
         batch, size = len(pixels), self.image_size
@@ -111,7 +93,7 @@ class Augment:
         if self.crop == "resized":
             source = pixels.shape[-1]
             sides = {"largest": source, "otherwise": source}
-            boxes = draw_boxes(batch, source, self.crop_scale, RATIO, **sides, generator=generator)
+            boxes = draw_boxes(batch, source, AREA, RATIO, **sides, generator=generator)
             return resized(pixels, boxes, flip, size)
         if self.crop == "padded":
             bordered = padded(pixels, size // 8)

@@ -18,6 +18,10 @@ NAME = "fashion-mnist-embedded"
 FILE = "fashion_mnist.npz"
 SHA256 = "469c4de2c6fd816c228c13e6e354dfa6946849f27d2667967518fae72c066a4a"
 IMAGE_SIZE = 28
+_SOURCE = (
+    "Fashion-MNIST, the first 1,000 training images of each class and the whole test set, "
+    "copyright 2017 Zalando SE, MIT licence."
+)
 
 
 def parts_of_embedded(options: DataSpec) -> Parts:
@@ -32,12 +36,4 @@ def parts_of_embedded(options: DataSpec) -> Parts:
         )
     image_size = options.image_size or IMAGE_SIZE
     train, test = both_resized(train, test, image_size, options.test_image_size)
-    return Parts(
-        name=NAME,
-        classes=CLASSES,
-        train=train,
-        test=test,
-        image_size=image_size,
-        source="Fashion-MNIST, the first 1,000 training images of each class and the whole test "
-        "set, copyright 2017 Zalando SE, MIT licence.",
-    )
+    return Parts(NAME, CLASSES, train, test, image_size, _SOURCE)

@@ -10,10 +10,9 @@ from nextify.designs import FAMILIES, Design, require_convolutional
 from nextify.errors import InputError
 from nextify.network.build import assemble
 from nextify.network.files import FORMAT, Card, load_network, save_network
-from nextify.network.modules import Network
 from nextify.network.weights.load import Loaded, fill
-from nextify.network.weights.match import CLASSIFIER
 from nextify.network.weights.namings import NamingName
+from nextify.network.weights.pairing import CLASSIFIER
 from nextify.network.weights.recognise import headless, read_design, recognise
 from nextify.network.weights.save import save_weights
 from nextify.network.weights.source import Weights, open_weights
@@ -60,7 +59,8 @@ def convert_weights(
         InputError: the weights cannot be read or written so.
     """
     weights = open_weights(source, wrapper)
-    _require_other_file(weights, target)
+    if weights.path is not None and target.exists() and target.samefile(weights.path):
+        raise InputError(f"{target} is the file to be read; write to another one")
     card = own_card(weights)
     chosen, classes = _design(weights, read_as, design, card)
     network = assemble(draw(chosen, classes))
@@ -72,11 +72,6 @@ def convert_weights(
     else:
         save_weights(network, target, write_as, preprocessing=loaded.preprocessing)
     return Converted(loaded=loaded, design=chosen, classes=names, naming=write_as, target=target)
-
-
-def _require_other_file(weights: Weights, target: Path) -> None:
-    if weights.path is not None and target.exists() and target.samefile(weights.path):
-        raise InputError(f"{target} is the file to be read; write to another one")
 
 
 def own_card(weights: Weights) -> Card | None:
@@ -95,16 +90,12 @@ def _design(
     if given is None:
         found = read_design(weights, naming)
         return found.design, found.classes
-    table = recognise(weights, naming, _meta(given, 1).state_dict())
+    table = recognise(weights, naming, assemble(draw(given, 1)).state_dict())
     naming_of_head = table.name(f"{CLASSIFIER}.bias")
     bias = weights.entries.get(naming_of_head[0]) if naming_of_head else None
     if bias is None or bias.ndim != 1 or not len(bias):
         raise headless(weights)
     return given, len(bias)
-
-
-def _meta(design: Design, classes: int) -> Network:
-    return assemble(draw(design, classes))
 
 
 def _names(given: Sequence[str] | None, card: Card | None, classes: int) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from torch import Tensor
 from nextify.errors import InputError
 from nextify.network.initialise import initialise
 from nextify.network.modules import Network
-from nextify.network.weights.match import CLASSIFIER, Match, listed, match_entries
 from nextify.network.weights.namings import NamingName, Table
+from nextify.network.weights.pairing import CLASSIFIER, Match, listed, match_entries
 from nextify.network.weights.preprocessing import Preprocessing, usual
 from nextify.network.weights.recognise import recognise
 from nextify.network.weights.source import COUNTER, Weights, open_weights

@@ -7,9 +7,9 @@ read backwards, it recognises a file whose design is not known.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import nn
 
@@ -146,101 +146,82 @@ def _counts(found: re.Match[str]) -> dict[str, object] | None:
     return fields | {name: times * stage + plus for name, (times, plus) in _COUNTS.items()}
 
 
-def _block(theirs: str, forms: dict[str, tuple[str, Form]]) -> tuple[Rule, ...]:
-    """Rules for the entries of a block: our name there, to theirs and the form."""
+# The names of a ConvNeXt, ours beside those of the official code, of timm and of torchvision: for
+# each place in the network, what stands there. torchvision has no ConvNeXt V2.
+_Names = tuple[str, str, str, str]
+_CONVNEXT: dict[_Names, tuple[_Names, ...]] = {
+    ("stem", "downsample_layers.0", "stem", "features.0"): (
+        ("conv.{part}", "0.{part}", "0.{part}", "0.{part}"),
+        ("norm.{part}", "1.{part}", "1.{part}", "1.{part}"),
+    ),
+    (
+        "stages.{stage}.downsample",
+        "downsample_layers.{stage}",
+        "stages.{stage}.downsample",
+        "features.{between}",
+    ): (
+        ("norm.{part}", "0.{part}", "0.{part}", "0.{part}"),
+        ("conv.{part}", "1.{part}", "1.{part}", "1.{part}"),
+    ),
+    (
+        "stages.{stage}.blocks.{block}.branch",
+        "stages.{stage}.{block}",
+        "stages.{stage}.blocks.{block}",
+        "features.{feature}.{block}",
+    ): (
+        ("spatial.{part}", "dwconv.{part}", "conv_dw.{part}", "block.0.{part}"),
+        ("spatial_norm.{part}", "norm.{part}", "norm.{part}", "block.2.{part}"),
+        ("pointwise1.{part}", "pwconv1.{part}", "mlp.fc1.{part}", "block.3.{part}"),
+        ("response_norm.weight", "grn.gamma", "mlp.grn.weight", ""),
+        ("response_norm.bias", "grn.beta", "mlp.grn.bias", ""),
+        ("pointwise2.{part}", "pwconv2.{part}", "mlp.fc2.{part}", "block.5.{part}"),
+        ("scale.weight", "gamma", "gamma", "layer_scale"),
+    ),
+    ("head", "", "head", "classifier"): (
+        ("norm.{part}", "norm.{part}", "norm.{part}", "0.{part}"),
+        ("classifier.{part}", "head.{part}", "fc.{part}", "2.{part}"),
+    ),
+}
+
+
+def _convnext_rules(column: int, **forms: Form) -> tuple[Rule, ...]:
+    """The rules of a column; `forms` of the entries whose shapes are not ours, by module."""
+    forms = {"pointwise1": "matrix", "pointwise2": "matrix", **forms}
     return tuple(
-        Rule(f"stages.{{stage}}.blocks.{{block}}.{ours}", f"{theirs}.{name}", form)
-        for ours, (name, form) in forms.items()
+        Rule(
+            f"{places[0]}.{names[0]}",
+            f"{places[column]}.{names[column]}".removeprefix("."),
+            forms.get(names[0].partition(".")[0], "same"),
+        )
+        for places, rows in _CONVNEXT.items()
+        for names in rows
+        if names[column]
     )
 
 
-# The block of the official code, there and in the isotropic form.
-_OFFICIAL_BLOCK: dict[str, tuple[str, Form]] = {
-    "branch.spatial.{part}": ("dwconv.{part}", "same"),
-    "branch.spatial_norm.{part}": ("norm.{part}", "same"),
-    "branch.pointwise1.{part}": ("pwconv1.{part}", "matrix"),
-    "branch.response_norm.weight": ("grn.gamma", "last"),
-    "branch.response_norm.bias": ("grn.beta", "last"),
-    "branch.pointwise2.{part}": ("pwconv2.{part}", "matrix"),
-    "branch.scale.weight": ("gamma", "same"),
-}
-
-_OFFICIAL_HEAD = (
-    Rule("head.norm.{part}", "norm.{part}"),
-    Rule("head.classifier.{part}", "head.{part}"),
-)
-
-_OFFICIAL = (
-    Rule("stem.conv.{part}", "downsample_layers.0.0.{part}"),
-    Rule("stem.norm.{part}", "downsample_layers.0.1.{part}"),
-    Rule("stages.{stage}.downsample.norm.{part}", "downsample_layers.{stage}.0.{part}"),
-    Rule("stages.{stage}.downsample.conv.{part}", "downsample_layers.{stage}.1.{part}"),
-    *_block("stages.{stage}.{block}", _OFFICIAL_BLOCK),
-    *_OFFICIAL_HEAD,
-)
-
+_OFFICIAL = _convnext_rules(1, response_norm="last")
+_TIMM = _convnext_rules(2)
+_TORCHVISION = _convnext_rules(3, scale="column")
 _OFFICIAL_ISOTROPIC = (
     Rule("stem.conv.{part}", "stem.{part}"),
     *(
-        Rule(rule.ours.replace("{stage}", "0"), rule.theirs, rule.form)
-        for rule in _block("blocks.{block}", _OFFICIAL_BLOCK)
+        Rule(ours.replace("{stage}", "0"), theirs.replace("stages.{stage}", "blocks"), form)
+        for ours, theirs, form in map(astuple, _OFFICIAL)
+        if ours.startswith(("stages.{stage}.blocks", "head"))
     ),
-    *_OFFICIAL_HEAD,
-)
-
-_TIMM = (
-    Rule("stem.conv.{part}", "stem.0.{part}"),
-    Rule("stem.norm.{part}", "stem.1.{part}"),
-    Rule("stages.{stage}.downsample.norm.{part}", "stages.{stage}.downsample.0.{part}"),
-    Rule("stages.{stage}.downsample.conv.{part}", "stages.{stage}.downsample.1.{part}"),
-    *_block(
-        "stages.{stage}.blocks.{block}",
-        {
-            "branch.spatial.{part}": ("conv_dw.{part}", "same"),
-            "branch.spatial_norm.{part}": ("norm.{part}", "same"),
-            "branch.pointwise1.{part}": ("mlp.fc1.{part}", "matrix"),
-            "branch.response_norm.{part}": ("mlp.grn.{part}", "same"),
-            "branch.pointwise2.{part}": ("mlp.fc2.{part}", "matrix"),
-            "branch.scale.weight": ("gamma", "same"),
-        },
-    ),
-    Rule("head.norm.{part}", "head.norm.{part}"),
-    Rule("head.classifier.{part}", "head.fc.{part}"),
-)
-
-_TORCHVISION = (
-    Rule("stem.conv.{part}", "features.0.0.{part}"),
-    Rule("stem.norm.{part}", "features.0.1.{part}"),
-    Rule("stages.{stage}.downsample.norm.{part}", "features.{between}.0.{part}"),
-    Rule("stages.{stage}.downsample.conv.{part}", "features.{between}.1.{part}"),
-    *_block(
-        "features.{feature}.{block}",
-        {
-            "branch.spatial.{part}": ("block.0.{part}", "same"),
-            "branch.spatial_norm.{part}": ("block.2.{part}", "same"),
-            "branch.pointwise1.{part}": ("block.3.{part}", "matrix"),
-            "branch.pointwise2.{part}": ("block.5.{part}", "matrix"),
-            "branch.scale.weight": ("layer_scale", "column"),
-        },
-    ),
-    Rule("head.norm.{part}", "classifier.0.{part}"),
-    Rule("head.classifier.{part}", "classifier.2.{part}"),
 )
 
 
 def _resnet(*convs: str) -> tuple[Rule, ...]:
     """torchvision's names, which timm shares, for blocks of these convolutions."""
-    numbered = [(f"branch.{conv}", at) for at, conv in enumerate(convs, 1)]
-    names: dict[str, tuple[str, Form]] = {
-        **{f"{conv}.{{part}}": (f"conv{at}.{{part}}", "same") for conv, at in numbered},
-        **{f"{conv}_norm.{{part}}": (f"bn{at}.{{part}}", "same") for conv, at in numbered},
-        "shortcut.conv.{part}": ("downsample.0.{part}", "same"),
-        "shortcut.norm.{part}": ("downsample.1.{part}", "same"),
-    }
+    theirs = {"shortcut.conv": "downsample.0", "shortcut.norm": "downsample.1"}
+    for at, conv in enumerate(convs, 1):
+        theirs |= {f"branch.{conv}": f"conv{at}", f"branch.{conv}_norm": f"bn{at}"}
+    ours, block = "stages.{stage}.blocks.{block}", "layer{layer}.{block}"
     return (
         Rule("stem.conv.{part}", "conv1.{part}"),
         Rule("stem.norm.{part}", "bn1.{part}"),
-        *_block("layer{layer}.{block}", names),
+        *(Rule(f"{ours}.{a}.{{part}}", f"{block}.{b}.{{part}}") for a, b in theirs.items()),
         Rule("head.classifier.{part}", "fc.{part}"),
     )
 
@@ -303,4 +284,4 @@ TABLES: tuple[Table, ...] = (
     Table("timm", "ResNet", _BOTTLENECK_RESNET, _BOTTLENECK),
 )  # fmt: skip
 
-NAMINGS: tuple[NamingName, ...] = ("nextify", "official", "timm", "torchvision")
+NAMINGS: tuple[NamingName, ...] = get_args(NamingName)

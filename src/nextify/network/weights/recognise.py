@@ -8,8 +8,8 @@ from nextify.designs import FAMILIES, Design
 from nextify.designs.fields import with_fields
 from nextify.errors import InputError
 from nextify.network.build import assemble
-from nextify.network.weights.match import CLASSIFIER, match_entries
 from nextify.network.weights.namings import NAMINGS, TABLES, Shape, Table
+from nextify.network.weights.pairing import CLASSIFIER, match_entries
 from nextify.network.weights.source import Weights
 
 _STEM_STRIDES = {7: 4, 3: 1}  # of stems that are not patches, by kernel; 4 and 2 have equal shapes

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import get_args
 
 import torch
 from safetensors.torch import save
@@ -15,8 +14,8 @@ from nextify.designs import FAMILIES
 from nextify.errors import InputError, unknown
 from nextify.files import write_whole
 from nextify.network.modules import Network, ResidualBlock, StageModule
-from nextify.network.weights.match import foreign_names
-from nextify.network.weights.namings import TABLES, Form, NamingName, Outline, Table, shaped
+from nextify.network.weights.namings import NAMINGS, TABLES, NamingName, Outline, Table, shaped
+from nextify.network.weights.pairing import foreign_names
 from nextify.network.weights.preprocessing import METADATA_KEY, Preprocessing, as_metadata
 
 # timm computes the pointwise convolutions of these as convolutions, and of all others as matrices.
@@ -39,16 +38,17 @@ def foreign_entries(network: Network, naming: NamingName) -> dict[str, Tensor]:
     Raises:
         InputError: that code has no such network.
     """
-    if naming not in get_args(NamingName):
-        raise unknown("naming", naming, get_args(NamingName))
+    if naming not in NAMINGS:
+        raise unknown("naming", naming, NAMINGS)
     table = _table(network, naming)
     names = foreign_names(network, table)
     state = network.state_dict()
     whole = table.naming == "timm" and _depths_and_widths(state) in _TIMM_CONVOLUTIONS
-    return {
-        theirs: _reshaped(state[ours], "same" if whole and form == "matrix" else form)
-        for ours, (theirs, form) in names.items()
-    }
+    found = {}
+    for ours, (theirs, form) in names.items():
+        entry, own = state[ours], "same" if whole and form == "matrix" else form
+        found[theirs] = entry.reshape(shaped(tuple(entry.shape), own))
+    return found
 
 
 def save_weights(
@@ -75,7 +75,8 @@ def save_weights(
     entries = foreign_entries(network, naming)
     tidy = {name: _alone(entry) for name, entry in entries.items()}
     if path.suffix == ".safetensors":
-        content = save(tidy, {"format": "pt", **_metadata(preprocessing)})
+        stated = {METADATA_KEY: as_metadata(preprocessing)} if preprocessing else {}
+        content = save(tidy, {"format": "pt", **stated})
     else:
         buffer = BytesIO()
         torch.save({"model": tidy} if naming == "official" else tidy, buffer)
@@ -83,18 +84,10 @@ def save_weights(
     write_whole(path, content, what="weights", remedy="choose another folder")
 
 
-def _metadata(preprocessing: Preprocessing | None) -> dict[str, str]:
-    return {METADATA_KEY: as_metadata(preprocessing)} if preprocessing else {}
-
-
 def _alone(entry: Tensor) -> Tensor:
     """An entry by itself on the CPU: a part of a larger storage would be written with all of it."""
     own = entry.detach().cpu().contiguous()
     return own if own.untyped_storage().nbytes() == own.nbytes else own.clone()
-
-
-def _reshaped(entry: Tensor, form: Form) -> Tensor:
-    return entry.reshape(shaped(tuple(entry.shape), form))
 
 
 def _depths_and_widths(state: Mapping[str, Tensor]) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -123,38 +116,30 @@ def _difference(network: Network, outline: Outline) -> str | None:
     """The first difference between a network and an outline, in words; None: there is none."""
     if outline.stages not in (None, len(network.stages)):
         return f"stages: {outline.stages}, not {len(network.stages)}"
-    for what, expected, modules in _parts(network, outline):
-        names = " ".join(name for name, _ in modules)
+    for what, expected, module in _parts(network, outline):
+        names = " ".join(name for name, _ in module.named_children())
         if not re.fullmatch(expected, names):
             return f"{what}: {expected!r}, not {names!r}"
     stem = network.stem.get_submodule("conv")
     assert isinstance(stem, nn.Conv2d)
     if outline.stem_stride not in (None, stem.stride[0]):
         return f"stride of the stem: {outline.stem_stride}, not {stem.stride[0]}"
+    norms, activations = (nn.LayerNorm, nn.BatchNorm2d), (nn.ReLU, nn.GELU)
     for module in network.modules():
-        match module:
-            case nn.LayerNorm() | nn.BatchNorm2d():
-                kind = outline.norm
-            case nn.ReLU() | nn.GELU():
-                kind = outline.activation
-            case _:
-                continue
-        if not isinstance(module, kind):
-            return f"{kind.__name__}, not {type(module).__name__}"
+        for kinds, kind in ((norms, outline.norm), (activations, outline.activation)):
+            if isinstance(module, kinds) and not isinstance(module, kind):
+                return f"{kind.__name__}, not {type(module).__name__}"
     return None
 
 
-def _parts(
-    network: Network, outline: Outline
-) -> Iterator[tuple[str, str, list[tuple[str, nn.Module]]]]:
-    yield "stem", outline.stem, list(network.stem.named_children())
-    yield "head", outline.head, list(network.head.named_children())
+def _parts(network: Network, outline: Outline) -> Iterator[tuple[str, str, nn.Module]]:
+    yield "stem", outline.stem, network.stem
+    yield "head", outline.head, network.head
     for at, stage in enumerate(network.stages.children()):
         assert isinstance(stage, StageModule)
-        between = outline.downsample if at else ""
-        yield "downsampling", between, list(stage.downsample.named_children())
+        yield "downsampling", outline.downsample if at else "", stage.downsample
         for block in stage.blocks.children():
             assert isinstance(block, ResidualBlock)
-            yield "branches", outline.branch, list(block.branch.named_children())
-            yield "shortcuts", outline.shortcut, list(block.shortcut.named_children())
-            yield "after blocks", outline.after, list(block.after.named_children())
+            yield "branches", outline.branch, block.branch
+            yield "shortcuts", outline.shortcut, block.shortcut
+            yield "after blocks", outline.after, block.after

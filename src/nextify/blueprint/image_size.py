@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from nextify.blueprint import specs
 from nextify.blueprint.draw import draw
-from nextify.blueprint.specs import Block, Blueprint, Conv, Layers, MaxPool
 from nextify.designs import AnyDesign, Design, Swin, Vit
 from nextify.errors import InputError
 
 
-def require_fit(
+def require_image_size(
     design: AnyDesign, image_size: int | tuple[int, int], built_for: int | None = None
 ) -> None:
     """Check that a design can see images of a size (pixels; one side, or height and width).
@@ -76,7 +76,7 @@ def _require_strides(design: Design, sides: tuple[int, ...]) -> None:
     )
 
 
-def _fits(blueprint: Blueprint, side: int) -> bool:
+def _fits(blueprint: specs.Blueprint, side: int) -> bool:
     for layer in _striding(blueprint):
         if side < layer.stride or layer.output_side(side) < 1:
             return False
@@ -89,15 +89,15 @@ def _smallest(design: Design) -> int:
     return next(side for side in range(1, 1 << 16) if _fits(blueprint, side))
 
 
-def _striding(blueprint: Blueprint) -> Iterator[Conv | MaxPool]:
+def _striding(blueprint: specs.Blueprint) -> Iterator[specs.Conv | specs.MaxPool]:
     """The layers on the main way through the network that make maps smaller, in order."""
 
-    def walk(layers: Layers) -> Iterator[Conv | MaxPool]:
+    def walk(layers: specs.Layers) -> Iterator[specs.Conv | specs.MaxPool]:
         for _, layer in layers:
             match layer:
-                case Conv() | MaxPool() if layer.stride > 1:
+                case specs.Conv() | specs.MaxPool() if layer.stride > 1:
                     yield layer
-                case Block():
+                case specs.Block():
                     yield from walk(layer.branch)
                 case _:
                     pass

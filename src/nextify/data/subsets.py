@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from nextify.data.dataset import Dataset, fingerprint, statistics
+from nextify.data.dataset import Dataset, measured, statistics
 from nextify.data.splits import stratified_subset, stratified_test
 from nextify.errors import InputError
 
@@ -62,13 +62,4 @@ def held_out(dataset: Dataset, seed: int = 0) -> Dataset:
         )
     is_test = stratified_test(dataset.train.labels, seed)
     train, test = (dataset.train.take(part.nonzero().flatten()) for part in (~is_test, is_test))
-    mean, std = statistics(train)
-    return replace(
-        dataset,
-        train=train,
-        test=test,
-        mean=mean,
-        std=std,
-        test_image_size=None,
-        fingerprint=fingerprint(dataset.classes, dataset.image_size, train, test),
-    )
+    return replace(measured(replace(dataset, train=train, test=test)), draw=dataset.draw)

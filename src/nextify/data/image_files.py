@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nextify.data.cache import Listing, Result, content_digests, decoded_squares, read_once
 from nextify.data.dataset import ImageFiles, Images, Parts
-from nextify.data.decoding import shorter_side, stored_size
+from nextify.data.decoding import UnreadableImage, shorter_side, stored_size
 from nextify.data.options import memory
 from nextify.data.splits import stratified_test
 from nextify.errors import InputError
@@ -50,18 +50,10 @@ def parts_of_files(files: LabelledFiles, options: DataSpec) -> Parts:
         images = Images(result.rows, labels)
     else:
         images = _streamed(files.listing, result, labels, size, image_size)
-    test = images.take(is_test.nonzero().flatten())
+    train, test = (images.take(part.nonzero().flatten()) for part in (~is_test, is_test))
     if test_size != size:
         test = _stored_at(test_size, test, files.listing, result.kept[is_test])
-    return Parts(
-        name=files.name,
-        classes=files.classes,
-        train=images.take((~is_test).nonzero().flatten()),
-        test=test,
-        image_size=image_size,
-        source=files.source,
-        skipped=skipped,
-    )
+    return Parts(files.name, files.classes, train, test, image_size, files.source, skipped)
 
 
 def _stored_at(
@@ -105,10 +97,7 @@ def _skipped(listing: Listing, result: Result, options: DataSpec) -> tuple[str, 
         index, why = result.unreadable[0]
         others = len(result.unreadable) - 1
         more = f" (and {others} other{'s'[: others > 1]} in {str(listing.root)!r})" * (others > 0)
-        raise InputError(
-            f"image {str(listing.path(index))!r} cannot be read: {why}{more}; replace or remove "
-            "it, or use --skip-unreadable to leave it out and count it"
-        )
+        raise UnreadableImage(listing.path(index), f"{why}{more}")
     return tuple(listing.names[index] for index, _ in result.unreadable)
 
 
