@@ -7,6 +7,7 @@ from math import gcd, lcm, log
 from nextify.costs import totals
 from nextify.designs import Swin, Transformer, Vit
 from nextify.designs.fields import with_fields
+from nextify.words import read_count
 
 WITHIN = 0.02  # of the target
 _HEADS = (0, -1, 1, -2, 2)  # numbers of heads that are tried, around the ideal one
