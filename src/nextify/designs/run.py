@@ -117,13 +117,11 @@ def what_ran(values: Mapping[str, Any]) -> str:
     more stay: older and newer values compare.
     """
     values = {name: value for name, value in values.items() if name != "revision"}
-    kinds = {"vit": Vit, "swin": Swin}
-    for name, kind in (
-        ("design", kinds.get(values["design"].get("kind"), Design)),
-        ("recipe", Recipe),
-    ):
+    design = values.get("design", {})
+    kinds = {"design": {"vit": Vit, "swin": Swin}.get(design.get("kind"), Design), "recipe": Recipe}
+    for name, kind in kinds.items():
         usual = {f.name: _listed(f.default) for f in fields(kind) if f.name != "kind"}
-        given = {field: _listed(value) for field, value in values[name].items()}
+        given = {field: _listed(value) for field, value in values.get(name, {}).items()}
         values[name] = {f: v for f, v in given.items() if f not in usual or v != usual[f]}
     if "initial" in values:
         values["initial"] = {n: v for n, v in values["initial"].items() if n != "source"}

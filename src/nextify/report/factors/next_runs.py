@@ -11,7 +11,7 @@ from nextify.designs import Factor
 from nextify.experiments.fractions import ATTRIBUTE, fraction, full, with_ends
 from nextify.findings import Attribution, Contribution
 from nextify.records import Plan
-from nextify.requests import changed, command_line, given
+from nextify.requests import changed, command_line, entries, given
 from nextify.words import listed, plural
 
 Levels = NDArray[np.int8]  # a row per cell, +1 where a factor is made
@@ -196,8 +196,10 @@ class _Advice:
         if not change:
             return self.plan.command
         cells = _CELLS if "experiment" in change else {}  # they belong to the cells of one plan
-        request = changed(self.plan.requests[-1], **{**cells, **change})
-        return command_line(request, last=tuple(change))
+        request = self.plan.requests[-1]
+        known = {entry.key for entry in entries(type(request))}  # `choose` has no file, say
+        values = {name: value for name, value in {**cells, **change}.items() if name in known}
+        return command_line(changed(request, **values), last=tuple(change))
 
     def _rates(self) -> int:
         return len({cell.rate for cell in self.plan.cells})
