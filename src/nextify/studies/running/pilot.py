@@ -103,10 +103,11 @@ def _timed(crew: Crew, seats: int, orders: Orders, runs: Iterable[Run]) -> dict[
             crew.hire(seat, orders)
         while len(found) < all_of_them and (rest := until - time.monotonic()) > 0:
             for seat, message in crew.listen(rest):
-                if isinstance(message, Trained):
-                    found[message.record.key] = _seconds_of(message.record)
-                elif isinstance(message, Stopped | Died):
-                    raise _no_time(message)
+                match message:
+                    case Trained(record) if record.outcome == "finished":
+                        found[record.key] = record.environment["seconds"]
+                    case Trained() | Stopped() | Died():
+                        raise _trouble(message)
                 if isinstance(message, Ready | Trained) and left:
                     crew.give(seat, left.pop(next(iter(left))))
     finally:
@@ -114,24 +115,17 @@ def _timed(crew: Crew, seats: int, orders: Orders, runs: Iterable[Run]) -> dict[
     return found
 
 
-def _seconds_of(record: Record) -> float:
-    if record.outcome == "failed":
-        raise InputError(
-            f"timing a training step failed ({record.message}); choose narrower designs or smaller "
-            "images, or time nothing: --no-pilot"
-        )
-    return float(record.environment["seconds"])
-
-
-def _no_time(message: Stopped | Died) -> Exception:
+def _trouble(message: Trained | Stopped | Died) -> Exception:
     match message:
         case Stopped(text, detail):
             return RuntimeError(f"{text}\n{detail}") if detail else InputError(text)
+        case Trained(record):
+            what = f"timing a training step failed ({record.message})"
+            remedy = "choose narrower designs or smaller images"
         case Died():
-            return InputError(
-                "a process that timed a training step died, most likely for want of memory; ask "
-                "for fewer workers, or time nothing: --no-pilot"
-            )
+            what = "a process that timed a training step died, most likely for want of memory"
+            remedy = "ask for fewer workers"
+    return InputError(f"{what}; {remedy}, or time nothing: --no-pilot")
 
 
 def _sample(plan: Plan) -> list[Cell]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nextify.errors import InputError
-from nextify.records import Plan, Record, Store, places
+from nextify.records import Outcome, Plan, Record, Store, places
 from nextify.studies.running.artefacts import keep
 from nextify.studies.running.crew import Crew
 from nextify.studies.running.failure import failed
@@ -102,18 +102,24 @@ class Supervisor:
         be recorded and not counted."""
         with Store.open(self.path, create=False) as store:
             known = self._known(store.records())
-        there = [(self.jobs[key], record) for key, record in known.items()]
-        ours = Counter(record.outcome for job, record in there if job.key in self.given)
+        ours = Counter(record.outcome for key, record in known.items() if key in self.given)
         return Summary(
             planned=len(self.jobs),
             recorded=len(self.before),
             finished=ours["finished"],
             diverged=ours["diverged"],
             failed=ours["failed"],
-            elsewhere=len(there) - len(self.before) - ours.total(),
+            elsewhere=len(known) - len(self.before) - ours.total(),
             seconds=time.monotonic() - self.started,
-            failures=tuple(self._setback(j, r) for j, r in there if r.outcome == "failed"),
-            divergences=tuple(self._setback(j, r) for j, r in there if r.outcome == "diverged"),
+            failures=self._setbacks(known, "failed"),
+            divergences=self._setbacks(known, "diverged"),
+        )
+
+    def _setbacks(self, known: Mapping[str, Record], outcome: Outcome) -> tuple[Setback, ...]:
+        return tuple(
+            Setback(job.cell, job.seed, key, known[key].message, key in self.before)
+            for key, job in self.jobs.items()
+            if key in known and known[key].outcome == outcome
         )
 
     def _known(self, records: Iterable[Record]) -> dict[str, Record]:
@@ -232,15 +238,6 @@ class Supervisor:
         if record.measured is not None and record.outcome == "finished":
             seconds = record.measured.seconds + record.measured.evaluation_seconds
             self.pace.add(job.cell, job.work, seconds)
-
-    def _setback(self, job: Job, record: Record) -> Setback:
-        return Setback(
-            step=job.cell,
-            seed=job.seed,
-            key=job.key,
-            message=record.message,
-            earlier=job.key in self.before,
-        )
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(
