@@ -4,7 +4,7 @@ import resource
 import sys
 from pathlib import Path
 
-_PROCESS = Path("/proc/self")
+PROCESS = Path("/proc/self")
 
 
 def in_use(device: str) -> int:
@@ -33,16 +33,17 @@ def forget_peak(device: str) -> None:
         torch.cuda.reset_peak_memory_stats(device)
         return
     try:
-        (_PROCESS / "clear_refs").write_text("5")
+        (PROCESS / "clear_refs").write_text("5")
     except OSError:
         return
 
 
 def _resident(name: str) -> int:
-    """Bytes of a line of Linux's status; elsewhere the highest use so far, for both."""
-    status = _PROCESS / "status"
-    if status.exists():
-        lines = (line.split() for line in status.read_text().splitlines())
-        return next(int(words[1]) * 1024 for words in lines if words[0] == f"{name}:")
+    """Bytes of a line of Linux's status; where there is none, the highest use so far, for both."""
+    status = PROCESS / "status"
+    lines = status.read_text().splitlines() if status.exists() else []
+    for words in map(str.split, lines):
+        if words[:1] == [f"{name}:"]:
+            return int(words[1]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
