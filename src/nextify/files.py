@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
@@ -62,11 +62,23 @@ def replace_file(path: Path, content: Content, *, shared: bool = False) -> None:
         raise
 
 
-def read_object(path: Path, what: str, remedy: str) -> dict[str, Any] | None:
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write an object as JSON, whole or not at all, for a command that can be repeated.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    remedy = "free space there and repeat the command, which goes on from here"
+    write_whole(path, json.dumps(values, indent=2), what="record", remedy=remedy)
+
+
+def read_json(
+    path: Path, what: str = "record", remedy: str = "name another folder with --output"
+) -> dict[str, Any] | None:
     """The object that a file of JSON holds; None if there is no such file.
 
     Args:
-        what: it should be, as "record". remedy: what to do where it is not.
+        what: it should be. remedy: what to do where it is not.
 
     Raises:
         InputError: it cannot be read, or holds something else.
@@ -93,7 +105,7 @@ def is_there(path: Path) -> bool:
         return False
 
 
-def make_folder(folder: Path, option: str) -> None:
+def make_folder(folder: Path, option: str = "--output") -> None:
     """Make a folder if it is not there. `option` names another one.
 
     Raises:

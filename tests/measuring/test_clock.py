@@ -16,12 +16,15 @@ class Clock:
     def perf_counter(self) -> float:
         return self.now
 
+    process_time = perf_counter
+
 
 @pytest.fixture
 def calls_of(monkeypatch):
     def run(effort: Effort) -> tuple[str, tuple[tuple[float, ...], ...]]:
         clock, order = Clock(), []
-        monkeypatch.setattr("nextify.measuring.clock.time", clock)
+        for module in ("nextify.measuring.clock", "nextify.machine.clock"):
+            monkeypatch.setattr(f"{module}.time", clock)
 
         def call(name: str, seconds: float) -> None:
             order.append(name)

@@ -335,7 +335,7 @@ def test_what_was_measured_is_kept_and_gone_on_from(capsys, tmp_path, monkeypatc
     assert main([*line, "32"]) == 2
     assert "rounds: 1 there, 2 now" in capsys.readouterr().err
     line[line.index("--rounds") + 1] = "1"
-    monkeypatch.setattr("nextify.training.machine._processor", lambda: "another one")
+    monkeypatch.setattr("nextify.machine.facts.processor", lambda: "another one")
     assert main([*line, "32"]) == 2
     said = capsys.readouterr().err
     assert "device: " in said and "another one now" in said

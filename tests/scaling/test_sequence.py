@@ -3,8 +3,8 @@
 import hashlib
 import itertools
 from dataclasses import replace
-from functools import partial
 from importlib.resources import files
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nextify.errors import InputError
-from nextify.scaling.measuring import timing
 from nextify.scaling.measuring.count import count_macs, longest_chain
 from nextify.scaling.sequence import text
 from nextify.scaling.sequence.experiment import task
@@ -249,9 +248,9 @@ def test_sentences_end_and_never_hold_what_is_forbidden(kind):
 
 
 def test_steps_are_timed_at_equal_macs(monkeypatch):
-    for clock in ("process_time", "perf_counter"):  # they go on as they are read, not with the time
-        ticks = itertools.count()
-        monkeypatch.setattr(timing, clock, partial(lambda ticks: float(next(ticks)), ticks))
+    # Clocks that go on as they are read, not with the time.
+    clocks = {name: itertools.count().__next__ for name in ("process_time", "perf_counter")}
+    monkeypatch.setattr("nextify.machine.clock.time", SimpleNamespace(**clocks))
     found = time_steps(SMALL, WORDS, (4, 9), batch=2, rounds=2)
     assert [(s.kind, s.tokens) for s in found] == [(k, n) for n in (4, 9) for k in KINDS]
     assert [s.chain for s in found] == [26, 4 * 4 + 10, 26, 4 * 9 + 10]

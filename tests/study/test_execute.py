@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tiny_study import Broken, NoData, Trainer, begun, determined, tiny_plan, ti
 from nextify.data import load
 from nextify.designs import path
 from nextify.errors import InputError
+from nextify.machine import cores
 from nextify.records import Plan, Store
 from nextify.study import (
     Interrupted,
@@ -81,6 +83,18 @@ def test_one_worker_for_each_gpu_unless_told_otherwise(here):
     here.execute(tiny_plan(), workers=None, devices=("3", "GPU-5"), company=2)
     with Store.open(here.study) as store:
         assert {record.environment["gpu"] for record in store.records()} == {"3", "GPU-5"}
+
+
+def test_one_worker_in_a_container_with_one_core(here, tmp_path, monkeypatch):
+    """Even where the machine has many: the quota of time is what the workers share."""
+    (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
+    (tmp_path / "sys/fs/cgroup/cpu.max").write_text("150000 100000\n")
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: range(8), raising=False)
+    monkeypatch.setattr("nextify.study.running.execute.cores", partial(cores, tmp_path))
+    hired, hire = [], Crew.hire
+    monkeypatch.setattr(Crew, "hire", lambda crew, at: (hired.append(at), hire(crew, at))[1])
+    assert here.execute(tiny_plan(), workers=None).finished == 6
+    assert hired == [0]
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ import tiny_study
 from tiny_study import begun, determined, tiny_plan, tiny_record
 
 from nextify.errors import InputError
+from nextify.machine.processes import deaf_to_interrupts
 from nextify.records import Record, Store
-from nextify.study.running.crew import deaf_to_interrupts
 from nextify.study.running.locks import RunLocks
 
 PATIENCE = 120.0  # seconds: a busy machine is slow, a test that waits for a condition need not be

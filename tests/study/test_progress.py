@@ -7,8 +7,9 @@ from rich.console import Console
 
 from nextify.study import Snapshot, live, progress_on
 from nextify.study.running.failure import describe, describe_death
-from nextify.study.running.progress import Ending, Seat, duration, line, table
+from nextify.study.running.progress import Ending, Seat, line, table
 from nextify.study.running.remaining import Pace, seconds_left
+from nextify.words import hours_and_minutes
 
 SNAPSHOT = Snapshot(
     total=30,
@@ -58,7 +59,7 @@ def test_a_line_for_each_ending():
     [(0.4, "0 s"), (59.6, "1 min 00 s"), (3599, "59 min 59 s"), (7380, "2 h 03 min")],
 )
 def test_durations(seconds, text):
-    assert duration(seconds) == text
+    assert hours_and_minutes(seconds) == text
 
 
 class Terminal(io.StringIO):

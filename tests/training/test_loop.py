@@ -117,7 +117,8 @@ def test_an_interrupt_in_the_middle_of_a_checkpoint_is_one(corners, tmp_path, mo
             return super().write(data)
 
     def stop(path: Path, *arguments, **options):
-        second = path.name == "checkpoint.partial" and path.with_suffix(".pt").exists()
+        there = path.with_name("checkpoint.pt").exists()
+        second = path.name == ".checkpoint.pt.partial" and there
         return Interrupted(path, "w") if second else opened(path, *arguments, **options)
 
     opened, settings = Path.open, Settings(checkpoint=tmp_path / "checkpoint.pt")

@@ -10,8 +10,8 @@ from nextify.findings.crosscheck import fanova_importances, shapiq_values
 from nextify.report.factors import FactorContent, View, factor_content, words
 from nextify.report.factors.contribution_figure import signed_count
 from nextify.report.factors.tables import as_values
-from nextify.report.numbers import plural
 from nextify.report.write import read_study, require_factors, write_factors
+from nextify.words import plural
 
 # As options spell them.
 _METRICS: dict[str, Score] = {

@@ -9,12 +9,12 @@ import torch
 
 from nextify.cli.bars import share_bar
 from nextify.cli.reading import design_from, sizes_from
-from nextify.cli.show import many, note, print_json, print_table, say
+from nextify.cli.show import note, print_json, print_table, say
 from nextify.cli.training import device_from
-from nextify.costs.amounts import bytes_in_words
 from nextify.costs.spread import Spread
 from nextify.errors import InputError
 from nextify.fitting import Measure
+from nextify.machine.facts import environment
 from nextify.measuring import (
     Benchmark,
     Conditions,
@@ -25,7 +25,8 @@ from nextify.measuring import (
     measure_latency,
 )
 from nextify.measuring.clock import Effort
-from nextify.training.machine import environment, usable_device
+from nextify.training.machine import usable_device
+from nextify.words import bytes_in_words, plural
 
 
 def run(options: Namespace) -> int:
@@ -136,7 +137,7 @@ def _stated(conditions: Conditions) -> str:
     height, width = conditions.sides
     how = "torch.compile" if conditions.compiled else "eager"
     return (
-        f"{about['device']}, {many(about['threads'], 'thread')}, torch {about['torch']}, "
+        f"{about['device']}, {plural(about['threads'], 'thread')}, torch {about['torch']}, "
         f"{how}, {conditions.precision}, {conditions.memory_format}; {height}x{width} pixels, "
         f"{conditions.classes} classes\n"
     )

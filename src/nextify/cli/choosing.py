@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextify.cli.images import load_images, precision_of
-from nextify.cli.show import many, note, print_json, print_table, say
+from nextify.cli.show import note, print_json, print_table, say
 from nextify.cli.timing import timed
-from nextify.costs.amounts import bytes_in_words, in_words
 from nextify.designs import Design, Recipe, path, read_factors
 from nextify.designs.fields import hints, read_fields
 from nextify.errors import InputError
-from nextify.files import is_there, make_folder, require_place
+from nextify.files import is_there, make_folder, read_json, require_place, write_json
 from nextify.findings import Interval
 from nextify.fitting import BUDGETS, budgets_of
 from nextify.records import Plan
+from nextify.words import bytes_in_words, hours_and_minutes, in_words, plural
 
 if TYPE_CHECKING:
     from nextify.data import Dataset
@@ -221,9 +221,7 @@ def _settings(task: "Task", fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
     """Check that a folder holds no other choice."""
-    from nextify.study.kinds.winner import read_answer
-
-    kept = read_answer(folder / "choice.json")
+    kept = read_json(folder / "choice.json")
     if kept is None:
         return
     there = kept.get("settings")
@@ -240,13 +238,11 @@ def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
 
 def _keep(asked: _Asked, answer: dict[str, Any] | None) -> None:
     """Write what was asked, and the answer once there is one."""
-    from nextify.study.kinds.winner import read_answer, write_answer
-
     file = asked.folder / "choice.json"
-    if answer is None and read_answer(file) is not None:
+    if answer is None and read_json(file) is not None:
         return
     values = {"command": asked.task.frame.command, "settings": asked.settings}
-    write_answer(file, values if answer is None else {**values, **answer})
+    write_json(file, values if answer is None else {**values, **answer})
 
 
 def _phases(options: Namespace, asked: _Asked, workers: int) -> "tuple[Phase, ...]":
@@ -260,17 +256,14 @@ def _phases(options: Namespace, asked: _Asked, workers: int) -> "tuple[Phase, ..
 
 
 def _announced(phase: "Phase") -> str:
-    from nextify.study.running.progress import duration
-
-    time = "" if phase.seconds is None else f", about {duration(phase.seconds)}"
+    time = "" if phase.seconds is None else f", about {hours_and_minutes(phase.seconds)}"
     at_most = "at most " if phase.name == "finals" else ""
-    counts = f"{many(phase.networks, 'network')}, {many(phase.runs, 'run')}"
+    counts = f"{plural(phase.networks, 'network')}, {plural(phase.runs, 'run')}"
     return f"{phase.name}: {at_most}{counts}{time}"
 
 
 def _show_plan(asked: _Asked, found: "Sequence[Phase]", as_json: bool) -> int:
     from nextify.study import in_budget
-    from nextify.study.running.progress import duration
 
     if as_json:
         values = {"settings": asked.settings, "screening": asked.screening.as_dict()}
@@ -290,7 +283,7 @@ def _show_plan(asked: _Asked, found: "Sequence[Phase]", as_json: bool) -> int:
         ["phase", "networks", "runs", "time"],
         [
             [each.name, str(each.networks), str(each.runs),
-             "?" if each.seconds is None else duration(each.seconds)]
+             "?" if each.seconds is None else hours_and_minutes(each.seconds)]
             for each in found
         ],
     )  # fmt: skip
@@ -352,7 +345,7 @@ def _recommended(choice: "Choice") -> str:
     mean = "?" if best.mean is None else f"{100 * best.mean:.2f} %"
     lines = [
         f"Recommended: {best.name} (made: {best.changed}), recipe {best.recipe}: accuracy {mean} "
-        f"over {many(best.finished, 'fresh seed')}"
+        f"over {plural(best.finished, 'fresh seed')}"
     ]
     if best.interval is not None:
         lines[0] += f", 95 % interval {_interval(best.interval)} % for new seeds"

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nextify.cli.images import load_images, precision_of
-from nextify.cli.show import many, note, print_json, print_table, say
+from nextify.cli.show import note, print_json, print_table, say
 from nextify.cli.studying import carry_out
 from nextify.cli.timing import timed
-from nextify.costs.amounts import read_count
 from nextify.designs import Design, Recipe, Swin, Vit, design, recipe
 from nextify.designs.families import canonical
 from nextify.designs.fields import hints, read_fields
 from nextify.errors import InputError
 from nextify.files import is_there, require_place
 from nextify.records import Plan
+from nextify.words import hours_and_minutes, plural, read_count
 
 if TYPE_CHECKING:
     from nextify.study import Network, WorkerSetup
@@ -215,15 +215,13 @@ def _timed(options: Namespace, plan: Plan, setup: "WorkerSetup", workers: int) -
 
 
 def _announced(plan: Plan, seconds: float | None) -> str:
-    from nextify.study.running.progress import duration
-
     networks = len({cell.network for cell in plan.cells})
     numbers = len(plan.cells) // networks
     text = (
-        f"{many(networks, 'network')} x {many(numbers, 'number')} of images x "
-        f"{many(len(plan.seeds), 'seed')} = {many(len(plan.runs()), 'run')}"
+        f"{plural(networks, 'network')} x {plural(numbers, 'number')} of images x "
+        f"{plural(len(plan.seeds), 'seed')} = {plural(len(plan.runs()), 'run')}"
     )
-    return text if seconds is None else f"{text}, about {duration(seconds)}"
+    return text if seconds is None else f"{text}, about {hours_and_minutes(seconds)}"
 
 
 def _show_plan(plan: Plan, seconds: float | None, as_json: bool) -> int:

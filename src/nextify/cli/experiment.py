@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from nextify.cli.show import print_json, print_table, say
 from nextify.cli.timing import timed
-from nextify.costs.amounts import read_count
 from nextify.designs import Path as ChoicePath
 from nextify.designs import read_factors
 from nextify.errors import InputError
 from nextify.files import is_there
 from nextify.records import Plan, Store
+from nextify.words import hours_and_minutes, read_count
 
 if TYPE_CHECKING:
     from nextify.study import Forecast, Frame, Setup
@@ -125,9 +125,7 @@ def _sigma(options: Namespace, file: Path) -> float | None:
 
 def announced(of: "Forecast") -> str:
     """A plan in one line, for the start of its study."""
-    from nextify.study.running.progress import duration
-
-    time = "" if of.seconds is None else f", about {duration(of.seconds)}"
+    time = "" if of.seconds is None else f", about {hours_and_minutes(of.seconds)}"
     width = "" if of.half_width is None else f"; intervals of +- {_width(of)}"
     return f"{of.cells} cells, {of.runs} runs{time}{width}"
 
@@ -155,14 +153,12 @@ def show_plan(plan: Plan, found: "list[Forecast]", as_json: bool) -> None:
 
 
 def _row(each: "Forecast") -> list[str]:
-    from nextify.study.running.progress import duration
-
     return [
         each.experiment,
         str(each.cells),
         str(each.seeds),
         str(each.runs),
-        "?" if each.seconds is None else duration(each.seconds),
+        "?" if each.seconds is None else hours_and_minutes(each.seconds),
         _width(each),
         each.tells,
     ]

@@ -6,9 +6,9 @@ from typing import Any
 
 from nextify.cli.reading import sizes_from
 from nextify.cli.show import print_json, print_table, say
-from nextify.costs.amounts import bytes_in_words, in_words, seconds_in_words
 from nextify.designs.fields import written
 from nextify.fitting import BUDGETS, Fitted, Measure, fit
+from nextify.words import bytes_in_words, in_words, seconds_in_words
 
 
 def run(options: Namespace, measure: Measure | None = None) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from nextify.cli.parser import make_parser
 from nextify.cli.show import discard_output, finish_output, note, prepare_output
 from nextify.errors import InputError
+from nextify.machine import limit_threads
 
 if TYPE_CHECKING:
     from nextify.fitting import Measure
@@ -46,6 +47,7 @@ _LONG = ("scale", "bench", "fit")  # they measure, and keep nothing of a part of
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     prepare_output()
+    limit_threads()
     try:
         code = _run(list(sys.argv[1:] if arguments is None else arguments))
         finish_output()

@@ -6,7 +6,6 @@ from typing import Any
 
 from nextify.cli.paper_table import paper_values, print_paper, textbook
 from nextify.cli.show import print_json, print_table, say
-from nextify.costs.amounts import bytes_in_words
 from nextify.scaling.laws import Law, Mixer, law
 from nextify.scaling.laws.findings import (
     memory_verdict,
@@ -19,6 +18,7 @@ from nextify.scaling.laws.findings import (
 )
 from nextify.scaling.laws.fit import Exponent
 from nextify.scaling.laws.sweeps import Point, Sweep
+from nextify.words import bytes_in_words
 
 
 def print_laws(chosen: dict[str, Mixer], as_json: bool) -> None:

@@ -6,16 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nextify.cli.machine import measured_on
 from nextify.cli.mixer_words import print_laws, print_sweeps, sweep_values
 from nextify.cli.show import note, print_json
-from nextify.costs.amounts import read_bytes
 from nextify.errors import InputError
 from nextify.files import require_place
+from nextify.machine import memory
+from nextify.machine.facts import measured_on
 from nextify.scaling import saving
 from nextify.scaling.laws import MIXERS, Mixer, mixer
 from nextify.scaling.laws.kept import SWEEPS, VERSION, read_sweeps, sweep_of, values_of
 from nextify.scaling.laws.sweeps import Axis, Sweep
+from nextify.words import read_bytes
 
 if TYPE_CHECKING:  # it imports torch
     from nextify.scaling.measuring import Settings
@@ -113,12 +114,11 @@ def _sizes_there(chosen: dict[str, Mixer], options: Namespace) -> Sizes:
 
 def _measured(chosen: dict[str, Mixer], sizes: Sizes, options: Namespace) -> list[Sweep]:
     """All sweeps. What does not fit is refused before anything is measured."""
-    memory = read_bytes("--memory", options.memory) if options.memory else None
-    from nextify.scaling.measuring import measure, prepare, require_sizes, usable_memory
+    limit = read_bytes("--memory", options.memory) if options.memory else memory() // 2
+    from nextify.scaling.measuring import measure, prepare, require_sizes
 
     prepare(options.threads)
-    memory = usable_memory() if memory is None else memory
-    settings = {axis: _settings(options, axis, memory) for axis in _axes(options)}
+    settings = {axis: _settings(options, axis, limit) for axis in _axes(options)}
     kept = _Kept.there(options, settings)
     for (name, axis), given in sizes.items():
         if kept.find(name, chosen[name], axis, given) is None:

@@ -8,12 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nextify.cli.machine import measured_on
 from nextify.cli.show import note, print_json, print_table, say
-from nextify.costs.amounts import bytes_in_words, in_words, read_bytes, seconds_in_words
 from nextify.designs import Vit
 from nextify.errors import InputError
 from nextify.files import require_place
+from nextify.machine import memory
+from nextify.machine.facts import measured_on
 from nextify.scaling.laws.networks import (
     DEFAULT,
     SIDES,
@@ -31,6 +31,7 @@ from nextify.scaling.laws.networks import (
 from nextify.scaling.laws.networks_kept import load_points, save_points
 from nextify.scaling.laws.sweeps import Resident
 from nextify.scaling.laws.vit import attention_share, overtakes_at, vit_law
+from nextify.words import bytes_in_words, in_words, read_bytes, seconds_in_words
 
 _QUICK_SIDE, _QUICK_ROUNDS = 256, 3
 _PIPE = 10_000  # columns where there is no terminal
@@ -115,7 +116,7 @@ def _measured(
     names: Sequence[str], sides: Sequence[int], classes: int, options: Namespace
 ) -> list[NetworkPoint]:
     """What is measured, or was and is in the file; each size is written as soon as it is done."""
-    memory = read_bytes("--memory", options.memory) if options.memory else None
+    limit = read_bytes("--memory", options.memory) if options.memory else memory() // 2
     path = Path(options.save) if options.save else None
     rounds = options.rounds or (_QUICK_ROUNDS if options.quick else 7)
     settings: dict[str, Any] = {}
@@ -128,7 +129,7 @@ def _measured(
         found = {(one.name, one.side): one for one in load_points(path, settings)}
     missing = {side: [name for name in names if (name, side) not in found] for side in sides}
     missing = {side: own for side, own in missing.items() if own}
-    for side, points in _new(missing, classes, rounds, memory, options):
+    for side, points in _new(missing, classes, rounds, limit, options):
         found.update({(one.name, side): one for one in points})
         if path is not None:
             save_points(path, settings, list(found.values()))
@@ -139,18 +140,17 @@ def _new(
     missing: Mapping[int, Sequence[str]],
     classes: int,
     rounds: int,
-    memory: int | None,
+    memory: int,
     options: Namespace,
 ) -> Iterator[tuple[int, list[NetworkPoint]]]:
     """Measure networks at each size. What does not fit is refused before any is measured."""
     if not missing:
         return
-    from nextify.scaling.measuring import prepare, usable_memory
+    from nextify.scaling.measuring import prepare
     from nextify.scaling.measuring.networks import measure_networks
 
-    limit = usable_memory() if memory is None else memory
     for side, names in missing.items():
-        require_memory(names, side, limit, classes)
+        require_memory(names, side, memory, classes)
     prepare(options.threads)
     for side, names in missing.items():
         yield (
@@ -159,7 +159,7 @@ def _new(
                 names,
                 (side,),
                 rounds=rounds,
-                memory=limit,
+                memory=memory,
                 classes=classes,
                 on_point=lambda name, side: note(f"{name} at {side} pixels ..."),
             ),

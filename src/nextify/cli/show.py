@@ -9,6 +9,7 @@ from io import TextIOWrapper
 from typing import Any
 
 from nextify.errors import InputError
+from nextify.words import plural
 
 # For terminals and pipes that are not Unicode.
 _PLAIN = str.maketrans(
@@ -99,14 +100,6 @@ def _is_number(text: str) -> bool:
     return not text or text[0] in "0123456789+-–.±(" or text == "?"
 
 
-def many(count: int, word: str) -> str:
-    """
-    >>> many(1, "run"), many(8, "run")
-    ('1 run', '8 runs')
-    """
-    return f"{count} {word}{'s' * (count != 1)}"
-
-
 def note(text: str) -> None:
     """A line for people, on standard error, so that standard output stays the answer."""
     print(text, file=sys.stderr)
@@ -115,4 +108,4 @@ def note(text: str) -> None:
 def note_skipped(names: Sequence[str]) -> None:
     """How many unreadable images were left out, if any were."""
     if names:
-        note(f"{many(len(names), 'unreadable image')} left out, the first {names[0]}")
+        note(f"{plural(len(names), 'unreadable image')} left out, the first {names[0]}")

@@ -3,8 +3,9 @@
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from nextify.cli.show import many, note
+from nextify.cli.show import note
 from nextify.records import Plan
+from nextify.words import plural
 
 if TYPE_CHECKING:
     from nextify.study import Pilot, Setup
@@ -30,7 +31,7 @@ def timed(
             f"their MACs all runs together make {_work(plan):.1e} multiply-accumulates"
         )
     elif pilot.by_macs:
-        note(f"{many(pilot.by_macs, what)} too dear to be timed, forecast by MACs")
+        note(f"{plural(pilot.by_macs, what)} too dear to be timed, forecast by MACs")
     return pilot
 
 

@@ -8,12 +8,12 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,6 +24,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from nextify.data.decoding import UnreadableImage, decode_quietly, quiet_pillow
+from nextify.files import replace_file
+from nextify.machine import cores
 
 _VERSION = 1  # to be raised when the same file would decode to other pixels
 _BLOCK = 32  # files a thread reads before it reports: enough to make the report cheap
@@ -154,7 +156,7 @@ def _by_threads(work: Callable[[range], dict[int, str]], count: int) -> Iterator
     """The answers for blocks of the numbers below `count`, in order."""
     blocks = [range(i, min(i + _BLOCK, count)) for i in range(0, count, _BLOCK)]
     # No more threads than cores: for small images they would wait for one another.
-    threads = os.cpu_count() or 1
+    threads = cores()
     with ThreadPoolExecutor(threads) as pool:
         # Handed out a few at a time, so that an interrupt does not wait for all.
         for start in range(0, len(blocks), 16 * threads):
@@ -178,15 +180,9 @@ def _save(path: Path, result: Result) -> None:
     about = {"checksum": _checksum(result.rows, result.kept), "unreadable": result.unreadable}
     tensors = {"rows": result.rows, "kept": result.kept}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Written beside its place and moved there, so that no one ever sees half a file.
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        os.close(handle)
-        try:
-            save_file(tensors, name, metadata={"about": json.dumps(about)})
-            Path(name).replace(path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        # By its name, because safetensors' `save` would make a copy of all rows.
+        write = partial(save_file, tensors, metadata={"about": json.dumps(about)})
+        replace_file(path, lambda file: write(file.name), shared=True)
     except (OSError, SafetensorError) as error:
         warnings.warn(
             f"the images will be decoded again next time: the cache folder {str(path.parent)!r} "

@@ -16,9 +16,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from nextify.data.decoding import stored_size
-from nextify.data.options import half_of_memory
 from nextify.data.splits import stratified_subset
 from nextify.errors import InputError
+from nextify.machine import memory
+from nextify.words import gibibytes
 
 # Of the training images of ImageNet-1k, as torchvision and the paper use them.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -71,12 +72,12 @@ def both_resized(
     sides = stored_size(image_size), stored_size(test_image_size or image_size)
     parts = zip((train, test), sides, strict=True)
     needed = sum(len(part) * part.pixels.shape[1] * side**2 for part, side in parts)
-    there = half_of_memory()
+    there = memory() // 2
     if needed > there:
         raise InputError(
             f"image_size={image_size}: {len(train) + len(test):,} images, stored {sides[0]} pixels "
-            f"a side, would take {needed / 2**30:,.1f} GiB, and half of this machine's memory is "
-            f"{there / 2**30:,.1f}; give a smaller size"
+            f"a side, would take {gibibytes(needed)}, and half of this machine's memory is "
+            f"{gibibytes(there)}; give a smaller size"
         )
     return train.resized(sides[0]), test.resized(sides[1])
 

@@ -1,9 +1,9 @@
 """How a data set is to be loaded."""
 
-import os
 from dataclasses import dataclass
 
 from nextify.errors import InputError
+from nextify.machine import memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +40,7 @@ class Options:
     def memory(self) -> int:
         """The memory limit in bytes.
 
-        The default is half of the memory built in, not half of what is free just now: a study
-        that is resumed must not find its images streamed because another program was running.
+        The default is half of what this process may have, not half of what is free just now: a
+        study that is resumed must not find its images streamed because another program was running.
         """
-        if self.memory_limit is not None:
-            return self.memory_limit
-        return half_of_memory()
-
-
-def half_of_memory() -> int:
-    """In bytes, of the memory that is built in."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+        return memory() // 2 if self.memory_limit is None else self.memory_limit

@@ -14,10 +14,9 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from nextify.errors import InputError, unknown
+from nextify.words import LARGEST
 
 T = TypeVar("T")
-LARGEST = 10**15  # no network or run is near it, and all arithmetic on it stays exact
-
 
 _HINTS: dict[type, dict[str, Any]] = {}
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from nextify.designs.fields import LARGEST, check, with_fields
+from nextify.designs.fields import check, with_fields
 from nextify.errors import InputError, unknown
+from nextify.words import LARGEST
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,13 +8,13 @@ from operator import mul
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, get_origin
 
 from nextify.costs import Form, Totals, form_of, totals
-from nextify.costs.amounts import read_bytes, read_count, read_seconds
 from nextify.costs.spread import Spread
 from nextify.designs import AnyDesign, Design, require_convolutional
 from nextify.designs import design as by_name
-from nextify.designs.fields import LARGEST, hints, with_fields
+from nextify.designs.fields import hints, with_fields
 from nextify.errors import InputError, unknown
 from nextify.fitting.space import Space
+from nextify.words import read_bytes, read_count, read_seconds
 
 if TYPE_CHECKING:
     from nextify.fitting.latency import Guess, Sample  # imports numpy
@@ -130,7 +130,7 @@ def fit(
     if latency is None:
         found = [problem.fitted(one.design) for one in problem.proposals()]
     else:
-        found = _measured(problem, _seconds(latency), measure, count)
+        found = _measured(problem, read_seconds("latency", latency), measure, count)
     return tuple(sorted(found, key=_order)[:count])
 
 
@@ -215,14 +215,6 @@ def _measured(
     return [problem.fitted(one.design, one.took, allowed) for one in found]
 
 
-def _seconds(latency: float | str) -> float:
-    if isinstance(latency, str):
-        return read_seconds("latency", latency)
-    if isinstance(latency, bool) or not 1e-6 <= latency <= 86_400:
-        raise InputError(f"latency is {latency!r}; it must be from 1e-6 to 86400 seconds")
-    return float(latency)
-
-
 def _order(one: Fitted) -> tuple[Any, ...]:
     least, product_of_all = one.rank
     return -least, -product_of_all, one.design.depths, one.design.widths
@@ -230,18 +222,10 @@ def _order(one: Fitted) -> tuple[Any, ...]:
 
 def _budgets(*given: int | float | str | None) -> dict[str, int]:
     return {
-        name: _amount(name, value)
+        name: (read_bytes if name == "activation_memory" else read_count)(name, value)
         for name, value in zip(BUDGETS, given, strict=True)
         if value is not None
     }
-
-
-def _amount(name: str, value: int | float | str) -> int:
-    if isinstance(value, str):
-        return read_bytes(name, value) if name == "activation_memory" else read_count(name, value)
-    if isinstance(value, bool) or not 1 <= value <= LARGEST:
-        raise InputError(f"{name} is {value!r}; it must be from 1 to {LARGEST:.0e}")
-    return int(value)
 
 
 def _filled(

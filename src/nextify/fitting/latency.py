@@ -19,7 +19,6 @@ import numpy as np
 from scipy.optimize import nnls
 
 from nextify.costs import Form, Polynomial
-from nextify.costs.amounts import seconds_in_words
 from nextify.costs.form import Coefficients
 from nextify.costs.spread import Spread
 from nextify.designs import Design
@@ -27,6 +26,7 @@ from nextify.designs.fields import with_fields
 from nextify.errors import InputError
 from nextify.fitting.fit import Measure
 from nextify.fitting.space import Space
+from nextify.words import seconds_in_words
 
 _SAMPLES = 400  # random designs, of which some are measured
 _CALIBRATED = 8  # of them

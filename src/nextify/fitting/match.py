@@ -5,11 +5,11 @@ from itertools import product
 from typing import Literal
 
 from nextify.costs import Form, Polynomial, form_of
-from nextify.costs.amounts import read_count
 from nextify.designs import Design, Path
-from nextify.designs.fields import LARGEST, with_fields
+from nextify.designs.fields import with_fields
 from nextify.errors import InputError
 from nextify.fitting.widths import Widths, distances, distortion, scales
+from nextify.words import read_count
 
 Quantity = Literal["macs", "params"]
 
@@ -65,12 +65,7 @@ def match_cost(
 
 
 def _goal(target: int | float | str | None, default: int) -> float:
-    if target is None:
-        return default
-    value = read_count("target", target) if isinstance(target, str) else target
-    if not 1 <= value <= LARGEST:
-        raise InputError(f"target is {target!r}; it must be from 1 to {LARGEST:.0e}")
-    return value
+    return default if target is None else read_count("target", target)
 
 
 def _polynomial(form: Form, quantity: Quantity) -> Polynomial:

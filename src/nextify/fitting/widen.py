@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from math import gcd, log
 
 from nextify.costs import totals
-from nextify.costs.amounts import read_count
 from nextify.designs import Swin, Transformer, Vit
-from nextify.designs.fields import LARGEST, with_fields
-from nextify.errors import InputError
+from nextify.designs.fields import with_fields
+from nextify.words import read_count
 
 WITHIN = 0.02  # of the target
 _HEADS = (0, -1, 1, -2, 2)  # numbers of heads that are tried, around the ideal one
@@ -64,9 +63,7 @@ def match_width(
     Raises:
         InputError: a target that is none; images that the design cannot see.
     """
-    goal = read_count("macs", macs) if isinstance(macs, str) else macs
-    if not 1 <= goal <= LARGEST:
-        raise InputError(f"macs is {macs!r}; it must be from 1 to {LARGEST:.0e}")
+    goal = read_count("macs", macs)
 
     def cost_of(one: Transformer) -> int:
         return totals(one, image_size, classes).macs

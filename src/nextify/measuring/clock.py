@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nextify.errors import InputError
+from nextify.machine.clock import taken
 from nextify.measuring.tasks import Call
 
 OnRound = Callable[[float], None]
@@ -55,17 +56,11 @@ def by_turns(
         for call, own in zip(calls, times, strict=True):
             for _ in range(effort.untimed):
                 call()
-            own.append(_seconds(call))
+            own.append(taken(call).wall)
         share = _done(effort, len(times[0]), (time.perf_counter() - began) / len(calls))
         if on_round is not None:
             on_round(min(share, 1.0))
     return tuple(map(tuple, times))
-
-
-def _seconds(call: Call) -> float:
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
 
 
 def _done(effort: Effort, rounds: int, seconds: float) -> float:

@@ -1,14 +1,13 @@
 """Would it fit the memory? Asked before, because the system's answer is to kill."""
 
-import os
-
 import torch
 
 from nextify.costs import Cost, cost
-from nextify.costs.amounts import bytes_in_words
 from nextify.designs import AnyDesign, Design
 from nextify.errors import InputError
+from nextify.machine import memory
 from nextify.measuring.conditions import Conditions, Task
+from nextify.words import bytes_in_words
 
 _FLOAT32 = 4  # bytes; autocast keeps its narrower copies beside them
 _COPIES = 4  # of the weights in training: with gradients and AdamW's two moments
@@ -66,4 +65,4 @@ def _memory(device: str) -> int:
     """Of the device, or of the machine, in bytes."""
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return memory()

@@ -10,7 +10,6 @@ state, workspaces and what the allocator did not give back. On a GPU: torch's pe
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from dataclasses import asdict
@@ -22,6 +21,8 @@ from torch import nn
 
 from nextify.designs import AnyDesign, design_from_dict
 from nextify.errors import InputError
+from nextify.machine.processes import end_with_parent
+from nextify.machine.use import forget_peak, in_use, peak
 from nextify.measuring.conditions import Conditions, Task
 from nextify.measuring.reference import Library, build_ours, build_theirs
 from nextify.measuring.tasks import prepared, wait
@@ -40,7 +41,7 @@ def peak_memory(
     Raises:
         InputError: the process did not get to its end, most likely for want of memory.
     """
-    job: dict[str, Any] = {"task": task, "conditions": asdict(conditions)}
+    job: dict[str, Any] = {"task": task, "conditions": asdict(conditions), "parent": os.getpid()}
     if isinstance(network, tuple):
         job["library"], job["name"] = network
     else:
@@ -73,13 +74,13 @@ def serve(job: dict[str, Any]) -> int:
         torch.set_num_threads(conditions.threads)
     _load(job.get("library"))
     _warm_up(conditions.device)
-    before = _used(conditions.device)
+    before = in_use(conditions.device)
     network = _network(job, conditions)
     call = prepared(job["task"], network, conditions)
-    _forget_peak(conditions.device)
+    forget_peak(conditions.device)
     for _ in range(_TIMES):
         call()
-    return _peak(conditions.device) - before
+    return peak(conditions.device) - before
 
 
 def _network(job: dict[str, Any], conditions: Conditions) -> nn.Module:
@@ -106,34 +107,7 @@ def _warm_up(device: str) -> None:
     wait(device)
 
 
-def _forget_peak(device: str) -> None:
-    if torch.device(device).type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    elif Path("/proc/self/clear_refs").exists():
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _used(device: str) -> int:
-    if torch.device(device).type == "cuda":
-        return torch.cuda.memory_allocated(device)
-    return _status("VmRSS")
-
-
-def _peak(device: str) -> int:
-    if torch.device(device).type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return _status("VmHWM")
-
-
-def _status(name: str) -> int:
-    """Bytes of a line of Linux's status; elsewhere the highest use so far, for both."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        lines = (line.split() for line in status.read_text().splitlines())
-        return next(int(words[1]) * 1024 for words in lines if words[0] == f"{name}:")
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
 if __name__ == "__main__":
-    print(serve(json.load(sys.stdin)))
+    order = json.load(sys.stdin)
+    end_with_parent(order.pop("parent"))
+    print(serve(order))

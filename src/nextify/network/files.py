@@ -5,8 +5,6 @@ names of the classes and the preprocessing, so that images can be classified wit
 """
 
 import json
-import os
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from nextify.blueprint import draw
 from nextify.designs import AnyDesign, design_from_dict
 from nextify.designs.fields import fits, hints
 from nextify.errors import InputError
+from nextify.files import write_whole
 from nextify.network.build import assemble
 from nextify.network.modules import Network
 
@@ -61,20 +60,7 @@ def save_network(network: Network, card: Card, path: Path) -> None:
     """
     metadata = {"format": FORMAT, "card": json.dumps(asdict(card))}
     tensors = {name: entry.contiguous().cpu() for name, entry in network.state_dict().items()}
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(save(tensors, metadata))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # where the parent is no folder, there is nothing to remove
-            partial.unlink()
-        raise InputError(
-            f"cannot write network {path}: {error.strerror or error}; choose another folder"
-        ) from error
+    write_whole(path, save(tensors, metadata), what="network", remedy="choose another folder")
 
 
 def load_network(path: Path) -> tuple[Network, Card]:

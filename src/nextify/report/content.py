@@ -21,7 +21,7 @@ from nextify.findings import (
 )
 from nextify.records.plan import Cell, Plan
 from nextify.records.record import Measured, Record, Result
-from nextify.report.numbers import hundred
+from nextify.words import hundred
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

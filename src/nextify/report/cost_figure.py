@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from nextify.report import style as look
 from nextify.report.content import Content, Row
-from nextify.report.numbers import percent, plural
 from nextify.report.style import BLUE, GREY, INK, PALE, Drawing
+from nextify.words import percent, plural
 
 _WIDTH, _HEIGHT = 7.4, 3.7
 _PLOT = (0.62, 0.5, 4.75, 3.02)  # left, bottom, width, height in inches

@@ -6,7 +6,8 @@ from string import ascii_lowercase
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from nextify.report import details, numbers, words
+from nextify import words as number_words
+from nextify.report import details, words
 from nextify.report.content import Content
 from nextify.report.style import Drawing
 
@@ -29,7 +30,6 @@ def page(content: Content, drawings: Mapping[str, Drawing], now: str | None) -> 
             figures={name: drawing.inline for name, drawing in drawings.items()},
             now=now,
             words=words,
-            n=numbers,
             notes=notes,
             note_marks={row.step: mark for row, mark in zip(notes, ascii_lowercase, strict=False)},
             troubles=details.troubles(content.plan, content.runs),
@@ -42,10 +42,12 @@ def page(content: Content, drawings: Mapping[str, Drawing], now: str | None) -> 
 @cache
 def templates() -> Environment:
     """The templates of all pages."""
-    return Environment(
+    made = Environment(
         loader=PackageLoader("nextify.report"),
         autoescape=True,  # names and messages come from outside
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.globals["n"] = number_words
+    return made

@@ -15,9 +15,9 @@ from matplotlib.ticker import MaxNLocator
 
 from nextify.report import style as look
 from nextify.report.content import Content
-from nextify.report.numbers import large, percent, plural, signed
 from nextify.report.row_marks import fit_values, mark_accuracy, mark_difference
 from nextify.report.style import BAND, BAR, BLUE, GREY, INK, ORANGE, PALE, Drawing
+from nextify.words import large, percent, plural, signed
 
 _ROW = 0.265
 _TOP = 0.5

@@ -13,8 +13,8 @@ from typing import Any
 from nextify.findings import Spread
 from nextify.report import details
 from nextify.report.content import CellNumbers, Content, Row
-from nextify.report.numbers import tidy
 from nextify.report.words import headline, meaning, progress
+from nextify.words import tidy
 
 # Units that a reader of the files must not have to guess.
 _UNITS = {

@@ -2,7 +2,7 @@
 
 from nextify.findings import Spread
 from nextify.report.content import Content, Row, StudyContent
-from nextify.report.numbers import listed, percent, plural, signed, span, whole
+from nextify.words import listed, percent, plural, signed, span, whole
 
 _POINTS = 100.0  # accuracy as a fraction to percentage points
 

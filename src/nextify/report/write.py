@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from nextify.errors import InputError
+from nextify.files import replace_file
 from nextify.findings import Score
 from nextify.records import Plan, Record, Store
 from nextify.report.comparison import comparison_content
@@ -192,24 +192,10 @@ def _figure_files(drawings: list[Drawing]) -> dict[str, bytes]:
 def _write(folder: Path, files: dict[str, bytes]) -> None:
     """Write all files or say why not; a reader never sees half a file."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
-            _replace(folder / name, data)
+            replace_file(folder / name, data, shared=True)
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(
             f"report folder {folder} cannot be written ({reason}); name another folder"
         ) from error
-
-
-def _replace(path: Path, data: bytes) -> None:
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(data)
-            file.close()
-            temporary.chmod(0o644)  # temporary files are for their owner only
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise

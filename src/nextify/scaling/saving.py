@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nextify.errors import InputError
+from nextify.files import read_json, write_whole
 
 T = TypeVar("T")
 _REMEDY = "name another with --save"
@@ -55,11 +56,11 @@ def contents(
         InputError: it cannot be read, or is of something else.
     """
     remedy = f"name another with {option}"
+    content = read_json(path, f"result of `{kind.command}`", remedy)
+    if content is None:
+        raise InputError(f"file {path} does not exist; {remedy}")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         return dict(content["made_with"]), tuple(read(values) for values in content[kind.items])
-    except OSError as error:
-        raise InputError(f"file {path} cannot be read ({error.strerror}); {remedy}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"file {path} holds no {kind.items} of `{kind.command}`; {remedy}"
@@ -76,13 +77,8 @@ def save(
     """
     lines = ",\n".join(json.dumps(dict(each), separators=(",", ":")) for each in results)
     head = json.dumps(dict(made_with))
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        text = f'{{"made_with": {head},\n"{kind.items}": [\n{lines}\n]}}\n'
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        raise InputError(f"file {path} cannot be written ({error.strerror}); {_REMEDY}") from error
+    text = f'{{"made_with": {head},\n"{kind.items}": [\n{lines}\n]}}\n'
+    write_whole(path, text, what="file", remedy=_REMEDY)
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 >>> summary = execute(plan, "study.db", WorkerSetup(source="embedded"))  # doctest: +SKIP
 """
 
+from nextify.machine import cores
 from nextify.study.forecast import Forecast, forecast, neighbours, sigma_of
 from nextify.study.kinds.choice import Choice, Finalist, choose
 from nextify.study.kinds.choosing import Outcome, Phase, carry_out, phases
@@ -19,7 +20,7 @@ from nextify.study.kinds.factors import (
 )
 from nextify.study.kinds.finalists import Task, in_budget, plan_finals, plan_screening
 from nextify.study.kinds.path import plan_path
-from nextify.study.running.execute import cores, execute, gpus, resume
+from nextify.study.running.execute import execute, gpus, resume
 from nextify.study.running.pilot import Pilot, run_pilot
 from nextify.study.running.progress import Snapshot, live, plain, progress_on, silent
 from nextify.study.running.summary import Setback, Summary

@@ -12,7 +12,6 @@
 ('network.safetensors', True, True)
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from nextify.designs import AnyDesign, Precision, Recipe, Run, design
 from nextify.designs.fields import with_fields
 from nextify.designs.run import require_batch
 from nextify.errors import InputError, is_out_of_memory
-from nextify.files import make_folder, read_object, write_whole
+from nextify.files import make_folder, read_json, write_json
 from nextify.network import Card, save_network
 from nextify.records import Record, record_from_dict
 from nextify.training.initial import InitialWeights, Source, as_seen, design_of, initial_weights
@@ -34,8 +33,6 @@ from nextify.training.state import State
 
 RECORD, NETWORK, BEST = "record.json", "network.safetensors", "best.safetensors"
 _CHECKPOINT = "checkpoint.pt"
-_ELSEWHERE = "name another folder with --output"
-REPEAT = "free space there and repeat the command, which goes on from here"
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,17 +168,17 @@ def train_in_folder(
 def _finished(folder: Path, run: Run) -> Record | None:
     """The record in a folder, if it is this run's; None if the run is still to be carried out."""
     file = folder / RECORD
-    values = read_object(file, "record", _ELSEWHERE)
+    values = read_json(file)
     if values is None:
         return None
     try:
         record = record_from_dict(values)
     except (ValueError, KeyError, TypeError):
-        raise InputError(f"file {file} is no record; {_ELSEWHERE}") from None
+        raise InputError(f"file {file} is no record; name another folder with --output") from None
     if record.key != run.key:
         raise InputError(
-            f"{folder} holds another run (other design, recipe, weights, data or seed); "
-            f"{_ELSEWHERE}"
+            f"{folder} holds another run (other design, recipe, weights, data or seed); name "
+            "another folder with --output"
         )
     is_whole = record.result is None or (folder / NETWORK).exists()
     return record if is_whole else None
@@ -202,7 +199,7 @@ def train_from_checkpoint(
     """
     if settings.device == "cpu":
         require_memory(run)
-    make_folder(folder, "--output")
+    make_folder(folder)
     try:
         kept = replace(settings, checkpoint=folder / _CHECKPOINT)
         return train_with_network(run, dataset, kept, weights)
@@ -224,7 +221,7 @@ def keep(file: Path, values: Mapping[str, Any], record: Record, state: State, ca
     checkpoint is needed no more."""
     if record.result is not None:
         save_network(state.judged, card, file.with_name(NETWORK))
-    write_whole(file, json.dumps(values, indent=2), what=file.stem, remedy=REPEAT)
+    write_json(file, values)
     file.with_name(_CHECKPOINT).unlink(missing_ok=True)
 
 

@@ -1,7 +1,6 @@
 """Training one run: from a run and its data to a record."""
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -15,17 +14,13 @@ from nextify.data import Dataset, ImageFiles, Images, as_named, batches
 from nextify.data.augment import Augment, Mix
 from nextify.designs import Recipe, Run
 from nextify.errors import InputError
+from nextify.machine import cores
+from nextify.machine.facts import environment
+from nextify.machine.use import forget_peak, peak
 from nextify.records import EpochPoint, Measured, Record, Result
 from nextify.training.evaluate import Scores, curve_images, evaluate
 from nextify.training.initial import InitialWeights, as_seen
-from nextify.training.machine import (
-    default_device,
-    deterministic,
-    environment,
-    keep_freed_memory,
-    peak_memory,
-    start_memory_watch,
-)
+from nextify.training.machine import default_device, deterministic, keep_freed_memory
 from nextify.training.optimizer import clip_gradient, set_learning_rate
 from nextify.training.schedule import learning_rate_at
 from nextify.training.state import State, restore, save, start
@@ -93,8 +88,8 @@ def settings_on(device: str | None, dataset: Dataset, loaders: int | None = None
     if loaders is None:
         is_streamed = isinstance(dataset.train, ImageFiles)
         on_gpu = torch.device(chosen).type == "cuda"
-        cores = (os.cpu_count() or 1) // max(1, torch.cuda.device_count())
-        loaders = max(1, min(8, cores)) if is_streamed and on_gpu else 0
+        share = cores() // max(1, torch.cuda.device_count())
+        loaders = max(1, min(8, share)) if is_streamed and on_gpu else 0
     return Settings(chosen, loaders)
 
 
@@ -114,7 +109,7 @@ def train_with_network(
         raise InputError(f"data set {dataset.name!r} is not the one that the run names; load it "
                          "with the same arguments")  # fmt: skip
     keep_freed_memory()
-    start_memory_watch(settings.device)
+    forget_peak(settings.device)
     with deterministic(settings.device):
         state = start(run, dataset, settings.device, weights)
         if settings.checkpoint is not None and settings.checkpoint.exists():
@@ -290,7 +285,7 @@ def _record(run: Run, state: State, settings: Settings, found: Scores | str) -> 
             seconds=state.seconds,
             evaluation_seconds=state.evaluation_seconds,
             images_per_second=seen / state.seconds if state.seconds else 0.0,
-            peak_memory=peak_memory(settings.device),
+            peak_memory=peak(settings.device),
         ),
         environment=environment(settings.device),
         message=found if isinstance(found, str) else "",

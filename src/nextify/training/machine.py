@@ -1,51 +1,14 @@
-"""What ran the training: versions, device, memory; and the one place that sets torch's switches."""
+"""The device, and the one place that sets torch's switches and the C library's."""
 
 import ctypes
 import os
-import platform
-import resource
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import torch
-import torchvision
 
-import nextify
 from nextify.designs import Precision
 from nextify.errors import InputError, unknown
-
-
-def environment(device: torch.device | str) -> dict[str, Any]:
-    """Versions and machine, for a record."""
-    kind = torch.device(device).type
-    name = torch.cuda.get_device_name(device) if kind == "cuda" else _processor()
-    return {
-        "nextify": nextify.__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-        "system": f"{platform.system()} {platform.machine()}",
-        "device": name,
-        "device_kind": kind,
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-    }
-
-
-def _processor() -> str:
-    """The processor's name as Linux or Python tells it, with its vector instructions as torch
-    uses them (they decide the bits of a result)."""
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = info.read_text().splitlines()
-        name = next(
-            (li.split(":", 1)[1].strip() for li in lines if li.startswith("model name")), name
-        )
-    return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
 
 
 def default_device() -> str:
@@ -117,28 +80,3 @@ def keep_freed_memory() -> None:
         mallopt(mmap_threshold, 1 << 30)
         mallopt(trim_threshold, 1 << 30)
         mallopt(top_pad, 64 << 20)
-
-
-def start_memory_watch(device: torch.device | str) -> None:
-    """Forget the highest memory use so far (Linux for the CPU; elsewhere it cannot be reset)."""
-    if torch.device(device).type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        return
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
-
-
-def peak_memory(device: torch.device | str) -> int:
-    """The highest memory use since `start_memory_watch`, in bytes: the process's on a CPU, that
-    of torch's tensors on a GPU."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

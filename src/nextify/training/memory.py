@@ -1,24 +1,24 @@
 """Would training fit the memory? Asked before, because the system's answer is to kill."""
 
-import os
-
 from nextify.costs import cost
 from nextify.designs import Run
 from nextify.errors import InputError
+from nextify.machine import memory
 from nextify.records import Plan
 from nextify.training.machine import default_device
+from nextify.words import gibibytes
 
 _SMALLER = "choose a narrower design or smaller images"
 _BYTES = 4  # of a float32; autocast keeps its narrower copies beside them
 
 
 def require_memory(run: Run) -> None:
-    """Check that a run on the processor fits the memory that is built in.
+    """Check that a run on the processor fits the memory that there is.
 
     Raises:
         InputError: with what it would take, and a batch size that would fit.
     """
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    there = memory()
     fixed, image = _needed(run)
     batch = run.recipe.batch_size
     if fixed + batch * image <= there:
@@ -26,8 +26,8 @@ def require_memory(run: Run) -> None:
     fitting = (there - fixed) // image
     remedy = f"set batch_size={fitting} or less" if fitting > 0 else _SMALLER
     raise InputError(
-        f"training with batch_size={batch} would take {_gigabytes(fixed + batch * image)} of "
-        f"memory, and this machine has {_gigabytes(there)}; {remedy}"
+        f"training with batch_size={batch} would take {gibibytes(fixed + batch * image)} of "
+        f"memory, and this machine has {gibibytes(there)}; {remedy}"
     )
 
 
@@ -54,7 +54,3 @@ def _needed(run: Run) -> tuple[int, int]:
         return (1 + (recipe.ema_decay > 0)) * counted.params * _BYTES, counted.inference_bytes
     copies = 3 + (recipe.optimizer == "adamw") + (recipe.ema_decay > 0)  # with gradient, momentum
     return copies * counted.params * _BYTES, counted.training_bytes
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 2**30:,.1f} GiB" if count < 2**70 else "far too many GiB"

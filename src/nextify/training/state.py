@@ -1,11 +1,9 @@
 """Everything that changes while a run trains, and its way to disk and back."""
 
 import hashlib
-import os
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
@@ -13,6 +11,7 @@ from nextify.data import Dataset
 from nextify.designs import Recipe, Run
 from nextify.designs.run import require_batch
 from nextify.errors import InputError
+from nextify.files import write_whole
 from nextify.network import Network, build, initialise
 from nextify.records import EpochPoint
 from nextify.training.ema import WeightAverage, effective_decay
@@ -108,25 +107,17 @@ def save(state: State, run: Run, path: Path) -> None:
         "curve": [asdict(point) for point in state.curve],
         "counters": {name: getattr(state, name) for name in _COUNTERS},
     }
-    partial = path.with_suffix(".partial")
+    remedy = "free space there or choose another folder with --output"
+    write_whole(path, lambda file: _dump(values, file), what="checkpoint", remedy=remedy)
+
+
+def _dump(values: dict[str, Any], file: BinaryIO) -> None:
     try:
-        with partial.open("wb") as file:
-            torch.save(values, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except (OSError, RuntimeError) as error:
-        with suppress(OSError):  # where the parent is no folder, there is nothing to remove
-            partial.unlink()
-        # torch.save raises a RuntimeError of its own on top of a full disk's, and of an interrupt.
-        cause = error if isinstance(error, OSError) else error.__context__
-        if isinstance(cause, KeyboardInterrupt):
-            raise cause from None
-        if not isinstance(cause, OSError):
-            raise
-        reason = cause.strerror or cause
-        raise InputError(f"cannot write checkpoint {path}: {reason}; free space there or choose "
-                         "another folder with --output") from error  # fmt: skip
+        torch.save(values, file)
+    except RuntimeError as error:  # torch's own, on top of a full disk's and of an interrupt
+        if isinstance(error.__context__, OSError | KeyboardInterrupt):
+            raise error.__context__ from None
+        raise
 
 
 _COUNTERS = ("epoch", "step", "best_accuracy", "seconds", "evaluation_seconds")

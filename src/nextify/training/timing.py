@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from statistics import median
 
@@ -9,6 +10,7 @@ import torch
 
 from nextify.data import Dataset, as_named
 from nextify.designs import Run
+from nextify.machine.clock import taken
 from nextify.training.evaluate import curve_images, evaluate
 from nextify.training.loop import Settings, settings_on, training_batches, update
 from nextify.training.machine import keep_freed_memory
@@ -50,9 +52,8 @@ def _evaluation_seconds(
 ) -> float:
     """Of one image."""
     few = dataset.test.take(torch.arange(min(EVALUATED, effort.images, len(dataset.test))))
-    began = time.perf_counter()
-    evaluate(state.judged, dataset, few, device=device, precision=run.precision)
-    return (time.perf_counter() - began) / len(few)
+    judge = partial(evaluate, state.judged, dataset, few, device=device, precision=run.precision)
+    return taken(judge).wall / len(few)
 
 
 def _step_seconds(

@@ -1,10 +1,8 @@
 """`save_weights`: a network's weights under the names that others load."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import get_args
@@ -15,6 +13,7 @@ from torch import Tensor, nn
 
 from nextify.designs import FAMILIES
 from nextify.errors import InputError, unknown
+from nextify.files import write_whole
 from nextify.network.modules import Network, ResidualBlock, StageModule
 from nextify.network.weights.match import foreign_names
 from nextify.network.weights.namings import TABLES, Form, NamingName, Outline, Table, shaped
@@ -81,28 +80,11 @@ def save_weights(
         buffer = BytesIO()
         torch.save({"model": tidy} if naming == "official" else tidy, buffer)
         content = buffer.getvalue()
-    _write(path, content)
+    write_whole(path, content, what="weights", remedy="choose another folder")
 
 
 def _metadata(preprocessing: Preprocessing | None) -> dict[str, str]:
     return {METADATA_KEY: as_metadata(preprocessing)} if preprocessing else {}
-
-
-def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot write weights {path}: {error.strerror or error}; choose another folder"
-        ) from error
 
 
 def _alone(entry: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from nextify.report.content import (
     planned_runs,
     sizes_of,
 )
-from nextify.report.numbers import hundred, whole
+from nextify.words import hundred, whole
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,8 +6,8 @@ from nextify.report.comparison.page import comparison_page
 from nextify.report.comparison.row_figure import row_figure
 from nextify.report.comparison.tables import comparison_csv, comparison_json, gains_csv
 from nextify.report.curve_figure import Curves, draw_curves
-from nextify.report.numbers import plural, whole
 from nextify.report.style import Drawing
+from nextify.words import plural, whole
 
 
 def comparison_drawings(content: ComparisonContent) -> list[Drawing]:

@@ -11,8 +11,8 @@ from nextify.report.canvas import SMALL, Marks, Sheet, key_lines, limits
 from nextify.report.comparison.content import ComparisonContent, NetworkRow
 from nextify.report.comparison.looks import NetworkLook, look_of
 from nextify.report.cost_figure import apart
-from nextify.report.numbers import percent, plural, whole
 from nextify.report.style import GREY, INK, PALE, Drawing
+from nextify.words import percent, plural, whole
 
 _WIDTH = 7.8
 _LEFT, _PLOT = 0.62, 5.2  # of the panels, inches

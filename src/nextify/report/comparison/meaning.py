@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 from nextify.report.comparison.content import ComparisonContent, NetworkRow
 from nextify.report.comparison.words import named
-from nextify.report.numbers import large, listed, percent, plural, signed, whole
 from nextify.report.words import left_out
+from nextify.words import large, listed, percent, plural, signed, whole
 
 Paragraph = tuple[str, str]  # a heading word and the text
 

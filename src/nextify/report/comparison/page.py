@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from nextify.report import details, numbers
+from nextify.report import details
 from nextify.report import words as common
 from nextify.report.comparison import words
 from nextify.report.comparison.content import ComparisonContent
@@ -36,7 +36,6 @@ def comparison_page(
             paragraphs=meaning(content),
             progress=common.progress(content),
             in_words=in_words,
-            n=numbers,
             troubles=details.troubles(plan, content.runs),
             recipes=split_recipes(plan),
             environments=details.environments(content.runs),

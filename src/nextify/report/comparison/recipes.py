@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from nextify.records import Plan
 from nextify.report import details
 from nextify.report.details import Setting
-from nextify.report.numbers import listed, whole
+from nextify.words import listed, whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from nextify.report import style as look
 from nextify.report.canvas import SMALL, Sheet, key_lines
 from nextify.report.comparison.content import ComparisonContent, NetworkRow
 from nextify.report.comparison.line_figure import footnote, marks_of
-from nextify.report.numbers import large, percent, plural, signed, whole
 from nextify.report.row_marks import fit_values, mark_accuracy, mark_difference
 from nextify.report.style import GREY, INK, Drawing
+from nextify.words import large, percent, plural, signed, whole
 
 _WIDTH = 7.8
 _TOP = 0.5

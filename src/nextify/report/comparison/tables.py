@@ -11,9 +11,9 @@ from nextify.report.comparison.content import ComparisonContent, GainRow, Networ
 from nextify.report.comparison.meaning import meaning
 from nextify.report.comparison.networks import in_words
 from nextify.report.comparison.words import headline
-from nextify.report.numbers import tidy
 from nextify.report.tables import csv_text, json_text, noise_values, record
 from nextify.report.words import progress
+from nextify.words import tidy
 
 _FIRST = ("network", "images", "recipe", "learning_rate", "epochs", "updates")
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from nextify.designs import AnyDesign
 from nextify.findings import Crossing, Standings
 from nextify.report.comparison.content import ComparisonContent, GainRow, NetworkRow
-from nextify.report.numbers import listed, percent, plural, plus_minus, signed, span, whole
+from nextify.words import listed, percent, plural, plus_minus, signed, span, whole
 
 _MOST_NAMES = 4  # in a sentence
 

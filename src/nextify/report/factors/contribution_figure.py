@@ -13,8 +13,8 @@ from nextify.report.canvas import SMALL, Sheet, key_lines, limits, shrunk
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.costs import FactorCosts
 from nextify.report.factors.units import Unit
-from nextify.report.numbers import large, plural
 from nextify.report.style import BLUE, GREY, INK, ORANGE, PALE, Drawing
+from nextify.words import large, plural
 
 _TOP = 0.56
 _ROW = 0.37

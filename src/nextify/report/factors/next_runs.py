@@ -11,7 +11,7 @@ from nextify.designs import Factor
 from nextify.experiments import fraction, full, with_ends
 from nextify.findings import Attribution, Contribution
 from nextify.records import Plan
-from nextify.report.numbers import listed, plural
+from nextify.words import listed, plural
 
 Levels = NDArray[np.int8]  # a row per cell, +1 where a factor is made
 

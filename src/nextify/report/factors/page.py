@@ -5,7 +5,7 @@ from typing import get_args
 
 from nextify.findings import Contribution, Interaction, Score
 from nextify.findings.experiment import BETTER
-from nextify.report import details, numbers
+from nextify.report import details
 from nextify.report.factors import words
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.interaction_figure import tiles
@@ -13,6 +13,7 @@ from nextify.report.factors.lane_figure import way_lanes
 from nextify.report.factors.units import unit
 from nextify.report.page import templates
 from nextify.report.style import Drawing
+from nextify.words import MISSING
 
 _MOST_PAIRS = 8  # in the table, beyond those found
 
@@ -35,7 +36,6 @@ def factors_page(content: FactorContent, drawings: Mapping[str, Drawing], now: s
             figures={name: drawing.inline for name, drawing in drawings.items()},
             now=now,
             words=words,
-            n=numbers,
             details=details,
             scores=[(score, unit(score)) for score in get_args(Score)],
             agreement=agreement,
@@ -72,7 +72,7 @@ def agreement(view: View, at: int) -> str:
     each = [(score, found.contributions[at]) for score, found in view.scores.items()]
     signs = {_sign(score, one) for score, one in each}
     if 0 in signs:
-        return numbers.MISSING
+        return MISSING
     answers = {one.answer for _, one in each}
     if len(signs) > 1:
         return "no"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from nextify.findings import Interval, Score
-from nextify.report.numbers import signed
+from nextify.words import signed
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from nextify.findings import Contribution, Interaction, Interval, amount
 from nextify.findings.blocks import LEVEL
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.lane_figure import way_lanes
-from nextify.report.numbers import listed, percent, plural, signed, span
+from nextify.words import listed, percent, plural, signed, span
 
 _LEAST_SURE = 0.05
 

@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from nextify.costs.amounts import bytes_in_words
 from nextify.errors import InputError
 from nextify.scaling.laws.formulas import Amounts, amounts
 from nextify.scaling.laws.mixers import (
@@ -20,6 +19,7 @@ from nextify.scaling.laws.mixers import (
     heads_of,
 )
 from nextify.scaling.laws.sweeps import Axis
+from nextify.words import bytes_in_words
 
 BYTES = 4  # of a float32
 Tokens = int | tuple[int, int]

@@ -9,7 +9,6 @@ from itertools import combinations, groupby, pairwise
 from typing import Literal
 
 from nextify.costs import Cost, cost
-from nextify.costs.amounts import bytes_in_words
 from nextify.costs.facts import values_of
 from nextify.costs.spread import Spread
 from nextify.designs import AnyDesign, Design, Swin, Vit, design
@@ -17,6 +16,7 @@ from nextify.designs.fields import read_fields
 from nextify.errors import InputError
 from nextify.scaling.laws.limits import largest
 from nextify.scaling.laws.sweeps import Resident
+from nextify.words import bytes_in_words, listed
 
 DEFAULT = ("resnet-50", "convnext-tiny", "vit-s-16", "swin-t")  # 4 to 5 GMACs at 224 pixels
 SIDES = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
@@ -272,27 +272,19 @@ class Crossing:
         verb = "takes longer" if self.quantity == "seconds" else "costs more"
         start = f"{self.more} {verb} than {self.less}"
         if self.quantity != "seconds" and self.is_flicker:
-            sizes = _listed([_span_words(span) for span in self.below])
+            sizes = listed([_span_words(span) for span in self.below])
             most = max(span.most for span in self.below)
             up_to = "up to " if sum(span.count for span in self.below) > 1 else ""
             return f"{start} but at {sizes} pixels, where it costs {up_to}{_percent(most)} less"
         about = "about " if self.quantity == "seconds" else ""
         before = [_span_words(span) for span in self.above[:-1]]
         last = f"from {about}{self.above[-1].low:,.0f} pixels on"
-        return f"{start} {_listed([*(f'at {each}' for each in before[:1]), *before[1:], last])}"
+        return f"{start} {listed([*(f'at {each}' for each in before[:1]), *before[1:], last])}"
 
 
 def _span_words(span: Span) -> str:
     low, high = f"{span.low:,.0f}", f"{span.high:,.0f}"
     return low if low == high else f"{low} to {high}"
-
-
-def _listed(words: Sequence[str]) -> str:
-    """
-    >>> _listed(["1", "2", "3"])
-    '1, 2 and 3'
-    """
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _percent(part: float) -> str:

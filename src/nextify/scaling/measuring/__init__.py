@@ -1,6 +1,5 @@
 """Counting and timing mixers on this machine."""
 
-from nextify.scaling.measuring.memory import usable_memory
 from nextify.scaling.measuring.sweep import Settings, choose, measure, prepare, require_sizes
 
-__all__ = ["Settings", "choose", "measure", "prepare", "require_sizes", "usable_memory"]
+__all__ = ["Settings", "choose", "measure", "prepare", "require_sizes"]

@@ -9,22 +9,15 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor, nn
 
+from nextify.machine.use import forget_peak
 from nextify.scaling.laws.sweeps import Resident
 from nextify.scaling.measuring.count import Watch, alive_after
-from nextify.training.machine import start_memory_watch
 
 _STATUS = Path("/proc/self/status")
-_SPARE = 0.5  # of the memory that is built in: other programs need some
-
 _LARGE = 1 << 16  # bytes of a tensor that leaves whole pages when it is freed
 _give_back: Callable[[int], int] | None = (
     getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
 )
-
-
-def usable_memory() -> int:
-    """Bytes that a measurement takes at most if nobody says otherwise: half of what is built in."""
-    return int(_SPARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
 def growth(module: nn.Module, x: Tensor) -> Resident | None:
@@ -66,7 +59,7 @@ class _Grown(Watch):
         self.count, self.large = 0, True
         self.at: int | None = None
         self.operator, self.buffers = "", 0
-        start_memory_watch("cpu")
+        forget_peak("cpu")
         self.now = self.first = self.highest = self.read(b"VmHWM:")
 
     def read(self, line: bytes) -> int:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nextify.errors import InputError
+from nextify.machine.clock import Taken
 from nextify.scaling.laws import Mixer, amounts, in_plane
 from nextify.scaling.laws.limits import BYTES, bytes_held, bytes_needed, require_memory
 from nextify.scaling.laws.ranges import (
@@ -193,7 +194,7 @@ class _Case:
         return cls(tokens, width, module, x, call, watched)
 
 
-def _point(mixer: Mixer, case: _Case, rounds: Sequence[timing.Taken]) -> Point:
+def _point(mixer: Mixer, case: _Case, rounds: Sequence[Taken]) -> Point:
     batch, shape = len(case.x), _shape(mixer, case.tokens)
     found = amounts(mixer, batch=batch, tokens=shape, width=case.width)
     counted = count.count_macs(case.module, case.x)

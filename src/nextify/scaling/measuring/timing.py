@@ -1,14 +1,14 @@
 """Time, measured so that a busy machine disturbs little: interleaved rounds, the best of each."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from time import perf_counter, process_time
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
+
+from nextify.machine.clock import Taken, steadier, taken
 
 Call = Callable[[], object]
 _LEAST = 0.02  # seconds of a round for a call, so that short ones are repeated
@@ -19,23 +19,6 @@ _PRODUCTS = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The shortest of several calls, in seconds.
-
-    Attributes:
-        wall: by the clock on the wall. processor: of all threads together.
-    """
-
-    wall: float
-    processor: float
-
-    @property
-    def seconds(self) -> float:
-        """What is told as its time: see `clock`."""
-        return self.processor if _alone() else self.wall
 
 
 def time_rounds(calls: Sequence[Call], rounds: int) -> list[list[float]]:
@@ -56,16 +39,6 @@ def take_rounds(calls: Sequence[Call], rounds: int) -> list[list[Taken]]:
     return taken
 
 
-def clock() -> Callable[[], float]:
-    """What to measure with: processor time where torch has one thread, which other programs do not
-    add to; else the wall clock, for processor time would add the threads up."""
-    return process_time if _alone() else perf_counter
-
-
-def _alone() -> bool:
-    return torch.get_num_threads() == 1
-
-
 def best(call: Call, least: float = _LEAST) -> float:
     """Seconds of the shortest call, see `shortest`."""
     return shortest(call, least).seconds
@@ -76,10 +49,7 @@ def shortest(call: Call, least: float = _LEAST) -> Taken:
     found: list[Taken] = []
     spent = 0.0
     while len(found) < 2 or (spent < least and len(found) < _MOST):
-        processor, wall = process_time(), perf_counter()
-        call()
-        wall = perf_counter() - wall
-        found.append(Taken(wall, process_time() - processor))
+        found.append(taken(call))
         spent += found[-1].seconds
     return Taken(min(one.wall for one in found), min(one.processor for one in found))
 
@@ -146,7 +116,7 @@ class _Clock(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.seconds = 0.0
-        self.now = clock()
+        self.now = steadier()
 
     def __torch_dispatch__(
         self,

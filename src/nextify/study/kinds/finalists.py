@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextify.costs import cost
-from nextify.costs.amounts import bytes_in_words, in_words
 from nextify.designs import Design
 from nextify.errors import InputError
 from nextify.experiments.coding import Floats, Levels, all_cells, codes_of
@@ -19,6 +18,7 @@ from nextify.findings.surface import Surface, surface
 from nextify.fitting import BUDGETS, Fitted, can_fill, fill_budget, fit, use_of
 from nextify.records import Cell, Experiment, Matched, Plan, Record
 from nextify.study.kinds.factors import Frame, cell_name, plan_cells, plan_experiment
+from nextify.words import bytes_in_words, in_words
 
 _DRAWS = 1000
 _EQUAL = 0.99  # cells that all use a budget by so much cost the same within 1 %

@@ -1,7 +1,6 @@
 """Training the network that was chosen, on all images."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,10 @@ from typing import Any
 from nextify.data import Dataset
 from nextify.data.whole import whole
 from nextify.designs import Run
-from nextify.files import read_object, write_whole
+from nextify.files import read_json
 from nextify.records import Plan, Record
 from nextify.study.kinds.choice import Finalist
-from nextify.training.folder import NETWORK, REPEAT, card_of, keep, train_from_checkpoint
+from nextify.training.folder import NETWORK, card_of, keep, train_from_checkpoint
 from nextify.training.loop import settings_on
 
 SEEN = (
@@ -60,24 +59,6 @@ def train_winner(
     return values
 
 
-def read_answer(file: Path) -> dict[str, Any] | None:
-    """What a choice wrote; None if there is no such file.
-
-    Raises:
-        InputError: it cannot be read, or holds something else.
-    """
-    return read_object(file, "answer of `nextify choose`", "name another folder with --output")
-
-
-def write_answer(file: Path, values: Mapping[str, Any]) -> None:
-    """Write an answer, whole or not at all.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    write_whole(file, json.dumps(values, indent=2), what="answer", remedy=REPEAT)
-
-
 def expected(chosen: Finalist) -> dict[str, Any]:
     """The accuracy that the finals found, as plain values."""
     found = chosen.wide or chosen.interval
@@ -106,7 +87,7 @@ def _values(run: Run, record: Record) -> dict[str, Any]:
 
 def _ended(file: Path, key: str) -> dict[str, Any] | None:
     """What came of this run, if it has ended; another run's is not looked at."""
-    values = read_answer(file)
+    values = read_json(file)
     if values is None or values.get("key") != key:
         return None
     has_network = file.with_name(NETWORK).exists()

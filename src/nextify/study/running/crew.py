@@ -1,22 +1,17 @@
 """The workers of a study, as their supervisor sees them: hire, listen, dismiss."""
 
-import multiprocessing
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from nextify.designs import Run
 from nextify.errors import InputError
+from nextify.machine.processes import SPAWN, deaf_to_interrupts, with_variables
 from nextify.study.running.messages import Died, Message, Stopped
 from nextify.study.running.worker import Orders, work
 
-_SPAWN = multiprocessing.get_context("spawn")  # a fork would copy torch's threads half
 _PATIENCE = 5.0  # seconds for a process to end that has closed its end of the pipe
 
 
@@ -72,14 +67,14 @@ class Crew:
         Raises:
             InputError: the system starts no more processes.
         """
-        ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(
+        ours, theirs = SPAWN.Pipe()
+        process = SPAWN.Process(
             target=work,
             args=(theirs, self._orders, os.getpid()),
             name=f"nextify worker {number}",
         )
         try:
-            with deaf_to_interrupts(), _environment(self._variables(number)):
+            with deaf_to_interrupts(), with_variables(self._variables(number)):
                 process.start()
                 # Before an interrupt can come: a worker that nobody knows would not be ended.
                 worker = Worker(number, process, ours)
@@ -116,52 +111,3 @@ class Crew:
     def _variables(self, number: int) -> dict[str, str]:
         device = self._devices[number % len(self._devices)] if self._devices else ""
         return {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": device}
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """With other environment variables, which a process started now inherits: torch reads them
-    when it is imported, which may be before a worker's first line."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
-    """A process started now inherits a blocked SIGINT: a Ctrl-C while it starts does not reach it.
-
-    For this process the signal is not lost, it comes a moment later. Blocking alone would not hold
-    it back: the system hands it to any other thread (numpy's, say), and Python's handler then still
-    runs in this one, in the middle of the start.
-    """
-    resource_tracker.ensure_running()  # multiprocessing starts it on first use, and unblocks SIGINT
-    heard: list[int] = []
-    with _handler(lambda number, _: heard.append(number)):
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            yield
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    if heard:
-        signal.raise_signal(signal.SIGINT)
-
-
-@contextmanager
-def _handler(handle: Callable[[int, object], None]) -> Iterator[None]:
-    """With another handler of SIGINT, where there can be one: in the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)

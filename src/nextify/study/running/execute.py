@@ -5,12 +5,12 @@ interrupt, a kill -9 or a power cut, the same call does what is left.
 """
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
 from nextify.errors import InputError
+from nextify.machine import cores
 from nextify.records import Plan, Record, Store, places
 from nextify.study.running.crew import Crew
 from nextify.study.running.jobs import jobs_of
@@ -69,12 +69,6 @@ def resume(
     with Store.open(store_path, create=False) as store:
         plan = store.plan()
     return execute(plan, store_path, setup, progress=progress)
-
-
-def cores() -> int:
-    """The processor cores that this process may use."""
-    # Only Linux tells which ones; a container often has fewer than the machine.
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def gpus() -> tuple[str, ...]:

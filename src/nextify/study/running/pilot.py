@@ -6,16 +6,15 @@ from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nextify.designs import Run
 from nextify.errors import InputError, is_out_of_memory
+from nextify.machine.processes import SPAWN, deaf_to_interrupts, end_with_parent
 from nextify.records import Cell, Plan
-from nextify.study.running.crew import deaf_to_interrupts
-from nextify.study.running.parent import end_with_parent
 from nextify.study.running.worker import Setup
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ def _carried_out(
     """Seconds of each run; None where they are not known in time. All processes have ended."""
     others = set(active_children())
     pool = ProcessPoolExecutor(
-        processes, get_context("spawn"), initializer=end_with_parent, initargs=(os.getpid(),)
+        processes, SPAWN, initializer=end_with_parent, initargs=(os.getpid(),)
     )
     try:
         with deaf_to_interrupts():  # the processes, that is

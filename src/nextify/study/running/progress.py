@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nextify.records import Outcome
+from nextify.words import hours_and_minutes
 
 _SETBACKS_SHOWN = 8
 _STYLES = {"failed": "red", "diverged": "yellow"}
@@ -130,21 +131,7 @@ def line(ending: Ending) -> str:
     'finished  BN to LN, seed 0: 84.31 %  (12 s)'
     """
     said = ending.message if ending.accuracy is None else f"{100 * ending.accuracy:.2f} %"
-    return f"{ending.outcome:9} {ending.label}: {said}  ({duration(ending.seconds)})"
-
-
-def duration(seconds: float) -> str:
-    """A time for people.
-
-    >>> duration(59), duration(75), duration(7380)
-    ('59 s', '1 min 15 s', '2 h 03 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+    return f"{ending.outcome:9} {ending.label}: {said}  ({hours_and_minutes(ending.seconds)})"
 
 
 def table(snapshot: Snapshot) -> RenderableType:
@@ -166,13 +153,16 @@ def _seat(seat: Seat) -> tuple[str | Text, ...]:
     if not seat.label:
         return str(seat.worker + 1), Text("loads the data" if seat.loading else "waits"), "", ""
     epoch = f"{seat.epoch}/{seat.epochs}" if seat.epochs else ""
-    return str(seat.worker + 1), Text(seat.label), epoch, duration(seat.seconds)
+    return str(seat.worker + 1), Text(seat.label), epoch, hours_and_minutes(seat.seconds)
 
 
 def _status(snapshot: Snapshot) -> str:
-    parts = [f"{snapshot.done} of {snapshot.total} runs", f"{duration(snapshot.elapsed)} so far"]
+    parts = [
+        f"{snapshot.done} of {snapshot.total} runs",
+        f"{hours_and_minutes(snapshot.elapsed)} so far",
+    ]
     if snapshot.left is not None and snapshot.done < snapshot.total:
-        parts.append(f"≈ {duration(snapshot.left)} left")
+        parts.append(f"≈ {hours_and_minutes(snapshot.left)} left")
     if snapshot.waiting:
         parts.append(f"{snapshot.waiting} in another process")
     return ", ".join(parts)

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from nextify.designs import Run
 from nextify.errors import InputError
+from nextify.machine.processes import end_with_parent
 from nextify.records import Record, Store
 from nextify.study.running.failure import describe, of_error
 from nextify.study.running.locks import RunLocks
@@ -30,7 +31,6 @@ from nextify.study.running.messages import (
     Ready,
     Stopped,
 )
-from nextify.study.running.parent import end_with_parent
 
 
 class OnProgress(Protocol):

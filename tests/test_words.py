@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextify.costs.amounts import bytes_in_words, in_words, read_bytes, read_count
 from nextify.errors import InputError
+from nextify.words import bytes_in_words, in_words, read_bytes, read_count
 
 
 @pytest.mark.parametrize(

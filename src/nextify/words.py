@@ -1,0 +1,266 @@
+"""Numbers as people write them (12M parameters, 190MiB, 20ms) and as a reader wants them: few
+digits, units, and a real minus sign."""
+
+import math
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+
+from nextify.errors import InputError
+
+LARGEST = 10**15  # no network or run is near it, and all arithmetic on it stays exact
+MISSING = "–"
+_TIDY = 6  # digits kept in files: below this, sums differ from machine to machine
+_PREFIXES = ("", "k", "m", "g", "t")
+_NUMBER = r"(?P<number>[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE]\+?[0-9]{1,2})?)"
+_COUNT = re.compile(_NUMBER + r" ?(?P<prefix>[kKmMgGtT]?)", re.ASCII)
+_SECONDS = re.compile(_NUMBER + r" ?(?P<unit>us|ms|s)", re.ASCII)
+_UNITS = {"us": Decimal("1e-6"), "ms": Decimal("1e-3"), "s": Decimal(1)}
+_BYTES = re.compile(_NUMBER + r" ?(?P<prefix>[kKmMgGtT]?)(?P<binary>i?)B", re.ASCII)
+
+
+def read_count(name: str, given: float | str) -> int:
+    """A number, also from text, with k, M, G or T for powers of a thousand.
+
+    >>> read_count("params", "12M"), read_count("macs", "2.2G"), read_count("params", "500k")
+    (12000000, 2200000000, 500000)
+
+    Raises:
+        InputError: with the name and what was given.
+    """
+    if not isinstance(given, str):
+        return _whole(name, given, given)
+    match = _COUNT.fullmatch(given)
+    if match is None:
+        raise InputError(f"{name} is {given!r}; give a number, as 12M, 2.2G, 500k or 12000000")
+    return _whole(name, given, Decimal(match["number"]) * _factor(match["prefix"]))
+
+
+def read_bytes(name: str, given: float | str) -> int:
+    """Bytes, also from text: kB, MB, GB are powers of 1000, KiB, MiB, GiB of 1024.
+
+    >>> read_bytes("activation_memory", "200MB"), read_bytes("activation_memory", "1.5KiB")
+    (200000000, 1536)
+
+    Raises:
+        InputError: with the name and what was given.
+    """
+    if not isinstance(given, str):
+        return _whole(name, given, given)
+    match = _BYTES.fullmatch(given)
+    if match is None or (match["binary"] and not match["prefix"]):
+        raise InputError(f"{name} is {given!r}; give bytes with their unit, as 200MB or 190MiB")
+    factor = _factor(match["prefix"], 1024 if match["binary"] else 1000)
+    return _whole(name, given, Decimal(match["number"]) * factor)
+
+
+def _factor(prefix: str, base: int = 1000) -> int:
+    return int(base ** _PREFIXES.index(prefix.lower()))
+
+
+def _whole(name: str, given: float | str, amount: float | Decimal) -> int:
+    if isinstance(given, bool) or not 1 <= amount <= LARGEST:
+        raise InputError(f"{name} is {given!r}; it must be from 1 to {LARGEST:.0e}")
+    return int(amount)
+
+
+def read_seconds(name: str, given: float | str) -> float:
+    """Seconds, also from text, with their unit: us, ms or s.
+
+    >>> read_seconds("latency", "20ms"), read_seconds("latency", "1.5 s")
+    (0.02, 1.5)
+
+    Raises:
+        InputError: with the name and what was given.
+    """
+    amount = given
+    if isinstance(given, str):
+        match = _SECONDS.fullmatch(given)
+        if match is None:
+            raise InputError(f"{name} is {given!r}; give a time with its unit, as 20ms or 1.5s")
+        amount = float(Decimal(match["number"]) * _UNITS[match["unit"]])
+    if isinstance(given, bool) or not 1e-6 <= float(amount) <= 86_400:
+        raise InputError(f"{name} is {given!r}; it must be from 1us to 86400s")
+    return float(amount)
+
+
+def seconds_in_words(amount: float) -> str:
+    """Seconds in three digits and a unit.
+
+    >>> seconds_in_words(0.0204), seconds_in_words(2.5), seconds_in_words(0.0000851)
+    ('20.4 ms', '2.5 s', '85.1 us')
+    """
+    factor, unit = next(
+        (pair for pair in ((1.0, "s"), (1e3, "ms")) if amount * pair[0] >= 0.9995), (1e6, "us")
+    )
+    return f"{amount * factor:.3g} {unit}"
+
+
+def in_words(amount: float) -> str:
+    """A count in three to four digits and a prefix.
+
+    >>> in_words(12_100_000), in_words(2_160_000_000), in_words(999), in_words(999_960)
+    ('12.1M', '2.16G', '999', '1M')
+    """
+    return _short(amount, ("", "k", "M", "G", "T"))
+
+
+def bytes_in_words(amount: float) -> str:
+    """Bytes in three to four digits and a unit.
+
+    >>> bytes_in_words(200_000_000), bytes_in_words(12)
+    ('200 MB', '12 B')
+    """
+    return f"{_short(amount, (' ', ' k', ' M', ' G', ' T'))}B"
+
+
+def gibibytes(count: int) -> str:
+    """
+    >>> gibibytes(3 << 29)
+    '1.5 GiB'
+    """
+    return f"{count / 2**30:,.1f} GiB" if count < 2**70 else "far too many GiB"
+
+
+def _short(amount: float, prefixes: tuple[str, ...]) -> str:
+    step = 0
+    while step < len(prefixes) - 1 and float(f"{amount:.4g}") >= 1000:
+        amount, step = amount / 1000, step + 1
+    digits = f"{amount:.4g}" if amount < 10**6 else f"{amount:,.0f}"
+    if float(digits.replace(",", "")) < 1000 and step:
+        digits = f"{amount:.3g}"
+    return f"{digits}{prefixes[step]}"
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """A number in per cent or points, not converted.
+
+    >>> percent(87.314), percent(None)
+    ('87.31', '–')
+    """
+    return MISSING if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def plus_minus(value: float | None, interval: tuple[float, float] | None) -> str:
+    """A mean with half the width of its interval, where it has one.
+
+    >>> plus_minus(87.314, (87.0, 87.628)), plus_minus(87.314, None)
+    ('87.31 ± 0.31', '87.31')
+    """
+    if value is None or interval is None:
+        return percent(value)
+    return f"{percent(value)} ± {percent((interval[1] - interval[0]) / 2)}"
+
+
+def hundred(value: float | None) -> float | None:
+    """A fraction in per cent.
+
+    >>> hundred(0.25), hundred(None)
+    (25.0, None)
+    """
+    return None if value is None else 100 * value
+
+
+def signed(value: float | None, digits: int = 2) -> str:
+    """A difference.
+
+    >>> signed(0.4), signed(-0.4), signed(-0.001)
+    ('+0.40', '−0.40', '0.00')
+    """
+    if value is None:
+        return MISSING
+    if round(value, digits) == 0:
+        return f"{0:.{digits}f}"
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def p_value(p: float | None) -> str:
+    """A probability in three digits.
+
+    >>> p_value(0.0123), p_value(1e-9), p_value(None)
+    ('0.012', '< 0.001', '–')
+    """
+    return "< 0.001" if p is not None and p < 0.001 else percent(p, 3)
+
+
+def span(low: float | None, high: float | None) -> str:
+    """An interval of differences.
+
+    >>> span(-0.1, 0.3)
+    '−0.10 to +0.30'
+    """
+    return MISSING if low is None or high is None else f"{signed(low)} to {signed(high)}"
+
+
+def large(value: float | None) -> str:
+    """A count with three or four significant digits.
+
+    >>> large(28_589_128), large(4_456_000_000), large(812)
+    ('28.6 M', '4.46 G', '812')
+    """
+    if value is None:
+        return MISSING
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size * 0.9995:
+            scaled = value / size
+            return f"{scaled:.{max(0, 2 - math.floor(math.log10(scaled)))}f} {unit}"
+    return f"{value:.0f}"
+
+
+def whole(value: float | None) -> str:
+    """A whole number with thousands set apart.
+
+    >>> whole(10000)
+    '10,000'
+    """
+    return MISSING if value is None else f"{value:,.0f}"
+
+
+def duration(seconds: float | None) -> str:
+    """A wall time.
+
+    >>> duration(8.25), duration(75), duration(7300)
+    ('8.2 s', '75 s', '2.0 h')
+    """
+    if seconds is None:
+        return MISSING
+    if seconds < 180:
+        return f"{seconds:.1f} s" if seconds < 20 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def listed(items: Sequence[str]) -> str:
+    """Items in a sentence.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
+
+
+def plural(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> plural(1, "run"), plural(12, "run")
+    ('1 run', '12 runs')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def tidy(value: object) -> object:
+    """A value for a file: floats rounded so that equal records give equal bytes."""
+    return round(value, _TIDY) if isinstance(value, float) else value
+
+
+def hours_and_minutes(seconds: float) -> str:
+    """A time for people.
+
+    >>> hours_and_minutes(59), hours_and_minutes(75), hours_and_minutes(7380)
+    ('59 s', '1 min 15 s', '2 h 03 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

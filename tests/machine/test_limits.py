@@ -1,0 +1,158 @@
+"""Cores and memory of containers, which are folders here: what a process may use there."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from nextify.data.options import Options
+from nextify.designs import Run, design, recipe
+from nextify.errors import InputError
+from nextify.machine import cores, limit_threads, memory
+from nextify.training.memory import require_memory
+
+GIB = 1 << 30
+BUILT_IN, ALLOWED = 64 * GIB, 16
+UNLIMITED_1 = "9223372036854771712"  # what version 1 says where there is no limit
+OWN_2 = "0::/pod/task\n"
+OWN_1 = "4:memory:/pod/task\n3:cpu,cpuacct:/pod/task\n2:freezer:/\n"
+
+Container = Callable[..., Path]
+
+
+@pytest.fixture
+def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Container:
+    """On a machine of 16 cores and 64 GiB, a file system with a process's groups."""
+    pages = {"SC_PHYS_PAGES": BUILT_IN >> 12, "SC_PAGE_SIZE": 1 << 12}
+    monkeypatch.setattr("os.sysconf", pages.__getitem__)
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(ALLOWED)), raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: ALLOWED)
+    monkeypatch.setattr("resource.getrlimit", lambda kind: (-1, -1))
+
+    def make(own: str, files: dict[str, str]) -> Path:
+        for name, text in {"proc/self/cgroup": own, **files}.items():
+            place = name if name.startswith("proc") else f"sys/fs/cgroup/{name}"
+            (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / place).write_text(text)
+        return tmp_path
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "expected"),
+    [
+        (OWN_2, {"pod/task/cpu.max": "100000 100000\n"}, 1),
+        (OWN_2, {"pod/task/cpu.max": "50000 100000\n"}, 1),
+        (OWN_2, {"pod/task/cpu.max": "390000 100000\n"}, 3),
+        (OWN_2, {"pod/task/cpu.max": "max 100000\n"}, ALLOWED),
+        (OWN_2, {"pod/task/cpu.max": "max 100000\n", "pod/cpu.max": "200000 100000\n"}, 2),
+        (OWN_2, {"pod/task/cpu.max": "400000 100000\n", "pod/cpu.max": "200000 100000\n"}, 2),
+        (OWN_2, {"pod/task/cpu.max": "200000 100000\n", "pod/cpu.max": "400000 100000\n"}, 2),
+        (OWN_2, {"pod/task/cpu.max": "9900000 100000\n"}, ALLOWED),
+        (OWN_2, {"cpu.max": "200000 100000\n"}, 2),  # its group is the root that it sees
+        (OWN_2, {"other/cpu.max": "200000 100000\n"}, ALLOWED),
+        (OWN_2, {"pod/task/cpu.max": "nonsense"}, ALLOWED),
+        ("0::/../../task\n", {"cpu.max": "200000 100000\n"}, 2),
+        (OWN_2, {}, ALLOWED),
+        ("", {"cpu.max": "200000 100000\n"}, 2),
+        ("", {"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2),
+        (OWN_1, {"cpu/pod/task/cpu.cfs_quota_us": "50000\n",
+                 "cpu/pod/task/cpu.cfs_period_us": "100000\n"}, 1),
+        (OWN_1, {"cpu/pod/task/cpu.cfs_quota_us": "-1\n",
+                 "cpu/pod/task/cpu.cfs_period_us": "100000\n",
+                 "cpu/pod/cpu.cfs_quota_us": "500000\n",
+                 "cpu/pod/cpu.cfs_period_us": "100000\n"}, 5),
+        (OWN_1, {"cpu/cpu.cfs_quota_us": "200000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 2),
+        (OWN_1, {"cpu.max": "200000 100000\n"}, ALLOWED),  # of a tree that it has no group in
+    ],
+)  # fmt: skip
+def test_cores(container: Container, own: str, files: dict[str, str], expected: int) -> None:
+    assert cores(container(own, files)) == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "expected"),
+    [
+        (OWN_2, {"pod/task/memory.max": f"{GIB}\n"}, GIB),
+        (OWN_2, {"pod/task/memory.max": "max\n", "pod/task/memory.high": f"{GIB}\n"}, GIB),
+        (OWN_2, {"pod/task/memory.max": "max\n", "pod/memory.max": f"{2 * GIB}\n"}, 2 * GIB),
+        (OWN_2, {"pod/task/memory.max": f"{3 * GIB}", "pod/memory.max": f"{2 * GIB}"}, 2 * GIB),
+        (OWN_2, {"pod/task/memory.max": f"{100 * GIB}\n"}, BUILT_IN),
+        (OWN_2, {"memory.max": f"{GIB}\n"}, GIB),
+        (OWN_2, {}, BUILT_IN),
+        (OWN_1, {"memory/pod/task/memory.limit_in_bytes": f"{GIB}\n"}, GIB),
+        (OWN_1, {"memory/pod/task/memory.limit_in_bytes": f"{UNLIMITED_1}\n"}, BUILT_IN),
+        (OWN_1, {"memory/memory.limit_in_bytes": f"{GIB}\n"}, GIB),
+    ],
+)
+def test_memory(container: Container, own: str, files: dict[str, str], expected: int) -> None:
+    assert memory(container(own, files)) == expected
+
+
+def test_limits_of_the_process_itself(container, monkeypatch):
+    monkeypatch.setattr("resource.getrlimit", lambda kind: (3 * GIB, -1))
+    assert memory(container(OWN_2, {})) == 3 * GIB
+    assert memory(container(OWN_2, {"memory.max": f"{GIB}"})) == GIB
+
+
+def test_a_system_that_does_not_tell(container, monkeypatch, tmp_path):
+    def unknown(name: str) -> int:
+        raise ValueError("unrecognized configuration name")
+
+    monkeypatch.setattr("os.sysconf", unknown)
+    assert memory(tmp_path / "nothing") == 8 * GIB
+    assert cores(tmp_path / "nothing") == ALLOWED
+
+
+def test_this_machine():
+    assert 1 <= cores() <= (os.cpu_count() or 1)
+    assert 0 < memory() <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.fixture
+def small(container: Container) -> Path:
+    """A container with a core's time and 1 GiB."""
+    return container(
+        OWN_2,
+        {"pod/task/cpu.max": "100000 100000\n", "pod/task/memory.max": f"{GIB}\n"},
+    )
+
+
+def test_what_would_not_fit_a_container_is_refused(small, monkeypatch):
+    monkeypatch.setattr("nextify.training.memory.memory", partial(memory, small))
+    monkeypatch.setattr("nextify.data.options.memory", partial(memory, small))
+    assert Options().memory() == GIB // 2
+    run = Run(
+        design=design("convnext-tiny"),
+        recipe=recipe("modern", batch_size=64),
+        data={"image_size": 224, "classes": 10},
+    )
+    with pytest.raises(InputError, match=r"this machine has 1\.0 GiB; set batch_size="):
+        require_memory(run)
+
+
+def test_threads_are_as_many_as_a_quota_is_worth(small, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    limit_threads(small)
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    limit_threads(small)
+    assert os.environ["OMP_NUM_THREADS"] == "1"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="quotas are Linux's")
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core has one thread anyway")
+def test_torch_keeps_to_them(small):
+    code = (
+        "import sys; from pathlib import Path; from nextify.machine import limit_threads; "
+        "limit_threads(Path(sys.argv[1])); import torch; print(torch.get_num_threads())"
+    )
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    free = {name: value for name, value in os.environ.items() if name not in names}
+    said = subprocess.check_output([sys.executable, "-c", code, str(small)], env=free, text=True)
+    assert said == "1\n"

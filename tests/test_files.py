@@ -1,0 +1,116 @@
+"""Files are there whole or not at all; folders are made, or it is said why not."""
+
+import errno
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nextify.errors import InputError
+from nextify.files import is_there, read_json, replace_file, require_place, write_whole
+
+
+def names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
+
+
+def test_bytes_text_and_what_writes_itself(tmp_path):
+    for content in (b"\xc3\xbc", "ü", lambda file: file.write("ü".encode())):
+        replace_file(tmp_path / "new" / "file", content)
+        assert (tmp_path / "new" / "file").read_text(encoding="utf-8") == "ü"
+        assert names(tmp_path / "new") == ["file"]
+        (tmp_path / "new" / "file").unlink()
+
+
+def test_a_file_has_the_permissions_of_any_other(tmp_path):
+    (tmp_path / "other").write_text("")
+    for shared in (False, True):
+        replace_file(tmp_path / "file", "", shared=shared)
+        assert (tmp_path / "file").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt(), ValueError()]
+)
+def test_an_error_in_the_middle_leaves_the_old_file(tmp_path, error, shared):
+    def write(file) -> None:
+        file.write(b"new")
+        file.flush()
+        raise error
+
+    (tmp_path / "file").write_text("old")
+    with pytest.raises(type(error)):
+        replace_file(tmp_path / "file", write, shared=shared)
+    assert (tmp_path / "file").read_text() == "old"
+    assert names(tmp_path) == ["file"]
+
+
+KILLED = (
+    "import os, signal, sys; from pathlib import Path; from nextify.files import replace_file; "
+    "replace_file(Path(sys.argv[1]), lambda file: (file.write(b'new'), file.flush(), "
+    "os.kill(os.getpid(), signal.SIGKILL)))"
+)
+
+
+def test_a_kill_in_the_middle_leaves_the_old_file_and_the_next_write_nothing_else(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("old")
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(file)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert file.read_text() == "old"
+    replace_file(file, "newer")
+    assert file.read_text() == "newer"
+    assert names(tmp_path) == ["file"]
+
+
+def test_several_may_write_at_the_same_time(tmp_path):
+    """A second writer begins and ends while the first is at work."""
+
+    def write(file) -> None:
+        file.write(b"fir")
+        replace_file(tmp_path / "file", "second", shared=True)
+        file.write(b"st")
+
+    replace_file(tmp_path / "file", write, shared=True)
+    assert (tmp_path / "file").read_text() == "first"
+    assert names(tmp_path) == ["file"]
+
+
+def test_what_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "taken").write_text("")
+    remedy = "choose another folder"
+    with pytest.raises(InputError, match=r"cannot write network .*taken/x: .*; choose another"):
+        write_whole(tmp_path / "taken" / "x", b"", what="network", remedy=remedy)
+    with pytest.raises(InputError, match="File name too long; choose another"):
+        write_whole(tmp_path / ("n" * 300), b"", what="network", remedy=remedy)
+    assert names(tmp_path) == ["taken"]
+
+
+def test_objects(tmp_path):
+    def read(name: str) -> dict | None:
+        return read_json(tmp_path / name, "record", "name another")
+
+    (tmp_path / "good").write_text('{"name": "ü"}', encoding="utf-8")
+    assert read("good") == {"name": "ü"}
+    assert read("missing") is None and read("good/inside") is None
+    for text in ("", "[]", "3", "{", "\0", "[" * 100_000):
+        (tmp_path / "bad").write_text(text)
+        with pytest.raises(InputError, match=r"^file .*bad is no record; name another$"):
+            read("bad")
+    (tmp_path / "bad").write_bytes(b"\xff\xfe{")
+    with pytest.raises(InputError, match="is no record"):
+        read("bad")
+    with pytest.raises(InputError, match=r"cannot be read \(Is a directory\); name another"):
+        read("")
+
+
+def test_folders(tmp_path):
+    require_place(tmp_path / "a" / "b", "--output")
+    assert is_there(tmp_path / "a" / "b") and names(tmp_path / "a" / "b") == []
+    assert not is_there(tmp_path / ("n" * 300))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"a file is in its place\); name another with --output"):
+        require_place(tmp_path / "file" / "c", "--output")
