@@ -144,18 +144,19 @@ def _stated(conditions: Conditions) -> str:
 
 
 def _explained(found: dict[str, Benchmark], *, weighs: bool) -> str:
-    lines = ["\nms: the median of n rounds after a warm-up, and the quartiles. images/s: at the "
-             "median."]  # fmt: skip
+    text = (
+        "\nms: the median of n rounds after a warm-up, and the quartiles. images/s: at the median."
+    )
     if weighs:
-        lines.append("memory: peak above a process that has loaded torch, measured in one of its "
-                     "own.")  # fmt: skip
-    beside = [(*one.beside, one.difference) for one in found.values() if one.beside is not None]
-    lines += [
-        f"beside: {library} {installed(library)}'s {theirs} with the same weights; outputs differ "
-        f"by {difference:.0e}."
-        for library, theirs, difference in beside
-    ]
-    if beside:
-        lines.append("ratio: their time over ours in the same round, its median and quartiles: "
-                     "above 1,\nnextify is faster.")  # fmt: skip
-    return "\n".join(lines)
+        text += "\nmemory: peak above a process that has loaded torch, measured in one of its own."
+    for one in found.values():
+        if one.beside is not None:
+            library, theirs = one.beside
+            text += f"\nbeside: {library} {installed(library)}'s {theirs} with the same weights; "
+            text += f"outputs differ by {one.difference:.0e}."
+    if any(one.beside for one in found.values()):
+        text += (
+            "\nratio: their time over ours in the same round, its median and quartiles: above 1,"
+        )
+        text += "\nnextify is faster."
+    return text

@@ -25,7 +25,7 @@ def run(options: Namespace) -> int:
     )
     loaded, design, name = converted.loaded, converted.design, converted.design_name
     if options.json:
-        print_json({
+        values = {
             "source": loaded.source,
             "read_as": loaded.naming,
             "architecture": loaded.architecture,
@@ -37,7 +37,8 @@ def run(options: Namespace) -> int:
             "notes": loaded.notes,
             "write_as": converted.naming,
             "target": str(converted.target),
-        })  # fmt: skip
+        }
+        print_json(values)
         return 0
     for text in loaded.notes:
         note(text)

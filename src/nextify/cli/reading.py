@@ -109,10 +109,11 @@ def _designs(options: Namespace) -> int:
     every = {name: _cost_of(name, one, *sizes_from(options)) for name, one in NAMED.items()}
     found = [(name, NAMED[name], counted) for name, counted in every.items() if counted]
     if options.json:
-        print_json([
+        values = [
             {"name": name, "design": asdict(one), "params": c.params, "macs": c.macs}
             for name, one, c in found
-        ])  # fmt: skip
+        ]
+        print_json(values)
         return 0
     rows = [
         [name, *map(written, _stages(one)), f"{c.params:,}", f"{c.macs / 1e9:.3f}"]
@@ -209,7 +210,8 @@ def _recipe(options: Namespace) -> int:
     if options.json:
         print_json(values)
         return 0
-    rows = [[name, *(written(getattr(one, name)) for one in shown.values())]
-            for name in hints(Recipe)]  # fmt: skip
+    rows = []
+    for name in hints(Recipe):
+        rows.append([name, *(written(getattr(one, name)) for one in shown.values())])
     print_table(["field", *shown], rows)
     return 0

@@ -108,13 +108,8 @@ def _say_result(result: Result, measured: Measured) -> None:
     print_table(
         ["epoch", "training loss", "test accuracy", "of images"],
         [
-            [
-                str(point.epoch),
-                f"{point.train_loss:.4f}",
-                f"{point.accuracy:.2%}",
-                f"{point.images}",
-            ]
-            for point in result.curve
+            [str(p.epoch), f"{p.train_loss:.4f}", f"{p.accuracy:.2%}", str(p.images)]
+            for p in result.curve
         ],
     )
     say(

@@ -123,12 +123,12 @@ def record_from_dict(values: Mapping[str, Any]) -> Record:
     if result is not None:
         bits = bytes.fromhex(result["correct"])
         result = Result(**{**result, "correct": bits, "curve": _curve(result["curve"])})
-    return Record(**{
-        **values,
+    read = {
         "result": result,
         "curve": _curve(values["curve"]),
         "measured": None if measured is None else Measured(**measured),
-    })  # fmt: skip
+    }
+    return Record(**{**values, **read})
 
 
 def _curve(points: Iterable[Mapping[str, Any]]) -> tuple[EpochPoint, ...]:

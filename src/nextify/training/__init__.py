@@ -3,7 +3,7 @@
 from nextify.machine.facts import environment
 from nextify.training.ema import WeightAverage, effective_decay
 from nextify.training.evaluate import Scores, calibration_error, evaluate
-from nextify.training.folder import Prepared, Trained, prepare, train_in_folder
+from nextify.training.folder import Trained, prepare, train_in_folder
 from nextify.training.initial import InitialWeights, initial_weights
 from nextify.training.loop import Settings, train, train_with_network
 from nextify.training.machine import default_device
@@ -12,7 +12,6 @@ from nextify.training.schedule import learning_rate_at
 
 __all__ = [
     "InitialWeights",
-    "Prepared",
     "Scores",
     "Settings",
     "Trained",

@@ -148,15 +148,14 @@ def _epochs(state: State, run: Run, dataset: Dataset, settings: Settings) -> Non
         scores = _evaluate(state, run, dataset, watched, settings)
         state.epoch += 1
         rate = learning_rate_at(run.recipe, state.step - 1, state.steps_per_epoch)
-        state.curve.append(
-            EpochPoint(
-                epoch=state.epoch,
-                learning_rate=rate,
-                train_loss=loss,
-                accuracy=scores.accuracy,
-                images=len(watched),
-            )
+        point = EpochPoint(
+            epoch=state.epoch,
+            learning_rate=rate,
+            train_loss=loss,
+            accuracy=scores.accuracy,
+            images=len(watched),
         )
+        state.curve.append(point)
         _after_epoch(state, run, scores.accuracy, settings)
 
 
