@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -28,7 +27,13 @@ def bar(*columns: ProgressColumn, **settings: Any) -> Iterator[Callable[..., Non
         return
     every = (TextColumn("{task.description}"), BarColumn(), *columns)
     with Progress(*every, console=console, **settings) as progress:
-        yield partial(progress.update, progress.add_task("", total=None))
+
+        def move(**changes: Any) -> None:
+            if not progress.tasks:  # so that nothing is shown where nothing is to be done
+                progress.add_task("", total=None)
+            progress.update(progress.task_ids[0], **changes)
+
+        yield move
 
 
 @contextmanager
