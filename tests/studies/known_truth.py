@@ -87,7 +87,7 @@ class Truth:
             correct=b"\0\0", steps=20,
         )  # fmt: skip
         record = Record(
-            key=run.key, run={}, outcome="finished", result=result,
+            key=run.key, run=run.as_dict(), outcome="finished", result=result,
             measured=Measured(seconds=1.0, evaluation_seconds=0.0, images_per_second=1.0,
                               peak_memory=1),
         )  # fmt: skip

@@ -1,5 +1,6 @@
 """`attribute`: from a factorial study's records to all that they say about its choices."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -304,13 +305,13 @@ def _seeds_alike(study: _Study) -> tuple[float | None, Interval | None]:
 
 
 def _counts(study: _Study) -> Counts:
-    became = study.runs.became
+    became = Counter(study.runs.became)
     return Counts(
-        planned=len(became),
-        finished=became.count("finished"),
-        diverged=became.count("diverged"),
-        failed=became.count("failed"),
-        missing=became.count("missing"),
+        planned=became.total(),
+        finished=became["finished"],
+        diverged=became["diverged"],
+        failed=became["failed"],
+        missing=became["missing"],
         cells=len(study.cells.counts),
         planned_cells=len(set(study.runs.cell.tolist())),
     )

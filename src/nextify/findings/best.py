@@ -140,8 +140,7 @@ class _Spread:
 
     Attributes:
         counts: of scores. variances, df: of the means; NaN where nothing is known.
-        apart: designs with a spread of their own. model: of the others, and where these stand in
-            it (`places`).
+        apart: designs with a spread of their own. model: of the others.
     """
 
     means: Floats
@@ -150,7 +149,6 @@ class _Spread:
     df: Floats
     apart: tuple[int, ...]
     model: BlockModel
-    places: dict[int, int]
 
 
 def _spread(scores: Floats) -> _Spread:
@@ -158,16 +156,18 @@ def _spread(scores: Floats) -> _Spread:
     means = np.where(counts > 0, np.nansum(scores, axis=1) / np.maximum(counts, 1), np.nan)
     squares = np.nansum(np.square(scores - means[:, None]), axis=1)
     apart = _apart(squares, counts - 1)
-    pooled = [at for at in range(len(scores)) if at not in apart]
-    model = fit_blocks(scores[pooled])
-    variance, df = np.full(len(scores), np.nan), np.full(len(scores), np.nan)
-    if model.within_sd is not None:
-        variance[pooled], df[pooled] = model.within_sd**2, round(model.within_df, 1)
-    for at in apart:
-        variance[at], df[at] = squares[at] / (counts[at] - 1), counts[at] - 1
-    variance = np.where(counts > 0, variance / np.maximum(counts, 1), np.nan)
-    places = {at: place for place, at in enumerate(pooled)}
-    return _Spread(means, counts, variance, df, apart, model, places)
+    own = np.isin(np.arange(len(scores)), apart)
+    model = fit_blocks(np.where(own[:, None], np.nan, scores))
+    pooled = np.nan if model.within_sd is None else model.within_sd**2
+    variances = np.where(own, squares / np.maximum(counts - 1, 1), pooled) / np.maximum(counts, 1)
+    return _Spread(
+        means=means,
+        counts=counts,
+        variances=np.where(counts > 0, variances, np.nan),
+        df=np.where(own, counts - 1, round(model.within_df, 1)),
+        apart=apart,
+        model=model,
+    )
 
 
 def _apart(squares: Floats, df: NDArray[np.int64]) -> tuple[int, ...]:
@@ -215,8 +215,8 @@ def _behind(of: _Spread, runners: Sequence[int], at: int) -> Interval | None:
 def _difference(of: _Spread, before: int, after: int) -> tuple[float, float, float] | None:
     """The difference of two designs, its standard error and degrees of freedom: seeds paired where
     the spread is pooled, Welch's otherwise. None where they are not known."""
-    if before in of.places and after in of.places:
-        found = of.model.difference(of.places[before], of.places[after])
+    if before not in of.apart and after not in of.apart:
+        found = of.model.difference(before, after)
         if found is None or of.model.residual_sd is None:
             return None
         error = of.model.residual_sd * np.sqrt(found[1])

@@ -78,8 +78,6 @@ class Choice:
             as far as the surface of `nextify.findings.surface` describes them.
         runners_up: names of finalists that cannot be told apart from the winner.
         cheapest: name of that of them, or the winner, that costs least. cheapest_in: in what.
-        all_troubled: whether some run of every finalist diverged or failed, so that all of them
-            are in the running.
         apart: finalists whose spread between seeds is clearly larger, and not pooled.
     """
 
@@ -90,7 +88,6 @@ class Choice:
     runners_up: tuple[str, ...]
     cheapest: str | None
     cheapest_in: Literal["macs", "params"]
-    all_troubled: bool
     apart: tuple[str, ...]
 
     def finalist(self, name: str) -> Finalist:
@@ -136,7 +133,6 @@ def choose(
         runners_up=tuple(e.name for e in told if e.standing == "cannot be told apart"),
         cheapest=None if cheapest is None else cheapest.name,
         cheapest_in=quantity,
-        all_troubled=all(troubled),
         apart=tuple(finalists[at].name for at in best.apart),
     )
 

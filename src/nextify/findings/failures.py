@@ -6,7 +6,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from nextify.experiments.intervals import Interval, upper
+from nextify.experiments.intervals import LEVEL, Interval
 from nextify.findings.factor_runs import FactorRuns
 
 
@@ -46,10 +46,8 @@ def wilson(hits: int, n: int) -> Interval | None:
     """
     if n == 0:
         return None
-    z = float(scipy.stats.norm.ppf(upper()))
-    centre = (hits + z**2 / 2) / (n + z**2)
-    half = z / (n + z**2) * float(np.sqrt(hits * (n - hits) / n + z**2 / 4))
-    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+    found = scipy.stats.binomtest(hits, n).proportion_ci(LEVEL, method="wilson")
+    return Interval(float(found.low), float(found.high))
 
 
 def failures(runs: FactorRuns) -> tuple[Failure, ...]:

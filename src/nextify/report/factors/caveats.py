@@ -5,7 +5,20 @@ from typing import Any
 
 from nextify.findings import Attribution, Contribution, Interaction
 from nextify.findings.attribute import CLEARLY
+from nextify.findings.cells import Source
 from nextify.report.factors.units import amount
+
+_NOISE: dict[Source, str] = {
+    "none": "no intervals: no cell has two runs that differ, and the plan leaves nothing to "
+    "estimate the noise from; run it with a second seed",
+    "Lenth": "one run a cell: the noise is Lenth's pseudo standard error, which takes most effects "
+    "for nothing; a second seed would measure it",
+    "residual": "few cells or none were run twice: the noise is what the two-factor model leaves "
+    "over ({df:.0f} degrees of freedom), and holds whatever the model leaves out; a second seed "
+    "would measure it",
+    "pure error": "{single} of {cells} cells have one run: their noise is taken to be that of the "
+    "others",
+}
 
 
 def as_values(found: Attribution) -> dict[str, Any]:
@@ -135,29 +148,9 @@ def _basis(found: Attribution) -> Iterator[str]:
 
 
 def _noise(found: Attribution) -> Iterator[str]:
-    match found.noise.source:
-        case "none":
-            yield (
-                "no intervals: no cell has two runs that differ, and the plan leaves nothing to "
-                "estimate the noise from; run it with a second seed"
-            )
-        case "Lenth":
-            yield (
-                "one run a cell: the noise is Lenth's pseudo standard error, which takes most "
-                "effects for nothing; a second seed would measure it"
-            )
-        case "residual":
-            yield (
-                "few cells or none were run twice: the noise is what the two-factor model leaves "
-                f"over ({found.noise.df:.0f} degrees of freedom), and holds whatever the model "
-                "leaves out; a second seed would measure it"
-            )
-        case "pure error":
-            if found.limits.single:
-                yield (
-                    f"{found.limits.single} of {found.counts.cells} cells have one run: their "
-                    "noise is taken to be that of the others"
-                )
+    source, single = found.noise.source, found.limits.single
+    if single or source != "pure error":
+        yield _NOISE[source].format(df=found.noise.df, single=single, cells=found.counts.cells)
 
 
 def _model(found: Attribution) -> Iterator[str]:
