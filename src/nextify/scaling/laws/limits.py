@@ -11,11 +11,10 @@ from typing import TypedDict
 from nextify.costs.amounts import bytes_in_words
 from nextify.errors import InputError
 from nextify.scaling.laws.formulas import amounts
-from nextify.scaling.laws.mixers import Attention, Convolution, Mixer, Recurrence, heads_of
+from nextify.scaling.laws.mixers import Attention, Convolution, Mixer, Recurrence, Tokens, heads_of
 from nextify.scaling.laws.sweeps import Axis
 
 BYTES = 4  # of a float32
-Tokens = int | tuple[int, int]
 
 
 class Sizes(TypedDict):
