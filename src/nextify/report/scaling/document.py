@@ -8,14 +8,7 @@ from typing import Any
 from nextify.errors import InputError
 from nextify.report.scaling.blocks import Table, ends
 from nextify.report.scaling.sweep_words import exponent_in_words
-from nextify.scaling.laws.findings import (
-    memory_verdict,
-    paces,
-    parts,
-    rates,
-    time_verdict,
-    verdict,
-)
+from nextify.scaling.laws import findings
 from nextify.scaling.laws.fit import Exponent
 from nextify.scaling.laws.kept import POINTS, SWEEPS
 from nextify.scaling.laws.networks import NetworkPoint
@@ -95,15 +88,27 @@ def _by_axes(file: File, columns: Sequence[str], cells: Callable[[Sweep], list[s
 
 def _times(file: File) -> Iterator[str]:
     """Exponents of time over N and over D, and how many agree."""
-    yield _by_axes(file, ("{} from, to", "{} formula", "{} measured"), _time_cells)
-    yield _count(file, "time", time_verdict)
+    yield from _exponents(file, ("{} from, to", "{} formula", "{} measured"), _time_cells)
+
+
+def _training(file: File) -> Iterator[str]:
+    """The same of a training step; where they do not agree, those at an even rate, too."""
+    columns = ("{} from, to", "{} formula", "{} measured", "{} at an even rate")
+    yield from _exponents(file, columns, _training_cells)
+
+
+def _exponents(
+    file: File, columns: Sequence[str], cells: Callable[[Sweep], list[str]]
+) -> Iterator[str]:
+    yield _by_axes(file, columns, cells)
+    yield _count(file, "time", findings.time_verdict)
     yield _conditions(file)
 
 
 def _memory(file: File) -> Iterator[str]:
     """Exponents of memory over N and over D, and how many agree."""
     yield _by_axes(file, ("over {}: formula", "over {}: measured"), _memory_cells)
-    yield _count(file, "memory", memory_verdict)
+    yield _count(file, "memory", findings.memory_verdict)
 
 
 def _beyond(file: File) -> Iterator[str]:
@@ -138,7 +143,7 @@ def _excess(point: Point) -> float:
 
 def _differences(file: File) -> Iterator[str]:
     """Where time does not agree: by what, in slopes that add up, and the rates of the products."""
-    found = [sweep for sweep in file.results if time_verdict(sweep) != "agrees"]
+    found = [sweep for sweep in file.results if findings.time_verdict(sweep) != "agrees"]
     head = ["mixer", "over", "off by", "lower order", "rate", "other time", "GMACs/s: inside",
             "by themselves"]  # fmt: skip
     rows = [[sweep.name, sweep.axis, *_difference_cells(sweep)] for sweep in found]
@@ -146,29 +151,21 @@ def _differences(file: File) -> Iterator[str]:
 
 
 def _difference_cells(sweep: Sweep) -> list[str]:
-    own = parts(sweep)
+    own = findings.parts(sweep)
     slopes = (sweep.time.value - sweep.leading, own.lower, own.rate, own.rest)
-    giga = [f"{first / 1e9:.1f} to {last / 1e9:.1f}" for first, last in rates(sweep)]
+    giga = [f"{first / 1e9:.1f} to {last / 1e9:.1f}" for first, last in findings.rates(sweep)]
     return [*(f"{slope:+.2f}" for slope in slopes), *giga]
 
 
 def _steps(file: File) -> Iterator[str]:
     """Of the recurrence over N: the time of one step at every size."""
     for sweep in file.results:
-        if found := paces(sweep):
+        if found := findings.paces(sweep):
             rounds = [(p.fastest / p.size("N"), p.slowest / p.size("N")) for p in sweep.points]
             spans = [f"{1e6 * least:.2f} to {1e6 * most:.2f}" for least, most in rounds]
             rows = [["µs a step", *(f"{1e6 * pace:.2f}" for pace in found)],
                     ["fastest, slowest round", *spans]]  # fmt: skip
             yield Table(["N", *(f"{size:,}" for size in sweep.sizes)], rows).markdown
-
-
-def _training(file: File) -> Iterator[str]:
-    """Exponents of a training step's time; where they do not agree, those at an even rate."""
-    columns = ("{} from, to", "{} formula", "{} measured", "{} at an even rate")
-    yield _by_axes(file, columns, _training_cells)
-    yield _count(file, "time", time_verdict)
-    yield _conditions(file)
 
 
 def _threads(one: File, two: File) -> Iterator[str]:
@@ -247,12 +244,12 @@ def _memory_cells(sweep: Sweep) -> list[str]:
 
 
 def _training_cells(sweep: Sweep) -> list[str]:
-    agrees = time_verdict(sweep) == "agrees"
+    agrees = findings.time_verdict(sweep) == "agrees"
     return [*_time_cells(sweep), "" if agrees else exponent_in_words(sweep.at_even_rate)]
 
 
 def _measured(found: Exponent, formula: float) -> str:
-    told = verdict(found, formula)
+    told = findings.verdict(found, formula)
     return exponent_in_words(found) + ("" if told == "agrees" else f", {told}")
 
 

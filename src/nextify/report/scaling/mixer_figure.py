@@ -6,7 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nextify.report import style as look
-from nextify.report.style import BAND, BLUE, GREY, INK, ORANGE, Drawing
+from nextify.report.scaling.blocks import ends
+from nextify.report.scaling.marks import interval, name_rows
+from nextify.report.style import Drawing
 from nextify.scaling.laws.findings import Verdict, verdict
 from nextify.scaling.laws.fit import Exponent
 from nextify.scaling.laws.sweeps import Axis, Sweep
@@ -22,9 +24,9 @@ _PANELS: tuple[tuple[str, Axis, bool], ...] = (
 )
 _MOST = 2.6  # the largest exponent shown
 _LOOKS: dict[Verdict, dict[str, str]] = {  # shapes say the same in black and white
-    "agrees": {"color": BLUE, "marker": "o", "mfc": BLUE, "mec": "white"},
-    "differs": {"color": ORANGE, "marker": "D", "mfc": ORANGE, "mec": "white"},
-    "not resolved": {"color": GREY, "marker": "o", "mfc": "white", "mec": GREY},
+    "agrees": {"color": look.BLUE, "marker": "o", "mfc": look.BLUE, "mec": "white"},
+    "differs": {"color": look.ORANGE, "marker": "D", "mfc": look.ORANGE, "mec": "white"},
+    "not resolved": {"color": look.GREY, "marker": "o", "mfc": "white", "mec": look.GREY},
 }
 
 
@@ -42,18 +44,13 @@ def mixer_figure(sweeps: Sequence[Sweep]) -> Drawing:
         figure.subplots_adjust(0.19, below / height, 0.985, 1 - above / height, wspace=0.07)
         for axes, panel in zip(grid, panels, strict=True):
             _panel(axes, names, by_key, panel)
+        n = ends(len(sweep.points) for sweep in sweeps)
         key = (
-            f"bar: formula   mark: measured, 95 % interval, n = {_counts(sweeps)} sizes\n"
+            f"bar: formula   mark: measured, 95 % interval, n = {n} sizes\n"
             "dot: agrees to 0.15   diamond: differs by more   ring: interval too wide to tell"
         )
-        figure.text(0.985, 0.05 / height, key, ha="right", va="bottom", size=7, color=GREY)
+        figure.text(0.985, 0.05 / height, key, ha="right", va="bottom", size=7, color=look.GREY)
         return look.drawn(figure, "mixers", _description(sweeps))
-
-
-def _counts(sweeps: Sequence[Sweep]) -> str:
-    """How many points the lines have: "7", or "5 to 7"."""
-    ends = sorted({len(sweep.points) for sweep in sweeps})
-    return " to ".join(str(count) for count in dict.fromkeys((ends[0], ends[-1])))
 
 
 def _panel(
@@ -63,31 +60,24 @@ def _panel(
     panel: tuple[str, Axis, bool],
 ) -> None:
     title, axis, is_memory = panel
-    look.plain(axes, "x")
+    name_rows(axes, names)
     for row, name in enumerate(names):
-        if row % 2 == 0:
-            axes.axhspan(row - 0.5, row + 0.5, color=BAND, zorder=0)
         sweep = sweeps.get((name, axis))
         if sweep is not None:
             formula = sweep.alive.value if is_memory else float(sweep.leading)
             _mark(axes, row, formula, sweep.memory if is_memory else sweep.time)
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0)
     axes.set_xlim(0, _MOST)
     axes.set_xticks([0, 0.5, 1, 1.5, 2, 2.5], ["0", "", "1", "", "2", ""])
-    axes.set_title(title, loc="left", color=INK)
+    axes.set_title(title, loc="left", color=look.INK)
     axes.set_xlabel("exponent")
 
 
 def _mark(axes: Axes, row: int, formula: float, measured: Exponent | None) -> None:
-    axes.plot([formula, formula], [row - 0.34, row + 0.34], color=INK, lw=1.6, zorder=2)
+    axes.plot([formula, formula], [row - 0.34, row + 0.34], color=look.INK, lw=1.6, zorder=2)
     if measured is None:
         return
-    ends = [max(0.0, measured.low), min(_MOST, measured.high)]
     shape = _LOOKS[verdict(measured, formula)]
-    axes.plot(ends, [row, row], color=shape["color"], lw=2.2, alpha=0.45, solid_capstyle="butt",
-              zorder=3)  # fmt: skip
+    interval(axes, row, [max(0.0, measured.low), min(_MOST, measured.high)], shape["color"])
     axes.plot(measured.value, row, ms=4.6, mew=0.8, zorder=4, **shape)  # type: ignore[arg-type]
 
 

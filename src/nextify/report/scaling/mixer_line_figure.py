@@ -1,47 +1,27 @@
 """Mixers as measured: time of a call and memory over N and over D, beside the formulas' lines."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
+from numpy.typing import NDArray
 
 from nextify.report import style as look
-from nextify.report.style import (
-    AMBER,
-    BLUE,
-    BROWN,
-    GREEN,
-    INK,
-    ORANGE,
-    PURPLE,
-    SKY,
-    Drawing,
-)
+from nextify.report.scaling.blocks import ends
+from nextify.report.style import Drawing
 from nextify.scaling.laws.sweeps import Axis, Sweep
 
 _SIZE = (7.4, 6.2)  # inches
 _LOOKS = (
-    (ORANGE, "s"), (AMBER, "D"), (BLUE, "o"), (PURPLE, "v"), (GREEN, "^"), (SKY, "P"),
-    (INK, "X"), (BROWN, "d"),
+    (look.ORANGE, "s"), (look.AMBER, "D"), (look.BLUE, "o"), (look.PURPLE, "v"),
+    (look.GREEN, "^"), (look.SKY, "P"), (look.INK, "X"), (look.BROWN, "d"),
 )  # fmt: skip
 _TELLING = (  # of sixteen: one of each kind
     "attention", "fused", "window", "recurrence", "convolution", "separable", "mlp", "product",
 )  # fmt: skip
 _WORDS = {"N": "N, tokens", "D": "D, width"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """What one panel shows of one sweep: measured values with their ends, and the formula's."""
-
-    sizes: tuple[int, ...]
-    middle: list[float]
-    low: list[float]
-    high: list[float]
-    formula: list[float]
 
 
 def mixer_line_figure(sweeps: Sequence[Sweep]) -> Drawing:
@@ -75,8 +55,7 @@ def _shown(sweeps: Sequence[Sweep]) -> list[str]:
 
 
 def _key(sweeps: Sequence[Sweep]) -> str:
-    counts = sorted({len(sweep.points) for sweep in sweeps})
-    n = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
+    n = ends(len(sweep.points) for sweep in sweeps)
     return (
         f"marks: measured at n = {n} sizes; bars: fastest to slowest round\n"
         "lines: the formula's (time: its MACs, through the last mark; memory: its bytes)"
@@ -90,57 +69,44 @@ def _panel(
     axes.set_xscale("log")
     axes.set_yscale("log")
     for sweep in sweeps:
-        line = _memory(sweep) if is_memory else _time(sweep)
-        if line is not None:
-            _draw(axes, line, *_LOOKS[shown.index(sweep.name)])
+        if not is_memory or sweep.memory is not None:  # the system may not tell it
+            _draw(axes, sweep, *_LOOKS[shown.index(sweep.name)], is_memory=is_memory)
     for one in (axes.xaxis, axes.yaxis):
-        ends = one.get_view_interval()
-        dense = ends[1] < 300 * ends[0]
+        low, high = one.get_view_interval()
+        dense = high < 300 * low
         one.set_major_locator(LogLocator(subs=(1, 2, 5) if dense else (1,), numticks=20))
         one.set_minor_locator(NullLocator())
         one.set_major_formatter(lambda value, _: f"{value:,.12g}")
     axes.set_xlabel(_WORDS[axis])
     first = sweeps[0].points[0]
-    counts = sorted({sweep.points[0].size("N") for sweep in sweeps})  # planes have whole windows
-    tokens = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
+    tokens = ends(sweep.points[0].size("N") for sweep in sweeps)  # planes have whole windows
     fixed = f"D = {first.width}" if axis == "N" else f"N = {tokens}"
-    what = "memory of a forward pass" if is_memory else f"time of a {_call(sweeps[0])}"
+    call = "forward pass" if is_memory or sweeps[0].step == "forward" else "training step"
+    what = f"{'memory' if is_memory else 'time'} of a {call}"
     axes.set_ylabel("MB" if is_memory else "ms")
-    axes.set_title(f"{what} over {axis} ({fixed}, B = {first.batch})", loc="left", color=INK)
+    axes.set_title(f"{what} over {axis} ({fixed}, B = {first.batch})", loc="left", color=look.INK)
 
 
-def _call(sweep: Sweep) -> str:
-    return "forward pass" if sweep.step == "forward" else "training step"
+def _draw(axes: Axes, sweep: Sweep, color: str, marker: str, *, is_memory: bool) -> None:
+    (middle, low, high), formula = _memory(sweep) if is_memory else _time(sweep)
+    axes.plot(sweep.sizes, formula, color=color, lw=0.9, alpha=0.8, zorder=2)
+    axes.errorbar(sweep.sizes, middle, np.abs(np.array([low, high]) - middle), fmt=marker,
+                  color=color, ecolor=color, ms=4.4, mec="white", mew=0.5, elinewidth=1.2,
+                  zorder=3)  # fmt: skip
 
 
-def _time(sweep: Sweep) -> _Line:
-    """In milliseconds."""
-    points = sweep.points
-    scale = points[-1].seconds / points[-1].macs
-    return _Line(
-        sweep.sizes,
-        [1e3 * point.seconds for point in points],
-        [1e3 * point.fastest for point in points],
-        [1e3 * point.slowest for point in points],
-        [1e3 * scale * point.macs for point in points],
-    )
+def _time(sweep: Sweep) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """In milliseconds: middle, fastest and slowest; and by formula."""
+    last = sweep.points[-1]
+    measured = np.array([(p.seconds, p.fastest, p.slowest) for p in sweep.points]).T
+    formula = np.array([point.macs for point in sweep.points])
+    return 1e3 * measured, 1e3 * (last.seconds / last.macs) * formula
 
 
-def _memory(sweep: Sweep) -> _Line | None:
-    """In megabytes; None where the system does not tell."""
-    resident = [point.resident for point in sweep.points]
-    grown = [one.bytes / 1e6 for one in resident if one is not None]
-    if len(grown) < len(resident):
-        return None
-    formula = [point.alive / 1e6 for point in sweep.points]
-    return _Line(sweep.sizes, grown, grown, grown, formula)
-
-
-def _draw(axes: Axes, line: _Line, color: str, marker: str) -> None:
-    axes.plot(line.sizes, line.formula, color=color, lw=0.9, alpha=0.8, zorder=2)
-    ends = np.abs(np.array([line.low, line.high]) - line.middle)
-    axes.errorbar(line.sizes, line.middle, ends, fmt=marker, color=color, ecolor=color, ms=4.4,
-                  mec="white", mew=0.5, elinewidth=1.2, zorder=3)  # fmt: skip
+def _memory(sweep: Sweep) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """In megabytes, the same."""
+    grown = np.array([p.resident.bytes for p in sweep.points if p.resident is not None])
+    return np.array([grown] * 3) / 1e6, np.array([p.alive for p in sweep.points]) / 1e6
 
 
 def _description(sweeps: Sequence[Sweep], shown: Sequence[str]) -> str:

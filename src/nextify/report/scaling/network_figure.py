@@ -10,12 +10,13 @@ from matplotlib.lines import Line2D
 
 from nextify.designs import Vit
 from nextify.report import style as look
-from nextify.report.style import BLUE, GREY, INK, ORANGE, PALE, Drawing
+from nextify.report.style import Drawing
 from nextify.scaling.laws.networks import NetworkPoint, Quantity
 from nextify.scaling.laws.vit import attention_share, overtakes_at
 
 _LOOKS = (
-    (BLUE, "o"), (ORANGE, "s"), ("#009E73", "D"), ("#CC79A7", "^"), (INK, "v"), (GREY, "P"),
+    (look.BLUE, "o"), (look.ORANGE, "s"), ("#009E73", "D"), ("#CC79A7", "^"), (look.INK, "v"),
+    (look.GREY, "P"),
 )  # fmt: skip
 _MARK: dict[str, Any] = {"ms": 3.4, "mec": "white", "mew": 0.4}
 _TICKS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
@@ -24,8 +25,8 @@ _PANELS: tuple[tuple[str, str, Quantity, float], ...] = (
     ("MB", "memory in use, one image", "alive", 1e6),
     ("ms", "latency, one image", "seconds", 1e-3),
 )
+Values = Mapping[int, float]  # by size
 _STEPS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0))
-Line = list[tuple[int, float]]
 
 
 def network_figure(
@@ -47,13 +48,12 @@ def draw_networks(
     rows = figure.subplots(2, len(panels), squeeze=False)
     for at, (unit, title, quantity, scale) in enumerate(panels):
         above, below = rows[0][at], rows[1][at]
-        above.set_title(title, loc="left", color=INK)
+        above.set_title(title, loc="left", color=look.INK)
         above.set_ylabel(unit)
-        _curves(above, curves, measured, quantity, scale)
-        below.set_title(f"relative to {next(iter(curves))}", loc="left", color=INK)
+        _panel(above, below, curves, measured, quantity, scale)
+        below.set_title(f"relative to {next(iter(curves))}", loc="left", color=look.INK)
         below.set_ylabel("times")
         below.set_xlabel("image size, pixels")
-        _relative(below, curves, measured, quantity)
         for axes in (above, below):
             _frame(axes, sides)
     figure.legend(handles=_handles(curves, measured), loc="outside lower center", ncols=4,
@@ -115,74 +115,62 @@ def _round_numbers(low: float, high: float) -> list[float]:
     return found
 
 
-def _curves(
-    axes: Axes,
+def _panel(
+    above: Axes,
+    below: Axes,
     curves: Mapping[str, Sequence[NetworkPoint]],
     measured: Sequence[NetworkPoint],
     quantity: Quantity,
     scale: float,
 ) -> None:
+    """A quantity of every network in a unit, and over that of the first one, at the sizes that
+    both have."""
+    first: tuple[Values, Values] | None = None
     for (name, points), (color, marker) in zip(curves.items(), _LOOKS * len(curves), strict=False):
         own = [point for point in measured if point.name == name]
         marks = {"marker": marker, "color": color, **_MARK}
+        seen = {p.side: float(value) for p in own if (value := _seen(p, quantity))}
         if quantity == "seconds":
-            known = [(p.side, p.seconds) for p in own if p.seconds is not None]
-            medians = [spread.median / scale for _, spread in known]
-            below = [(s.median - s.low) / scale for _, s in known]
-            above = [(s.high - s.median) / scale for _, s in known]
-            axes.errorbar([side for side, _ in known], medians, (below, above), lw=0.9,
-                          capsize=1.6, **marks)  # fmt: skip
+            first = first or ({}, seen)
+            _spreads(above, own, scale, marks)
+            below.plot(*_over(seen, first[1]), lw=0.9, **marks)
             continue
-        _line(axes, [(p.side, (p.value(quantity) or 0.0) / scale) for p in points], marks)
-        _dots(axes, [(side, v / scale) for side, v in _seen(own, quantity)], marks)
+        plain = {point.side: point.value(quantity) or 0.0 for point in points}
+        first = first or (plain, seen)
+        units = dict.fromkeys((*plain, *seen), scale)
+        for axes, (of_plain, of_seen) in ((above, (units, units)), (below, first)):
+            sides, values = _over(plain, of_plain)
+            single = marker if len(sides) == 1 else ""
+            axes.plot(sides, values, lw=1.1, **{**marks, "marker": single})
+            axes.plot(*_over(seen, of_seen), lw=0, **marks)
 
 
-def _relative(
-    axes: Axes,
-    curves: Mapping[str, Sequence[NetworkPoint]],
-    measured: Sequence[NetworkPoint],
-    quantity: Quantity,
+def _spreads(
+    axes: Axes, measured: Sequence[NetworkPoint], scale: float, marks: dict[str, Any]
 ) -> None:
-    """Every network over the first one, at the sizes that both have."""
-    first = next(iter(curves))
-    seen = {name: dict(_seen([p for p in measured if p.name == name], quantity)) for name in curves}
-    plain = {name: {p.side: p.value(quantity) or 0.0 for p in own} for name, own in curves.items()}
-    for name, (color, marker) in zip(curves, _LOOKS * len(curves), strict=False):
-        marks = {"marker": marker, "color": color, **_MARK}
-        if quantity == "seconds":
-            axes.plot(*_over(seen[name], seen[first]), lw=0.9, **marks)
-        else:
-            _line(axes, list(zip(*_over(plain[name], plain[first]), strict=True)), marks)
-            _dots(axes, list(zip(*_over(seen[name], seen[first]), strict=True)), marks)
+    """Medians and quartiles of seconds."""
+    known = [(p.side, p.seconds) for p in measured if p.seconds is not None]
+    medians = [spread.median / scale for _, spread in known]
+    below = [(s.median - s.low) / scale for _, s in known]
+    above = [(s.high - s.median) / scale for _, s in known]
+    axes.errorbar([side for side, _ in known], medians, (below, above), lw=0.9, capsize=1.6,
+                  **marks)  # fmt: skip
 
 
-def _over(one: Mapping[int, float], first: Mapping[int, float]) -> tuple[list[int], list[float]]:
-    sides = [side for side in one if first.get(side)]
-    return sides, [one[side] / first[side] for side in sides]
+def _over(one: Values, other: Values) -> tuple[list[int], list[float]]:
+    sides = [side for side in one if other.get(side)]
+    return sides, [one[side] / other[side] for side in sides]
 
 
-def _seen(measured: Sequence[NetworkPoint], quantity: Quantity) -> Line:
-    """What was counted or measured, by size."""
-    found: list[tuple[int, float | None]] = []
-    for point in measured:
-        match quantity:
-            case "macs":
-                found.append((point.side, point.counted))
-            case "alive":
-                found.append((point.side, point.resident_bytes))
-            case _:
-                found.append((point.side, point.value(quantity)))
-    return [(side, float(value)) for side, value in found if value]
-
-
-def _line(axes: Axes, points: Line, marks: dict[str, Any]) -> None:
-    """A line; of a single point, its mark."""
-    one = {**marks, "marker": marks["marker"] if len(points) == 1 else ""}
-    axes.plot([side for side, _ in points], [value for _, value in points], lw=1.1, **one)
-
-
-def _dots(axes: Axes, points: Line, marks: dict[str, Any]) -> None:
-    axes.plot([side for side, _ in points], [value for _, value in points], lw=0, **marks)
+def _seen(point: NetworkPoint, quantity: Quantity) -> float | None:
+    """What was counted or measured."""
+    match quantity:
+        case "macs":
+            return point.counted
+        case "alive":
+            return None if point.resident is None else point.resident.bytes
+        case _:
+            return point.value(quantity)
 
 
 def _description(curves: Mapping[str, Sequence[NetworkPoint]]) -> str:
@@ -207,7 +195,7 @@ def share_figure(vits: Mapping[str, Vit], classes: int = 1000) -> Drawing:
         axes.minorticks_off()
         axes.set_ylim(0, 1)
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
-        axes.axhline(0.5, color=PALE, lw=1.0, zorder=0)
+        axes.axhline(0.5, color=look.PALE, lw=1.0, zorder=0)
         for (name, design), (color, _) in zip(vits.items(), _LOOKS * len(vits), strict=False):
             parts = [attention_share(design, side, classes) for side in sides]
             at = overtakes_at(design, classes)
@@ -218,7 +206,9 @@ def share_figure(vits: Mapping[str, Vit], classes: int = 1000) -> Drawing:
             axes.plot(sides, [whole for _, whole in parts], color=color, lw=0.6, ls=(0, (4, 2)))
             axes.plot(at, 0.5, "o", color=color, mfc="white", ms=5, zorder=4)
         axes.set_xlabel("image size, pixels")
-        axes.set_title("share of attention in ViT's multiply-accumulates", loc="left", color=INK)
+        axes.set_title(
+            "share of attention in ViT's multiply-accumulates", loc="left", color=look.INK
+        )
         axes.legend(frameon=False, title="solid: N² terms\ndashed: with projections",
                     title_fontsize=6.5)  # fmt: skip
         ends = [

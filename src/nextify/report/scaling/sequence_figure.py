@@ -4,13 +4,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nextify.report import style as look
-from nextify.report.style import BAND, BLUE, GREY, INK, ORANGE, Drawing
+from nextify.report.scaling.marks import interval, name_rows
+from nextify.report.style import Drawing
 from nextify.scaling.sequence.results import COUNTING, Found, Mean
 from nextify.scaling.sequence.settings import KINDS
 
 _SIZE = (7.4, 2.6)  # inches
 _MILLISECONDS = tuple(digit * 10.0**power for power in range(-2, 6) for digit in (1, 2, 5))
-_LOOKS = {"transformer": (BLUE, "o"), "recurrent": (ORANGE, "s")}  # shapes say the same
+_LOOKS = {"transformer": (look.BLUE, "o"), "recurrent": (look.ORANGE, "s")}  # shapes say the same
 
 
 def sequence_figure(found: Found) -> Drawing:
@@ -47,27 +48,21 @@ def _times(axes: Axes, found: Found) -> None:
     axes.set_xlabel("N, tokens of a sequence")
     axes.set_ylabel("ms of a training step")
     rounds = found.steps[0].rounds
-    axes.set_title(f"time at equal MACs: median, range of {rounds}", loc="left", color=INK)
+    axes.set_title(f"time at equal MACs: median, range of {rounds}", loc="left", color=look.INK)
     axes.legend(frameon=False, loc="upper left", fontsize=7)
 
 
 def _perplexities(axes: Axes, means: dict[str, Mean]) -> None:
-    look.plain(axes, "x")
+    name_rows(axes, list(means), top=-0.6)
     for row, (name, own) in enumerate(means.items()):
-        if row % 2 == 0:
-            axes.axhspan(row - 0.5, row + 0.5, color=BAND, zorder=0)
-        color, marker = (GREY, "D") if name in COUNTING else _LOOKS[name]
-        axes.plot([own.low, own.high], [row, row], color=color, lw=2.2, alpha=0.45,
-                  solid_capstyle="butt", zorder=3)  # fmt: skip
+        color, marker = (look.GREY, "D") if name in COUNTING else _LOOKS[name]
+        interval(axes, row, [own.low, own.high], color)
         axes.plot(own.value, row, marker, color=color, ms=4.8, mec="white", mew=0.6, zorder=4)
         axes.text(own.value, row - 0.2, f"{own.value:.0f}", ha="center", va="bottom", size=7)
-    axes.set_yticks(range(len(means)), list(means))
-    axes.set_ylim(len(means) - 0.5, -0.6)
-    axes.tick_params(axis="y", length=0)
     axes.set_xlim(left=0)
     n = next(iter(means.values())).n
     axes.set_xlabel("perplexity per word of test sentences")
-    axes.set_title(f"what is learned: {n} seeds, 95 % intervals", loc="left", color=INK)
+    axes.set_title(f"what is learned: {n} seeds, 95 % intervals", loc="left", color=look.INK)
 
 
 def _description(found: Found) -> str:

@@ -8,17 +8,8 @@ from scipy import stats
 
 from nextify.report.scaling.blocks import Block, Table, clock
 from nextify.report.scaling.law_words import law_values
-from nextify.scaling.laws import law
-from nextify.scaling.laws.findings import (
-    NEAR,
-    Reason,
-    memory_verdict,
-    no_tensors,
-    paces,
-    parts,
-    reasons,
-    time_verdict,
-)
+from nextify.scaling.laws import findings, law
+from nextify.scaling.laws.findings import Reason
 from nextify.scaling.laws.fit import Exponent
 from nextify.scaling.laws.ranges import POINTS
 from nextify.scaling.laws.sweeps import Sweep
@@ -83,11 +74,11 @@ def _row(sweep: Sweep) -> list[str]:
         f"{sweep.leading}",
         f"{sweep.in_range.value:.2f}",
         exponent_in_words(sweep.time),
-        time_verdict(sweep),
+        findings.time_verdict(sweep),
         bytes_in_words(last.alive),
         f"{sweep.alive.value:.2f}",
         MISSING if memory is None else exponent_in_words(memory),
-        memory_verdict(sweep) or "",
+        findings.memory_verdict(sweep) or "",
     ]
 
 
@@ -101,14 +92,16 @@ def exponent_in_words(found: Exponent) -> str:
 
 def explained(sweep: Sweep) -> Iterator[str]:
     """Why time differs or is not resolved; what is to know where it agrees (kernels, noise)."""
-    told = time_verdict(sweep)
+    told = findings.time_verdict(sweep)
     differs = told == "differs"
-    found = [each for each in reasons(sweep) if differs or each.cause in ("fused", "noise")]
-    words = [reason_in_words(sweep, each) for each in (*found, *no_tensors(sweep))]
+    found = [
+        each for each in findings.reasons(sweep) if differs or each.cause in ("fused", "noise")
+    ]
+    words = [reason_in_words(sweep, each) for each in (*found, *findings.no_tensors(sweep))]
     if differs and not found:
         nothing = "nothing that was looked for: no overhead, cache, uncounted operator or noise"
         words.insert(0, nothing)
-    if steps := paces(sweep):
+    if steps := findings.paces(sweep):
         ends = zip((steps[0], steps[-1]), (sweep.sizes[0], sweep.sizes[-1]), strict=True)
         said = (f"{1e6 * seconds:.2f} µs at N = {size:,}" for seconds, size in ends)
         words.append(f"a step takes {', '.join(said)}")
@@ -118,13 +111,13 @@ def explained(sweep: Sweep) -> Iterator[str]:
 
 
 def _verdict(sweep: Sweep) -> str:
-    match time_verdict(sweep):
+    match findings.time_verdict(sweep):
         case "agrees":
             return "agrees"
         case "not resolved":
             return f"is not resolved: {unresolved_in_words(sweep.time)}"
         case "differs":
-            found = parts(sweep)
+            found = findings.parts(sweep)
             return (
                 f"differs by {sweep.time.value - sweep.leading:+.2f} ({found.lower:+.2f} terms of "
                 f"lower order, {found.rate:+.2f} the rate of products, {found.rest:+.2f} all other "
@@ -134,7 +127,7 @@ def _verdict(sweep: Sweep) -> str:
 
 def unresolved_in_words(found: Exponent) -> str:
     """How wide the interval is, and what would make it narrower."""
-    said = f"{exponent_in_words(found)} at n = {found.n}; ± {NEAR} would tell"
+    said = f"{exponent_in_words(found)} at n = {found.n}; ± {findings.NEAR} would tell"
     if found.n < POINTS:
         errors = [float(stats.t.ppf(0.975, count - 2)) for count in (found.n, POINTS)]
         return (
@@ -160,8 +153,8 @@ def reason_in_words(sweep: Sweep, reason: Reason) -> str:
 
 def sweep_values(sweep: Sweep) -> dict[str, Any]:
     """All numbers of a sweep, for JSON."""
-    memory, told = sweep.memory, time_verdict(sweep)
-    found = [*(reasons(sweep) if told == "differs" else ()), *no_tensors(sweep)]
+    memory, told = sweep.memory, findings.time_verdict(sweep)
+    found = [*(findings.reasons(sweep) if told == "differs" else ()), *findings.no_tensors(sweep)]
     return {
         "mixer": sweep.name,
         "axis": sweep.axis,
@@ -174,11 +167,11 @@ def sweep_values(sweep: Sweep) -> dict[str, Any]:
         "time_exponent": asdict(sweep.time),
         "products_exponent": asdict(sweep.products),
         "even_rate_exponent": asdict(sweep.at_even_rate),
-        "difference": asdict(parts(sweep)),
+        "difference": asdict(findings.parts(sweep)),
         "in_use_exponent": asdict(sweep.alive),
         "resident_exponent": None if memory is None else asdict(memory),
         "verdict": told,
-        "memory_verdict": memory_verdict(sweep),
+        "memory_verdict": findings.memory_verdict(sweep),
         "agrees": told == "agrees",
         "reasons": [reason_in_words(sweep, each) for each in found],
         "law": law_values(law(sweep.mixer)),

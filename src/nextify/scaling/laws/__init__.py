@@ -6,6 +6,7 @@
 
 from nextify.scaling.laws.formulas import Amounts, Law, amounts, law
 from nextify.scaling.laws.mixers import (
+    MIXERS,
     Attention,
     Convolution,
     FeedForward,
@@ -14,8 +15,8 @@ from nextify.scaling.laws.mixers import (
     Recurrence,
     WindowAttention,
     in_plane,
+    mixer,
 )
-from nextify.scaling.laws.named import MIXERS, mixer
 
 __all__ = [
     "MIXERS", "Amounts", "Attention", "Convolution", "FeedForward", "Law", "MatrixProduct",

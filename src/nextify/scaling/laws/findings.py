@@ -139,12 +139,10 @@ def _cache(sweep: Sweep) -> Iterator[Reason]:
 def rates(sweep: Sweep) -> tuple[tuple[float, float], tuple[float, float]]:
     """Forward MACs a second at the smallest and at the largest size: inside the products, and of
     the same products by themselves."""
-    ends = sweep.points[0], sweep.points[-1]
-    inside, alone = (
-        tuple(point.macs / (share * point.seconds) for point, share in zip(ends, own, strict=True))
-        for own in ([p.busy for p in ends], [p.bare for p in ends])
-    )
-    return (inside[0], inside[1]), (alone[0], alone[1])
+    first, last = sweep.points[0], sweep.points[-1]
+    inside = (first.macs / (first.busy * first.seconds), last.macs / (last.busy * last.seconds))
+    alone = (first.macs / (first.bare * first.seconds), last.macs / (last.bare * last.seconds))
+    return inside, alone
 
 
 def no_tensors(sweep: Sweep) -> Iterator[Reason]:

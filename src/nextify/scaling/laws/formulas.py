@@ -11,16 +11,7 @@ from functools import cache
 
 import sympy as sp
 
-from nextify.scaling.laws.mixers import (
-    Attention,
-    Convolution,
-    FeedForward,
-    MatrixProduct,
-    Mixer,
-    Recurrence,
-    WindowAttention,
-    require_shape,
-)
+from nextify.scaling.laws import mixers
 
 B, N, P, D, R, C = sp.symbols("B N P D R C", positive=True, integer=True)
 h, w, k, r = sp.symbols("h w k r", positive=True, integer=True)
@@ -76,7 +67,7 @@ class Law:
     def leading(self) -> sp.Expr:
         """The MACs of one sequence without numbers and padding: the O(.) of the textbooks.
 
-        >>> law(FeedForward()).leading
+        >>> law(mixers.FeedForward()).leading
         D**2*N*r
         """
         terms = sp.Add.make_args(sp.expand(self.macs.subs({B: 1, P: N})))
@@ -89,33 +80,33 @@ class Law:
 
 
 @cache
-def law(mixer: Mixer) -> Law:
+def law(mixer: mixers.Mixer) -> Law:
     """The law of a mixer.
 
-    >>> law(Attention()).macs, law(Attention(projected=False)).macs
+    >>> law(mixers.Attention()).macs, law(mixers.Attention(projected=False)).macs
     (4*B*D**2*N + 2*B*D*N**2, 2*B*D*N**2)
     """
     match mixer:
-        case MatrixProduct():
+        case mixers.MatrixProduct():
             return Law(B * N * D**2, D**2, 2 * X, X, sp.S.One)
-        case Attention(projected=False):
+        case mixers.Attention(projected=False):
             return _attention_core()
-        case Attention():
+        case mixers.Attention():
             return _attention(mixer)
-        case WindowAttention():
+        case mixers.WindowAttention():
             return _window_attention(mixer)
-        case Recurrence():
+        case mixers.Recurrence():
             return _recurrence()
-        case Convolution():
+        case mixers.Convolution():
             return _convolution(mixer)
-        case FeedForward():
+        case mixers.FeedForward():
             return _feed_forward(mixer)
 
 
-def amounts(mixer: Mixer, *, batch: int = 1, tokens: int | tuple[int, int], width: int) -> Amounts:
+def amounts(mixer: mixers.Mixer, *, batch: int = 1, tokens: mixers.Tokens, width: int) -> Amounts:
     """A mixer's law in numbers.
 
-    >>> amounts(FeedForward(), tokens=10, width=8).macs
+    >>> amounts(mixers.FeedForward(), tokens=10, width=8).macs
     5120
 
     Args:
@@ -124,7 +115,7 @@ def amounts(mixer: Mixer, *, batch: int = 1, tokens: int | tuple[int, int], widt
     Raises:
         InputError: as `require_shape`.
     """
-    rows, columns = require_shape(mixer, tokens, width)
+    rows, columns = mixers.require_shape(mixer, tokens, width)
     found = law(mixer)
     values = {B: batch, N: rows * columns, D: width, R: rows, C: columns}
 
@@ -140,7 +131,7 @@ def amounts(mixer: Mixer, *, batch: int = 1, tokens: int | tuple[int, int], widt
 def dominant(expression: sp.Expr, symbol: sp.Symbol) -> tuple[sp.Expr, int]:
     """The term that wins as a symbol grows, and its exponent; roundings up are left out.
 
-    >>> dominant(law(Attention()).macs, N)
+    >>> dominant(law(mixers.Attention()).macs, N)
     (2*B*D*N**2, 2)
     """
     plain = expression.replace(sp.ceiling, lambda inside: inside)
@@ -162,7 +153,7 @@ def _attention_core() -> Law:
     )
 
 
-def _attention(mixer: Attention) -> Law:
+def _attention(mixer: mixers.Attention) -> Law:
     map_ = B * h * N**2
     seven = 7 * X  # tokens; query, key and value; and these again, in the order of heads
     return Law(
@@ -178,7 +169,7 @@ def _attention(mixer: Attention) -> Law:
     )
 
 
-def _window_attention(mixer: WindowAttention) -> Law:
+def _window_attention(mixer: mixers.WindowAttention) -> Law:
     size = w**2 if mixer.plane else w
     sides = (R, C) if mixer.plane else (N,)
     tokens, map_ = B * P * D, B * h * P * size
@@ -196,7 +187,7 @@ def _window_attention(mixer: WindowAttention) -> Law:
     )
 
 
-def _window_path(mixer: WindowAttention, farthest: sp.Expr) -> sp.Expr:
+def _window_path(mixer: mixers.WindowAttention, farthest: sp.Expr) -> sp.Expr:
     """Layers without and with shift in turn: each after the first carries half a window farther.
 
     Exact for even windows that divide.
@@ -217,7 +208,7 @@ def _recurrence() -> Law:
     )
 
 
-def _convolution(mixer: Convolution) -> Law:
+def _convolution(mixer: mixers.Convolution) -> Law:
     taps = k**2 if mixer.plane else k
     channels = sp.S.One if mixer.depthwise else D  # that an output sums over
     mixing = D**2 if mixer.depthwise else sp.S.Zero
@@ -235,7 +226,7 @@ def _convolution(mixer: Convolution) -> Law:
     )
 
 
-def _feed_forward(mixer: FeedForward) -> Law:
+def _feed_forward(mixer: mixers.FeedForward) -> Law:
     return Law(
         macs=2 * r * B * N * D**2,
         parameters=2 * r * D**2,

@@ -10,12 +10,11 @@ from typing import TypedDict
 
 from nextify.errors import InputError
 from nextify.scaling.laws.formulas import amounts
-from nextify.scaling.laws.mixers import Attention, Convolution, Mixer, Recurrence, heads_of
+from nextify.scaling.laws.mixers import Attention, Convolution, Mixer, Recurrence, Tokens, heads_of
 from nextify.scaling.laws.sweeps import Axis
 from nextify.words import bytes_in_words
 
 BYTES = 4  # of a float32
-Tokens = int | tuple[int, int]
 
 
 class Sizes(TypedDict):

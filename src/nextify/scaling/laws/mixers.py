@@ -5,9 +5,10 @@ A mixer is read twice, as a blueprint is: once by `law`, for formulas, and once 
 multiply-accumulate.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from nextify.errors import InputError
+from nextify.designs.fields import hints, read_fields
+from nextify.errors import InputError, unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,8 @@ class FeedForward:
         _require_positive("ratio", self.ratio)
 
 
+Tokens = int | tuple[int, int]
+"""How many, or rows and columns of those in the plane."""
 Mixer = MatrixProduct | Attention | WindowAttention | Recurrence | Convolution | FeedForward
 
 
@@ -118,7 +121,7 @@ def heads_of(mixer: Mixer) -> int:
     return mixer.heads if isinstance(mixer, Attention | WindowAttention) else 1
 
 
-def require_shape(mixer: Mixer, tokens: int | tuple[int, int], width: int) -> tuple[int, int]:
+def require_shape(mixer: Mixer, tokens: Tokens, width: int) -> tuple[int, int]:
     """The tokens as rows x columns (one row for a line), if the mixer can take them.
 
     >>> require_shape(MatrixProduct(), 10, 4)
@@ -146,3 +149,46 @@ def require_shape(mixer: Mixer, tokens: int | tuple[int, int], width: int) -> tu
 def _require_positive(name: str, value: int) -> None:
     if value < 1:
         raise InputError(f"{name} is {value}; it must be at least 1")
+
+
+MIXERS: dict[str, Mixer] = {
+    "product": MatrixProduct(),
+    "attention-core": Attention(projected=False),
+    "attention": Attention(),
+    "multi-head": Attention(heads=4),
+    "causal": Attention(heads=4, causal=True),
+    "fused": Attention(heads=4, fused=True),
+    "window": WindowAttention(window=64, heads=4),
+    "shifted-window": WindowAttention(window=64, heads=4, shifted=True),
+    "window-2d": WindowAttention(window=7, heads=4, plane=True),
+    "shifted-window-2d": WindowAttention(window=7, heads=4, shifted=True, plane=True),
+    "recurrence": Recurrence(),
+    "convolution": Convolution(kernel=3),
+    "convolution-2d": Convolution(kernel=3, plane=True),
+    "separable": Convolution(kernel=7, depthwise=True),
+    "separable-2d": Convolution(kernel=7, depthwise=True, plane=True),
+    "mlp": FeedForward(),
+}
+
+
+def mixer(text: str) -> Mixer:
+    """A mixer by name, and fields that it has otherwise.
+
+    >>> mixer("convolution")
+    Convolution(kernel=3, depthwise=False, plane=False)
+    >>> mixer("convolution kernel=5")
+    Convolution(kernel=5, depthwise=False, plane=False)
+
+    Raises:
+        InputError: with the nearest known name, or what a field takes.
+    """
+    name, *changes = text.split()
+    if name not in MIXERS:
+        raise unknown("mixer", name, MIXERS)
+    found = MIXERS[name]
+    if changes and not hints(type(found)):
+        raise InputError(f"mixer {text!r}: {name} has no fields; leave {changes[0]!r} out")
+    try:
+        return replace(found, **read_fields(changes, type(found))[0])
+    except InputError as error:
+        raise InputError(f"mixer {text!r}: {error}") from error

@@ -49,10 +49,6 @@ class NetworkPoint:
     seconds: Spread | None = None
     resident: Resident | None = None
 
-    @property
-    def resident_bytes(self) -> int | None:
-        return None if self.resident is None else self.resident.bytes
-
     def value(self, quantity: Quantity) -> float | None:
         """A quantity; the median of seconds."""
         if quantity == "seconds":

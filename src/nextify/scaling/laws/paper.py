@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from nextify.scaling.laws.formulas import D, N, k, law, w
-from nextify.scaling.laws.named import mixer
+from nextify.scaling.laws.mixers import mixer
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,20 +12,10 @@ from torch import Tensor, nn
 from nextify.errors import InputError
 from nextify.machine.clock import Taken
 from nextify.machine.facts import measured_on
-from nextify.scaling.laws import Mixer, amounts, in_plane
+from nextify.scaling.laws import Mixer, amounts, in_plane, ranges
 from nextify.scaling.laws.kept import SWEEPS
 from nextify.scaling.laws.limits import BYTES, Sizes, bytes_held, bytes_needed, require_memory
-from nextify.scaling.laws.ranges import (
-    Settings,
-    at_size,
-    beyond_cache,
-    larger,
-    leading_exponent,
-    leading_share,
-    least_size,
-    spaced,
-    step_of,
-)
+from nextify.scaling.laws.ranges import Settings
 from nextify.scaling.laws.sweeps import AXES, Axis, Point, Sweep
 from nextify.scaling.measuring import count, timing
 from nextify.scaling.measuring.memory import growth, last_cache
@@ -53,7 +43,7 @@ class Line:
     def shape(self, size: int) -> tuple[tuple[int, int], int]:
         """Tokens (rows, columns) and width at a size."""
         grid = self.settings.grid(self.mixer)
-        return at_size(self.mixer, self.axis, size, grid, self.settings.width)
+        return ranges.at_size(self.mixer, self.axis, size, grid, self.settings.width)
 
     def sizes(self, size: int) -> Sizes:
         """All sizes at one along the axis."""
@@ -71,7 +61,7 @@ class Line:
     def first(self) -> int:
         """The smallest size at which the leading term dominates."""
         grid, most = self.settings.grid(self.mixer), _MOST[self.axis]
-        return least_size(self.mixer, self.axis, grid, self.settings.width, most)
+        return ranges.least_size(self.mixer, self.axis, grid, self.settings.width, most)
 
     @property
     def outside(self) -> int:
@@ -80,11 +70,11 @@ class Line:
         if self.axis == "D":
             return 0
         batch = self.sizes(1)["batch"]
-        return beyond_cache(self.mixer, self.settings.width, batch, last_cache(), _MOST["N"])
+        return ranges.beyond_cache(self.mixer, self.settings.width, batch, last_cache(), _MOST["N"])
 
     def overhead(self) -> float:
         """Seconds of a call at the smallest size: that of the interpreter and of torch."""
-        return timing.best(_Case.at(self, step_of(self.mixer, self.axis)).call)
+        return timing.best(_Case.at(self, ranges.step_of(self.mixer, self.axis)).call)
 
     def held(self, size: int) -> int:
         """Bytes of a case that waits for its turn."""
@@ -189,8 +179,8 @@ def measure(line: Line, sizes: Sequence[int] = ()) -> Sweep:
         mixer=line.mixer,
         axis=line.axis,
         step=line.settings.step,
-        leading=leading_exponent(line.mixer, line.axis),
-        share=leading_share(line.mixer, line.axis, first.tokens, first.width),
+        leading=ranges.leading_exponent(line.mixer, line.axis),
+        share=ranges.leading_share(line.mixer, line.axis, first.tokens, first.width),
         overhead=line.overhead(),
         cache=last_cache(),
         threads=torch.get_num_threads(),
@@ -235,13 +225,13 @@ def choose(line: Line) -> list[int]:
         fast = size if seconds < floor else fast
         if size < outside and seconds > most / 4:
             outside = 0  # too slow to get there: stay with what the cache holds
-        after = larger(line.mixer, line.axis, size)
+        after = ranges.larger(line.mixer, line.axis, size)
         enough = seconds > most / 2 and size >= _LEAST_SPAN * max(fast, outside)
         if enough or after > _MOST[line.axis] or not line.fits(after):
             break
         size = after
     least = min(max(fast, outside), size / _LEAST_SPAN)
-    sizes = spaced(line.mixer, line.axis, max(first, least, size / _SPAN), size)
+    sizes = ranges.spaced(line.mixer, line.axis, max(first, least, size / _SPAN), size)
     if len(sizes) < _FEWEST:
         raise InputError(
             f"{line.name} along {line.axis} has its leading term dominate from {first:,}, and the "

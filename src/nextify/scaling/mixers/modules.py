@@ -55,9 +55,7 @@ class Attention(nn.Module):
             return F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
         tokens = q.shape[2]
         mask = self.get_buffer("later")[:tokens, :tokens] if self.causal else None
-        batch, heads = q.shape[:2]
-        found = attend(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), mask)
-        return found.view(batch, heads, tokens, -1)
+        return attend_by_heads(q, k, v, mask)
 
 
 class WindowAttention(nn.Module):
@@ -75,7 +73,9 @@ class WindowAttention(nn.Module):
         self.register_buffer("mask", _window_mask(windows), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        found = self._attend(*_apart(self._in_windows(x), self.qkv, self.heads))
+        q, k, v = _apart(self._in_windows(x), self.qkv, self.heads)
+        mask = self.mask[:, None] if isinstance(self.mask, Tensor) else None  # for all heads
+        found = attend_by_heads(q, k, v, mask, (self.count, self.heads))
         return self._in_order(F.linear(_together(found), self.out), len(x))
 
     def _in_windows(self, x: Tensor) -> Tensor:
@@ -86,12 +86,6 @@ class WindowAttention(nn.Module):
 
     def _in_order(self, windows: Tensor, batch: int) -> Tensor:
         return windows.view(batch, -1, windows.shape[2]).index_select(1, self.get_buffer("place"))
-
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        mask = self.mask[:, None] if isinstance(self.mask, Tensor) else None  # for all heads
-        windows, heads = q.shape[:2]
-        found = attend(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), mask, (self.count, heads))
-        return found.view(windows, heads, self.size, -1)
 
 
 class Recurrence(nn.Module):
@@ -166,11 +160,7 @@ class FeedForward(nn.Module):
 
 
 def attend(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    mask: Tensor | None = None,
-    grid: tuple[int, ...] = (),
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, grid: tuple[int, ...] = ()
 ) -> Tensor:
     """softmax(q k^T / sqrt(d) + mask) v: (M, N, d) each to (M, N, d).
 
@@ -181,6 +171,14 @@ def attend(
         weights.view(-1, *grid, *weights.shape[1:]).add_(mask)
     weights = weights.softmax(-1)  # the scores are freed here
     return weights @ v
+
+
+def attend_by_heads(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, grid: tuple[int, ...] = ()
+) -> Tensor:
+    """The same of (B, heads, N, d) each."""
+    found = attend(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), mask, grid)
+    return found.view(q.shape)
 
 
 def _apart(x: Tensor, weight: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
