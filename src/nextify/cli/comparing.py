@@ -54,7 +54,7 @@ def run(options: Namespace) -> int:
 
 def _say_answer(file: Path) -> None:
     """What the report begins with."""
-    from nextify.report.comparison import comparison_content, headline
+    from nextify.report.cells import comparison_content, headline
     from nextify.report.write import read_study
 
     for text in headline(comparison_content(*read_study(file))):

@@ -201,9 +201,9 @@ def _made_with(options: Namespace, settings: "Settings") -> dict[str, Any]:
 
 
 def _draw(sweeps: Sequence[Sweep], folder: Path) -> None:
+    from nextify.report.page import write_drawings
     from nextify.report.scaling.mixer_figure import mixer_figure
     from nextify.report.scaling.mixer_line_figure import mixer_line_figure
-    from nextify.report.write import write_drawings
 
     for path in write_drawings([mixer_figure(sweeps), mixer_line_figure(sweeps)], folder):
         note(f"wrote {path}")

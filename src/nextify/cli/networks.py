@@ -190,8 +190,8 @@ def _draw(
     classes: int,
     folder: Path,
 ) -> None:
+    from nextify.report.page import write_drawings
     from nextify.report.scaling.network_figure import network_figure, share_figure
-    from nextify.report.write import write_drawings
 
     drawings = [network_figure(curves, measured)]
     if vits:

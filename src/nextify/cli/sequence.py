@@ -102,8 +102,8 @@ def _progress(kind: Kind, seed: int, epoch: int, perplexity: float) -> None:
 
 
 def _draw(found: Found, folder: Path) -> None:
+    from nextify.report.page import write_drawings
     from nextify.report.scaling.sequence_figure import sequence_figure
-    from nextify.report.write import write_drawings
 
     for path in write_drawings([sequence_figure(found)], folder):
         note(f"wrote {path}")

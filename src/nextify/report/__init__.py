@@ -4,6 +4,7 @@
 >>> write_report("study.db", "report")  # doctest: +SKIP
 """
 
-from nextify.report.write import ReportFiles, write_report
+from nextify.report.page import ReportFiles
+from nextify.report.write import write_report
 
 __all__ = ["ReportFiles", "write_report"]

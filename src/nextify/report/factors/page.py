@@ -1,48 +1,38 @@
 """The report of an experiment as one HTML file, from a template."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import get_args
 
 from nextify.findings import Contribution, Interaction, Score
 from nextify.findings.experiment import BETTER
-from nextify.report import details, numbers
+from nextify.report import numbers
 from nextify.report.factors import words
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.interaction_figure import tiles
 from nextify.report.factors.lane_figure import way_lanes
 from nextify.report.factors.units import unit
-from nextify.report.page import templates
+from nextify.report.page import render
 from nextify.report.style import Drawing
 
 _MOST_PAIRS = 8  # in the table, beyond those found
 
 
-def factors_page(content: FactorContent, drawings: Mapping[str, Drawing], now: str | None) -> str:
-    """The page as HTML text.
-
-    Args:
-        drawings: figures by name; any may be missing.
-        now: a date to print; None for no date.
-    """
-    return (
-        templates()
-        .get_template("factors.html")
-        .render(
-            content=content,
-            views=content.views,
-            plan=content.views[0].plan,
-            unit=content.unit,
-            figures={name: drawing.inline for name, drawing in drawings.items()},
-            now=now,
-            words=words,
-            n=numbers,
-            details=details,
-            scores=[(score, unit(score)) for score in get_args(Score)],
-            agreement=agreement,
-            lanes=way_lanes,
-            pairs=pairs_to_show,
-            letter=letter,
-        )
+def factors_page(content: FactorContent, drawings: Sequence[Drawing], now: str | None) -> str:
+    """The page as HTML text; any figure may be missing, and the date."""
+    return render(
+        "factors.html",
+        drawings,
+        now,
+        content=content,
+        views=content.views,
+        plan=content.views[0].plan,
+        unit=content.unit,
+        words=words,
+        scores=[(score, unit(score)) for score in get_args(Score)],
+        agreement=agreement,
+        lanes=way_lanes,
+        pairs=pairs_to_show,
+        letter=letter,
     )
 
 

@@ -11,9 +11,9 @@ from nextify.findings import Attribution, Contribution, Interval
 from nextify.report import details
 from nextify.report.factors import words
 from nextify.report.factors.content import FactorContent, View
-from nextify.report.factors.costs import FactorCosts
-from nextify.report.tables import csv_text, json_text
+from nextify.report.page import csv_text
 
+_COSTS = ("params", "macs", "training_bytes")
 _DIGITS = 6  # significant ones kept: below this, sums differ from machine to machine
 
 
@@ -30,7 +30,8 @@ def contributions_csv(content: FactorContent) -> str:
 
 
 def _contribution(view: View, found: Attribution, at: int, each: Contribution) -> dict[str, Any]:
-    ways = found.ways[at]
+    ways, lost = found.ways[at], found.failures[at]
+    paper = view.paper.increments[at] if view.paper else None
     return {
         "study": view.label,
         "matched": view.plan.matched,
@@ -52,12 +53,12 @@ def _contribution(view: View, found: Attribution, at: int, each: Contribution) -
         **_way("added_alone", ways.added),
         **_way("path_increment", ways.path),
         **_way("removed_last", ways.removed),
-        **_cost(view.costs, at),
-        "paper_increment_points": _paper(view, at),
-        "diverged_made": found.failures[at].made.diverged,
-        "runs_made": found.failures[at].made.n,
-        "diverged_not_made": found.failures[at].not_made.diverged,
-        "runs_not_made": found.failures[at].not_made.n,
+        **{name: getattr(view.costs, name)[at] if view.costs else None for name in _COSTS},
+        "paper_increment_points": paper.points if paper else None,
+        "diverged_made": lost.made.diverged,
+        "runs_made": lost.made.n,
+        "diverged_not_made": lost.not_made.diverged,
+        "runs_not_made": lost.not_made.n,
     }
 
 
@@ -74,19 +75,6 @@ def _way(name: str, way: Any) -> dict[str, Any]:
         **_ends(name, way.estimate.interval if way else None),
         f"{name}_predicted": way.predicted if way else None,
     }
-
-
-def _cost(costs: FactorCosts | None, at: int) -> dict[str, float | None]:
-    return {
-        "params": costs.params[at] if costs else None,
-        "macs": costs.macs[at] if costs else None,
-        "training_bytes": costs.training_bytes[at] if costs else None,
-    }
-
-
-def _paper(view: View, at: int) -> float | None:
-    each = view.paper.increments[at] if view.paper else None
-    return each.points if each else None
 
 
 def interactions_csv(content: FactorContent) -> str:
@@ -117,12 +105,6 @@ def _csv(lines: Sequence[Mapping[str, Any]]) -> str:
     return csv_text([tidied(line) for line in lines])
 
 
-def factors_json(content: FactorContent, now: str | None) -> str:
-    """Everything on the page as one object."""
-    values = {"written": now, **as_values(content)}
-    return json_text(values)
-
-
 def as_values(content: FactorContent) -> dict[str, Any]:
     """The report as plain values, ready for JSON."""
     return {
@@ -141,19 +123,14 @@ def _study(content: FactorContent, view: View) -> dict[str, Any]:
         "path": plan.name,
         "experiment": plan.experiment,
         "matched": plan.matched,
-        "command": plan.command,
-        "data": dict(plan.data),
-        "data_source": plan.data_source,
-        "precision": plan.precision,
+        **details.facts(plan),
         "seeds": list(plan.seeds),
         "meaning": words.as_texts(content, view),
         "attribution": {score: found.as_dict() for score, found in view.scores.items()},
         "costs": asdict(view.costs) if view.costs else None,
         "paper": asdict(view.paper) if view.paper else None,
         "next": [asdict(each) for each in view.next],
-        "without_score": [asdict(each) for each in details.troubles(plan, view.runs)],
-        "recipes": [asdict(each) for each in details.recipes(plan)],
-        "environments": [asdict(each) for each in details.environments(view.runs)],
+        **details.as_values(plan, view.runs),
     }
     return {name: tidied(value) for name, value in values.items()}
 

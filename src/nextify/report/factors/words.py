@@ -6,6 +6,7 @@ from scipy import stats
 
 from nextify.findings import Contribution, Interaction, Interval, amount
 from nextify.findings.blocks import LEVEL
+from nextify.report import details
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.lane_figure import way_lanes
 from nextify.report.numbers import listed, percent, plural, signed, span
@@ -87,17 +88,7 @@ def compared(content: FactorContent) -> str:
 def progress(view: View) -> str:
     """How much of the plan is recorded, and what became of it."""
     counts = view.found.counts
-    recorded = counts.planned - counts.missing
-    if counts.missing:
-        text = f"{recorded} of {plural(counts.planned, 'run')} recorded so far"
-    else:
-        text = f"All {plural(counts.planned, 'run')} recorded"
-    trouble = [
-        f"{number} {what}"
-        for number, what in ((counts.diverged, "diverged"), (counts.failed, "failed"))
-        if number
-    ]
-    return f"{text}; {listed(trouble)}." if trouble else f"{text}."
+    return details.progress(counts.planned, counts.missing, counts.diverged, counts.failed)
 
 
 def method(view: View) -> str:
@@ -128,9 +119,7 @@ def adds_up(content: FactorContent, view: View) -> str:
 
 
 def _within(content: FactorContent, interval: Interval | None) -> str:
-    if interval is None:
-        return ""
-    return f" (95 % interval {content.unit.span(interval)})"
+    return f" (95 % interval {content.unit.span(interval)})" if interval else ""
 
 
 def sentence(text: str) -> str:
@@ -179,9 +168,9 @@ def interactions(content: FactorContent, view: View) -> str:
     what = "sums of interactions" if all(each.aliased for each in every) else "interactions"
     if not found:
         return f"None of {len(every)} {what} can be told from zero (5 % false discoveries)."
-    told = [f"{_pair(each)} ({content.unit.signed(each.estimate.value)})" for each in found]
+    told = [f"{group(each)} ({content.unit.signed(each.estimate.value)})" for each in found]
     text = f"Of {len(every)} {what}, found at 5 % false discoveries: {listed(told)}. "
-    doubtful = [_pair(each) for each in found if each.heredity == 0 and not each.aliased]
+    doubtful = [group(each) for each in found if each.heredity == 0 and not each.aliased]
     if doubtful:
         text += (
             f"{sentence(listed(doubtful))} Neither factor shows an effect of its own there, so "
@@ -195,14 +184,10 @@ def interactions(content: FactorContent, view: View) -> str:
     )
 
 
-def _pair(each: Interaction) -> str:
-    others = [f"{'+' if sign > 0 else '−'} {a} × {b}" for a, b, sign in each.aliased]
-    return " ".join([f"{each.first} × {each.second}", *others])
-
-
 def group(each: Interaction) -> str:
     """A pair, or the signed sum of pairs that the cells cannot tell apart."""
-    return _pair(each)
+    others = [f"{'+' if sign > 0 else '−'} {a} × {b}" for a, b, sign in each.aliased]
+    return " ".join([f"{each.first} × {each.second}", *others])
 
 
 def noise(content: FactorContent, view: View) -> str:
