@@ -3,19 +3,29 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from nextify.designs.design import Design
 from nextify.designs.fields import with_fields
 from nextify.designs.recipe import Recipe
-from nextify.designs.transformers import AnyDesign, design_from_dict
+from nextify.designs.transformers import AnyDesign, Swin, Vit, design_from_dict
 from nextify.errors import InputError
 
 Precision = Literal["float32", "bfloat16"]
 
-# Fields that recipes have had since runs were first recorded: left out where they hold what they
-# stand for, so that the runs from before keep their keys.
-_LATER = {"layer_decay": 1.0, "trainable": "all"}
+# The fields that designs and recipes had when runs were first recorded: always in a run's key. All
+# that came and come later are left out where they hold their default, so that the runs from before
+# keep their keys.
+_FIRST = frozenset(
+    """depths widths stem stem_stride block spatial bottleneck ratio spatial_position kernel_size
+    activation activations norms norm downsampling layer_scale response_norm kind patch_size depth
+    width heads mlp_ratio window optimizer learning_rate reference_batch final_learning_rate
+    momentum betas weight_decay decay_everything batch_size epochs schedule step_epochs
+    warmup_epochs weight_init crop flip randaugment randaugment_probability mixup cutmix
+    random_erasing label_smoothing stochastic_depth ema_decay gradient_clip
+    head_init_scale""".split()  # noqa: SIM905
+)
 
 # Raised whenever the same fields would train to other bits (a change of the training code).
 REVISION = 2
@@ -64,11 +74,10 @@ class Run:
 
     def as_dict(self) -> dict[str, Any]:
         """The run as plain values, ready for JSON."""
-        recipe = asdict(self.recipe)
         values = {
             "revision": REVISION,
-            "design": asdict(self.design),
-            "recipe": {n: v for n, v in recipe.items() if n not in _LATER or v != _LATER[n]},
+            "design": _told(self.design),
+            "recipe": _told(self.recipe),
             "data": dict(self.data),
             "seed": self.seed,
             "precision": self.precision,
@@ -84,8 +93,46 @@ class Run:
         values = self.as_dict()
         if self.initial is not None:
             del values["initial"]["source"]
-        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(_canonical(values).encode()).hexdigest()
+
+
+def _told(of: AnyDesign | Recipe) -> dict[str, Any]:
+    """The fields of a design or recipe that tell it from others; see `_FIRST`."""
+    return {
+        each.name: getattr(of, each.name)
+        for each in fields(of)
+        if each.name in _FIRST or getattr(of, each.name) != each.default
+    }
+
+
+def _canonical(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))
+
+
+def what_ran(values: Mapping[str, Any]) -> str:
+    """What `Run.as_dict` described, whatever revision of the training code carried it out: equal
+    texts are the same run.
+
+    Fields of designs and recipes at their defaults are left out, and those that are not known any
+    more stay: older and newer values compare.
+    """
+    values = {name: value for name, value in values.items() if name != "revision"}
+    kinds = {"vit": Vit, "swin": Swin}
+    for name, kind in (
+        ("design", kinds.get(values["design"].get("kind"), Design)),
+        ("recipe", Recipe),
+    ):
+        usual = {f.name: _listed(f.default) for f in fields(kind) if f.name != "kind"}
+        given = {field: _listed(value) for field, value in values[name].items()}
+        values[name] = {f: v for f, v in given.items() if f not in usual or v != usual[f]}
+    if "initial" in values:
+        values["initial"] = {n: v for n, v in values["initial"].items() if n != "source"}
+    return _canonical(values)
+
+
+def _listed(value: Any) -> Any:
+    """Tuples as JSON gives them back."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def require_weights(recipe: Recipe, weights: object) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from nextify.errors import InputError
 from nextify.experiments.coding import Floats
 from nextify.findings.grid import correctness
+from nextify.records.places import places
 from nextify.records.plan import Plan
 from nextify.records.record import Outcome, Record, Result
 
@@ -77,15 +78,16 @@ def experiment(plan: Plan, records: Iterable[Record], score: Score = "accuracy")
             are not the plan's.
     """
     _require_factors(plan, score)
-    known = {record.key: record for record in records}
+    known = places(plan, records)
     rows: dict[tuple[tuple[bool, ...], float, str], tuple[int, Record | None]] = {}
     for cell in plan.cells:
         if cell.made is None:
             continue
         made = tuple(factor.name in cell.made for factor in plan.factors)
         for seed in plan.seeds_of(cell):
-            key = plan.run(cell, seed).key
-            rows[made, cell.rate, key] = (seed, known.get(key))
+            record = known.get((cell.name, seed))
+            key = record.key if record else plan.run(cell, seed).key
+            rows[made, cell.rate, key] = (seed, record)
     return _as_arrays(tuple(factor.name for factor in plan.factors), score, rows)
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from nextify.records.places import places
 from nextify.records.plan import Plan
 from nextify.records.record import Record, Result
 
@@ -20,9 +21,9 @@ def grid(plan: Plan, records: Iterable[Record]) -> Grid:
     Records of runs that are not in the plan are left out. Two cells that are the same run (a
     choice that changes nothing) share its record.
     """
-    known = {record.key: record for record in records}
+    known = places(plan, records)
     return tuple(
-        tuple(known.get(plan.run(cell, seed).key) for seed in plan.all_seeds) for cell in plan.cells
+        tuple(known.get((cell.name, seed)) for seed in plan.all_seeds) for cell in plan.cells
     )
 
 

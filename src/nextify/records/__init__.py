@@ -6,6 +6,7 @@
 ('small', 30)
 """
 
+from nextify.records.places import places
 from nextify.records.plan import Cell, Experiment, Matched, Plan, plan_from_dict
 from nextify.records.record import EpochPoint, Measured, Outcome, Record, Result
 from nextify.records.store import SCHEMA, Store
@@ -22,5 +23,6 @@ __all__ = [
     "Record",
     "Result",
     "Store",
+    "places",
     "plan_from_dict",
 ]

@@ -1,7 +1,9 @@
 """`Plan`: which runs a study is made of, so that its records can be read without the code."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import shlex
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from nextify.designs import (
@@ -14,6 +16,16 @@ from nextify.designs import (
     design_from_dict,
 )
 from nextify.designs.fields import with_fields
+from nextify.errors import InputError
+from nextify.requests import (
+    REQUESTS,
+    DataSpec,
+    Trained,
+    as_trained,
+    given,
+    made,
+    read,
+)
 
 Experiment = Literal[
     "path",
@@ -71,7 +83,9 @@ class Plan:
         name: of the path. title: for the report's head.
         data: `Dataset.identity()`: name, fingerprint, image_size, classes, train and test sizes.
         data_source: one sentence on where the images come from, with their licence.
-        command: the command that makes and continues this study.
+        where: where the images are and how they are taken in; None in files that do not say it.
+        requests: what was asked for, one after the other, where more than one made this study.
+        command: the same as a user types it (`nextify.requests.command_line`).
         experiment: `"path"`, how an experiment's cells were chosen, or `"comparison"`, of
             networks on one or several numbers of training images.
         factors: of an experiment. orders: the sampled orders of the factors' names, where cells
@@ -94,6 +108,8 @@ class Plan:
     orders: tuple[tuple[str, ...], ...] = ()
     matched: Matched = ""
     held_out: bool = False
+    where: DataSpec | None = None
+    requests: tuple[Trained, ...] = ()
 
     def seeds_of(self, cell: Cell) -> tuple[int, ...]:
         """The seeds that a cell is trained with."""
@@ -141,7 +157,8 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        return asdict(self)
+        asked = [{"command": each.command, **given(each)} for each in self.requests]
+        return {**asdict(replace(self, requests=())), "requests": asked}
 
 
 def plan_from_dict(values: Mapping[str, Any]) -> Plan:
@@ -152,22 +169,53 @@ def plan_from_dict(values: Mapping[str, Any]) -> Plan:
     """
     if not isinstance(values, Mapping):
         raise TypeError(f"a plan is a mapping, not {type(values).__name__}")
-    given = {
+    found: dict[str, Any] = {
         "factors": tuple(Factor(f["name"], tuple(f["choices"])) for f in values.get("factors", ())),
         "orders": tuple(map(tuple, values.get("orders", ()))),
         "cells": tuple(map(_cell_from_dict, values["cells"])),
         "seeds": tuple(values["seeds"]),
+        "requests": (requests := _requests(values)),
+        "where": _where(values, requests),
     }
-    return Plan(**{**values, **given})
+    return Plan(**{**_known(Plan, values), **found})
+
+
+def _where(values: Mapping[str, Any], requests: Sequence[Trained]) -> DataSpec | None:
+    """Where the images are; of files that do not say it, where the first request said."""
+    if values.get("where"):
+        return DataSpec(**_known(DataSpec, values["where"]))
+    return requests[0].data if requests else None
+
+
+def _requests(values: Mapping[str, Any]) -> tuple[Trained, ...]:
+    """What a plan's values say was asked for; of files from before requests were kept, read from
+    their command. Nothing where this version cannot read it."""
+    with suppress(InputError, KeyError, SystemExit):
+        if "requests" in values:
+            return tuple(_request(each) for each in values["requests"])
+        lines = [line for line in str(values.get("command", "")).split(" && ") if line]
+        return tuple(as_trained(read(shlex.split(line)[1:]).request) for line in lines)
+    return ()
+
+
+def _request(values: Mapping[str, Any]) -> Trained:
+    options = {name: value for name, value in values.items() if name != "command"}
+    return as_trained(made(REQUESTS[values["command"]], options))
+
+
+def _known(kind: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the fields that only newer versions have."""
+    names = {each.name for each in fields(kind)}
+    return {name: value for name, value in values.items() if name in names}
 
 
 def _cell_from_dict(values: Mapping[str, Any]) -> Cell:
     made = values.get("made")
-    given = {
+    found = {
         "design": design_from_dict(values["design"]),
         "recipe": with_fields(Recipe(), values["recipe"]),
         "paper": Paper(**values["paper"]) if values["paper"] else None,
         "made": None if made is None else tuple(made),
         "more_seeds": tuple(values.get("more_seeds", ())),
     }
-    return Cell(**{**values, **given})
+    return Cell(**{**_known(Cell, values), **found})

@@ -73,7 +73,9 @@ class Record:
     """A run and what became of it.
 
     Attributes:
-        run: `Run.as_dict()`. key: `Run.key`.
+        key, run: `Run.key` and `Run.as_dict()`, as they were when it was carried out.
+        cells: names of the plan's cells that it belongs to, with the run's seed: one, or more where
+            a choice changes nothing. Empty for a run of no plan, and in files that do not say it.
         outcome: `diverged` - the loss became infinite or not a number, a result like any other;
             `failed` - the run could not be carried out (out of memory, an error).
         result: None unless finished. A diverged run's curve is in `curve`.
@@ -89,10 +91,23 @@ class Record:
     measured: Measured | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
     message: str = ""
+    cells: tuple[str, ...] = ()
+
+    @property
+    def seed(self) -> int:
+        """Of the run."""
+        return int(self.run["seed"])
+
+    @property
+    def revision(self) -> int:
+        """Of the training code that carried the run out; see `nextify.designs.run.REVISION`."""
+        return int(self.run.get("revision", 1))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON; the bits of `correct` as hexadecimal text."""
         values = asdict(self)
+        if not self.cells:
+            del values["cells"]
         if self.result is not None:
             values["result"]["correct"] = self.result.correct.hex()
         return values

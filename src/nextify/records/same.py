@@ -23,12 +23,17 @@ def united(there: Plan, here: Plan) -> Plan:
     if _holds(here, there):
         return here
     if _holds(there, here):
-        return replace(here, **_parts(there), command=there.command)
-    # Neither command alone makes the whole study any more; one after the other they do.
-    parts = [*there.command.split(" && "), *here.command.split(" && ")]
-    command = " && ".join(dict.fromkeys(parts))
+        return replace(here, **_parts(there), **_asked(there))
+    # Neither request alone makes the whole study any more; one after the other they do.
     seeds = tuple(sorted({*there.seeds, *here.seeds}))
-    return replace(here, **{**_joined(there, here), "seeds": seeds}, command=command)
+    return replace(here, **{**_joined(there, here), "seeds": seeds}, **_asked(there, here))
+
+
+def _asked(*plans: Plan) -> dict[str, Any]:
+    """What was asked for, by all plans in turn."""
+    requests = dict.fromkeys(each for plan in plans for each in plan.requests)
+    commands = dict.fromkeys(plan.command for plan in plans if plan.command)
+    return {"requests": tuple(requests), "command": " && ".join(commands)}
 
 
 def _holds(large: Plan, small: Plan) -> bool:

@@ -11,6 +11,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -18,13 +19,16 @@ from types import TracebackType
 from typing import Any, Self
 
 from nextify.errors import InputError
+from nextify.records.places import places
 from nextify.records.plan import Plan, plan_from_dict
 from nextify.records.record import Outcome, Record
 from nextify.records.rows import COLUMNS, from_row, text, to_row
 from nextify.records.same import first_difference, united
 from nextify.records.trouble import damaged, explained
 
-SCHEMA = 1  # raised whenever a table changes
+# Raised when a table changes so that older code could not read the file. A new table does not: what
+# a version does not know, it leaves alone.
+SCHEMA = 1
 _APPLICATION = int.from_bytes(b"nxfy")  # tells a study file from SQLite files of other programs
 _BUSY_SECONDS = 30.0
 
@@ -43,6 +47,11 @@ _TABLES = (
     )""",
     "CREATE TABLE plan (only INTEGER PRIMARY KEY CHECK (only = 1), plan TEXT NOT NULL)",
 )
+# Which run a cell has with a seed. Files from before it get it with the next plan that is saved.
+_CELLS = """
+    CREATE TABLE IF NOT EXISTS cells (
+        cell TEXT NOT NULL, seed INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (cell, seed)
+    )"""
 _READ = f"SELECT {', '.join(COLUMNS)} FROM runs"
 # The first record of a run stays, unless it is a failure.
 _ADD = f"""
@@ -51,6 +60,10 @@ _ADD = f"""
     ON CONFLICT (key) DO UPDATE
     SET {", ".join(f"{name} = excluded.{name}" for name in (*COLUMNS, "recorded_at"))}
     WHERE runs.outcome = 'failed'
+"""
+_PLACE = """
+    INSERT INTO cells VALUES (?, ?, ?) ON CONFLICT (cell, seed) DO UPDATE SET key = excluded.key
+    WHERE NOT EXISTS (SELECT 1 FROM runs WHERE runs.key = cells.key AND runs.outcome != 'failed')
 """
 
 
@@ -128,6 +141,9 @@ class Store:
             plan = plan if there is None else united(there, plan)
             values = (text(plan.as_dict()),)
             self._connection.execute("INSERT OR REPLACE INTO plan VALUES (1, ?)", values)
+            self._connection.execute(_CELLS)
+            for (cell, seed), record in places(plan, self.records()).items():
+                self._connection.execute(_PLACE, (cell, seed, record.key))
         return plan
 
     def plan(self) -> Plan:
@@ -149,9 +165,10 @@ class Store:
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with self._transaction():
-            return (
-                self._connection.execute(_ADD, {**to_row(record), "recorded_at": now}).rowcount > 0
-            )
+            added = self._connection.execute(_ADD, {**to_row(record), "recorded_at": now}).rowcount
+            for cell in record.cells:
+                self._connection.execute(_PLACE, (cell, record.seed, record.key))
+        return added > 0
 
     def get(self, key: str) -> Record | None:
         """The record of a run, by `Run.key`; None if there is none."""
@@ -234,12 +251,24 @@ class Store:
             return self._connection.execute(query, values).fetchall()
 
     def _records(self, query: str, values: tuple[str, ...] = ()) -> tuple[Record, ...]:
+        cells = self._cells()
         try:
-            return tuple(from_row(row) for row in self._rows(query, values))
+            return tuple(
+                replace(from_row(row), cells=tuple(cells.get(row["key"], ())))
+                for row in self._rows(query, values)
+            )
         except (ValueError, KeyError, TypeError) as error:
             if isinstance(error, InputError):
                 raise
             raise damaged(self.path) from error
+
+    def _cells(self) -> dict[str, list[str]]:
+        """The cells of each run, by its key; none in files from before they were kept."""
+        found: dict[str, list[str]] = {}
+        if self._rows("SELECT 1 FROM sqlite_master WHERE name = 'cells'"):
+            for row in self._rows("SELECT cell, key FROM cells ORDER BY rowid"):
+                found.setdefault(row["key"], []).append(row["cell"])
+        return found
 
     def _stored_plan(self) -> Plan | None:
         row = self._connection.execute("SELECT plan FROM plan").fetchone()

@@ -11,7 +11,7 @@ from os import PathLike
 from pathlib import Path
 
 from nextify.errors import InputError
-from nextify.records import Plan, Record, Store
+from nextify.records import Plan, Record, Store, places
 from nextify.study.running.crew import Crew
 from nextify.study.running.jobs import jobs_of
 from nextify.study.running.progress import Progress
@@ -95,4 +95,6 @@ def _open(plan: Plan, path: Path, retry_failed: bool) -> tuple[Plan, Mapping[str
             store.delete_failed()
         # Networks that join a comparison bring seeds that the ones before them have to get too.
         whole = joined if plan.experiment == "comparison" else plan
-        return whole, {record.key: record for record in store.records()}
+        done = places(whole, store.records())
+        runs = ((c, s) for c in whole.cells for s in whole.seeds_of(c) if (c.name, s) in done)
+        return whole, {whole.run(cell, s).key: done[cell.name, s] for cell, s in runs}

@@ -1,0 +1,50 @@
+"""Requests: what somebody asks for, as data. The command line, TOML files and Python fill the same.
+
+>>> from nextify.requests import Study, command_line, made
+>>> request = made(Study, {"path": "small", "data": "photos", "changes": {"epochs": 20}})
+>>> command_line(request)
+'nextify study small epochs=20 --data photos'
+"""
+
+from nextify.requests.commands import (
+    REQUESTS,
+    Attribute,
+    Bench,
+    Budgets,
+    Choose,
+    Compare,
+    Convert,
+    Cost,
+    Designs,
+    Evaluate,
+    Experiment,
+    Fit,
+    Machine,
+    Path,
+    Predict,
+    Recipe,
+    Report,
+    Request,
+    Runs,
+    ScaleMixers,
+    ScaleNetworks,
+    ScaleSequence,
+    Show,
+    Sizes,
+    Study,
+    Train,
+    Trained,
+    as_trained,
+)
+from nextify.requests.data_spec import DataSpec
+from nextify.requests.grammar import Asked, command_line, make_parser, read, words_of
+from nextify.requests.options import changed, entries, given, made
+from nextify.requests.toml import read_toml
+
+__all__ = [
+    "REQUESTS", "Asked", "Attribute", "Bench", "Budgets", "Choose", "Compare", "Convert", "Cost",
+    "DataSpec", "Designs", "Evaluate", "Experiment", "Fit", "Machine", "Path", "Predict", "Recipe",
+    "Report", "Request", "Runs", "ScaleMixers", "ScaleNetworks", "ScaleSequence", "Show", "Sizes",
+    "Study", "Train", "Trained", "as_trained", "changed", "command_line", "entries", "given",
+    "made", "make_parser", "read", "read_toml", "words_of",
+]  # fmt: skip

@@ -1,0 +1,541 @@
+"""What can be asked for: a frozen, typed request per command."""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, get_args
+
+from nextify.errors import InputError
+from nextify.requests.data_spec import DataSpec
+from nextify.requests.options import MOST_PIXELS, SEEDS, Pixels, option, positional
+
+Naming = Literal["nextify", "official", "timm", "torchvision"]
+Screening = Literal["leave-one-out", "add-one-in", "resolution-4", "resolution-5", "full",
+                    "permutations", "augmented"]  # fmt: skip
+Kind = Literal["path", Screening]
+Matched = Literal["macs", "params"]
+Precision = Literal["float32", "bfloat16"]
+Metric = Literal["accuracy", "nll", "logit-accuracy"]
+
+
+def _changes() -> Any:
+    return positional((), "fields to change, as stem_stride=2 or epochs=20", metavar="FIELD=VALUE",
+                      many="*")  # fmt: skip
+
+
+def _group(kind: type) -> Any:
+    return field(default_factory=kind)
+
+
+def _precision() -> Any:
+    return option(None, "default: bfloat16 on a GPU, else float32")
+
+
+def _threads(help: str = "processor threads", default: int | None = None) -> Any:
+    return option(default, help, metavar="N", least=1, most=1024, local=True)
+
+
+def _design() -> Any:
+    return positional(..., "name of a design (`nextify designs` lists them)")
+
+
+def _factors() -> Any:
+    return option(None, "default: eight groups of choices; 'recipe' is one too",
+                  metavar="CHOICE+CHOICE,...")  # fmt: skip
+
+
+def _matched() -> Any:
+    return option(None, "rescale widths so that all networks cost the same")
+
+
+def _workers() -> Any:
+    return option(None, "default: one per core or GPU", metavar="N", least=1, most=1024, local=True)
+
+
+def _retry() -> Any:
+    return option(False, "run again what failed", local=True)
+
+
+def _plan() -> Any:
+    return option(False, "show the plan, and train nothing", local=True)
+
+
+def _no_pilot() -> Any:
+    return option(False, "time nothing before the start", local=True)
+
+
+def _many_of(help: str, metavar: str) -> Any:
+    return option(None, help, metavar=metavar, least=1, most=1 << 20)
+
+
+def _rounds(help: str, default: int | None = None) -> Any:
+    return option(default, help, metavar="N", least=1, most=1000)
+
+
+def _memory() -> Any:
+    return option(None, "at the most, as 4GiB (default: half of the machine's)", metavar="BYTES")
+
+
+def _save(help: str) -> Any:
+    return option(None, help, metavar="FILE", local=True)
+
+
+def _figure(help: str) -> Any:
+    return option(None, help, metavar="DIR", local=True)
+
+
+def _device() -> Any:
+    return option(None, "cpu or cuda (default: a GPU where there is one)", local=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sizes:
+    """What costs are counted for."""
+
+    image_size: Pixels | None = option(None, "pixels; one side, or HxW", metavar="N[xM]")
+    classes: int | None = option(None, "outputs of the classifier", metavar="N",
+                                 least=1, most=10**9)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budgets:
+    """At most so much of each; see `nextify.fitting.budgets_of`."""
+
+    params: str | None = option(None, "at most so many, as 12M", metavar="N")
+    macs: str | None = option(None, "multiply-accumulates, at most so many, as 2.2G", metavar="N")
+    activation_memory: str | None = option(
+        None, "kept in training for one image, as 200MB or 190MiB", metavar="BYTES"
+    )
+    like: str | None = option(None, "budgets that are not given are what this design costs",
+                              metavar="DESIGN")  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """By what one network is trained or judged."""
+
+    device: str | None = _device()
+    precision: Precision | None = _precision()
+    threads: int | None = _threads()
+    loaders: int = option(2, "processes that decode images that do not fit memory", metavar="N",
+                          most=1024, local=True)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Path:
+    """The steps of a path."""
+
+    command: ClassVar[str] = "path"
+    about: ClassVar[str] = "the steps from ResNet to ConvNeXt, with their costs"
+    name: str = positional(..., "resnet50, resnet200 or small")
+    changes: tuple[str, ...] = _changes()
+    sizes: Sizes = _group(Sizes)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Designs:
+    """All named designs."""
+
+    command: ClassVar[str] = "designs"
+    about: ClassVar[str] = "all named designs, with their costs"
+    sizes: Sizes = _group(Sizes)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cost:
+    """What a design costs."""
+
+    command: ClassVar[str] = "cost"
+    about: ClassVar[str] = "parameters, MACs and memory of a design"
+    design: str = _design()
+    changes: tuple[str, ...] = _changes()
+    sizes: Sizes = _group(Sizes)
+    layers: bool = option(False, "per layer, not only per stage")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Show:
+    """The layers of a design."""
+
+    command: ClassVar[str] = "show"
+    about: ClassVar[str] = "the layers of a design"
+    design: str = _design()
+    changes: tuple[str, ...] = _changes()
+    sizes: Sizes = _group(Sizes)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recipe:
+    """A training recipe."""
+
+    command: ClassVar[str] = "recipe"
+    about: ClassVar[str] = "a training recipe, field by field"
+    name: str | None = positional(None, "such as modern, modern-small or finetune", many="?")
+    changes: tuple[str, ...] = _changes()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fit:
+    """Designs for a budget."""
+
+    command: ClassVar[str] = "fit"
+    about: ClassVar[str] = "designs that use a budget best"
+    budgets: Budgets = _group(Budgets)
+    latency: str | None = option(None, "measured here, for one image, as 20ms", metavar="TIME")
+    base: str = option("convnext-tiny", "all but depths and widths (default: convnext-tiny)",
+                       metavar="DESIGN")  # fmt: skip
+    free: str | None = option(None, "fields to choose besides depths and widths, as kernel_size",
+                              metavar="FIELD,...")  # fmt: skip
+    multiple_of: int = option(1, "all widths are multiples of N (default: 1)", metavar="N",
+                              least=1, most=2048)  # fmt: skip
+    count: int = option(5, "designs to print (default: 5)", metavar="N", least=1, most=1000)
+    threads: int | None = _threads("processor threads, for --latency")
+    device: str | None = _device()
+    sizes: Sizes = _group(Sizes)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bench:
+    """Time and memory here."""
+
+    command: ClassVar[str] = "bench"
+    about: ClassVar[str] = "time and memory of designs on this machine"
+    designs: tuple[str, ...] = positional(
+        ..., "designs by name, and fields to change in all of them", metavar="NAME|FIELD=VALUE",
+        many="+",
+    )  # fmt: skip
+    beside: Literal["timm", "torchvision", "none"] | None = option(
+        None, "timm, torchvision or none (default: timm if it is there)", metavar="LIBRARY"
+    )
+    batch_size: int = option(16, "of throughput and training (default: 16)", metavar="N",
+                             least=1, most=1 << 20)  # fmt: skip
+    training: bool = option(True, "measure a training step (default: yes)")
+    memory: bool = option(True, "measure peak memory (default: yes)")
+    compile: bool = option(False, "by torch.compile, both networks")
+    memory_format: Literal["channels_last", "contiguous"] = option(
+        "channels_last", "of the network beside (default: channels_last)", metavar="FORMAT"
+    )
+    seconds: float = option(3.0, "for each network and measurement (default: 3)", metavar="S",
+                            most=86_400, such_as="seconds, as 3 or 0.5")  # fmt: skip
+    repeats: int | None = option(None, "rounds, instead of --seconds", metavar="N",
+                                 least=1, most=1_000_000)  # fmt: skip
+    precision: Precision = option("float32", "default: float32")
+    threads: int | None = _threads()
+    device: str | None = _device()
+    sizes: Sizes = _group(Sizes)
+
+
+def _test_size() -> Any:
+    return option(None, "pixels a side of the test images, where another", metavar="N",
+                  least=1, most=MOST_PIXELS)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Train:
+    """One network, trained into a folder."""
+
+    command: ClassVar[str] = "train"
+    about: ClassVar[str] = "train one network, from scratch or from weights"
+    design: str | None = positional(None, "name of a design (default: that of --weights)",
+                                    many="?")  # fmt: skip
+    changes: tuple[str, ...] = _changes()
+    weights: str | None = option(None, "to start from: a file, a folder, or hf:OWNER/NAME",
+                                 metavar="SOURCE")  # fmt: skip
+    new_head: bool = option(False, "draw the classifier anew in any case")
+    data: DataSpec = _group(DataSpec)
+    recipe: str = option("modern", "by name (default: modern)")
+    seed: int = option(0, "default: 0", most=SEEDS - 1)
+    output: str | None = option(None, "where the network goes (default: runs/...)", metavar="DIR",
+                                local=True)  # fmt: skip
+    machine: Machine = _group(Machine)
+    test_image_size: int | None = _test_size()
+
+
+def _network() -> Any:
+    return positional(..., "a network file, or the folder that train made")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluate:
+    """A trained network's scores."""
+
+    command: ClassVar[str] = "evaluate"
+    about: ClassVar[str] = "score a trained network on test images"
+    network: str = _network()
+    data: DataSpec = _group(DataSpec)
+    test_image_size: int | None = _test_size()
+    machine: Machine = _group(Machine)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Predict:
+    """Images, classified."""
+
+    command: ClassVar[str] = "predict"
+    about: ClassVar[str] = "classify images"
+    network: str = _network()
+    images: tuple[str, ...] = positional(..., "image files or folders of them", many="+")
+    top: int = option(3, "classes an image (default: 3)", metavar="N", least=1, most=10**6)
+    skip_unreadable: bool = option(False, "leave out, and count")
+    device: str | None = _device()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Experiment:
+    """Which subsets of a path's choices are trained."""
+
+    experiment: Kind = option(
+        "path", f"{', '.join(get_args(Kind))} (default: path)", metavar="KIND"
+    )
+    factors: str | None = _factors()
+    matched: Matched | None = _matched()
+    target: str | None = option(None, "that cost, as 4M (default: the geometric mean)",
+                                metavar="N")  # fmt: skip
+    rates: str | None = option(
+        None, "learning rates to cross with the rest, relative: 0.5,1,2", metavar="X,..."
+    )
+    end_seeds: int | None = option(None, "more runs of both end cells (default: 4)", metavar="N",
+                                   most=1000)  # fmt: skip
+    orders: int = option(8, "sampled orders, for permutations (default: 8)", metavar="N",
+                         least=1, most=10_000)  # fmt: skip
+    fold_over: str | None = option(
+        None, "add reversed cells to an experiment: 'all', or a factor", metavar="FACTOR"
+    )
+    add_cells: int | None = option(None, "add the N cells that tell most to an experiment",
+                                   metavar="N", least=1, most=8192)  # fmt: skip
+    sigma: str | None = option(
+        None, "spread between seeds, in points, to forecast intervals", metavar="POINTS", local=True
+    )
+    no_pilot: bool = _no_pilot()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Runs:
+    """How many runs, by what, and where they are kept."""
+
+    file: str | None = option(None, "study file (default: {file})", metavar="FILE", local=True)
+    seeds: int = option(2, "runs of each network (default: 2)", metavar="N", least=1, most=1000)
+    first_seed: int = option(0, "default: 0", metavar="S", most=SEEDS - 1000)
+    workers: int | None = _workers()
+    precision: Precision | None = _precision()
+    report: str | None = option(None, "report folder (default: beside the file)", metavar="DIR",
+                                local=True)  # fmt: skip
+    retry_failed: bool = _retry()
+    plan: bool = _plan()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Study:
+    """A path's steps, or an experiment on its choices."""
+
+    command: ClassVar[str] = "study"
+    about: ClassVar[str] = "train every step of a path, or an experiment on its choices, and report"
+    file: ClassVar[str] = "runs/PATH-DATA.study"
+    path: str = positional(..., "small, resnet50 or resnet200")
+    changes: tuple[str, ...] = _changes()
+    data: DataSpec = _group(DataSpec)
+    experiment: Experiment = _group(Experiment)
+    runs: Runs = _group(Runs)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """A study's report, written again."""
+
+    command: ClassVar[str] = "report"
+    about: ClassVar[str] = "write the report of a study"
+    file: str = positional(..., "study file")
+    output: str | None = option(None, "folder (default: beside the file)", metavar="DIR")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compare:
+    """Networks beside one another."""
+
+    command: ClassVar[str] = "compare"
+    about: ClassVar[str] = "networks beside one another, on a few images or on many"
+    file: ClassVar[str] = "runs/compare-DATA.study"
+    networks: tuple[str, ...] = positional(
+        ..., "networks by name, fields to change after each; before the first name: in all",
+        metavar="NAME|FIELD=VALUE", many="+",
+    )  # fmt: skip
+    images: str | None = option(
+        None, "numbers of training images, or parts of all: 1/16,1/4,1 (default: all)",
+        metavar="N,...",
+    )  # fmt: skip
+    most_epochs: int | None = option(
+        None, "on fewer images as many updates as on all, within N epochs (default: equal epochs)",
+        metavar="N", least=1, most=10**6,
+    )  # fmt: skip
+    matched: Matched | None = _matched()
+    target: str | None = option(None, "that cost, as 4M (default: the first network's)",
+                                metavar="N")  # fmt: skip
+    rates: str | None = option(
+        None, "every network at these multiples of the rate: 0.5,1,2", metavar="X,..."
+    )
+    recipe: str = option("modern-small", "of all networks (default: modern-small)",
+                         metavar="NAME")  # fmt: skip
+    hold_out: bool = option(False, "test on a fifth of the training images, to choose by")
+    data: DataSpec = _group(DataSpec)
+    runs: Runs = _group(Runs)
+    no_pilot: bool = _no_pilot()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attribute:
+    """What an experiment's factors contribute."""
+
+    command: ClassVar[str] = "attribute"
+    about: ClassVar[str] = "which choice made the difference: what an experiment's factors add"
+    file: str = positional(..., "study file of an experiment")
+    beside: str | None = positional(None, "one on the same factors at equal cost", metavar="FILE2",
+                                    many="?")  # fmt: skip
+    metric: Metric = option("accuracy", f"{', '.join(get_args(Metric))} (default: accuracy)",
+                            metavar="SCORE")  # fmt: skip
+    output: str | None = option(None, "report folder (default: beside the file)", metavar="DIR")
+    crosscheck: bool = option(False, "print what Optuna's fANOVA and shapiq say, too")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choose:
+    """From a budget to a network."""
+
+    command: ClassVar[str] = "choose"
+    about: ClassVar[str] = "the design to use on your images under your budget, and its network"
+    changes: tuple[str, ...] = _changes()
+    budgets: Budgets = _group(Budgets)
+    data: DataSpec = _group(DataSpec)
+    path: str | None = option(
+        None, "whose choices are tried (default: small up to 64 pixels, else resnet50)",
+        metavar="NAME",
+    )  # fmt: skip
+    experiment: Screening = option("resolution-4", "screening (default: resolution-4)",
+                                   metavar="KIND")  # fmt: skip
+    factors: str | None = _factors()
+    seeds: int = option(2, "of each network in the screening (default: 2)", metavar="N",
+                        least=1, most=1000)  # fmt: skip
+    finalists: int = option(4, "besides the path's start and end (default: 4)", metavar="N",
+                            least=1, most=100)  # fmt: skip
+    reshaped: int = option(1, "of them, to try at other depths, too (default: 1)", metavar="N",
+                           most=100)  # fmt: skip
+    final_seeds: int = option(5, "fresh ones, of each finalist (default: 5)", metavar="N",
+                              least=1, most=1000)  # fmt: skip
+    output: str | None = option(None, "folder (default: runs/choose-DATA-BUDGET)", metavar="DIR",
+                                local=True)  # fmt: skip
+    workers: int | None = _workers()
+    precision: Precision | None = _precision()
+    retry_failed: bool = _retry()
+    no_pilot: bool = _no_pilot()
+    plan: bool = _plan()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Convert:
+    """Weights in another naming."""
+
+    command: ClassVar[str] = "convert"
+    about: ClassVar[str] = "weights from one naming to another"
+    source: str = positional(..., "a file or folder of weights, or hf:OWNER/NAME on the hub")
+    target: str = positional(..., "a .safetensors, .pth, .pt or .bin file")
+    changes: tuple[str, ...] = _changes()
+    read_as: Literal["auto", Naming] = option(
+        "auto", f"auto, {', '.join(get_args(Naming))}", name="from", metavar="NAMING"
+    )
+    write_as: Naming = option("nextify", "default: nextify", name="to", metavar="NAMING")
+    design: str | None = option(None, "that the weights are of (default: told from their shapes)",
+                                metavar="NAME")  # fmt: skip
+    class_names: str | None = option(None, "one a line, in the order of the outputs",
+                                     metavar="FILE")  # fmt: skip
+    wrapper: str | None = option(
+        None, "which of several sets of weights in the file, as model_ema", metavar="KEY"
+    )
+    allow_nonfinite: bool = option(False, "write NaN and infinite weights too")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScaleMixers:
+    """Laws of mixers of tokens."""
+
+    command: ClassVar[str] = "scale mixers"
+    about: ClassVar[str] = "attention, recurrence, convolution, MLP"
+    only: str | None = option(None, "as 'attention,mlp ratio=2' (default: all)", metavar="NAME,...")
+    formulas: bool = option(False, "the laws alone, at once")
+    axis: Literal["N", "D"] | None = option(None, "tokens or their width (default: both)",
+                                            metavar="N|D")  # fmt: skip
+    sizes: str | None = option(None, "along the axis (default: where one term dominates)",
+                               metavar="N,...")  # fmt: skip
+    sizes_of: str | None = option(None, "at the same sizes as in a file that --save wrote",
+                                  metavar="FILE")  # fmt: skip
+    tokens: int | None = _many_of("while the width varies (default: 64)", "N")
+    width: int | None = _many_of("while the tokens vary (default: 32)", "D")
+    batch: int | None = _many_of("sequences (default: 1 over N, 4 over D)", "B")
+    step: Literal["forward", "training"] | None = option(None, "what is timed (default: forward)")
+    rounds: int | None = _rounds("of timing, all sizes in turn (default: 5)")
+    seconds: float | None = option(
+        None, "of a call at the largest size, about (default: 0.15)", metavar="S", most=3600,
+        such_as="a number above 0, at most 3600",
+    )  # fmt: skip
+    memory: str | None = _memory()
+    threads: int | None = _threads("of torch (default: one per core)")
+    save: str | None = _save("keep what is measured there, and go on from it")
+    figure: str | None = _figure("draw it: mixers.* and mixer-lines.*")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScaleNetworks:
+    """Networks over image sizes."""
+
+    command: ClassVar[str] = "scale networks"
+    about: ClassVar[str] = "ResNet, ConvNeXt, ViT, Swin over image sizes"
+    only: str | None = option(
+        None, "as 'resnet-50,swin-t window=8' (default: one of each kind, of 4 to 5 GMACs)",
+        metavar="DESIGN,...",
+    )  # fmt: skip
+    formulas: bool = option(False, "nothing measured, at once")
+    sizes: str | None = option(None, "of images, in pixels (default: ten, 32 to 1024)",
+                               metavar="N,...")  # fmt: skip
+    max_size: int | None = option(None, "none larger, in pixels", metavar="N",
+                                  least=1, most=MOST_PIXELS)  # fmt: skip
+    quick: bool = option(False, "up to 256 pixels, 3 rounds")
+    rounds: int | None = _rounds("of timing, all networks in turn (default: 7)")
+    memory: str | None = _memory()
+    threads: int | None = _threads("of torch (default: one per core)")
+    save: str | None = _save("keep what is measured there, and go on from it")
+    figure: str | None = _figure("draw it: networks.* and attention-share.*")
+    classes: int | None = option(None, "outputs of the classifier", metavar="N",
+                                 least=1, most=10**9)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScaleSequence:
+    """A next-word model with two of the mixers."""
+
+    command: ClassVar[str] = "scale sequence"
+    about: ClassVar[str] = "a next-word model with two of the mixers"
+    seeds: int = option(5, "splits of the text, for both models (default: 5)", metavar="N",
+                        least=2, most=100)  # fmt: skip
+    epochs: int | None = option(None, "of training", metavar="N", least=1, most=1000)
+    rounds: int = _rounds("of timing, all sizes in turn (default: 5)", 5)
+    threads: int = _threads("of torch (default: 1: the models are small)", 1)
+    save: str | None = _save("keep trained models' results there, and go on from it")
+    say: str | None = option(None, "only train both once and let them go on with these",
+                             metavar="WORDS")  # fmt: skip
+    figure: str | None = _figure("draw it: sequence.svg, .png and .pdf")
+
+
+Request = (
+    Path | Designs | Cost | Show | Recipe | Fit | Bench | Train | Evaluate | Predict | Study
+    | Report | Compare | Attribute | Choose | Convert | ScaleMixers | ScaleNetworks | ScaleSequence
+)  # fmt: skip
+REQUESTS: dict[str, type[Request]] = {kind.command: kind for kind in get_args(Request)}
+Trained = Study | Compare | Choose  # what makes plans of many runs
+
+
+def as_trained(request: object) -> Trained:
+    """A request for many runs.
+
+    Raises:
+        InputError: it is for something else.
+    """
+    match request:
+        case Study() | Compare() | Choose():
+            return request
+    raise InputError(f"{request!r} asks for no runs; give a request to study, compare or choose")

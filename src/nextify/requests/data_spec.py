@@ -1,0 +1,48 @@
+"""`DataSpec`: where images are and how they are taken in; one type for commands, workers, plans."""
+
+from dataclasses import dataclass
+
+from nextify.errors import InputError
+from nextify.requests.options import MOST_PIXELS, SEEDS, option
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataSpec:
+    """A data set as asked for; `nextify.data.load` loads it.
+
+    >>> DataSpec(source="photos", image_size=96).source
+    'photos'
+
+    Attributes:
+        source: `"embedded"`, a public set's name, or the path of a folder.
+        image_size: the side in pixels that a network sees; None: what suits the data set.
+        split_seed: draws the test images of a folder without any, a `train_limit`, held-out images.
+        train_limit: at most so many training images, drawn evenly over the classes.
+        skip_unreadable: leave unreadable images out and name them, instead of an error.
+        test_image_size: the side of the test images; None: the same.
+        memory_limit: decoded images of more bytes are streamed from their files; None: half of the
+            memory that this process may use.
+        hold_out: test on a fifth of the training images, and never look at the test images.
+    """
+
+    source: str = option("embedded", name="data", help="'embedded', a public data set by name, or "
+                         "a folder of images (default: embedded)")  # fmt: skip
+    image_size: int | None = option(None, "pixels a side", metavar="N", least=1, most=MOST_PIXELS)
+    split_seed: int = option(0, "draws the test images of a folder without any",
+                             metavar="S", most=SEEDS - 1)  # fmt: skip
+    train_limit: int | None = option(None, "use N training images", metavar="N",
+                                     least=1, most=10**9)  # fmt: skip
+    skip_unreadable: bool = option(False, "leave out, and count")
+    test_image_size: int | None = None
+    memory_limit: int | None = None
+    hold_out: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("image_size", 1), ("test_image_size", 1), ("train_limit", 1), ("memory_limit", 0)
+        ):  # fmt: skip
+            value: int | None = getattr(self, name)
+            if value is not None and value < least:
+                raise InputError(f"{name}={value}; give a whole number of at least {least}")
+        if not 0 <= self.split_seed < SEEDS:
+            raise InputError(f"split_seed={self.split_seed}; give a number from 0 to 2^63 - 1")

@@ -1,0 +1,265 @@
+"""Fields of a request: what a value may be, in one place for the command line, TOML and Python.
+
+A request is a frozen dataclass. Each of its fields is an `option` or a `positional`, with the help
+that the command line prints, or a group of them: another dataclass, whose fields stand on the
+command line like its own.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import reduce
+from operator import or_
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from nextify.errors import InputError, unknown
+
+Pixels = int | tuple[int, int]
+MOST_PIXELS = 1 << 14  # a side; far beyond any image that a classifier sees
+SEEDS = 2**63  # seeds are below this
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Option:
+    """What is to know of a field besides its name, type and default.
+
+    Attributes:
+        help, metavar: for `--help`.
+        name: on the command line, where it is not the field's, with dashes.
+        least, most: of a number. above: of a number that is larger than that. such_as: examples.
+        positional: stands without `--name`. many: of a positional, how argparse says it.
+        local: says where or how something is done and not what: no page names it.
+    """
+
+    help: str = ""
+    metavar: str | None = None
+    name: str = ""
+    least: int = 0
+    most: int = 1
+    above: float | None = None
+    such_as: str = ""
+    positional: bool = False
+    many: Literal["", "?", "*", "+"] = ""
+    local: bool = False
+
+
+def option(default: Any = None, help: str = "", **more: Any) -> Any:
+    """A field that is given as `--name VALUE`; of a bool, as `--name`."""
+    return field(default=default, metadata={"option": Option(help=help, **more)})
+
+
+def positional(default: Any = None, help: str = "", **more: Any) -> Any:
+    """A field that is given by its place; without a default (`...`) it has to be."""
+    about = {"option": Option(help=help, positional=True, **more)}
+    return field(metadata=about) if default is ... else field(default=default, metadata=about)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A field of a request, or of a group in it.
+
+    Attributes:
+        field, hint, about: its name, type and option. default: None where it has to be given.
+        group: name of the request's field that it belongs to; empty for the request's own.
+    """
+
+    field: str
+    hint: Any
+    about: Option
+    default: Any
+    group: str = ""
+
+    @property
+    def option(self) -> str:
+        """As on the command line, such as `--image-size`."""
+        return "--" + (self.about.name or self.field.replace("_", "-"))
+
+    @property
+    def key(self) -> str:
+        """As in TOML and in Python: the option's name, with underscores."""
+        return (self.about.name or self.field).replace("-", "_")
+
+    def of(self, request: Any) -> Any:
+        """Its value in a request."""
+        holder = getattr(request, self.group) if self.group else request
+        return getattr(holder, self.field)
+
+    @property
+    def inner(self) -> Any:
+        """The type of the value, where there is one."""
+        if get_origin(self.hint) not in (UnionType, Union):
+            return self.hint
+        return reduce(or_, (each for each in get_args(self.hint) if each is not type(None)))
+
+    @property
+    def may_be_none(self) -> bool:
+        """Whether there may be no value."""
+        return type(None) in get_args(self.hint)
+
+
+def entries(kind: type) -> tuple[Entry, ...]:
+    """All fields of a kind of request, those of its groups in their place.
+
+    >>> from nextify.requests import Study
+    >>> [entry.key for entry in entries(Study)][:4]
+    ['path', 'changes', 'data', 'image_size']
+    """
+    if kind not in _ENTRIES:  # reading annotations takes long
+        _ENTRIES[kind] = tuple(_entries(kind))
+    return _ENTRIES[kind]
+
+
+_ENTRIES: dict[type, tuple[Entry, ...]] = {}
+
+
+def _entries(kind: type, group: str = "") -> Iterator[Entry]:
+    known = get_type_hints(kind)
+    for each in fields(kind):
+        if is_dataclass(known[each.name]):
+            yield from _entries(known[each.name], each.name)
+        elif "option" in each.metadata:
+            yield Entry(each.name, known[each.name], each.metadata["option"], each.default, group)
+
+
+def groups(kind: type) -> dict[str, type]:
+    """The groups of a kind of request, by the name of their field."""
+    known = get_type_hints(kind)
+    return {each.name: known[each.name] for each in fields(kind) if is_dataclass(known[each.name])}
+
+
+def from_text(entry: Entry, text: str) -> Any:
+    """The value that a text means, or `ValueError` with what would be accepted."""
+    try:
+        value = _READ.get(entry.inner, str)(text)
+    except (ValueError, OverflowError):
+        value = text
+    if (wrong := refusal(entry, value)) is not None:
+        raise ValueError(f"it is {text!r}; {wrong}" if text else wrong)
+    return value
+
+
+def refusal(entry: Entry, value: Any) -> str | None:
+    """What would be accepted in place of a value; None if it is."""
+    about = entry.about
+    if value is None and entry.may_be_none:
+        return None
+    if get_origin(entry.inner) is Literal:
+        known = ", ".join(map(str, get_args(entry.inner)))
+        return None if value in get_args(entry.inner) else f"give one of {known}"
+    if get_origin(entry.inner) is tuple:
+        fine = isinstance(value, tuple) and all(isinstance(each, str) and each for each in value)
+        return None if fine else "give texts"
+    if entry.inner is int:
+        limit = "2^63 - 1" if about.most == SEEDS - 1 else f"{about.most:,}"
+        fine = type(value) is int and about.least <= value <= about.most
+        return None if fine else f"give a whole number from {about.least} to {limit}"
+    if entry.inner is float:
+        fine = type(value) in (int, float) and math.isfinite(value)
+        fine = fine and (about.above or 0.0) < value <= about.most
+        return None if fine else f"give {about.such_as}"
+    if entry.inner == Pixels:
+        sides = value if isinstance(value, tuple) else (value,)
+        fine = len(sides) in (1, 2) and all(type(n) is int and 1 <= n <= MOST_PIXELS for n in sides)
+        return None if fine else f"give pixels, as 224 or 224x320, at most {MOST_PIXELS:,}"
+    if entry.inner is str and not value:
+        return "it is empty; give a value or leave the option out"
+    return None if type(value) is entry.inner else f"give {_NOUNS[entry.inner]}"
+
+
+_NOUNS = {bool: "true or false", str: "a text"}
+
+
+def _pixels(text: str) -> Pixels:
+    sides = [int(part) for part in text.lower().replace("×", "x").split("x")]
+    return sides[0] if len(sides) == 1 else (sides[0], sides[1])
+
+
+_READ: Mapping[Any, Callable[[str], Any]] = {
+    int: int,
+    float: float,
+    Pixels: _pixels,
+}
+
+
+def as_text(value: Any) -> str:
+    """A value as the command line takes it.
+
+    >>> as_text((224, 320)), as_text(0.5), as_text("12M")
+    ('224x320', '0.5', '12M')
+    """
+    match value:
+        case tuple():
+            return "x".join(map(str, value))
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)
+
+
+def tidy(entry: Entry, value: Any) -> Any:
+    """A value from TOML or Python in the one form that a request keeps.
+
+    Numbers, lists of them and tables of fields stand for the text of the command line:
+    `images=[500, 1000]` for `500,1000`, `changes={"epochs": 20}` for `epochs=20`.
+    """
+    if entry.inner is str and isinstance(value, Sequence) and not isinstance(value, str):
+        return ",".join(map(as_text, value))
+    if entry.inner is str and isinstance(value, int | float) and not isinstance(value, bool):
+        return as_text(value)
+    if get_origin(entry.inner) is tuple and isinstance(value, Mapping):
+        return tuple(f"{name}={_plain(given)}" for name, given in value.items())
+    if get_origin(entry.inner) is tuple and isinstance(value, str):
+        return tuple(value.split())
+    if isinstance(value, list):
+        return tuple(map(str, value)) if entry.inner == tuple[str, ...] else tuple(value)
+    return str(value) if hasattr(value, "__fspath__") else value
+
+
+def _plain(value: Any) -> str:
+    """A field's value in `FIELD=VALUE`."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return "none" if value is None else str(value).lower() if value in (True, False) else str(value)
+
+
+def made(kind: type[T], values: Mapping[str, Any]) -> T:
+    """A request from values by their keys; what is not given has its default.
+
+    >>> from nextify.requests import Study
+    >>> made(Study, {"path": "small", "seeds": 3, "image_size": 64}).data.image_size
+    64
+
+    Raises:
+        InputError: an unknown key, a value that is not accepted, or a positional that is missing.
+    """
+    known = {entry.key: entry for entry in entries(kind)}
+    inner: dict[str, dict[str, Any]] = {name: {} for name in groups(kind)}
+    own: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in known:
+            raise unknown("option", key, known)
+        entry = known[key]
+        given = tidy(entry, value)
+        if (wrong := refusal(entry, given)) is not None:
+            raise InputError(f"{key} is {value!r}; {wrong}")
+        (inner[entry.group] if entry.group else own)[entry.field] = given
+    for key, entry in known.items():
+        if entry.about.positional and entry.about.many in ("", "+") and not values.get(key):
+            raise InputError(f"{key} is not given; {entry.about.help or 'give it'}")
+    return kind(**own, **{name: groups(kind)[name](**given) for name, given in inner.items()})
+
+
+def changed(request: T, **values: Any) -> T:
+    """The same request with some values, by their keys."""
+    kind = type(request)
+    there = {entry.key: entry.of(request) for entry in entries(kind)}
+    return made(kind, {**there, **values})
+
+
+def given(request: Any) -> dict[str, Any]:
+    """The values of a request that are not their defaults, by key: what `made` makes it of."""
+    found = {entry.key: (entry.of(request), entry.default) for entry in entries(type(request))}
+    return {key: value for key, (value, default) in found.items() if value != default}

@@ -1,0 +1,33 @@
+"""A request from a TOML file: keys as the options are named, with underscores."""
+
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+from nextify.errors import InputError
+from nextify.requests.options import made
+
+T = TypeVar("T")
+
+
+def read_toml(kind: type[T], file: Path) -> T:
+    """The request that a file describes: an option a line, `changes` a table of fields.
+
+        path = "small"
+        data = "photos"
+        seeds = 3
+        changes = {epochs = 20}
+
+    Raises:
+        InputError: the file cannot be read or is no TOML; a key or a value that is none.
+    """
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror}); name another file") from None
+    except ValueError as error:
+        raise InputError(f"{file} is no TOML: {' '.join(str(error).split())}") from None
+    try:
+        return made(kind, values)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from None
