@@ -17,7 +17,6 @@ from nextify.designs import default_factors, path, read_factors
 from nextify.errors import InputError
 from nextify.findings import attribute
 from nextify.report import write_report
-from nextify.report.canvas import limits
 from nextify.report.factors import factor_content, words
 from nextify.report.factors.contribution_figure import contribution_figure
 from nextify.report.factors.costs import factor_costs
@@ -28,6 +27,7 @@ from nextify.report.factors.lane_figure import rate_figure, way_lanes, ways_figu
 from nextify.report.factors.next_runs import next_runs
 from nextify.report.factors.page import agreement, factors_page
 from nextify.report.factors.paper import paper_column
+from nextify.report.marks import limits
 
 from . import fake, fake_experiment
 from .test_report import _text

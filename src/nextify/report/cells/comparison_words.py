@@ -43,7 +43,9 @@ def _best(content: ComparisonContent, on: Standings) -> str:
         return f"No network has a score {where} yet."
     row = content.row(content.found.networks[on.leader], on.images)
     assert row is not None  # a leader has a score
-    accuracy = f"{plus_minus(row.accuracy, row.half)} %{_lost(row)}{_lead(content, row)}"
+    lost = f" ({row.trouble} of {plural(len(row.recorded), 'run')})" if row.trouble else ""
+    lead = f", {_against(row)} against {content.baseline}" if row.move else ""
+    accuracy = f"{plus_minus(row.accuracy, row.half)} %{lost}{lead}"
     highest = f"{row.name} has the highest accuracy {where}, {accuracy}"
     rivals = [content.found.networks[at] for at in on.rivals or () if at != on.leader]
     if len(content.found.networks) == 1:
@@ -71,12 +73,11 @@ def _settings(content: ComparisonContent) -> str:
     designs: dict[AnyDesign, list[Row]] = {}
     for row in content.rows_on(content.found.images[-1]):
         designs.setdefault(row.cell.design, []).append(row)
-    tried = [
-        rows
+    best = [
+        _best_rate(rows)
         for rows in designs.values()
-        if len({row.cell.recipe.learning_rate for row in rows}) > 1
+        if len({row.cell.recipe.learning_rate for row in rows}) > 1 and any(row.n for row in rows)
     ]
-    best = [_best_rate(rows) for rows in tried if any(row.accuracy is not None for row in rows)]
     return f"Best learning rate of each network: {'; '.join(best)}." if best else ""
 
 
@@ -86,15 +87,6 @@ def _best_rate(rows: Sequence[Row]) -> str:
     edge = {min(rates): "lowest", max(rates): "highest"}.get(best.cell.recipe.learning_rate)
     warning = f", the {edge} tried" if edge else ""
     return f"{best.name} ({percent(best.accuracy)} %{warning})"
-
-
-def _lost(row: Row) -> str:
-    """On runs of the row that gave no score: its mean is of the others."""
-    return f" ({row.trouble} of {plural(len(row.recorded), 'run')})" if row.trouble else ""
-
-
-def _lead(content: ComparisonContent, row: Row) -> str:
-    return "" if row.difference is None else f", {_against(row)} against {content.baseline}"
 
 
 def _against(row: Row) -> str:
@@ -152,12 +144,11 @@ def _pooled(rows: Sequence[Line]) -> list[str]:
         for row in rows
         if row.resolved and row.own and not row.own.excludes_zero
     ]
-    if not told:
-        return []
-    return [
+    text = (
         "That rests on a spread pooled over all networks: from the two networks’ own seeds "
         f"alone ({named(told)}) zero is not excluded."
-    ]
+    )
+    return [text] if told else []
 
 
 def crossings(content: ComparisonContent) -> str:
@@ -170,11 +161,9 @@ def crossings(content: ComparisonContent) -> str:
     if not parts:
         return ""
     numbers = content.found.images
-    apart = any(
-        numbers.index(each.more) - numbers.index(each.fewer) > 1 for each in content.found.crossings
-    )
-    between = " On the numbers between these the difference is not resolved." if apart else ""
-    return f"{'; '.join(parts)}.{between}"
+    apart = any(numbers.index(each.more) - numbers.index(each.fewer) > 1 for each in found)
+    open_there = " On the numbers between these the difference is not resolved." if apart else ""
+    return f"{'; '.join(parts)}.{open_there}"
 
 
 def _between(content: ComparisonContent, found: Sequence[Crossing], before: str = "") -> str:
@@ -183,12 +172,11 @@ def _between(content: ComparisonContent, found: Sequence[Crossing], before: str 
     for each in found:
         where = places.setdefault((each.fewer, each.more), [])
         where.append(content.found.networks[each.network])
-    return listed(
-        [
-            f"{before}{named(names)} between {whole(fewer)} and {whole(more)} images"
-            for (fewer, more), names in sorted(places.items())
-        ]
+    told = (
+        f"{before}{named(names)} between {whole(fewer)} and {whole(more)} images"
+        for (fewer, more), names in sorted(places.items())
     )
+    return listed(list(told))
 
 
 def named(names: Sequence[str]) -> str:

@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nextify.report import style as look
-from nextify.report.canvas import apart, ends, spanned
 from nextify.report.cells.content import Row, StepsContent
+from nextify.report.marks import apart, ends, spanned
 from nextify.report.numbers import percent, plural
 from nextify.report.style import BLUE, GREY, INK, PALE, Drawing
 

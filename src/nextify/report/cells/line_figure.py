@@ -6,19 +6,10 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 
 from nextify.report import style as look
-from nextify.report.canvas import (
-    SMALL,
-    Marks,
-    Sheet,
-    apart,
-    ends,
-    key_lines,
-    limits,
-    occurring,
-    spanned,
-)
+from nextify.report.canvas import SMALL, Marks, Sheet, key_lines
 from nextify.report.cells.content import ComparisonContent, Row
 from nextify.report.cells.looks import NetworkLook, look_of
+from nextify.report.marks import apart, ends, limits, occurring, spanned
 from nextify.report.numbers import percent, plural, whole
 from nextify.report.style import GREY, INK, PALE, Drawing
 

@@ -12,18 +12,10 @@ from matplotlib.patches import Rectangle
 
 from nextify.findings.comparison import BASELINE
 from nextify.report import style as look
-from nextify.report.canvas import (
-    Marks,
-    Sheet,
-    Type,
-    ends,
-    key_lines,
-    mark_paper,
-    occurring,
-    spanned,
-)
+from nextify.report.canvas import Marks, Sheet, Type, key_lines
 from nextify.report.cells.content import CellsContent, ComparisonContent, Row, StepsContent
 from nextify.report.cells.line_figure import footnote, marks_of
+from nextify.report.marks import ends, mark_paper, occurring, spanned
 from nextify.report.numbers import large, percent, plural, signed, whole
 from nextify.report.style import BAR, BLUE, GREY, INK, ORANGE, PALE, Drawing
 

@@ -8,20 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from nextify.report import style as look
-from nextify.report.canvas import (
-    SMALL,
-    Marks,
-    Sheet,
-    ends,
-    key_lines,
-    limits,
-    occurring,
-    shrunk,
-    spanned,
-)
+from nextify.report.canvas import SMALL, Marks, Sheet, key_lines, shrunk
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.costs import FactorCosts
 from nextify.report.factors.units import Unit
+from nextify.report.marks import ends, limits, occurring, spanned
 from nextify.report.numbers import large, plural
 from nextify.report.style import BLUE, GREY, INK, ORANGE, PALE, Drawing
 

@@ -3,8 +3,9 @@
 from matplotlib.axes import Axes
 
 from nextify.report import style as look
-from nextify.report.canvas import SMALL, Sheet, apart
+from nextify.report.canvas import SMALL, Sheet
 from nextify.report.factors.content import FactorContent, View
+from nextify.report.marks import apart
 from nextify.report.style import BLUE, GREY, INK, ORANGE, Drawing
 
 _NAMED = 8

@@ -9,18 +9,10 @@ from matplotlib.axes import Axes
 from nextify.findings import Interval, Way
 from nextify.findings.answers import Estimate
 from nextify.report import style as look
-from nextify.report.canvas import (
-    SMALL,
-    Sheet,
-    ends,
-    key_lines,
-    limits,
-    mark_paper,
-    shrunk,
-    spanned,
-)
+from nextify.report.canvas import SMALL, Sheet, key_lines, shrunk
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.paper import PaperColumn
+from nextify.report.marks import ends, limits, mark_paper, spanned
 from nextify.report.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, Drawing
 
 _TOP = 0.5

@@ -4,12 +4,12 @@ import math
 
 from scipy import stats
 
-from nextify.findings import Contribution, Interaction, Interval, amount
+from nextify.findings import Interaction, Interval, amount
 from nextify.findings.blocks import LEVEL
 from nextify.report import details
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.lane_figure import way_lanes
-from nextify.report.numbers import listed, percent, plural, signed, span
+from nextify.report.numbers import listed, plural, signed, span
 
 _LEAST_SURE = 0.05
 
@@ -292,20 +292,6 @@ def failures(view: View) -> str:
     return f"Runs diverge more or less often with {listed(clear)} (Fisher’s exact test, p < 0.05)."
 
 
-def needed(each: Contribution, view: View) -> str:
-    """What it would take to see an undecided effect as large as measured."""
-    if each.answer != "not resolved" or view.found.counts.missing:
-        return ""
-    if each.needed is None:
-        return "an effect as small as measured would take more than 200 seeds a cell"
-    if each.needed.seeds <= len(view.plan.seeds):
-        return "an effect as large as measured should have been seen more often than not"
-    return (
-        f"{each.needed.seeds} seeds a cell ({each.needed.runs:,} runs) would likely show one as "
-        "large as measured"
-    )
-
-
 def resolution(content: FactorContent, view: View) -> str:
     """The size of effect that these runs can show."""
     halves = [
@@ -332,35 +318,6 @@ def nothing_next(view: View) -> str:
             "smaller than what their intervals leave open."
         )
     return "Every factor is decided on this data under this budget. Try other data or another size."
-
-
-def paper_note(view: View) -> str:
-    """Whose increments the paper's column is."""
-    if view.paper is None:
-        return ""
-    name = {"resnet50": "ResNet-50 to ConvNeXt-T", "resnet200": "ResNet-200 to ConvNeXt-B"}[
-        view.paper.path
-    ]
-    text = (
-        f"The paper (arXiv 2201.03545, {name}): increments in its one order, summed over a "
-        "factor’s choices, ImageNet-1K top-1 after 300 epochs; bars are one standard error where "
-        "the paper gives spreads. "
-    )
-    if not view.paper.own:
-        text += (
-            "This study’s path is another network, on other data, at another scale: only signs "
-            "and order can be compared. "
-        )
-    return text
-
-
-def rate(hits: int, n: int) -> str:
-    """Diverged runs of n.
-
-    >>> rate(3, 60)
-    '3 of 60 (5 %)'
-    """
-    return f"{hits} of {n} ({percent(100 * hits / n, 0)} %)" if n else "no run"
 
 
 def meaning(content: FactorContent, view: View) -> list[tuple[str, str]]:
