@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from nextify.errors import InputError
+from nextify.findings import Interval
 from nextify.report import details, numbers
 from nextify.report.style import Drawing
 
@@ -66,6 +67,16 @@ def csv_text(lines: Sequence[Mapping[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(lines)
     return file.getvalue()
+
+
+def ends_of(name: str, interval: Interval | None, unit: str = "") -> dict[str, float | None]:
+    """An interval as two fields of a line.
+
+    >>> ends_of("gain", Interval(0.1, 0.3), "_points")
+    {'gain_low_points': 0.1, 'gain_high_points': 0.3}
+    """
+    low, high = (interval.low, interval.high) if interval else (None, None)
+    return {f"{name}_low{unit}": low, f"{name}_high{unit}": high}
 
 
 def json_text(values: Mapping[str, Any]) -> str:

@@ -217,10 +217,8 @@ def _paper_sd(row: Row) -> str:
 
 def short_names(content: ComparisonContent) -> list[str]:
     """The networks' names; one that is too long is shortened alike at each of its rates."""
-    ends = [f", rate {row.cell.rate:g}" for row in content.rows]
-    ends = [
-        end if row.name.endswith(end) else "" for row, end in zip(content.rows, ends, strict=True)
-    ]
+    rates = [f", rate {row.cell.rate:g}" for row in content.rows]
+    ends = [end * row.name.endswith(end) for row, end in zip(content.rows, rates, strict=True)]
     room = _LETTERS - max(map(len, ends))
     return [
         look.squeezed(row.name.removesuffix(end), room) + end

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nextify.findings import Interval, Spread, Standings
+from nextify.findings import Spread, Standings
 from nextify.records import Cell
 from nextify.report import details
 from nextify.report.cells import comparison_words, step_words
@@ -15,7 +15,7 @@ from nextify.report.cells.content import CellsContent, ComparisonContent, Line, 
 from nextify.report.cells.designs import in_words
 from nextify.report.cells.sentences import Paragraph, progress
 from nextify.report.numbers import hundred, tidy
-from nextify.report.page import json_text
+from nextify.report.page import ends_of, json_text
 
 Values = dict[str, Any]
 
@@ -70,8 +70,8 @@ def gain_lines(content: ComparisonContent) -> list[Values]:
                 "network": line.name,
                 "n": line.n,
                 "gain_points": line.mean.mean,
-                **_ends("gain", "points", line.mean.interval),
-                **_ends("gain_wide", "points", line.mean.wide),
+                **ends_of("gain", line.mean.interval, "_points"),
+                **ends_of("gain_wide", line.mean.wide, "_points"),
                 **_difference(line),
             }
         )
@@ -86,8 +86,8 @@ def _numbers(row: Row, content: CellsContent) -> Values:
         "n": row.n,
         **{outcome: row.count(outcome) for outcome in ("diverged", "failed", "missing")},
         "accuracy_percent": row.accuracy,
-        **_ends("accuracy", "percent", row.mean.interval),
-        **_ends("accuracy_wide", "percent", row.mean.wide),
+        **ends_of("accuracy", row.mean.interval, "_percent"),
+        **ends_of("accuracy_wide", row.mean.wide, "_percent"),
         **{f"accuracy_percent_seed_{seed}": value for seed, value in seeds},
         **_difference(row),
         "nll_nats": row.result("nll"),
@@ -102,19 +102,12 @@ def _numbers(row: Row, content: CellsContent) -> Values:
 def _difference(line: Line) -> Values:
     return {
         "difference_points": line.difference,
-        **_ends("difference", "points", line.within),
-        **_ends("difference_wide", "points", line.wide),
-        **_ends("difference_own", "points", line.own),
+        **ends_of("difference", line.within, "_points"),
+        **ends_of("difference_wide", line.wide, "_points"),
+        **ends_of("difference_own", line.own, "_points"),
         "p": line.move.p if line.move else None,
         "p_holm": line.p_holm,
         "verdict": line.verdict,
-    }
-
-
-def _ends(name: str, unit: str, interval: Interval | None) -> Values:
-    return {
-        f"{name}_low_{unit}": interval.low if interval else None,
-        f"{name}_high_{unit}": interval.high if interval else None,
     }
 
 
@@ -125,7 +118,7 @@ def _tidied(values: Values) -> Values:
 def steps_json(content: StepsContent, now: str | None) -> str:
     """Everything on the page of a path as one object."""
     overall = content.overall
-    ends = _ends("difference", "points", overall.interval if overall else None)
+    ends = ends_of("difference", overall.interval if overall else None, "_points")
     return json_text(
         {
             "title": content.plan.title,

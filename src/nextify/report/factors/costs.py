@@ -53,7 +53,8 @@ def factor_costs(plan: Plan) -> FactorCosts | None:
     size, classes = int(plan.data["image_size"]), int(plan.data["classes"])
     counted = [totals(design, size, classes) for design in designs]
     each = exact_shapley(np.array(counted, dtype=np.float64)).T.tolist()
-    return FactorCosts(*map(tuple, each), counted[0], counted[-1], len(counted))
+    params, macs, memory = map(tuple, each)
+    return FactorCosts(params, macs, memory, counted[0], counted[-1], len(counted))
 
 
 def _subsets(plan: Plan) -> list[Design] | None:

@@ -38,15 +38,11 @@ def factors_page(content: FactorContent, drawings: Sequence[Drawing], now: str |
 
 def pairs_to_show(view: View) -> list[Interaction]:
     """The interactions found, and the largest of the others; all of them if they are sums."""
-    ordered = sorted(view.found.interactions, key=_size)
+    ordered = sorted(view.found.interactions, key=lambda each: -abs(each.estimate.value or 0.0))
     if any(each.aliased for each in ordered):
         return ordered
     found = [each for each in ordered if each.found]
     return [*found, *[each for each in ordered if not each.found][:_MOST_PAIRS]]
-
-
-def _size(each: Interaction) -> float:
-    return -abs(each.estimate.value or 0.0)
 
 
 def letter(view: View, pair: Interaction) -> str:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nextify.findings import Attribution, Contribution, Interval
+from nextify.findings import Attribution, Contribution
 from nextify.report import details
 from nextify.report.factors import words
 from nextify.report.factors.content import FactorContent, View
-from nextify.report.page import csv_text
+from nextify.report.page import csv_text, ends_of
 
 _COSTS = ("params", "macs", "training_bytes")
 _DIGITS = 6  # significant ones kept: below this, sums differ from machine to machine
@@ -42,9 +42,9 @@ def _contribution(view: View, found: Attribution, at: int, each: Contribution) -
         "contribution": each.estimate.value,
         "standard_error": each.estimate.error,
         "df": each.estimate.df,
-        **_ends("own_interval", each.estimate.interval),
-        **_ends("simultaneous", each.simultaneous),
-        **_ends("simultaneous_new_images", each.wide),
+        **ends_of("own_interval", each.estimate.interval),
+        **ends_of("simultaneous", each.simultaneous),
+        **ends_of("simultaneous_new_images", each.wide),
         "p": each.estimate.p,
         "p_adjusted": each.p,
         "answer": each.answer,
@@ -62,17 +62,10 @@ def _contribution(view: View, found: Attribution, at: int, each: Contribution) -
     }
 
 
-def _ends(name: str, interval: Interval | None) -> dict[str, float | None]:
-    return {
-        f"{name}_low": interval.low if interval else None,
-        f"{name}_high": interval.high if interval else None,
-    }
-
-
 def _way(name: str, way: Any) -> dict[str, Any]:
     return {
         name: way.estimate.value if way else None,
-        **_ends(name, way.estimate.interval if way else None),
+        **ends_of(name, way.estimate.interval if way else None),
         f"{name}_predicted": way.predicted if way else None,
     }
 
@@ -88,7 +81,7 @@ def interactions_csv(content: FactorContent) -> str:
             "sum": words.group(each) if each.aliased else "",
             "interaction": each.estimate.value,
             "standard_error": each.estimate.error,
-            **_ends("own_interval", each.estimate.interval),
+            **ends_of("own_interval", each.estimate.interval),
             "p": each.estimate.p,
             "q": each.q,
             "found": each.found,
