@@ -141,15 +141,13 @@ def percent(value: float | None, digits: int = 2) -> str:
     return MISSING if value is None else f"{value:.{digits}f}".replace("-", "−")
 
 
-def plus_minus(value: float | None, interval: tuple[float, float] | None) -> str:
+def plus_minus(value: float | None, half: float | None) -> str:
     """A mean with half the width of its interval, where it has one.
 
-    >>> plus_minus(87.314, (87.0, 87.628)), plus_minus(87.314, None)
+    >>> plus_minus(87.314, 0.314), plus_minus(87.314, None)
     ('87.31 ± 0.31', '87.31')
     """
-    if value is None or interval is None:
-        return percent(value)
-    return f"{percent(value)} ± {percent((interval[1] - interval[0]) / 2)}"
+    return percent(value) if half is None else f"{percent(value)} ± {percent(half)}"
 
 
 def hundred(value: float | None) -> float | None:

@@ -9,18 +9,16 @@ from dataclasses import replace
 import pytest
 
 from nextify.errors import InputError
-from nextify.findings import measure_comparison
+from nextify.findings import Interval, measure_comparison
 from nextify.report import write_report
-from nextify.report.comparison import comparison_content
-from nextify.report.comparison.line_figure import line_figure
-from nextify.report.comparison.looks import look_of
-from nextify.report.comparison.meaning import meaning
-from nextify.report.comparison.networks import in_words
-from nextify.report.comparison.page import comparison_page
-from nextify.report.comparison.recipes import split_recipes
-from nextify.report.comparison.row_figure import row_figure
-from nextify.report.comparison.tables import gains_csv
-from nextify.report.comparison.words import headline
+from nextify.report.cells import comparison_content, headline
+from nextify.report.cells.comparison_words import meaning
+from nextify.report.cells.designs import in_words
+from nextify.report.cells.files import comparison_page
+from nextify.report.cells.line_figure import line_figure
+from nextify.report.cells.looks import look_of
+from nextify.report.cells.recipes import split_recipes
+from nextify.report.cells.table_figure import row_figure, short_names
 
 from . import fake, fake_comparison
 from .test_report import _csv, _text
@@ -49,7 +47,7 @@ def shown(plan, records):
 
 def page_text(plan, records):
     """What the page says, without its figures."""
-    return _text(comparison_page(shown(plan, records), {}, None))
+    return _text(comparison_page(shown(plan, records), [], None))
 
 
 def test_all_files_are_written_and_nothing_else(trouble):
@@ -92,9 +90,10 @@ def test_csv_json_and_page_agree_with_attribution(trouble):
     ]
 
 
-def test_gains_are_told_in_words_and_in_a_table(study):
+def test_gains_are_told_in_words_and_in_a_table(study, tmp_path):
     gains = measure_comparison(*study).gains
-    lines = list(csv.DictReader(io.StringIO(gains_csv(shown(*study)))))
+    (table,) = write_report(study, tmp_path).tables
+    lines = list(csv.DictReader(io.StringIO(table.read_text())))
     text = page_text(*study)
     own = gains.means[0]
     assert (
@@ -162,7 +161,7 @@ def test_trouble_is_said_and_stands_in_its_place(trouble):
 def test_one_seed_states_no_interval():
     plan = fake_comparison.plan(NUMBERS, seeds=1)
     content = shown(plan, fake_comparison.whole(plan))
-    text = _text(comparison_page(content, {}, None))
+    text = _text(comparison_page(content, [], None))
     assert "no interval is possible" in text and "±" not in text
     assert "too few runs to tell that from chance" in text
     assert {row.verdict for row in content.rows} == {"", "no interval"}
@@ -180,7 +179,7 @@ def test_one_number_of_images_has_no_gains(tmp_path):
 def test_one_network_has_no_differences():
     plan = fake_comparison.plan(NUMBERS, 2, names=["ResNet"])
     content = shown(plan, fake_comparison.whole(plan))
-    text = _text(comparison_page(content, {}, None))
+    text = _text(comparison_page(content, [], None))
     assert "ResNet reaches " in text and "Differences to" not in text
     assert {row.verdict for row in content.rows} == {""}
 
@@ -223,7 +222,7 @@ def test_names_are_escaped(study):
     names = [f"{bad} {'long ' * 12}{at}" for at in range(4)]
     hostile = replace(fake_comparison.renamed(plan, names), title=bad, data_source=bad, command=bad)
     content = shown(hostile, records)
-    html = comparison_page(content, {"accuracy": line_figure(content)}, None)
+    html = comparison_page(content, [line_figure(content)], None)
     assert "<script" not in html and html.count("&lt;script&gt;") > 20
 
 
@@ -247,7 +246,7 @@ def test_recipes_are_told_apart_by_what_differs(study):
     found = split_recipes(study[0])
     assert found.differing[0] == "learning_rate" and "epochs" in found.differing
     assert "batch_size" in found.shared and found.shared["batch_size"].value == "64"
-    users = [each.used_by for each in found.recipes]
+    users = [each.steps for each in found.recipes]
     assert "ResNet on 1,000 and 4,000 images" in users and "ViT on 16,000 images" in users
 
 
@@ -277,28 +276,22 @@ def test_what_needs_factors_refuses_a_comparison(study, tmp_path):
 
 def test_a_verdict_that_rests_on_the_pooled_spread_says_so(study):
     content = shown(*study)
-    pooled = {
-        at: row for at, row in enumerate(content.gains) if row.verdict in ("up", "down")
-    }  # fmt: skip
+    pooled = {at: row for at, row in enumerate(content.gains) if row.resolved}
     assert pooled
     at, row = next(iter(pooled.items()))
     for own, said in (((-9.0, 1.0), True), ((0.5, 9.0), False)):
-        low, high = own
-        changed = replace(row, difference_own_low=low, difference_own_high=high)
+        changed = replace(row, move=replace(row.move, own=Interval(*own)))
         firm = {
-            other: replace(each, difference_own_low=0.5, difference_own_high=9.0)
+            other: replace(each, move=replace(each.move, own=Interval(0.5, 9.0)))
             for other, each in pooled.items()
         }
         gains = tuple({**dict(enumerate(content.gains)), **firm, at: changed}.values())
         text = " ".join(headline(replace(content, gains=gains)))
-        assert changed.rests_on_pooling == said
         assert ("rests on a spread pooled over all networks" in text) == said
-        assert (f"{row.network} −9.00 to +1.00" in text) == said
+        assert (f"{row.name} −9.00 to +1.00" in text) == said
 
 
 def test_a_network_is_shortened_alike_at_all_of_its_rates():
-    from nextify.report.comparison.row_figure import _names
-
     plan = fake_comparison.plan((fake_comparison.TRAIN,), seeds=1)
     rates = (0.0625, 0.5, 1.0)
     cells = tuple(
@@ -307,7 +300,7 @@ def test_a_network_is_shortened_alike_at_all_of_its_rates():
         for rate in rates
     )
     plan = replace(plan, cells=cells)
-    names = _names(shown(plan, fake_comparison.whole(plan)))
+    names = short_names(shown(plan, fake_comparison.whole(plan)))
     heads = [name.partition(", rate ")[0] for name in names]
     assert len(set(heads[:3])) == len(set(heads[3:])) == 1 and len(set(names)) == 6
     assert "…" in heads[0] and all(len(name) <= 28 for name in names)

@@ -16,17 +16,17 @@ from nextify.designs import default_factors, path, read_factors
 from nextify.errors import InputError
 from nextify.findings import attribute
 from nextify.report import write_report
-from nextify.report.canvas import limits
 from nextify.report.factors import caveats, factor_content, words
 from nextify.report.factors.contribution_figure import contribution_figure
 from nextify.report.factors.costs import factor_costs
-from nextify.report.factors.files import factor_files
+from nextify.report.factors.files import factor_texts
 from nextify.report.factors.half_normal_figure import half_normal_figure
 from nextify.report.factors.interaction_figure import interaction_figure, tiles
 from nextify.report.factors.lane_figure import rate_figure, way_lanes, ways_figure
 from nextify.report.factors.next_runs import next_runs
 from nextify.report.factors.page import agreement, factors_page
 from nextify.report.factors.paper import paper_column
+from nextify.report.marks import limits
 from nextify.requests import read
 
 from . import fake, fake_experiment
@@ -56,7 +56,7 @@ def two(tmp_path_factory):
 
 def page_text(plan, records):
     """What the page says, without its figures."""
-    return _text(factors_page(shown_of(plan, tuple(records)), {}, None))
+    return _text(factors_page(shown_of(plan, tuple(records)), [], None))
 
 
 def shown_of(plan, records):
@@ -118,7 +118,7 @@ def test_page_is_whole(two):
 def test_equal_records_give_equal_bytes():
     plan, records = whole()
     first, again = (shown_of(plan, each) for each in (records, tuple(reversed(records))))
-    assert factor_files(first, [], NOW) == factor_files(again, [], NOW)
+    assert factor_texts(first, [], NOW) == factor_texts(again, [], NOW)
     assert ways_figure(first, first.views[0]) == ways_figure(again, again.views[0])
 
 
@@ -347,7 +347,7 @@ def test_names_are_escaped():
     plan, records = whole("resolution-4")
     bad = '--><script>alert("x")</script>'
     hostile = replace(plan, title=bad, data_source=bad, command=bad)
-    html = factors_page(shown_of(hostile, records), {}, None)
+    html = factors_page(shown_of(hostile, records), [], None)
     assert "<script" not in html and "&lt;script&gt;" in html
 
 

@@ -13,9 +13,10 @@ from nextify.errors import InputError
 from nextify.findings import measure_steps
 from nextify.records import Store
 from nextify.report import write_report
-from nextify.report.content import content
-from nextify.report.page import page
-from nextify.report.words import headline, meaning, progress
+from nextify.report.cells.content import steps_content
+from nextify.report.cells.files import steps_page
+from nextify.report.cells.sentences import progress
+from nextify.report.cells.step_words import headline, meaning
 
 from . import fake
 
@@ -34,7 +35,7 @@ def two_seeds(tmp_path_factory):
 def paper():
     """A whole study of the paper's path: the page's content."""
     plan = fake.plan("resnet50", seeds=(0, 1, 2))
-    return content(plan, fake.whole(plan))
+    return steps_content(plan, fake.whole(plan))
 
 
 def _text(html: str) -> str:
@@ -179,7 +180,7 @@ def test_missing_runs_and_several_environments_are_said(two_seeds):
 
 
 def test_a_noisy_cell_is_warned_of(two_seeds):
-    shown = content(*two_seeds[:2])
+    shown = steps_content(*two_seeds[:2])
     words = dict(meaning(shown))
     assert "small ResNet varies more" in words["Warning: an assumption does not hold."]
 
@@ -195,16 +196,16 @@ def test_statements_are_made_from_the_numbers(paper):
     clear = [row for row in paper.rows if row.verdict in ("up", "down")]
     assert f"The intervals of {len(clear)} of 14 differences" in words["What was found."]
     assert "0.7 of 14 would be expected" in words["What was found."]
-    low, high = paper.rows[3].difference_interval
-    assert f"reach {(high - low) / 2:.2f} points" in words["What could be found."]
-    sd = 100 * paper.steps.spread.residual_sd
+    half = paper.rows[3].within.half
+    assert f"reach {half:.2f} points" in words["What could be found."]
+    sd = 100 * paper.spread.residual_sd
     assert f"{sd:.2f} (28)" in words["Noise."]
     assert progress(paper) == "All 45 runs recorded."
     assert headline(paper).startswith(f"From ResNet-50 ({paper.rows[0].accuracy:.2f} %)")
 
 
 def test_the_paper_stands_beside_with_its_two_odd_cells_marked(paper):
-    html = page(paper, {}, None)
+    html = steps_page(paper, [], None)
     assert "78.82 ± 0.07" in html
     assert '4.46<sup><a href="#note-a">a</a></sup>' in html
     assert '4.49<sup><a href="#note-b">b</a></sup>' in html
@@ -213,7 +214,7 @@ def test_the_paper_stands_beside_with_its_two_odd_cells_marked(paper):
 
 def test_one_seed_draws_and_states_no_interval(tmp_path):
     plan = fake.plan(seeds=(0,), cells=4)
-    shown = content(plan, fake.whole(plan))
+    shown = steps_content(plan, fake.whole(plan))
     files = write_report((plan, fake.whole(plan)), tmp_path)
     assert not shown.has_intervals
     text = _text(files.html.read_text())

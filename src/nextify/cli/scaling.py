@@ -63,7 +63,7 @@ def memory_limit(text: str | None) -> int | None:
 
 def draw(drawings: "Sequence[Drawing]", folder: Path) -> None:
     """Write figures, and say so."""
-    from nextify.report.write import write_drawings
+    from nextify.report.page import write_drawings
 
     for path in write_drawings(list(drawings), folder):
         note(f"wrote {path}")

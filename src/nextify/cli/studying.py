@@ -12,7 +12,7 @@ from nextify.designs import Factor, Recipe
 from nextify.designs.fields import written
 from nextify.records import Plan
 from nextify.report.announce import TELLS, announced, half_width
-from nextify.report.comparison import comparison_content, headline
+from nextify.report.cells import comparison_content, headline
 from nextify.requests import Compare, Study
 from nextify.studies import Forecast
 from nextify.studies.kinds import kind_of

@@ -27,18 +27,16 @@ from nextify.experiments.coding import Floats
 from nextify.findings.best import compare_with_best
 from nextify.findings.blocks import fit_blocks
 from nextify.findings.differences import (
-    CellMean,
+    Compared,
     Correct,
-    Difference,
     Verdict,
-    cell_mean,
+    compared,
     correctness_of,
     difference,
     holm,
 )
 from nextify.findings.grid import grid, scores
 from nextify.findings.scores import Score
-from nextify.findings.spread import Spread, spread
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 
@@ -46,46 +44,34 @@ BASELINE = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Standings:
-    """The networks on one number of training images.
+class Standings(Compared):
+    """The networks on one number of training images, each against the baseline.
 
     Attributes:
         images: the number.
-        means: one a network.
-        differences: one a network, to the baseline; None for the baseline itself, and where one
-            of the two has no finished run.
         leader: index of the network with the best mean; None without a score.
         rivals: the networks that cannot be told apart from the best, the leader among them:
             neither for all together, whichever leads (multiple comparisons with the best, Hsu
             1984, one-sided), nor by their own difference to the leader (two-sided); 95 % each.
             None where no spread is known to judge by.
-        spread: of the noise on this number of images.
     """
 
     images: int
-    means: tuple[CellMean, ...]
-    differences: tuple[Difference | None, ...]
     leader: int | None
     rivals: tuple[int, ...] | None
-    spread: Spread
 
 
 @dataclass(frozen=True, slots=True)
-class Gains:
-    """What more images bring: the score on the largest number minus that on the smallest.
+class Gains(Compared):
+    """What more images bring: the score on the largest number minus that on the smallest, over the
+    seeds with a score on both. Differences are to the baseline's gain; `holm` is over these alone.
 
     Attributes:
         smallest, largest: the two numbers of images.
-        means: one a network: its gain, over the seeds with a score on both numbers.
-        differences: one a network: its gain minus the baseline's; `holm` is over these alone.
-        spread: of the gains.
     """
 
     smallest: int
     largest: int
-    means: tuple[CellMean, ...]
-    differences: tuple[Difference | None, ...]
-    spread: Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +102,6 @@ class Comparison:
         crossings: by network, then by number of images.
     """
 
-    metric: Score
     networks: tuple[str, ...]
     images: tuple[int, ...]
     at: tuple[Standings, ...]
@@ -142,7 +127,6 @@ def measure_comparison(
     table = _table(plan, records, metric)
     at = _adjusted([_standings(table, index) for index in range(len(table.images))])
     return Comparison(
-        metric=metric,
         networks=table.networks,
         images=table.images,
         at=at,
@@ -165,9 +149,6 @@ class _Table:
     scores: Floats
     better: Literal[1, -1]
     correct: NDArray[np.int8] | None
-
-    def correct_on(self, index: int) -> Correct:
-        return None if self.correct is None else self.correct[:, index]
 
 
 def places(plan: Plan) -> dict[tuple[str, int], int]:
@@ -211,9 +192,11 @@ def _table(plan: Plan, records: Iterable[Record], metric: Score) -> _Table:
 
 def _standings(table: _Table, index: int) -> Standings:
     values = table.scores[:, index]
-    means, differences, noise = _compared(table.networks, values, table.correct_on(index))
+    correct = None if table.correct is None else table.correct[:, index]
+    found = _to_baseline(table.networks, values, correct)
     leader, rivals = _leading(table.better * values)
-    return Standings(table.images[index], means, differences, leader, rivals, noise)
+    images = table.images[index]
+    return Standings(found.means, found.differences, found.spread, images, leader, rivals)
 
 
 def _leading(values: Floats) -> tuple[int | None, tuple[int, ...] | None]:
@@ -232,14 +215,9 @@ def _leading(values: Floats) -> tuple[int | None, tuple[int, ...] | None]:
     return best.winner, rivals
 
 
-def _compared(
-    networks: Sequence[str], values: Floats, correct: Correct
-) -> tuple[tuple[CellMean, ...], tuple[Difference | None, ...], Spread]:
-    """Means, differences to the baseline and noise of one table of networks by seeds."""
-    model = fit_blocks(values)
-    means = tuple(cell_mean(model, correct, at, name) for at, name in enumerate(networks))
-    others = (difference(model, correct, BASELINE, at) for at in range(1, len(networks)))
-    return means, (None, *others), spread(model)
+def _to_baseline(networks: Sequence[str], values: Floats, correct: Correct) -> Compared:
+    references = (-1, *[BASELINE] * (len(networks) - 1))
+    return compared(fit_blocks(values), correct, networks, references)
 
 
 def _adjusted(at: Sequence[Standings]) -> tuple[Standings, ...]:
@@ -252,12 +230,11 @@ def _adjusted(at: Sequence[Standings]) -> tuple[Standings, ...]:
 
 def _gains(table: _Table) -> Gains:
     correct = table.correct
-    means, differences, noise = _compared(
-        table.networks,
-        table.scores[:, -1] - table.scores[:, 0],
-        None if correct is None else correct[:, -1] - correct[:, 0],
-    )
-    return Gains(table.images[0], table.images[-1], means, holm(differences), noise)
+    values = table.scores[:, -1] - table.scores[:, 0]
+    images = None if correct is None else correct[:, -1] - correct[:, 0]
+    found = _to_baseline(table.networks, values, images)
+    smallest, *_, largest = table.images
+    return Gains(found.means, holm(found.differences), found.spread, smallest, largest)
 
 
 def _crossings(at: Sequence[Standings]) -> Iterator[Crossing]:

@@ -1,6 +1,6 @@
 """Means of cells and differences between them, from a fit of cells and seeds, with intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,6 +13,7 @@ from nextify.findings.blocks import BlockModel
 from nextify.findings.grid import Grid
 from nextify.findings.images import image_variance, widened
 from nextify.findings.scores import correctness
+from nextify.findings.spread import Spread, spread
 from nextify.records.record import Result
 
 Verdict = Literal["up", "down", "not resolved", "no interval"]
@@ -71,6 +72,22 @@ class Difference:
         return "up" if self.value > 0 else "down"
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Cells, each compared with a reference among them.
+
+    Attributes:
+        means: one a cell.
+        differences: one a cell, to its reference; None for a cell without one, and where one of
+            the two has no finished run.
+        spread: of the noise.
+    """
+
+    means: tuple[CellMean, ...]
+    differences: tuple[Difference | None, ...]
+    spread: Spread
+
+
 # (cells, seeds, images): 1 for a test image classified correctly and 0 for another, or a difference
 # of these; no meaning where a run has no score. None if not all runs were tested on equally many.
 Correct = np.ndarray[tuple[int, int, int], np.dtype[np.int8]] | None
@@ -88,6 +105,19 @@ def correctness_of(runs: Grid) -> Correct:
             if result is not None:
                 found[cell, seed] = correctness(result)
     return found
+
+
+def compared(
+    model: BlockModel, correct: Correct, names: Iterable[str], references: Iterable[int]
+) -> Compared:
+    """Means, differences and noise of a table of cells by seeds, from its fit.
+
+    Args:
+        names, references: one a cell; -1 for no reference.
+    """
+    means = (cell_mean(model, correct, at, name) for at, name in enumerate(names))
+    moves = (difference(model, correct, before, at) for at, before in enumerate(references))
+    return Compared(tuple(means), tuple(moves), spread(model))
 
 
 def cell_mean(model: BlockModel, correct: Correct, cell: int, name: str) -> CellMean:

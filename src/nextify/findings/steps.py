@@ -5,36 +5,28 @@ from dataclasses import dataclass
 
 from nextify.findings.blocks import fit_blocks
 from nextify.findings.differences import (
-    CellMean,
+    Compared,
     Difference,
-    cell_mean,
+    compared,
     correctness_of,
     difference,
     holm,
 )
 from nextify.findings.grid import grid, scores
 from nextify.findings.scores import Score
-from nextify.findings.spread import Spread, spread
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
-    """A path's steps, measured.
+class Steps(Compared):
+    """A path's steps, each against the one before.
 
     Attributes:
-        means: one a cell. differences: one a cell, to the cell before; None for the first, and
-            where one of the two cells has no finished run.
         overall: the last cell against the first.
-        spread: of the noise.
     """
 
-    metric: Score
-    means: tuple[CellMean, ...]
-    differences: tuple[Difference | None, ...]
     overall: Difference | None
-    spread: Spread
 
 
 def measure_steps(plan: Plan, records: Iterable[Record], metric: Score = "accuracy") -> Steps:
@@ -49,11 +41,7 @@ def measure_steps(plan: Plan, records: Iterable[Record], metric: Score = "accura
     runs = grid(plan, records)
     model = fit_blocks(scores(runs, metric))
     correct = correctness_of(runs) if metric == "accuracy" else None
-    steps = [difference(model, correct, at - 1, at) for at in range(len(runs))]
-    return Steps(
-        metric=metric,
-        means=tuple(cell_mean(model, correct, at, cell.name) for at, cell in enumerate(plan.cells)),
-        differences=holm((None, *steps[1:])),
-        overall=difference(model, correct, 0, len(runs) - 1) if len(runs) > 1 else None,
-        spread=spread(model),
-    )
+    last = len(runs) - 1
+    found = compared(model, correct, [cell.name for cell in plan.cells], range(-1, last))
+    overall = difference(model, correct, 0, last) if last else None
+    return Steps(found.means, holm(found.differences), found.spread, overall)

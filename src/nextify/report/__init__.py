@@ -7,7 +7,8 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nextify.report.write import ReportFiles, write_report
+    from nextify.report.page import ReportFiles
+    from nextify.report.write import write_report
 
 __all__ = ["ReportFiles", "write_report"]
 

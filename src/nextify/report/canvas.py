@@ -1,6 +1,7 @@
 """A figure as a sheet of paper: positions in inches from the top left, panels laid upon it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -17,11 +18,35 @@ Box = tuple[float, float, float, float]  # left, top, width, height in inches
 Marks = Sequence[tuple[dict[str, Any], str]]  # line properties, and what such a mark means
 
 
+@dataclass(frozen=True, slots=True)
+class Type:
+    """How headings and keys are set.
+
+    Attributes:
+        small: size of small type. letter: a generous width of its letters, inches.
+        under: from a heading to the line under it. gap: from a mark to what it means.
+        align: headings and notes, vertically.
+    """
+
+    small: float = SMALL
+    letter: float = 0.0605
+    under: float = 0.17
+    gap: float = 0.14
+    align: str = "center_baseline"
+
+    def wide(self, meaning: str) -> float:
+        """A mark with its meaning, by a guess."""
+        return self.gap + self.letter * len(meaning)
+
+
+_PLAIN = Type()
+
+
 class Sheet:
     """A figure of some size, with text and bands at positions in inches from the top left."""
 
-    def __init__(self, width: float, height: float) -> None:
-        self.width, self.height = width, height
+    def __init__(self, width: float, height: float, of: Type = _PLAIN) -> None:
+        self.width, self.height, self.type = width, height, of
         self.figure = Figure(figsize=(width, height))
         self.axes = self.figure.add_axes((0, 0, 1, 1))
         self.axes.set(xlim=(0, width), ylim=(height, 0))
@@ -44,8 +69,12 @@ class Sheet:
 
     def head(self, x: float, y: float, text: str, under: str = "", align: str = "left") -> None:
         """A column's heading, and a small line under it."""
-        self.text(x, y, text, align, weight="bold")
-        self.text(x, y + 0.17, under, align, size=SMALL, color=GREY)
+        self.text(x, y, text, align, weight="bold", va=self.type.align)
+        self.note(x, y + self.type.under, under, align)
+
+    def note(self, x: float, y: float, text: str, align: str = "left") -> None:
+        """A small grey line."""
+        self.text(x, y, text, align, size=self.type.small, color=GREY, va=self.type.align)
 
     def line(self, y: float) -> None:
         """A rule across the sheet."""
@@ -58,7 +87,7 @@ class Sheet:
                 Rectangle((0, top + at * row), self.width, row, color=BAND, linewidth=0, zorder=0)
             )
 
-    def panel(self, box: Box, rows: int | None = None) -> Axes:
+    def panel(self, box: Box, rows: int | None = None, ticks: int | None = None) -> Axes:
         """Axes in a box; with `rows`, a row 0, 1, ... each, from the top, without a y axis."""
         left, top, wide, high = box
         axes = self.figure.add_axes(
@@ -66,15 +95,15 @@ class Sheet:
              high / self.height)
         )  # fmt: skip
         axes.patch.set_alpha(0)
-        axes.tick_params(labelsize=SMALL)
+        axes.tick_params(labelsize=self.type.small)
         if rows is None:
             look.plain(axes, "both")
             return axes
         axes.set_ylim(rows - 0.5, -0.5)
         axes.set_yticks([])
         look.plain(axes)
-        ticks = MaxNLocator(max(2, round(wide / 0.45)), steps=[1, 2, 5, 10])
-        axes.xaxis.set_major_locator(ticks)
+        most = ticks or max(2, round(wide / 0.45))
+        axes.xaxis.set_major_locator(MaxNLocator(most, steps=[1, 2, 5, 10]))
         return axes
 
     def key(self, x: float, y: float, marks: Marks) -> float:
@@ -82,34 +111,22 @@ class Sheet:
         the last."""
         start = x
         for mark, meaning in marks:
-            if x > start and x + 0.14 + 0.0605 * len(meaning) > self.width:
+            if x > start and x + self.type.wide(meaning) > self.width:
                 x, y = start, y + 0.18
             self.axes.plot(x, y, linestyle="none", **mark)
-            x = self.end(self.text(x + 0.14, y, meaning, size=SMALL)) + 0.25
+            x = self.end(self.text(x + self.type.gap, y, meaning, size=self.type.small)) + 0.25
         return y
 
 
-def key_lines(width: float, marks: Marks) -> int:
+def key_lines(width: float, marks: Marks, of: Type = _PLAIN) -> int:
     """How many lines a key takes, by a generous guess: heights are fixed before text is drawn."""
     lines, x = 1, 0.0
     for _, meaning in marks:
-        wide = 0.14 + 0.0605 * len(meaning)
+        wide = of.wide(meaning)
         if x and x + wide > width:
             lines, x = lines + 1, 0.0
         x += wide + 0.25
     return lines
-
-
-def limits(values: Sequence[float | None], pad: float = 0.07) -> tuple[float, float]:
-    """Of an axis that holds zero and all values.
-
-    >>> limits([1.0, None, 4.0], pad=0.25)
-    (-1.0, 5.0)
-    """
-    known = [0.0, *(value for value in values if value is not None)]
-    low, high = min(known), max(known)
-    room = pad * (high - low) or 0.5
-    return low - room, high + room
 
 
 def shrunk(name: str, wide: float, size: float) -> str:

@@ -1,4 +1,4 @@
-"""The page's lower half: runs that gave no score, recipes, data and environments as tables."""
+"""What all pages tell of the runs: how many there are, which gave no score, how they were made."""
 
 import json
 from collections.abc import Mapping
@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nextify.designs import RECIPES, Recipe
+from nextify.errors import InputError
 from nextify.findings import Grid
 from nextify.records import Plan
+from nextify.words import listed, plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,55 @@ class Environment:
 
     runs: int
     values: Mapping[str, str]
+
+
+def nothing_recorded(plan: Plan) -> InputError:
+    """What to say where there is nothing to report."""
+    return InputError(
+        f"no run of study {plan.title!r} is recorded yet; run the study first"
+        + (f": {plan.command}" if plan.command else "")
+    )
+
+
+def progress(planned: int, missing: int, diverged: int, failed: int) -> str:
+    """How much of a plan is recorded, and what became of it.
+
+    >>> progress(planned=4, missing=1, diverged=2, failed=0)
+    '3 of 4 runs recorded so far; 2 diverged.'
+    """
+    runs = plural(planned, "run")
+    text = f"{planned - missing} of {runs} recorded so far" if missing else f"All {runs} recorded"
+    trouble = lost(diverged, failed)
+    return f"{text}; {listed(trouble)}." if trouble else f"{text}."
+
+
+def lost(diverged: int, failed: int) -> list[str]:
+    """Runs without a score.
+
+    >>> lost(diverged=2, failed=0)
+    ['2 diverged']
+    """
+    parts = ((diverged, "diverged"), (failed, "failed"))
+    return [f"{number} {what}" for number, what in parts if number]
+
+
+def facts(plan: Plan) -> dict[str, Any]:
+    """Where a plan's numbers come from, for a file."""
+    return {
+        "command": plan.command,
+        "data": dict(plan.data),
+        "data_source": plan.data_source,
+        "precision": plan.precision,
+    }
+
+
+def as_values(plan: Plan, grid: Grid) -> dict[str, Any]:
+    """Troubles, recipes and environments, for a file."""
+    return {
+        "without_score": [asdict(each) for each in troubles(plan, grid)],
+        "recipes": [asdict(each) for each in recipes(plan)],
+        "environments": [asdict(each) for each in environments(grid)],
+    }
 
 
 def troubles(plan: Plan, grid: Grid) -> list[Trouble]:

@@ -1,53 +1,128 @@
-"""`report.html`, from a template: one file, with its style and figures inside."""
+"""What all reports share: the frame of a page, tables as text, and a folder of files."""
 
-from collections.abc import Mapping
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from string import ascii_lowercase
+from io import StringIO
+from os import PathLike
+from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from nextify import words as number_words
-from nextify.report import details, words
-from nextify.report.content import Content
+from nextify import words
+from nextify.errors import InputError
+from nextify.files import replace_file
+from nextify.findings import Interval
+from nextify.report import details
 from nextify.report.style import Drawing
 
 
-def page(content: Content, drawings: Mapping[str, Drawing], now: str | None) -> str:
-    """The page as HTML text.
+@dataclass(frozen=True, slots=True)
+class ReportFiles:
+    """What was written.
+
+    Attributes:
+        html: the page. csv, json: its numbers. figures: SVG, PNG and PDF files.
+        tables: further CSV files.
+    """
+
+    html: Path
+    csv: Path
+    json: Path
+    figures: tuple[Path, ...]
+    tables: tuple[Path, ...] = ()
+
+
+def render(template: str, drawings: Sequence[Drawing], now: str | None, **values: Any) -> str:
+    """A page as HTML text: one file, with its style and figures inside.
 
     Args:
-        drawings: figures by name: steps, costs, curves; any may be missing.
+        drawings: any that the template knows may be missing.
         now: a date to print; None for no date.
+        values: what the template reads besides `figures`, `details` and the numbers' formats `n`.
     """
-    notes = [row for row in content.rows if row.paper_note]
-    return (
-        templates()
-        .get_template("report.html")
-        .render(
-            content=content,
-            plan=content.plan,
-            rows=content.rows,
-            figures={name: drawing.inline for name, drawing in drawings.items()},
-            now=now,
-            words=words,
-            notes=notes,
-            note_marks={row.step: mark for row, mark in zip(notes, ascii_lowercase, strict=False)},
-            troubles=details.troubles(content.plan, content.runs),
-            recipes=details.recipes(content.plan),
-            environments=details.environments(content.runs),
-        )
-    )
+    figures = {drawing.name: drawing.inline for drawing in drawings}
+    page = _templates().get_template(template)
+    return page.render(figures=figures, now=now, n=words, details=details, **values)
 
 
 @cache
-def templates() -> Environment:
-    """The templates of all pages."""
-    made = Environment(
+def _templates() -> Environment:
+    return Environment(
         loader=PackageLoader("nextify.report"),
         autoescape=True,  # names and messages come from outside
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals["n"] = number_words
-    return made
+
+
+def csv_text(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Lines of the same fields as comma-separated values, with a header; an empty field where
+    there is no number."""
+    file = StringIO()
+    writer = csv.DictWriter(file, fieldnames=list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return file.getvalue()
+
+
+def ends_of(name: str, interval: Interval | None, unit: str = "") -> dict[str, float | None]:
+    """An interval as two fields of a line.
+
+    >>> ends_of("gain", Interval(0.1, 0.3), "_points")
+    {'gain_low_points': 0.1, 'gain_high_points': 0.3}
+    """
+    low, high = (interval.low, interval.high) if interval else (None, None)
+    return {f"{name}_low{unit}": low, f"{name}_high{unit}": high}
+
+
+def json_text(values: Mapping[str, Any]) -> str:
+    """Values as a file of JSON."""
+    return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+
+
+def write_files(
+    folder: str | PathLike[str], drawings: Sequence[Drawing], texts: Mapping[str, str]
+) -> ReportFiles:
+    """Write a report's figures and its texts by file name; the first CSV file is the main one.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    place = Path(folder)
+    figures = write_drawings(drawings, place)
+    _write(place, {name: text.encode() for name, text in texts.items()})
+    main, *others = (place / name for name in texts if name.endswith(".csv"))
+    html, values = place / "report.html", place / "report.json"
+    return ReportFiles(html, main, values, figures, tuple(others))
+
+
+def write_drawings(drawings: Sequence[Drawing], folder: str | PathLike[str]) -> tuple[Path, ...]:
+    """Write figures as SVG, PNG and PDF into a folder, which is made if it is not there.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    files: dict[str, bytes] = {}
+    for drawing in drawings:
+        files[f"{drawing.name}.svg"] = drawing.svg.encode()
+        files[f"{drawing.name}.png"] = drawing.png
+        files[f"{drawing.name}.pdf"] = drawing.pdf
+    _write(Path(folder), files)
+    return tuple(Path(folder) / name for name in files)
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write all files or say why not; a reader never sees half a file."""
+    try:
+        for name, data in files.items():
+            replace_file(folder / name, data, shared=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"report folder {folder} cannot be written ({reason}); name another folder"
+        ) from error

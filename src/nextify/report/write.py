@@ -1,43 +1,18 @@
 """`write_report`: from a study to a folder of files that anyone can open."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 
 from nextify.errors import InputError
-from nextify.files import replace_file
 from nextify.findings import Score
 from nextify.records import Plan, Record, Store
-from nextify.report.comparison import comparison_content
-from nextify.report.comparison.files import comparison_drawings, comparison_files
-from nextify.report.content import Content, content
-from nextify.report.cost_figure import cost_figure
-from nextify.report.curve_figure import curve_figure
+from nextify.report.cells import comparison_content, steps_content
+from nextify.report.cells.files import comparison_texts, drawings, step_texts
 from nextify.report.factors import FactorContent, factor_content
-from nextify.report.factors.files import factor_drawings, factor_files
-from nextify.report.page import page
-from nextify.report.step_figure import step_figure
-from nextify.report.style import Drawing
-from nextify.report.tables import report_json, steps_csv
+from nextify.report.factors.files import factor_drawings, factor_texts
+from nextify.report.page import ReportFiles, write_files
 
 Study = str | PathLike[str] | tuple[Plan, Iterable[Record]]
-
-
-@dataclass(frozen=True, slots=True)
-class ReportFiles:
-    """What was written.
-
-    Attributes:
-        html: the page. csv, json: its numbers. figures: SVG, PNG and PDF files.
-        tables: further CSV files.
-    """
-
-    html: Path
-    csv: Path
-    json: Path
-    figures: tuple[Path, ...]
-    tables: tuple[Path, ...] = ()
 
 
 def write_report(
@@ -74,9 +49,13 @@ def write_report(
         require_factors(plan)
     match plan.experiment:
         case "path":
-            return _write_path(content(plan, records), Path(folder), now)
+            steps = steps_content(plan, records)
+            drawn = drawings(steps)
+            return write_files(folder, drawn, step_texts(steps, drawn, now))
         case "comparison":
-            return _write_comparison(plan, records, Path(folder), now)
+            networks = comparison_content(plan, records)
+            drawn = drawings(networks)
+            return write_files(folder, drawn, comparison_texts(networks, drawn, now))
     studies = [(plan, records)] + ([_given(beside)] if beside is not None else [])
     return write_factors(factor_content(studies, metric), folder, now=now)
 
@@ -105,61 +84,8 @@ def write_factors(
     shown: FactorContent, folder: str | PathLike[str], *, now: str | None = None
 ) -> ReportFiles:
     """Write the report of an experiment that is worked out already; see `write_report`."""
-    drawings = factor_drawings(shown)
-    figures = _figure_files(drawings)
-    place = Path(folder)
-    _write(place, {**figures, **factor_files(shown, drawings, now)})
-    return ReportFiles(
-        html=place / "report.html",
-        csv=place / "contributions.csv",
-        json=place / "report.json",
-        figures=tuple(place / name for name in figures),
-        tables=(place / "interactions.csv",),
-    )
-
-
-def write_drawings(drawings: list[Drawing], folder: str | PathLike[str]) -> tuple[Path, ...]:
-    """Write figures as SVG, PNG and PDF into a folder, which is made if it is not there.
-
-    Raises:
-        InputError: the folder cannot be written.
-    """
-    files = _figure_files(drawings)
-    _write(Path(folder), files)
-    return tuple(Path(folder) / name for name in files)
-
-
-def _write_path(shown: Content, place: Path, now: str | None) -> ReportFiles:
-    drawings = [d for d in (step_figure(shown), cost_figure(shown), curve_figure(shown)) if d]
-    files = {
-        **_figure_files(drawings),
-        "steps.csv": steps_csv(shown).encode(),
-        "report.json": report_json(shown, now).encode(),
-        "report.html": _page(shown, drawings, now),
-    }
-    _write(place, files)
-    return ReportFiles(
-        html=place / "report.html",
-        csv=place / "steps.csv",
-        json=place / "report.json",
-        figures=tuple(place / name for name in _figure_files(drawings)),
-    )
-
-
-def _write_comparison(
-    plan: Plan, records: Iterable[Record], place: Path, now: str | None
-) -> ReportFiles:
-    shown = comparison_content(plan, records)
-    drawings = comparison_drawings(shown)
-    figures = _figure_files(drawings)
-    _write(place, {**figures, **comparison_files(shown, drawings, now)})
-    return ReportFiles(
-        html=place / "report.html",
-        csv=place / "comparison.csv",
-        json=place / "report.json",
-        figures=tuple(place / name for name in figures),
-        tables=(place / "gains.csv",) if shown.gains else (),
-    )
+    drawn = factor_drawings(shown)
+    return write_files(folder, drawn, factor_texts(shown, drawn, now))
 
 
 def _given(study: Study) -> tuple[Plan, Iterable[Record]]:
@@ -174,28 +100,3 @@ def read_study(path: str | PathLike[str]) -> tuple[Plan, tuple[Record, ...]]:
     """
     with Store.open(path, create=False) as store:
         return store.plan(), store.records()
-
-
-def _page(shown: Content, drawings: list[Drawing], now: str | None) -> bytes:
-    return page(shown, {drawing.name: drawing for drawing in drawings}, now).encode()
-
-
-def _figure_files(drawings: list[Drawing]) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    for drawing in drawings:
-        files[f"{drawing.name}.svg"] = drawing.svg.encode()
-        files[f"{drawing.name}.png"] = drawing.png
-        files[f"{drawing.name}.pdf"] = drawing.pdf
-    return files
-
-
-def _write(folder: Path, files: dict[str, bytes]) -> None:
-    """Write all files or say why not; a reader never sees half a file."""
-    try:
-        for name, data in files.items():
-            replace_file(folder / name, data, shared=True)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(
-            f"report folder {folder} cannot be written ({reason}); name another folder"
-        ) from error

@@ -14,7 +14,7 @@ from nextify.findings import (
 )
 from nextify.findings.scores import ATTRIBUTED
 from nextify.records import Plan, Record
-from nextify.report.content import nothing_recorded
+from nextify.report.details import nothing_recorded
 from nextify.report.factors.costs import FactorCosts, factor_costs
 from nextify.report.factors.next_runs import NextRuns, next_runs
 from nextify.report.factors.paper import PaperColumn, paper_column

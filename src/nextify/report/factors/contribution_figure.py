@@ -1,18 +1,18 @@
 """The main figure: what each factor contributes, with its interval, and what it costs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from nextify.findings import Contribution
 from nextify.report import style as look
-from nextify.report.canvas import SMALL, Sheet, key_lines, limits, shrunk
+from nextify.report.canvas import SMALL, Marks, Sheet, key_lines, shrunk
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.costs import FactorCosts
 from nextify.report.factors.units import Unit
+from nextify.report.marks import ends, limits, occurring, spanned
 from nextify.report.style import BLUE, GREY, INK, ORANGE, PALE, Drawing
 from nextify.words import large, plural
 
@@ -21,6 +21,7 @@ _ROW = 0.37
 _AXIS = 0.5  # from the last row to the rule under the axis
 _SUMS = 0.44
 _NAME = 0.1
+_COLORS = {"helps": BLUE, "hurts": ORANGE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,13 @@ _COSTS: tuple[tuple[str, str, Callable[[FactorCosts], tuple[float, ...]]], ...] 
 )
 
 
+_MATCHED = {"params": "Parameters", "macs": "MACs"}  # what is equal by construction
+_BARS: tuple[dict[str, Any], ...] = (
+    {"fc": PALE, "ec": "none"},
+    {"fc": "white", "ec": GREY, "lw": 0.6},
+)
+
+
 def contribution_figure(content: FactorContent) -> Drawing:
     """Contributions with simultaneous intervals, one panel a study, beside what they cost."""
     layout = _TWO if len(content.views) == 2 else _ONE
@@ -61,17 +69,19 @@ def contribution_figure(content: FactorContent) -> Drawing:
         ):
             axes = sheet.panel((left, _TOP, wide, _ROW * rows), rows)
             axes.set_xlim(limits(_all_values(content)))
-            axes.set_xlabel(_axis_title(content.unit), size=SMALL, labelpad=1)
+            title = f"{content.unit.name} ({content.unit.better} is better)"
+            axes.set_xlabel(title, size=SMALL, labelpad=1)
             _contributions(axes, view, content.unit)
             _numbers(sheet, end, view, content.unit)
-            _heading(sheet, left, view, content)
+            title = f"Networks {view.label}" if len(content.views) > 1 else "Contribution"
+            sheet.head(left, 0.14, title, f"to {content.unit.title}, {content.unit.name}")
             _sums(sheet, left, end, under, view, content.unit)
         _costs(sheet, layout, content, under)
         sheet.line(_TOP)
         sheet.line(under - 0.02)
         last = sheet.key(0.2, under + _SUMS + 0.12, marks)
         for at, view in enumerate(content.views, start=1):
-            sheet.text(_NAME, last + 0.18 * at, _footnote(view, content), size=SMALL, color=GREY)
+            sheet.note(_NAME, last + 0.18 * at, _footnote(view, content))
         return look.drawn(sheet.figure, "contributions", _description(content))
 
 
@@ -87,23 +97,12 @@ def _names(sheet: Sheet, layout: _Layout, content: FactorContent) -> None:
         sheet.text(_NAME, y + 0.085, shrunk(choices, layout.names, 6.3), size=6.3, color=GREY)
 
 
-def _heading(sheet: Sheet, left: float, view: View, content: FactorContent) -> None:
-    title = "Contribution" if len(content.views) == 1 else f"Networks {view.label}"
-    sheet.head(left, 0.14, title, f"to {content.unit.title}, {content.unit.name}")
-
-
-def _axis_title(of: Unit) -> str:
-    return f"{of.name} ({of.better} is better)"
-
-
 def _all_values(content: FactorContent) -> list[float | None]:
-    scale = content.unit.of
+    of = content.unit
     found: list[float | None] = []
-    for view in content.views:
-        for each in view.found.contributions:
-            found.append(scale(each.estimate.value))
-            for interval in (each.simultaneous, each.wide):
-                found += [scale(interval.low), scale(interval.high)] if interval else []
+    for each in (each for view in content.views for each in view.found.contributions):
+        within = ends(of.ends(each.simultaneous)), ends(of.ends(each.wide))
+        found += [of.of(each.estimate.value), *within[0], *within[1]]
     return found
 
 
@@ -116,11 +115,8 @@ def _contributions(axes: Axes, view: View, of: Unit) -> None:
             axes.text(0.02, row, "cannot be told", size=SMALL, color=GREY, va="center",
                       transform=axes.get_yaxis_transform())  # fmt: skip
             continue
-        for interval, wide in ((each.wide, 0.9), (each.simultaneous, 2.6)):
-            if interval:
-                ends = [of.scale * interval.low, of.scale * interval.high]
-                axes.plot(ends, [row] * 2, color=color, lw=wide, alpha=0.55 if wide > 1 else 1.0,
-                          solid_capstyle="butt", zorder=2)  # fmt: skip
+        spanned(axes, of.ends(each.wide), row, color=color, lw=0.9, alpha=1.0, zorder=2)
+        spanned(axes, of.ends(each.simultaneous), row, color=color, lw=2.6, alpha=0.55, zorder=2)
         filled = color if each.answer in ("helps", "hurts") else "white"
         axes.plot(value, row, "o", mfc=filled, mec=color, ms=5.0, mew=1.1, zorder=3)
 
@@ -131,11 +127,9 @@ def _numbers(sheet: Sheet, end: float, view: View, of: Unit) -> None:
         sheet.text(end, y - 0.075, of.signed(each.estimate.value), "right", weight="bold")
         if each.estimate.value is None:
             continue
-        sheet.text(end, y + 0.085, each.answer, "right", size=6.3, color=_color(each))
-
-
-def _color(each: Contribution) -> str:
-    return {"helps": BLUE, "hurts": ORANGE}.get(each.answer, GREY)
+        sheet.text(
+            end, y + 0.085, each.answer, "right", size=6.3, color=_COLORS.get(each.answer, GREY)
+        )
 
 
 def _sums(sheet: Sheet, left: float, end: float, y: float, view: View, of: Unit) -> None:
@@ -144,9 +138,8 @@ def _sums(sheet: Sheet, left: float, end: float, y: float, view: View, of: Unit)
         sheet.text(_NAME, y + 0.1, "All together: their sum")
         sheet.text(_NAME, y + 0.27, "measured, all less none", color=GREY)
     values = [each.estimate.value for each in view.found.contributions]
-    known = [value for value in values if value is not None]
-    total = of.signed(sum(known)) if len(known) == len(values) else "–"
-    sheet.text(end, y + 0.1, total, "right", weight="bold")
+    total = None if None in values else sum(value or 0.0 for value in values)
+    sheet.text(end, y + 0.1, of.signed(total), "right", weight="bold")
     gap = view.found.gap
     sheet.text(end, y + 0.27, of.signed(gap.total.value if gap else None), "right", color=GREY)
     if gap and gap.estimate.interval and not gap.by_construction:
@@ -159,49 +152,33 @@ def _sums(sheet: Sheet, left: float, end: float, y: float, view: View, of: Unit)
 
 
 def _costs(sheet: Sheet, layout: _Layout, content: FactorContent, under: float) -> None:
+    """What factors cost: bars and numbers of one study, or of two one under the other."""
     for left, (title, suffix, of) in zip(layout.costs, _COSTS, strict=True):
         end = left + layout.cost_wide
         sheet.head(end, 0.14, title, "an image" if title != "Parameters" else "exact", "right")
-        columns = [(view, None if view.costs is None else of(view.costs)) for view in content.views]
-        most = max((abs(v) for _, column in columns for v in column or ()), default=0.0)
-        for at, (view, column) in enumerate(columns):
-            shift = 0.0 if len(columns) == 1 else 0.16 * (at - 0.5)
-            equal = view.plan.matched == title.lower() or (
-                view.plan.matched == "params" and title == "Parameters"
-            )
-            _cost_column(sheet, (left, end, shift), column, most, suffix, at > 0, equal)
-            y = under + (0.1 if at == 0 else 0.27)
-            total = None if column is None else sum(column)
-            text = "equal" if equal else signed_count(total, suffix)
-            sheet.text(end, y, text, "right", size=7.4, color=INK if at == 0 else GREY)
+        columns = [of(view.costs) if view.costs else () for view in content.views]
+        most = max((abs(value) for column in columns for value in column), default=0.0)
+        for at, (view, column) in enumerate(zip(content.views, columns, strict=True)):
+            equal = _MATCHED.get(view.plan.matched) == title
+            shift = 0.16 * (at - 0.5) * (len(columns) - 1)
+            for row, value in enumerate(column):
+                y = _TOP + (row + 0.5) * _ROW + shift
+                if equal:
+                    sheet.text(end, y, "equal", "right", size=6.6, color=GREY)
+                    continue
+                if most:
+                    _cost_bar(sheet, left + 0.14, y, 0.14 * value / most, _BARS[at])
+                text, ink = signed_count(value, suffix), GREY if at else INK
+                sheet.text(end, y, text, "right", size=7.4, color=ink)
+            y = under + (0.27 if at else 0.1)
+            total = signed_count(sum(column) if view.costs else None, suffix)
+            text, ink = "equal" if equal else total, GREY if at else INK
+            sheet.text(end, y, text, "right", size=7.4, color=ink)
 
 
-def _cost_column(
-    sheet: Sheet,
-    place: tuple[float, float, float],
-    column: Sequence[float] | None,
-    most: float,
-    suffix: str,
-    second: bool,
-    equal: bool,
-) -> None:
-    left, end, shift = place
-    for at, value in enumerate(column or ()):
-        y = _TOP + (at + 0.5) * _ROW + shift
-        if equal:
-            sheet.text(end, y, "equal", "right", size=6.6, color=GREY)
-            continue
-        if most:
-            half = 0.14
-            bar = half * value / most
-            style: dict[str, Any] = (
-                {"fc": "white", "ec": GREY, "lw": 0.6} if second else {"fc": PALE, "ec": "none"}
-            )
-            sheet.axes.add_patch(Rectangle((left + half, y - 0.05), bar, 0.1, zorder=1, **style))
-            sheet.axes.plot([left + half] * 2, [y - 0.07, y + 0.07], color=GREY, lw=0.5)
-        sheet.text(
-            end, y, signed_count(value, suffix), "right", size=7.4, color=GREY if second else INK
-        )
+def _cost_bar(sheet: Sheet, zero: float, y: float, wide: float, style: dict[str, Any]) -> None:
+    sheet.axes.add_patch(Rectangle((zero, y - 0.05), wide, 0.1, zorder=1, **style))
+    sheet.axes.plot([zero] * 2, [y - 0.07, y + 0.07], color=GREY, lw=0.5)
 
 
 def signed_count(value: float | None, suffix: str = "") -> str:
@@ -219,12 +196,12 @@ def signed_count(value: float | None, suffix: str = "") -> str:
     return f"{'+' if value > 0 else '−'}{text}{gap}{suffix}"
 
 
-def _marks(content: FactorContent) -> list[tuple[dict[str, Any], str]]:
+def _marks(content: FactorContent) -> Marks:
     answers = {each.answer for view in content.views for each in view.found.contributions}
     wide = any(each.wide for view in content.views for each in view.found.contributions)
     open_ones = answers & {"not resolved", "no interval"}
     has = any(view.has_intervals for view in content.views)
-    marks: list[tuple[object, dict[str, Any], str]] = [
+    return occurring([
         ("helps" in answers, {"marker": "o", "color": BLUE, "ms": 5}, "helps"),
         ("hurts" in answers, {"marker": "o", "color": ORANGE, "ms": 5}, "hurts"),
         (open_ones, {"marker": "o", "mfc": "white", "mec": BLUE, "ms": 5, "mew": 1.1},
@@ -232,8 +209,7 @@ def _marks(content: FactorContent) -> list[tuple[dict[str, Any], str]]:
         (has, {"marker": "_", "color": BLUE, "ms": 13, "mew": 2.6, "alpha": 0.55},
          "95 % for all factors together, new seeds"),
         (wide, {"marker": "_", "color": BLUE, "ms": 13, "mew": 0.9}, "and new test images"),
-    ]  # fmt: skip
-    return [(mark, text) for shown, mark, text in marks if shown]
+    ])  # fmt: skip
 
 
 def _footnote(view: View, content: FactorContent) -> str:

@@ -52,10 +52,9 @@ def factor_costs(plan: Plan) -> FactorCosts | None:
         return None
     size, classes = int(plan.data["image_size"]), int(plan.data["classes"])
     counted = [totals(design, size, classes) for design in designs]
-    params, macs, memory = exact_shapley(np.array(counted, dtype=np.float64)).T.tolist()
-    return FactorCosts(
-        tuple(params), tuple(macs), tuple(memory), counted[0], counted[-1], len(counted)
-    )
+    each = exact_shapley(np.array(counted, dtype=np.float64)).T.tolist()
+    params, macs, memory = map(tuple, each)
+    return FactorCosts(params, macs, memory, counted[0], counted[-1], len(counted))
 
 
 def _subsets(plan: Plan) -> list[Design] | None:

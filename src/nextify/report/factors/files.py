@@ -6,7 +6,8 @@ from nextify.report.factors.half_normal_figure import half_normal_figure
 from nextify.report.factors.interaction_figure import interaction_figure
 from nextify.report.factors.lane_figure import rate_figure, ways_figure
 from nextify.report.factors.page import factors_page
-from nextify.report.factors.tables import contributions_csv, factors_json, interactions_csv
+from nextify.report.factors.tables import as_values, contributions_csv, interactions_csv
+from nextify.report.page import json_text
 from nextify.report.style import Drawing
 
 _OF_A_VIEW = (ways_figure, interaction_figure, half_normal_figure, rate_figure)
@@ -20,14 +21,13 @@ def factor_drawings(content: FactorContent) -> list[Drawing]:
     return drawings
 
 
-def factor_files(
+def factor_texts(
     content: FactorContent, drawings: list[Drawing], now: str | None
-) -> dict[str, bytes]:
+) -> dict[str, str]:
     """Page and tables by file name."""
-    shown = {drawing.name: drawing for drawing in drawings}
     return {
-        "contributions.csv": contributions_csv(content).encode(),
-        "interactions.csv": interactions_csv(content).encode(),
-        "report.json": factors_json(content, now).encode(),
-        "report.html": factors_page(content, shown, now).encode(),
+        "contributions.csv": contributions_csv(content),
+        "interactions.csv": interactions_csv(content),
+        "report.json": json_text({"written": now, **as_values(content)}),
+        "report.html": factors_page(content, drawings, now),
     }

@@ -4,8 +4,8 @@ from matplotlib.axes import Axes
 
 from nextify.report import style as look
 from nextify.report.canvas import SMALL, Sheet
-from nextify.report.cost_figure import apart
 from nextify.report.factors.content import FactorContent, View
+from nextify.report.marks import apart
 from nextify.report.style import BLUE, GREY, INK, ORANGE, Drawing
 
 _NAMED = 8

@@ -97,12 +97,12 @@ def _tile(
     x, y = corner
     middle = (x + side / 2, y + side / 2)
     if tile is None or tile.pair.estimate.value is None:
-        _square(sheet, corner, side, "white")
+        sheet.axes.add_patch(Rectangle(corner, side, side, fc="white", ec=PALE, lw=0.6))
         sheet.text(*middle, "?", "center", size=SMALL, color=GREY)
         return
     pair, value = tile.pair, tile.pair.estimate.value
     color = _COLORS(0.5 + 0.5 * 0.92 * value / _largest(view))
-    _square(sheet, corner, side, color)
+    sheet.axes.add_patch(Rectangle(corner, side, side, fc=color, ec=PALE, lw=0.6))
     ink = "white" if sum(to_rgb(color)) < 1.35 else INK
     weight = "bold" if pair.found else "normal"
     size = min(7.6, side * 13.5)
@@ -112,15 +112,8 @@ def _tile(
     text = content.unit.signed(value)
     sheet.text(middle[0], middle[1] + lower, text, "center", size=size, color=ink, weight=weight)
     if pair.found:
-        inset = 0.03
-        sheet.axes.add_patch(
-            Rectangle((x + inset, y + inset), side - 2 * inset, side - 2 * inset, fill=False,
-                      ec=ink, lw=1.4, zorder=3)
-        )  # fmt: skip
-
-
-def _square(sheet: Sheet, corner: tuple[float, float], side: float, color: object) -> None:
-    sheet.axes.add_patch(Rectangle(corner, side, side, fc=color, ec=PALE, lw=0.6))
+        frame = (x + 0.03, y + 0.03), side - 0.06, side - 0.06
+        sheet.axes.add_patch(Rectangle(*frame, fill=False, ec=ink, lw=1.4, zorder=3))
 
 
 def _key(sheet: Sheet, side: float, content: FactorContent, view: View) -> None:
@@ -136,9 +129,8 @@ def _key(sheet: Sheet, side: float, content: FactorContent, view: View) -> None:
     for share, align in ((0.0, "left"), (0.5, "center"), (1.0, "right")):
         text = content.unit.signed((2 * share - 1) * most)
         sheet.text(left + share * wide, 0.32, text, align, size=SMALL)
-    lines = _meaning(view, content)
-    for at, line in enumerate(lines):
-        sheet.text(left, 0.52 + 0.16 * at, line, size=SMALL, color=GREY)
+    for at, line in enumerate(_meaning(view, content)):
+        sheet.note(left, 0.52 + 0.16 * at, line)
 
 
 def _meaning(view: View, content: FactorContent) -> list[str]:

@@ -7,10 +7,12 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from nextify.findings import Interval
+from nextify.findings.answers import Estimate, Way
 from nextify.report import style as look
-from nextify.report.canvas import SMALL, Sheet, key_lines, limits, shrunk
+from nextify.report.canvas import SMALL, Sheet, key_lines, shrunk
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.paper import PaperColumn
+from nextify.report.marks import ends, limits, mark_paper, spanned
 from nextify.report.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, Drawing
 
 _TOP = 0.5
@@ -28,6 +30,9 @@ _LOOKS: tuple[dict[str, Any], ...] = (
 _SHAPLEY = {"marker": "o", "color": BLUE}
 
 
+Point = tuple[float, Interval | None, bool]  # value, interval, whether it is predicted
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     """One estimate of each factor.
@@ -39,7 +44,7 @@ class Lane:
 
     name: str
     look: dict[str, Any]
-    points: tuple[tuple[float, Interval | None, bool] | None, ...]
+    points: tuple[Point | None, ...]
 
 
 def ways_figure(content: FactorContent, view: View) -> Drawing | None:
@@ -48,9 +53,7 @@ def ways_figure(content: FactorContent, view: View) -> Drawing | None:
     if not any(lanes[at].points[row] for at in range(3) for row in range(len(content.names))):
         return None
     with look.style():
-        sheet = _sheet(content, lanes, view.paper)
-        sheet.head(1.98, 0.14, "What the factor adds", f"{content.unit.name}, "
-                   f"{content.unit.title}; 95 %, each by itself")  # fmt: skip
+        sheet = _sheet(content, lanes, view.paper, "What the factor adds")
         return look.drawn(sheet.figure, f"ways{view.key}", _told(content, lanes))
 
 
@@ -58,26 +61,21 @@ def way_lanes(view: View) -> tuple[Lane, ...]:
     """Added to the start, in the path's order, removed from the end, and over all orders."""
     ways = view.found.ways
 
-    def points(which: Sequence[Any]) -> tuple[tuple[float, Interval | None, bool] | None, ...]:
-        return tuple(
-            (way.estimate.value, way.estimate.interval, way.predicted)
-            if way is not None and way.estimate.value is not None
-            else None
-            for way in which
-        )
+    lanes = (
+        Lane("alone, at the start", _LOOKS[0], tuple(_way(each.added) for each in ways)),
+        Lane("in the path’s order", _LOOKS[1], tuple(_way(each.path) for each in ways)),
+        Lane("last, at the end", _LOOKS[2], tuple(_way(each.removed) for each in ways)),
+    )
+    whole = tuple(_point(each.estimate) for each in view.found.contributions)
+    return (*lanes, Lane("contribution, any order", _SHAPLEY, whole))
 
-    whole = tuple(
-        (each.estimate.value, each.estimate.interval, False)
-        if each.estimate.value is not None
-        else None
-        for each in view.found.contributions
-    )
-    return (
-        Lane("alone, at the start", _LOOKS[0], points([way.added for way in ways])),
-        Lane("in the path’s order", _LOOKS[1], points([way.path for way in ways])),
-        Lane("last, at the end", _LOOKS[2], points([way.removed for way in ways])),
-        Lane("contribution, any order", _SHAPLEY, whole),
-    )
+
+def _way(way: Way | None) -> Point | None:
+    return _point(way.estimate, way.predicted) if way else None
+
+
+def _point(of: Estimate, predicted: bool = False) -> Point | None:
+    return None if of.value is None else (of.value, of.interval, predicted)
 
 
 def rate_figure(content: FactorContent, view: View) -> Drawing | None:
@@ -90,21 +88,18 @@ def rate_figure(content: FactorContent, view: View) -> Drawing | None:
         Lane(
             f"{at.rate:g} × the rate",
             looks[index % len(looks)],
-            tuple(
-                None if each.value is None else (each.value, each.interval, False)
-                for each in at.estimates
-            ),
+            tuple(map(_point, at.estimates)),
         )
         for index, at in enumerate(stable.rates)
     )
     with look.style():
-        sheet = _sheet(content, lanes, None)
-        sheet.head(1.98, 0.14, "Contribution at each learning rate",
-                   f"{content.unit.name}, {content.unit.title}; 95 %, each by itself")  # fmt: skip
+        sheet = _sheet(content, lanes, None, "Contribution at each learning rate")
         return look.drawn(sheet.figure, f"rates{view.key}", _told(content, lanes))
 
 
-def _sheet(content: FactorContent, lanes: Sequence[Lane], paper: PaperColumn | None) -> Sheet:
+def _sheet(
+    content: FactorContent, lanes: Sequence[Lane], paper: PaperColumn | None, title: str
+) -> Sheet:
     row = _LANE * len(lanes) + _GAP
     rows = len(content.names)
     marks = _marks(lanes)
@@ -123,6 +118,8 @@ def _sheet(content: FactorContent, lanes: Sequence[Lane], paper: PaperColumn | N
         _paper(sheet, paper, row, rows)
     sheet.line(_TOP)
     sheet.key(0.2, under + 0.12, marks)
+    unit = f"{content.unit.name}, {content.unit.title}; 95 %, each by itself"
+    sheet.head(1.98, 0.14, title, unit)
     return sheet
 
 
@@ -135,16 +132,11 @@ def _draw(axes: Axes, content: FactorContent, lanes: Sequence[Lane], step: float
         for row, point in enumerate(lane.points):
             if point is None:
                 continue
-            value, interval, predicted = point
-            y, color = row + shift, lane.look["color"]
-            values.append(scale * value)
-            if interval:
-                ends = [scale * interval.low, scale * interval.high]
-                values += ends
-                axes.plot(ends, [y, y], color=color, lw=1.1, alpha=0.6,
-                          solid_capstyle="butt", zorder=2,
-                          linestyle=(0, (2, 1)) if predicted else "-")  # fmt: skip
-            axes.plot(value * scale, y, lane.look["marker"], ms=4.0, mew=0.9, mec=color,
+            value, within, predicted = scale * point[0], content.unit.ends(point[1]), point[2]
+            y, color, line = row + shift, lane.look["color"], (0, (2, 1)) if predicted else "-"
+            values += [value, *ends(within)]
+            spanned(axes, within, y, color=color, lw=1.1, alpha=0.6, zorder=2, linestyle=line)
+            axes.plot(value, y, lane.look["marker"], ms=4.0, mew=0.9, mec=color,
                       mfc="white" if predicted else color, zorder=3)  # fmt: skip
     axes.set_xlim(limits(values))
 
@@ -155,16 +147,12 @@ def _paper(sheet: Sheet, paper: PaperColumn, row: float, rows: int) -> None:
     sheet.head(left, 0.14, "The paper", _WHERE[paper.path])
     axes = sheet.panel((left, _TOP, 1.0, row * rows), rows)
     axes.axvline(0, color=INK, lw=0.8, zorder=1)
-    values = []
+    values: list[float] = []
     for at, each in enumerate(paper.increments):
-        if each is None:
-            continue
-        values.append(each.points)
-        if each.error is not None:
-            ends = [each.points - each.error, each.points + each.error]
-            values += ends
-            axes.plot(ends, [at, at], color=GREY, lw=1.3, solid_capstyle="butt")
-        axes.plot(each.points, at, "^", mfc="white", mec=GREY, ms=4.6, mew=1.0)
+        if each:
+            reach = each.error or 0.0
+            values += [each.points - reach, each.points + reach]
+            mark_paper(axes, at, each.points, each.error)
     axes.set_xlim(limits(values))
     axes.set_xlabel("ImageNet, points", size=SMALL, labelpad=1)
 

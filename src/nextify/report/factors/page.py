@@ -1,62 +1,48 @@
 """The report of an experiment as one HTML file, from a template."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from nextify.findings import Contribution, Interaction, Score
 from nextify.findings.scores import ATTRIBUTED, BETTER
-from nextify.report import details
 from nextify.report.factors import caveats, words
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.interaction_figure import tiles
 from nextify.report.factors.lane_figure import way_lanes
 from nextify.report.factors.units import unit
-from nextify.report.page import templates
+from nextify.report.page import render
 from nextify.report.style import Drawing
 from nextify.words import MISSING
 
 _MOST_PAIRS = 8  # in the table, beyond those found
 
 
-def factors_page(content: FactorContent, drawings: Mapping[str, Drawing], now: str | None) -> str:
-    """The page as HTML text.
-
-    Args:
-        drawings: figures by name; any may be missing.
-        now: a date to print; None for no date.
-    """
-    return (
-        templates()
-        .get_template("factors.html")
-        .render(
-            content=content,
-            views=content.views,
-            plan=content.views[0].plan,
-            unit=content.unit,
-            figures={name: drawing.inline for name, drawing in drawings.items()},
-            now=now,
-            words=words,
-            caveats=caveats,
-            details=details,
-            scores=[(score, unit(score)) for score in ATTRIBUTED],
-            agreement=agreement,
-            lanes=way_lanes,
-            pairs=pairs_to_show,
-            letter=letter,
-        )
+def factors_page(content: FactorContent, drawings: Sequence[Drawing], now: str | None) -> str:
+    """The page as HTML text; any figure may be missing, and the date."""
+    return render(
+        "factors.html",
+        drawings,
+        now,
+        content=content,
+        views=content.views,
+        plan=content.views[0].plan,
+        unit=content.unit,
+        words=words,
+        caveats=caveats,
+        scores=[(score, unit(score)) for score in ATTRIBUTED],
+        agreement=agreement,
+        lanes=way_lanes,
+        pairs=pairs_to_show,
+        letter=letter,
     )
 
 
 def pairs_to_show(view: View) -> list[Interaction]:
     """The interactions found, and the largest of the others; all of them if they are sums."""
-    ordered = sorted(view.found.interactions, key=_size)
+    ordered = sorted(view.found.interactions, key=lambda each: -abs(each.estimate.value or 0.0))
     if any(each.aliased for each in ordered):
         return ordered
     found = [each for each in ordered if each.found]
     return [*found, *[each for each in ordered if not each.found][:_MOST_PAIRS]]
-
-
-def _size(each: Interaction) -> float:
-    return -abs(each.estimate.value or 0.0)
 
 
 def letter(view: View, pair: Interaction) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nextify.findings import Attribution, Contribution, Interval
+from nextify.findings import Attribution, Contribution
 from nextify.report import details
 from nextify.report.factors import caveats, words
 from nextify.report.factors.content import FactorContent, View
-from nextify.report.factors.costs import FactorCosts
-from nextify.report.tables import csv_text, json_text
+from nextify.report.page import csv_text, ends_of
 
+_COSTS = ("params", "macs", "training_bytes")
 _DIGITS = 6  # significant ones kept: below this, sums differ from machine to machine
 
 
@@ -30,7 +30,8 @@ def contributions_csv(content: FactorContent) -> str:
 
 
 def _contribution(view: View, found: Attribution, at: int, each: Contribution) -> dict[str, Any]:
-    ways = found.ways[at]
+    ways, lost = found.ways[at], found.failures[at]
+    paper = view.paper.increments[at] if view.paper else None
     return {
         "study": view.label,
         "matched": view.plan.matched,
@@ -41,9 +42,9 @@ def _contribution(view: View, found: Attribution, at: int, each: Contribution) -
         "contribution": each.estimate.value,
         "standard_error": each.estimate.error,
         "df": each.estimate.df,
-        **_ends("own_interval", each.estimate.interval),
-        **_ends("simultaneous", each.simultaneous),
-        **_ends("simultaneous_new_images", each.wide),
+        **ends_of("own_interval", each.estimate.interval),
+        **ends_of("simultaneous", each.simultaneous),
+        **ends_of("simultaneous_new_images", each.wide),
         "p": each.estimate.p,
         "p_adjusted": each.p,
         "answer": each.answer,
@@ -52,41 +53,21 @@ def _contribution(view: View, found: Attribution, at: int, each: Contribution) -
         **_way("added_alone", ways.added),
         **_way("path_increment", ways.path),
         **_way("removed_last", ways.removed),
-        **_cost(view.costs, at),
-        "paper_increment_points": _paper(view, at),
-        "diverged_made": found.failures[at].made.diverged,
-        "runs_made": found.failures[at].made.n,
-        "diverged_not_made": found.failures[at].not_made.diverged,
-        "runs_not_made": found.failures[at].not_made.n,
-    }
-
-
-def _ends(name: str, interval: Interval | None) -> dict[str, float | None]:
-    return {
-        f"{name}_low": interval.low if interval else None,
-        f"{name}_high": interval.high if interval else None,
+        **{name: getattr(view.costs, name)[at] if view.costs else None for name in _COSTS},
+        "paper_increment_points": paper.points if paper else None,
+        "diverged_made": lost.made.diverged,
+        "runs_made": lost.made.n,
+        "diverged_not_made": lost.not_made.diverged,
+        "runs_not_made": lost.not_made.n,
     }
 
 
 def _way(name: str, way: Any) -> dict[str, Any]:
     return {
         name: way.estimate.value if way else None,
-        **_ends(name, way.estimate.interval if way else None),
+        **ends_of(name, way.estimate.interval if way else None),
         f"{name}_predicted": way.predicted if way else None,
     }
-
-
-def _cost(costs: FactorCosts | None, at: int) -> dict[str, float | None]:
-    return {
-        "params": costs.params[at] if costs else None,
-        "macs": costs.macs[at] if costs else None,
-        "training_bytes": costs.training_bytes[at] if costs else None,
-    }
-
-
-def _paper(view: View, at: int) -> float | None:
-    each = view.paper.increments[at] if view.paper else None
-    return each.points if each else None
 
 
 def interactions_csv(content: FactorContent) -> str:
@@ -100,7 +81,7 @@ def interactions_csv(content: FactorContent) -> str:
             "sum": words.group(each) if each.aliased else "",
             "interaction": each.estimate.value,
             "standard_error": each.estimate.error,
-            **_ends("own_interval", each.estimate.interval),
+            **ends_of("own_interval", each.estimate.interval),
             "p": each.estimate.p,
             "q": each.q,
             "found": each.found,
@@ -115,12 +96,6 @@ def interactions_csv(content: FactorContent) -> str:
 
 def _csv(lines: Sequence[Mapping[str, Any]]) -> str:
     return csv_text([tidied(line) for line in lines])
-
-
-def factors_json(content: FactorContent, now: str | None) -> str:
-    """Everything on the page as one object."""
-    values = {"written": now, **as_values(content)}
-    return json_text(values)
 
 
 def as_values(content: FactorContent) -> dict[str, Any]:
@@ -141,19 +116,14 @@ def _study(content: FactorContent, view: View) -> dict[str, Any]:
         "path": plan.name,
         "experiment": plan.experiment,
         "matched": plan.matched,
-        "command": plan.command,
-        "data": dict(plan.data),
-        "data_source": plan.data_source,
-        "precision": plan.precision,
+        **details.facts(plan),
         "seeds": list(plan.seeds),
         "meaning": words.as_texts(content, view),
         "attribution": {score: caveats.as_values(found) for score, found in view.scores.items()},
         "costs": asdict(view.costs) if view.costs else None,
         "paper": asdict(view.paper) if view.paper else None,
         "next": [asdict(each) for each in view.next],
-        "without_score": [asdict(each) for each in details.troubles(plan, view.runs)],
-        "recipes": [asdict(each) for each in details.recipes(plan)],
-        "environments": [asdict(each) for each in details.environments(view.runs)],
+        **details.as_values(plan, view.runs),
     }
     return {name: tidied(value) for name, value in values.items()}
 

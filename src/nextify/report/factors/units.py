@@ -43,6 +43,10 @@ class Unit:
             return "–"
         return f"{self.signed(interval.low)} to {self.signed(interval.high)}"
 
+    def ends(self, interval: Interval | None) -> Interval | None:
+        """An interval of differences in this unit."""
+        return interval and Interval(self.scale * interval.low, self.scale * interval.high)
+
     def of(self, value: float | None) -> float | None:
         """A difference in this unit."""
         return None if value is None else self.scale * value

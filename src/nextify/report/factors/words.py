@@ -5,12 +5,13 @@ import math
 from scipy import stats
 
 from nextify.experiments.intervals import upper
-from nextify.findings import Contribution, Interaction, Interval
+from nextify.findings import Interaction, Interval
+from nextify.report import details
 from nextify.report.factors import caveats
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.lane_figure import way_lanes
 from nextify.report.factors.units import amount
-from nextify.words import listed, percent, plural, signed, span
+from nextify.words import listed, plural, signed, span
 
 _LEAST_SURE = 0.05
 
@@ -89,17 +90,7 @@ def compared(content: FactorContent) -> str:
 def progress(view: View) -> str:
     """How much of the plan is recorded, and what became of it."""
     counts = view.found.counts
-    recorded = counts.planned - counts.missing
-    if counts.missing:
-        text = f"{recorded} of {plural(counts.planned, 'run')} recorded so far"
-    else:
-        text = f"All {plural(counts.planned, 'run')} recorded"
-    trouble = [
-        f"{number} {what}"
-        for number, what in ((counts.diverged, "diverged"), (counts.failed, "failed"))
-        if number
-    ]
-    return f"{text}; {listed(trouble)}." if trouble else f"{text}."
+    return details.progress(counts.planned, counts.missing, counts.diverged, counts.failed)
 
 
 def method(view: View) -> str:
@@ -130,9 +121,7 @@ def adds_up(content: FactorContent, view: View) -> str:
 
 
 def _within(content: FactorContent, interval: Interval | None) -> str:
-    if interval is None:
-        return ""
-    return f" (95 % interval {content.unit.span(interval)})"
+    return f" (95 % interval {content.unit.span(interval)})" if interval else ""
 
 
 def sentence(text: str) -> str:
@@ -181,9 +170,9 @@ def interactions(content: FactorContent, view: View) -> str:
     what = "sums of interactions" if all(each.aliased for each in every) else "interactions"
     if not found:
         return f"None of {len(every)} {what} can be told from zero (5 % false discoveries)."
-    told = [f"{_pair(each)} ({content.unit.signed(each.estimate.value)})" for each in found]
+    told = [f"{group(each)} ({content.unit.signed(each.estimate.value)})" for each in found]
     text = f"Of {len(every)} {what}, found at 5 % false discoveries: {listed(told)}. "
-    doubtful = [_pair(each) for each in found if each.heredity == 0 and not each.aliased]
+    doubtful = [group(each) for each in found if each.heredity == 0 and not each.aliased]
     if doubtful:
         text += (
             f"{sentence(listed(doubtful))} Neither factor shows an effect of its own there, so "
@@ -197,14 +186,10 @@ def interactions(content: FactorContent, view: View) -> str:
     )
 
 
-def _pair(each: Interaction) -> str:
-    others = [f"{'+' if sign > 0 else '−'} {a} × {b}" for a, b, sign in each.aliased]
-    return " ".join([f"{each.first} × {each.second}", *others])
-
-
 def group(each: Interaction) -> str:
     """A pair, or the signed sum of pairs that the cells cannot tell apart."""
-    return _pair(each)
+    others = [f"{'+' if sign > 0 else '−'} {a} × {b}" for a, b, sign in each.aliased]
+    return " ".join([f"{each.first} × {each.second}", *others])
 
 
 def noise(content: FactorContent, view: View) -> str:
@@ -309,20 +294,6 @@ def failures(view: View) -> str:
     return f"Runs diverge more or less often with {listed(clear)} (Fisher’s exact test, p < 0.05)."
 
 
-def needed(each: Contribution, view: View) -> str:
-    """What it would take to see an undecided effect as large as measured."""
-    if each.answer != "not resolved" or view.found.counts.missing:
-        return ""
-    if each.needed is None:
-        return "an effect as small as measured would take more than 200 seeds a cell"
-    if each.needed.seeds <= len(view.plan.seeds):
-        return "an effect as large as measured should have been seen more often than not"
-    return (
-        f"{each.needed.seeds} seeds a cell ({each.needed.runs:,} runs) would likely show one as "
-        "large as measured"
-    )
-
-
 def resolution(content: FactorContent, view: View) -> str:
     """The size of effect that these runs can show."""
     halves = [
@@ -349,35 +320,6 @@ def nothing_next(view: View) -> str:
             "smaller than what their intervals leave open."
         )
     return "Every factor is decided on this data under this budget. Try other data or another size."
-
-
-def paper_note(view: View) -> str:
-    """Whose increments the paper's column is."""
-    if view.paper is None:
-        return ""
-    name = {"resnet50": "ResNet-50 to ConvNeXt-T", "resnet200": "ResNet-200 to ConvNeXt-B"}[
-        view.paper.path
-    ]
-    text = (
-        f"The paper (arXiv 2201.03545, {name}): increments in its one order, summed over a "
-        "factor’s choices, ImageNet-1K top-1 after 300 epochs; bars are one standard error where "
-        "the paper gives spreads. "
-    )
-    if not view.paper.own:
-        text += (
-            "This study’s path is another network, on other data, at another scale: only signs "
-            "and order can be compared. "
-        )
-    return text
-
-
-def rate(hits: int, n: int) -> str:
-    """Diverged runs of n.
-
-    >>> rate(3, 60)
-    '3 of 60 (5 %)'
-    """
-    return f"{hits} of {n} ({percent(100 * hits / n, 0)} %)" if n else "no run"
 
 
 def meaning(content: FactorContent, view: View) -> list[tuple[str, str]]:

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from nextify.records.record import EpochPoint, Record
 from nextify.report import style as look
-from nextify.report.content import Content
+from nextify.report.cells.content import ComparisonContent, StepsContent
 from nextify.report.style import BLUE, GREY, ORANGE, PALE, Drawing
+from nextify.words import plural, whole
 
 _COLUMNS = 5
 _WIDTH = 7.5
@@ -20,7 +21,7 @@ _TITLE = 26
 
 
 @dataclass(frozen=True, slots=True)
-class Curves:
+class _Curves:
     """A pair of panels.
 
     Attributes:
@@ -39,18 +40,34 @@ class Curves:
         return (point for run in self.runs for point in _curve(run))
 
 
-def curve_figure(content: Content) -> Drawing | None:
-    """A pair of panels for each step, the step before in grey; None where no run has a curve."""
-    runs = [tuple(run for run in row if run) for row in content.runs]
-    before: list[tuple[Record, ...]] = [(), *runs[:-1]]
-    curves = [
-        Curves(f"{row.step}  {row.name}", own, row.trouble, behind)
-        for row, own, behind in zip(content.rows, runs, before, strict=True)
-    ]
-    return draw_curves(curves, _description(content))
+def curve_figure(content: StepsContent | ComparisonContent) -> Drawing | None:
+    """A pair of panels for each step, the step before in grey, or for each network on the most
+    images, the baseline in grey; None where no run has a curve."""
+    match content:
+        case StepsContent():
+            rows = content.rows
+            names = [f"{row.at}  {row.name}" for row in rows]
+            behind = [(), *(row.recorded for row in rows)]
+            told = (
+                f"Training loss and test accuracy against the epoch for each of {len(rows)} steps, "
+                "a line a seed; the step before in grey."
+            )
+        case ComparisonContent():
+            rows = content.rows_on(content.found.images[-1])
+            names = [row.name for row in rows]
+            behind = [() if row.name == content.baseline else rows[0].recorded for row in rows]
+            told = (
+                f"Training loss and {content.score} against the epoch for each of "
+                f"{plural(len(rows), 'network')} on {whole(rows[0].images)} images, a line a seed; "
+                f"{content.baseline} in grey."
+            )
+    shown = zip(names, rows, behind, strict=False)
+    return _drawn(
+        [_Curves(name, row.recorded, row.trouble, grey) for name, row, grey in shown], told
+    )
 
 
-def draw_curves(curves: Sequence[Curves], description: str) -> Drawing | None:
+def _drawn(curves: Sequence[_Curves], description: str) -> Drawing | None:
     """Loss above, accuracy below, for each of `curves`; None where no run has a curve."""
     if not any(point for each in curves for point in each.points):
         return None
@@ -105,7 +122,7 @@ def _columns(points: list[tuple[int, float]]) -> tuple[list[int], list[float]]:
     return [x for x, _ in points], [y for _, y in points]
 
 
-def _limits(curves: Sequence[Curves]) -> dict[str, tuple[float, float]]:
+def _limits(curves: Sequence[_Curves]) -> dict[str, tuple[float, float]]:
     """One scale for all panels. The first half of the epochs may leave the accuracy's."""
     points = [p for each in curves for p in each.points]
     epochs = max(p.epoch for p in points)
@@ -121,7 +138,9 @@ def _limits(curves: Sequence[Curves]) -> dict[str, tuple[float, float]]:
     }
 
 
-def _finish(pair: tuple[Axes, Axes], shown: Curves, limits: dict[str, tuple[float, float]]) -> None:
+def _finish(
+    pair: tuple[Axes, Axes], shown: _Curves, limits: dict[str, tuple[float, float]]
+) -> None:
     loss, accuracy = pair
     loss.set(xlim=limits["epoch"], ylim=limits["loss"])
     accuracy.set(xlim=limits["epoch"], ylim=limits["accuracy"])
@@ -144,10 +163,3 @@ def _label(pair: tuple[Axes, Axes], at: int, count: int) -> None:
             axes.yaxis.set_label_coords(-0.27, 0.5)
     if at + _COLUMNS >= count:
         accuracy.set_xlabel("epoch", size=7, labelpad=1)
-
-
-def _description(content: Content) -> str:
-    return (
-        f"Training loss and test accuracy against the epoch for each of {len(content.rows)} steps, "
-        "a line a seed; the step before in grey."
-    )

@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nextify.report import style as look
-from nextify.report.content import Content, Row
+from nextify.report.cells.content import Row, StepsContent
+from nextify.report.marks import apart, ends, spanned
 from nextify.report.style import BLUE, GREY, INK, PALE, Drawing
 from nextify.words import percent, plural
 
@@ -19,9 +20,9 @@ _Point = tuple[Row, float]  # a step and its accuracy
 _Place = tuple[float, float, Row]  # inches from the lower left
 
 
-def cost_figure(content: Content) -> Drawing | None:
+def cost_figure(content: StepsContent) -> Drawing | None:
     """Accuracy with its interval against MACs, steps numbered; None without a finished run."""
-    points = content.scored
+    points = [(row, row.accuracy) for row in content.rows if row.accuracy is not None]
     if not points:
         return None
     with look.style():
@@ -29,7 +30,7 @@ def cost_figure(content: Content) -> Drawing | None:
         left, bottom, wide, high = _PLOT
         axes = figure.add_axes((left / _WIDTH, bottom / _HEIGHT, wide / _WIDTH, high / _HEIGHT))
         _scales(axes, points)
-        _points(axes, points, content.rows[-1].recipe)
+        _points(axes, points, content.rows[-1].cell.recipe_name)
         _numbers(axes, points)
         _key(figure, content)
         return look.drawn(figure, "costs", _description(content))
@@ -37,8 +38,8 @@ def cost_figure(content: Content) -> Drawing | None:
 
 def _scales(axes: Axes, points: list[_Point]) -> None:
     look.plain(axes, "both")
-    unit, size = ("10⁹", 1e9) if max(row.macs for row, _ in points) >= 1e9 else ("10⁶", 1e6)
-    macs = [row.macs for row, _ in points]
+    unit, size = ("10⁹", 1e9) if max(row.cell.macs for row, _ in points) >= 1e9 else ("10⁶", 1e6)
+    macs = [row.cell.macs for row, _ in points]
     if max(macs) > _LOG_FROM * min(macs):
         axes.set_xscale("log")
         axes.set_xlim(min(macs) / 1.15, max(macs) * 1.25)
@@ -48,21 +49,20 @@ def _scales(axes: Axes, points: list[_Point]) -> None:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value / size:g}")
     axes.set_xlabel(f"multiply-accumulates an image, {unit}")
     axes.set_ylabel("test accuracy, %")
-    ends = [v for row, accuracy in points for v in (accuracy, *(row.interval or ()))]
-    pad = 0.05 * (max(ends) - min(ends)) or 0.5
-    axes.set_ylim(min(ends) - pad, max(ends) + pad)
+    values = [v for row, accuracy in points for v in (accuracy, *ends(row.mean.interval))]
+    pad = 0.05 * (max(values) - min(values)) or 0.5
+    axes.set_ylim(min(values) - pad, max(values) + pad)
 
 
 def _points(axes: Axes, points: list[_Point], last: str) -> None:
     for (before, low), (row, high) in pairwise(points):
-        if row.step == before.step + 1:  # else the path is broken: a step without a score
-            axes.plot([before.macs, row.macs], [low, high], color=PALE, lw=1.0, zorder=1)
+        if row.at == before.at + 1:  # else the path is broken: a step without a score
+            axes.plot([before.cell.macs, row.cell.macs], [low, high], color=PALE, lw=1.0, zorder=1)
     for row, accuracy in points:
-        if row.interval:
-            axes.plot([row.macs] * 2, row.interval, color=BLUE, lw=1.6, alpha=0.4,
-                      solid_capstyle="butt", zorder=2)  # fmt: skip
-        axes.plot(row.macs, accuracy, look.marker(row.recipe, last), color=BLUE, ms=5,
-                  mec="white", mew=0.6, zorder=3)  # fmt: skip
+        at = row.cell.macs
+        spanned(axes, row.mean.interval, at, upright=True, color=BLUE, lw=1.6, alpha=0.4, zorder=2)
+        shape = look.marker(row.cell.recipe_name, last)
+        axes.plot(at, accuracy, shape, color=BLUE, ms=5, mec="white", mew=0.6, zorder=3)
 
 
 def _numbers(axes: Axes, points: list[_Point]) -> None:
@@ -70,12 +70,12 @@ def _numbers(axes: Axes, points: list[_Point]) -> None:
     to_inches = axes.figure.dpi_scale_trans.inverted()
     placed: list[_Place] = []
     for row, accuracy in points:
-        x, y = to_inches.transform(axes.transData.transform((row.macs, accuracy)))
+        x, y = to_inches.transform(axes.transData.transform((row.cell.macs, accuracy)))
         placed.append((float(x), float(y), row))
     for group in _columns(placed):
         for (x, y, row), at in zip(group, apart([y for _, y, _ in group], _LINE), strict=True):
             axes.annotate(
-                str(row.step),
+                str(row.at),
                 (x, y),
                 xycoords=axes.figure.dpi_scale_trans,
                 xytext=(x + 0.17, at),
@@ -101,43 +101,18 @@ def _columns(points: list[_Place]) -> list[list[_Place]]:
     return [sorted(group, key=lambda p: p[1]) for group in groups]
 
 
-def apart(wanted: list[float], least: float) -> list[float]:
-    """Ascending positions at least `least` apart, as near as may be to those wanted (ascending).
-
-    Neighbours that are too close form a stack about their mean; stacks that meet merge.
-
-    >>> apart([0.0, 0.1, 5.0], 1.0)
-    [-0.45, 0.55, 5.0]
-    """
-    stacks: list[list[float]] = []
-    for position in wanted:
-        stacks.append([position])
-        while len(stacks) > 1 and _start(stacks[-1], least) < _end(stacks[-2], least) + least:
-            last = stacks.pop()
-            stacks[-1].extend(last)
-    return [_start(s, least) + least * at for s in stacks for at in range(len(s))]
-
-
-def _start(stack: list[float], least: float) -> float:
-    return sum(stack) / len(stack) - least * (len(stack) - 1) / 2
-
-
-def _end(stack: list[float], least: float) -> float:
-    return _start(stack, least) + least * (len(stack) - 1)
-
-
-def _key(figure: Figure, content: Content) -> None:
+def _key(figure: Figure, content: StepsContent) -> None:
     """The steps by number, beside the plot."""
     x, line = (_PLOT[0] + _PLOT[2] + 0.2) / _WIDTH, min(0.2, 3.0 / len(content.rows))
     for row in content.rows:
-        y = (_HEIGHT - 0.3 - line * row.step) / _HEIGHT
+        y = (_HEIGHT - 0.3 - line * row.at) / _HEIGHT
         color = INK if row.accuracy is not None else GREY
-        figure.text(x + 0.022, y, str(row.step), size=7, ha="right", va="center", color=GREY)
+        figure.text(x + 0.022, y, str(row.at), size=7, ha="right", va="center", color=GREY)
         name = look.shortened(row.name, 22) + ("" if row.accuracy is not None else " (no score)")
         figure.text(x + 0.032, y, name, size=7, va="center", color=color)
 
 
-def _description(content: Content) -> str:
+def _description(content: StepsContent) -> str:
     best = max(content.rows, key=lambda row: row.accuracy or 0.0)
     return (
         f"Test accuracy against multiply-accumulates for {plural(len(content.rows), 'step')}, "

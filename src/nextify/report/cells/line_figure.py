@@ -1,16 +1,15 @@
 """The main figure: accuracy against the number of training images, and the lead on the baseline."""
 
 import math
-from itertools import chain, pairwise
-from typing import Any
+from itertools import pairwise
 
 from matplotlib.axes import Axes
 
 from nextify.report import style as look
-from nextify.report.canvas import SMALL, Marks, Sheet, key_lines, limits
-from nextify.report.comparison.content import ComparisonContent, NetworkRow
-from nextify.report.comparison.looks import NetworkLook, look_of
-from nextify.report.cost_figure import apart
+from nextify.report.canvas import SMALL, Marks, Sheet, key_lines
+from nextify.report.cells.content import ComparisonContent, Row
+from nextify.report.cells.looks import NetworkLook, look_of
+from nextify.report.marks import apart, ends, limits, occurring, spanned
 from nextify.report.style import GREY, INK, PALE, Drawing
 from nextify.words import percent, plural, whole
 
@@ -29,7 +28,7 @@ _TICK = 0.44  # between numbers of images that can both be written out
 
 def line_figure(content: ComparisonContent) -> Drawing:
     """A line a network over the numbers of training images; below, differences to the baseline."""
-    marks = _marks(content)
+    marks = marks_of(content, "|", "_")
     plots = _HIGH + (_BETWEEN + _LOW if content.moved else 0.0)
     under = _TOP + plots + _AXIS
     with look.style():
@@ -49,7 +48,7 @@ def line_figure(content: ComparisonContent) -> Drawing:
             _differences(sheet, axes, content, across)
         axes.set_xlabel("training images (logarithmic)", size=SMALL, labelpad=2)
         last = sheet.key(0.3, under + 0.12, marks)
-        sheet.text(0.23, last + 0.19, footnote(content), size=SMALL, color=GREY)
+        sheet.note(0.23, last + 0.19, footnote(content))
         return look.drawn(sheet.figure, "accuracy", _description(content))
 
 
@@ -95,7 +94,7 @@ class _Across:
 
 
 def _accuracies(axes: Axes, content: ComparisonContent, across: _Across) -> None:
-    values = [v for row in content.rows for v in (*row.accuracies, *(row.interval or ()))]
+    values = [v for row in content.rows for v in (*row.mean.values, *ends(row.mean.interval))]
     known = [value for value in values if value is not None] or [0.0, 100.0]
     pad = 0.06 * (max(known) - min(known)) or 0.5
     axes.set_ylim(min(known) - pad, max(known) + pad)
@@ -109,14 +108,12 @@ def _accuracies(axes: Axes, content: ComparisonContent, across: _Across) -> None
             _accuracy(axes, across.at(row.images, at), row, own)
 
 
-def _accuracy(axes: Axes, x: float, row: NetworkRow, own: NetworkLook) -> None:
+def _accuracy(axes: Axes, x: float, row: Row, own: NetworkLook) -> None:
     if row.n > 1:
-        runs = [value for value in row.accuracies if value is not None]
+        runs = [value for value in row.mean.values if value is not None]
         axes.plot([x] * len(runs), runs, "_", color=own.color, ms=5.5, mew=0.7, alpha=0.55,
                   zorder=3)  # fmt: skip
-    if row.interval:
-        axes.plot([x, x], row.interval, color=own.color, lw=1.9, alpha=0.5,
-                  solid_capstyle="butt", zorder=3)  # fmt: skip
+    spanned(axes, row.mean.interval, x, upright=True, color=own.color, lw=1.9, alpha=0.5, zorder=3)
     if row.accuracy is not None:
         axes.plot(x, row.accuracy, zorder=4, **own.mark())
     if row.trouble:
@@ -149,7 +146,7 @@ def _label(sheet: Sheet, at: int, name: str, end: tuple[float, float], y: float)
     sheet.text(left + 0.36, y, look.squeezed(name, _NAME), color=INK)
 
 
-def _line_ends(content: ComparisonContent) -> list[tuple[int, NetworkRow, float]]:
+def _line_ends(content: ComparisonContent) -> list[tuple[int, Row, float]]:
     """Of each network the row on its largest number of images that has a score, and the score."""
     found = []
     for at, name in enumerate(content.found.networks):
@@ -159,12 +156,11 @@ def _line_ends(content: ComparisonContent) -> list[tuple[int, NetworkRow, float]
 
 
 def _differences(sheet: Sheet, axes: Axes, content: ComparisonContent, across: _Across) -> None:
-    spans = chain(*(row.difference_interval or () for row in content.moved))
-    axes.set_ylim(limits([*(row.difference for row in content.moved), *spans]))
+    axes.set_ylim(limits([v for row in content.moved for v in (row.difference, *ends(row.within))]))
     axes.axhline(0, color=INK, lw=0.9, zorder=1)
     for at, name in enumerate(content.found.networks):
         own = look_of(at)
-        moved = [row for row in content.moved if row.network == name]
+        moved = [row for row in content.moved if row.name == name]
         places = [across.at(row.images, at) for row in moved]
         axes.plot(places, [_moved(row) for row in moved], color=own.color, lw=0.9, alpha=0.6,
                   linestyle=own.line, zorder=2)  # fmt: skip
@@ -174,15 +170,13 @@ def _differences(sheet: Sheet, axes: Axes, content: ComparisonContent, across: _
     sheet.text(x + 0.08, y, f"0: as {_baseline(content)}", size=SMALL, color=GREY)
 
 
-def _difference(axes: Axes, x: float, row: NetworkRow, own: NetworkLook) -> None:
+def _difference(axes: Axes, x: float, row: Row, own: NetworkLook) -> None:
     """An upright interval with its mark: filled where it excludes zero."""
-    if row.difference_interval:
-        axes.plot([x, x], row.difference_interval, color=own.color, lw=1.3,
-                  solid_capstyle="butt", zorder=3)  # fmt: skip
-    axes.plot(x, _moved(row), zorder=4, **own.mark(row.verdict in ("up", "down")))
+    spanned(axes, row.within, x, upright=True, color=own.color, lw=1.3, zorder=3)
+    axes.plot(x, _moved(row), zorder=4, **own.mark(row.resolved))
 
 
-def _moved(row: NetworkRow) -> float:
+def _moved(row: Row) -> float:
     return math.nan if row.difference is None else row.difference
 
 
@@ -190,13 +184,7 @@ def _baseline(content: ComparisonContent) -> str:
     return look.shortened(content.baseline, 24)
 
 
-def _marks(content: ComparisonContent) -> Marks:
-    return marks_of(content, "|", "_")
-
-
-def marks_of(
-    content: ComparisonContent, interval: str, run: str
-) -> list[tuple[dict[str, Any], str]]:
+def marks_of(content: ComparisonContent, interval: str, run: str) -> Marks:
     """The marks that occur, as line properties, with their meaning.
 
     Args:
@@ -205,7 +193,7 @@ def marks_of(
     verdicts = {row.verdict for row in content.rows}
     several = any(row.n > 1 for row in content.rows)
     hollow = {"marker": "o", "mfc": "white", "mec": GREY, "ms": 4.6, "mew": 1.1}
-    marks: list[tuple[bool, dict[str, Any], str]] = [
+    return occurring([
         (True, {"marker": "o", "color": GREY, "ms": 4.6}, "mean" if several else "one run"),
         (several, {"marker": run, "color": GREY, "ms": 6, "mew": 0.8}, "one run"),
         (content.has_intervals, {"marker": interval, "color": GREY, "ms": 10, "mew": 1.9,
@@ -216,8 +204,7 @@ def marks_of(
         ("no interval" in verdicts, hollow, "difference without an interval"),
         (any(row.trouble for row in content.rows),
          {"marker": "D", "mfc": "white", "mec": GREY, "ms": 4.0}, "a run without a score"),
-    ]  # fmt: skip
-    return [(mark, text) for shown, mark, text in marks if shown]
+    ])  # fmt: skip
 
 
 def footnote(content: ComparisonContent) -> str:
@@ -234,9 +221,9 @@ def footnote(content: ComparisonContent) -> str:
 def _description(content: ComparisonContent) -> str:
     told = []
     for _, row, accuracy in _line_ends(content):
-        first = content.rows_of(row.network)[0]
+        first = content.rows_of(row.name)[0]
         told.append(
-            f"{row.network} from {percent(first.accuracy)} % on {whole(first.images)} to "
+            f"{row.name} from {percent(first.accuracy)} % on {whole(first.images)} to "
             f"{percent(accuracy)} % on {whole(row.images)}"
         )
     return (

@@ -1,0 +1,7 @@
+"""The report of cells against a reference: a path's steps against the step before, a comparison's
+networks against the first."""
+
+from nextify.report.cells.comparison_words import headline
+from nextify.report.cells.content import ComparisonContent, comparison_content, steps_content
+
+__all__ = ["ComparisonContent", "comparison_content", "headline", "steps_content"]

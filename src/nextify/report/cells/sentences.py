@@ -1,0 +1,74 @@
+"""What the reports of a path and of a comparison say alike, in plain sentences."""
+
+from collections.abc import Iterable
+
+from nextify.findings import Interval
+from nextify.report import details
+from nextify.report.cells.content import CellsContent, Row
+from nextify.words import listed, plural, span
+
+Paragraph = tuple[str, str]  # a heading word and the text
+
+POINTS = 100.0  # accuracy as a fraction to percentage points
+
+
+def progress(content: CellsContent) -> str:
+    """How much of the plan is recorded, and what became of it."""
+    counts = content.counts
+    return details.progress(
+        counts["planned"], counts["missing"], counts["diverged"], counts["failed"]
+    )
+
+
+def between(interval: Interval | None) -> str:
+    """An interval of differences.
+
+    >>> between(Interval(-0.1, 0.3))
+    '−0.10 to +0.30'
+    """
+    return span(interval.low, interval.high) if interval else span(None, None)
+
+
+def no_intervals(content: CellsContent) -> Paragraph:
+    """Why there are none, and what that means."""
+    if len(content.plan.seeds) == 1:
+        why = f"Each {content.noun} was trained with one seed."
+    else:
+        why = f"No {content.noun} has two finished runs that show a spread."
+    return "No intervals.", (
+        f"{why} How far runs differ by chance alone is then unknown, no interval is possible, and "
+        "none is drawn. Any difference on this page may be chance. Two seeds give intervals; "
+        "three give better ones."
+    )
+
+
+def with_images(names: str) -> str:
+    """On differences that only intervals for the same test images exclude from zero."""
+    return f"With new test images too, {names} would no longer exclude zero. " if names else ""
+
+
+def open_with_images(rows: Iterable[Row]) -> list[Row]:
+    """Those whose difference an interval for new test images does not exclude from zero."""
+    return [row for row in rows if row.wide and not row.wide.excludes_zero]
+
+
+def firm(rows: Iterable[Row]) -> list[Row]:
+    """Those whose difference stands when all are judged together."""
+    return [row for row in rows if row.p_holm is not None and row.p_holm < 0.05]
+
+
+def left_out(content: CellsContent) -> list[Paragraph]:
+    """On runs without a score, where there are any."""
+    parts, counts, noun = [], content.counts, content.noun
+    if lost := details.lost(counts["diverged"], counts["failed"]):
+        parts.append(
+            f"Runs without a score: {listed(lost)}. Means are over the runs that finished, and so "
+            f"flatter a {noun} that often diverges."
+        )
+    if counts["missing"]:
+        parts.append(
+            f"{plural(counts['missing'], 'planned run')} not recorded yet. Where a {noun} "
+            "lacks a seed, its difference is adjusted for that seed, and is not the plain "
+            "difference of the two means."
+        )
+    return [("Left out.", " ".join(parts))] if parts else []

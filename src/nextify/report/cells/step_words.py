@@ -1,0 +1,147 @@
+"""What the numbers of a path's steps mean, in plain sentences made from them."""
+
+from nextify.findings import Spread
+from nextify.report.cells.content import StepsContent
+from nextify.report.cells.sentences import (
+    POINTS,
+    Paragraph,
+    between,
+    firm,
+    left_out,
+    no_intervals,
+    open_with_images,
+    with_images,
+)
+from nextify.words import listed, percent, plural, signed, whole
+
+
+def headline(content: StepsContent) -> str:
+    """The study in one or two sentences: where it started, where it ended."""
+    first, last = content.rows[0], content.rows[-1]
+    overall = content.overall
+    if overall is None:
+        if len(content.rows) == 1 and first.accuracy is not None:
+            return f"{first.name}: {percent(first.accuracy)} % of test images right."
+        return "The path's two ends cannot be compared yet: one of them has no finished run."
+    ends = (
+        f"From {first.name} ({percent(first.accuracy)} %) to {last.name} "
+        f"({percent(last.accuracy)} %): {signed(overall.value)} points"
+    )
+    if overall.interval is None:
+        return f"{ends}; too few runs for an interval."
+    return f"{ends}, 95 % interval {between(overall.interval)}."
+
+
+def meaning(content: StepsContent) -> list[Paragraph]:
+    """Paragraphs on what these runs can and cannot show."""
+    shown = [no_intervals(content)]
+    if content.has_intervals:
+        shown = [
+            ("What was found.", _found(content)),
+            ("What could be found.", _resolution(content)),
+            ("What an interval covers.", _population(content)),
+            ("Noise.", _noise(content.spread)),
+            _assumptions(content),
+        ]
+    order = (
+        "A difference belongs to its place in the path: the same choices in another order would "
+        "give other differences, because choices act on one another. It is not the choice’s own "
+        "worth."
+    )
+    return [*shown, *[("Order.", order)] * (len(content.rows) > 1), *left_out(content)]
+
+
+def _found(content: StepsContent) -> str:
+    tested = [row for row in content.rows if row.within]
+    if not tested:
+        return "There is no difference with an interval yet."
+    clear = [row for row in tested if row.resolved]
+    names = [f"{row.name} ({signed(row.difference)})" for row in clear]
+    share = f"{len(clear)} of {plural(len(tested), 'difference')}"
+    stand = [row.name for row in firm(tested)]
+    text = (
+        f"The intervals of {share} exclude zero{f': {listed(names)}' * bool(names)}. If no step "
+        f"did anything, {0.05 * len(tested):.1f} of {len(tested)} would be expected to. Judged all "
+        f"together (Holm’s correction), {len(stand)} of them stand"
+    )
+    if 0 < len(stand) < len(clear):
+        text += f": {listed(stand)}"
+    faded = with_images(listed([row.name for row in open_with_images(clear)]))
+    return f"{text}. {faded}“Not resolved” does not mean “no effect”."
+
+
+def _resolution(content: StepsContent) -> str:
+    halves = [row.within.half for row in content.rows if row.within]
+    if not halves:
+        return "Nothing yet: that takes neighbouring steps with two finished runs each."
+    low, high = min(halves), max(halves)
+    size = percent(high) if high - low < 0.005 else f"{percent(low)} to {percent(high)}"
+    return (
+        f"With n = {content.sizes} runs a step, a measured difference had to reach "
+        f"{size} points to be told from zero. Halving that takes four times as many seeds."
+    )
+
+
+def _population(content: StepsContent) -> str:
+    images = content.plan.data.get("test")
+    others = "" if images is None else f" of {whole(images)} images"
+    text = (
+        "The mean over new seeds: the same designs and recipes trained again on the same training "
+        "images and tested on the same test images. It does not speak of other training images, "
+        "other data or other recipes."
+    )
+    if any(row.wide for row in content.rows):
+        text += f" “New images too” allows, besides, for another test set{others} of the same kind."
+    return text
+
+
+def _noise(spread: Spread) -> str:
+    if spread.within_sd is None:
+        return "Unknown."
+    text = (
+        "From seed to seed, a step’s accuracy varies with a standard deviation of "
+        f"{POINTS * spread.within_sd:.2f} points (pooled over steps, "
+        f"{spread.within_df:.1f} degrees of freedom"
+    )
+    if spread.residual_sd is None:
+        return f"{text}). {_pairing(spread)}"
+    return (
+        f"{text}); {POINTS * spread.residual_sd:.2f} ({spread.residual_df}) once what a seed does "
+        f"to all steps alike is taken out. {_pairing(spread)}"
+    )
+
+
+def _pairing(spread: Spread) -> str:
+    if spread.correlation is None or spread.pairing is None:
+        return ""
+    change = 100 * (spread.pairing - 1)
+    effect = "changed their width by less than 1 %"
+    if abs(change) >= 1:
+        effect = f"made them {abs(change):.0f} % {'narrower' if change < 0 else 'wider'}"
+    return (
+        "Differences compare runs with the same seed. The correlation of such runs across steps "
+        f"is {signed(spread.correlation)} (95 % interval {between(spread.correlation_interval)}); "
+        f"pairing {effect}."
+    )
+
+
+def _assumptions(content: StepsContent) -> Paragraph:
+    text = (
+        "Scores are a step’s part plus a seed’s part plus normal noise with the same spread in "
+        "every step: a step’s own few runs are not enough to judge its spread by. "
+    )
+    uneven = content.spread.uneven
+    if uneven is None:
+        return "Assumptions.", text + "There are too few runs to check that."
+    name = content.rows[uneven.cell].name
+    sizes = f"{POINTS * uneven.sd:.2f} points against {POINTS * uneven.others:.2f}"
+    if not uneven.clearly:
+        return "Assumptions.", (
+            f"{text}No step’s spread clearly differs (most: {name}, {sizes}, corrected "
+            f"p = {uneven.p:.2f}), but so few runs would only show a large difference."
+        )
+    return "Warning: an assumption does not hold.", (
+        f"{text}Here {name} varies more than the others ({sizes}; corrected "
+        f"p = {max(uneven.p, 0.0001):.1g}). Intervals that involve it are too narrow, the others "
+        "too wide. The columns difference_own_… of steps.csv rest on each pair of steps alone."
+    )

@@ -1,0 +1,211 @@
+"""A study of cells as files for machines: a CSV line a cell, `gains.csv`, `report.json`.
+
+Accuracies in per cent, differences and gains in percentage points, like the page; names say which.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from nextify.findings import Spread, Standings
+from nextify.records import Cell
+from nextify.report import details
+from nextify.report.cells import comparison_words, step_words
+from nextify.report.cells.content import CellsContent, ComparisonContent, Line, Row, StepsContent
+from nextify.report.cells.designs import in_words
+from nextify.report.cells.sentences import Paragraph, progress
+from nextify.report.page import ends_of, json_text
+from nextify.words import hundred, tidy
+
+Values = dict[str, Any]
+
+
+def step_lines(content: StepsContent) -> list[Values]:
+    """A line per step."""
+    return [_step(row, content) for row in content.rows]
+
+
+def _step(row: Row, content: CellsContent) -> Values:
+    cell, paper = row.cell, row.cell.paper
+    return _tidied(
+        {
+            "step": row.at,
+            "name": row.name,
+            "changed": cell.changed,
+            "recipe": cell.recipe_name,
+            **_numbers(row, content),
+            "paper_accuracy_percent": paper.accuracy if paper else None,
+            "paper_sd_points": paper.sd if paper else None,
+            "paper_gmacs": paper.gmacs if paper else None,
+            "paper_note": paper.note if paper else "",
+        }
+    )
+
+
+def network_lines(content: ComparisonContent) -> list[Values]:
+    """A line per network and number of images."""
+    return [_network_line(row, content) for row in content.rows]
+
+
+def _network_line(row: Row, content: CellsContent) -> Values:
+    recipe = row.cell.recipe
+    return _tidied(
+        {
+            "network": row.name,
+            "images": row.images,
+            "recipe": row.cell.recipe_name,
+            "learning_rate": recipe.learning_rate,
+            "epochs": recipe.epochs,
+            "updates": row.updates,
+            **_numbers(row, content),
+        }
+    )
+
+
+def gain_lines(content: ComparisonContent) -> list[Values]:
+    """A line per network: what it gains from the smallest to the largest number of images."""
+    return [
+        _tidied(
+            {
+                "network": line.name,
+                "n": line.n,
+                "gain_points": line.mean.mean,
+                **ends_of("gain", line.mean.interval, "_points"),
+                **ends_of("gain_wide", line.mean.wide, "_points"),
+                **_difference(line),
+            }
+        )
+        for line in content.gains
+    ]
+
+
+def _numbers(row: Row, content: CellsContent) -> Values:
+    """What the runs of a cell gave, one field for each seed of the study among it."""
+    seeds = zip(content.plan.all_seeds, row.mean.values, strict=True)
+    return {
+        "n": row.n,
+        **{outcome: row.count(outcome) for outcome in ("diverged", "failed", "missing")},
+        "accuracy_percent": row.accuracy,
+        **ends_of("accuracy", row.mean.interval, "_percent"),
+        **ends_of("accuracy_wide", row.mean.wide, "_percent"),
+        **{f"accuracy_percent_seed_{seed}": value for seed, value in seeds},
+        **_difference(row),
+        "nll_nats": row.result("nll"),
+        "calibration_error": row.result("calibration_error"),
+        "params": row.cell.params,
+        "macs": row.cell.macs,
+        "training_seconds": row.measured("seconds"),
+        "images_per_second": row.measured("images_per_second"),
+    }
+
+
+def _difference(line: Line) -> Values:
+    return {
+        "difference_points": line.difference,
+        **ends_of("difference", line.within, "_points"),
+        **ends_of("difference_wide", line.wide, "_points"),
+        **ends_of("difference_own", line.own, "_points"),
+        "p": line.move.p if line.move else None,
+        "p_holm": line.p_holm,
+        "verdict": line.verdict,
+    }
+
+
+def _tidied(values: Values) -> Values:
+    return {name: tidy(value) for name, value in values.items()}
+
+
+def steps_json(content: StepsContent, now: str | None) -> str:
+    """Everything on the page of a path as one object."""
+    overall = content.overall
+    ends = ends_of("difference", overall.interval if overall else None, "_points")
+    return json_text(
+        {
+            "title": content.plan.title,
+            "path": content.plan.name,
+            "written": now,
+            **details.facts(content.plan),
+            **_told(content, step_words.headline(content), step_words.meaning(content)),
+            "overall": _tidied({"difference_points": overall.value if overall else None, **ends}),
+            "noise": _noise(content.spread, "step"),
+            "steps": step_lines(content),
+            **details.as_values(content.plan, content.runs),
+        }
+    )
+
+
+def comparison_json(content: ComparisonContent, now: str | None) -> str:
+    """Everything on the page of a comparison as one object."""
+    plan, found = content.plan, content.found
+    networks, words = found.networks, comparison_words
+    return json_text(
+        {
+            "title": plan.title,
+            "written": now,
+            **details.facts(plan),
+            "matched": plan.matched,
+            "held_out": plan.held_out,
+            **_told(content, words.headline(content), words.meaning(content)),
+            "baseline": content.baseline,
+            "networks": [_network(name, content.cell_of(name)) for name in networks],
+            "images": [_on(on, networks) for on in found.at],
+            "cells": network_lines(content),
+            "gains": gain_lines(content),
+            "gains_noise": _noise(found.gains.spread, "network") if found.gains else None,
+            "crossings": [
+                {**asdict(each), "network": networks[each.network]} for each in found.crossings
+            ],
+            **details.as_values(plan, content.runs),
+        }
+    )
+
+
+def _told(content: CellsContent, headline: str | list[str], meaning: list[Paragraph]) -> Values:
+    return {
+        "seeds": list(content.plan.seeds),
+        "runs": content.counts,
+        "headline": headline,
+        "progress": progress(content),
+        "meaning": [f"{head} {text}" for head, text in meaning],
+    }
+
+
+def _network(name: str, cell: Cell) -> Values:
+    return {
+        "name": name,
+        "in_words": in_words(cell.design),
+        "design": asdict(cell.design),
+        "params": cell.params,
+        "macs": cell.macs,
+    }
+
+
+def _on(on: Standings, networks: Sequence[str]) -> Values:
+    return {
+        "images": on.images,
+        "highest": None if on.leader is None else networks[on.leader],
+        "may_be_best": None if on.rivals is None else [networks[each] for each in on.rivals],
+        "noise": _noise(on.spread, "network"),
+    }
+
+
+def _noise(spread: Spread, cell: str) -> Values:
+    """What is known of the noise; `cell` says what the fit's cells are."""
+    uneven, between = spread.uneven, spread.correlation_interval
+    values = {
+        "residual_sd_points": hundred(spread.residual_sd),
+        "residual_df": spread.residual_df,
+        "within_sd_points": hundred(spread.within_sd),
+        "within_df": spread.within_df,
+        "seed_correlation": spread.correlation,
+        "seed_correlation_low": between.low if between else None,
+        "seed_correlation_high": between.high if between else None,
+        "pairing_width_ratio": spread.pairing,
+    }
+    apart = uneven and {
+        cell: uneven.cell,
+        "sd_points": hundred(uneven.sd),
+        "others_sd_points": hundred(uneven.others),
+        "p": uneven.p,
+    }
+    return {**_tidied(values), "uneven": apart and _tidied(apart)}

@@ -1,0 +1,74 @@
+"""Marks that figures share, and where they find room."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from nextify.findings import Interval
+from nextify.report.canvas import Marks
+from nextify.report.style import GREY
+
+
+def spanned(
+    axes: Axes, within: Interval | None, at: float, upright: bool = False, **style: Any
+) -> None:
+    """A bar from one end of an interval to the other; nothing where there is none."""
+    if within:
+        along, across = ends(within), (at, at)
+        x, y = (across, along) if upright else (along, across)
+        axes.plot(x, y, solid_capstyle="butt", **style)
+
+
+def ends(within: Interval | None) -> tuple[float, ...]:
+    """Of an interval, low and high; none where there is none."""
+    return (within.low, within.high) if within else ()
+
+
+def mark_paper(axes: Axes, at: int, value: float, error: float | None) -> None:
+    """What the paper has in a row: a hollow triangle, a bar for its error on either side."""
+    if error is not None:
+        spanned(axes, Interval(value - error, value + error), at, color=GREY, lw=1.3)
+    axes.plot(value, at, "^", mfc="white", mec=GREY, ms=4.6, mew=1.0)
+
+
+def occurring(marks: Iterable[tuple[object, dict[str, Any], str]]) -> Marks:
+    """Of marks with their meaning those that occur: whose first entry is true."""
+    return [(mark, text) for shown, mark, text in marks if shown]
+
+
+def apart(wanted: list[float], least: float) -> list[float]:
+    """Ascending positions at least `least` apart, as near as may be to those wanted (ascending).
+
+    Neighbours that are too close form a stack about their mean; stacks that meet merge.
+
+    >>> apart([0.0, 0.1, 5.0], 1.0)
+    [-0.45, 0.55, 5.0]
+    """
+    stacks: list[list[float]] = []
+    for position in wanted:
+        stacks.append([position])
+        while len(stacks) > 1 and _start(stacks[-1], least) < _end(stacks[-2], least) + least:
+            last = stacks.pop()
+            stacks[-1].extend(last)
+    return [_start(s, least) + least * at for s in stacks for at in range(len(s))]
+
+
+def _start(stack: list[float], least: float) -> float:
+    return sum(stack) / len(stack) - least * (len(stack) - 1) / 2
+
+
+def _end(stack: list[float], least: float) -> float:
+    return _start(stack, least) + least * (len(stack) - 1)
+
+
+def limits(values: Sequence[float | None], pad: float = 0.07) -> tuple[float, float]:
+    """Of an axis that holds zero and all values.
+
+    >>> limits([1.0, None, 4.0], pad=0.25)
+    (-1.0, 5.0)
+    """
+    known = [0.0, *(value for value in values if value is not None)]
+    low, high = min(known), max(known)
+    room = pad * (high - low) or 0.5
+    return low - room, high + room
