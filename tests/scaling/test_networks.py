@@ -250,7 +250,8 @@ def test_what_is_measured_is_what_is_counted():
         assert one.counted == one.macs == nx.cost(nx.design(one.name), one.side, 10).macs
         assert one.seconds is not None and one.seconds.count == 2
         assert 0 < one.seconds.low <= one.seconds.median <= one.seconds.high
-        assert one.resident is None or one.resident.bytes >= one.resident.tensors > 0
+        if one.resident is not None:  # small tensors fit into pages that are there already
+            assert one.resident.bytes + (1 << 17) >= one.resident.tensors > 0
 
 
 @resettable
