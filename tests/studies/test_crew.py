@@ -10,14 +10,14 @@ from tiny_study import NoData, determined, tiny_plan, tiny_record
 
 from nextify.designs import Run
 from nextify.errors import InputError
-from nextify.studies import Crew, Interrupted, Snapshot, Summary, Trained, execute
+from nextify.studies import Crew, Done, Interrupted, Snapshot, Summary, execute
 from nextify.studies.running.messages import Began, Died, Epoch, Message, Ready, Stopped
 from nextify.studies.running.worker import Orders, work
 
 
-def trained(run: Run, dataset: NoData, on_progress) -> Trained:
+def trained(run: Run, dataset: NoData, on_progress) -> Done:
     on_progress(1, 2)
-    return Trained(tiny_record(run), {"name": run.key.encode()})
+    return Done(tiny_record(run), {"name": run.key.encode()})
 
 
 class Threads:
@@ -76,7 +76,7 @@ class Scripted:
         if not self.says and self.busy:
             seat, run = self.busy.pop()
             last = self.dies.pop(f"seed{run.seed}", None)
-            done = (Began(), Epoch(2, 2), Trained(tiny_record(run)))
+            done = (Began(), Epoch(2, 2), Done(tiny_record(run)))
             answer = done if last is None else (*last, Died("its machine is gone"))
             self.says.extend((seat, message) for message in answer)
         said, self.says = self.says, []

@@ -30,11 +30,11 @@ from nextify.machine import cores
 from nextify.records import Plan, Record, Store
 from nextify.requests import DataSpec
 from nextify.studies import (
+    Done,
     Interrupted,
     LocalCrew,
     Snapshot,
     Summary,
-    Trained,
     WorkerSetup,
     execute,
     gpus,
@@ -331,10 +331,10 @@ class WithFiles:
     def __init__(self, folder: Path, name: str = "weights") -> None:
         self.folder, self.name = folder, name
 
-    def __call__(self, run, dataset, on_progress) -> Trained:
+    def __call__(self, run, dataset, on_progress) -> Done:
         large = self.folder / run.key
         large.write_text(f"large {run.seed}")
-        return Trained(tiny_record(run), {"small": run.key.encode(), self.name: large})
+        return Done(tiny_record(run), {"small": run.key.encode(), self.name: large})
 
 
 def test_files_of_a_run_are_kept_beside_the_study(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from nextify.designs import design, recipe
 from nextify.errors import InputError
 from nextify.records import Record
-from nextify.studies import Network, Trained, plan_comparison, run_pilot
+from nextify.studies import Done, Network, plan_comparison, run_pilot
 from nextify.studies.running import pilot
 from nextify.studies.running.messages import Ready
 
@@ -45,7 +45,7 @@ class Stopwatch:
         record = Record(
             key=run.key, run=run.as_dict(), outcome="finished", environment={"seconds": 1.0}
         )
-        self.says.append((seat, Trained(record)))
+        self.says.append((seat, Done(record)))
 
     def listen(self, seconds):
         said, self.says = self.says, []

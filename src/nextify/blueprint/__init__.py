@@ -4,5 +4,3 @@ from nextify.blueprint.draw import draw, draw_sized
 from nextify.blueprint.image_size import require_image_size
 from nextify.blueprint.text import as_text
 from nextify.blueprint.unfold import unfold
-
-__all__ = ["as_text", "draw", "draw_sized", "require_image_size", "unfold"]

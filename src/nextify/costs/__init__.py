@@ -2,15 +2,3 @@
 
 from nextify.costs.count import Cost, LayerCost, SectionCost, cost
 from nextify.costs.form import Form, Polynomial, Totals, form_of, totals
-
-__all__ = [
-    "Cost",
-    "Form",
-    "LayerCost",
-    "Polynomial",
-    "SectionCost",
-    "Totals",
-    "cost",
-    "form_of",
-    "totals",
-]

@@ -25,25 +25,6 @@ from nextify.data.view import View
 from nextify.errors import InputError, unknown
 from nextify.requests import DataSpec
 
-__all__ = [
-    "NAMES",
-    "SUFFIXES",
-    "DataSpec",
-    "Dataset",
-    "ImageFiles",
-    "Images",
-    "UnreadableImage",
-    "View",
-    "as_named",
-    "batches",
-    "cache_folder",
-    "decode",
-    "drawn",
-    "held_out",
-    "load",
-    "stored_size",
-]
-
 NAMES = ("embedded", _EMBEDDED, *_PUBLIC)
 
 

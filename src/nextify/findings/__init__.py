@@ -16,28 +16,3 @@ from nextify.findings.scores import Score
 from nextify.findings.shapley import exact_shapley
 from nextify.findings.spread import Spread
 from nextify.findings.steps import Steps, measure_steps
-
-__all__ = [
-    "Attribution",
-    "CellMean",
-    "Comparison",
-    "Contribution",
-    "Crossing",
-    "Difference",
-    "Gains",
-    "Grid",
-    "Interaction",
-    "Interval",
-    "Score",
-    "Spread",
-    "Standings",
-    "Steps",
-    "Verdict",
-    "attribute",
-    "exact_shapley",
-    "grid",
-    "measure_comparison",
-    "measure_steps",
-    "scores",
-    "sigma_of",
-]

@@ -5,16 +5,3 @@ from nextify.fitting.fill import can_fill, fill_budget, use_of
 from nextify.fitting.fit import Fitted, fit
 from nextify.fitting.match import match_cost
 from nextify.fitting.widen import match_width
-
-__all__ = [
-    "BUDGETS",
-    "Fitted",
-    "Measure",
-    "budgets_of",
-    "can_fill",
-    "fill_budget",
-    "fit",
-    "match_cost",
-    "match_width",
-    "use_of",
-]

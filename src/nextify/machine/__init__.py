@@ -4,5 +4,3 @@ Nothing here imports torch before it is asked for what only torch knows.
 """
 
 from nextify.machine.limits import cores, limit_threads, memory
-
-__all__ = ["cores", "limit_threads", "memory"]

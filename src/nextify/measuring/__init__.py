@@ -4,13 +4,3 @@ from nextify.measuring.benchmark import Benchmark, Measurement, bench
 from nextify.measuring.conditions import Conditions
 from nextify.measuring.latency import measure_latency
 from nextify.measuring.reference import Library, installed
-
-__all__ = [
-    "Benchmark",
-    "Conditions",
-    "Library",
-    "Measurement",
-    "bench",
-    "installed",
-    "measure_latency",
-]

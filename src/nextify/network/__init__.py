@@ -5,18 +5,3 @@ from nextify.network.files import Card, load_network, save_network
 from nextify.network.initialise import WeightInit, initialise
 from nextify.network.modules import Network
 from nextify.network.weights import Loaded, convert_weights, load_weights, save_weights
-
-__all__ = [
-    "Card",
-    "Loaded",
-    "Network",
-    "WeightInit",
-    "assemble",
-    "build",
-    "convert_weights",
-    "initialise",
-    "load_network",
-    "load_weights",
-    "save_network",
-    "save_weights",
-]

@@ -17,20 +17,3 @@ from nextify.records.record import (
     record_from_dict,
 )
 from nextify.records.store import SCHEMA, Store
-
-__all__ = [
-    "SCHEMA",
-    "Cell",
-    "EpochPoint",
-    "Experiment",
-    "Matched",
-    "Measured",
-    "Outcome",
-    "Plan",
-    "Record",
-    "Result",
-    "Store",
-    "places",
-    "plan_from_dict",
-    "record_from_dict",
-]

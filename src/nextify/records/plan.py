@@ -20,8 +20,8 @@ from nextify.errors import InputError
 from nextify.requests import (
     REQUESTS,
     DataSpec,
-    Trained,
-    as_trained,
+    StudyRequest,
+    as_study_request,
     command_line,
     given,
     made,
@@ -111,7 +111,7 @@ class Plan:
     matched: Matched = ""
     held_out: bool = False
     where: DataSpec | None = None
-    requests: tuple[Trained, ...] = ()
+    requests: tuple[StudyRequest, ...] = ()
 
     def seeds_of(self, cell: Cell) -> tuple[int, ...]:
         """The seeds that a cell is trained with."""
@@ -157,7 +157,7 @@ class Plan:
             if seed in self.seeds_of(cell)
         )
 
-    def asked_by(self, *requests: Trained) -> "Plan":
+    def asked_by(self, *requests: StudyRequest) -> "Plan":
         """The same, made by requests one after the other; of each only what it asks for is kept."""
         kept = tuple(dict.fromkeys(map(without_local, requests)))
         lines = " && ".join(map(command_line, kept))
@@ -188,27 +188,27 @@ def plan_from_dict(values: Mapping[str, Any]) -> Plan:
     return Plan(**{**_known(Plan, values), **found})
 
 
-def _where(values: Mapping[str, Any], requests: Sequence[Trained]) -> DataSpec | None:
+def _where(values: Mapping[str, Any], requests: Sequence[StudyRequest]) -> DataSpec | None:
     """Where the images are; of files that do not say it, where the first request said."""
     if values.get("where"):
         return DataSpec(**_known(DataSpec, values["where"]))
     return requests[0].data if requests else None
 
 
-def _requests(values: Mapping[str, Any]) -> tuple[Trained, ...]:
+def _requests(values: Mapping[str, Any]) -> tuple[StudyRequest, ...]:
     """What a plan's values say was asked for; of files from before requests were kept, read from
     their command. Nothing where this version cannot read it."""
     with suppress(InputError, KeyError, SystemExit):
         if "requests" in values:
             return tuple(_request(each) for each in values["requests"])
         lines = [line for line in str(values.get("command", "")).split(" && ") if line]
-        return tuple(as_trained(read(shlex.split(line)[1:]).request) for line in lines)
+        return tuple(as_study_request(read(shlex.split(line)[1:]).request) for line in lines)
     return ()
 
 
-def _request(values: Mapping[str, Any]) -> Trained:
+def _request(values: Mapping[str, Any]) -> StudyRequest:
     options = {name: value for name, value in values.items() if name != "command"}
-    return as_trained(made(REQUESTS[values["command"]], options))
+    return as_study_request(made(REQUESTS[values["command"]], options))
 
 
 def _known(kind: Any, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,19 +32,11 @@ from nextify.requests.commands import (
     Show,
     Sizes,
     Study,
+    StudyRequest,
     Train,
-    Trained,
-    as_trained,
+    as_study_request,
 )
 from nextify.requests.data_spec import DataSpec
 from nextify.requests.grammar import Asked, command_line, make_parser, read, words_of
 from nextify.requests.options import changed, entries, given, made, without_local
 from nextify.requests.toml import read_toml
-
-__all__ = [
-    "REQUESTS", "Asked", "Attribute", "Bench", "Budgets", "Choose", "Compare", "Convert", "Cost",
-    "DataSpec", "Designs", "Evaluate", "Experiment", "Fit", "Machine", "Path", "Predict", "Recipe",
-    "Report", "Request", "Runs", "ScaleMixers", "ScaleNetworks", "ScaleSequence", "Show", "Sizes",
-    "Study", "Train", "Trained", "as_trained", "changed", "command_line", "entries", "given",
-    "made", "make_parser", "read", "read_toml", "without_local", "words_of",
-]  # fmt: skip

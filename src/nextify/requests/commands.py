@@ -526,10 +526,10 @@ Request = (
     | Report | Compare | Attribute | Choose | Convert | ScaleMixers | ScaleNetworks | ScaleSequence
 )  # fmt: skip
 REQUESTS: dict[str, type[Request]] = {kind.command: kind for kind in get_args(Request)}
-Trained = Study | Compare | Choose  # what makes plans of many runs
+StudyRequest = Study | Compare | Choose  # what makes plans of many runs
 
 
-def as_trained(request: object) -> Trained:
+def as_study_request(request: object) -> StudyRequest:
     """A request for many runs.
 
     Raises:

@@ -23,52 +23,9 @@ from nextify.studies.running.crew import Crew
 from nextify.studies.running.execute import execute, gpus
 from nextify.studies.running.live import read_live
 from nextify.studies.running.local import LocalCrew
-from nextify.studies.running.messages import Trained
+from nextify.studies.running.messages import Done
 from nextify.studies.running.pilot import Pilot, run_pilot
 from nextify.studies.running.progress import Snapshot, plain, progress_on
 from nextify.studies.running.summary import Setback, Summary
 from nextify.studies.running.supervise import Interrupted
 from nextify.studies.running.worker import Setup, Train, WorkerSetup, train_run
-
-__all__ = [
-    "END_SEEDS",
-    "Crew",
-    "Forecast",
-    "Frame",
-    "Interrupted",
-    "LocalCrew",
-    "Network",
-    "Outcome",
-    "Phase",
-    "Pilot",
-    "Setback",
-    "Setup",
-    "Snapshot",
-    "Summary",
-    "Task",
-    "Train",
-    "Trained",
-    "WorkerSetup",
-    "carry_out",
-    "cores",
-    "execute",
-    "forecast",
-    "frame",
-    "gpus",
-    "in_budget",
-    "neighbours",
-    "phases",
-    "plain",
-    "plan_again",
-    "plan_cells",
-    "plan_comparison",
-    "plan_experiment",
-    "plan_finals",
-    "plan_more",
-    "plan_path",
-    "plan_screening",
-    "progress_on",
-    "read_live",
-    "run_pilot",
-    "train_run",
-]

@@ -9,26 +9,3 @@ from nextify.training.loop import Settings, train, train_with_network
 from nextify.training.machine import default_device
 from nextify.training.optimizer import layer_groups, make_optimizer, parameter_groups
 from nextify.training.schedule import learning_rate_at
-
-__all__ = [
-    "InitialWeights",
-    "Prepared",
-    "Scores",
-    "Settings",
-    "Trained",
-    "WeightAverage",
-    "calibration_error",
-    "default_device",
-    "effective_decay",
-    "environment",
-    "evaluate",
-    "initial_weights",
-    "layer_groups",
-    "learning_rate_at",
-    "make_optimizer",
-    "parameter_groups",
-    "prepare",
-    "train",
-    "train_in_folder",
-    "train_with_network",
-]

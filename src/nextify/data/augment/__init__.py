@@ -17,5 +17,3 @@ intermediate tensors follow from those draws, so nothing waits for an accelerato
 
 from nextify.data.augment.mix import Mix
 from nextify.data.augment.policy import Augment, evaluation_view
-
-__all__ = ["Augment", "Mix", "evaluation_view"]

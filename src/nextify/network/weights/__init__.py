@@ -3,5 +3,3 @@
 from nextify.network.weights.convert import Converted, convert_weights
 from nextify.network.weights.load import Loaded, load_weights
 from nextify.network.weights.save import save_weights
-
-__all__ = ["Converted", "Loaded", "convert_weights", "load_weights", "save_weights"]

@@ -3,5 +3,3 @@ networks against the first."""
 
 from nextify.report.cells.comparison_words import headline
 from nextify.report.cells.content import ComparisonContent, comparison_content, steps_content
-
-__all__ = ["ComparisonContent", "comparison_content", "headline", "steps_content"]

@@ -17,8 +17,3 @@ from nextify.scaling.laws.mixers import (
     in_plane,
     mixer,
 )
-
-__all__ = [
-    "MIXERS", "Amounts", "Attention", "Convolution", "FeedForward", "Law", "MatrixProduct",
-    "Mixer", "Recurrence", "WindowAttention", "amounts", "in_plane", "law", "mixer",
-]  # fmt: skip

@@ -1,5 +1,3 @@
 """Counting and timing mixers and networks on this machine."""
 
 from nextify.scaling.measuring.sweep import Line, choose, measure, measure_mixers
-
-__all__ = ["Line", "choose", "measure", "measure_mixers"]

@@ -7,5 +7,3 @@ torch.Size([1, 9, 8])
 """
 
 from nextify.scaling.mixers.build import build
-
-__all__ = ["build"]

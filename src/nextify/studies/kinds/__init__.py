@@ -6,13 +6,11 @@ line here.
 """
 
 from nextify.records import Plan
-from nextify.requests import Compare, Study, Trained
+from nextify.requests import Compare, Study, StudyRequest
 from nextify.studies.kinds.comparison import COMPARISON
 from nextify.studies.kinds.factors import FACTORS, is_experiment
 from nextify.studies.kinds.kind import Asked, Kind
 from nextify.studies.kinds.path import PATH
-
-__all__ = ["COMPARISON", "FACTORS", "PATH", "Asked", "Kind", "kind_asked", "kind_of"]
 
 
 def kind_of(plan: Plan) -> Kind:
@@ -20,7 +18,7 @@ def kind_of(plan: Plan) -> Kind:
     return {"path": PATH, "comparison": COMPARISON}.get(plan.experiment, FACTORS)
 
 
-def kind_asked(request: Trained) -> Kind:
+def kind_asked(request: StudyRequest) -> Kind:
     """The kind of study that a request asks for."""
     match request:
         case Compare():

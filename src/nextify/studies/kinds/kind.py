@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 from nextify.designs import Precision
 from nextify.records import Plan, Record
-from nextify.requests import Trained
+from nextify.requests import StudyRequest
 from nextify.studies.running.worker import Train, train_run
 
 
@@ -33,7 +33,7 @@ class Asked:
         images: as loaded. file: where the study is or will be kept.
     """
 
-    request: Trained
+    request: StudyRequest
     precision: Precision
     images: Images
     file: Path | None = None

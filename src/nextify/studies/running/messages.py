@@ -37,7 +37,7 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class Done:
     """The run is over; give me another. What `Train` may return, too.
 
     Attributes:
@@ -56,4 +56,4 @@ class Died:
     how: str
 
 
-Message = Ready | Stopped | Began | Epoch | Trained | Died
+Message = Ready | Stopped | Began | Epoch | Done | Died

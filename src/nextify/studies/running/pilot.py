@@ -13,7 +13,7 @@ from nextify.records import Cell, Plan, Record
 from nextify.studies.running.crew import Crew
 from nextify.studies.running.execute import gpus
 from nextify.studies.running.local import LocalCrew
-from nextify.studies.running.messages import Died, Ready, Stopped, Trained
+from nextify.studies.running.messages import Died, Done, Ready, Stopped
 from nextify.studies.running.worker import OnProgress, Orders, Setup
 
 if TYPE_CHECKING:
@@ -104,22 +104,22 @@ def _timed(crew: Crew, seats: int, orders: Orders, runs: Iterable[Run]) -> dict[
         while len(found) < all_of_them and (rest := until - time.monotonic()) > 0:
             for seat, message in crew.listen(rest):
                 match message:
-                    case Trained(record) if record.outcome == "finished":
+                    case Done(record) if record.outcome == "finished":
                         found[record.key] = record.environment["seconds"]
-                    case Trained() | Stopped() | Died():
+                    case Done() | Stopped() | Died():
                         raise _trouble(message)
-                if isinstance(message, Ready | Trained) and left:
+                if isinstance(message, Ready | Done) and left:
                     crew.give(seat, left.pop(next(iter(left))))
     finally:
         crew.dismiss()
     return found
 
 
-def _trouble(message: Trained | Stopped | Died) -> Exception:
+def _trouble(message: Done | Stopped | Died) -> Exception:
     match message:
         case Stopped(text, detail):
             return RuntimeError(f"{text}\n{detail}") if detail else InputError(text)
-        case Trained(record):
+        case Done(record):
             what = f"timing a training step failed ({record.message})"
             remedy = "choose narrower designs or smaller images"
         case Died():

@@ -17,7 +17,7 @@ from nextify.studies.running.crew import Crew
 from nextify.studies.running.failure import failed
 from nextify.studies.running.jobs import Job, jobs_of
 from nextify.studies.running.locks import RunLocks
-from nextify.studies.running.messages import Began, Died, Epoch, Message, Ready, Stopped, Trained
+from nextify.studies.running.messages import Began, Died, Done, Epoch, Message, Ready, Stopped
 from nextify.studies.running.progress import Ending, Progress, Seat, Show, Snapshot, silent
 from nextify.studies.running.remaining import Pace, seconds_left
 from nextify.studies.running.summary import Setback, Summary
@@ -180,7 +180,7 @@ class Supervisor:
                 self.now[seat] = replace(now, began=time.monotonic())
             case Epoch(epoch, epochs):
                 self.now[seat] = replace(now, epoch=epoch, epochs=epochs)
-            case Trained():
+            case Done():
                 assert now.job is not None
                 self._record(now.job, message, now.seconds())
                 self.now[seat] = _Now(now.environment)
@@ -188,7 +188,7 @@ class Supervisor:
                 del self.now[seat]
                 self._lose(seat, now, message)
 
-    def _record(self, job: Job, trained: Trained, seconds: float) -> None:
+    def _record(self, job: Job, trained: Done, seconds: float) -> None:
         """Write what became of a run: the only place that does."""
         record = replace(trained.record, cells=job.cells)
         keep(self.path, job.key, trained.artefacts)
@@ -228,7 +228,7 @@ class Supervisor:
         """It failed, if it had begun."""
         if now.began is not None:
             record = failed(job.run, how, now.environment or {})
-            self._record(job, Trained(record), now.seconds())
+            self._record(job, Done(record), now.seconds())
         else:
             self.locks.release(job.key)
             self.given.discard(job.key)

@@ -14,7 +14,7 @@ from nextify.errors import InputError
 from nextify.records import Record
 from nextify.requests import DataSpec
 from nextify.studies.running.failure import describe, of_error
-from nextify.studies.running.messages import Began, Epoch, Message, Ready, Stopped, Trained
+from nextify.studies.running.messages import Began, Done, Epoch, Message, Ready, Stopped
 
 
 class OnProgress(Protocol):
@@ -46,7 +46,7 @@ class Setup(Protocol):
 class Train(Protocol):
     """Trains a run on the loaded data. Picklable: a function at the top level of a module."""
 
-    def __call__(self, run: Run, dataset: Any, on_progress: OnProgress) -> Record | Trained: ...
+    def __call__(self, run: Run, dataset: Any, on_progress: OnProgress) -> Record | Done: ...
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def work(orders: Orders, runs: Iterable[Run], say: Callable[[Message], None]) ->
                 done = orders.train(run, dataset, on_progress)
             except Exception as error:
                 done = of_error(run, error, environment)
-            say(done if isinstance(done, Trained) else Trained(done))
+            say(done if isinstance(done, Done) else Done(done))
     except InputError as error:
         say(Stopped(describe(error)))
     except Exception as error:
