@@ -150,6 +150,7 @@ def test_python_says_it_in_its_own_words():
     [
         ({}, "path is not given"),
         ({"path": "small", "sede": 1}, "unknown option 'sede'; did you mean 'seeds'"),
+        ({"path": "small", "epochs": 2}, "; fields to change stand in 'changes'"),
         ({"path": "small", "seeds": 0}, "seeds is 0; give a whole number from 1 to 1,000"),
         ({"path": "small", "seeds": True}, "seeds is True; give a whole number"),
         ({"path": "small", "experiment": "fill"}, "experiment is 'fill'; give one of path"),
@@ -170,6 +171,8 @@ def test_arguments_are_taken_by_their_places():
     assert [cell.network for cell in planned.plan.cells] == ["vit-mini", "convnext-mini"]
     with pytest.raises(InputError, match="unexpected argument 'b'"):
         nx.attribute("a.study", "a2.study", "b")
+    with pytest.raises(InputError, match="unexpected argument 'epochs=2'"):
+        nx.study(made(Study, {"path": "small"}), "epochs=2", plan=True)
 
 
 def test_hints_are_of_the_kinds_that_are_read():

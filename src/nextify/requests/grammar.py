@@ -96,8 +96,8 @@ def make_parser(version: str = "") -> Parser:
     parser = Parser(
         prog="nextify",
         description="From ResNet to ConvNeXt, one design choice at a time.",
-        epilog="A design is a name plus any of its fields: convnext-tiny stem_stride=2. Options may "
-        "stand in a file, an option a line: nextify study plan.toml.",
+        epilog="A design is a name plus any of its fields: convnext-tiny stem_stride=2. "
+        "Options may stand in a file, one a line: nextify study plan.toml.",
     )
     parser.add_argument("--version", action="version", version=f"nextify {version}")
     commands = parser.add_subparsers(dest="command", metavar="command", parser_class=Command)
