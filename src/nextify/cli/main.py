@@ -22,6 +22,7 @@ from nextify.requests import (
     ScaleNetworks,
     ScaleSequence,
     Study,
+    command_of,
     make_parser,
     read,
 )
@@ -80,7 +81,7 @@ def _run(arguments: list[str]) -> int:
         asked = read(arguments, parser)
     except SystemExit as end:  # --help and --version
         return int(end.code or 0)
-    command = import_module(f"nextify.cli.{COMMANDS[asked.request.command]}")
+    command = import_module(f"nextify.cli.{COMMANDS[command_of(type(asked.request))]}")
     try:
         code: int = command.run(asked.request, asked.as_json)
     except KeyboardInterrupt as interrupt:
