@@ -50,11 +50,6 @@ class PartCost:
     training_bytes: int
     moved_bytes: int
 
-    @property
-    def flops(self) -> int:
-        """Floating-point operations of convolutions and linear layers: two per MAC."""
-        return 2 * self.macs
-
 
 class Map(NamedTuple):
     """A map on its way through the network, and whether autograd keeps it already."""
