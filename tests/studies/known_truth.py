@@ -60,7 +60,8 @@ class Truth:
     def number(self, run: Run) -> int:
         """Which subset a run is of, whatever its widths and depths."""
         start = path("small").start
-        changes = [path("small").choice(factor.choices[0]).changes for factor in self.factors]
+        known = {choice.name: choice.changes for choice in path("small").choices}
+        changes = [known[factor.choices[0]] for factor in self.factors]
         made = [
             all(getattr(run.design, name) == value for name, value in each.items())
             for each in changes

@@ -91,11 +91,23 @@ def training_step(module: nn.Module, x: Tensor) -> Call:
 
 def product_seconds(call: Call) -> float:
     """Seconds of a call inside operators with multiply-accumulates; best of three."""
-    found: list[float] = []
+    now, start, spent = steadier(), 0.0, 0.0
+
+    def begin() -> None:
+        nonlocal start
+        start = now()
+
+    def seen(func: Any, given: Any, result: Any) -> None:
+        nonlocal spent
+        if func.overloadpacket in _PRODUCTS:
+            spent += now() - start
+
+    found = []
     for _ in range(3):
-        with _Clock() as clock:
+        spent = 0.0
+        with Watch(seen, begin):
             call()
-        found.append(clock.seconds)
+        found.append(spent)
     return min(found)
 
 
@@ -117,32 +129,16 @@ def bare_products(call: Call) -> Call:
     return bare
 
 
-class _Clock(Watch):
-    """Adds up the seconds inside operators with multiply-accumulates."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds = 0.0
-        self.now = steadier()
-
-    def begin(self) -> None:
-        self.start = self.now()
-
-    def seen(self, func: Any, given: Any, result: Any) -> None:
-        if func.overloadpacket in _PRODUCTS:
-            self.seconds += self.now() - self.start
-
-
 class Recorder(Watch):
     """Notes operators with multiply-accumulates, with operands of its own."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(self._note)
         self.products: list[tuple[Any, list[Any], dict[str, Any]]] = []
         self.operands: dict[tuple[Any, ...], Tensor] = {}
         self.draw = torch.Generator().manual_seed(0)
 
-    def seen(self, func: Any, given: Any, result: Any) -> None:
+    def _note(self, func: Any, given: Any, result: Any) -> None:
         if func.overloadpacket in _PRODUCTS:
             args, kwargs = given
             own = [self._own(func, place, each) for place, each in enumerate(args)]

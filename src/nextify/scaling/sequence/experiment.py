@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -48,18 +49,15 @@ def measure_sequence(
     outcomes = kept(save, settings)
     prepare(threads)
     counts = tuple(count(task(settings, seed)) for seed in range(seeds))
-    wanted = []
-    for seed in range(seeds):
-        for kind in KINDS:
-            known = (one for one in outcomes.results if (one.kind, one.seed) == (kind, seed))
-            outcome = next(known, None)
-            if outcome is None:
-                outcome = run(kind, settings, seed, progress)
-                outcomes.add(outcome)
-            wanted.append(outcome)
+    known = {(one.seed, one.kind): one for one in outcomes.results}
+    wanted = list(product(range(seeds), KINDS))
+    for seed, kind in wanted:
+        if (seed, kind) not in known:
+            known[seed, kind] = run(kind, settings, seed, progress)
+            outcomes.add(known[seed, kind])
     on_timing()
     steps = speed.time_steps(settings, counts[0].words, SIZES, _TIMED_BATCH, rounds)
-    return Found(settings, counts, tuple(wanted), steps, threads)
+    return Found(settings, counts, tuple(known[each] for each in wanted), steps, threads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +89,17 @@ def count(given: Task) -> Counts:
     pairs = ngrams.pair_counts(given.train, size)
     tables = (
         ngrams.unigram(pairs),
-        ngrams.best_additive(pairs, given.validation),
-        ngrams.best_kneser_ney(pairs, given.validation),
+        ngrams.best(ngrams.additive, ngrams.ADDED, pairs, given.validation),
+        ngrams.best(ngrams.kneser_ney, ngrams.DISCOUNTS, pairs, given.validation),
     )
-    train_words, validation_words, test_words = (
-        sum(len(sentence) - 1 for sentence in side)
-        for side in (given.train, given.validation, given.test)
-    )
+    sides = {"train": given.train, "validation": given.validation, "test": given.test}
+    asked = {name: sum(len(one) - 1 for one in side) for name, side in sides.items()}
     unknown = given.vocabulary.number[UNK]
     return Counts(
         seed=given.seed,
         words=size,
-        train=train_words,
-        validation=validation_words,
-        test=test_words,
-        unknown=sum(sentence.count(unknown) for sentence in given.test) / test_words,
+        **asked,
+        unknown=sum(sentence.count(unknown) for sentence in given.test) / asked["test"],
         perplexities=tuple(ngrams.perplexity(table, given.test) for table in tables),
     )
 
