@@ -11,12 +11,9 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
-import torch
-
-from nextify.data.cache import Listing
 from nextify.data.dataset import Parts
 from nextify.data.decoding import SUFFIXES
-from nextify.data.image_files import LabelledFiles, parts_of_files
+from nextify.data.image_files import LabelledFiles, labelled, parts_of_files
 from nextify.errors import InputError
 from nextify.requests import DataSpec
 
@@ -78,17 +75,10 @@ def _labelled_files(root: Path, train: Path, test: Path | None = None) -> Labell
     if test is not None:
         _check_same(train, classes, test)
         sides, use = [train, test], f"trained on {train.name}/ and tested on {test.name}/"
+    name = root.resolve().name
+    source = f"The images of the folder {name!r}, {use}; their licence is their owner's to state."
     found = [_images_of(root, side, classes) for side in sides]
-    names = [name for side, _ in found for name in side]
-    return LabelledFiles(
-        name=root.resolve().name,
-        source=f"The images of the folder {root.resolve().name!r}, {use}; their licence is their "
-        "owner's to state.",
-        classes=classes,
-        listing=Listing(root, tuple(names)),
-        labels=torch.tensor([label for _, labels in found for label in labels]),
-        is_test=None if test is None else torch.arange(len(names)) >= len(found[0][0]),
-    )
+    return labelled(name, source, classes, root, *found, trained=1)
 
 
 def _classes(side: Path) -> tuple[str, ...]:

@@ -21,13 +21,11 @@ def _moved(amount: Tensor, entry: int) -> Tensor:
 
 def shear_x(amount: Tensor, size: int) -> Tensor:
     """Read each row `amount` times its height further right."""
-    del size
     return _moved(amount, 1)
 
 
 def shear_y(amount: Tensor, size: int) -> Tensor:
     """Read each column `amount` times its distance from the left further down."""
-    del size
     return _moved(amount, 3)
 
 

@@ -9,7 +9,7 @@ from nextify.blueprint import draw
 from nextify.designs import FAMILIES, Design, require_convolutional
 from nextify.errors import InputError
 from nextify.network.build import assemble
-from nextify.network.files import FORMAT, Card, load_network, save_network
+from nextify.network.files import FORMAT, Card, card_in, save_network
 from nextify.network.weights.load import Loaded, fill
 from nextify.network.weights.namings import NamingName
 from nextify.network.weights.pairing import CLASSIFIER
@@ -78,7 +78,7 @@ def own_card(weights: Weights) -> Card | None:
     """The card of a network file of nextify."""
     if weights.metadata.get("format") != FORMAT or weights.path is None:
         return None
-    return load_network(weights.path)[1]
+    return card_in(weights.metadata, weights.path)
 
 
 def _design(

@@ -242,15 +242,12 @@ def _require_tensors(name: str, entries: Mapping[Any, Any]) -> None:
                              "save the weights as dense floating-point tensors")  # fmt: skip
         if entry.numel() == 0:
             raise InputError(f"entry {key!r} of weights {name} is empty; {_REMEDY}")
-        if entry.dtype not in _DTYPES and not _counts_batches(key, entry):
+        is_counter = key.endswith(COUNTER) and entry.dtype == torch.int64 and entry.ndim == 0
+        if entry.dtype not in _DTYPES and not is_counter:
             raise InputError(
                 f"entry {key!r} of weights {name} is of type {str(entry.dtype)[6:]}; weights are "
                 "float32, float16, bfloat16 or float64: save them as one of these"
             )
-
-
-def _counts_batches(key: str, entry: Tensor) -> bool:
-    return key.endswith(COUNTER) and entry.dtype == torch.int64 and entry.ndim == 0
 
 
 def _require_held(weights: Weights, path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from nextify.errors import InputError
-from nextify.scaling.measuring.timing import prepare
+from nextify.scaling.measuring.timing import prepared
 from nextify.scaling.sequence import ngrams, speed
 from nextify.scaling.sequence.model import NextWord, speak
 from nextify.scaling.sequence.results import Counts, Found, Outcome, kept
@@ -38,7 +38,7 @@ def measure_sequence(
     """Both models and those that count on several splits of the text, and the time of a step.
 
     Args:
-        seeds: splits. rounds: of timing. threads: of torch, which are set.
+        seeds: splits. rounds: of timing. threads: of torch.
         save: a file to keep trained models' outcomes in; those in it are not trained.
         on_timing: called before steps are timed.
 
@@ -46,19 +46,19 @@ def measure_sequence(
         InputError: a file of other settings or another text.
     """
     outcomes = kept(save, settings)
-    prepare(threads)
-    counts = tuple(count(task(settings, seed)) for seed in range(seeds))
-    wanted = []
-    for seed in range(seeds):
-        for kind in KINDS:
-            known = (one for one in outcomes.results if (one.kind, one.seed) == (kind, seed))
-            outcome = next(known, None)
-            if outcome is None:
-                outcome = run(kind, settings, seed, progress)
-                outcomes.add(outcome)
-            wanted.append(outcome)
-    on_timing()
-    steps = speed.time_steps(settings, counts[0].words, SIZES, _TIMED_BATCH, rounds)
+    with prepared(threads):
+        counts = tuple(count(task(settings, seed)) for seed in range(seeds))
+        wanted = []
+        for seed in range(seeds):
+            for kind in KINDS:
+                known = (one for one in outcomes.results if (one.kind, one.seed) == (kind, seed))
+                outcome = next(known, None)
+                if outcome is None:
+                    outcome = run(kind, settings, seed, progress)
+                    outcomes.add(outcome)
+                wanted.append(outcome)
+        on_timing()
+        steps = speed.time_steps(settings, counts[0].words, SIZES, _TIMED_BATCH, rounds)
     return Found(settings, counts, tuple(wanted), steps, threads)
 
 
@@ -147,7 +147,7 @@ def spoken(
     """Train both models once and let them go on with given words.
 
     Args:
-        threads: of torch, which are set.
+        threads: of torch.
         on_unknown: called before training with the words that are read as <UNK>, those that are
             spelled alike, and how many are known.
 
@@ -160,13 +160,13 @@ def spoken(
             f"--say is {text!r}, {len(begin)} words; give 1 to {settings.context - 1}, "
             "as --say 'the queen'"
         )
-    prepare(threads)
-    given = task(settings, seed=0)
-    on_unknown(given.vocabulary.unknown(begin), len(given.vocabulary))
-    found = {}
-    for kind in KINDS:
-        model = _trained(kind, given, settings, partial(progress, kind, given.seed))
-        found[kind] = list(said(model, given.vocabulary, begin, given.seed))
+    with prepared(threads):
+        given = task(settings, seed=0)
+        on_unknown(given.vocabulary.unknown(begin), len(given.vocabulary))
+        found = {}
+        for kind in KINDS:
+            model = _trained(kind, given, settings, partial(progress, kind, given.seed))
+            found[kind] = list(said(model, given.vocabulary, begin, given.seed))
     return found
 
 
