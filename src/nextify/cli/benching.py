@@ -10,10 +10,10 @@ from nextify.cli.show import note, print_json, print_table, say
 from nextify.commands.bars import share_bar
 from nextify.costs.spread import Spread
 from nextify.errors import InputError
+from nextify.machine.facts import environment
 from nextify.measuring import Benchmark, Conditions, Measurement, bench, installed
 from nextify.measuring.clock import Effort
 from nextify.requests import Bench
-from nextify.training import environment
 from nextify.training.machine import usable_device
 from nextify.words import bytes_in_words
 from nextify.words import plural as many

@@ -131,14 +131,14 @@ def _read(listing: Listing, reading: Reading) -> Result:
                 unreadable[index] = error.why
         return unreadable
 
-    unreadable: tuple[tuple[int, str], ...] = ()
     blocks = [range(i, min(i + _BLOCK, len(listing))) for i in range(0, len(listing), _BLOCK)]
-    # Shown on stderr, where someone watches.
-    shown = {"console": Console(stderr=True), "disable": not sys.stderr.isatty()}
+    console, watched = Console(stderr=True), sys.stderr.isatty()
     with quiet_pillow():
-        read = _by_threads(read_block, blocks)
-        for done in track(read, reading.title, len(blocks), transient=True, **shown):
-            unreadable += tuple(done.items())
+        found = _by_threads(read_block, blocks)
+        shown = track(
+            found, reading.title, len(blocks), console=console, transient=True, disable=not watched
+        )
+        unreadable = tuple(item for done in shown for item in done.items())
     lost = {index for index, _ in unreadable}
     kept = torch.tensor([i for i in range(len(listing)) if i not in lost], dtype=torch.int64)
     return Result(rows[kept] if lost else rows, kept, unreadable)

@@ -189,8 +189,9 @@ def measured(
 def statistics(train: Images | ImageFiles) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """What training images are normalised by: their own mean and deviation per channel, in [0, 1];
     ImageNet's for images that stay in their files."""
-    in_memory = isinstance(train, Images)
-    return channel_statistics(train.pixels) if in_memory else (IMAGENET_MEAN, IMAGENET_STD)
+    if isinstance(train, Images):
+        return channel_statistics(train.pixels)
+    return IMAGENET_MEAN, IMAGENET_STD
 
 
 def channel_statistics(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:

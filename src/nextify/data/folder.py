@@ -116,7 +116,7 @@ def _images_of(root: Path, side: Path, classes: tuple[str, ...]) -> tuple[list[s
     above = frozenset({_identity(root), _identity(side)})
     for label, name in enumerate(classes):
         prefix = (side / name).relative_to(root).as_posix()
-        found = [f"{prefix}/{image}" for image in _walk(side / name, above)]
+        found = [f"{prefix}/{image}" for image in images_below(side / name, above)]
         if not found:
             raise InputError(
                 f"class {name!r} holds no images: none of {', '.join(SUFFIXES)} below "
@@ -127,17 +127,18 @@ def _images_of(root: Path, side: Path, classes: tuple[str, ...]) -> tuple[list[s
     return names, labels
 
 
-def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[str]:
+def images_below(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
     """The names of all images below a folder, relative to it, in order.
 
-    Links are followed, but not back to one of the folders `above`, which would never end.
+    Links are followed, but not back to one of the folders `above` (device and inode), which would
+    never end.
     """
     here = _identity(folder)
     if here in above:
         return
     for entry in _entries(folder):
         if _is_folder(entry):
-            inner = _walk(Path(entry.path), above | {here})
+            inner = images_below(Path(entry.path), above | {here})
             yield from (f"{entry.name}/{image}" for image in inner)
         elif _has_suffix(entry):
             yield entry.name

@@ -40,7 +40,10 @@ class _Public:
     def read(self, found: Found) -> tuple[Any, Any]:
         """Images and labels."""
         first, *labels = (getattr(found, name) for name in self.attributes)
-        return (first, labels[0]) if labels else tuple(zip(*first, strict=True))
+        if labels:
+            return first, labels[0]
+        images, of_each = zip(*first, strict=True)
+        return images, of_each
 
 
 def _images(pixels: Any, labels: Any) -> Images:

@@ -55,10 +55,8 @@ def deterministic(device: torch.device | str) -> Iterator[None]:
     no operator is chosen by its speed or sums in an order that varies. Outside all is as before.
     """
     precision = torch.get_float32_matmul_precision()
-    is_on, only_warns = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
+    is_on = torch.are_deterministic_algorithms_enabled()
+    only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
     benchmarks, workspace = torch.backends.cudnn.benchmark, os.environ.get(_WORKSPACE)
     try:
         torch.set_float32_matmul_precision("highest")
