@@ -10,7 +10,7 @@ from torch import nn
 from nextify.costs.spread import Spread, spread_of
 from nextify.designs import AnyDesign
 from nextify.designs import design as by_name
-from nextify.errors import unknown
+from nextify.errors import InputError, unknown
 from nextify.measuring import reference
 from nextify.measuring.clock import Effort, by_turns
 from nextify.measuring.conditions import Conditions, Task
@@ -119,7 +119,9 @@ def _other(
     if beside == "none" or (beside is None and installed("timm") is None):
         return None
     library: Library = beside or "timm"
-    reference.require_installed(library)
+    if installed(library) is None:
+        raise InputError(f"{library} is not installed; install it (pip install {library}), or "
+                         "measure beside none")  # fmt: skip
     name = reference.their_name(design, library)
     return None if name is None else (library, name)
 

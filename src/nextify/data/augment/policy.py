@@ -5,9 +5,10 @@ from typing import Final, Literal
 
 import torch
 from torch import Generator, Tensor
+from torch.nn import functional as F
 
 from nextify.data.augment.box import draw_boxes, whole_number
-from nextify.data.augment.crop import centre, padded, resized, window
+from nextify.data.augment.crop import centre, resized, window
 from nextify.data.augment.erase import draw_erasing, erase_
 from nextify.data.augment.randaugment import apply_layer, draw_layer
 from nextify.errors import InputError
@@ -86,7 +87,7 @@ class Augment:
             boxes = draw_boxes(batch, source, AREA, RATIO, **sides, generator=generator)
             return resized(pixels, boxes, flip, size)
         if self.crop == "padded":
-            bordered = padded(pixels, size // 8)
+            bordered = F.pad(pixels, [size // 8] * 4)  # 4 pixels on 32 x 32 in He et al.
             places = torch.full((2, batch), bordered.shape[-1] - size + 1)
             top, left = whole_number(places, generator)
             return window(bordered, top, left, flip, size)

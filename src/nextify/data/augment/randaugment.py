@@ -7,6 +7,7 @@ to 0 .. 10. Level = magnitude / 10.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, pairwise
 
 import torch
@@ -44,10 +45,10 @@ TABLES = (
 )
 WARPS = (
     Operation("Rotate", warp.rotate, reach=30, signed=True),
-    Operation("ShearX", warp.shear_x, reach=0.3, signed=True),
-    Operation("ShearY", warp.shear_y, reach=0.3, signed=True),
-    Operation("TranslateXRel", warp.translate_x, reach=0.45, signed=True),
-    Operation("TranslateYRel", warp.translate_y, reach=0.45, signed=True),
+    Operation("ShearX", partial(warp.moved, entry=1), reach=0.3, signed=True),
+    Operation("ShearY", partial(warp.moved, entry=3), reach=0.3, signed=True),
+    Operation("TranslateXRel", partial(warp.moved, entry=2), reach=0.45, signed=True),
+    Operation("TranslateYRel", partial(warp.moved, entry=5), reach=0.45, signed=True),
 )
 BLENDS = (
     Operation("ColorIncreasing", enhance.color, start=1, reach=0.9, signed=True),

@@ -20,13 +20,11 @@ from nextify.network.weights.source import Weights, open_weights
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Converted:
-    """What was read, what it was taken for, and where it is now."""
+    """What was read, and what it was taken for."""
 
     loaded: Loaded
     design: Design
     classes: tuple[str, ...]
-    naming: NamingName
-    target: Path
 
     @property
     def design_name(self) -> str | None:
@@ -71,7 +69,7 @@ def convert_weights(
         save_network(network, _as_card(chosen, names, loaded), target)
     else:
         save_weights(network, target, write_as, preprocessing=loaded.preprocessing)
-    return Converted(loaded=loaded, design=chosen, classes=names, naming=write_as, target=target)
+    return Converted(loaded=loaded, design=chosen, classes=names)
 
 
 def own_card(weights: Weights) -> Card | None:

@@ -92,13 +92,9 @@ def headless(weights: Weights) -> InputError:
 
 
 def _reason(error: Exception) -> str:
-    match error:
-        case InputError():
-            return str(error)
-        case KeyError():
-            return f"there is nothing for {error.args[0]}"
-        case _:
-            return "their sizes are none of a network"
+    if isinstance(error, KeyError):
+        return f"there is nothing for {error.args[0]}"
+    return str(error) if isinstance(error, InputError) else "their sizes are none of a network"
 
 
 def _design(shapes: Mapping[str, Shape]) -> Design:
