@@ -57,11 +57,7 @@ def parts_of_files(files: LabelledFiles, options: DataSpec) -> Parts:
     """
     image_size = options.image_size or suitable_size(files.listing)
     size, test_size = stored_size(image_size), stored_size(options.test_image_size or image_size)
-    limit = options.memory_limit
-    # Half of what this process may have, and not of what is free just now: a study that is resumed
-    # must not find its images streamed because another program was running.
-    most = memory() // 2 if limit is None else limit
-    in_memory = len(files.listing) * 3 * max(size, test_size) ** 2 <= most
+    in_memory = len(files.listing) * 3 * max(size, test_size) ** 2 <= memory_for(options)
     result = read_once(files.listing, decoded_squares(size) if in_memory else content_digests())
     skipped = _skipped(files.listing, result, options)
     labels = files.labels[result.kept]
@@ -79,6 +75,15 @@ def parts_of_files(files: LabelledFiles, options: DataSpec) -> Parts:
     if test_size != size:
         test = _stored_at(test_size, test, files.listing, result.kept[is_test])
     return Parts(files.name, files.classes, train, test, image_size, files.source, skipped)
+
+
+def memory_for(spec: DataSpec) -> int:
+    """How many bytes decoded images may take: as asked for, or half of what this process may have.
+
+    Not half of what is free just now: a study that is resumed must not find its images streamed
+    because another program was running.
+    """
+    return memory() // 2 if spec.memory_limit is None else spec.memory_limit
 
 
 def _stored_at(

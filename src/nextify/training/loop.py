@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
 
 from nextify.data import Dataset, ImageFiles, Images, as_named, batches
 from nextify.data.augment import Augment, Mix
@@ -22,7 +21,7 @@ from nextify.records import EpochPoint, Measured, Record, Result
 from nextify.training.evaluate import Scores, curve_images, evaluate
 from nextify.training.initial import InitialWeights, as_seen
 from nextify.training.machine import default_device, deterministic, keep_freed_memory
-from nextify.training.optimizer import set_learning_rate
+from nextify.training.optimizer import clip_gradient, set_learning_rate
 from nextify.training.schedule import learning_rate_at
 from nextify.training.state import State, restore, save, start
 
@@ -207,8 +206,7 @@ def update(state: State, run: Run, images: Tensor, targets: Tensor) -> Tensor:
     with torch.autocast(images.device.type, torch.bfloat16, enabled=run.precision == "bfloat16"):
         loss = F.cross_entropy(state.network(images), targets)
     loss.backward()  # type: ignore[no-untyped-call]
-    if recipe.gradient_clip > 0:
-        clip_grad_norm_(state.network.parameters(), recipe.gradient_clip)
+    clip_gradient(state.network.parameters(), recipe.gradient_clip)
     state.optimizer.step()
     state.optimizer.zero_grad(set_to_none=True)
     if state.average is not None:

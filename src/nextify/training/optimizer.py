@@ -1,9 +1,9 @@
 """The optimiser and its parameter groups."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchvision.models.swin_transformer import ShiftedWindowAttention
 
 from nextify.designs import Recipe
@@ -91,3 +91,9 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """The learning rate of the next step, for all groups, each by its own scale."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group["lr_scale"]
+
+
+def clip_gradient(parameters: Iterable[Tensor], largest: float) -> None:
+    """Scale all gradients so that their joint norm is at most `largest`; 0 leaves them."""
+    if largest > 0:
+        nn.utils.clip_grad_norm_(parameters, largest)
