@@ -126,7 +126,7 @@ def small(container: Container) -> Path:
 
 def test_what_would_not_fit_a_container_is_refused(small, monkeypatch):
     monkeypatch.setattr("nextify.training.memory.memory", partial(memory, small))
-    monkeypatch.setattr("nextify.machine.memory", partial(memory, small))
+    monkeypatch.setattr("nextify.data.image_files.memory", partial(memory, small))
     assert memory_for(DataSpec()) == GIB // 2
     run = Run(
         design=design("convnext-tiny"),
