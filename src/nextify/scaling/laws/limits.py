@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NotRequired, TypedDict, Unpack
 
 from nextify.errors import InputError
+from nextify.machine import memory
 from nextify.scaling.laws.formulas import amounts
 from nextify.scaling.laws.mixers import (
     Attention,
@@ -33,7 +34,6 @@ class Sizes(TypedDict):
     batch: NotRequired[int]
 
 
-_SPARE = 0.5  # of the memory that is built in: other programs need some
 _MOST = 1 << 40  # tokens; where a search ends
 _ONCE = 1 << 20  # bytes: whole pages, and what libraries take for themselves whatever the size
 _BLOCK = 1 << 20  # bytes of a thread of the fused kernel: 256 x 512 scores and 256 rows of values
@@ -42,8 +42,9 @@ _STATE_KEPT = 4096  # and with the nodes that its backward pass goes through
 
 
 def usable_memory() -> int:
-    """Bytes that a measurement takes at most if nobody says otherwise: half of what is built in."""
-    return int(_SPARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    """Bytes that a measurement takes at most if nobody says otherwise: half of what this process
+    may have."""
+    return memory() // 2
 
 
 def bytes_needed(mixer: Mixer, *, training: bool = False, **sizes: Unpack[Sizes]) -> int:

@@ -44,28 +44,28 @@ def measure_mixers(
     Args:
         chosen: mixers by name.
         sizes: to measure at, by name and axis; where there are none, they are chosen.
-        threads: of torch, which are set; None: as they are.
+        threads: of torch; None: as they are.
         save: a file to keep sweeps in, each as soon as it is done; those in it are not measured.
         on_line: called with name and axis before they are measured.
 
     Raises:
         InputError: a size that does not fit, a file of other settings or sizes.
     """
-    timing.prepare(threads)
-    kept = Kept(SWEEPS, save, _made_with(settings, is_chosen=sizes is None))
-    lines = {
-        Line(name, mixer, axis, settings): tuple((sizes or {}).get((name, axis), ()))
-        for axis in axes
-        for name, mixer in chosen.items()
-    }
-    found = {line: _known(kept, line, given) for line, given in lines.items()}
-    missing = {line: given for line, given in lines.items() if found[line] is None}
-    for line, given in missing.items():
-        require_sizes(line, given)
-    for line, given in missing.items():
-        on_line(line.name, line.axis)
-        found[line] = sweep = measure(line, given)
-        kept.add(sweep)
+    with timing.prepared(threads):
+        kept = Kept(SWEEPS, save, _made_with(settings, is_chosen=sizes is None))
+        lines = {
+            Line(name, mixer, axis, settings): tuple((sizes or {}).get((name, axis), ()))
+            for axis in axes
+            for name, mixer in chosen.items()
+        }
+        found = {line: _known(kept, line, given) for line, given in lines.items()}
+        missing = {line: given for line, given in lines.items() if found[line] is None}
+        for line, given in missing.items():
+            require_sizes(line, given)
+        for line, given in missing.items():
+            on_line(line.name, line.axis)
+            found[line] = sweep = measure(line, given)
+            kept.add(sweep)
     return [sweep for sweep in found.values() if sweep is not None]
 
 

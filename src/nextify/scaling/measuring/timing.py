@@ -1,6 +1,7 @@
 """Time, measured so that a busy machine disturbs little: interleaved rounds, the best of each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch.utils.flop_counter import flop_registry
 
 from nextify.machine.clock import Taken, steadier, taken
 from nextify.scaling.measuring.count import Watch
-from nextify.training.machine import keep_freed_memory
+from nextify.training.machine import keep_freed_memory, thread_count
 
 Call = Callable[[], object]
 _LEAST = 0.02  # seconds of a round for a call, so that short ones are repeated
@@ -22,12 +23,13 @@ _PRODUCTS = {
 }
 
 
-def prepare(threads: int | None = None) -> None:
-    """Set torch's threads (None: as they are), and let freed memory be used again: getting it
-    from the system page by page would take longer than the arithmetic."""
-    if threads is not None:
-        torch.set_num_threads(threads)
+@contextmanager
+def prepared(threads: int | None) -> Iterator[None]:
+    """Inside, so many of torch's threads (None: as they are); and from then on freed memory is used
+    again: getting it from the system page by page would take longer than the arithmetic."""
     keep_freed_memory()
+    with thread_count(threads):
+        yield
 
 
 def time_rounds(calls: Sequence[Call], rounds: int) -> list[list[float]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from nextify.errors import InputError
-from nextify.scaling.measuring.timing import prepare
+from nextify.scaling.measuring.timing import prepared
 from nextify.scaling.sequence import ngrams, speed
 from nextify.scaling.sequence.model import NextWord, speak
 from nextify.scaling.sequence.results import Counts, Found, Outcome, kept
@@ -39,7 +39,7 @@ def measure_sequence(
     """Both models and those that count on several splits of the text, and the time of a step.
 
     Args:
-        seeds: splits. rounds: of timing. threads: of torch, which are set.
+        seeds: splits. rounds: of timing. threads: of torch.
         save: a file to keep trained models' outcomes in; those in it are not trained.
         on_timing: called before steps are timed.
 
@@ -47,16 +47,16 @@ def measure_sequence(
         InputError: a file of other settings or another text.
     """
     outcomes = kept(save, settings)
-    prepare(threads)
-    counts = tuple(count(task(settings, seed)) for seed in range(seeds))
-    known = {(one.seed, one.kind): one for one in outcomes.results}
-    wanted = list(product(range(seeds), KINDS))
-    for seed, kind in wanted:
-        if (seed, kind) not in known:
-            known[seed, kind] = run(kind, settings, seed, progress)
-            outcomes.add(known[seed, kind])
-    on_timing()
-    steps = speed.time_steps(settings, counts[0].words, SIZES, _TIMED_BATCH, rounds)
+    with prepared(threads):
+        counts = tuple(count(task(settings, seed)) for seed in range(seeds))
+        known = {(one.seed, one.kind): one for one in outcomes.results}
+        wanted = list(product(range(seeds), KINDS))
+        for seed, kind in wanted:
+            if (seed, kind) not in known:
+                known[seed, kind] = run(kind, settings, seed, progress)
+                outcomes.add(known[seed, kind])
+        on_timing()
+        steps = speed.time_steps(settings, counts[0].words, SIZES, _TIMED_BATCH, rounds)
     return Found(settings, counts, tuple(known[each] for each in wanted), steps, threads)
 
 
@@ -141,7 +141,7 @@ def spoken(
     """Train both models once and let them go on with given words.
 
     Args:
-        threads: of torch, which are set.
+        threads: of torch.
         on_unknown: called before training with the words that are read as <UNK>, those that are
             spelled alike, and how many are known.
 
@@ -154,13 +154,13 @@ def spoken(
             f"--say is {text!r}, {len(begin)} words; give 1 to {settings.context - 1}, "
             "as --say 'the queen'"
         )
-    prepare(threads)
-    given = task(settings, seed=0)
-    on_unknown(given.vocabulary.unknown(begin), len(given.vocabulary))
-    found = {}
-    for kind in KINDS:
-        model = _trained(kind, given, settings, partial(progress, kind, given.seed))
-        found[kind] = list(said(model, given.vocabulary, begin, given.seed))
+    with prepared(threads):
+        given = task(settings, seed=0)
+        on_unknown(given.vocabulary.unknown(begin), len(given.vocabulary))
+        found = {}
+        for kind in KINDS:
+            model = _trained(kind, given, settings, partial(progress, kind, given.seed))
+            found[kind] = list(said(model, given.vocabulary, begin, given.seed))
     return found
 
 
