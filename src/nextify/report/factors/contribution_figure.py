@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from nextify.report import style as look
@@ -90,9 +89,9 @@ def _contributions(
     axes.set_xlabel(f"{of.name} ({of.better} is better)", size=SMALL, labelpad=1)
     axes.axvline(0, color=INK, lw=0.8, zorder=1)
     for row, each in enumerate(view.found.contributions):
-        y = _TOP + (row + 0.5) * _ROW
-        sheet.text(end, y - 0.075, of.signed(each.estimate.value), "right", weight="bold")
-        if each.estimate.value is None:
+        y, value = _TOP + (row + 0.5) * _ROW, each.estimate.value
+        sheet.text(end, y - 0.075, of.signed(value), "right", weight="bold")
+        if value is None:
             axes.text(0.02, row, "cannot be told", size=SMALL, color=GREY, va="center",
                       transform=axes.get_yaxis_transform())  # fmt: skip
             continue
@@ -101,7 +100,7 @@ def _contributions(
         color = told or BLUE
         spanned(axes, of.ends(each.wide), row, color=color, lw=0.9, alpha=1.0, zorder=2)
         spanned(axes, of.ends(each.simultaneous), row, color=color, lw=2.6, alpha=0.55, zorder=2)
-        axes.plot(of.of(each.estimate.value), row, "o", mfc=told or "white", mec=color, ms=5.0,
+        axes.plot(of.scale * value, row, "o", mfc=told or "white", mec=color, ms=5.0,
                   mew=1.1, zorder=3)  # fmt: skip
     title = f"Networks {view.label}" if len(content.views) > 1 else "Contribution"
     sheet.head(left, 0.14, title, f"to {of.title}, {of.name}")
