@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -12,7 +13,7 @@ from nextify.report import style as look
 from nextify.report.canvas import SMALL, Marks, Sheet, key_lines, shrunk
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.paper import PaperColumn
-from nextify.report.marks import ends, limits, mark_paper, occurring, spanned
+from nextify.report.marks import ends, limits, mark_paper, spanned
 from nextify.report.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, Drawing
 
 _TOP = 0.5
@@ -142,13 +143,14 @@ def _paper(sheet: Sheet, paper: PaperColumn, row: float, rows: int) -> None:
 
 
 def _marks(lanes: Sequence[Lane]) -> Marks:
-    predicted = any(point and point[2] for lane in lanes for point in lane.points)
-    hollow = {"marker": "D", "mfc": "white", "mec": GREY, "ms": 4.2, "mew": 0.9}
-    return occurring([
-        *((True, {"marker": marker, "color": color, "ms": 4.6}, lane.name)
-          for lane in lanes for marker, color in [lane.look]),
-        (predicted, hollow, "hollow: predicted, no run there"),
-    ])  # fmt: skip
+    marks: list[tuple[dict[str, Any], str]] = []
+    for lane in lanes:
+        marker, color = lane.look
+        marks.append(({"marker": marker, "color": color, "ms": 4.6}, lane.name))
+    if any(point and point[2] for lane in lanes for point in lane.points):
+        hollow = {"marker": "D", "mfc": "white", "mec": GREY, "ms": 4.2, "mew": 0.9}
+        marks.append((hollow, "hollow: predicted, no run there"))
+    return marks
 
 
 def _told(content: FactorContent, lanes: Sequence[Lane]) -> str:

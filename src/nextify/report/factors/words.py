@@ -160,8 +160,8 @@ def interactions(content: FactorContent, view: View) -> str:
     told = [f"{caveats.group(each)} ({content.unit.signed(each.estimate.value)})" for each in found]
     text = f"Of {what}, found at 5 % false discoveries: {listed(told)}. "
     if lone := [caveats.group(one) for one in found if one.heredity == 0 and not one.aliased]:
-        text += f"{sentence(listed(lone))} Neither factor shows an effect of its own there, so "
-        text += "doubt it. "
+        doubt = "Neither factor shows an effect of its own there, so doubt it."
+        text += f"{sentence(listed(lone))} {doubt} "
     return text + _SIGNS[content.unit.better]
 
 

@@ -140,10 +140,9 @@ def _spreads(
 ) -> None:
     """Medians and quartiles of seconds."""
     known = {p.side: p.seconds for p in measured if p.seconds is not None}
-    medians, below, above = zip(
-        *((s.median / scale, (s.median - s.low) / scale, (s.high - s.median) / scale)
-          for s in known.values()), strict=True
-    )  # fmt: skip
+    medians = [s.median / scale for s in known.values()]
+    below = [(s.median - s.low) / scale for s in known.values()]
+    above = [(s.high - s.median) / scale for s in known.values()]
     axes.errorbar(list(known), medians, (below, above), lw=0.9, capsize=1.6, **marks)
 
 

@@ -68,13 +68,12 @@ def _row(sweep: Sweep) -> list[str]:
     sizes = f"{sweep.sizes[0]:,} to {sweep.sizes[-1]:,}"
     count = f"{last.counted:,}" if last.counted != last.macs else "the same"
     grown = MISSING if memory is None else exponent_in_words(memory)
-    return [
-        *(sweep.name, sweep.axis, sizes, str(len(sweep.points)), f"{last.macs:,}", count),
-        *(str(sweep.leading), f"{sweep.in_range.value:.2f}"),
-        *(exponent_in_words(sweep.time), findings.time_verdict(sweep)),
-        *(bytes_in_words(last.alive), f"{sweep.alive.value:.2f}"),
-        *(grown, findings.memory_verdict(sweep) or ""),
-    ]
+    macs = [f"{last.macs:,}", count, f"{sweep.leading}", f"{sweep.in_range.value:.2f}"]
+    times = [exponent_in_words(sweep.time), findings.time_verdict(sweep)]
+    amounts = [bytes_in_words(last.alive), f"{sweep.alive.value:.2f}", grown]
+    told = findings.memory_verdict(sweep) or ""
+    n = str(len(sweep.points))
+    return [sweep.name, sweep.axis, sizes, n, *macs, *times, *amounts, told]
 
 
 def exponent_in_words(found: Exponent) -> str:
