@@ -12,7 +12,7 @@ from nextify.designs import path
 from nextify.errors import InputError
 from nextify.findings.choice import Choice, choose
 from nextify.records import Store
-from nextify.report.choice import notes
+from nextify.report.choice.words import notes
 from nextify.studies import Interrupted, Task, carry_out, phases, plan_finals, plan_screening
 from nextify.studies.kinds.finalists import possible
 
