@@ -13,18 +13,18 @@ import pytest
 
 from nextify.costs import totals
 from nextify.designs import default_factors, path, read_factors
+from nextify.designs.run import REVISION
 from nextify.errors import InputError
 from nextify.findings import attribute
 from nextify.report import write_report
 from nextify.report.factors import caveats, factor_content, words
 from nextify.report.factors.contribution_figure import contribution_figure
 from nextify.report.factors.costs import factor_costs
-from nextify.report.factors.files import factor_texts
+from nextify.report.factors.files import agreement, factor_texts, factors_page
 from nextify.report.factors.half_normal_figure import half_normal_figure
 from nextify.report.factors.interaction_figure import interaction_figure, tiles
 from nextify.report.factors.lane_figure import rate_figure, way_lanes, ways_figure
 from nextify.report.factors.next_runs import next_runs
-from nextify.report.factors.page import agreement, factors_page
 from nextify.report.factors.paper import paper_column
 from nextify.report.marks import limits
 from nextify.requests import Study, read
@@ -349,6 +349,15 @@ def test_names_are_escaped():
     hostile = replace(plan, title=bad, data_source=bad, command=bad)
     html = factors_page(shown_of(hostile, records), [], None)
     assert "<script" not in html and "&lt;script&gt;" in html
+
+
+def test_results_of_an_older_revision_are_told():
+    plan, records = whole("resolution-4")
+    assert "of the training code" not in page_text(plan, records)
+    first, *others = records
+    old = replace(first, run={**first.run, "revision": REVISION - 1})
+    said = f"1 of {len(records)} results was made by revision {REVISION - 1} of the training code"
+    assert f"{said}; this version is at revision {REVISION}" in page_text(plan, [old, *others])
 
 
 def test_limits_hold_zero_and_all_values():
