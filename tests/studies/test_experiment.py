@@ -192,11 +192,9 @@ def test_folding_over_one_factor_frees_it():
         ({"factors": [Factor("a", ())]}, "factor 'a' has no choices"),
         ({"factors": [Factor("a", ("nonsense",))]}, "nonsense"),
         ({"seeds": []}, "no seeds"),
-        ({"end_seeds": -1}, "end_seeds is -1"),
         ({"rates": (1.0, 1.0)}, "give different multiples"),
         ({"rates": (0.0,)}, "each must be above 0"),
         ({"rates": ()}, "give different multiples"),
-        ({"matched": "latency"}, "give macs, params or nothing"),
         ({"recipe_changes": {"batch_size": 1001}}, "only 1000"),
     ],
 )

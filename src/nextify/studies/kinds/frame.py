@@ -1,0 +1,196 @@
+"""What the cells of a plan share, and how a cell is made: for every kind of study."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nextify.costs import cost
+from nextify.designs import (
+    AnyDesign,
+    Design,
+    Factor,
+    Path,
+    Precision,
+    Recipe,
+    default_factors,
+    path,
+    read_factors,
+    recipe,
+)
+from nextify.designs.factor import require_factors
+from nextify.designs.fields import read_fields
+from nextify.designs.run import require_batch
+from nextify.errors import InputError
+from nextify.records import Cell, Matched, Plan
+from nextify.requests import Compare, Runs
+from nextify.studies.kinds.kind import Asked
+from nextify.words import read_count
+
+END_SEEDS = 4  # more runs of both end cells: their difference checks the whole model
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Frame:
+    """All that the cells of a path, or of an experiment on its choices, share.
+
+    Attributes:
+        path: whose choices are tried. factors: into which they are grouped; choices that are in
+            none are not made in any cell of an experiment.
+        recipes: before and after the recipe step. Every cell of an experiment has the one after it,
+            unless the training recipe is a factor.
+        data: `Dataset.identity()`. data_source: one sentence, with the licence.
+        seeds: of every cell. end_seeds: how many more the two end cells have.
+        matched: rescale the widths so that all cells have the same MACs or parameters.
+        target: how many; None for the geometric mean of the cells, so that no cell is narrowed or
+            widened more than need be, or the first number above it that widths can be rescaled to.
+        rates: multiples of the recipes' learning rate, crossed with the cells.
+    """
+
+    path: Path
+    factors: tuple[Factor, ...]
+    recipes: tuple[Recipe, ...]
+    data: Mapping[str, Any]
+    data_source: str
+    seeds: tuple[int, ...]
+    end_seeds: int = END_SEEDS
+    matched: Matched = ""
+    target: int | str | None = None
+    rates: tuple[float, ...] = (1.0,)
+    precision: Precision = "float32"
+
+    @property
+    def size(self) -> dict[str, Any]:
+        """`size_of` its images."""
+        return size_of(self.data)
+
+    def plan(self, title: str, cells: Iterable[Cell], **about: Any) -> Plan:
+        """A plan of cells that share this."""
+        return Plan(
+            name=self.path.name,
+            title=title,
+            cells=tuple(cells),
+            seeds=self.seeds,
+            data=self.data,
+            data_source=self.data_source,
+            precision=self.precision,
+            **about,
+        )
+
+
+def frame(
+    path: Path,
+    *,
+    data: Mapping[str, Any],
+    seeds: Sequence[int],
+    factors: Sequence[Factor] | None = None,
+    recipe_changes: Mapping[str, Any] | None = None,
+    rates: tuple[float, ...] = (1.0,),
+    **settings: Any,
+) -> Frame:
+    """A frame with the path's own recipes and, unless factors are given, the default eight.
+
+    Args:
+        recipe_changes: fields to change in both recipes.
+        settings: further fields of `Frame`.
+
+    Raises:
+        InputError: bad seeds, factors, rates or recipe fields.
+    """
+    require_seeds(seeds)
+    chosen = default_factors(path) if factors is None else tuple(factors)
+    require_factors(chosen, path)
+    if not rates or len(set(rates)) < len(rates):
+        raise InputError(f"rates are {rates}; give different multiples, such as 0.5, 1 and 2")
+    if not all(0 < rate <= 1000 for rate in rates):
+        raise InputError(f"rates are {rates}; each must be above 0 and at most 1000")
+    return Frame(
+        path=path,
+        factors=chosen,
+        recipes=tuple(recipe(name, **(recipe_changes or {})) for name in path.recipes),
+        data=dict(data),
+        seeds=tuple(seeds),
+        rates=rates,
+        **settings,
+    )
+
+
+def framed(asked: Asked, path_name: str, factors: str | None, **settings: Any) -> Frame:
+    """The frame of what is asked for, with what it changes of designs and recipes.
+
+    Raises:
+        InputError: as `frame` does.
+    """
+    assert not isinstance(asked.request, Compare)
+    design_fields, recipe_fields = read_fields(asked.request.changes, Design, Recipe)
+    chosen = path(path_name).with_design_fields(design_fields)
+    return frame(
+        chosen,
+        factors=read_factors(factors, chosen) if factors else None,
+        recipe_changes=recipe_fields,
+        **asked.shared,
+        **settings,
+    )
+
+
+def cell_of(design: AnyDesign, trained: Recipe, data: Mapping[str, Any], **about: Any) -> Cell:
+    """A cell, its costs counted for the images that it is trained on.
+
+    Args:
+        about: further fields of `Cell`.
+
+    Raises:
+        InputError: images too small for the design, or fewer than a batch.
+    """
+    require_batch(trained, about.get("images") or int(data["train"]))
+    counted = cost(design, **size_of(data))
+    return Cell(design=design, recipe=trained, params=counted.params, macs=counted.macs, **about)
+
+
+def size_of(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What costs are counted for, as the functions that count take it."""
+    return {"image_size": int(data["image_size"]), "classes": int(data["classes"])}
+
+
+def seeds_of(runs: Runs) -> range:
+    """The seeds that are asked for."""
+    return range(runs.first_seed, runs.first_seed + runs.seeds)
+
+
+def require_seeds(seeds: Sequence[int]) -> None:
+    """Check seeds.
+
+    Raises:
+        InputError: none, equal ones, or one out of range.
+    """
+    if not seeds:
+        raise InputError("no seeds are given; give at least one, such as 0")
+    for at, seed in enumerate(seeds):
+        if type(seed) is not int or not 0 <= seed < 2**63:
+            raise InputError(f"seed is {seed!r}; it must be a whole number from 0 to 2^63 - 1")
+        if seed in seeds[:at]:
+            raise InputError(f"seed {seed} is given twice; give every seed once")
+
+
+def target_of(target: str | None, matched: str | None) -> int | None:
+    """What all networks shall cost, read.
+
+    Raises:
+        InputError: no number, or nothing is matched.
+    """
+    if target is None:
+        return None
+    if matched is None:
+        raise InputError("--target is what all networks shall cost; add --matched macs or params")
+    return read_count("--target", target)
+
+
+def read_numbers(option: str, text: str) -> tuple[float, ...]:
+    """Numbers between commas.
+
+    Raises:
+        InputError: they are none.
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{option} is {text!r}; give numbers, as 0.5,1,2") from None
