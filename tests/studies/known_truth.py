@@ -11,6 +11,7 @@ import pytest
 from nextify.designs import Factor, Run, path
 from nextify.experiments.coding import all_cells, columns, effects
 from nextify.records import Measured, Plan, Record, Result
+from nextify.requests import Choose, made
 from nextify.studies import Task, frame
 from nextify.studies.running.worker import OnProgress
 
@@ -35,7 +36,8 @@ def small_task(factors: int = 5, seeds: int = 2, **changes: Any) -> Task:
         recipe_changes={"epochs": 2, "batch_size": 100},
         end_seeds=0,
     )
-    return Task(**{"frame": of, "budgets": {"params": 200_000}, **changes})
+    budgets = changes.pop("budgets", {"params": 200_000})
+    return Task(frame=of, budgets=budgets, request=made(Choose, {"params": "200k", **changes}))
 
 
 @dataclass(frozen=True)

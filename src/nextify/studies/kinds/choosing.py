@@ -77,8 +77,8 @@ def phases(
         pilot: of the screening; the finalists are taken to last as long as its cells on average.
         workers: runs side by side. images: that the winner is trained on.
     """
-    networks = task.finalists + task.reshaped + ENDS
-    runs = networks * task.final_seeds
+    networks = task.request.finalists + task.request.reshaped + ENDS
+    runs = networks * task.request.final_seeds
     times: list[float | None] = [None, None, None]
     if pilot is not None:
         mean = sum(pilot.seconds.values()) / len(pilot.seconds)
@@ -142,31 +142,24 @@ def task_of(asked: Asked) -> Task:
     assert isinstance(request, Choose)
     name = request.path or ("small" if int(data["image_size"]) <= _SMALL else "resnet50")
     frame = framed(asked, name, request.factors, seeds=range(request.seeds), end_seeds=0)
-    return Task(
-        frame=frame,
-        budgets=budgets_of(**asdict(request.budgets), **frame.size),
-        experiment=request.experiment,
-        finalists=request.finalists,
-        reshaped=request.reshaped,
-        final_seeds=request.final_seeds,
-        request=request,
-    )
+    budgets = budgets_of(**asdict(request.budgets), **frame.size)
+    return Task(frame=frame, budgets=budgets, request=request)
 
 
-def settings_of(task: Task, request: Choose) -> dict[str, Any]:
+def settings_of(task: Task) -> dict[str, Any]:
     """All that makes one choice another one, in words; plain values, as JSON gives them back."""
-    of = task.frame
+    of, request = task.frame, task.request
     design_fields, recipe_fields = read_fields(request.changes, Design, Recipe)
     return {
         **{f"the budget of {name}": task.budgets.get(name) for name in BUDGETS},
         **{f"{name!r} of the data": value for name, value in of.data.items()},
         "the path": of.path.name,
         "the factors": ", ".join(f"{f.name} = {' + '.join(f.choices)}" for f in of.factors),
-        "the experiment": task.experiment,
+        "the experiment": request.experiment,
         "--seeds": len(of.seeds),
-        "--finalists": task.finalists,
-        "--reshaped": task.reshaped,
-        "--final-seeds": task.final_seeds,
+        "--finalists": request.finalists,
+        "--reshaped": request.reshaped,
+        "--final-seeds": request.final_seeds,
         "the precision": of.precision,
         "what is changed of designs and recipes": {
             name: list(value) if isinstance(value, tuple) else value

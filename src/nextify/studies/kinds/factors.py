@@ -11,15 +11,10 @@ import numpy as np
 from nextify.costs import cost
 from nextify.designs import Design
 from nextify.errors import InputError, unknown
+from nextify.experiments import permutations
 from nextify.experiments.coding import Levels, levels_of
 from nextify.experiments.fractions import ATTRIBUTE, SCREEN, fold_over, fraction, full, with_ends
 from nextify.experiments.optimal import augment
-from nextify.experiments.permutations import (
-    add_one_in,
-    cells_of_orders,
-    leave_one_out,
-    sampled_orders,
-)
 from nextify.findings import attribute
 from nextify.fitting import match_cost
 from nextify.records import Cell, Experiment, Plan, Store
@@ -39,8 +34,8 @@ from nextify.studies.kinds.kind import Asked, Kind
 _RAISES = tuple(1.1**power for power in range(20))
 
 _LEVELS: dict[str, Callable[[int], Levels]] = {
-    "leave-one-out": leave_one_out,
-    "add-one-in": add_one_in,
+    "leave-one-out": permutations.leave_one_out,
+    "add-one-in": permutations.add_one_in,
     "resolution-4": partial(fraction, resolution=SCREEN),
     "resolution-5": partial(fraction, resolution=ATTRIBUTE),
     "full": full,
@@ -116,9 +111,10 @@ def plan_experiment(of: Frame, experiment: Experiment, *, orders: int = 8) -> Pl
     """
     count, names = len(of.factors), [factor.name for factor in of.factors]
     if experiment == "permutations":
-        drawn = sampled_orders(count, orders, seed=0)
+        drawn = permutations.sampled_orders(count, orders, seed=0)
         sampled = tuple(tuple(names[at] for at in order) for order in drawn)
-        return replace(plan_cells(of, cells_of_orders(drawn), experiment), orders=sampled)
+        levels = permutations.cells_of_orders(drawn)
+        return replace(plan_cells(of, levels, experiment), orders=sampled)
     if experiment not in _LEVELS:
         raise unknown("experiment", str(experiment), [*_LEVELS, "permutations"])
     return plan_cells(of, _LEVELS[experiment](count), experiment)
@@ -232,7 +228,8 @@ def cell_at(of: Frame, row: Levels, design: Design | None = None, rate: float = 
     # the recipe after the recipe step, unless it is a factor that is not made
     is_after = all(factor.name in made for factor in of.factors if factor.is_recipe)
     trained = of.recipes[is_after]
-    is_end = len(made) in (0, len(of.factors)) and rate == _main_rate(of)
+    own_rate = min(of.rates, key=lambda each: abs(np.log(each)))  # the nearest to the recipe's
+    is_end = len(made) in (0, len(of.factors)) and rate == own_rate
     first = max(of.seeds) + 1
     return cell_of(
         design or design_at(of, row),
@@ -245,11 +242,6 @@ def cell_at(of: Frame, row: Levels, design: Design | None = None, rate: float = 
         rate=rate,
         more_seeds=tuple(range(first, first + of.end_seeds)) if is_end else (),
     )
-
-
-def _main_rate(of: Frame) -> float:
-    """The rate nearest to the recipe's own."""
-    return min(of.rates, key=lambda rate: abs(np.log(rate)))
 
 
 def cell_name(row: Iterable[int], rate: float = 1.0) -> str:

@@ -14,15 +14,9 @@ from nextify.errors import InputError
 from nextify.experiments.coding import all_cells
 from nextify.findings.surface import Seen, seen
 from nextify.fitting import BUDGETS, Fitted, can_fill, fill_budget, fit, use_of
-from nextify.records import Cell, Experiment, Matched, Plan, Record
+from nextify.records import Cell, Matched, Plan, Record
 from nextify.requests import Choose
-from nextify.studies.kinds.factors import (
-    cell_at,
-    cell_name,
-    design_at,
-    plan_cells,
-    plan_experiment,
-)
+from nextify.studies.kinds import factors
 from nextify.studies.kinds.frame import Frame
 from nextify.words import bytes_in_words, in_words
 
@@ -39,25 +33,19 @@ class Task:
     Attributes:
         frame: the path, its factors and recipes, the data, and the screening's seeds.
         budgets: at most so much, by the names in `nextify.fitting.BUDGETS`.
-        experiment: of the screening.
-        finalists: how many designs that the screening predicts to be good get fresh seeds, beside
-            the start and the end of the path.
-        reshaped: how many of these come a second time with depths and widths that `fit` proposes.
-        final_seeds: of each finalist.
-        request: what was asked for, which the plans keep.
+        request: what was asked for, which the plans keep: the screening's experiment; how many
+            designs that it predicts to be good get fresh seeds, beside the start and the end of
+            the path; how many of these come a second time with depths and widths that `fit`
+            proposes; the seeds of each finalist.
     """
 
     frame: Frame
     budgets: Mapping[str, int]
-    experiment: Experiment = "resolution-4"
-    finalists: int = 4
-    reshaped: int = 1
-    final_seeds: int = 5
-    request: Choose | None = None
+    request: Choose
 
     def asked(self, plan: Plan) -> Plan:
         """A plan that knows what it was asked by."""
-        return plan if self.request is None else plan.asked_by(self.request)
+        return plan.asked_by(self.request)
 
     def filled(self, design: Design) -> Design:
         """A design as wide as the budget allows."""
@@ -101,7 +89,7 @@ def plan_screening(task: Task) -> Plan:
             these factors do not allow.
     """
     _proposals(task, task.frame.path.end, 1)  # says what is possible
-    plain = plan_experiment(task.frame, task.experiment)
+    plain = factors.plan_experiment(task.frame, task.request.experiment)
     cells = tuple(_those_within(task, plain.cells))
     if len(cells) < len(plain.factors) + 2:
         raise InputError(
@@ -130,7 +118,7 @@ def _those_within(task: Task, cells: Iterable[Cell]) -> Iterable[Cell]:
 def possible(task: Task) -> NDArray[np.bool_]:
     """(2^k,) which subsets of the factors can be made narrow enough for the budget."""
     rows = all_cells(len(task.frame.factors)).tolist()
-    designs = (design_at(task.frame, row) for row in rows)
+    designs = (factors.design_at(task.frame, row) for row in rows)
     found = [can_fill(design, task.budgets, **task.frame.size) for design in designs]
     return np.array(found, dtype=np.bool_)
 
@@ -159,20 +147,20 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
     is predicted best, each next one adds most to the expected best of them all. Subsets of which a
     run diverged or failed in the screening are left out, and so are those that are the same
     network as one before. The start and the end are always among the finals, if they keep the
-    budget. The first `task.reshaped` of the finalists come a second time, with the depths and
-    widths that `fit` proposes for them first; none with more than twice as many blocks.
+    budget. The first `reshaped` of the finalists come a second time, with the depths and widths
+    that `fit` proposes for them first; none with more than twice as many blocks.
     """
     known = seen([(screening, records)])
     if not len(known.counts):
         return None
     first = max(screening.all_seeds) + 1
-    fresh = tuple(range(first, first + task.final_seeds))
+    fresh = tuple(range(first, first + task.request.final_seeds))
     frame = replace(task.frame, seeds=fresh, end_seeds=0)
     chosen = _chosen(task, known)
     rows = np.array(chosen, dtype=np.int8).reshape(len(chosen), len(frame.factors))
-    plan = plan_cells(frame, rows, "augmented")
+    plan = factors.plan_cells(frame, rows, "augmented")
     cells = _distinct(_those_within(task, plan.cells))
-    names = [cell_name(row) for row in rows[: task.reshaped].tolist()]
+    names = [factors.cell_name(row) for row in rows[: task.request.reshaped].tolist()]
     best = [cell for name in names for cell in cells if cell.name == name]
     cells += [cell for one in best for cell in _reshaped(task, one)]
     title = f"Finals on {plan.data['name']} with {in_budget(task.budgets)}"
@@ -189,11 +177,11 @@ def _chosen(task: Task, known: Seen) -> list[list[int]]:
     same: set[tuple[Any, ...]] = set()
     chosen: list[list[int]] = []
     best = np.full(len(draws), -np.inf)
-    while len(chosen) < task.finalists and not barred.all():
+    while len(chosen) < task.request.finalists and not barred.all():
         at = int(np.argmax(np.where(barred, -np.inf, gain)))
         barred[at] = True
         row = learned.levels[at]
-        cell = _within(task, cell_at(task.frame, row))
+        cell = _within(task, factors.cell_at(task.frame, row))
         if (cell.design, cell.recipe) in same:
             continue
         same.add((cell.design, cell.recipe))
