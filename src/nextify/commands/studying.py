@@ -30,9 +30,9 @@ from nextify.studies import (
 )
 from nextify.studies.kinds import Asked, kind_asked, kind_of
 from nextify.studies.kinds.factors import frame_of, is_experiment
-from nextify.studies.kinds.frame import read_numbers
 from nextify.training import default_device
 from nextify.training.memory import require_memory_for
+from nextify.words import read_numbers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -37,7 +37,6 @@ def attribute(
     metric: Score = "accuracy",
     *,
     draws: int = DRAWS,
-    seed: int = 0,
 ) -> Attribution:
     """What each factor of a study contributes to a score, how sure that is, and what is not known.
 
@@ -51,7 +50,7 @@ def attribute(
         plan: of an experiment in factors. records: of its runs; others are left out.
         metric: `"accuracy"`, `"nll"` (no interval for new test images: it is not kept per image)
             or `"logit accuracy"`.
-        draws: of the bootstrap. seed: of its random numbers; the same gives the same answer.
+        draws: of the bootstrap, whose random numbers are always the same.
 
     Raises:
         InputError: a plan without factors (a path's), or an unknown metric.
@@ -60,7 +59,7 @@ def attribute(
     # A plan augmented with other cells is read by the model: it uses all of them.
     sampled = plan.orders if plan.experiment == "permutations" else ()
     orders = [[runs.factors.index(name) for name in order] for order in sampled]
-    cells, rng = gather(runs), np.random.default_rng(seed)
+    cells, rng = gather(runs), np.random.default_rng(0)
     read = basis(cells.levels, cells.rate, orders)
     noise, lenth = measure.noise_of(cells, read.pairs)
     study = _Study(runs, cells, read, noise)

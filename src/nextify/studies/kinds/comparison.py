@@ -21,15 +21,9 @@ from nextify.findings import measure_comparison
 from nextify.fitting import match_cost, match_width
 from nextify.records import Cell, Matched, Plan
 from nextify.requests import Compare
-from nextify.studies.kinds.frame import (
-    cell_of,
-    read_numbers,
-    require_seeds,
-    seeds_of,
-    size_of,
-    target_of,
-)
+from nextify.studies.kinds.frame import cell_of, require_seeds, seeds_of, size_of, target_of
 from nextify.studies.kinds.kind import Asked, Kind
+from nextify.words import read_numbers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,16 +19,9 @@ from nextify.findings import attribute
 from nextify.fitting import match_cost
 from nextify.records import Cell, Experiment, Plan, Store
 from nextify.requests import Study, without_local
-from nextify.studies.kinds.frame import (
-    END_SEEDS,
-    Frame,
-    cell_of,
-    framed,
-    read_numbers,
-    seeds_of,
-    target_of,
-)
+from nextify.studies.kinds.frame import END_SEEDS, Frame, cell_of, framed, seeds_of, target_of
 from nextify.studies.kinds.kind import Asked, Kind
+from nextify.words import read_numbers
 
 # On the geometric mean of the cells' costs, until whole widths come near enough.
 _RAISES = tuple(1.1**power for power in range(20))

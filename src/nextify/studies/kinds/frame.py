@@ -5,19 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nextify.costs import cost
-from nextify.designs import (
-    AnyDesign,
-    Design,
-    Factor,
-    Path,
-    Precision,
-    Recipe,
-    default_factors,
-    path,
-    read_factors,
-    recipe,
-)
-from nextify.designs.factor import require_factors
+from nextify.designs import AnyDesign, Design, Factor, Path, Precision, Recipe, path, recipe
+from nextify.designs.factor import default_factors, read_factors, require_factors
 from nextify.designs.fields import read_fields
 from nextify.designs.run import require_batch
 from nextify.errors import InputError
@@ -182,15 +171,3 @@ def target_of(target: str | None, matched: str | None) -> int | None:
     if matched is None:
         raise InputError("--target is what all networks shall cost; add --matched macs or params")
     return read_count("--target", target)
-
-
-def read_numbers(option: str, text: str) -> tuple[float, ...]:
-    """Numbers between commas.
-
-    Raises:
-        InputError: they are none.
-    """
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise InputError(f"{option} is {text!r}; give numbers, as 0.5,1,2") from None
