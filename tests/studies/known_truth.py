@@ -12,7 +12,7 @@ from nextify.designs import Factor, Run, path
 from nextify.experiments.coding import all_cells, columns, effects
 from nextify.records import Measured, Plan, Record, Result
 from nextify.requests import Choose, made
-from nextify.studies import Task, frame
+from nextify.studies import Frame, Task
 from nextify.studies.running.worker import OnProgress
 
 DATA = {
@@ -27,7 +27,7 @@ FACTORS = tuple(Factor(name, (name,)) for name in NAMES)
 
 
 def small_task(factors: int = 5, seeds: int = 2, **changes: Any) -> Task:
-    of = frame(
+    of = Frame(
         path("small"),
         data=DATA,
         data_source="Nothing.",

@@ -31,13 +31,13 @@ from nextify.records import Plan, Record, Store
 from nextify.requests import DataSpec
 from nextify.studies import (
     Done,
+    Frame,
     Interrupted,
     LocalCrew,
     Snapshot,
     Summary,
     WorkerSetup,
     execute,
-    frame,
     gpus,
     plain,
     plan_path,
@@ -388,7 +388,7 @@ def test_a_real_run_is_trained_by_default(tmp_path):
     """The whole way, once: images from a folder, `nextify.training`, a record."""
     source = str(folder_of_images(tmp_path / "images"))
     dataset = load(source, image_size=32, split_seed=1)
-    of = frame(
+    of = Frame(
         path("small"),
         data=dataset.identity(),
         data_source=dataset.source,

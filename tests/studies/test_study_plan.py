@@ -8,12 +8,12 @@ from tiny_study import DATA
 from nextify.costs import cost
 from nextify.designs import path, recipe
 from nextify.errors import InputError
-from nextify.studies import frame, plan_path
+from nextify.studies import Frame, plan_path
 
 
 def make(name: str = "small", **options):
     options = {"data": DATA, "data_source": "x", "seeds": [0], "recipe_changes": SMALL, **options}
-    return plan_path(frame(path(name), **options))
+    return plan_path(Frame(path(name), **options))
 
 
 SMALL = {"batch_size": 100}
@@ -68,7 +68,7 @@ def test_what_cannot_be_planned(options, words):
 
 
 def test_a_stem_stride_reaches_every_cell():
-    of = frame(
+    of = Frame(
         path("small").with_design_fields({"stem_stride": 4}),
         data={**DATA, "image_size": 64},
         data_source="x",

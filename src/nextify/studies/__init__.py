@@ -1,6 +1,6 @@
 """A study: a plan of many runs, carried out by processes side by side and kept in one file.
 
->>> of = frame(path("small"), data=..., data_source=..., seeds=[0, 1])  # doctest: +SKIP
+>>> of = Frame(path("small"), data=..., data_source=..., seeds=[0, 1])  # doctest: +SKIP
 >>> summary = execute(plan_path(of), "study.db", WorkerSetup(DataSpec()))  # doctest: +SKIP
 """
 
@@ -10,7 +10,7 @@ from nextify.studies.kinds.choosing import Outcome, Phase, carry_out, phases
 from nextify.studies.kinds.comparison import Network, plan_comparison
 from nextify.studies.kinds.factors import plan_again, plan_experiment, plan_more
 from nextify.studies.kinds.finalists import Task, in_budget, plan_finals, plan_screening
-from nextify.studies.kinds.frame import END_SEEDS, Frame, frame
+from nextify.studies.kinds.frame import Frame
 from nextify.studies.kinds.path import plan_path
 from nextify.studies.running.crew import Crew
 from nextify.studies.running.execute import execute, gpus

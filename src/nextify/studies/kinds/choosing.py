@@ -136,7 +136,7 @@ def task_of(asked: Asked) -> Task:
     """What a request asks to choose.
 
     Raises:
-        InputError: as `frame` and `budgets_of` do.
+        InputError: as `Frame` and `budgets_of` do.
     """
     request, data = asked.request, asked.images.identity()
     assert isinstance(request, Choose)

@@ -107,17 +107,16 @@ def plan_comparison(
 def _require_distinct(networks: Sequence[Network]) -> None:
     if not networks:
         raise InputError("no networks are given; name one at least, such as convnext-mini")
-    names = [network.name for network in networks]
-    for at, name in enumerate(names):
-        if name in names[:at]:
-            raise InputError(f"network {name!r} is given twice; change one of them, or leave it")
     first: dict[tuple[AnyDesign, Recipe], str] = {}
-    for network in networks:
+    for at, network in enumerate(networks):
+        name = network.name
+        if any(name == other.name for other in networks[:at]):
+            raise InputError(f"network {name!r} is given twice; change one of them, or leave it")
         # One network counted twice would make the spread between networks too small.
-        twin = first.setdefault((network.design, network.recipe), network.name)
-        if twin != network.name:
+        twin = first.setdefault((network.design, network.recipe), name)
+        if twin != name:
             raise InputError(
-                f"networks {twin!r} and {network.name!r} are the same design under the same "
+                f"networks {twin!r} and {name!r} are the same design under the same "
                 "recipe; change one of them, or leave it"
             )
 

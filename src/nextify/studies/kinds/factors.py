@@ -39,7 +39,7 @@ def frame_of(asked: Asked) -> Frame:
     """What the cells of the experiment that a request asks for share.
 
     Raises:
-        InputError: as `frame` does.
+        InputError: as `Frame` does.
     """
     request = asked.request
     assert isinstance(request, Study)

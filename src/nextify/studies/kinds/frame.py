@@ -1,7 +1,7 @@
 """What the cells of a plan share, and how a cell is made: for every kind of study."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from nextify.costs import cost
@@ -18,34 +18,57 @@ from nextify.words import read_count
 END_SEEDS = 4  # more runs of both end cells: their difference checks the whole model
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Frame:
     """All that the cells of a path, or of an experiment on its choices, share.
 
+    >>> of = Frame(path("small"), data=..., data_source=..., seeds=[0, 1])  # doctest: +SKIP
+
     Attributes:
-        path: whose choices are tried. factors: into which they are grouped; choices that are in
-            none are not made in any cell of an experiment.
-        recipes: before and after the recipe step. Every cell of an experiment has the one after it,
-            unless the training recipe is a factor.
+        path: whose choices are tried.
         data: `Dataset.identity()`. data_source: one sentence, with the licence.
+        factors: into which choices are grouped, by default the usual eight; choices that are in
+            none are not made in any cell of an experiment.
+        recipe_changes: fields to change in both recipes.
         seeds: of every cell. end_seeds: how many more the two end cells have.
         matched: rescale the widths so that all cells have the same MACs or parameters.
         target: how many; None for the geometric mean of the cells, so that no cell is narrowed or
             widened more than need be, or the first number above it that widths can be rescaled to.
         rates: multiples of the recipes' learning rate, crossed with the cells.
+
+    Raises:
+        InputError: bad seeds, factors or rates.
     """
 
     path: Path
-    factors: tuple[Factor, ...]
-    recipes: tuple[Recipe, ...]
+    _: KW_ONLY
     data: Mapping[str, Any]
     data_source: str
-    seeds: tuple[int, ...]
+    seeds: Sequence[int]
+    factors: tuple[Factor, ...] = ()
+    recipe_changes: Mapping[str, Any] = field(default_factory=dict)
     end_seeds: int = END_SEEDS
     matched: Matched = ""
     target: int | str | None = None
     rates: tuple[float, ...] = (1.0,)
     precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        require_seeds(self.seeds)
+        if not self.factors:
+            object.__setattr__(self, "factors", default_factors(self.path))
+        require_factors(self.factors, self.path)
+        rates = self.rates
+        if not rates or len(set(rates)) < len(rates):
+            raise InputError(f"rates are {rates}; give different multiples, such as 0.5, 1 and 2")
+        if not all(0 < rate <= 1000 for rate in rates):
+            raise InputError(f"rates are {rates}; each must be above 0 and at most 1000")
+
+    @property
+    def recipes(self) -> tuple[Recipe, ...]:
+        """Before and after the recipe step. Every cell of an experiment has the one after it,
+        unless the training recipe is a factor."""
+        return tuple(recipe(name, **self.recipe_changes) for name in self.path.recipes)
 
     @property
     def size(self) -> dict[str, Any]:
@@ -58,63 +81,26 @@ class Frame:
             name=self.path.name,
             title=title,
             cells=tuple(cells),
-            seeds=self.seeds,
-            data=self.data,
+            seeds=tuple(self.seeds),
+            data=dict(self.data),
             data_source=self.data_source,
             precision=self.precision,
             **about,
         )
 
 
-def frame(
-    path: Path,
-    *,
-    data: Mapping[str, Any],
-    seeds: Sequence[int],
-    factors: Sequence[Factor] | None = None,
-    recipe_changes: Mapping[str, Any] | None = None,
-    rates: tuple[float, ...] = (1.0,),
-    **settings: Any,
-) -> Frame:
-    """A frame with the path's own recipes and, unless factors are given, the default eight.
-
-    Args:
-        recipe_changes: fields to change in both recipes.
-        settings: further fields of `Frame`.
-
-    Raises:
-        InputError: bad seeds, factors, rates or recipe fields.
-    """
-    require_seeds(seeds)
-    chosen = default_factors(path) if factors is None else tuple(factors)
-    require_factors(chosen, path)
-    if not rates or len(set(rates)) < len(rates):
-        raise InputError(f"rates are {rates}; give different multiples, such as 0.5, 1 and 2")
-    if not all(0 < rate <= 1000 for rate in rates):
-        raise InputError(f"rates are {rates}; each must be above 0 and at most 1000")
-    return Frame(
-        path=path,
-        factors=chosen,
-        recipes=tuple(recipe(name, **(recipe_changes or {})) for name in path.recipes),
-        data=dict(data),
-        seeds=tuple(seeds),
-        rates=rates,
-        **settings,
-    )
-
-
 def framed(asked: Asked, path_name: str, factors: str | None, **settings: Any) -> Frame:
     """The frame of what is asked for, with what it changes of designs and recipes.
 
     Raises:
-        InputError: as `frame` does.
+        InputError: as `Frame` does.
     """
     assert not isinstance(asked.request, Compare)
     design_fields, recipe_fields = read_fields(asked.request.changes, Design, Recipe)
     chosen = path(path_name).with_design_fields(design_fields)
-    return frame(
+    return Frame(
         chosen,
-        factors=read_factors(factors, chosen) if factors else None,
+        factors=read_factors(factors, chosen) if factors else (),
         recipe_changes=recipe_fields,
         **asked.shared,
         **settings,

@@ -36,7 +36,7 @@ def plan_of(asked: Asked) -> Plan:
     """The plan that a request asks for.
 
     Raises:
-        InputError: as `frame` and `plan_path` do, and for options of experiments.
+        InputError: as `Frame` and `plan_path` do, and for options of experiments.
     """
     request = asked.request
     assert isinstance(request, Study)
