@@ -29,9 +29,10 @@ from nextify.studies import (
     run_pilot,
 )
 from nextify.studies.kinds import Asked, kind_asked, kind_of
-from nextify.studies.kinds.factors import frame_of, is_experiment, read_numbers
+from nextify.studies.kinds.factors import frame_of, is_experiment
 from nextify.training import default_device
 from nextify.training.memory import require_memory_for
+from nextify.words import read_numbers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +96,6 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
         planned.plan,
         planned.file,
         setup,
-        train=kind_of(planned.plan).train,
         workers=runs.workers,
         progress=watch.progress(),
         retry_failed=runs.retry_failed,
