@@ -126,6 +126,8 @@ def test_toml_comes_before_the_rest(tmp_path):
     file.write_text('path = "small"\ndata = "a b"\nseeds = 4\nchanges = {epochs = 2}\n')
     request = read(["study", str(file), "--seeds", "3"]).request
     assert command_line(request) == "nextify study small epochs=2 --data 'a b' --seeds 3"
+    request = read(["study", str(file), "epochs=5"]).request
+    assert command_line(request) == "nextify study small epochs=5 --data 'a b' --seeds 4"
     file.write_text("seeds = 0.5\n")
     with pytest.raises(InputError, match=r"seeds is 0\.5; give a whole number from 1 to 1,000"):
         read(["study", str(file)])
