@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nextify.designs import RECIPES, Recipe
+from nextify.designs.run import REVISION
 from nextify.errors import InputError
 from nextify.findings import Grid
 from nextify.records import Plan
@@ -166,6 +167,20 @@ def environments(grid: Grid) -> list[Environment]:
         Environment(len(same), {name: _text(value) for name, value in same[0].items()})
         for same in ordered
     ]
+
+
+def older(grid: Grid) -> str:
+    """How many results an older revision of the training code made; empty where none."""
+    runs = {run.key: run.revision for row in grid for run in row if run}.values()
+    old = [revision for revision in runs if revision < REVISION]
+    if not old:
+        return ""
+    which = f"revision{'s' * (len(set(old)) > 1)} {listed([str(at) for at in sorted(set(old))])}"
+    return (
+        f"{len(old)} of {plural(len(runs), 'result')} {'was' if len(old) == 1 else 'were'} made by "
+        f"{which} of the training code; this version is at revision {REVISION}: the same run would "
+        "train to other bits."
+    )
 
 
 def _text(value: Any) -> str:
