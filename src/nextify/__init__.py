@@ -12,6 +12,7 @@ from nextify.costs import Cost, cost
 from nextify.designs import Design, Path, Recipe, Run, Swin, Vit, design, path, recipe
 from nextify.errors import InputError
 from nextify.fitting import fit, match_cost, match_width
+from nextify.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from nextify.commands import attribute, choose, compare, evaluate, predict, study, train
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from nextify.network import build, load_weights, save_weights
     from nextify.training import initial_weights
 
-__version__ = "0.1.0"
 __all__ = [
     "Conditions",
     "Cost",

@@ -36,6 +36,18 @@ def read_count(name: str, given: float | str) -> int:
     return _whole(name, given, Decimal(match["number"]) * _factor(match["prefix"]))
 
 
+def read_numbers(option: str, text: str) -> tuple[float, ...]:
+    """Numbers between commas.
+
+    Raises:
+        InputError: they are none.
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{option} is {text!r}; give numbers, as 0.5,1,2") from None
+
+
 def read_bytes(name: str, given: float | str) -> int:
     """Bytes, also from text: kB, MB, GB are powers of 1000, KiB, MiB, GiB of 1024.
 

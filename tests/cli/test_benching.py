@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nextify.costs.spread import Spread
 from nextify.errors import InputError
-from nextify.requests import read
+from nextify.requests import command_of, read
 
 QUICK = ("--image-size", "32", "--classes", "10", "--repeats", "2", "--batch-size", "2")
 
@@ -60,7 +60,7 @@ def test_a_latency_on_the_command_line(nextify, monkeypatch):
     def measure(designs, image_size, classes):
         return [Spread(0.001 * sum(one.depths), 0.0009, 0.0011, 9) for one in designs]
 
-    monkeypatch.setattr("nextify.cli.main._stopwatch", lambda options: measure)
+    monkeypatch.setattr("nextify.cli.fitting._stopwatch", lambda request: measure)
     answer = nextify("fit", "--latency", "20ms", "--params", "1M", "--count", "2")
     assert answer.code == 0 and "latency" in answer.out and " ms" in answer.out
     found = json.loads(nextify("fit", "--latency", "20ms", "--count", "2", "--json").out)
@@ -101,7 +101,7 @@ words = st.lists(st.one_of(st.sampled_from(OPTIONS), st.sampled_from(VALUES), ty
 def test_the_grammar_reads_or_refuses(capsys, command, arguments):
     """Whatever is typed after fit, convert and bench: options, or one line."""
     try:
-        assert read([command, *arguments]).request.command == command
+        assert command_of(type(read([command, *arguments]).request)) == command
     except InputError as error:
         assert str(error) and "Traceback" not in str(error)
     except SystemExit as end:  # --help
@@ -122,7 +122,7 @@ def test_budgets_are_fitted_or_refused(nextify, monkeypatch, pairs):
     def measure(designs, image_size, classes):
         return [Spread(0.001 * sum(one.depths), 0.0009, 0.0011, 9) for one in designs]
 
-    monkeypatch.setattr("nextify.cli.main._stopwatch", lambda options: measure)
+    monkeypatch.setattr("nextify.cli.fitting._stopwatch", lambda request: measure)
     answer = nextify("fit", *(word for pair in pairs for word in pair))
     assert answer.code in (0, 2)
     if answer.code == 2:

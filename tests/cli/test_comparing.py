@@ -37,8 +37,8 @@ def test_a_comparison_and_the_same_again(nextify, pets):
 
 def test_a_run_of_a_draw_equals_training_on_these_images(nextify, pets):
     from nextify.data import drawn, load
-    from nextify.designs.run import run_from_dict
     from nextify.training import train
+    from recorded_runs import run_from_dict
 
     assert nextify(*COMPARE, "--seeds", "1", "--images", "16").code == 0
     with Store.open("runs/compare-pets.study", create=False) as store:

@@ -62,7 +62,7 @@ UNSAVED = "interrupted; nothing is kept: with --save FILE the same command would
     ],
 )
 def test_an_interrupt_says_what_is_kept(monkeypatch, capsys, words, text, said):
-    def interrupted(options, **settings):
+    def interrupted(request, as_json):
         raise KeyboardInterrupt(text) if text else KeyboardInterrupt
 
     monkeypatch.setattr(entrance, "import_module", lambda name: SimpleNamespace(run=interrupted))

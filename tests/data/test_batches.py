@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from torchvision.transforms import RandomResizedCrop
 
 from nextify.data import Dataset, ImageFiles, Images, batches, decode, load
-from nextify.data.batches import random_box
-from nextify.errors import InputError
+from nextify.data.decoding import random_box
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -64,11 +63,6 @@ def test_the_order_is_the_same_on_a_gpu(resident: bool) -> None:
     for (pixels, labels), (expected, numbers) in zip(there, here, strict=True):
         assert pixels.is_cuda and torch.equal(pixels.cpu(), expected)
         assert labels.is_cuda and torch.equal(labels.cpu(), numbers)
-
-
-def test_a_batch_of_none_is_refused() -> None:
-    with pytest.raises(InputError, match="batch_size=0; give a whole number of at least 1"):
-        batches(numbered(3), 0, generator=None, device="cpu")
 
 
 @pytest.fixture

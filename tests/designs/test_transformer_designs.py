@@ -6,10 +6,11 @@ from dataclasses import asdict
 import pytest
 
 import nextify as nx
-from nextify.designs import FAMILIES, NAMED, Run, design_from_dict, run_from_dict
+from nextify.designs import FAMILIES, NAMED, Run, design_from_dict
 from nextify.designs.families import TRANSFORMERS
 from nextify.designs.fields import read_fields
 from nextify.records import Cell, Plan, plan_from_dict
+from recorded_runs import run_from_dict
 
 DATA = {"name": "embedded", "fingerprint": "f", "image_size": 28, "classes": 10,
         "train": 100, "test": 10}  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nextify.data import options
+from nextify.data.image_files import memory_for
 from nextify.designs import Run, design, recipe
 from nextify.errors import InputError
 from nextify.machine import cores, limit_threads, memory
@@ -126,8 +126,8 @@ def small(container: Container) -> Path:
 
 def test_what_would_not_fit_a_container_is_refused(small, monkeypatch):
     monkeypatch.setattr("nextify.training.memory.memory", partial(memory, small))
-    monkeypatch.setattr("nextify.machine.memory", partial(memory, small))
-    assert options.memory(DataSpec()) == GIB // 2
+    monkeypatch.setattr("nextify.data.image_files.memory", partial(memory, small))
+    assert memory_for(DataSpec()) == GIB // 2
     run = Run(
         design=design("convnext-tiny"),
         recipe=recipe("modern", batch_size=64),

@@ -11,7 +11,7 @@ import torchvision
 
 import nextify as nx
 from nextify.designs import FAMILIES
-from nextify.measuring import Conditions, bench, benchmark, measure_latency, reference
+from nextify.measuring import Conditions, bench, measure_latency, reference
 from nextify.measuring.clock import Effort
 from nextify.measuring.limits import require_room
 from nextify.measuring.memory import peak_memory
@@ -59,14 +59,14 @@ def test_outputs_are_compared_before(library):
 
 
 def test_a_network_that_is_another_one_is_refused(monkeypatch):
-    made = benchmark.build_theirs
+    made = reference.build_theirs
 
     def other(*arguments):
         network = made(*arguments)
         network.bn1.eps = 0.1
         return network
 
-    monkeypatch.setattr(benchmark, "build_theirs", other)
+    monkeypatch.setattr(reference, "build_theirs", other)
     with pytest.raises(nx.InputError, match="other outputs for the same weights"):
         bench("resnet18", SMALL, memory=False, effort=ONCE)
 

@@ -79,6 +79,10 @@ def test_every_file_has_a_whole_report(file, tmp_path):
     before = file.read_bytes()
     written = write_report(file, tmp_path / "report")
     assert written.html.stat().st_size > 10_000
+    told = (
+        "30 of 30 results were made by revision 1 of the training code" in written.html.read_text()
+    )
+    assert told == (file.stem == "path-1")
     assert file.read_bytes() == before  # reading changes nothing
 
 

@@ -8,7 +8,7 @@ from nextify.designs import path
 from nextify.records import Cell, Plan, Record
 from nextify.requests import Study
 from nextify.requests import made as made_request
-from nextify.studies import frame, plan_experiment
+from nextify.studies import Frame, plan_experiment
 
 from .fake_runs import diverged, failed, measured, record, result, right
 
@@ -30,7 +30,7 @@ def plan(
     small = path_name == "small"
     asked = {"path": path_name, "data": data_name, "experiment": experiment, "seeds": seeds}
     request = made_request(Study, {**asked, "matched": matched or None})
-    made = frame(
+    made = Frame(
         path(path_name),
         data={
             "name": data_name,

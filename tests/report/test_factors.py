@@ -13,21 +13,21 @@ import pytest
 
 from nextify.costs import totals
 from nextify.designs import default_factors, path, read_factors
+from nextify.designs.run import REVISION
 from nextify.errors import InputError
 from nextify.findings import attribute
 from nextify.report import write_report
 from nextify.report.factors import caveats, factor_content, words
 from nextify.report.factors.contribution_figure import contribution_figure
 from nextify.report.factors.costs import factor_costs
-from nextify.report.factors.files import factor_texts
+from nextify.report.factors.files import agreement, factor_texts, factors_page
 from nextify.report.factors.half_normal_figure import half_normal_figure
 from nextify.report.factors.interaction_figure import interaction_figure, tiles
 from nextify.report.factors.lane_figure import rate_figure, way_lanes, ways_figure
 from nextify.report.factors.next_runs import next_runs
-from nextify.report.factors.page import agreement, factors_page
 from nextify.report.factors.paper import paper_column
 from nextify.report.marks import limits
-from nextify.requests import read
+from nextify.requests import Study, read
 
 from . import fake, fake_experiment
 from .test_report import _text
@@ -228,7 +228,7 @@ def test_what_to_run_next_can_be_read_by_the_command_line():
         assert advice
         for each in advice:
             options = read(shlex.split(each.command)[1:]).request
-            assert options.command == "study" and options.runs.file and each.runs > 0
+            assert isinstance(options, Study) and options.runs.file and each.runs > 0
 
 
 def test_more_seeds_cost_what_the_plan_with_more_seeds_has():
@@ -305,7 +305,8 @@ def test_a_factor_that_never_varied_cannot_be_told():
         if name in cell.made
     }
     shown = factor_content([(plan, [record for record in records if record.key in made])])
-    assert shown.views[0].found.contribution(name).answer == "cannot be told"
+    answers = {each.name: each.answer for each in shown.views[0].found.contributions}
+    assert answers[name] == "cannot be told"
     assert "cannot be told" in contribution_figure(shown).description
 
 
@@ -349,6 +350,15 @@ def test_names_are_escaped():
     hostile = replace(plan, title=bad, data_source=bad, command=bad)
     html = factors_page(shown_of(hostile, records), [], None)
     assert "<script" not in html and "&lt;script&gt;" in html
+
+
+def test_results_of_an_older_revision_are_told():
+    plan, records = whole("resolution-4")
+    assert "of the training code" not in page_text(plan, records)
+    first, *others = records
+    old = replace(first, run={**first.run, "revision": REVISION - 1})
+    said = f"1 of {len(records)} results was made by revision {REVISION - 1} of the training code"
+    assert f"{said}; this version is at revision {REVISION}" in page_text(plan, [old, *others])
 
 
 def test_limits_hold_zero_and_all_values():

@@ -1,5 +1,6 @@
 """The tables of docs/scaling.md: what they say of made-up sweeps, and that they are the files'."""
 
+import doctest
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -7,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from nextify.errors import InputError
-from nextify.report.scaling.document import NAMES, ONE, TRAINING, TWO, blocks, put
 from nextify.scaling.laws import MIXERS
 from nextify.scaling.laws.kept import SWEEPS
 from nextify.scaling.laws.sweeps import Point, Resident, Sweep
 from nextify.scaling.saving import Kept
 
+from .document import script
+
+NAMES, ONE, TRAINING, TWO = script.NAMES, script.ONE, script.TRAINING, script.TWO
+blocks, put = script.blocks, script.put
 DOCS = Path(__file__).parents[2] / "docs"
 MADE_WITH = {"threads": 1, "rounds": 5, "step": "forward", "device": "some processor",
              "torch": "2.14.1", "width": 32, "tokens": 64}  # fmt: skip
@@ -104,3 +108,7 @@ def test_the_documents_tables_are_what_was_measured():
     assert put(text, blocks(DOCS / "scaling")) == text, (
         "run: python scripts/scaling_tables.py docs/scaling --write docs/scaling.md"
     )
+
+
+def test_the_scripts_examples_hold():
+    assert doctest.testmod(script).attempted >= 2 and doctest.testmod(script).failed == 0

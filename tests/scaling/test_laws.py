@@ -26,10 +26,10 @@ from nextify.scaling.laws import (
 )
 from nextify.scaling.laws.formulas import D, N
 from nextify.scaling.laws.limits import bytes_held, bytes_needed, require_memory
-from nextify.scaling.laws.ranges import leading_exponent
+from nextify.scaling.laws.ranges import Line, Settings
 from nextify.scaling.measuring.count import (
     MacCount,
-    _Alive,
+    alive_during,
     count_alive,
     count_macs,
     longest_chain,
@@ -83,14 +83,17 @@ def test_a_limit_covers_what_is_alive_and_is_no_more_than_thrice_that(name, axis
     module = build(one, tokens=tokens, width=width)
     x = torch.zeros(2, side**2, width)
     held = sum(t.untyped_storage().nbytes() for t in (*module.parameters(), *module.buffers()))
-    with _Alive(x.untyped_storage().nbytes()) as watch:
-        step = training_step(module, x) if training else forward(module, x, watched=True)
-        step()
+
+    def step() -> None:
+        made = training_step(module, x) if training else forward(module, x, watched=True)
+        made()
+
+    alive = alive_during(step, x.untyped_storage().nbytes())
     with Recorder() as recorded:
         step()
     own = sum(each.untyped_storage().nbytes() for each in recorded.operands.values())
     buffers = 2 * held if isinstance(one, Convolution) and not one.depthwise else 0
-    used = max(watch.after) + held + buffers + own
+    used = max(alive) + held + buffers + own
     sizes = {"batch": 2, "tokens": tokens, "width": width}
     limit = bytes_needed(one, **sizes, training=training)
     fixed = bytes_needed(one, batch=1, tokens=(1, 1) if in_plane(one) else 1, width=4)
@@ -161,7 +164,8 @@ POWERS = {"product": (1, 2), "attention-core": (2, 1), "attention": (2, 2), "fus
 
 @pytest.mark.parametrize("name", POWERS)
 def test_the_powers_that_win(name):
-    assert tuple(leading_exponent(MIXERS[name], axis) for axis in ("N", "D")) == POWERS[name]
+    lines = (Line(name, MIXERS[name], axis, Settings()) for axis in ("N", "D"))
+    assert tuple(line.leading[1] for line in lines) == POWERS[name]
 
 
 def test_laws_in_plain_numbers():

@@ -42,17 +42,9 @@ from nextify.scaling.laws.findings import (
 from nextify.scaling.laws.fit import Exponent, exponent, local_exponents
 from nextify.scaling.laws.kept import SWEEPS, values_of
 from nextify.scaling.laws.limits import bytes_needed, largest, require_memory
-from nextify.scaling.laws.ranges import (
-    Settings,
-    at_size,
-    larger,
-    leading_share,
-    least_size,
-    rounded,
-    spaced,
-)
+from nextify.scaling.laws.ranges import Line, Settings
 from nextify.scaling.laws.sweeps import Point, Resident, Sweep
-from nextify.scaling.measuring import Line, choose, measure, timing
+from nextify.scaling.measuring import choose, measure, timing
 from nextify.scaling.measuring.memory import growth
 from nextify.scaling.measuring.timing import time_rounds
 from nextify.scaling.mixers import build
@@ -221,13 +213,11 @@ def test_memory_that_is_no_tensors_is_told():
 @pytest.mark.parametrize("name", MIXERS)
 @pytest.mark.parametrize("axis", ["N", "D"])
 def test_ranges_begin_where_the_leading_term_dominates(name, axis):
-    mixer = MIXERS[name]
-    grid = Settings().grid(mixer)
-    least = least_size(mixer, axis, grid, 32, 1 << 16)
-    sizes = spaced(mixer, axis, least, 16 * least)
+    line = Line(name, MIXERS[name], axis, Settings())
+    sizes = line.spaced(line.first, 16 * line.first)
     assert sizes == sorted(set(sizes)) and len(sizes) >= 4
-    assert all(size == rounded(mixer, axis, size) for size in sizes)
-    assert leading_share(mixer, axis, *at_size(mixer, axis, least, grid, 32)) >= 0.9
+    assert all(size == line.rounded(size) for size in sizes)
+    assert line.leading_share(line.first) >= 0.9
 
 
 def test_memory_is_refused_before_anything_is_made():
@@ -497,9 +487,10 @@ def test_sizes_of_another_file(tmp_path, capsys):
 @pytest.mark.parametrize("name", MIXERS)
 @pytest.mark.parametrize("axis", ["N", "D"])
 def test_a_search_for_sizes_always_goes_on(name, axis):
-    size = rounded(MIXERS[name], axis, 1)
+    line = Line(name, MIXERS[name], axis, Settings())
+    size = line.rounded(1)
     for _ in range(8):
-        after = larger(MIXERS[name], axis, size)
+        after = line.larger(size)
         assert size < after <= 4 * size
         size = after
 

@@ -18,7 +18,6 @@ import nextify as nx
 from nextify.cli.main import main
 from nextify.costs.spread import Spread
 from nextify.network import build
-from nextify.report.scaling.document import NETWORKS, blocks, put
 from nextify.report.scaling.network_figure import draw_networks
 from nextify.report.scaling.network_words import crossing_in_words
 from nextify.scaling.laws.kept import POINTS
@@ -49,6 +48,8 @@ from nextify.scaling.measuring.memory import growth
 from nextify.scaling.measuring.networks import measure_networks
 from nextify.scaling.saving import Kept, contents
 from random_transformers import swins, vits
+
+from .document import script
 
 MINIS = ("convnext-mini", "vit-mini", "swin-mini")
 resettable = pytest.mark.skipif(
@@ -118,8 +119,8 @@ def test_crossings_by_formula_are_sizes_and_measured_ones_lie_between():
 
 def test_tables_of_what_is_kept(tmp_path):
     points = [*made("a", {32: 2, 1024: 3}), *made("b", {32: 4})]
-    Kept(POINTS, tmp_path / NETWORKS, {}).add(*points)
-    found = blocks(tmp_path)
+    Kept(POINTS, tmp_path / script.NETWORKS, {}).add(*points)
+    found = script.blocks(tmp_path)
     assert found["networks"].splitlines() == [
         "| pixels | a: GMACs | ms | b: GMACs | ms |",
         "| --- | --- | --- | --- | --- |",
@@ -131,7 +132,7 @@ def test_tables_of_what_is_kept(tmp_path):
 
 def test_the_document_has_places_for_these_tables():
     document = Path(__file__).parents[2] / "docs/scaling.md"
-    filled = put(document.read_text(), {"networks": "| one |", "networks-memory": "| two |"})
+    filled = script.put(document.read_text(), {"networks": "| one |", "networks-memory": "| two |"})
     assert "| one |" in filled and "| two |" in filled
 
 

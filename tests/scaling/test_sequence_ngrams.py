@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -70,14 +71,15 @@ def test_perplexity_is_the_inverse_of_the_geometric_mean():
 
 
 @pytest.mark.parametrize(
-    ("best", "model", "least", "most"),
+    ("model", "strengths", "least", "most"),
     [
-        (ngrams.best_kneser_ney, ngrams.kneser_ney, 0.05, 0.95),
-        (ngrams.best_additive, ngrams.additive, 0.001, 1.0),
+        (ngrams.kneser_ney, ngrams.DISCOUNTS, 0.05, 0.95),
+        (ngrams.additive, ngrams.ADDED, 0.001, 1.0),
     ],
 )
-def test_smoothing_is_chosen_on_other_sentences(best, model, least, most):
+def test_smoothing_is_chosen_on_other_sentences(model, strengths, least, most):
     """Where pairs repeat, little is taken from them; where they do not, much."""
     counts = ngrams.pair_counts([(0, 2, 3, 1), (0, 2, 3, 1), (0, 4, 5, 1), (0, 6, 1)], SIZE)
-    assert np.array_equal(best(counts, [(0, 2, 3, 1)]), model(counts, least))
-    assert np.array_equal(best(counts, [(0, 3, 2, 6, 5, 2, 1)]), model(counts, most))
+    best = partial(ngrams.best, model, strengths, counts)
+    assert np.array_equal(best([(0, 2, 3, 1)]), model(counts, least))
+    assert np.array_equal(best([(0, 3, 2, 6, 5, 2, 1)]), model(counts, most))

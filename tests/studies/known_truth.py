@@ -11,7 +11,8 @@ import pytest
 from nextify.designs import Factor, Run, path
 from nextify.experiments.coding import all_cells, columns, effects
 from nextify.records import Measured, Plan, Record, Result
-from nextify.studies import Task, frame
+from nextify.requests import Choose, made
+from nextify.studies import Frame, Task
 from nextify.studies.running.worker import OnProgress
 
 DATA = {
@@ -26,7 +27,7 @@ FACTORS = tuple(Factor(name, (name,)) for name in NAMES)
 
 
 def small_task(factors: int = 5, seeds: int = 2, **changes: Any) -> Task:
-    of = frame(
+    of = Frame(
         path("small"),
         data=DATA,
         data_source="Nothing.",
@@ -35,7 +36,8 @@ def small_task(factors: int = 5, seeds: int = 2, **changes: Any) -> Task:
         recipe_changes={"epochs": 2, "batch_size": 100},
         end_seeds=0,
     )
-    return Task(**{"frame": of, "budgets": {"params": 200_000}, **changes})
+    budgets = changes.pop("budgets", {"params": 200_000})
+    return Task(frame=of, budgets=budgets, request=made(Choose, {"params": "200k", **changes}))
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class Truth:
     def number(self, run: Run) -> int:
         """Which subset a run is of, whatever its widths and depths."""
         start = path("small").start
-        changes = [path("small").choice(factor.choices[0]).changes for factor in self.factors]
+        known = {choice.name: choice.changes for choice in path("small").choices}
+        changes = [known[factor.choices[0]] for factor in self.factors]
         made = [
             all(getattr(run.design, name) == value for name, value in each.items())
             for each in changes

@@ -1,6 +1,7 @@
 """Choosing a design: what is planned, what is answered, and how often the answer is right."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,16 @@ from nextify.designs import path
 from nextify.errors import InputError
 from nextify.findings.choice import Choice, choose
 from nextify.records import Store
-from nextify.report.choice import notes
-from nextify.studies import Interrupted, Task, carry_out, phases, plan_finals, plan_screening
+from nextify.report.choice.words import notes
+from nextify.studies import (
+    Interrupted,
+    Task,
+    carry_out,
+    execute,
+    phases,
+    plan_finals,
+    plan_screening,
+)
 from nextify.studies.kinds.finalists import possible
 
 RISING = tuple(0.5 + 0.01 * bin(at).count("1") for at in range(32))  # every choice helps
@@ -140,7 +149,6 @@ def test_one_seed_gives_an_answer_without_intervals():
     [
         ({"params": 2000}, "the smallest possible, depths (1, 2, 1) and widths (8, 12, 18)"),
         ({"macs": 110_000}, "only 6 of the screening's 17 networks can be made narrow enough"),
-        ({}, "budgets are {}"),
     ],
 )
 def test_budgets_that_cannot_be_kept(budgets, said):
@@ -177,15 +185,13 @@ class _Stop:
 def test_an_interrupted_choice_goes_on_and_a_finished_one_trains_nothing(tmp_path: Path):
     task = small_task(factors=3, final_seeds=2, reshaped=0, seeds=1)
     truth = Truth(RISING[:8], sd=0.001, factors=task.frame.factors)
-    settings = {"train": truth, "workers": 1, "devices": ()}
-    lines: list[str] = []
+    run = partial(execute, setup=NoData(), train=truth, workers=1, devices=())
     with pytest.raises(Interrupted):
-        carry_out(task, tmp_path, NoData(), **settings, progress=lambda: _Stop(3))
+        carry_out(task, tmp_path, partial(run, progress=_Stop(3)))
     assert not (tmp_path / "finals.study").exists()
-    first = carry_out(task, tmp_path, NoData(), **settings, announce=lines.append)
+    first = carry_out(task, tmp_path, run)
     assert first.choice.winner == "+++" and 0 < first.summaries[0].recorded < 8
-    assert lines[0] == "screening: 8 networks, 8 runs" and lines[1].startswith("finals: ")
-    again = carry_out(task, tmp_path, NoData(), **settings)
+    again = carry_out(task, tmp_path, run)
     assert again.choice == first.choice
     assert all(summary.finished == 0 for summary in again.summaries)
     with Store.open(tmp_path / "finals.study", create=False) as store:

@@ -62,7 +62,7 @@ def test_equal_macs():
 def test_equal_parameters_of_convolutional_networks():
     made = plan(NAMES[:2], matched="params", target=100_000)
     assert all(abs(cell.params / 100_000 - 1) <= 0.005 for cell in made.cells)
-    with pytest.raises(InputError, match="'swin-mini' is a transformer"):
+    with pytest.raises(InputError, match="'swin-mini': a transformer is rescaled"):
         plan(matched="params")
 
 

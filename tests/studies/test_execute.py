@@ -31,6 +31,7 @@ from nextify.records import Plan, Record, Store
 from nextify.requests import DataSpec
 from nextify.studies import (
     Done,
+    Frame,
     Interrupted,
     LocalCrew,
     Snapshot,
@@ -387,13 +388,14 @@ def test_a_real_run_is_trained_by_default(tmp_path):
     """The whole way, once: images from a folder, `nextify.training`, a record."""
     source = str(folder_of_images(tmp_path / "images"))
     dataset = load(source, image_size=32, split_seed=1)
-    plan = plan_path(
+    of = Frame(
         path("small"),
         data=dataset.identity(),
         data_source=dataset.source,
         seeds=[0],
         recipe_changes={"epochs": 1, "batch_size": 8, "warmup_epochs": 0.0},
     )
+    plan = plan_path(of)
     setup = WorkerSetup(DataSpec(source=source, image_size=32, split_seed=1))
     summary = execute(replace(plan, cells=plan.cells[:1]), tmp_path / "s.db", setup, devices=())
     assert (summary.finished, summary.failures) == (1, ())

@@ -17,10 +17,10 @@ from nextify.findings import sigma_of
 from nextify.records import Store
 from nextify.requests import Study, command_line, made
 from nextify.studies import (
+    Frame,
     Pilot,
     execute,
     forecast,
-    frame,
     neighbours,
     plan_again,
     plan_experiment,
@@ -41,7 +41,7 @@ def make(factors=FIVE, **changes):
         "factors": read_factors(factors, path("small")),
         **changes,
     }
-    return frame(path("small"), **options)
+    return Frame(path("small"), **options)
 
 
 @pytest.mark.parametrize(
@@ -188,15 +188,12 @@ def test_folding_over_one_factor_frees_it():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"factors": []}, "there are no factors"),
         ({"factors": [Factor("a", ())]}, "factor 'a' has no choices"),
         ({"factors": [Factor("a", ("nonsense",))]}, "nonsense"),
         ({"seeds": []}, "no seeds"),
-        ({"end_seeds": -1}, "end_seeds is -1"),
         ({"rates": (1.0, 1.0)}, "give different multiples"),
         ({"rates": (0.0,)}, "each must be above 0"),
         ({"rates": ()}, "give different multiples"),
-        ({"matched": "latency"}, "give macs, params or nothing"),
         ({"recipe_changes": {"batch_size": 1001}}, "only 1000"),
     ],
 )
@@ -205,7 +202,7 @@ def test_what_cannot_be_framed(changes, words):
     with pytest.raises(InputError, match=words):
         of = make(**changes) if factors is None else make(**changes, factors=FIVE)
         if factors is not None:
-            frame(path("small"), data=DATA, data_source="x", seeds=[0], factors=factors)
+            Frame(path("small"), data=DATA, data_source="x", seeds=[0], factors=factors)
         plan_experiment(of, "full")
 
 

@@ -8,12 +8,12 @@ from tiny_study import DATA
 from nextify.costs import cost
 from nextify.designs import path, recipe
 from nextify.errors import InputError
-from nextify.studies import plan_path
+from nextify.studies import Frame, plan_path
 
 
 def make(name: str = "small", **options):
     options = {"data": DATA, "data_source": "x", "seeds": [0], "recipe_changes": SMALL, **options}
-    return plan_path(path(name), **options)
+    return plan_path(Frame(path(name), **options))
 
 
 SMALL = {"batch_size": 100}
@@ -40,11 +40,11 @@ def test_the_papers_numbers_only_where_the_path_has_them():
     assert big.cells[-1].paper is None
 
 
-def test_given_recipes_and_changes():
-    before, after = recipe("classic", epochs=3), recipe("modern", epochs=30)
-    plan = make(recipes=(before, after), recipe_changes={**SMALL, "epochs": 6})
-    assert plan.cells[0].recipe == before.changed({**SMALL, "epochs": 6})
-    assert plan.cells[1].recipe == after.changed({**SMALL, "epochs": 6})
+def test_changes_are_of_both_recipes():
+    data = {**DATA, "image_size": 64}
+    plan = make("resnet50", data=data, recipe_changes={**SMALL, "epochs": 6})
+    assert plan.cells[0].recipe == recipe("classic", **SMALL, epochs=6)
+    assert plan.cells[1].recipe == recipe("modern", **SMALL, epochs=6)
     assert plan.cells[1].recipe.warmup_epochs == pytest.approx(0.4)
 
 
@@ -68,12 +68,13 @@ def test_what_cannot_be_planned(options, words):
 
 
 def test_a_stem_stride_reaches_every_cell():
-    plan = plan_path(
+    of = Frame(
         path("small").with_design_fields({"stem_stride": 4}),
         data={**DATA, "image_size": 64},
         data_source="x",
         seeds=[0],
         recipe_changes=SMALL,
     )
+    plan = plan_path(of)
     assert {cell.design.stem_stride for cell in plan.cells} == {4}
     assert replace(plan, seeds=(1,)).runs()[0].seed == 1

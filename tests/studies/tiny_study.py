@@ -18,7 +18,7 @@ from typing import Any
 from nextify.designs import Run, path
 from nextify.errors import InputError
 from nextify.records import EpochPoint, Measured, Plan, Record, Result, Store
-from nextify.studies import execute, plain, plan_path
+from nextify.studies import Frame, execute, plain, plan_path
 from nextify.studies.running.jobs import jobs_of
 from nextify.studies.running.worker import OnProgress
 
@@ -29,13 +29,14 @@ DATA = {
 
 
 def tiny_plan(steps: int = 3, seeds: tuple[int, ...] = (0, 1), **changes: Any) -> Plan:
-    plan = plan_path(
+    of = Frame(
         path("small"),
         data=DATA,
         data_source="Nothing.",
         seeds=seeds,
         recipe_changes={"epochs": 2, "batch_size": 100, **changes},
     )
+    plan = plan_path(of)
     return replace(plan, cells=plan.cells[:steps])
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import nextify as nx
-from nextify.designs import Run, design, recipe, run_from_dict
+from nextify.designs import Run, design, recipe
 from nextify.errors import InputError
 from nextify.network import Card, save_network, save_weights
 from nextify.training import (
@@ -20,6 +20,7 @@ from nextify.training import (
 )
 from nextify.training.initial import design_of
 from nextify.training.state import start
+from recorded_runs import run_from_dict
 from training.conftest import SMALL, small_recipe, small_run
 
 DESIGN = design("convnext-mini", **SMALL)

@@ -21,6 +21,7 @@ from nextify.training import (
     make_optimizer,
     parameter_groups,
 )
+from nextify.training.machine import thread_count
 
 
 def convnext_lr(base: float, final: float, epochs: int, warmup: int, per_epoch: int) -> list[float]:
@@ -165,3 +166,14 @@ def test_calibration_error_by_its_definition(data):
     # A confidence on a bin's edge may be counted on either side after rounding to float32.
     edges = any(abs(c * 15 - round(c * 15)) < 1e-5 for c in confidence)
     assert edges or found == pytest.approx(expected, abs=1e-6)
+
+
+def test_threads_are_set_for_as_long_as_they_are_used():
+    before = torch.get_num_threads()
+    with thread_count(before + 1):
+        assert torch.get_num_threads() == before + 1
+    with pytest.raises(ZeroDivisionError), thread_count(before + 1):
+        raise ZeroDivisionError
+    with thread_count(None):
+        assert torch.get_num_threads() == before
+    assert torch.get_num_threads() == before

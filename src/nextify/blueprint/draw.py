@@ -1,19 +1,16 @@
 """`draw`: what the choices of a design mean. The only reader of a design's fields, with
 `nextify.blueprint.transformers` for those of transformers."""
 
+from dataclasses import replace
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any
 
 from nextify.blueprint import specs
 from nextify.blueprint.transformers import IMAGE_CHANNELS, draw_swin, draw_vit
 from nextify.designs import AnyDesign, Design, Swin, Vit
-from nextify.designs.fields import hints
 
 # What the layers within a block do not depend on, but through the widths that they are told.
-_NOT_OF_BLOCKS = ("depths", "widths", "stem", "stem_stride", "downsampling")
-_OF_BLOCKS = tuple(name for name in hints(Design) if name not in _NOT_OF_BLOCKS)
-_block_values = attrgetter(*_OF_BLOCKS)
+_NOT_OF_BLOCKS: Any = {"stem": "conv_pool", "stem_stride": 4, "downsampling": "in_block"}
 
 
 def draw(
@@ -71,7 +68,8 @@ def draw_sized(
 ) -> specs.Blueprint:
     """`draw` of a design with other depths and widths, as many, which are not checked: they may be
     larger than a network's can be (`nextify.costs.form` reads polynomials off such a blueprint)."""
-    style = _style(_block_values(design))
+    # A design that stands for all with the same blocks, so that they share them.
+    style = replace(design, depths=(1,), widths=(1,), **_NOT_OF_BLOCKS)
     inner, outer = _block_widths(design, widths)
     stages: list[specs.Stage] = []
     channels = widths[0]
@@ -87,13 +85,6 @@ def draw_sized(
     return specs.Blueprint(
         _stem(design, widths[0]), tuple(stages), _head(design, channels, classes)
     )
-
-
-@lru_cache(maxsize=4096)
-def _style(values: tuple[object, ...]) -> Design:
-    """A design that stands for all with the same blocks, so that they share them."""
-    fields: dict[str, Any] = dict(zip(_OF_BLOCKS, values, strict=True))
-    return Design(depths=(1,), widths=(1,), **fields)
 
 
 def _block_widths(

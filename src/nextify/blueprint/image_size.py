@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 
 from nextify.blueprint import specs
 from nextify.blueprint.draw import draw
@@ -68,7 +69,8 @@ def _require_strides(design: Design, sides: tuple[int, ...]) -> None:
     if fitting:
         remedy = f"stem_stride={fitting[0]} would fit"
     else:
-        smallest = _smallest(replace(design, stem_stride=1))
+        least = draw(replace(design, stem_stride=1))
+        smallest = next(side for side in range(1, 1 << 16) if _fits(least, side))
         remedy = f"use images of at least {smallest} pixels with stem_stride=1"
     raise InputError(
         f"images of {min(sides)} pixels are too small for this design with "
@@ -77,30 +79,18 @@ def _require_strides(design: Design, sides: tuple[int, ...]) -> None:
 
 
 def _fits(blueprint: specs.Blueprint, side: int) -> bool:
-    for layer in _striding(blueprint):
+    for layer in chain.from_iterable(_striding(layers) for _, layers in blueprint.sections()):
         if side < layer.stride or layer.output_side(side) < 1:
             return False
         side = layer.output_side(side)
     return True
 
 
-def _smallest(design: Design) -> int:
-    blueprint = draw(design)
-    return next(side for side in range(1, 1 << 16) if _fits(blueprint, side))
-
-
-def _striding(blueprint: specs.Blueprint) -> Iterator[specs.Conv | specs.MaxPool]:
+def _striding(layers: specs.Layers) -> Iterator[specs.Conv | specs.MaxPool]:
     """The layers on the main way through the network that make maps smaller, in order."""
-
-    def walk(layers: specs.Layers) -> Iterator[specs.Conv | specs.MaxPool]:
-        for _, layer in layers:
-            match layer:
-                case specs.Conv() | specs.MaxPool() if layer.stride > 1:
-                    yield layer
-                case specs.Block():
-                    yield from walk(layer.branch)
-                case _:
-                    pass
-
-    for _, layers in blueprint.sections():
-        yield from walk(layers)
+    for _, layer in layers:
+        match layer:
+            case specs.Conv() | specs.MaxPool() if layer.stride > 1:
+                yield layer
+            case specs.Block():
+                yield from _striding(layer.branch)

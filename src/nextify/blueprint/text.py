@@ -1,5 +1,7 @@
 """A blueprint as text that a person can read."""
 
+from itertools import groupby
+
 from nextify.blueprint import specs
 
 
@@ -20,17 +22,15 @@ def as_text(blueprint: specs.Blueprint) -> str:
 
 def _lines(layers: specs.Layers, indent: str) -> list[str]:
     lines: list[str] = []
-    at = 0
-    while at < len(layers):
-        name, layer = layers[at]
-        same = at + 1
-        while (
-            isinstance(layer, specs.Block | specs.EncoderBlock)
-            and same < len(layers)
-            and layers[same][1] == layer
-        ):
-            same += 1
-        times = f" to {layers[same - 1][0]}: {same - at} equal blocks" if same - at > 1 else ""
+
+    def alike(at: int) -> object:
+        layer = layers[at][1]
+        return layer if isinstance(layer, specs.Block | specs.EncoderBlock) else at
+
+    for _, run in groupby(range(len(layers)), key=alike):
+        first, *more = run
+        name, layer = layers[first]
+        times = f" to {layers[more[-1]][0]}: {1 + len(more)} equal blocks" if more else ""
         line = "" if times and isinstance(layer, specs.Block) else f": {_line(layer)}"
         lines.append(f"{indent}{name}{times}{line}")
         if isinstance(layer, specs.Block):
@@ -38,7 +38,6 @@ def _lines(layers: specs.Layers, indent: str) -> list[str]:
             shortcut = " → ".join(_line(part) for _, part in layer.shortcut) or "identity"
             after = "".join(f", then {_line(part)}" for _, part in layer.after)
             lines.append(f"{indent}  + shortcut: {shortcut}{after}")
-        at = same
     return lines
 
 

@@ -10,10 +10,10 @@ from nextify.cli.show import note, print_json, print_table, say
 from nextify.commands.bars import share_bar
 from nextify.costs.spread import Spread
 from nextify.errors import InputError
+from nextify.machine.facts import environment
 from nextify.measuring import Benchmark, Conditions, Measurement, bench, installed
 from nextify.measuring.clock import Effort
 from nextify.requests import Bench
-from nextify.training import environment
 from nextify.training.machine import usable_device
 from nextify.words import bytes_in_words
 from nextify.words import plural as many
@@ -51,22 +51,14 @@ def run(request: Bench, as_json: bool) -> int:
     return 0
 
 
-def _device(request: Bench) -> str:
-    """The device asked for, checked, with as many threads as asked for."""
-    device = usable_device(request.device)
-    if request.threads is not None:
-        torch.set_num_threads(request.threads)
-    return device
-
-
 def _conditions(request: Bench) -> Conditions:
     size, classes = sizes_of(request.sizes)
     return Conditions(
         image_size=size,
         classes=classes,
         batch_size=request.batch_size,
-        device=_device(request),
-        threads=torch.get_num_threads(),
+        device=usable_device(request.device),
+        threads=request.threads or torch.get_num_threads(),
         precision=request.precision,
         memory_format=request.memory_format,
         compiled=request.compile,
@@ -81,11 +73,9 @@ def _values(found: dict[str, Benchmark], conditions: Conditions) -> dict[str, An
             for each in one.measurements
         ]
         results.append({"name": name, **asdict(one), "measurements": measured})
-    return {
-        "conditions": asdict(conditions),
-        "environment": {**environment(conditions.device), "timm": installed("timm")},
-        "results": results,
-    }
+    about = {**environment(conditions.device), "threads": conditions.threads}
+    about["timm"] = installed("timm")
+    return {"conditions": asdict(conditions), "environment": about, "results": results}
 
 
 _TITLES = {"latency": "latency", "throughput": "throughput", "training": "training step"}
@@ -129,7 +119,7 @@ def _stated(conditions: Conditions) -> str:
     height, width = conditions.sides
     how = "torch.compile" if conditions.compiled else "eager"
     return (
-        f"{about['device']}, {many(about['threads'], 'thread')}, torch {about['torch']}, "
+        f"{about['device']}, {many(conditions.threads or 1, 'thread')}, torch {about['torch']}, "
         f"{how}, {conditions.precision}, {conditions.memory_format}; {height}x{width} pixels, "
         f"{conditions.classes} classes\n"
     )

@@ -35,8 +35,8 @@ def run(request: Convert, as_json: bool) -> int:
             "classes": len(converted.classes),
             "preprocessing": asdict(loaded.preprocessing),
             "notes": loaded.notes,
-            "write_as": converted.naming,
-            "target": str(converted.target),
+            "write_as": request.write_as,
+            "target": str(Path(request.target)),
         })  # fmt: skip
         return 0
     for text in loaded.notes:
@@ -45,7 +45,7 @@ def run(request: Convert, as_json: bool) -> int:
     say(
         f"read {loaded.entries} entries in the naming of {loaded.naming} ({loaded.architecture}): "
         f"{name or shape}, {len(converted.classes):,} classes\n"
-        f"written in the naming of {converted.naming}: {converted.target}"
+        f"written in the naming of {request.write_as}: {Path(request.target)}"
     )
     return 0
 

@@ -8,47 +8,27 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from nextify import __version__
+from nextify import __version__, requests
 from nextify.cli.show import discard_output, finish_output, note, prepare_output
 from nextify.errors import InputError
 from nextify.machine import limit_threads
-from nextify.requests import (
-    Bench,
-    Choose,
-    Compare,
-    Fit,
-    Request,
-    ScaleMixers,
-    ScaleNetworks,
-    ScaleSequence,
-    Study,
-    make_parser,
-    read,
-)
 
 # The module here whose `run` carries a command out; imported when asked, so that --help and bad
 # options answer at once.
-COMMANDS = {
-    "path": "reading",
-    "designs": "reading",
-    "cost": "reading",
-    "show": "reading",
-    "recipe": "reading",
-    "fit": "fitting",
-    "bench": "benching",
-    "train": "training",
-    "evaluate": "training",
-    "predict": "training",
-    "study": "studying",
-    "compare": "studying",
-    "report": "attributing",
-    "attribute": "attributing",
-    "choose": "choosing",
-    "convert": "converting",
-    "scale mixers": "mixers",
-    "scale networks": "networks",
-    "scale sequence": "sequence",
+_MODULES = {
+    "reading": ("path", "designs", "cost", "show", "recipe"),
+    "fitting": ("fit",),
+    "benching": ("bench",),
+    "training": ("train", "evaluate", "predict"),
+    "studying": ("study", "compare"),
+    "attributing": ("report", "attribute"),
+    "choosing": ("choose",),
+    "converting": ("convert",),
+    "mixers": ("scale mixers",),
+    "networks": ("scale networks",),
+    "sequence": ("scale sequence",),
 }
+COMMANDS = {command: module for module, commands in _MODULES.items() for command in commands}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,15 +52,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    parser = make_parser(__version__)
+    parser = requests.make_parser(__version__)
     if not arguments:
         parser.print_help()
         return 2
     try:
-        asked = read(arguments, parser)
+        asked = requests.read(arguments, parser)
     except SystemExit as end:  # --help and --version
         return int(end.code or 0)
-    command = import_module(f"nextify.cli.{COMMANDS[asked.request.command]}")
+    command = import_module(f"nextify.cli.{COMMANDS[requests.command_of(type(asked.request))]}")
     try:
         code: int = command.run(asked.request, asked.as_json)
     except KeyboardInterrupt as interrupt:
@@ -88,23 +68,25 @@ def _run(arguments: list[str]) -> int:
     return code
 
 
-def _kept(request: Request) -> str:
+def _kept(request: requests.Request) -> str:
     """On an interrupt that says nothing itself: what is kept of the command's work."""
     match request:
-        case Study() | Compare() if not request.runs.plan:
+        case requests.Study() | requests.Compare() if not request.runs.plan:
             return _STUDY_KEPT
-        case Choose() if not request.plan:
+        case requests.Choose() if not request.plan:
             return _STUDY_KEPT
-        case ScaleSequence() if request.say:
+        case requests.ScaleSequence() if request.say:
             return "interrupted; nothing is kept"
-        case ScaleMixers() | ScaleNetworks() | ScaleSequence() if request.save:
+        case requests.ScaleMixers() | requests.ScaleNetworks() | requests.ScaleSequence() if (
+            request.save
+        ):
             return (
                 f"interrupted; every result so far is kept in {request.save} (none, if it is not "
                 "there), and the same command goes on from it"
             )
-        case ScaleSequence():
+        case requests.ScaleSequence():
             return "interrupted; nothing is kept: with --save FILE the same command would go on"
-        case Fit() | Bench() | ScaleMixers() | ScaleNetworks():
+        case requests.Fit() | requests.Bench() | requests.ScaleMixers() | requests.ScaleNetworks():
             return "interrupted; nothing is kept"
     return "interrupted"
 

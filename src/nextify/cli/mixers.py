@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from nextify.cli.scaling import draw, memory_limit, places, refuse, show, whole_numbers
-from nextify.cli.show import note, print_json
+from nextify.cli.scaling import answer, draw, memory_limit, places, refuse, whole_numbers
+from nextify.cli.show import note
 from nextify.errors import InputError
 from nextify.report.scaling.law_words import laws_as_values, laws_in_words
 from nextify.report.scaling.sweep_words import sweep_values, sweeps_in_words
@@ -24,11 +24,7 @@ def run(request: ScaleMixers, as_json: bool) -> int:
     chosen = _chosen(request.only)
     if request.formulas:
         refuse(request, _MEASURING, "--formulas")
-        if as_json:
-            print_json(laws_as_values(chosen))
-        else:
-            show(laws_in_words(chosen))
-        return 0
+        return answer(chosen, as_json, laws_as_values, laws_in_words)
     axes = AXES if request.axis is None else (request.axis,)
     sizes = _sizes(request, chosen, axes)
     save, folder = places(request.save, request.figure)
@@ -49,11 +45,7 @@ def run(request: ScaleMixers, as_json: bool) -> int:
         from nextify.report.scaling.mixer_line_figure import mixer_line_figure
 
         draw([mixer_figure(sweeps), mixer_line_figure(sweeps)], folder)
-    if as_json:
-        print_json([sweep_values(sweep) for sweep in sweeps])
-    else:
-        show(sweeps_in_words(sweeps))
-    return 0
+    return answer(sweeps, as_json, lambda all_: [*map(sweep_values, all_)], sweeps_in_words)
 
 
 def _chosen(only: str | None) -> dict[str, Mixer]:

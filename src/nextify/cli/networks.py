@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from nextify.cli.scaling import draw, memory_limit, places, refuse, show, whole_numbers
-from nextify.cli.show import note, print_json
+from nextify.cli.scaling import answer, draw, memory_limit, places, refuse, whole_numbers
+from nextify.cli.show import note
 from nextify.errors import InputError
 from nextify.report.scaling.network_words import network_values, networks_in_words
 from nextify.requests import ScaleNetworks
@@ -35,18 +35,16 @@ def run(request: ScaleNetworks, as_json: bool) -> int:
 
         shares = [share_figure(found.vits, found.classes)] if found.vits else []
         draw([network_figure(found.curves, found.measured), *shares], folder)
-    if as_json:
-        print_json(network_values(found))
-    else:
-        show(networks_in_words(found))
-    return 0
+    return answer(found, as_json, network_values, networks_in_words)
 
 
 def _asked(request: ScaleNetworks) -> Networks:
     """By formula."""
-    found = Networks() if request.only is None else Networks.of(read_names(request.only))
-    classes = found.classes if request.classes is None else request.classes
-    return replace(found, sides=_sides(request), classes=classes)
+    found = Networks(sides=_sides(request), classes=request.classes or Networks.classes)
+    if request.only is None:
+        return found
+    names = read_names(request.only)
+    return replace(found, names=names, shares_of=names)
 
 
 def _sides(request: ScaleNetworks) -> tuple[int, ...]:

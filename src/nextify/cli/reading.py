@@ -7,7 +7,7 @@ from typing import Any
 from nextify import requests
 from nextify.blueprint import as_text, draw, require_image_size
 from nextify.cli.show import is_printable, note, print_json, print_table, say
-from nextify.costs import Cost, LayerCost, SectionCost, cost
+from nextify.costs import Cost, PartCost, cost
 from nextify.designs import (
     NAMED,
     RECIPES,
@@ -161,7 +161,7 @@ def _cost(request: requests.Cost, as_json: bool) -> None:
     _print_cost(request.design, counted, counted.layers if request.layers else counted.sections)
 
 
-def _print_cost(name: str, counted: Cost, parts: Sequence[LayerCost | SectionCost]) -> None:
+def _print_cost(name: str, counted: Cost, parts: Sequence[PartCost]) -> None:
     head = ["part", "output", "params", "share", "", "M MACs", "share", ""]
     head += ["training MB", "share", "", "inference MB", "moved MB"]
     rows = [[part.name, "x".join(map(str, part.shape)), *_amounts(part, counted)] for part in parts]
@@ -177,7 +177,7 @@ def _print_cost(name: str, counted: Cost, parts: Sequence[LayerCost | SectionCos
     )
 
 
-def _amounts(part: LayerCost | SectionCost | Cost, total: Cost) -> list[str]:
+def _amounts(part: PartCost | Cost, total: Cost) -> list[str]:
     cells: list[str] = []
     for amount, of, text in (
         (part.params, total.params, f"{part.params:,}"),

@@ -2,11 +2,11 @@
 
 import shutil
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from nextify.cli.show import note, print_table, say
+from nextify.cli.show import note, print_json, print_table, say
 from nextify.errors import InputError
 from nextify.files import require_place
 from nextify.report.scaling.blocks import Block, Paragraph, Table
@@ -15,6 +15,7 @@ from nextify.words import read_bytes
 if TYPE_CHECKING:  # it imports matplotlib
     from nextify.report.style import Drawing
 
+T = TypeVar("T")
 _PIPE = 10_000  # columns where there is no terminal
 _WIDEST = 96  # a paragraph
 
@@ -69,6 +70,17 @@ def draw(drawings: "Sequence[Drawing]", folder: Path) -> None:
         note(f"wrote {path}")
 
 
+def answer(
+    found: T, as_json: bool, values: Callable[[T], Any], words: Callable[[T], Iterable[Block]]
+) -> int:
+    """Print what was found: its values as JSON, or words for people."""
+    if as_json:
+        print_json(values(found))
+    else:
+        show(words(found))
+    return 0
+
+
 def show(blocks: Iterable[Block]) -> None:
     """Print an answer, as wide as the terminal."""
     columns = shutil.get_terminal_size((_PIPE, 24)).columns
@@ -93,13 +105,13 @@ def _print_parts(table: Table, columns: int) -> None:
     """A table; where it is too wide, its columns in parts, each with the first ones."""
     head, rows, first = table.head, table.rows, table.fixed or 0
     widths = [2 + max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
-    parts: list[list[int]] = [[]]
+    always = [*range(first)]
+    parts: list[list[int]] = [always]
     for at in range(first, len(head)):
-        if parts[-1] and sum(widths[i] for i in (*range(first), *parts[-1], at)) > columns + 2:
-            parts.append([])
-        parts[-1].append(at)
-    for part in parts:
-        if part is not parts[0]:
+        if parts[-1] != always and sum(widths[i] for i in (*parts[-1], at)) > columns + 2:
+            parts.append(always)
+        parts[-1] = [*parts[-1], at]
+    for chosen in parts:
+        if chosen is not parts[0]:
             say("")
-        chosen = (*range(first), *part)
         print_table([head[at] for at in chosen], [[row[at] for at in chosen] for row in rows])

@@ -1,7 +1,7 @@
 """`nextify scale sequence`: a next-word model with attention and with recurrence."""
 
-from nextify.cli.scaling import draw, places, show
-from nextify.cli.show import note, print_json
+from nextify.cli.scaling import answer, draw, places
+from nextify.cli.show import note
 from nextify.errors import InputError
 from nextify.report.scaling.sequence_words import (
     said_in_words,
@@ -36,11 +36,7 @@ def run(request: ScaleSequence, as_json: bool) -> int:
         from nextify.report.scaling.sequence_figure import sequence_figure
 
         draw([sequence_figure(found)], folder)
-    if as_json:
-        print_json(sequence_values(found))
-    else:
-        show(sequence_in_words(found))
-    return 0
+    return answer(found, as_json, sequence_values, sequence_in_words)
 
 
 def _speak(text: str, request: ScaleSequence, settings: Settings, as_json: bool) -> int:
@@ -51,17 +47,9 @@ def _speak(text: str, request: ScaleSequence, settings: Settings, as_json: bool)
     from nextify.scaling.sequence.experiment import spoken
 
     found = spoken(
-        settings,
-        text,
-        threads=request.threads,
-        progress=_progress,
-        on_unknown=_note_unknown,
+        settings, text, threads=request.threads, progress=_progress, on_unknown=_note_unknown
     )
-    if as_json:
-        print_json(found)
-    else:
-        show(said_in_words(found.items()))
-    return 0
+    return answer(found, as_json, dict, lambda said: said_in_words(said.items()))
 
 
 def _note_unknown(unknown: dict[str, list[str]], count: int) -> None:

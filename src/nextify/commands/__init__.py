@@ -14,6 +14,7 @@ a TOML file of one, can stand in place of all of it. Notes and progress go to st
 from pathlib import Path
 from typing import Any, TypeVar
 
+from nextify import requests
 from nextify.commands import attributing, choosing, studying, training
 from nextify.commands.attributing import Attributed
 from nextify.commands.choosing import Chosen, PlannedChoice
@@ -22,27 +23,7 @@ from nextify.commands.training import Evaluated, Predictions
 from nextify.commands.watch import ON_STDERR, QUIET, Watch
 from nextify.errors import InputError
 from nextify.report import ReportFiles
-from nextify.requests import (
-    Attribute,
-    Choose,
-    Compare,
-    Evaluate,
-    Predict,
-    Report,
-    Study,
-    Train,
-    changed,
-    entries,
-    made,
-    read_toml,
-)
 from nextify.training import Trained
-
-__all__ = [
-    "Attributed", "Chosen", "Evaluated", "Planned", "PlannedChoice", "Predictions", "ReportFiles",
-    "Studied", "Trained", "attribute", "choose", "compare", "evaluate", "predict", "report",
-    "study", "train",
-]  # fmt: skip
 
 T = TypeVar("T")
 
@@ -50,43 +31,43 @@ T = TypeVar("T")
 def study(*given: Any, quiet: bool = False, **options: Any) -> Planned | Studied:
     """Train every step of a path, or an experiment on its choices, and report; see
     `nextify.requests.Study`."""
-    return studying.study(_asked(Study, given, options), _watch(quiet))
+    return studying.study(_asked(requests.Study, given, options), _watch(quiet))
 
 
 def compare(*given: Any, quiet: bool = False, **options: Any) -> Planned | Studied:
     """Networks beside one another, on a few images or on many; see `nextify.requests.Compare`."""
-    return studying.study(_asked(Compare, given, options), _watch(quiet))
+    return studying.study(_asked(requests.Compare, given, options), _watch(quiet))
 
 
 def choose(*given: Any, quiet: bool = False, **options: Any) -> PlannedChoice | Chosen:
     """The design to use on these images under a budget, and its network; see
     `nextify.requests.Choose`."""
-    return choosing.choose(_asked(Choose, given, options), _watch(quiet))
+    return choosing.choose(_asked(requests.Choose, given, options), _watch(quiet))
 
 
 def attribute(*given: Any, quiet: bool = False, **options: Any) -> Attributed:
     """What an experiment's factors contribute; see `nextify.requests.Attribute`."""
-    return attributing.attribute(_asked(Attribute, given, options), _watch(quiet))
+    return attributing.attribute(_asked(requests.Attribute, given, options), _watch(quiet))
 
 
 def report(*given: Any, **options: Any) -> ReportFiles:
     """Write the report of a study; see `nextify.requests.Report`."""
-    return attributing.report(_asked(Report, given, options))
+    return attributing.report(_asked(requests.Report, given, options))
 
 
 def train(*given: Any, quiet: bool = False, **options: Any) -> Trained:
     """Train one network, from scratch or from weights; see `nextify.requests.Train`."""
-    return training.train(_asked(Train, given, options), _watch(quiet))
+    return training.train(_asked(requests.Train, given, options), _watch(quiet))
 
 
 def evaluate(*given: Any, quiet: bool = False, **options: Any) -> Evaluated:
     """Score a trained network on test images; see `nextify.requests.Evaluate`."""
-    return training.evaluate(_asked(Evaluate, given, options), _watch(quiet))
+    return training.evaluate(_asked(requests.Evaluate, given, options), _watch(quiet))
 
 
 def predict(*given: Any, **options: Any) -> Predictions:
     """Classify images; see `nextify.requests.Predict`."""
-    return training.predict(_asked(Predict, given, options))
+    return training.predict(_asked(requests.Predict, given, options))
 
 
 def _watch(quiet: bool) -> Watch:
@@ -101,15 +82,15 @@ def _asked(kind: type[T], given: tuple[Any, ...], options: dict[str, Any]) -> T:
     """
     first = given[0] if given else None
     if isinstance(first, kind):
-        return changed(first, **options)
+        return requests.changed(first, **options)
     if isinstance(first, str | Path) and str(first).endswith(".toml"):
-        return changed(read_toml(kind, Path(first)), **options)
-    return made(kind, {**_placed(kind, given), **options})
+        return requests.changed(requests.read_toml(kind, Path(first)), **options)
+    return requests.made(kind, {**_placed(kind, given), **options})
 
 
 def _placed(kind: type, given: tuple[Any, ...]) -> dict[str, Any]:
     """Arguments by the places of a command line: the last of these takes all that are left."""
-    places = [entry for entry in entries(kind) if entry.about.positional]
+    places = [entry for entry in requests.entries(kind) if entry.about.positional]
     found: dict[str, Any] = {}
     left = list(given)
     for entry in places:

@@ -19,9 +19,19 @@ from nextify.report.announce import announced_phase
 from nextify.report.choice.files import write_choice
 from nextify.report.choice.words import as_fields, as_values
 from nextify.requests import Choose, changed, command_line
-from nextify.studies import Outcome, Phase, Task, WorkerSetup, carry_out, phases, plan_screening
+from nextify.studies import (
+    Outcome,
+    Phase,
+    Summary,
+    Task,
+    WorkerSetup,
+    carry_out,
+    execute,
+    phases,
+    plan_screening,
+)
 from nextify.studies.kinds import Asked
-from nextify.studies.kinds.choosing import budgets_in, settings_of, task_of
+from nextify.studies.kinds.choosing import settings_of, task_of
 from nextify.studies.kinds.winner import train_winner
 from nextify.training.memory import require_memory_for
 
@@ -92,12 +102,12 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
         InputError: anything that cannot be carried out as asked.
         KeyboardInterrupt: by Ctrl-C; what is recorded is kept, and the same call goes on.
     """
-    budgets_of(**budgets_in(request), like=request.budgets.like)  # before images, which take longer
+    budgets_of(**asdict(request.budgets))  # before images, which take longer
     images = load_images(request.data, watch)
     precision = precision_of(request.precision)
     settled = changed(request, precision=None if precision == "float32" else precision)
     task = task_of(Asked(request=settled, precision=precision, images=images))
-    screening, settings = task.asked(plan_screening(task)), settings_of(task, request)
+    screening, settings = task.asked(plan_screening(task)), settings_of(task)
     folder = Path(request.output or f"runs/choose-{images.name}-{_budget_name(request)}")
     if not request.plan:  # which writes nothing, and neither does what is refused
         require_place(folder, "--output")
@@ -115,18 +125,22 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     make_folder(folder, "--output")
     keep = partial(_keep, folder, {"command": command_line(settled), "settings": settings})
     keep(None)
-    outcome = carry_out(
-        task,
-        folder,
-        setup,
-        workers=request.workers,
-        progress=watch.progress,
-        announce=watch.note,
-        retry_failed=request.retry_failed,
-    )
+    outcome = carry_out(task, folder, partial(_run, request, setup, watch))
     chosen = _finish(outcome, images, folder, settings, watch)
     keep(chosen.as_dict())
     return chosen
+
+
+def _run(request: Choose, setup: WorkerSetup, watch: Watch, plan: Plan, file: Path) -> Summary:
+    watch.note(f"{file.stem}: {len(plan.cells)} networks, {len(plan.runs())} runs")
+    return execute(
+        plan,
+        file,
+        setup,
+        workers=request.workers,
+        progress=watch.progress(),
+        retry_failed=request.retry_failed,
+    )
 
 
 def _finish(

@@ -9,7 +9,7 @@ from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, load
 from nextify.designs import Precision
 from nextify.errors import InputError
-from nextify.files import is_there, make_folder, require_place
+from nextify.files import is_there, require_place
 from nextify.findings import sigma_of
 from nextify.records import Plan, Record, Store
 from nextify.report import ReportFiles, write_report
@@ -29,9 +29,10 @@ from nextify.studies import (
     run_pilot,
 )
 from nextify.studies.kinds import Asked, kind_asked, kind_of
-from nextify.studies.kinds.factors import frame_of, is_experiment, read_numbers
+from nextify.studies.kinds.factors import frame_of, is_experiment
 from nextify.training import default_device
 from nextify.training.memory import require_memory_for
+from nextify.words import read_numbers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,9 +88,7 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
     runs = request.runs
     if runs.plan:
         return planned
-    if runs.file is None:
-        make_folder(planned.file.parent, "--file")
-    else:
+    if runs.file is None or isinstance(request, Compare):
         require_place(planned.file.parent, "--file")
     if runs.report:
         require_place(Path(runs.report), "--report")  # before the work, not after it
@@ -97,7 +96,6 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
         planned.plan,
         planned.file,
         setup,
-        train=kind_of(planned.plan).train,
         workers=runs.workers,
         progress=watch.progress(),
         retry_failed=runs.retry_failed,

@@ -1,10 +1,9 @@
 """Commands train, evaluate and predict: one network."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import torch
 
 from nextify.commands.studying import load_images
 from nextify.commands.watch import QUIET, Watch
@@ -25,7 +24,7 @@ from nextify.training.classify import (
     was_trained_on,
 )
 from nextify.training.folder import default_folder, design_to_train
-from nextify.training.machine import default_precision, usable_device
+from nextify.training.machine import default_precision, thread_count, usable_device
 
 
 def train(request: Train, watch: Watch = QUIET) -> Trained:
@@ -44,42 +43,42 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
     how = recipe(request.recipe, **recipe_fields)
     require_weights(how, request.weights)
     chosen = design_to_train(name, design_fields, request.weights)
-    device, precision = on_machine(request.machine)
-    spec = replace(request.data, test_image_size=request.test_image_size)
-    images = load_images(spec, watch)
-    ready = prepare(
-        chosen,
-        how,
-        images,
-        weights=request.weights,
-        new_head=request.new_head,
-        seed=request.seed,
-        precision=precision,
-    )
-    if ready.weights is not None:
-        watch.note(_about(ready.weights))
-    folder = Path(request.output or default_folder(name, request.recipe, ready.run))
-    with watch.steps() as on_step:
-        trained = train_in_folder(
-            ready.run,
+    with on_machine(request.machine) as (device, precision):
+        spec = replace(request.data, test_image_size=request.test_image_size)
+        images = load_images(spec, watch)
+        ready = prepare(
+            chosen,
+            how,
             images,
-            folder,
-            weights=ready.weights,
-            device=device,
-            loaders=request.machine.loaders,
-            on_step=on_step,
+            weights=request.weights,
+            new_head=request.new_head,
+            seed=request.seed,
+            precision=precision,
         )
+        if ready.weights is not None:
+            watch.note(_about(ready.weights))
+        folder = Path(request.output or default_folder(name, request.recipe, ready.run))
+        with watch.steps() as on_step:
+            trained = train_in_folder(
+                ready.run,
+                images,
+                folder,
+                weights=ready.weights,
+                device=device,
+                loaders=request.machine.loaders,
+                on_step=on_step,
+            )
     if trained.was_there:
         watch.note(f"{folder} holds this run already; nothing to do")
     return trained
 
 
-def on_machine(asked: Machine) -> tuple[str, Precision]:
-    """The device and precision asked for, checked, with as many threads as asked for."""
+@contextmanager
+def on_machine(asked: Machine) -> Iterator[tuple[str, Precision]]:
+    """The device and precision asked for, checked; inside, as many threads as asked for."""
     device = usable_device(asked.device)
-    if asked.threads is not None:
-        torch.set_num_threads(asked.threads)
-    return device, asked.precision or default_precision(device)
+    with thread_count(asked.threads):
+        yield device, asked.precision or default_precision(device)
 
 
 def _about(weights: InitialWeights) -> str:
@@ -102,17 +101,17 @@ def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
         InputError: no network, no such images, or other classes.
     """
     network, card = load_network(Path(request.network))
-    device, precision = on_machine(request.machine)
-    images = load_for(card, replace(request.data, test_image_size=request.test_image_size))
-    watch.skipped(images.skipped)
-    found = score(
-        network,
-        card,
-        images,
-        device=device,
-        precision=precision,
-        loaders=request.machine.loaders,
-    )
+    with on_machine(request.machine) as (device, precision):
+        images = load_for(card, replace(request.data, test_image_size=request.test_image_size))
+        watch.skipped(images.skipped)
+        found = score(
+            network,
+            card,
+            images,
+            device=device,
+            precision=precision,
+            loaders=request.machine.loaders,
+        )
     if not was_trained_on(card, images):
         watch.note(
             "these are not the images, or not the split, that the network was trained and tested "

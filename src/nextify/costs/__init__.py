@@ -1,4 +1,5 @@
 """What a design costs, by arithmetic on its blueprint."""
 
-from nextify.costs.count import Cost, LayerCost, SectionCost, cost
+from nextify.costs.count import Cost, cost
 from nextify.costs.form import Form, Polynomial, Totals, form_of, totals
+from nextify.costs.walk import PartCost

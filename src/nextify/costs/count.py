@@ -6,51 +6,12 @@ activations count is said in `nextify.costs.walk`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nextify.blueprint import draw, require_image_size
-from nextify.costs.facts import Shape
-from nextify.costs.walk import Map, walk
+from nextify.costs.walk import Map, PartCost, walk
 from nextify.designs import AnyDesign
 from nextify.errors import InputError
-
-
-@dataclass(frozen=True, slots=True)
-class PartCost:
-    """What a part of a network costs for one image: a layer (`LayerCost`) or more (`SectionCost`).
-
-    Attributes:
-        name: its place in the network. params: learned numbers. macs: multiply-accumulates.
-        shape: of its output, (channels, height, width).
-        inference_bytes: of activations alive while it runs.
-        training_bytes: of activations that autograd keeps because of it.
-        moved_bytes: read and written: inputs, parameters and outputs.
-    """
-
-    name: str
-    params: int
-    macs: int
-    shape: Shape
-    inference_bytes: int
-    training_bytes: int
-    moved_bytes: int
-
-    @property
-    def flops(self) -> int:
-        """Floating-point operations of convolutions and linear layers: two per MAC."""
-        return 2 * self.macs
-
-
-@dataclass(frozen=True, slots=True)
-class LayerCost(PartCost):
-    """What one layer costs for one image: `"stages.0.blocks.0.branch.spatial"`. The addition of a
-    block's shortcut is a layer, too: `"stages.0.blocks.0.add"`."""
-
-
-@dataclass(frozen=True, slots=True)
-class SectionCost(PartCost):
-    """What the stem, one stage or the head costs for one image: summed over its layers;
-    `inference_bytes` is the largest of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +36,8 @@ class Cost:
     image_size: tuple[int, int]
     classes: int
     bytes_per_value: int
-    sections: tuple[SectionCost, ...]
-    layers: tuple[LayerCost, ...]
+    sections: tuple[PartCost, ...]
+    layers: tuple[PartCost, ...]
 
     @property
     def flops(self) -> int:
@@ -113,13 +74,13 @@ def cost(
             raise InputError(f"{name} is {value}; it must be at least 1")
     require_image_size(design, image_size)
     height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
-    found: list[SectionCost] = []
-    layers: list[LayerCost] = []
+    found: list[PartCost] = []
+    layers: list[PartCost] = []
     entry = Map((3, height, width))
     for name, parts in draw(design, classes, (height, width)).sections():
-        tallies, entry = walk(parts, entry, bytes_per_value)
-        costs = [LayerCost(f"{name}.{inside}", *tally[1:]) for inside, tally in tallies]
-        found.append(SectionCost(name=name, shape=entry.shape, **_together(costs)))
+        counted, entry = walk(parts, entry, bytes_per_value)
+        costs = [replace(part, name=f"{name}.{inside}") for inside, part in counted]
+        found.append(PartCost(name=name, shape=entry.shape, **_together(costs)))
         layers.extend(costs)
     return Cost(
         **_together(found),

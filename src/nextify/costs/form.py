@@ -150,7 +150,7 @@ def _sums(blueprint: specs.Blueprint, entry: Map) -> tuple[list[Totals], Shape]:
 def _sum(layer: specs.Layer, entry: Map) -> tuple[Totals, Map]:
     """The totals of one layer or block, and the map after it."""
     found, after = walk((("", layer),), entry, 4)
-    rows = [(tally.params, tally.macs, tally.training) for _, tally in found]
+    rows = [(part.params, part.macs, part.training_bytes) for _, part in found]
     return Totals(*map(sum, zip(*rows, strict=True))), after
 
 

@@ -18,6 +18,7 @@ The memory model, for one image, in the order in which the network runs:
   and its output; an addition reads two maps and writes one.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -26,21 +27,28 @@ from nextify.costs.facts import LayerFacts, Shape, values_of
 from nextify.costs.layer import layer_facts
 
 
-class Tally(NamedTuple):
-    """What one layer costs for one image; memory and moves in bytes.
+@dataclass(frozen=True, slots=True)
+class PartCost:
+    """What a part of a network costs for one image: a layer, `"stages.0.blocks.0.branch.spatial"`,
+    or all of the stem, a stage or the head, summed over its layers, of which `inference_bytes` is
+    the largest. The addition of a block's shortcut is a layer, too: `"stages.0.blocks.0.add"`.
 
     Attributes:
-        name: within its block, if it is in one.
-        inference: alive while it runs. training: newly kept by it. moved: read and written.
+        name: its place in the network, or in a block. params: learned numbers.
+        macs: multiply-accumulates.
+        shape: of its output, (channels, height, width).
+        inference_bytes: of activations alive while it runs.
+        training_bytes: of activations that autograd newly keeps because of it.
+        moved_bytes: read and written: inputs, parameters and outputs.
     """
 
     name: str
     params: int
     macs: int
     shape: Shape
-    inference: int
-    training: int
-    moved: int
+    inference_bytes: int
+    training_bytes: int
+    moved_bytes: int
 
 
 class Map(NamedTuple):
@@ -50,9 +58,9 @@ class Map(NamedTuple):
     kept: bool = False
 
 
-def walk(layers: specs.Layers, entry: Map, width: int) -> tuple[list[tuple[str, Tally]], Map]:
+def walk(layers: specs.Layers, entry: Map, width: int) -> tuple[list[tuple[str, PartCost]], Map]:
     """The layers in order, by name, and the map after them; `width` is bytes per value."""
-    found: list[tuple[str, Tally]] = []
+    found: list[tuple[str, PartCost]] = []
     for name, layer in layers:
         if isinstance(layer, specs.Block):
             inside, entry = _block(layer, entry, width)
@@ -67,10 +75,10 @@ def walk(layers: specs.Layers, entry: Map, width: int) -> tuple[list[tuple[str, 
 
 
 @lru_cache(maxsize=16384)
-def _block(block: specs.Block, entry: Map, width: int) -> tuple[tuple[Tally, ...], Map]:
+def _block(block: specs.Block, entry: Map, width: int) -> tuple[tuple[PartCost, ...], Map]:
     """The layers of a block and the map after it."""
     entry_bytes = width * values_of(entry.shape)
-    shortcut: list[Tally] = []
+    shortcut: list[PartCost] = []
     held, held_later = 0, entry_bytes
     if block.shortcut:
         shortcut, aside = _chain("shortcut", block.shortcut, entry, width, 0, entry_bytes)
@@ -78,14 +86,14 @@ def _block(block: specs.Block, entry: Map, width: int) -> tuple[tuple[Tally, ...
         held, held_later = width * values_of(aside.shape), 0
     branch, after = _chain("branch", block.branch, entry, width, held, held_later)
     three = 3 * width * values_of(after.shape)
-    add = Tally("add", 0, 0, after.shape, three, 0, three)
+    add = PartCost("add", 0, 0, after.shape, three, 0, three)
     last, end = _chain("after", block.after, Map(after.shape), width, 0, 0)
     return (*shortcut, *branch, add, *last), end
 
 
 def _chain(
     prefix: str, layers: specs.Layers, entry: Map, width: int, held: int, held_later: int
-) -> tuple[list[Tally], Map]:
+) -> tuple[list[PartCost], Map]:
     """Layers within a block. `held` bytes stay alive beside them, and from the second layer on
     `held_later` too (the block's input is the input of the first)."""
     tallies = []
@@ -97,7 +105,7 @@ def _chain(
     return tallies, entry
 
 
-def _step(name: str, facts: LayerFacts, entry: Map, width: int, held: int) -> tuple[Tally, Map]:
+def _step(name: str, facts: LayerFacts, entry: Map, width: int, held: int) -> tuple[PartCost, Map]:
     inputs, outputs = width * values_of(entry.shape), width * values_of(facts.shape)
     keeps_one = (facts.keeps_input or facts.keeps_output) and not entry.kept
     kept = facts.keeps_bytes + width * facts.keeps_values + (inputs if keeps_one else 0)
@@ -105,5 +113,5 @@ def _step(name: str, facts: LayerFacts, entry: Map, width: int, held: int) -> tu
     if facts.alive is not None:
         alive = width * facts.alive
     moved = inputs + width * facts.params + outputs
-    tally = Tally(name, facts.params, facts.macs, facts.shape, held + alive, kept, moved)
+    tally = PartCost(name, facts.params, facts.macs, facts.shape, held + alive, kept, moved)
     return tally, Map(facts.shape, kept=facts.keeps_output)

@@ -23,6 +23,7 @@ from nextify.data.public import parts_of_public
 from nextify.data.subsets import as_named, drawn, held_out
 from nextify.data.view import View
 from nextify.errors import InputError, unknown
+from nextify.files import is_there
 from nextify.requests import DataSpec
 
 NAMES = ("embedded", _EMBEDDED, *_PUBLIC)
@@ -56,10 +57,6 @@ def load(source: str | DataSpec, **options: Any) -> Dataset:
 
 
 def _is_path(source: str) -> bool:
-    separators = {os.sep, os.altsep} - {None}
-    if any(s in source for s in separators if s) or source == "~":
+    if source == "~" or any(mark in source for mark in (os.sep, os.altsep) if mark):
         return True
-    try:
-        return source != "" and Path(source).exists()
-    except OSError:  # longer than any name may be
-        return False
+    return source != "" and is_there(Path(source))

@@ -10,15 +10,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from nextify.data.dataset import ImageFiles, Images
-from nextify.data.decoding import (
-    Box,
-    centre_square,
-    decode_quietly,
-    open_rgb,
-    quiet_pillow,
-    resized,
-)
-from nextify.errors import InputError
+from nextify.data.decoding import decode_quietly, open_rgb, quiet_pillow, random_crop
 
 
 def batches(
@@ -44,8 +36,6 @@ def batches(
     >>> [labels.tolist() for _, labels in batches(three, 2, generator=None, device="cpu")]
     [[5, 6], [7]]
     """
-    if batch_size < 1:
-        raise InputError(f"batch_size={batch_size}; give a whole number of at least 1")
     order = torch.arange(len(images))
     if generator is not None:
         order = torch.randperm(len(images), generator=generator)
@@ -99,9 +89,8 @@ class _Decoded(TorchDataset[tuple[Tensor, int]]):
         images, path = self.images, self.images.paths[index]
         with quiet_pillow():
             if self.seed is not None:
-                image = open_rgb(path)
-                box = random_box(image.size, np.random.default_rng((self.seed, index)))
-                pixels = resized(image, box, images.image_size)
+                draw = np.random.default_rng((self.seed, index))
+                pixels = random_crop(open_rgb(path), images.image_size, draw)
             elif images.view is not None:
                 pixels = images.view(open_rgb(path))
             else:
@@ -110,21 +99,3 @@ class _Decoded(TorchDataset[tuple[Tensor, int]]):
 
     def __len__(self) -> int:
         return len(self.images)
-
-
-def random_box(size: tuple[int, int], draw: np.random.Generator) -> Box:
-    """A part of an image of (width, height), with 8 to 100 % of its area and 3:4 to 4:3 wide.
-
-    The crop of Szegedy et al., "Going deeper with convolutions" (2015), section 6, as torchvision
-    draws it: ten attempts that must fit; after these (rare), here the centre square.
-    """
-    width, height = size
-    for _ in range(10):
-        area = width * height * draw.uniform(0.08, 1.0)
-        ratio = np.exp(draw.uniform(np.log(3 / 4), np.log(4 / 3)))
-        w, h = round(np.sqrt(area * ratio)), round(np.sqrt(area / ratio))
-        if 0 < w <= width and 0 < h <= height:
-            left = int(draw.integers(width - w + 1))
-            upper = int(draw.integers(height - h + 1))
-            return left, upper, left + w, upper + h
-    return centre_square(size)

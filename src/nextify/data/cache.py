@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import track
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -131,26 +131,23 @@ def _read(listing: Listing, reading: Reading) -> Result:
                 unreadable[index] = error.why
         return unreadable
 
-    unreadable: tuple[tuple[int, str], ...] = ()
-    with quiet_pillow(), _progress() as progress:
-        bar = progress.add_task(reading.title, total=len(listing))
-        for done in _by_threads(read_block, len(listing)):
-            unreadable += tuple(done.items())
-            progress.advance(bar, _BLOCK)
+    blocks = [range(i, min(i + _BLOCK, len(listing))) for i in range(0, len(listing), _BLOCK)]
+    console, watched = Console(stderr=True), sys.stderr.isatty()
+    with quiet_pillow():
+        found = _by_threads(read_block, blocks)
+        shown = track(
+            found, reading.title, len(blocks), console=console, transient=True, disable=not watched
+        )
+        unreadable = tuple(item for done in shown for item in done.items())
     lost = {index for index, _ in unreadable}
     kept = torch.tensor([i for i in range(len(listing)) if i not in lost], dtype=torch.int64)
     return Result(rows[kept] if lost else rows, kept, unreadable)
 
 
-def _progress() -> Progress:
-    """A bar on stderr, where someone watches."""
-    console = Console(stderr=True)
-    return Progress(console=console, transient=True, disable=not sys.stderr.isatty())
-
-
-def _by_threads(work: Callable[[range], dict[int, str]], count: int) -> Iterator[dict[int, str]]:
-    """The answers for blocks of the numbers below `count`, in order."""
-    blocks = [range(i, min(i + _BLOCK, count)) for i in range(0, count, _BLOCK)]
+def _by_threads(
+    work: Callable[[range], dict[int, str]], blocks: list[range]
+) -> Iterator[dict[int, str]]:
+    """The answers for blocks of numbers, in order."""
     # No more threads than cores: for small images they would wait for one another.
     threads = cores()
     with ThreadPoolExecutor(threads) as pool:

@@ -97,6 +97,10 @@ class ImageFiles:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def to(self, device: torch.device | str) -> "ImageFiles":
+        """Themselves: they are decoded before they come to a device."""
+        return self
+
     def take(self, indices: Tensor) -> "ImageFiles":
         """The images of these (M,) indices."""
         chosen = indices.tolist()
@@ -137,6 +141,10 @@ class Dataset(Parts):
     def test_size(self) -> int:
         """The side, in pixels, at which the network sees the test images."""
         return self.test_image_size or self.image_size
+
+    def to(self, device: torch.device | str) -> "Dataset":
+        """The data set with images in memory moved to a device."""
+        return replace(self, train=self.train.to(device), test=self.test.to(device))
 
     def identity(self) -> dict[str, str | int]:
         """What tells this data set from every other, ready for JSON; part of a run's key."""
@@ -181,11 +189,9 @@ def measured(
 def statistics(train: Images | ImageFiles) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """What training images are normalised by: their own mean and deviation per channel, in [0, 1];
     ImageNet's for images that stay in their files."""
-    match train:
-        case Images():
-            return channel_statistics(train.pixels)
-        case ImageFiles():
-            return IMAGENET_MEAN, IMAGENET_STD
+    if isinstance(train, Images):
+        return channel_statistics(train.pixels)
+    return IMAGENET_MEAN, IMAGENET_STD
 
 
 def channel_statistics(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -89,6 +89,29 @@ def resized(image: Image.Image, box: Box, size: int) -> Tensor:
     return torch.from_numpy(np.array(square)).permute(2, 0, 1).contiguous()
 
 
+def random_crop(image: Image.Image, size: int, draw: np.random.Generator) -> Tensor:
+    """A random part of an RGB image (see `random_box`) as (3, size, size) uint8."""
+    return resized(image, random_box(image.size, draw), size)
+
+
+def random_box(size: tuple[int, int], draw: np.random.Generator) -> Box:
+    """A part of an image of (width, height), with 8 to 100 % of its area and 3:4 to 4:3 wide.
+
+    The crop of Szegedy et al., "Going deeper with convolutions" (2015), section 6, as torchvision
+    draws it: ten attempts that must fit; after these (rare), here the centre square.
+    """
+    width, height = size
+    for _ in range(10):
+        area = width * height * draw.uniform(0.08, 1.0)
+        ratio = np.exp(draw.uniform(np.log(3 / 4), np.log(4 / 3)))
+        w, h = round(np.sqrt(area * ratio)), round(np.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            left = int(draw.integers(width - w + 1))
+            upper = int(draw.integers(height - h + 1))
+            return left, upper, left + w, upper + h
+    return centre_square(size)
+
+
 def open_rgb(path: Path, enough: int | None = None) -> Image.Image:
     """The whole image, upright, in mode RGB.
 
@@ -135,20 +158,19 @@ def _refuse_bomb(image: Image.Image) -> None:
         raise Image.DecompressionBombError
 
 
+_REASONS: dict[type[Exception], str] = {
+    UnidentifiedImageError: "it is not an image in a known format, or its head is damaged",
+    FileNotFoundError: "there is no such file",
+    PermissionError: "permission denied",
+    IsADirectoryError: "it is a folder",
+}
+
+
 def _why(error: Exception) -> str:
-    match error:
-        case Image.DecompressionBombError() | Image.DecompressionBombWarning():
-            return f"it claims more than {Image.MAX_IMAGE_PIXELS} pixels (a decompression bomb?)"
-        case UnidentifiedImageError():
-            return "it is not an image in a known format, or its head is damaged"
-        case FileNotFoundError():
-            return "there is no such file"
-        case PermissionError():
-            return "permission denied"
-        case IsADirectoryError():
-            return "it is a folder"
-        case _:
-            return " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return f"it claims more than {Image.MAX_IMAGE_PIXELS} pixels (a decompression bomb?)"
+    said = " ".join(str(error).split()) or type(error).__name__
+    return _REASONS.get(type(error), said)
 
 
 def _upright(image: Image.Image) -> Image.Image:

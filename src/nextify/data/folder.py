@@ -11,12 +11,9 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
-import torch
-
-from nextify.data.cache import Listing
 from nextify.data.dataset import Parts
 from nextify.data.decoding import SUFFIXES
-from nextify.data.image_files import LabelledFiles, parts_of_files
+from nextify.data.image_files import LabelledFiles, labelled, parts_of_files
 from nextify.errors import InputError
 from nextify.requests import DataSpec
 
@@ -78,17 +75,10 @@ def _labelled_files(root: Path, train: Path, test: Path | None = None) -> Labell
     if test is not None:
         _check_same(train, classes, test)
         sides, use = [train, test], f"trained on {train.name}/ and tested on {test.name}/"
+    name = root.resolve().name
+    source = f"The images of the folder {name!r}, {use}; their licence is their owner's to state."
     found = [_images_of(root, side, classes) for side in sides]
-    names = [name for side, _ in found for name in side]
-    return LabelledFiles(
-        name=root.resolve().name,
-        source=f"The images of the folder {root.resolve().name!r}, {use}; their licence is their "
-        "owner's to state.",
-        classes=classes,
-        listing=Listing(root, tuple(names)),
-        labels=torch.tensor([label for _, labels in found for label in labels]),
-        is_test=None if test is None else torch.arange(len(names)) >= len(found[0][0]),
-    )
+    return labelled(name, source, classes, root, *found, trained=1)
 
 
 def _classes(side: Path) -> tuple[str, ...]:
@@ -126,7 +116,7 @@ def _images_of(root: Path, side: Path, classes: tuple[str, ...]) -> tuple[list[s
     above = frozenset({_identity(root), _identity(side)})
     for label, name in enumerate(classes):
         prefix = (side / name).relative_to(root).as_posix()
-        found = [f"{prefix}/{image}" for image in _walk(side / name, above)]
+        found = [f"{prefix}/{image}" for image in images_below(side / name, above)]
         if not found:
             raise InputError(
                 f"class {name!r} holds no images: none of {', '.join(SUFFIXES)} below "
@@ -137,17 +127,18 @@ def _images_of(root: Path, side: Path, classes: tuple[str, ...]) -> tuple[list[s
     return names, labels
 
 
-def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[str]:
+def images_below(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
     """The names of all images below a folder, relative to it, in order.
 
-    Links are followed, but not back to one of the folders `above`, which would never end.
+    Links are followed, but not back to one of the folders `above` (device and inode), which would
+    never end.
     """
     here = _identity(folder)
     if here in above:
         return
     for entry in _entries(folder):
         if _is_folder(entry):
-            inner = _walk(Path(entry.path), above | {here})
+            inner = images_below(Path(entry.path), above | {here})
             yield from (f"{entry.name}/{image}" for image in inner)
         elif _has_suffix(entry):
             yield entry.name

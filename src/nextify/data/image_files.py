@@ -1,16 +1,19 @@
 """From labelled image files to a data set: in memory where they fit, else streamed."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from nextify.data.cache import Listing, Result, content_digests, decoded_squares, read_once
 from nextify.data.dataset import ImageFiles, Images, Parts
 from nextify.data.decoding import UnreadableImage, shorter_side, stored_size
-from nextify.data.options import memory
 from nextify.data.splits import stratified_test
 from nextify.errors import InputError
+from nextify.machine import memory
 from nextify.requests import DataSpec
 
 _SAMPLED = 1000  # files whose size is looked at to choose the image size
@@ -28,6 +31,24 @@ class LabelledFiles:
     is_test: Tensor | None  # (N,) bool; None: a part of each class is to be drawn
 
 
+Side = tuple[Sequence[str], Sequence[int]]
+"""Names of image files, relative to a folder, and their labels."""
+
+
+def labelled(
+    name: str, source: str, classes: tuple[str, ...], root: Path, *sides: Side, trained: int
+) -> LabelledFiles:
+    """The files of some sides, of which the first `trained` are for training; if these are all,
+    test images are to be drawn."""
+    names = tuple(name for names, _ in sides for name in names)
+    labels = torch.tensor([label for _, labels in sides for label in labels])
+    is_test = torch.arange(len(names)) >= sum(len(names) for names, _ in sides[:trained])
+    drawn = trained == len(sides)
+    return LabelledFiles(
+        name, source, classes, Listing(root, names), labels, None if drawn else is_test
+    )
+
+
 def parts_of_files(files: LabelledFiles, options: DataSpec) -> Parts:
     """The data set of these files, all of them decoded once.
 
@@ -36,7 +57,7 @@ def parts_of_files(files: LabelledFiles, options: DataSpec) -> Parts:
     """
     image_size = options.image_size or suitable_size(files.listing)
     size, test_size = stored_size(image_size), stored_size(options.test_image_size or image_size)
-    in_memory = len(files.listing) * 3 * max(size, test_size) ** 2 <= memory(options)
+    in_memory = len(files.listing) * 3 * max(size, test_size) ** 2 <= memory_for(options)
     result = read_once(files.listing, decoded_squares(size) if in_memory else content_digests())
     skipped = _skipped(files.listing, result, options)
     labels = files.labels[result.kept]
@@ -54,6 +75,15 @@ def parts_of_files(files: LabelledFiles, options: DataSpec) -> Parts:
     if test_size != size:
         test = _stored_at(test_size, test, files.listing, result.kept[is_test])
     return Parts(files.name, files.classes, train, test, image_size, files.source, skipped)
+
+
+def memory_for(spec: DataSpec) -> int:
+    """How many bytes decoded images may take: as asked for, or half of what this process may have.
+
+    Not half of what is free just now: a study that is resumed must not find its images streamed
+    because another program was running.
+    """
+    return memory() // 2 if spec.memory_limit is None else spec.memory_limit
 
 
 def _stored_at(

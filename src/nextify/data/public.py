@@ -5,83 +5,55 @@ copy made elsewhere can be put there.
 """
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from nextify.data import fashion_mnist
-from nextify.data.cache import Listing, cache_folder
+from nextify.data.cache import cache_folder
 from nextify.data.dataset import Images, Parts, both_resized
-from nextify.data.image_files import LabelledFiles, parts_of_files
+from nextify.data.image_files import LabelledFiles, labelled, parts_of_files
 from nextify.errors import InputError
 from nextify.requests import DataSpec
 
 Found = Any  # a data set object of torchvision, which has no types
 Arguments = Mapping[str, Any]
-Labelled = tuple[list[Path], list[int]]
 Sides = tuple[tuple[Arguments, ...], Arguments | None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Public:
-    """Which class of torchvision.datasets it is, the image size that suits it, and the class's
+    """Which class of torchvision.datasets it is, the image size that suits it, the class's
     arguments for the training images (of which several are joined) and for the test images (None:
-    to be drawn)."""
+    to be drawn), and its attributes with the images and labels, or with pairs of both. Images are
+    arrays of pixels if they are in `data`, and else files.
+    """
 
     constructor: str
     image_size: int
     sides: Sides
+    attributes: tuple[str, ...]
 
-
-@dataclass(frozen=True, slots=True)
-class _Arrays(_Public):
-    """Comes as arrays of pixels."""
-
-    read: Callable[[Found], Images]
-
-
-@dataclass(frozen=True, slots=True)
-class _Files(_Public):
-    """Comes as image files."""
-
-    read: Callable[[Found], Labelled]
-
-
-def _height_width_channels(found: Found) -> Images:
-    return _images(found.data.transpose(0, 3, 1, 2), found.targets)
-
-
-def _channels_height_width(found: Found) -> Images:
-    return _images(found.data, found.labels)
-
-
-def _grey(found: Found) -> Images:
-    return _images(found.data.unsqueeze(1), found.targets)
+    def read(self, found: Found) -> tuple[Any, Any]:
+        """Images and labels."""
+        first, *labels = (getattr(found, name) for name in self.attributes)
+        if labels:
+            return first, labels[0]
+        images, of_each = zip(*first, strict=True)
+        return images, of_each
 
 
 def _images(pixels: Any, labels: Any) -> Images:
-    pixels = torch.from_numpy(np.ascontiguousarray(pixels))
-    return Images(pixels, torch.as_tensor(labels, dtype=torch.int64))
-
-
-def _pairs(samples: list[tuple[str, int]]) -> Labelled:
-    return [Path(path) for path, _ in samples], [label for _, label in samples]
-
-
-def _image_files(found: Found) -> Labelled:
-    return found._image_files, found._labels
-
-
-def _imagenette(found: Found) -> Labelled:
-    return _pairs(found._samples)
-
-
-def _pets(found: Found) -> Labelled:
-    return found._images, found._labels
+    """Images in memory, of pixels (N, H, W), (N, H, W, 3) or (N, 3, H, W)."""
+    pixels = torch.as_tensor(pixels)
+    if pixels.ndim == 3:
+        pixels = pixels.unsqueeze(1)
+    elif pixels.shape[-1] == 3:
+        pixels = pixels.permute(0, 3, 1, 2)
+    return Images(pixels.contiguous(), torch.as_tensor(labels, dtype=torch.int64))
 
 
 def _split(*train: str, test: str = "test", **more: str) -> Sides:
@@ -90,19 +62,24 @@ def _split(*train: str, test: str = "test", **more: str) -> Sides:
 
 _BY_TRAIN: Sides = ({"train": True},), {"train": False}
 
-_TABLE: dict[str, _Arrays | _Files] = {
-    "cifar10": _Arrays("CIFAR10", 32, _BY_TRAIN, _height_width_channels),
-    "cifar100": _Arrays("CIFAR100", 32, _BY_TRAIN, _height_width_channels),
-    "fashion-mnist": _Arrays("FashionMNIST", 28, _BY_TRAIN, _grey),
-    "mnist": _Arrays("MNIST", 28, _BY_TRAIN, _grey),
-    "kmnist": _Arrays("KMNIST", 28, _BY_TRAIN, _grey),
-    "svhn": _Arrays("SVHN", 32, _split("train"), _channels_height_width),
-    "stl10": _Arrays("STL10", 96, _split("train"), _channels_height_width),
-    "imagenette": _Files("Imagenette", 128, _split("train", test="val", size="160px"), _imagenette),
-    "flowers102": _Files("Flowers102", 224, _split("train", "val"), _image_files),
-    "food101": _Files("Food101", 224, _split("train"), _image_files),
-    "oxford-iiit-pet": _Files("OxfordIIITPet", 224, _split("trainval"), _pets),
-    "eurosat": _Files("EuroSAT", 64, (({},), None), lambda found: _pairs(found.samples)),
+_BY_SPLIT = _split("train")
+_TARGETS, _LABELS, _FILES = ("data", "targets"), ("data", "labels"), ("_image_files", "_labels")
+
+_TABLE: dict[str, _Public] = {
+    "cifar10": _Public("CIFAR10", 32, _BY_TRAIN, _TARGETS),
+    "cifar100": _Public("CIFAR100", 32, _BY_TRAIN, _TARGETS),
+    "fashion-mnist": _Public("FashionMNIST", 28, _BY_TRAIN, _TARGETS),
+    "mnist": _Public("MNIST", 28, _BY_TRAIN, _TARGETS),
+    "kmnist": _Public("KMNIST", 28, _BY_TRAIN, _TARGETS),
+    "svhn": _Public("SVHN", 32, _BY_SPLIT, _LABELS),
+    "stl10": _Public("STL10", 96, _BY_SPLIT, _LABELS),
+    "imagenette": _Public(
+        "Imagenette", 128, _split("train", test="val", size="160px"), ("_samples",)
+    ),
+    "flowers102": _Public("Flowers102", 224, _split("train", "val"), _FILES),
+    "food101": _Public("Food101", 224, _BY_SPLIT, _FILES),
+    "oxford-iiit-pet": _Public("OxfordIIITPet", 224, _split("trainval"), ("_images", "_labels")),
+    "eurosat": _Public("EuroSAT", 64, (({},), None), ("samples",)),
 }
 
 _SOURCES = {
@@ -135,14 +112,11 @@ def parts_of_public(name: str, options: DataSpec) -> Parts:
     """
     entry = _TABLE[name]
     image_size = options.image_size or entry.image_size
-    match entry:
-        case _Arrays():
-            classes, train, test = _debian(name) or _arrays(name, entry)
-            train, test = both_resized(train, test, image_size, options.test_image_size)
-            return Parts(name, classes, train, test, image_size, _SOURCES[name])
-        case _Files():
-            files = _labelled_files(name, entry)
-            return parts_of_files(files, replace(options, image_size=image_size))
+    if "data" not in entry.attributes:
+        return parts_of_files(_labelled_files(name, entry), replace(options, image_size=image_size))
+    classes, train, test = _debian(name) or _arrays(name, entry)
+    train, test = both_resized(train, test, image_size, options.test_image_size)
+    return Parts(name, classes, train, test, image_size, _SOURCES[name])
 
 
 def _debian(name: str) -> tuple[tuple[str, ...], Images, Images] | None:
@@ -157,25 +131,20 @@ def _debian(name: str) -> tuple[tuple[str, ...], Images, Images] | None:
     return fashion_mnist.CLASSES, train, test
 
 
-def _arrays(name: str, entry: _Arrays) -> tuple[tuple[str, ...], Images, Images]:
-    train, test = _found(name, entry)
-    return _class_names(train), entry.read(train), entry.read(test)
-
-
-def _labelled_files(name: str, entry: _Files) -> LabelledFiles:
+def _arrays(name: str, entry: _Public) -> tuple[tuple[str, ...], Images, Images]:
     found = _found(name, entry)
-    sides = [entry.read(one) for one in found]
-    train_count = sum(len(paths) for paths, _ in sides[: len(entry.sides[0])])
-    paths = [path for side, _ in sides for path in side]
-    root = _place(name)
-    return LabelledFiles(
-        name=name,
-        source=_SOURCES[name],
-        classes=_class_names(found[0]),
-        listing=Listing(root, tuple(path.relative_to(root).as_posix() for path in paths)),
-        labels=torch.tensor([label for _, labels in sides for label in labels]),
-        is_test=None if entry.sides[1] is None else torch.arange(len(paths)) >= train_count,
-    )
+    train, test = (_images(*entry.read(one)) for one in found)
+    return _class_names(found[0]), train, test
+
+
+def _labelled_files(name: str, entry: _Public) -> LabelledFiles:
+    found, root = _found(name, entry), _place(name)
+    sides = [
+        ([Path(path).relative_to(root).as_posix() for path in paths], labels)
+        for paths, labels in map(entry.read, found)
+    ]
+    classes, trained = _class_names(found[0]), len(entry.sides[0])
+    return labelled(name, _SOURCES[name], classes, root, *sides, trained=trained)
 
 
 def _class_names(found: Found) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nextify.data.dataset import Images
 from nextify.data.decoding import open_rgb, quiet_pillow
-from nextify.errors import InputError, unknown
+from nextify.errors import unknown
 
 _NAMES = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 _FILTERS = {name: Image.Resampling[name.upper()] for name in _NAMES}
@@ -39,11 +39,6 @@ class View:
     interpolation: str
 
     def __post_init__(self) -> None:
-        if self.image_size < 1 or not 0 < self.crop <= 1:
-            raise InputError(
-                f"a view of {self.image_size} pixels and a crop of {self.crop}: give at least 1 "
-                "pixel, and a crop above 0 and at most 1"
-            )
         if self.interpolation not in _FILTERS:
             raise unknown("interpolation", self.interpolation, _FILTERS)
 

@@ -23,16 +23,11 @@ def whole(dataset: Dataset) -> Dataset:
 
 
 def _together(train: Images | ImageFiles, test: Images | ImageFiles) -> Images | ImageFiles:
+    labels = torch.cat([train.labels, test.labels])
     match train, test:
         case Images(), Images():
-            pixels = torch.cat([train.pixels, test.pixels])
-            return Images(pixels, torch.cat([train.labels, test.labels]))
+            return Images(torch.cat([train.pixels, test.pixels]), labels)
         case ImageFiles(), ImageFiles():
-            return ImageFiles(
-                paths=(*train.paths, *test.paths),
-                labels=torch.cat([train.labels, test.labels]),
-                contents=(*train.contents, *test.contents),
-                stored_size=train.stored_size,
-                image_size=train.image_size,
-            )
+            paths, contents = (*train.paths, *test.paths), (*train.contents, *test.contents)
+            return replace(train, paths=paths, labels=labels, contents=contents)
     raise AssertionError("both sides of a data set are in memory, or neither is")

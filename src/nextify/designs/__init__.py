@@ -10,7 +10,7 @@ from nextify.designs.families import FAMILIES, NAMED, design
 from nextify.designs.path import Paper, Path, Step
 from nextify.designs.paths import PATHS, path
 from nextify.designs.recipe import RECIPES, Recipe, recipe
-from nextify.designs.run import Initial, Precision, Run, run_from_dict
+from nextify.designs.run import Initial, Precision, Run
 from nextify.designs.transformers import (
     AnyDesign,
     Swin,

@@ -18,6 +18,7 @@ from nextify.words import LARGEST
 
 T = TypeVar("T")
 
+
 _HINTS: dict[type, dict[str, Any]] = {}
 
 
@@ -51,18 +52,7 @@ def fits(value: Any, hint: Any) -> bool:
     >>> fits((3, 4), tuple[int, ...]), fits(3.5, int), fits(3, float), fits(True, int)
     (True, False, True, False)
     """
-    if get_origin(hint) is Literal:
-        return value in get_args(hint) and not isinstance(value, bool)
-    if get_origin(hint) is tuple:
-        return isinstance(value, tuple) and all(fits(item, get_args(hint)[0]) for item in value)
-    if get_origin(hint) is UnionType:
-        return any(value is None if kind is type(None) else fits(value, kind)
-                   for kind in get_args(hint))  # fmt: skip
-    if hint is float:
-        return (
-            isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        )
-    return type(value) is hint
+    return _test(hint, -math.inf, math.inf)(value)
 
 
 def read(text: str, hint: Any) -> Any:
@@ -97,36 +87,36 @@ Test = Callable[[Any], bool]
 
 
 @cache
+def _test(hint: Any, above: float, below: float) -> Test:
+    """Whether a value is of a type and, where it is a number, within bounds."""
+    inside = get_args(hint)
+    if get_origin(hint) is Literal:
+        return lambda value: value in inside and type(value) is not bool
+    if get_origin(hint) is tuple:
+        item, may_be_empty = _test(inside[0], above, below), above < 0
+        return lambda value: (
+            type(value) is tuple and (may_be_empty or len(value) > 0) and all(map(item, value))
+        )
+    if get_origin(hint) is UnionType:
+        kinds = [_test(kind, above, below) for kind in inside]
+        return lambda value: any(test(value) for test in kinds)
+    if hint is float:
+        return lambda value: (
+            isinstance(value, int | float) and type(value) is not bool and above < value < below
+        )
+    return lambda value: type(value) is hint and (hint is not int or above < value < below)
+
+
+@cache
 def _tests(
     kind: Any, positive: tuple[str, ...], not_negative: tuple[str, ...]
 ) -> tuple[Callable[[Any], tuple[Any, ...]], tuple[Test, ...]]:
-    """A quick test for each field, and what reads their values: almost all designs are good ones.
-
-    A test may fail what is fine, which `check` then looks at closely; never the other way round.
-    """
+    """A test for each field, and what reads their values: almost all designs are good ones, and
+    `check` looks closely at the others."""
     known = hints(kind)
-    least = {**dict.fromkeys(not_negative, 0.0), **dict.fromkeys(positive, 5e-324)}
-    tests = tuple(_test(hint, least.get(name, -LARGEST)) for name, hint in known.items())
-    return attrgetter(*known), tests
-
-
-def _test(hint: Any, least: float) -> Test:
-    if get_origin(hint) is Literal:
-        known = frozenset(get_args(hint))
-        return lambda value: type(value) in (str, int) and value in known
-    if get_origin(hint) is tuple:
-        kind = get_args(hint)[0]
-        return lambda value: (
-            type(value) is tuple
-            and len(value) > 0
-            and all(type(item) is kind and least <= item <= LARGEST for item in value)
-        )
-    if get_origin(hint) is UnionType:
-        inner = _test(get_args(hint)[0], least)
-        return lambda value: value is None or inner(value)
-    if hint in (int, float):
-        return lambda value: type(value) is hint and least <= value <= LARGEST
-    return lambda value: type(value) is hint
+    above = {**dict.fromkeys(not_negative, -5e-324), **dict.fromkeys(positive, 0.0)}
+    tests = (_test(hint, above.get(name, -math.inf), LARGEST + 1) for name, hint in known.items())
+    return attrgetter(*known), tuple(tests)
 
 
 def check(instance: Any, positive: Iterable[str] = (), not_negative: Iterable[str] = ()) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from nextify.designs.design import Design
 from nextify.designs.fields import hints, with_fields
-from nextify.errors import InputError, unknown
+from nextify.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +102,6 @@ class Path:
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)
 
-    def __len__(self) -> int:
-        return len(self.choices) + 2
-
-    def __getitem__(self, index: int) -> Step:
-        return self.steps[index]
-
     def subset(self, chosen: Any) -> Design:
         """The start with only some choices made (indices into `choices`), in the path's order."""
         picked = sorted(set(chosen))
@@ -140,13 +134,6 @@ class Path:
                     f"free fields of this path: {', '.join(free)}"
                 )
         return replace(self, start=with_fields(self.start, changes))
-
-    def choice(self, name: str) -> Choice:
-        """The choice of that name."""
-        for choice in self.choices:
-            if choice.name == name:
-                return choice
-        raise unknown(f"choice of path {self.name!r}:", name, [c.name for c in self.choices])
 
 
 def _step(choice: Choice, design: Design, recipe: str, variant: bool = False) -> Step:

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from nextify.designs.design import Design
-from nextify.designs.fields import with_fields
 from nextify.designs.recipe import Recipe
-from nextify.designs.transformers import AnyDesign, Swin, Vit, design_from_dict
+from nextify.designs.transformers import AnyDesign, Swin, Vit
 from nextify.errors import InputError
 
 Precision = Literal["float32", "bfloat16"]
@@ -159,21 +158,3 @@ def require_batch(one: Recipe, images: int) -> None:
             f"recipe field 'batch_size' is {one.batch_size}, but there are only {images} training "
             f"images; set batch_size={images} or less"
         )
-
-
-def run_from_dict(values: Mapping[str, Any]) -> Run:
-    """The run that `Run.as_dict` described."""
-    return Run(
-        design=design_from_dict(values["design"]),
-        recipe=with_fields(Recipe(), values["recipe"]),
-        data=values["data"],
-        seed=values["seed"],
-        precision=values["precision"],
-        initial=_initial_from_dict(values.get("initial")),
-    )
-
-
-def _initial_from_dict(values: Mapping[str, Any] | None) -> Initial | None:
-    if values is None:
-        return None
-    return Initial(**{**values, "mean": tuple(values["mean"]), "std": tuple(values["std"])})

@@ -13,14 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextify.errors import InputError
-from nextify.experiments.coding import (
-    Floats,
-    Levels,
-    all_cells,
-    check_factors,
-    codes_of,
-    model_matrix,
-)
+from nextify.experiments.coding import Floats, Levels, codes_of, model_matrix
+from nextify.experiments.fractions import full
 
 _RIDGE = 1e-6  # makes X'X invertible while there are fewer cells than effects
 _TIE = 1e-9  # differences below this are rounding: the first of the equals is taken
@@ -48,10 +42,8 @@ def augment(levels: Levels, cells: int, order: int = 2) -> Levels:
     >>> augment(fraction(8, SCREEN), 24).shape
     (24, 8)
     """
-    k = levels.shape[1]
-    check_factors(k)
+    candidates = full(levels.shape[1])
     known = model_matrix(levels, order)
-    candidates = all_cells(k)
     free = ~np.isin(np.arange(len(candidates)), codes_of(levels))
     _check_count(cells, known, int(free.sum()))
     search = _Search(model_matrix(candidates, order), known.T @ known, free)

@@ -281,10 +281,6 @@ class Attribution:
     lack_of_fit: LackOfFit | None
     limits: Limits
 
-    def contribution(self, name: str) -> Contribution:
-        """That of a factor."""
-        return next(each for each in self.contributions if each.name == name)
-
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON: None where there is no number, never NaN."""
         return asdict(self)

@@ -8,35 +8,14 @@ import numpy as np
 
 from nextify.experiments.coding import Effect, Floats
 from nextify.experiments.intervals import Interval
+from nextify.findings import answers, measure
 from nextify.findings.advice import Needed, runs_needed
-from nextify.findings.answers import (
-    Answer,
-    Attribution,
-    Contribution,
-    Counts,
-    Estimate,
-    Gap,
-    GapVerdict,
-    Interaction,
-    Limits,
-    NoiseSummary,
-    Way,
-    Ways,
-)
+from nextify.findings.answers import Attribution, Contribution, Estimate, Interaction
 from nextify.findings.basis import Basis, basis
 from nextify.findings.cells import Cells, Noise, gather
 from nextify.findings.factor_runs import FactorRuns, factor_runs
 from nextify.findings.failures import failures
 from nextify.findings.lenth import Lenth, half_normal_scores
-from nextify.findings.measure import (
-    Contrasts,
-    Together,
-    contrasts,
-    noise_of,
-    together,
-    unreplicated_effects,
-    wild_critical,
-)
 from nextify.findings.model import LackOfFit, lack_of_fit, least_squares
 from nextify.findings.pairs import Group, groups_of_pairs, interactions
 from nextify.findings.rates import rate_stability
@@ -44,7 +23,7 @@ from nextify.findings.resample import images_part
 from nextify.findings.scores import BETTER, Score
 from nextify.findings.shapley import order_variance
 from nextify.findings.spread import seed_correlation
-from nextify.findings.ways import ends, way_weights
+from nextify.findings.ways import Change, ends, way_weights
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 
@@ -58,7 +37,6 @@ def attribute(
     metric: Score = "accuracy",
     *,
     draws: int = DRAWS,
-    seed: int = 0,
 ) -> Attribution:
     """What each factor of a study contributes to a score, how sure that is, and what is not known.
 
@@ -72,7 +50,7 @@ def attribute(
         plan: of an experiment in factors. records: of its runs; others are left out.
         metric: `"accuracy"`, `"nll"` (no interval for new test images: it is not kept per image)
             or `"logit accuracy"`.
-        draws: of the bootstrap. seed: of its random numbers; the same gives the same answer.
+        draws: of the bootstrap, whose random numbers are always the same.
 
     Raises:
         InputError: a plan without factors (a path's), or an unknown metric.
@@ -81,9 +59,9 @@ def attribute(
     # A plan augmented with other cells is read by the model: it uses all of them.
     sampled = plan.orders if plan.experiment == "permutations" else ()
     orders = [[runs.factors.index(name) for name in order] for order in sampled]
-    cells, rng = gather(runs), np.random.default_rng(seed)
+    cells, rng = gather(runs), np.random.default_rng(0)
     read = basis(cells.levels, cells.rate, orders)
-    noise, lenth = noise_of(cells, read.pairs)
+    noise, lenth = measure.noise_of(cells, read.pairs)
     study = _Study(runs, cells, read, noise)
     measured, every = _together(study, draws, rng)
     found = _contributions(study, measured, every)
@@ -101,7 +79,9 @@ def attribute(
         ways=_ways(study),
         rates=rate_stability(noise, orders, draws, rng),
         failures=failures(runs),
-        noise=_noise(study, lenth, measured, every, wild_critical(noise, measured, draws, rng)),
+        noise=_noise(
+            study, lenth, measured, every, measure.wild_critical(noise, measured, draws, rng)
+        ),
         lack_of_fit=tested,
         limits=_limits(study, len(orders), len(untold)),
     )
@@ -116,20 +96,20 @@ class _Study:
     basis: Basis
     noise: Noise
 
-    def measure(self, weights: Sequence[Floats] | Floats) -> Contrasts:
+    def contrasts(self, weights: Sequence[Floats] | Floats) -> measure.Contrasts:
         """Contrasts of the cells, none or more."""
         table = np.array(weights).reshape(len(weights), len(self.cells.counts))
-        return contrasts(self.noise, table, images_part(self.runs, self.cells, table))
+        return measure.contrasts(self.noise, table, images_part(self.runs, self.cells, table))
 
 
 def _together(
     study: _Study, draws: int, rng: np.random.Generator
-) -> tuple[Contrasts, Together | None]:
+) -> tuple[measure.Contrasts, measure.Together | None]:
     """The factors that can be told, one by one and together."""
     weights = study.basis.weights[study.basis.known]
     part = images_part(study.runs, study.cells, weights)
-    measured = contrasts(study.noise, weights, part, _by_orders(study))
-    return measured, together(study.noise, measured, part, draws, rng)
+    measured = measure.contrasts(study.noise, weights, part, _by_orders(study))
+    return measured, measure.together(study.noise, measured, part, draws, rng)
 
 
 def _by_orders(study: _Study) -> Floats | None:
@@ -145,7 +125,7 @@ def _by_orders(study: _Study) -> Floats | None:
 
 
 def _contributions(
-    study: _Study, measured: Contrasts, every: Together | None
+    study: _Study, measured: measure.Contrasts, every: measure.Together | None
 ) -> tuple[Contribution, ...]:
     known, pairs, cells = study.basis.known, study.basis.pairs, study.cells
     fit = least_squares(pairs.matrix[cells.index()], cells.values)
@@ -175,7 +155,7 @@ def _contributions(
     return tuple(found)
 
 
-def _answer(value: float, together: Interval | None, score: Score) -> Answer:
+def _answer(value: float, together: Interval | None, score: Score) -> answers.Answer:
     """What the data allow to be said of a contribution."""
     if together is None:
         return "no interval"
@@ -193,7 +173,7 @@ def _main_effect(study: _Study, factor: int) -> float | None:
     return _number((pairs.weights(wanted) @ study.cells.means)[0])
 
 
-def _needed(study: _Study, measured: Contrasts, at: int) -> Needed | None:
+def _needed(study: _Study, measured: measure.Contrasts, at: int) -> Needed | None:
     count = len(study.cells.counts)
     if study.noise.sd is None or count < 2:
         return None
@@ -205,21 +185,23 @@ def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _gap(study: _Study, tested: LackOfFit | None) -> Gap | None:
+def _gap(study: _Study, tested: LackOfFit | None) -> answers.Gap | None:
     total = ends(study.cells)
     if total is None or not study.basis.known.all():
         return None
     left = total - study.basis.weights.sum(axis=0)
-    whole = study.measure([total]).estimate(0)
+    whole = study.contrasts([total]).estimate(0)
     if study.basis.adds_up:
-        return Gap(whole, Estimate(0.0), True, "whole orders")
+        return answers.Gap(whole, Estimate(0.0), True, "whole orders")
     if np.abs(left).max() < 1e-9:  # a plan of no more cells than effects
-        return Gap(whole, Estimate(0.0), True, "saturated")
-    estimate = study.measure([left]).estimate(0)
-    return Gap(whole, estimate, False, _gap_verdict(study, estimate.interval, tested))
+        return answers.Gap(whole, Estimate(0.0), True, "saturated")
+    estimate = study.contrasts([left]).estimate(0)
+    return answers.Gap(whole, estimate, False, _gap_verdict(study, estimate.interval, tested))
 
 
-def _gap_verdict(study: _Study, left: Interval | None, tested: LackOfFit | None) -> GapVerdict:
+def _gap_verdict(
+    study: _Study, left: Interval | None, tested: LackOfFit | None
+) -> answers.GapVerdict:
     if left is None:
         return "no interval"
     if left.excludes_zero:
@@ -233,42 +215,38 @@ def _interactions(
     pairs = study.basis.pairs
     wanted = np.array([group.combination for group in groups])
     weights = pairs.weights(wanted.reshape(len(groups), pairs.matrix.shape[1]))
-    measured = study.measure(weights)
+    measured = study.contrasts(weights)
     resolved = [each.answer in ("helps", "hurts") for each in found]
     return interactions(study.runs.factors, groups, measured, resolved)
 
 
-def _ways(study: _Study) -> tuple[Ways, ...]:
+def _ways(study: _Study) -> tuple[answers.Ways, ...]:
     found = way_weights(study.cells, study.basis.pairs)
-    measured = study.measure([change.weights for row in found for change in row if change])
+    measured = study.contrasts([change[0] for row in found for change in row if change])
     rows = iter(range(len(measured.values)))
-    return tuple(
-        Ways(
-            name,
-            *(
-                Way(measured.estimate(next(rows)), change.predicted) if change else None
-                for change in row
-            ),
-        )
-        for name, row in zip(study.runs.factors, found, strict=True)
-    )
+
+    def way(change: Change | None) -> answers.Way | None:
+        return answers.Way(measured.estimate(next(rows)), change[1]) if change else None
+
+    named = zip(study.runs.factors, found, strict=True)
+    return tuple(answers.Ways(name, *map(way, row)) for name, row in named)
 
 
 def _noise(
     study: _Study,
     lenth: Lenth | None,
-    measured: Contrasts,
-    every: Together | None,
+    measured: measure.Contrasts,
+    every: measure.Together | None,
     bootstrap: float | None,
-) -> NoiseSummary:
+) -> answers.NoiseSummary:
     value, interval = _seeds_alike(study)
     terms: tuple[Effect, ...] = ()
     effects = np.zeros(0)
     if study.cells.counts.max(initial=0) == 1:
-        terms, effects, _ = unreplicated_effects(study.cells, study.basis.pairs)
+        terms, effects, _ = measure.unreplicated_effects(study.cells, study.basis.pairs)
     names = [" x ".join(study.runs.factors[j] for j in term) for term in terms]
     scores = half_normal_scores(effects).tolist()
-    return NoiseSummary(
+    return answers.NoiseSummary(
         source=study.noise.source,
         sd=study.noise.sd,
         df=study.noise.df,
@@ -304,9 +282,9 @@ def _seeds_alike(study: _Study) -> tuple[float | None, Interval | None]:
     )
 
 
-def _counts(study: _Study) -> Counts:
+def _counts(study: _Study) -> answers.Counts:
     became = Counter(study.runs.became)
-    return Counts(
+    return answers.Counts(
         planned=became.total(),
         finished=became["finished"],
         diverged=became["diverged"],
@@ -317,9 +295,9 @@ def _counts(study: _Study) -> Counts:
     )
 
 
-def _limits(study: _Study, orders: int, untold: int) -> Limits:
+def _limits(study: _Study, orders: int, untold: int) -> answers.Limits:
     names, read, fixed = study.runs.factors, study.basis, study.basis.pairs.fixed
-    return Limits(
+    return answers.Limits(
         shared=study.runs.shared,
         single=int(np.sum(study.cells.counts == 1)),
         fixed=tuple((names[j], bool(fixed[j] > 0)) for j in np.flatnonzero(fixed)),

@@ -77,25 +77,44 @@ def _quantile(held: Callable[[float, Floats], Floats], df: float) -> float:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Best:
-    """Several designs compared.
+    """Several designs compared; k of them.
 
     Attributes:
-        winner: index of the design with the highest mean among those in the running; None where
-            none has a score.
-        means: (k,) NaN without a score. errors: (k,) their standard errors over new seeds; NaN
-            where there is no spread to judge by.
-        intervals: for new seeds, all holding together; None with one seed, or where nothing varies.
-        behind: each design's mean minus that of the best other, both in the running; None for
-            those that are not, and where there is no spread to judge by.
-        apart: indices of the designs whose spread is clearly larger than that of the others.
+        means: (k,) NaN without a score. counts: (k,) of scores.
+        variances, df: (k,) of the means over new seeds; NaN where nothing is known.
+        apart: indices of the designs whose spread is clearly larger than that of the others, and
+            their own. model: of the others.
+        runners: indices of the designs in the running.
     """
 
-    winner: int | None
     means: Floats
-    errors: Floats
-    intervals: tuple[Interval | None, ...]
-    behind: tuple[Interval | None, ...]
+    counts: NDArray[np.int64]
+    variances: Floats
+    df: Floats
     apart: tuple[int, ...]
+    model: BlockModel
+    runners: tuple[int, ...]
+
+    @property
+    def winner(self) -> int | None:
+        """The design with the highest mean among those in the running; None without a score."""
+        return max(self.runners, key=lambda at: float(self.means[at]), default=None)
+
+    @property
+    def errors(self) -> Floats:
+        """(k,) standard errors of the means over new seeds; NaN without a spread to judge by."""
+        return np.sqrt(self.variances)
+
+    @property
+    def intervals(self) -> tuple[Interval | None, ...]:
+        """For new seeds, all holding together; None with one seed, or where nothing varies."""
+        return tuple(_interval(self, at) for at in range(len(self.means)))
+
+    @property
+    def behind(self) -> tuple[Interval | None, ...]:
+        """Each design's mean minus that of the best other, both in the running; None for those
+        that are not, and where there is no spread to judge by."""
+        return tuple(_behind(self, at) for at in range(len(self.means)))
 
     @property
     def margin(self) -> float | None:
@@ -121,37 +140,6 @@ def compare_with_best(scores: Floats, running: Sequence[bool]) -> Best:
         scores: (k, seeds), higher is better; NaN where a run has none.
         running: which designs may win; of these only those with a score do.
     """
-    spread = _spread(scores)
-    known = spread.counts > 0
-    runners = [at for at in range(len(scores)) if running[at] and known[at]]
-    return Best(
-        winner=max(runners, key=lambda at: float(spread.means[at]), default=None),
-        means=spread.means,
-        errors=np.sqrt(spread.variances),
-        intervals=tuple(_interval(spread, at) for at in range(len(scores))),
-        behind=tuple(_behind(spread, runners, at) for at in range(len(scores))),
-        apart=spread.apart,
-    )
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Spread:
-    """Means with what is known of their spread; (k,) each.
-
-    Attributes:
-        counts: of scores. variances, df: of the means; NaN where nothing is known.
-        apart: designs with a spread of their own. model: of the others.
-    """
-
-    means: Floats
-    counts: NDArray[np.int64]
-    variances: Floats
-    df: Floats
-    apart: tuple[int, ...]
-    model: BlockModel
-
-
-def _spread(scores: Floats) -> _Spread:
     counts = np.asarray(np.sum(~np.isnan(scores), axis=1))
     means = np.where(counts > 0, np.nansum(scores, axis=1) / np.maximum(counts, 1), np.nan)
     squares = np.nansum(np.square(scores - means[:, None]), axis=1)
@@ -160,13 +148,14 @@ def _spread(scores: Floats) -> _Spread:
     model = fit_blocks(np.where(own[:, None], np.nan, scores))
     pooled = np.nan if model.within_sd is None else model.within_sd**2
     variances = np.where(own, squares / np.maximum(counts - 1, 1), pooled) / np.maximum(counts, 1)
-    return _Spread(
+    return Best(
         means=means,
         counts=counts,
         variances=np.where(counts > 0, variances, np.nan),
         df=np.where(own, counts - 1, round(model.within_df, 1)),
         apart=apart,
         model=model,
+        runners=tuple(at for at in np.flatnonzero(counts).tolist() if running[at]),
     )
 
 
@@ -189,16 +178,16 @@ def _apart(squares: Floats, df: NDArray[np.int64]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _interval(of: _Spread, at: int) -> Interval | None:
+def _interval(of: Best, at: int) -> Interval | None:
     if np.isnan(of.variances[at]):
         return None
     reach = largest_t(int(np.sum(of.counts > 0)), float(of.df[at]))
     return around(float(of.means[at]), float(reach * np.sqrt(of.variances[at])))
 
 
-def _behind(of: _Spread, runners: Sequence[int], at: int) -> Interval | None:
-    others = [other for other in runners if other != at]
-    if at not in runners or not others:
+def _behind(of: Best, at: int) -> Interval | None:
+    others = [other for other in of.runners if other != at]
+    if at not in of.runners or not others:
         return None
     low, high = [], []
     for other in others:
@@ -212,7 +201,7 @@ def _behind(of: _Spread, runners: Sequence[int], at: int) -> Interval | None:
     return Interval(min(0.0, min(low)), max(0.0, min(high)))
 
 
-def _difference(of: _Spread, before: int, after: int) -> tuple[float, float, float] | None:
+def _difference(of: Best, before: int, after: int) -> tuple[float, float, float] | None:
     """The difference of two designs, its standard error and degrees of freedom: seeds paired where
     the spread is pooled, Welch's otherwise. None where they are not known."""
     if before not in of.apart and after not in of.apart:

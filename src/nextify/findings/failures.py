@@ -55,21 +55,17 @@ def failures(runs: FactorRuns) -> tuple[Failure, ...]:
     became = np.array(runs.became)
     diverged = became == "diverged"
     counted = diverged | (became == "finished")
-    return tuple(
-        _failure(name, diverged, counted, runs.levels[:, at] > 0)
-        for at, name in enumerate(runs.factors)
-    )
+    found = []
+    for name, made in zip(runs.factors, (runs.levels > 0).T, strict=True):
+        rates = [_rate(diverged[counted & side]) for side in (made, ~made)]
+        p = None
+        if all(rate.n for rate in rates):
+            table = [[rate.diverged, rate.n - rate.diverged] for rate in rates]
+            p = float(scipy.stats.fisher_exact(table)[1])
+        found.append(Failure(name, rates[0], rates[1], p))
+    return tuple(found)
 
 
-def _failure(
-    name: str,
-    diverged: NDArray[np.bool_],
-    counted: NDArray[np.bool_],
-    made: NDArray[np.bool_],
-) -> Failure:
-    table = [(int(np.sum(diverged & side)), int(np.sum(counted & side))) for side in (made, ~made)]
-    rates = [Rate(hits, n, wilson(hits, n)) for hits, n in table]
-    p = None
-    if all(n for _, n in table):
-        p = float(scipy.stats.fisher_exact([[hits, n - hits] for hits, n in table])[1])
-    return Failure(name, rates[0], rates[1], p)
+def _rate(diverged: NDArray[np.bool_]) -> Rate:
+    hits, n = int(diverged.sum()), len(diverged)
+    return Rate(hits, n, wilson(hits, n))

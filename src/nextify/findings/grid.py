@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from nextify.experiments.coding import Floats
+from nextify.findings.blocks import fit_blocks
 from nextify.findings.scores import Score, score_of
 from nextify.records.places import places
 from nextify.records.plan import Plan
@@ -35,12 +36,6 @@ def scores(runs: Grid, score: Score = "accuracy") -> Floats:
 
 def sigma_of(plan: Plan, records: Iterable[Record]) -> float | None:
     """The standard deviation between runs of one cell, in percentage points of accuracy, from the
-    cells that have two or more records; None if there is no such cell."""
-    values = scores(grid(plan, records))
-    known = ~np.isnan(values)
-    more = known.sum(1) > 1
-    if not more.any():
-        return None
-    means = np.nanmean(values[more], axis=1, keepdims=True)
-    squares = np.nansum((values[more] - means) ** 2)
-    return float(100 * np.sqrt(squares / (known[more].sum() - more.sum())))
+    cells that have two or more records; None if there is no such cell, or nothing varies."""
+    sd = fit_blocks(scores(grid(plan, records))).within_sd
+    return None if sd is None else 100 * sd

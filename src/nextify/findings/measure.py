@@ -8,20 +8,13 @@ from numpy.typing import NDArray
 
 from nextify.experiments.coding import Effect, Floats
 from nextify.experiments.intervals import Interval, around, student
+from nextify.findings import resample
 from nextify.findings.answers import Estimate
 from nextify.findings.blocks import NO_SPREAD
 from nextify.findings.cells import ENOUGH_DF, Cells, Noise, errors, pure_error
 from nextify.findings.images import widened
 from nextify.findings.lenth import Lenth, lenth
 from nextify.findings.model import Model, least_squares
-from nextify.findings.resample import (
-    Images,
-    adjusted_p,
-    critical,
-    drawn_images,
-    normal_runs,
-    signed_runs,
-)
 
 _LEAST_RESIDUAL_DF = 3
 
@@ -107,7 +100,7 @@ class Contrasts:
 
 
 def contrasts(
-    noise: Noise, weights: Floats, part: Images | None = None, more: Floats | None = None
+    noise: Noise, weights: Floats, part: resample.Images | None = None, more: Floats | None = None
 ) -> Contrasts:
     """Measure contrasts.
 
@@ -143,7 +136,7 @@ class Together:
 def together(
     noise: Noise,
     measured: Contrasts,
-    part: Images | None,
+    part: resample.Images | None,
     draws: int,
     rng: np.random.Generator,
 ) -> Together | None:
@@ -162,20 +155,20 @@ def together(
     covariance = (weights / cells.counts) @ weights.T
     scale = size / np.sqrt(np.diag(covariance))
     covariance *= np.outer(scale, scale)
-    drawn, spread = normal_runs(covariance, float(measured.df.min()), draws, rng)
+    drawn, spread = resample.normal_runs(covariance, float(measured.df.min()), draws, rng)
     largest = np.abs(drawn / spread).max(axis=1)
-    reach = critical(largest)
+    reach = resample.critical(largest)
     wide: tuple[Interval, ...] = ()
     if part is not None:
-        both = np.abs(drawn + drawn_images(part, draws, rng))
-        total = critical((both / np.sqrt(spread**2 + part.variance)).max(axis=1))
+        both = np.abs(drawn + resample.drawn_images(part, draws, rng))
+        total = resample.critical((both / np.sqrt(spread**2 + part.variance)).max(axis=1))
         # Never narrower than for new seeds alone.
         half = np.maximum(total * np.sqrt(size**2 + part.variance), reach * size)
         wide = _around(measured.values, half)
     return Together(
         narrow=_around(measured.values, reach * size),
         wide=wide,
-        p=adjusted_p(measured.values / size, largest),
+        p=resample.adjusted_p(measured.values / size, largest),
         critical=reach,
     )
 
@@ -186,12 +179,12 @@ def wild_critical(
     """What `Together.critical` would be by the wild bootstrap; None where the spread is pooled."""
     if measured.shares is None or noise.sd is None or not len(measured.values):
         return None
-    drawn, spread = signed_runs(
+    drawn, spread = resample.signed_runs(
         noise.cells, measured.weights, measured.shares, noise.sd, draws, rng
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.abs(drawn / spread).max(axis=1)
-    return critical(np.nan_to_num(ratio, nan=0.0, posinf=np.finfo(float).max))
+    return resample.critical(np.nan_to_num(ratio, nan=0.0, posinf=np.finfo(float).max))
 
 
 def _around(values: Floats, half: Floats) -> tuple[Interval, ...]:

@@ -6,7 +6,7 @@ import numpy as np
 import scipy
 
 from nextify.experiments.intervals import LEVEL, Interval
-from nextify.findings.blocks import BlockModel
+from nextify.findings.blocks import NO_SPREAD, BlockModel
 
 _LEAST_DF = 3  # of the other cells, for a comparison of spreads to mean anything
 _CLEARLY = 0.05
@@ -66,7 +66,9 @@ class Spread:
 
 def spread(model: BlockModel) -> Spread:
     """Describe the noise that a fit found."""
-    correlation, interval = _correlation(model)
+    correlation, interval = seed_correlation(
+        (model.ss_within, model.df_within), (model.ss_residual, model.df_residual)
+    )
     return Spread(
         residual_sd=model.residual_sd,
         residual_df=model.df_residual,
@@ -75,14 +77,6 @@ def spread(model: BlockModel) -> Spread:
         correlation=correlation,
         correlation_interval=interval,
         uneven=uneven_spread(model),
-    )
-
-
-def _correlation(model: BlockModel) -> tuple[float | None, Interval | None]:
-    if model.residual_sd is None:
-        return None, None
-    return seed_correlation(
-        (model.ss_within, model.df_within), (model.ss_residual, model.df_residual)
     )
 
 
@@ -96,7 +90,7 @@ def seed_correlation(
         residual: the same with the seeds' common part taken out.
     """
     df_blocks = within[1] - residual[1]
-    if df_blocks < 1 or residual[1] < 1 or residual[0] <= 0:
+    if df_blocks < 1 or residual[1] < 1 or residual[0] < NO_SPREAD:
         return None, None
     ratio = (within[0] - residual[0]) / df_blocks / (residual[0] / residual[1])
     per_block = within[1] / df_blocks  # cells in a block, also where some are missing

@@ -1,7 +1,5 @@
 """The same factors seen from the start, along the path and from the end."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,17 +7,9 @@ from nextify.experiments.coding import Floats
 from nextify.findings.cells import Cells
 from nextify.findings.model import Model
 
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Change:
-    """The difference between two designs as a contrast.
-
-    Attributes:
-        weights: (c,) of the cells' means. predicted: by the two-factor model.
-    """
-
-    weights: Floats
-    predicted: bool
+Change = tuple[Floats, bool]
+"""The difference between two designs: (c,) weights of the cells' means, and whether it is predicted
+by the two-factor model."""
 
 
 def way_weights(cells: Cells, pairs: Model) -> tuple[tuple[Change | None, ...], ...]:
@@ -43,12 +33,10 @@ def _change(cells: Cells, pairs: Model, before: NDArray[np.bool_], factor: int) 
     after[factor] = True
     weights = _measured(cells, before, after)
     if weights is not None:
-        return Change(weights, predicted=False)
+        return weights, False
     levels = np.where([before, after], 1, -1).astype(np.int8)
-    low, high = pairs.at(levels)
-    if not pairs.estimable((high - low)[None])[0]:
-        return None
-    return Change(pairs.weights((high - low)[None])[0], predicted=True)
+    change = np.diff(pairs.at(levels), axis=0)
+    return (pairs.weights(change)[0], True) if pairs.estimable(change)[0] else None
 
 
 def _measured(cells: Cells, before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Floats | None:

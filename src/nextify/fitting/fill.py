@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from operator import truediv
 
-from nextify.costs import Form, Polynomial, form_of
+from nextify.costs import Form, form_of
 from nextify.designs import Design
 from nextify.designs.fields import with_fields
 from nextify.errors import InputError
@@ -44,7 +44,8 @@ def fill_budget(
     """
     form, smallest = form_of(design, image_size), _smallest(design)
     scale = min(
-        scales(_of(form, name), design, allowed, classes)[0] for name, allowed in budgets.items()
+        scales(getattr(form, BUDGETS[name]), design, allowed, classes)[0]
+        for name, allowed in budgets.items()
     )
     ideal = [width * scale for width in design.widths]
     best: tuple[float, Widths] = (-1.0, ())
@@ -105,16 +106,11 @@ def use_of(
     return {name: takes[name] / allowed for name, allowed in budgets.items()}
 
 
-def _of(form: Form, name: str) -> Polynomial:
-    found: Polynomial = getattr(form, BUDGETS[name])
-    return found
-
-
 def _takes(
     form: Form, depths: tuple[int, ...], widths: Widths, classes: int, names: Iterable[str]
 ) -> dict[str, int]:
     """What a design costs of each budget."""
-    return {name: _of(form, name).at(depths, widths, classes) for name in names}
+    return {name: getattr(form, BUDGETS[name]).at(depths, widths, classes) for name in names}
 
 
 def _smallest(design: Design) -> Widths:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from operator import neg
 
 from nextify.costs import totals
 from nextify.costs.spread import Spread
@@ -109,7 +109,8 @@ def fit(
         found = [_fitted(problem, one.design) for one in problem.proposals()]
     else:
         found = _measured(problem, read_seconds("latency", latency), measure, count)
-    return tuple(sorted(found, key=_order)[:count])
+    found.sort(key=lambda one: (*map(neg, one.rank), one.design.depths, one.design.widths))
+    return tuple(found[:count])
 
 
 def _measured(
@@ -133,8 +134,3 @@ def _fitted(
     counted = totals(design, problem.image_size, problem.classes)
     use = problem.use_of(counted) | ({} if took is None else {"latency": took.median / allowed})
     return Fitted(design, *counted, use, took)
-
-
-def _order(one: Fitted) -> tuple[Any, ...]:
-    least, product_of_all = one.rank
-    return -least, -product_of_all, one.design.depths, one.design.widths

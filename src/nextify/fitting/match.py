@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from nextify.costs import Form, Polynomial, form_of
+from nextify.costs import Polynomial, form_of
 from nextify.designs import Design, Path
 from nextify.designs.fields import with_fields
 from nextify.errors import InputError
@@ -58,14 +58,10 @@ def match_cost(
         raise InputError("there are no designs to match; give at least one")
     size = image_size or (of.image_size if isinstance(of, Path) else 224)
     outputs = classes or (of.classes if isinstance(of, Path) else 1000)
-    last = _polynomial(form_of(designs[-1], size), quantity)
+    last: Polynomial = getattr(form_of(designs[-1], size), quantity)
     default = last.at(designs[-1].depths, designs[-1].widths, outputs)
     goal = default if target is None else read_count("target", target)
     return tuple(_matched(one, quantity, goal, size, outputs, multiple_of) for one in designs)
-
-
-def _polynomial(form: Form, quantity: Quantity) -> Polynomial:
-    return form.macs if quantity == "macs" else form.params
 
 
 def _matched(
@@ -76,7 +72,7 @@ def _matched(
     classes: int,
     unit: int,
 ) -> Design:
-    one = _polynomial(form_of(design, size), quantity)
+    one: Polynomial = getattr(form_of(design, size), quantity)
 
     def gap(widths: Widths) -> float:
         return one.at(design.depths, widths, classes) / goal - 1

@@ -84,9 +84,8 @@ def forms_within(
     found, uses = [], []
     for one in forms:
         takes = [getattr(one[1], BUDGETS[name]).at(depths, widths, classes) for name in budgets]
-        use = max(map(truediv, takes, budgets.values()), default=0.0)
-        uses.append((use, takes))
-        if use <= 1:
+        uses.append((max(map(truediv, takes, budgets.values()), default=0.0), takes))
+        if uses[-1][0] <= 1:
             found.append(one)
     if not found:
         least = dict(zip(budgets, min(uses)[1], strict=True))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import gcd, lcm, log
 
 from nextify.costs import totals
-from nextify.designs import Swin, Transformer, Vit
+from nextify.designs import Swin, Transformer
 from nextify.designs.fields import with_fields
 from nextify.words import read_count
 
@@ -68,12 +68,16 @@ def match_width(
     def cost_of(one: Transformer) -> int:
         return totals(one, image_size, classes).macs
 
-    before = design.head_size
+    heads = design.heads if isinstance(design, Swin) else (design.heads,)
+    times = gcd(*heads)
+    # MACs grow with the square of the width where linear layers lead.
+    ideal = round(times * (goal / cost_of(design)) ** 0.5)
     found = []
-    for unit in _units(design, goal, cost_of(design)):
-        for one in _nearest(design, unit, goal, cost_of):
+    for unit in sorted({max(1, ideal + step) for step in _HEADS}):
+        own = tuple(head // times * unit for head in heads)
+        for one in _nearest(design, own, goal, cost_of):
             cost = cost_of(one)
-            found.append(Widened(one, cost, cost / goal - 1, (one.head_size, before)))
+            found.append(Widened(one, cost, cost / goal - 1, (one.head_size, design.head_size)))
     alike = [one for one in found if one.stretch <= _STRETCH] or found
     within = [one for one in alike if abs(one.gap) <= WITHIN]
     if within:
@@ -81,30 +85,20 @@ def match_width(
     return min(alike, key=lambda one: (abs(one.gap), one.stretch))
 
 
-def _proportions(design: Transformer) -> tuple[tuple[int, ...], int]:
-    """The heads of the stages in lowest terms, and how many times that the design has."""
-    heads = (design.heads,) if isinstance(design, Vit) else design.heads
-    times = gcd(*heads)
-    return tuple(head // times for head in heads), times
-
-
-def _units(design: Transformer, goal: float, now: int) -> Iterator[int]:
-    """Multiples of the heads in lowest terms, around the one that the target suggests: MACs grow
-    with the square of the width where linear layers lead."""
-    _, times = _proportions(design)
-    ideal = round(times * (goal / now) ** 0.5)
-    yield from sorted({max(1, ideal + step) for step in _HEADS})
-
-
 def _nearest(
-    design: Transformer, unit: int, goal: float, cost_of: Callable[[Transformer], int]
+    design: Transformer,
+    heads: tuple[int, ...],
+    goal: float,
+    cost_of: Callable[[Transformer], int],
 ) -> Iterator[Transformer]:
-    """With so many heads, the narrowest design that costs the target or more, and the one before
-    it."""
-    least = _step(design, unit)
+    """With so many heads in each stage, the narrowest design that costs the target or more, and the
+    one before it."""
+    # The least first width that every stage's heads divide.
+    least = lcm(*(own // gcd(own, 2**stage) for stage, own in enumerate(heads)))
 
     def at(count: int) -> Transformer:
-        return _made(design, unit, count * least)
+        given = heads if isinstance(design, Swin) else heads[0]
+        return with_fields(design, {"width": count * least, "heads": given})
 
     low, high = 0, 1
     while cost_of(at(high)) < goal and high * least < _MOST_WIDTH:
@@ -115,20 +109,3 @@ def _nearest(
     yield at(high)
     if low:
         yield at(low)
-
-
-def _step(design: Transformer, unit: int) -> int:
-    """The least first width that every stage's heads divide."""
-    lowest, _ = _proportions(design)
-    own = [heads * unit for heads in lowest]
-    return lcm(*(heads // gcd(heads, 2**stage) for stage, heads in enumerate(own)))
-
-
-def _made(design: Transformer, unit: int, width: int) -> Transformer:
-    lowest, _ = _proportions(design)
-    match design:
-        case Vit():
-            return with_fields(design, {"width": width, "heads": unit})
-        case Swin():
-            heads = tuple(head * unit for head in lowest)
-            return with_fields(design, {"width": width, "heads": heads})

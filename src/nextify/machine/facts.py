@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nextify.machine.limits import cores
+from nextify.version import __version__
 
 _OF_TIMES = ("nextify", "torch", "system", "device", "threads")
 
@@ -14,11 +15,9 @@ def environment(device: str = "cpu") -> dict[str, Any]:
     import torch
     import torchvision
 
-    import nextify
-
     kind = torch.device(device).type
     return {
-        "nextify": nextify.__version__,
+        "nextify": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,

@@ -10,23 +10,15 @@ from torch import nn
 from nextify.costs.spread import Spread, spread_of
 from nextify.designs import AnyDesign
 from nextify.designs import design as by_name
-from nextify.errors import unknown
+from nextify.errors import InputError, unknown
+from nextify.measuring import reference
 from nextify.measuring.clock import Effort, by_turns
-from nextify.measuring.conditions import Conditions, Task, thread_count
+from nextify.measuring.conditions import Conditions, Task
 from nextify.measuring.limits import require_room
 from nextify.measuring.memory import peak_memory
-from nextify.measuring.reference import (
-    LIBRARIES,
-    Library,
-    build_ours,
-    build_theirs,
-    difference,
-    installed,
-    require_installed,
-    same_weights,
-    their_name,
-)
+from nextify.measuring.reference import LIBRARIES, Library, installed
 from nextify.measuring.tasks import prepared
+from nextify.training.machine import thread_count
 
 OnProgress = Callable[[str, float], None]
 """Called with what is being measured and the share of it that is done, 0 to 1."""
@@ -80,7 +72,7 @@ def bench(
     training: bool = True,
     memory: bool = True,
     effort: Effort | None = None,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = lambda task, share: None,
 ) -> Benchmark:
     """Measure latency, throughput and a training step of a design, with the peak memory of each.
 
@@ -127,8 +119,10 @@ def _other(
     if beside == "none" or (beside is None and installed("timm") is None):
         return None
     library: Library = beside or "timm"
-    require_installed(library)
-    name = their_name(design, library)
+    if installed(library) is None:
+        raise InputError(f"{library} is not installed; install it (pip install {library}), or "
+                         "measure beside none")  # fmt: skip
+    name = reference.their_name(design, library)
     return None if name is None else (library, name)
 
 
@@ -136,13 +130,13 @@ def _networks(
     design: AnyDesign, other: tuple[Library, str] | None, conditions: Conditions
 ) -> tuple[list[nn.Module], float | None]:
     """Ours and, with the same weights, theirs; the difference of their outputs."""
-    ours = build_ours(design, conditions)
+    ours = reference.build_ours(design, conditions)
     if other is None:
         return [ours], None
     library, name = other
-    theirs = build_theirs(name, library, conditions)
-    same_weights(ours, theirs, library)
-    return [ours, theirs], difference(ours, theirs, conditions)
+    theirs = reference.build_theirs(name, library, conditions)
+    reference.same_weights(ours, theirs, library)
+    return [ours, theirs], reference.difference(ours, theirs, conditions)
 
 
 def _timed(
@@ -150,13 +144,13 @@ def _timed(
     networks: list[nn.Module],
     conditions: Conditions,
     effort: Effort,
-    on_progress: OnProgress | None,
+    on_progress: OnProgress,
 ) -> Iterator[Measurement]:
     for task in tasks:
         calls = [prepared(task, network, conditions) for network in networks]
         # A small network's weights stay in the cache when it alone answers image by image.
         own = replace(effort, untimed=1) if task == "latency" else effort
-        ours, *others = by_turns(calls, own, on_progress and partial(on_progress, task))
+        ours, *others = by_turns(calls, own, partial(on_progress, task))
         one = Measurement(task, conditions.batch_of(task), spread_of(ours))
         for theirs in others:
             ratio = spread_of([a / b for a, b in zip(theirs, ours, strict=True)])
@@ -169,11 +163,10 @@ def _weighed(
     design: AnyDesign,
     other: tuple[Library, str] | None,
     conditions: Conditions,
-    on_progress: OnProgress | None,
+    on_progress: OnProgress,
 ) -> Measurement:
     """A measurement with its peak memory."""
-    if on_progress is not None:
-        on_progress(f"memory of {one.task}", 0.0)
+    on_progress(f"memory of {one.task}", 0.0)
     return replace(
         one,
         memory=peak_memory(one.task, design, conditions),

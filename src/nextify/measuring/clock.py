@@ -40,7 +40,7 @@ class Effort:
 
 
 def by_turns(
-    calls: Sequence[Call], effort: Effort, on_round: OnRound | None = None
+    calls: Sequence[Call], effort: Effort, on_round: OnRound = lambda share: None
 ) -> tuple[tuple[float, ...], ...]:
     """Seconds of each call in each round: A B A B ... The same number of rounds for all.
 
@@ -58,8 +58,7 @@ def by_turns(
                 call()
             own.append(taken(call).wall)
         share = _done(effort, len(times[0]), (time.perf_counter() - began) / len(calls))
-        if on_round is not None:
-            on_round(min(share, 1.0))
+        on_round(min(share, 1.0))
     return tuple(map(tuple, times))
 
 

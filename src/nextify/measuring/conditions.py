@@ -1,7 +1,5 @@
 """Under what a network is measured."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,15 +64,3 @@ class Conditions:
     def batch_of(self, task: Task) -> int:
         """How many images a task takes."""
         return 1 if task == "latency" else self.batch_size
-
-
-@contextmanager
-def thread_count(threads: int | None) -> Iterator[None]:
-    """So many threads inside; outside as before."""
-    before = torch.get_num_threads()
-    if threads is not None:
-        torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

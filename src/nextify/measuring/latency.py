@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from nextify.costs.spread import Spread, spread_of
 from nextify.designs import AnyDesign
 from nextify.measuring.clock import Effort, by_turns
-from nextify.measuring.conditions import Conditions, thread_count
+from nextify.measuring.conditions import Conditions
 from nextify.measuring.limits import require_room
 from nextify.measuring.tasks import prepared
 from nextify.network import build
+from nextify.training.machine import thread_count
 
 QUICK = Effort(seconds=0.5, least=7, most=50, untimed=1)
 

@@ -49,16 +49,8 @@ def their_name(design: AnyDesign, library: Library) -> str | None:
     return REFERENCES.get(ours or "", {}).get(library)
 
 
-def require_installed(library: Library) -> None:
-    """Raises `InputError` where a library is not there."""
-    if installed(library) is None:
-        raise InputError(f"{library} is not installed; install it (pip install {library}), or "
-                         "measure beside none")  # fmt: skip
-
-
 def build_theirs(name: str, library: Library, conditions: Conditions) -> nn.Module:
     """A library's network by its own name, on the device and in the memory format."""
-    require_installed(library)
     network: nn.Module
     match library:
         case "timm":

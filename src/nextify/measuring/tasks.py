@@ -10,6 +10,7 @@ from nextify.errors import InputError
 from nextify.measuring.conditions import Conditions, Task
 
 Call = Callable[[], None]
+Forward = Callable[[Tensor], Tensor]
 
 
 def prepared(task: Task, network: nn.Module, conditions: Conditions) -> Call:
@@ -19,7 +20,7 @@ def prepared(task: Task, network: nn.Module, conditions: Conditions) -> Call:
     and augmenting them is no part of it.
     """
     images = _images(conditions.batch_of(task), conditions)
-    forward = _compiled(network) if conditions.compiled else network
+    forward: Forward = _compiled(network) if conditions.compiled else network
     if task == "training":
         return _training_step(network, forward, images, conditions)
     network.eval()
@@ -34,7 +35,7 @@ def prepared(task: Task, network: nn.Module, conditions: Conditions) -> Call:
 
 
 def _training_step(
-    network: nn.Module, forward: nn.Module, images: Tensor, conditions: Conditions
+    network: nn.Module, forward: Forward, images: Tensor, conditions: Conditions
 ) -> Call:
     """Forward, cross-entropy, backward, fused AdamW."""
     network.train()
@@ -69,28 +70,22 @@ def _autocast(conditions: Conditions) -> torch.autocast:
     return torch.autocast(kind, torch.bfloat16, enabled=conditions.precision == "bfloat16")
 
 
-def _compiled(network: nn.Module) -> nn.Module:
+def _compiled(network: nn.Module) -> Forward:
     """By `torch.compile`, in a form that says at its first call if there is no compiler."""
     torch.compiler.reset()
-    return _Explained(torch.compile(network, dynamic=False))
+    compiled: Forward = torch.compile(network, dynamic=False)
 
-
-class _Explained(nn.Module):
-    """A compiled network; what the compiler cannot do becomes an `InputError`."""
-
-    def __init__(self, compiled: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.compiled = compiled
-
-    def forward(self, images: Tensor) -> Tensor:
+    def explained(images: Tensor) -> Tensor:
         from torch._dynamo.exc import TorchDynamoException
         from torch._inductor.exc import InductorError
 
         try:
-            return self.compiled(images)
+            return compiled(images)
         except (TorchDynamoException, InductorError) as error:
             reason = str(error).strip().splitlines()[0]
             raise InputError(
                 f"torch.compile does not work here ({reason}); install a C++ compiler with "
                 "Python's headers, or measure without compiling"
             ) from error
+
+    return explained

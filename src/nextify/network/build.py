@@ -1,6 +1,8 @@
-"""From specs to modules: one `match`."""
+"""From specs to modules: one `match`, and a table."""
 
 from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -106,8 +108,6 @@ def _module(layer: specs.Layer) -> nn.Module:
         case specs.Conv():
             shape = layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.padding
             return _conv_kind(layer)(*shape, groups=layer.groups, bias=layer.bias)
-        case specs.MaxPool():
-            return nn.MaxPool2d(layer.kernel, layer.stride, layer.padding)
         case specs.Norm(kind="batch"):
             return nn.BatchNorm2d(layer.channels, layer.eps)
         case specs.Norm():
@@ -116,33 +116,23 @@ def _module(layer: specs.Layer) -> nn.Module:
             return nn.ReLU(inplace=True)
         case specs.Activation():
             return modules.Gelu()
-        case specs.LayerScale():
-            return modules.Scale(layer.channels, layer.initial)
-        case specs.ResponseNorm():
-            return modules.ResponseNorm2d(layer.channels)
-        case specs.GlobalPool():
-            return modules.Pool()
-        case specs.Linear():
-            return modules.Classifier(layer.inputs, layer.outputs)
         case specs.Block() | specs.EncoderBlock() | specs.WindowBlock():
             return _block(layer, 0.0)
         case _:
-            return _token_module(layer)
+            return _MODULES[type(layer)](layer)
 
 
-def _token_module(layer: specs.TokenLayer | specs.PatchMerging) -> nn.Module:
-    match layer:
-        case specs.TokensLast():
-            return transformers.TokensLast()
-        case specs.Embedding():
-            return transformers.TokenEmbedding(layer.channels, layer.tokens)
-        case specs.TokenNorm():
-            return nn.LayerNorm(layer.channels, layer.eps)
-        case specs.PatchMerging():
-            return transformers.Merging(layer.channels)
-        case specs.ClassToken():
-            return transformers.FirstToken()
-        case specs.TokenPool():
-            return transformers.TokenMean()
-        case _:
-            raise AssertionError("a part of torchvision's blocks, which are built whole")
+# Of a kind of layer, one kind of module.
+_MODULES: dict[type, Callable[[Any], nn.Module]] = {
+    specs.MaxPool: lambda layer: nn.MaxPool2d(layer.kernel, layer.stride, layer.padding),
+    specs.LayerScale: lambda layer: modules.Scale(layer.channels, layer.initial),
+    specs.ResponseNorm: lambda layer: modules.ResponseNorm2d(layer.channels),
+    specs.GlobalPool: lambda _: modules.Pool(),
+    specs.Linear: lambda layer: modules.Classifier(layer.inputs, layer.outputs),
+    specs.TokensLast: lambda _: transformers.TokensLast(),
+    specs.Embedding: lambda layer: transformers.TokenEmbedding(layer.channels, layer.tokens),
+    specs.TokenNorm: lambda layer: nn.LayerNorm(layer.channels, layer.eps),
+    specs.PatchMerging: lambda layer: transformers.Merging(layer.channels),
+    specs.ClassToken: lambda _: transformers.FirstToken(),
+    specs.TokenPool: lambda _: transformers.TokenMean(),
+}

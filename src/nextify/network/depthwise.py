@@ -93,16 +93,11 @@ def depthwise_weight_gradient(
     """
     rows = reach(kernel, stride, x.shape[2], grad.shape[2])
     columns = reach(kernel, stride, x.shape[3], grad.shape[3])
-    match method:
-        case "torch":
-            like = x.new_empty(x.shape[1], 1, kernel, kernel)
-            return _torch_backward(x, grad, like, stride, 1)
-        case "grouped":
-            taps = _by_grouped_convolution(x, grad, rows, columns, stride)
-        case "pairs":
-            taps = _by_pairs(x, grad, rows, columns, stride)
-        case "taps":
-            taps = _tap_by_tap(x, grad, rows, columns, stride)
+    if method == "torch":
+        like = x.new_empty(x.shape[1], 1, kernel, kernel)
+        return _torch_backward(x, grad, like, stride, 1)
+    ways = {"grouped": _by_grouped_convolution, "pairs": _by_pairs, "taps": _tap_by_tap}
+    taps = ways[method](x, grad, rows, columns, stride)
     outside = (columns.first, kernel - 1 - columns.last, rows.first, kernel - 1 - rows.last)
     return F.pad(taps, outside).unsqueeze(1)
 
@@ -136,14 +131,12 @@ def _connections(
     rows: Reach, columns: Reach, stride: int, size: torch.Size, output_size: torch.Size
 ) -> Tensor:
     """(pairs of an input and an output pixel, taps): 1 where the tap connects the pair, else 0."""
-    down, across = (
-        torch.arange(side)[:, None] - stride * torch.arange(output_side) + axis.before
-        for axis, side, output_side in zip((rows, columns), size, output_size, strict=True)
-    )
-    down, across = (
-        (tap[:, :, None] == torch.arange(axis.taps)).float()
-        for tap, axis in ((down, rows), (across, columns))
-    )
+
+    def on_axis(axis: Reach, side: int, output_side: int) -> Tensor:
+        tap = torch.arange(side)[:, None] - stride * torch.arange(output_side) + axis.before
+        return (tap[:, :, None] == torch.arange(axis.taps)).float()
+
+    down, across = map(on_axis, (rows, columns), size, output_size)
     connected = torch.einsum("yhi,xwj->yxhwij", down, across)
     return connected.reshape(-1, rows.taps * columns.taps)
 
@@ -163,11 +156,9 @@ def _tap_by_tap(x: Tensor, grad: Tensor, rows: Reach, columns: Reach, stride: in
 
 def _torch_backward(x: Tensor, grad: Tensor, weight: Tensor, stride: int, of: int) -> Tensor:
     """torch's own gradient of the input (`of=0`) or of the weight (`of=1`)."""
-    padding = [weight.shape[-1] // 2] * 2
+    how = [stride] * 2, [weight.shape[-1] // 2] * 2, [1, 1], False, [0, 0], x.shape[1]
     mask = [of == 0, of == 1, False]
-    gradients = torch.ops.aten.convolution_backward(
-        grad, x, weight, None, [stride] * 2, padding, [1, 1], False, [0, 0], x.shape[1], mask
-    )
+    gradients = torch.ops.aten.convolution_backward(grad, x, weight, None, *how, mask)
     result: Tensor = gradients[of]
     return result
 

@@ -5,6 +5,7 @@ names of the classes and the preprocessing, so that images can be classified wit
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ from nextify.errors import InputError
 from nextify.files import write_whole
 from nextify.network.build import assemble
 from nextify.network.modules import Network
+from nextify.network.weights.preprocessing import Preprocessing
 
 FORMAT = "nextify-network-1"
-_LARGEST_IMAGE = 1 << 14  # pixels a side: what claims more was not made by training
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,13 +44,10 @@ class Card:
     about: dict[str, Any]
 
     def __post_init__(self) -> None:
-        for name in ("classes", "image_size", "mean", "std"):
-            if not fits(getattr(self, name), hints(Card)[name]):
-                raise InputError(f"{name!r} is {getattr(self, name)!r}")
-        if not self.classes or not 1 <= self.image_size <= _LARGEST_IMAGE:
-            raise InputError(f"{len(self.classes)} classes, images of {self.image_size} pixels")
-        if not len(self.mean) == len(self.std) == 3 or min(self.std) <= 0:
-            raise InputError(f"'mean' is {self.mean}, 'std' is {self.std}")
+        if not (fits(self.classes, hints(Card)["classes"]) and self.classes):
+            raise InputError(f"'classes' is {self.classes!r}")
+        # Which refuses what cannot be meant.
+        Preprocessing(mean=self.mean, std=self.std, image_size=self.image_size)
 
 
 def save_network(network: Network, card: Card, path: Path) -> None:
@@ -82,10 +80,12 @@ def load_network(path: Path) -> tuple[Network, Card]:
         raise InputError(
             f"cannot read network file {path} ({reason}); give one that `nextify train` wrote"
         ) from error
-    card = _card(metadata, path)
+    card = card_in(metadata, path)
     network = assemble(draw(card.design, len(card.classes), card.image_size))
-    expected = {name: (tuple(e.shape), e.dtype) for name, e in network.state_dict().items()}
-    found = {name: (tuple(e.shape), e.dtype) for name, e in tensors.items()}
+    expected, found = (
+        {name: (tuple(entry.shape), entry.dtype) for name, entry in entries.items()}
+        for entries in (network.state_dict(), tensors)
+    )
     if expected != found:
         wrong = sorted(n for n in expected.keys() | found.keys() if expected.get(n) != found.get(n))
         raise InputError(
@@ -96,7 +96,12 @@ def load_network(path: Path) -> tuple[Network, Card]:
     return network.to(memory_format=torch.channels_last).eval(), card
 
 
-def _card(metadata: dict[str, str], path: Path) -> Card:
+def card_in(metadata: Mapping[str, str], path: Path) -> Card:
+    """The card in a network file's metadata.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
     if metadata.get("format") != FORMAT:
         raise InputError(
             f"{path} is no network file of nextify (format {FORMAT!r} expected); give one that "

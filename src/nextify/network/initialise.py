@@ -50,9 +50,7 @@ def initialise(
             case TokenEmbedding():
                 nn.init.zeros_(module.class_token)
                 nn.init.normal_(module.positions, 0.0, 0.02, generator=generator)
-            case nn.BatchNorm2d():
-                module.reset_parameters()
-            case nn.LayerNorm():
+            case nn.BatchNorm2d() | nn.LayerNorm():
                 module.reset_parameters()
             case ResponseNorm2d():
                 nn.init.zeros_(module.weight)

@@ -23,6 +23,7 @@ from nextify.requests import (
     StudyRequest,
     as_study_request,
     command_line,
+    command_of,
     given,
     made,
     read,
@@ -165,7 +166,7 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        asked = [{"command": each.command, **given(each)} for each in self.requests]
+        asked = [{"command": command_of(type(each)), **given(each)} for each in self.requests]
         return {**asdict(replace(self, requests=())), "requests": asked}
 
 

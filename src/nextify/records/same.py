@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from nextify.records.plan import Cell, Plan
+from nextify.requests import command_line
 
 
 def first_difference(there: Plan, here: Plan) -> str | None:
@@ -30,10 +31,12 @@ def united(there: Plan, here: Plan) -> Plan:
 
 
 def _asked(*plans: Plan) -> dict[str, Any]:
-    """What was asked for, by all plans in turn."""
-    requests = dict.fromkeys(each for plan in plans for each in plan.requests)
-    commands = dict.fromkeys(plan.command for plan in plans if plan.command)
-    return {"requests": tuple(requests), "command": " && ".join(commands)}
+    """What was asked for, by all plans in turn; where a file does not say it, by their commands."""
+    requests = tuple(dict.fromkeys(each for plan in plans for each in plan.requests))
+    lines = [plan.command for plan in plans if plan.command]
+    if all(plan.requests for plan in plans) and len(plans) > 1:
+        lines = [command_line(each) for each in requests]
+    return {"requests": requests, "command": " && ".join(dict.fromkeys(lines))}
 
 
 def _holds(large: Plan, small: Plan) -> bool:

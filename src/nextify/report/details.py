@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 from nextify.designs import RECIPES, Recipe
+from nextify.designs.run import REVISION
 from nextify.errors import InputError
 from nextify.findings import CellMean, Difference, Grid, Interval
 from nextify.findings.choice import Finalist
@@ -171,6 +172,20 @@ def environments(grid: Grid) -> list[Environment]:
 def in_text(values: Mapping[str, Any]) -> dict[str, str]:
     """Values as a page shows them."""
     return {name: _text(value) for name, value in values.items()}
+
+
+def older(grid: Grid) -> str:
+    """How many results an older revision of the training code made; empty where none."""
+    runs = {run.key: run.revision for row in grid for run in row if run}.values()
+    old = [revision for revision in runs if revision < REVISION]
+    if not old:
+        return ""
+    which = f"revision{'s' * (len(set(old)) > 1)} {listed([str(at) for at in sorted(set(old))])}"
+    return (
+        f"{len(old)} of {plural(len(runs), 'result')} {'was' if len(old) == 1 else 'were'} made by "
+        f"{which} of the training code; this version is at revision {REVISION}: the same run would "
+        "train to other bits."
+    )
 
 
 def _text(value: Any) -> str:

@@ -35,6 +35,7 @@ from nextify.requests.commands import (
     StudyRequest,
     Train,
     as_study_request,
+    command_of,
 )
 from nextify.requests.data_spec import DataSpec
 from nextify.requests.grammar import Asked, command_line, make_parser, read, words_of

@@ -1,5 +1,9 @@
-"""What can be asked for: a frozen, typed request per command."""
+"""What can be asked for: a frozen, typed request per command, named like it.
 
+A docstring is what `--help` says of the command.
+"""
+
+import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
@@ -121,10 +125,8 @@ class Machine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Path:
-    """The steps of a path."""
+    """The steps from ResNet to ConvNeXt, with their costs."""
 
-    command: ClassVar[str] = "path"
-    about: ClassVar[str] = "the steps from ResNet to ConvNeXt, with their costs"
     name: str = positional(..., "resnet50, resnet200 or small")
     changes: tuple[str, ...] = _changes()
     sizes: Sizes = _group(Sizes)
@@ -132,19 +134,15 @@ class Path:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Designs:
-    """All named designs."""
+    """All named designs, with their costs."""
 
-    command: ClassVar[str] = "designs"
-    about: ClassVar[str] = "all named designs, with their costs"
     sizes: Sizes = _group(Sizes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cost:
-    """What a design costs."""
+    """Parameters, MACs and memory of a design."""
 
-    command: ClassVar[str] = "cost"
-    about: ClassVar[str] = "parameters, MACs and memory of a design"
     design: str = _design()
     changes: tuple[str, ...] = _changes()
     sizes: Sizes = _group(Sizes)
@@ -155,8 +153,6 @@ class Cost:
 class Show:
     """The layers of a design."""
 
-    command: ClassVar[str] = "show"
-    about: ClassVar[str] = "the layers of a design"
     design: str = _design()
     changes: tuple[str, ...] = _changes()
     sizes: Sizes = _group(Sizes)
@@ -164,20 +160,16 @@ class Show:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recipe:
-    """A training recipe."""
+    """A training recipe, field by field."""
 
-    command: ClassVar[str] = "recipe"
-    about: ClassVar[str] = "a training recipe, field by field"
     name: str | None = positional(None, "such as modern, modern-small or finetune", many="?")
     changes: tuple[str, ...] = _changes()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fit:
-    """Designs for a budget."""
+    """Designs that use a budget best."""
 
-    command: ClassVar[str] = "fit"
-    about: ClassVar[str] = "designs that use a budget best"
     budgets: Budgets = _group(Budgets)
     latency: str | None = option(None, "measured here, for one image, as 20ms", metavar="TIME")
     base: str = option("convnext-tiny", "all but depths and widths (default: convnext-tiny)",
@@ -194,10 +186,8 @@ class Fit:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bench:
-    """Time and memory here."""
+    """Time and memory of designs on this machine."""
 
-    command: ClassVar[str] = "bench"
-    about: ClassVar[str] = "time and memory of designs on this machine"
     designs: tuple[str, ...] = positional(
         ..., "designs by name, and fields to change in all of them", metavar="NAME|FIELD=VALUE",
         many="+",
@@ -230,10 +220,8 @@ def _test_size() -> Any:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Train:
-    """One network, trained into a folder."""
+    """Train one network, from scratch or from weights."""
 
-    command: ClassVar[str] = "train"
-    about: ClassVar[str] = "train one network, from scratch or from weights"
     design: str | None = positional(None, "name of a design (default: that of --weights)",
                                     many="?")  # fmt: skip
     changes: tuple[str, ...] = _changes()
@@ -255,10 +243,8 @@ def _network() -> Any:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluate:
-    """A trained network's scores."""
+    """Score a trained network on test images."""
 
-    command: ClassVar[str] = "evaluate"
-    about: ClassVar[str] = "score a trained network on test images"
     network: str = _network()
     data: DataSpec = _group(DataSpec)
     test_image_size: int | None = _test_size()
@@ -267,10 +253,8 @@ class Evaluate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Predict:
-    """Images, classified."""
+    """Classify images."""
 
-    command: ClassVar[str] = "predict"
-    about: ClassVar[str] = "classify images"
     network: str = _network()
     images: tuple[str, ...] = positional(..., "image files or folders of them", many="+")
     top: int = option(3, "classes an image (default: 3)", metavar="N", least=1, most=10**6)
@@ -324,10 +308,8 @@ class Runs:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Study:
-    """A path's steps, or an experiment on its choices."""
+    """Train every step of a path, or an experiment on its choices, and report."""
 
-    command: ClassVar[str] = "study"
-    about: ClassVar[str] = "train every step of a path, or an experiment on its choices, and report"
     file: ClassVar[str] = "runs/PATH-DATA.study"
     path: str = positional(..., "small, resnet50 or resnet200")
     changes: tuple[str, ...] = _changes()
@@ -338,20 +320,16 @@ class Study:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """A study's report, written again."""
+    """Write the report of a study."""
 
-    command: ClassVar[str] = "report"
-    about: ClassVar[str] = "write the report of a study"
     file: str = positional(..., "study file")
     output: str | None = option(None, "folder (default: beside the file)", metavar="DIR")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Compare:
-    """Networks beside one another."""
+    """Networks beside one another, on a few images or on many."""
 
-    command: ClassVar[str] = "compare"
-    about: ClassVar[str] = "networks beside one another, on a few images or on many"
     file: ClassVar[str] = "runs/compare-DATA.study"
     networks: tuple[str, ...] = positional(
         ..., "networks by name, fields to change after each; before the first name: in all",
@@ -381,10 +359,8 @@ class Compare:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attribute:
-    """What an experiment's factors contribute."""
+    """Which choice made the difference: what an experiment's factors add."""
 
-    command: ClassVar[str] = "attribute"
-    about: ClassVar[str] = "which choice made the difference: what an experiment's factors add"
     file: str = positional(..., "study file of an experiment")
     beside: str | None = positional(None, "one on the same factors at equal cost", metavar="FILE2",
                                     many="?")  # fmt: skip
@@ -396,10 +372,8 @@ class Attribute:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choose:
-    """From a budget to a network."""
+    """The design to use on your images under your budget, and its network."""
 
-    command: ClassVar[str] = "choose"
-    about: ClassVar[str] = "the design to use on your images under your budget, and its network"
     changes: tuple[str, ...] = _changes()
     budgets: Budgets = _group(Budgets)
     data: DataSpec = _group(DataSpec)
@@ -429,10 +403,8 @@ class Choose:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Convert:
-    """Weights in another naming."""
+    """Weights from one naming to another."""
 
-    command: ClassVar[str] = "convert"
-    about: ClassVar[str] = "weights from one naming to another"
     source: str = positional(..., "a file or folder of weights, or hf:OWNER/NAME on the hub")
     target: str = positional(..., "a .safetensors, .pth, .pt or .bin file")
     changes: tuple[str, ...] = _changes()
@@ -452,10 +424,8 @@ class Convert:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScaleMixers:
-    """Laws of mixers of tokens."""
+    """Attention, recurrence, convolution, MLP."""
 
-    command: ClassVar[str] = "scale mixers"
-    about: ClassVar[str] = "attention, recurrence, convolution, MLP"
     only: str | None = option(None, "as 'attention,mlp ratio=2' (default: all)", metavar="NAME,...")
     formulas: bool = option(False, "the laws alone, at once")
     axis: Literal["N", "D"] | None = option(None, "tokens or their width (default: both)",
@@ -481,10 +451,8 @@ class ScaleMixers:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScaleNetworks:
-    """Networks over image sizes."""
+    """ResNet, ConvNeXt, ViT, Swin over image sizes."""
 
-    command: ClassVar[str] = "scale networks"
-    about: ClassVar[str] = "ResNet, ConvNeXt, ViT, Swin over image sizes"
     only: str | None = option(
         None, "as 'resnet-50,swin-t window=8' (default: one of each kind, of 4 to 5 GMACs)",
         metavar="DESIGN,...",
@@ -508,8 +476,6 @@ class ScaleNetworks:
 class ScaleSequence:
     """A next-word model with two of the mixers."""
 
-    command: ClassVar[str] = "scale sequence"
-    about: ClassVar[str] = "a next-word model with two of the mixers"
     seeds: int = option(5, "splits of the text, for both models (default: 5)", metavar="N",
                         least=2, most=100)  # fmt: skip
     epochs: int | None = option(None, "of training", metavar="N", least=1, most=1000)
@@ -525,7 +491,18 @@ Request = (
     Path | Designs | Cost | Show | Recipe | Fit | Bench | Train | Evaluate | Predict | Study
     | Report | Compare | Attribute | Choose | Convert | ScaleMixers | ScaleNetworks | ScaleSequence
 )  # fmt: skip
-REQUESTS: dict[str, type[Request]] = {kind.command: kind for kind in get_args(Request)}
+
+
+def command_of(kind: type) -> str:
+    """The command of a kind of request.
+
+    >>> command_of(ScaleMixers)
+    'scale mixers'
+    """
+    return re.sub(r"(?<!^)(?=[A-Z])", " ", kind.__name__).lower()
+
+
+REQUESTS: dict[str, type[Request]] = {command_of(kind): kind for kind in get_args(Request)}
 StudyRequest = Study | Compare | Choose  # what makes plans of many runs
 
 

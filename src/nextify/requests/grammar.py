@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from nextify.errors import InputError, unknown
-from nextify.requests.commands import REQUESTS, Request
+from nextify.requests.commands import REQUESTS, Request, command_of
 from nextify.requests.options import Entry, as_text, entries, from_text, given, made
 from nextify.requests.toml import read_toml
 
@@ -109,8 +109,13 @@ def make_parser(version: str = "") -> Parser:
                 dest="subject", metavar="subject", required=True, parser_class=Command
             )
         made_by = subjects if subject else commands
-        _fill(made_by.add_parser(subject or first, help=kind.about), kind)
+        _fill(made_by.add_parser(subject or first, help=_about(kind)), kind)
     return parser
+
+
+def _about(kind: type[Request]) -> str:
+    text = str(kind.__doc__).rstrip(".")
+    return text if text.startswith("ResNet") else text[:1].lower() + text[1:]
 
 
 def _fill(command: Command, kind: type[Request]) -> None:
@@ -208,7 +213,7 @@ def words_of(request: Request, *, local: bool = True, last: Sequence[str] = ()) 
     options = [known[key] for key in order if key not in places]
     shown = [each for each in options if local or not each.about.local or each.key in last]
     return [
-        *request.command.split(),
+        *command_of(type(request)).split(),
         *(word for key in places for word in _placed(values[key])),
         *(word for entry in shown if entry.inner is not bool for word in _named(entry, request)),
         *(_flag(entry) for entry in shown if entry.inner is bool),

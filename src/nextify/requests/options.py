@@ -165,16 +165,16 @@ def refusal(entry: Entry, value: Any) -> str | None:
         fine = len(sides) in (1, 2) and all(type(n) is int and 1 <= n <= MOST_PIXELS for n in sides)
         return None if fine else f"give pixels, as 224 or 224x320, at most {MOST_PIXELS:,}"
     if entry.inner is str and not value:
-        return "it is empty; give a value or leave the option out"
+        return f"it is empty; give a value{'' if about.positional else ' or leave the option out'}"
     return None if type(value) is entry.inner else f"give {_NOUNS[entry.inner]}"
 
 
 _NOUNS = {bool: "true or false", str: "a text"}
 
 
-def _pixels(text: str) -> Pixels:
+def _pixels(text: str) -> int | tuple[int, ...]:
     sides = [int(part) for part in text.lower().replace("×", "x").split("x")]
-    return sides[0] if len(sides) == 1 else (sides[0], sides[1])
+    return sides[0] if len(sides) == 1 else tuple(sides)
 
 
 _READ: Mapping[Any, Callable[[str], Any]] = {

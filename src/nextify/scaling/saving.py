@@ -33,7 +33,8 @@ class Kind(Generic[T]):
 
 
 class Kept(Generic[T]):
-    """Results, those in a file first; the file is written anew with each that is added.
+    """Results, those in a file first; the file is written anew with each that is added, at once: a
+    reader never sees half of it. Each has a line of its own.
 
     Args:
         path: of the file; None: there is none.
@@ -61,9 +62,13 @@ class Kept(Generic[T]):
             InputError: the file cannot be written.
         """
         self.results += results
-        if self.path is not None:
-            values = [self.kind.values(each) for each in self.results]
-            _save(self.path, self.kind.items, self.made_with, values)
+        if self.path is None:
+            return
+        values = (self.kind.values(each) for each in self.results)
+        lines = ",\n".join(json.dumps(each, separators=(",", ":")) for each in values)
+        made, items = json.dumps(self.made_with), self.kind.items
+        text = f'{{"made_with": {made},\n"{items}": [\n{lines}\n]}}\n'
+        write_whole(self.path, text, what="file", remedy=_REMEDY)
 
 
 def contents(
@@ -107,15 +112,6 @@ def read(hint: Any, value: Any) -> Any:
         own, kinds = dict(value), {kind.__name__: kind for kind in get_args(hint)}
         return read(kinds[own.pop("kind", next(iter(kinds)))], own)
     return value
-
-
-def _save(
-    path: Path, items: str, made_with: Mapping[str, Any], results: list[dict[str, Any]]
-) -> None:
-    """Write all results, at once: a reader never sees half a file. Each has a line of its own."""
-    lines = ",\n".join(json.dumps(each, separators=(",", ":")) for each in results)
-    text = f'{{"made_with": {json.dumps(dict(made_with))},\n"{items}": [\n{lines}\n]}}\n'
-    write_whole(path, text, what="file", remedy=_REMEDY)
 
 
 def _difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:

@@ -1,23 +1,16 @@
 """A study: a plan of many runs, carried out by processes side by side and kept in one file.
 
->>> plan = plan_path(path("small"), data=..., data_source=..., seeds=[0, 1])  # doctest: +SKIP
->>> summary = execute(plan, "study.db", WorkerSetup(DataSpec()))  # doctest: +SKIP
+>>> of = Frame(path("small"), data=..., data_source=..., seeds=[0, 1])  # doctest: +SKIP
+>>> summary = execute(plan_path(of), "study.db", WorkerSetup(DataSpec()))  # doctest: +SKIP
 """
 
 from nextify.machine import cores
 from nextify.studies.forecast import Forecast, forecast, neighbours
 from nextify.studies.kinds.choosing import Outcome, Phase, carry_out, phases
 from nextify.studies.kinds.comparison import Network, plan_comparison
-from nextify.studies.kinds.factors import (
-    END_SEEDS,
-    Frame,
-    frame,
-    plan_again,
-    plan_cells,
-    plan_experiment,
-    plan_more,
-)
+from nextify.studies.kinds.factors import plan_again, plan_experiment, plan_more
 from nextify.studies.kinds.finalists import Task, in_budget, plan_finals, plan_screening
+from nextify.studies.kinds.frame import Frame
 from nextify.studies.kinds.path import plan_path
 from nextify.studies.running.crew import Crew
 from nextify.studies.running.execute import execute, gpus

@@ -8,7 +8,8 @@ import numpy as np
 from nextify.experiments import precision
 from nextify.experiments.coding import levels_of
 from nextify.records import Experiment, Plan
-from nextify.studies.kinds.factors import Frame, plan_experiment
+from nextify.studies.kinds.factors import plan_experiment
+from nextify.studies.kinds.frame import Frame
 from nextify.studies.running.pilot import Pilot
 
 # From cheap to dear. Each tells what the ones before it tell, more sharply or with more detail.

@@ -1,6 +1,5 @@
 """Training a run: optimiser, schedule, loop, evaluation, folder; and what was trained, at work."""
 
-from nextify.machine.facts import environment
 from nextify.training.ema import WeightAverage, effective_decay
 from nextify.training.evaluate import Scores, calibration_error, evaluate
 from nextify.training.folder import Prepared, Trained, prepare, train_in_folder

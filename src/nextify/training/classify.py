@@ -14,9 +14,11 @@ from torch import Tensor
 
 from nextify.data import SUFFIXES, Dataset, Images, UnreadableImage, View, decode, load, stored_size
 from nextify.data.augment import evaluation_view
+from nextify.data.folder import images_below
 from nextify.designs import Precision
 from nextify.errors import InputError
 from nextify.network import Card, Network
+from nextify.network.weights.pairing import listed
 from nextify.network.weights.preprocessing import from_about
 from nextify.requests import DataSpec
 from nextify.training.evaluate import Scores, evaluate
@@ -90,8 +92,7 @@ def image_files(paths: Iterable[Path]) -> list[Path]:
 def _images_at(path: Path) -> list[Path]:
     try:
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-            found = [p for p in inside if p.is_file() and not p.name.startswith(".")]
+            found = [path / name for name in images_below(path)]
         elif path.exists():
             return [path]
         else:
@@ -148,8 +149,8 @@ def score(
     """
     if dataset.classes != card.classes:
         raise InputError(
-            f"the network's classes ({_few(card.classes)}) are not those of data set "
-            f"{dataset.name!r} ({_few(dataset.classes)}); use the data that it was trained for"
+            f"the network's classes ({listed(card.classes)}) are not those of data set "
+            f"{dataset.name!r} ({listed(dataset.classes)}); use the data that it was trained for"
         )
     seen = replace(dataset, mean=card.mean, std=card.std)
     return evaluate(
@@ -167,8 +168,3 @@ def was_trained_on(card: Card, dataset: Dataset) -> bool:
         return dict(there) == here
     names = ("name", "image_size", "classes", "train", "test")
     return all(there.get(name) == here[name] for name in names)
-
-
-def _few(names: tuple[str, ...]) -> str:
-    shown = ", ".join(names[:4])
-    return shown if len(names) <= 4 else f"{shown}, ... {len(names)} in all"

@@ -15,6 +15,7 @@ from nextify.designs import Precision
 
 BINS = 15
 CURVE_IMAGES = 1000
+_BATCH = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,6 @@ def evaluate(
     *,
     device: torch.device | str = "cpu",
     precision: Precision = "float32",
-    batch_size: int = 500,
     workers: int = 0,
 ) -> Scores:
     """Score a network on labelled images.
@@ -47,7 +47,7 @@ def evaluate(
     The network's mode (training or evaluation) is left as it was found.
     """
     probabilities, losses, labels = [], [], []
-    found = batches(images, batch_size, generator=None, device=device, workers=workers)
+    found = batches(images, _BATCH, generator=None, device=device, workers=workers)
     kind = torch.device(device).type
     with _evaluating(network):
         for pixels, truth in found:

@@ -84,11 +84,9 @@ def initial_weights(
         for name, entry in network.state_dict().items()
         if not (loaded.head_is_new and name.startswith(f"{CLASSIFIER}."))
     }
+    images = loaded.preprocessing
     about = Initial(
-        source=weights.source,
-        fingerprint=fingerprint(entries),
-        mean=loaded.preprocessing.mean,
-        std=loaded.preprocessing.std,
+        source=weights.source, fingerprint=fingerprint(entries), mean=images.mean, std=images.std
     )
     notes = (f"the weights were trained as {', '.join(differing)}",) if differing else ()
     return InitialWeights(entries, about, loaded, notes)

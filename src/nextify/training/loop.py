@@ -20,11 +20,7 @@ from nextify.machine.use import forget_peak, peak
 from nextify.records import EpochPoint, Measured, Record, Result
 from nextify.training.evaluate import Scores, curve_images, evaluate
 from nextify.training.initial import InitialWeights, as_seen
-from nextify.training.machine import (
-    default_device,
-    deterministic,
-    keep_freed_memory,
-)
+from nextify.training.machine import default_device, deterministic, keep_freed_memory
 from nextify.training.optimizer import clip_gradient, set_learning_rate
 from nextify.training.schedule import learning_rate_at
 from nextify.training.state import State, restore, save, start
@@ -118,7 +114,8 @@ def train_with_network(
         state = start(run, dataset, settings.device, weights)
         if settings.checkpoint is not None and settings.checkpoint.exists():
             restore(state, run, settings.checkpoint)
-        found = _carried_out(state, run, _moved(as_seen(dataset, run), settings.device), settings)
+        seen = as_seen(dataset, run).to(settings.device)
+        found = _carried_out(state, run, seen, settings)
         return _record(run, state, settings, found), state
 
 
@@ -131,15 +128,6 @@ def _carried_out(state: State, run: Run, dataset: Dataset, settings: Settings) -
     scores = _evaluate(state, run, dataset, dataset.test, settings)
     is_finite = math.isfinite(scores.nll)
     return scores if is_finite else "the loss on the test images is not finite"
-
-
-def _moved(dataset: Dataset, device: str) -> Dataset:
-    """The data set with images in memory moved to the device."""
-    train, test = (
-        part.to(device) if isinstance(part, Images) else part
-        for part in (dataset.train, dataset.test)
-    )
-    return replace(dataset, train=train, test=test)
 
 
 def _epochs(state: State, run: Run, dataset: Dataset, settings: Settings) -> None:
@@ -254,13 +242,9 @@ def _evaluate(
     state: State, run: Run, dataset: Dataset, images: Images | ImageFiles, settings: Settings
 ) -> Scores:
     began = time.perf_counter()
+    device, workers = settings.device, settings.workers
     scores = evaluate(
-        state.judged,
-        dataset,
-        images,
-        device=settings.device,
-        precision=run.precision,
-        workers=settings.workers,
+        state.judged, dataset, images, device=device, precision=run.precision, workers=workers
     )
     state.evaluation_seconds += time.perf_counter() - began
     return scores
@@ -269,14 +253,10 @@ def _evaluate(
 def _record(run: Run, state: State, settings: Settings, found: Scores | str) -> Record:
     curve, result = tuple(state.curve), None
     if isinstance(found, Scores):
+        correct, steps = found.packed, state.step
+        scores = {name: getattr(found, name) for name in ("accuracy", "nll", "calibration_error")}
         result = Result(
-            accuracy=found.accuracy,
-            nll=found.nll,
-            calibration_error=found.calibration_error,
-            images=len(found.correct),
-            correct=found.packed,
-            curve=curve,
-            steps=state.step,
+            **scores, images=len(found.correct), correct=correct, curve=curve, steps=steps
         )
     seen = state.step * run.recipe.batch_size
     return Record(

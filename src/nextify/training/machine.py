@@ -39,15 +39,24 @@ def default_precision(device: str) -> Precision:
 
 
 @contextmanager
+def thread_count(threads: int | None) -> Iterator[None]:
+    """So many of torch's threads inside (None: as they are); outside as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def deterministic(device: torch.device | str) -> Iterator[None]:
     """Inside, the same numbers give the same bits: float32 is multiplied as float32 and, on a GPU,
     no operator is chosen by its speed or sums in an order that varies. Outside all is as before.
     """
     precision = torch.get_float32_matmul_precision()
-    is_on, only_warns = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
+    is_on = torch.are_deterministic_algorithms_enabled()
+    only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
     benchmarks, workspace = torch.backends.cudnn.benchmark, os.environ.get(_WORKSPACE)
     try:
         torch.set_float32_matmul_precision("highest")

@@ -63,13 +63,8 @@ def start(
     """
     recipe = run.recipe
     require_batch(recipe, len(dataset.train))
-    network = build(
-        run.design,
-        len(dataset.classes),
-        image_size=dataset.image_size,
-        stochastic_depth=recipe.stochastic_depth,
-        device="cpu",
-    )
+    classes, size = len(dataset.classes), dataset.image_size
+    network = build(run.design, classes, image_size=size, stochastic_depth=recipe.stochastic_depth)
     weights = generator_for(run.seed, "weights")
     scheme = "trunc_normal" if recipe.weight_init == "pretrained" else recipe.weight_init
     initialise(network, scheme, weights, recipe.head_init_scale)

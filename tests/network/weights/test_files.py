@@ -332,4 +332,4 @@ def test_a_target_that_cannot_be_written(tmp_path):
 def test_a_design_that_is_told_from_shapes():
     for naming in NAMINGS:
         found = read_design(Weights("tiny", foreign_entries(tiny(), naming)))
-        assert (found.design, found.classes, found.name) == (TINY, CLASSES, None)
+        assert (found.design, found.classes) == (TINY, CLASSES)

@@ -8,7 +8,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from nextify.data.augment.box import Boxes
 
@@ -34,11 +33,6 @@ def window(pixels: Tensor, top: Tensor, left: Tensor, flip: Tensor, size: int) -
     index = index.to(pixels.device).expand(-1, channels, -1)
     flat = pixels.reshape(batch, channels, height * width)
     return flat.gather(2, index).view(batch, channels, size, size)
-
-
-def padded(pixels: Tensor, margin: int) -> Tensor:
-    """Black borders of `margin` pixels (He et al. 2016, section 4.2: 4 pixels on 32 x 32)."""
-    return F.pad(pixels, (margin, margin, margin, margin))
 
 
 def cubic(distance: Tensor) -> Tensor:

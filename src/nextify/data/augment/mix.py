@@ -7,7 +7,6 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 
 from nextify.data.augment.box import Boxes, inside, whole_number
-from nextify.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,6 @@ class Mix:
     switch_probability: of CutMix, where both are on. probability: of mixing at all.
     Every image has its own draw; the official ConvNeXt code draws once for a batch. The law of one
     image is the same, only neighbours are no longer alike.
-    Raises `InputError` for values out of range.
     """
 
     mixup: float
@@ -47,17 +45,6 @@ class Mix:
     probability: float = 1.0
     label_smoothing: float
     classes: int
-
-    def __post_init__(self) -> None:
-        for name in ("mixup", "cutmix"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                value = getattr(self, name)
-                raise InputError(f"{name} {value}: use a number from 0 (off) up, such as 0.8")
-        for name in ("switch_probability", "probability", "label_smoothing"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} {getattr(self, name)}: use a number from 0 to 1")
-        if self.classes < 1:
-            raise InputError(f"classes {self.classes}: use the number of classes, at least 1")
 
     def __call__(
         self, images: Tensor, labels: Tensor, generator: Generator

@@ -5,21 +5,19 @@ the operations, does it with probability 0.5, at magnitude 9 plus normal noise o
 to 0 .. 10. Level = magnitude / 10.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, pairwise
-from typing import Generic, TypeVar
 
 import torch
 from torch import Generator, Tensor
 
 from nextify.data.augment import enhance, table, warp
 
-Apply = TypeVar("Apply")
-
 
 @dataclass(frozen=True, slots=True)
-class Operation(Generic[Apply]):
+class Operation:
     """One operation: timm's name, how a level becomes its argument, and what applies it.
 
     The argument is start + direction * reach * level, where direction is the image's random sign
@@ -28,7 +26,7 @@ class Operation(Generic[Apply]):
     """
 
     name: str
-    apply: Apply
+    apply: Callable[..., Tensor]
     start: float = 0
     reach: float = 0
     signed: bool = False
@@ -47,16 +45,16 @@ TABLES = (
 )
 WARPS = (
     Operation("Rotate", warp.rotate, reach=30, signed=True),
-    Operation("ShearX", warp.shear_x, reach=0.3, signed=True),
-    Operation("ShearY", warp.shear_y, reach=0.3, signed=True),
-    Operation("TranslateXRel", warp.translate_x, reach=0.45, signed=True),
-    Operation("TranslateYRel", warp.translate_y, reach=0.45, signed=True),
+    Operation("ShearX", partial(warp.moved, entry=1), reach=0.3, signed=True),
+    Operation("ShearY", partial(warp.moved, entry=3), reach=0.3, signed=True),
+    Operation("TranslateXRel", partial(warp.moved, entry=2), reach=0.45, signed=True),
+    Operation("TranslateYRel", partial(warp.moved, entry=5), reach=0.45, signed=True),
 )
 BLENDS = (
     Operation("ColorIncreasing", enhance.color, start=1, reach=0.9, signed=True),
     Operation("SharpnessIncreasing", enhance.sharpness, start=1, reach=0.9, signed=True),
 )
-OPERATIONS: tuple[Operation[Callable[..., Tensor]], ...] = (*TABLES, *WARPS, *BLENDS)
+OPERATIONS = (*TABLES, *WARPS, *BLENDS)
 NOTHING = len(OPERATIONS)
 
 
@@ -116,32 +114,32 @@ def apply_layer(pixels: Tensor, layer: Layer, fill: tuple[int, ...]) -> Tensor:
 
 
 # The three below do a run of images each: operation i does bounds[i] .. bounds[i+1] of `views`.
+_Runs = Iterator[tuple[Callable[..., Tensor], slice]]
+
+
+def _runs(operations: tuple[Operation, ...], bounds: list[int]) -> _Runs:
+    """What applies each operation that has images, and to which."""
+    for op, (first, end) in zip(operations, pairwise(bounds), strict=True):
+        if first < end:
+            yield op.apply, slice(first, end)
 
 
 def _look_up(views: Tensor, amounts: Tensor, bounds: list[int]) -> Tensor:
     images = views[bounds[0] : bounds[-1]]
     tables = [
-        op.apply(views[a:b], amounts[a:b, None, None]).expand(-1, views.shape[1], -1)
-        for op, (a, b) in zip(TABLES, pairwise(bounds), strict=True)
-        if a < b
+        apply(views[run], amounts[run, None, None]).expand(-1, views.shape[1], -1)
+        for apply, run in _runs(TABLES, bounds)
     ]
     return table.look_up(images, torch.cat(tables)) if tables else images
 
 
 def _warp(views: Tensor, amounts: Tensor, bounds: list[int], fill: tuple[int, ...]) -> Tensor:
     images, size = views[bounds[0] : bounds[-1]], views.shape[-1]
-    matrices = [
-        op.apply(amounts[a:b], size)
-        for op, (a, b) in zip(WARPS, pairwise(bounds), strict=True)
-        if a < b
-    ]
+    matrices = [apply(amounts[run], size) for apply, run in _runs(WARPS, bounds)]
     return warp.warp(images, torch.cat(matrices), fill) if matrices else images
 
 
 def _enhance(views: Tensor, amounts: Tensor, bounds: list[int]) -> Tensor:
-    images = [
-        op.apply(views[a:b], amounts[a:b, None, None, None])
-        for op, (a, b) in zip(BLENDS, pairwise(bounds), strict=True)
-        if a < b
-    ]
+    blends = _runs(BLENDS, bounds)
+    images = [apply(views[run], amounts[run, None, None, None]) for apply, run in blends]
     return torch.cat(images) if images else views[:0]

@@ -26,7 +26,6 @@ def _values(pixels: Tensor) -> Tensor:
 
 def auto_contrast(pixels: Tensor, amount: Tensor) -> Tensor:
     """Stretch each channel's range to 0 .. 255 (`PIL.ImageOps.autocontrast`, no cut-off)."""
-    del amount
     channels = pixels.flatten(2)
     low = channels.amin(-1, keepdim=True).double()
     high = channels.amax(-1, keepdim=True).double()
@@ -49,7 +48,6 @@ def equalize(pixels: Tensor, amount: Tensor) -> Tensor:
 
     The step leaves out the brightest value; a channel too uniform to have a step stays as it is.
     """
-    del amount
     counts = histogram(pixels)
     brightest = pixels.flatten(2).amax(-1, keepdim=True).long()
     below = counts.cumsum(-1) - counts

@@ -12,33 +12,16 @@ from torch.nn import functional as F
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
-def _moved(amount: Tensor, entry: int) -> Tensor:
-    """The identity with `amount` in place of one of its zeros."""
+def moved(amount: Tensor, size: int, entry: int) -> Tensor:
+    """The identity with `amount` in place of one of its zeros.
+
+    Entry 1 reads each row `amount` times its height further right, entry 3 each column `amount`
+    times its distance from the left further down: shears. Entries 2 and 5 read everything `amount`
+    sides of the image further right or down: translations.
+    """
     matrices = amount.new_tensor(_IDENTITY).expand(len(amount), 6).clone()
-    matrices[:, entry] = amount
+    matrices[:, entry] = amount * size if entry in (2, 5) else amount
     return matrices
-
-
-def shear_x(amount: Tensor, size: int) -> Tensor:
-    """Read each row `amount` times its height further right."""
-    del size
-    return _moved(amount, 1)
-
-
-def shear_y(amount: Tensor, size: int) -> Tensor:
-    """Read each column `amount` times its distance from the left further down."""
-    del size
-    return _moved(amount, 3)
-
-
-def translate_x(amount: Tensor, size: int) -> Tensor:
-    """Read `amount` widths further right."""
-    return _moved(amount * size, 2)
-
-
-def translate_y(amount: Tensor, size: int) -> Tensor:
-    """Read `amount` heights further down."""
-    return _moved(amount * size, 5)
 
 
 def rotate(amount: Tensor, size: int) -> Tensor:

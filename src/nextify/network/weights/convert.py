@@ -9,7 +9,7 @@ from nextify.blueprint import draw
 from nextify.designs import FAMILIES, Design, require_convolutional
 from nextify.errors import InputError
 from nextify.network.build import assemble
-from nextify.network.files import FORMAT, Card, load_network, save_network
+from nextify.network.files import FORMAT, Card, card_in, save_network
 from nextify.network.weights.load import Loaded, fill
 from nextify.network.weights.namings import NamingName
 from nextify.network.weights.pairing import CLASSIFIER
@@ -20,13 +20,11 @@ from nextify.network.weights.source import Weights, open_weights
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Converted:
-    """What was read, what it was taken for, and where it is now."""
+    """What was read, and what it was taken for."""
 
     loaded: Loaded
     design: Design
     classes: tuple[str, ...]
-    naming: NamingName
-    target: Path
 
     @property
     def design_name(self) -> str | None:
@@ -71,14 +69,14 @@ def convert_weights(
         save_network(network, _as_card(chosen, names, loaded), target)
     else:
         save_weights(network, target, write_as, preprocessing=loaded.preprocessing)
-    return Converted(loaded=loaded, design=chosen, classes=names, naming=write_as, target=target)
+    return Converted(loaded=loaded, design=chosen, classes=names)
 
 
 def own_card(weights: Weights) -> Card | None:
     """The card of a network file of nextify."""
     if weights.metadata.get("format") != FORMAT or weights.path is None:
         return None
-    return load_network(weights.path)[1]
+    return card_in(weights.metadata, weights.path)
 
 
 def _design(

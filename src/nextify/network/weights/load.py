@@ -12,7 +12,7 @@ from nextify.errors import InputError
 from nextify.network.initialise import initialise
 from nextify.network.modules import Network
 from nextify.network.weights.namings import NamingName, Table
-from nextify.network.weights.pairing import CLASSIFIER, Match, listed, match_entries
+from nextify.network.weights.pairing import CLASSIFIER, listed, match_entries
 from nextify.network.weights.preprocessing import Preprocessing, usual
 from nextify.network.weights.recognise import recognise
 from nextify.network.weights.source import COUNTER, Weights, open_weights
@@ -93,35 +93,36 @@ def fill(
     seed: int = 0,
 ) -> Loaded:
     """Fill a network with weights that have been read; as `load_weights`."""
-    match = match_entries(network, weights, table)
-    if match.head_is_new and classes_differ == "refuse":
+    names = match_entries(network, weights, table)
+    head_is_new = f"{CLASSIFIER}.weight" not in names
+    if head_is_new and classes_differ == "refuse":
         raise InputError(
             f"weights {weights.source} have no classifier for the network's classes; give the "
             "network as many classes, or accept a new head with classes_differ='keep_body'"
         )
-    entries = _converted(network, weights, match, allow_nonfinite)
-    _fill(network, entries, match.head_is_new, seed)
+    entries = _converted(network, weights, names, allow_nonfinite)
+    _fill(network, entries, head_is_new, seed)
     return Loaded(
         source=weights.source,
         naming=table.naming,
         architecture=table.architecture,
         entries=len(entries),
-        head_is_new=match.head_is_new,
+        head_is_new=head_is_new,
         preprocessing=weights.preprocessing or usual(table.naming, table.architecture),
-        notes=(*weights.notes, *_conversions(entries, weights, match)),
+        notes=(*weights.notes, *_conversions(entries, weights, names)),
     )
 
 
 def _converted(
-    network: Network, weights: Weights, match: Match, allow_nonfinite: bool
+    network: Network, weights: Weights, names: Mapping[str, str], allow_nonfinite: bool
 ) -> dict[str, Tensor]:
     """The entries by our names, in the network's shapes and types."""
     own = network.state_dict()
     entries = {
         ours: weights.entries[theirs].detach().reshape(own[ours].shape).to(own[ours].dtype)
-        for ours, theirs in match.theirs.items()
+        for ours, theirs in names.items()
     }
-    broken = [match.theirs[ours] for ours, entry in entries.items() if not entry.isfinite().all()]
+    broken = [names[ours] for ours, entry in entries.items() if not entry.isfinite().all()]
     if broken and not allow_nonfinite:
         raise InputError(
             f"weights {weights.source} hold NaN or infinite numbers in {listed(broken)}; use a "
@@ -130,10 +131,12 @@ def _converted(
     return entries
 
 
-def _conversions(entries: Mapping[str, Tensor], weights: Weights, match: Match) -> list[str]:
+def _conversions(
+    entries: Mapping[str, Tensor], weights: Weights, names: Mapping[str, str]
+) -> list[str]:
     pairs = {
         (weights.entries[theirs].dtype, entries[ours].dtype)
-        for ours, theirs in match.theirs.items()
+        for ours, theirs in names.items()
         if not ours.endswith(COUNTER)
     }
     return sorted(f"{str(a)[6:]} converted to {str(b)[6:]}" for a, b in pairs if a != b)

@@ -6,7 +6,7 @@ read backwards, it recognises a file whose design is not known.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass
 from functools import cache
 from typing import Literal, get_args
@@ -15,6 +15,7 @@ from torch import nn
 
 NamingName = Literal["nextify", "official", "timm", "torchvision"]
 Shape = tuple[int, ...]
+Side = Literal["ours", "theirs"]
 
 # How their shape of an entry differs from ours: not at all; 1 x 1 convolutions as matrices;
 # vectors of C numbers as (C, 1, 1) or as (1, 1, 1, C).
@@ -41,23 +42,19 @@ class Rule:
 @dataclass(frozen=True, slots=True)
 class Outline:
     """What a network must be made of to be the one that a naming stands for: for each part, the
-    names of its modules in order, as a regular expression; the kinds of its norms and activations;
-    how many stages, and the stride of the stem's convolution (None: any).
+    names of its modules in order, as a regular expression (parts that are not here are empty); the
+    kinds of its norms and activations; how many stages, and the stride of the stem's convolution
+    (None: any).
     """
 
-    stem: str
-    downsample: str
-    branch: str
-    shortcut: str
-    after: str
-    head: str
+    parts: Mapping[str, str]
     norm: type[nn.Module]
     activation: type[nn.Module]
     stages: int | None = 4
     stem_stride: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Table:
     """The names of one architecture in one naming. `outline` None: any network of ours."""
 
@@ -73,14 +70,10 @@ class Table:
         >>> official.name("stages.2.blocks.5.branch.pointwise1.weight")
         ('stages.2.5.pwconv1.weight', 'matrix')
         """
-        for pattern, rule in _readers(self, "ours"):
-            found = pattern.fullmatch(ours)
-            counts = _counts(found) if found else None
-            if found and counts is not None:
-                part = counts.get("part")
-                # Only the weight is a matrix; a bias is a vector everywhere.
-                form: Form = "same" if rule.form == "matrix" and part != "weight" else rule.form
-                return rule.theirs.format(**counts), form
+        for rule, counts in _read(self, "ours", ours):
+            # Only the weight is a matrix; a bias is a vector everywhere.
+            is_vector = rule.form == "matrix" and counts["part"] != "weight"
+            return rule.theirs.format(**counts), "same" if is_vector else rule.form
         return None
 
     def ours(self, theirs: str) -> str | None:
@@ -90,16 +83,8 @@ class Table:
         >>> torchvision.ours("features.3.0.layer_scale")
         'stages.1.blocks.0.branch.scale.weight'
         """
-        for pattern, rule in _readers(self, "theirs"):
-            found = pattern.fullmatch(theirs)
-            counts = _counts(found) if found else None
-            if counts is not None:
-                return rule.ours.format(**counts)
-        return None
-
-    def known(self, theirs: Iterable[str]) -> int:
-        """How many names are of this table."""
-        return sum(self.ours(name) is not None for name in theirs)
+        found = (rule.ours.format(**counts) for rule, counts in _read(self, "theirs", theirs))
+        return next(found, None)
 
 
 def shaped(ours: Shape, form: Form) -> Shape:
@@ -108,21 +93,21 @@ def shaped(ours: Shape, form: Form) -> Shape:
     >>> shaped((384, 96, 1, 1), "matrix"), shaped((96,), "column"), shaped((384,), "last")
     ((384, 96), (96, 1, 1), (1, 1, 1, 384))
     """
-    match form:
-        case "same":
-            return ours
-        case "matrix":
-            return ours[:2]
-        case "column":
-            return (*ours, 1, 1)
-        case "last":
-            return (1, 1, 1, *ours)
+    column, last = (*ours, 1, 1), (1, 1, 1, *ours)
+    return {"same": ours, "matrix": ours[:2], "column": column, "last": last}[form]
+
+
+def _read(table: Table, side: Side, name: str) -> Iterator[tuple[Rule, dict[str, object]]]:
+    """The rules whose template on this side reads a name, each with all fields of templates."""
+    for pattern, rule in _readers(table, side):
+        found = pattern.fullmatch(name)
+        counts = _counts(found) if found else None
+        if counts is not None:
+            yield rule, counts
 
 
 @cache
-def _readers(
-    table: Table, side: Literal["ours", "theirs"]
-) -> tuple[tuple[re.Pattern[str], Rule], ...]:
+def _readers(table: Table, side: Side) -> tuple[tuple[re.Pattern[str], Rule], ...]:
     return tuple((_reader(getattr(rule, side)), rule) for rule in table.rules)
 
 
@@ -230,39 +215,31 @@ _BASIC_RESNET = _resnet("spatial1", "spatial2")
 _BOTTLENECK_RESNET = _resnet("pointwise1", "spatial", "pointwise2")
 
 
-def _own() -> tuple[Rule, ...]:
-    """Our own names, which the other tables know between them."""
-    theirs = (_OFFICIAL, _TIMM, _BASIC_RESNET, _BOTTLENECK_RESNET)
-    return tuple(Rule(ours, ours) for ours in dict.fromkeys(r.ours for t in theirs for r in t))
+# Our own names, which the other tables know between them.
+_KNOWN = (*_OFFICIAL, *_TIMM, *_BASIC_RESNET, *_BOTTLENECK_RESNET)
+_OWN = tuple(Rule(ours, ours) for ours in dict.fromkeys(rule.ours for rule in _KNOWN))
 
 
 def _convnext(branch_end: str, stem: str = "conv norm", stages: int | None = 4) -> Outline:
-    return Outline(
-        stem=stem,
-        downsample="norm conv",
-        branch=f"spatial spatial_norm pointwise1 act {branch_end}",
-        shortcut="",
-        after="",
-        head="pool norm classifier",
-        norm=nn.LayerNorm,
-        activation=nn.GELU,
-        stages=stages,
-    )
+    parts = {
+        "stem": stem,
+        "downsampling": "norm conv",
+        "branches": f"spatial spatial_norm pointwise1 act {branch_end}",
+        "head": "pool norm classifier",
+    }
+    return Outline(parts, nn.LayerNorm, nn.GELU, stages)
 
 
 def _resnet_outline(*convs: str) -> Outline:
     between = " ".join(f"{conv} {conv}_norm {conv}_act" for conv in convs)
-    return Outline(
-        stem="conv norm act pool",
-        downsample="",
-        branch=between.removesuffix(f" {convs[-1]}_act"),
-        shortcut="(conv norm)?",
-        after="act",
-        head="pool classifier",
-        norm=nn.BatchNorm2d,
-        activation=nn.ReLU,
-        stem_stride=2,
-    )
+    parts = {
+        "stem": "conv norm act pool",
+        "branches": between.removesuffix(f" {convs[-1]}_act"),
+        "shortcuts": "(conv norm)?",
+        "after blocks": "act",
+        "head": "pool classifier",
+    }
+    return Outline(parts, nn.BatchNorm2d, nn.ReLU, stem_stride=2)
 
 
 _BASIC = _resnet_outline("spatial1", "spatial2")
@@ -272,7 +249,7 @@ _V1_OR_V2 = "(pointwise2( scale)?|response_norm pointwise2)"
 # Where several know equally many names of a file, the first is meant: a basic ResNet's names are
 # some of those of a bottleneck one, and timm names ResNets as torchvision does.
 TABLES: tuple[Table, ...] = (
-    Table("nextify", "any network", _own(), None),
+    Table("nextify", "any network", _OWN, None),
     Table("official", "ConvNeXt", _OFFICIAL, _convnext(_V1_OR_V2)),
     Table("official", "isotropic ConvNeXt", _OFFICIAL_ISOTROPIC,
           _convnext(_V1_OR_V2, stem="conv", stages=1)),

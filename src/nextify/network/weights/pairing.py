@@ -1,7 +1,6 @@
 """A network's entries and a file's, one to one: what is missing, left over or of another shape."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from nextify.errors import InputError
 from nextify.network.modules import Network
@@ -11,14 +10,6 @@ from nextify.network.weights.source import COUNTER, Weights
 CLASSIFIER = "head.classifier"
 _HEAD = (f"{CLASSIFIER}.weight", f"{CLASSIFIER}.bias")
 _SHOWN = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """Which entry of a file belongs to which of a network (by our names)."""
-
-    theirs: dict[str, str]
-    head_is_new: bool
 
 
 def foreign_names(network: Network, table: Table) -> dict[str, tuple[str, Form]]:
@@ -37,8 +28,8 @@ def foreign_names(network: Network, table: Table) -> dict[str, tuple[str, Form]]
     return {ours: name for ours, name in names.items() if name is not None}
 
 
-def match_entries(network: Network, weights: Weights, table: Table) -> Match:
-    """Pair all entries. Only counters of batches may be missing, and the classifier.
+def match_entries(network: Network, weights: Weights, table: Table) -> dict[str, str]:
+    """Their name for each entry of ours. Only counters of batches may be missing, and the head.
 
     A classifier for another number of classes, or none, is left out; then the head is new.
 
@@ -49,22 +40,18 @@ def match_entries(network: Network, weights: Weights, table: Table) -> Match:
     shapes = {ours: tuple(entry.shape) for ours, entry in network.state_dict().items()}
     head_is_new = _is_other_head(weights, [names[ours][0] for ours in _HEAD], shapes[_HEAD[0]])
     expected = {theirs: ours for ours, (theirs, _) in names.items()}
-    missing, misshapen = [], []
-    for theirs, ours in expected.items():
-        if head_is_new and ours in _HEAD:
-            continue
-        if theirs not in weights.entries:
-            if not theirs.endswith(COUNTER):
-                missing.append(theirs)
-            continue
+    wanted = {o: t for t, o in expected.items() if not (head_is_new and o in _HEAD)}
+    kept = {ours: theirs for ours, theirs in wanted.items() if theirs in weights.entries}
+    missing = [t for o, t in wanted.items() if o not in kept and not t.endswith(COUNTER)]
+    misshapen = []
+    for ours, theirs in kept.items():
         found, own = tuple(weights.entries[theirs].shape), shapes[ours]
-        if found not in (own, shaped(own, names[ours][1])):
-            misshapen.append(f"{theirs} ({_by(found)}, not {_by(shaped(own, names[ours][1]))})")
+        usual = shaped(own, names[ours][1])
+        if found not in (own, usual):
+            misshapen.append(f"{theirs} ({_by(found)}, not {_by(usual)})")
     surplus = [theirs for theirs in weights.entries if theirs not in expected]
     _require_none(weights, table, missing, surplus, misshapen)
-    found_names = {o: t for t, o in expected.items() if t in weights.entries}
-    kept = {o: t for o, t in found_names.items() if not (head_is_new and o in _HEAD)}
-    return Match(kept, head_is_new)
+    return kept
 
 
 def _is_other_head(weights: Weights, theirs: Sequence[str], own: Shape) -> bool:

@@ -1,9 +1,8 @@
 """What was done to the images that weights were trained on: it belongs to the weights."""
 
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from nextify.designs.fields import fits, hints
@@ -13,7 +12,7 @@ from nextify.network.weights.namings import NamingName
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 METADATA_KEY = "nextify.preprocessing"
-_LARGEST_IMAGE = 1 << 14  # pixels a side
+_LARGEST_IMAGE = 1 << 14  # pixels a side: what claims more was not made by training
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,11 +75,6 @@ def from_timm(config: Mapping[str, Any]) -> Preprocessing:
     return _read({**found, "image_size": size[1]})
 
 
-def as_metadata(preprocessing: Preprocessing) -> str:
-    """As a text for a file's metadata."""
-    return json.dumps(asdict(preprocessing))
-
-
 def from_about(about: Mapping[str, Any]) -> Preprocessing | None:
     """What `convert` wrote on a network's card (`Card.about`); None for one trained by nextify.
 
@@ -97,7 +91,7 @@ def from_about(about: Mapping[str, Any]) -> Preprocessing | None:
 
 
 def from_metadata(metadata: Mapping[str, str]) -> Preprocessing | None:
-    """What a safetensors file says: one of ours, or one with `as_metadata` in it.
+    """What a safetensors file says: one of ours, or one that `save_weights` wrote.
 
     Raises:
         InputError: it says something that cannot be read.
@@ -115,10 +109,6 @@ def from_metadata(metadata: Mapping[str, str]) -> Preprocessing | None:
 
 
 def _read(values: Mapping[str, Any]) -> Preprocessing:
-    known: dict[str, Any] = {name: values[name] for name in hints(Preprocessing) if name in values}
-    for name, value in known.items():
-        if isinstance(value, list):
-            known[name] = tuple(value)
-        elif isinstance(value, float) and not math.isfinite(value):
-            raise InputError(f"preprocessing field {name!r} is {value}")
-    return Preprocessing(**{**known, "is_stated": True})
+    known = {name: values[name] for name in hints(Preprocessing) if name in values}
+    tidy: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
+    return Preprocessing(**{**tidy, "is_stated": True})

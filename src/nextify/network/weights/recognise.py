@@ -29,7 +29,7 @@ def recognise(weights: Weights, naming: str = "auto", ours: Iterable[str] = ()) 
     tables = [table for table in TABLES if naming in ("auto", table.naming)]
     if not tables:
         raise InputError(f"unknown naming {naming!r}; give auto or one of {', '.join(NAMINGS)}")
-    known = {table: table.known(weights.entries) for table in tables}
+    known = {table: len(_own_names(weights, table)) for table in tables}
     most = max(known.values())
     if 2 * most < len(weights.entries):
         expected = "a known naming" if naming == "auto" else f"the naming of {naming}"
@@ -42,13 +42,18 @@ def recognise(weights: Weights, naming: str = "auto", ours: Iterable[str] = ()) 
     return next((t for t in best if own and all(map(t.name, own))), best[0])
 
 
+def _own_names(weights: Weights, table: Table) -> dict[str, str]:
+    """Our name for each of a file's entries that a table knows, by theirs."""
+    names = {theirs: table.ours(theirs) for theirs in weights.entries}
+    return {theirs: ours for theirs, ours in names.items() if ours is not None}
+
+
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """A file's naming, design (with its name among the families, if it has one) and classes."""
+    """A file's naming, design and number of classes."""
 
     table: Table
     design: Design
-    name: str | None
     classes: int
 
 
@@ -62,25 +67,20 @@ def read_design(weights: Weights, naming: str = "auto") -> Recognised:
         InputError: the design cannot be told; says to give it.
     """
     table = recognise(weights, naming)
-    shapes = {
-        ours: tuple(entry.shape)
-        for theirs, entry in weights.entries.items()
-        if (ours := table.ours(theirs)) is not None
-    }
+    names = _own_names(weights, table)
+    shapes = {ours: tuple(weights.entries[theirs].shape) for theirs, ours in names.items()}
     if f"{CLASSIFIER}.weight" not in shapes:
         raise headless(weights)
     try:
         classes = shapes[f"{CLASSIFIER}.weight"][0]
         chosen = _design(shapes)
-        match = match_entries(assemble(draw(chosen, classes)), weights, table)
+        match_entries(assemble(draw(chosen, classes)), weights, table)
     except (LookupError, ArithmeticError, RuntimeError, InputError) as error:
         raise InputError(
             f"the design of weights {weights.source}, in the naming of {table.naming}, cannot be "
             f"told from their shapes ({_reason(error)}); give it with --design"
         ) from error
-    assert not match.head_is_new  # it has as many classes as the file says
-    name = next((name for name, known in FAMILIES.items() if known == chosen), None)
-    return Recognised(table, chosen, name, classes)
+    return Recognised(table, chosen, classes)
 
 
 def headless(weights: Weights) -> InputError:
@@ -92,35 +92,32 @@ def headless(weights: Weights) -> InputError:
 
 
 def _reason(error: Exception) -> str:
-    match error:
-        case InputError():
-            return str(error)
-        case KeyError():
-            return f"there is nothing for {error.args[0]}"
-        case _:
-            return "their sizes are none of a network"
+    if isinstance(error, KeyError):
+        return f"there is nothing for {error.args[0]}"
+    return str(error) if isinstance(error, InputError) else "their sizes are none of a network"
 
 
 def _design(shapes: Mapping[str, Shape]) -> Design:
     depths = _depths(shapes)
-    first = [f"stages.{stage}.blocks.0.branch" for stage in range(len(depths))]
-    is_basic = f"{first[0]}.spatial1.weight" in shapes
-    is_resnet = is_basic or f"{first[0]}.pointwise1_norm.weight" in shapes
-    narrow = "spatial1" if is_basic else "pointwise1" if is_resnet else "spatial"
-    widths = tuple(shapes[f"{block}.{narrow}.weight"][0] for block in first)
+    blocks = [f"stages.{stage}.blocks.0.branch" for stage in range(len(depths))]
+    first = blocks[0]
+    is_basic = f"{first}.spatial1.weight" in shapes
+    is_resnet = is_basic or f"{first}.pointwise1_norm.weight" in shapes
+    spatial = "spatial1" if is_basic else "spatial"
+    narrow, wide = ("pointwise1", "pointwise2") if is_resnet else ("spatial", "pointwise1")
+    narrow = spatial if is_basic else narrow
+    widths = tuple(shapes[f"{block}.{narrow}.weight"][0] for block in blocks)
     fields: dict[str, object] = {"depths": depths, "widths": widths}
+    fields["kernel_size"] = shapes[f"{first}.{spatial}.weight"][-1]
+    stem = shapes["stem.conv.weight"][-1]
+    fields["stem_stride"] = _STEM_STRIDES.get(stem, stem) if is_resnet else stem
     if is_basic:
         fields["block"] = "basic"
     else:
-        wide = "pointwise2" if is_resnet else "pointwise1"
-        fields["ratio"] = shapes[f"{first[0]}.{wide}.weight"][0] // widths[0]
-    fields["kernel_size"] = shapes[f"{first[0]}.{'spatial1' if is_basic else 'spatial'}.weight"][-1]
-    stem = shapes["stem.conv.weight"][-1]
-    fields["stem_stride"] = _STEM_STRIDES.get(stem, stem) if is_resnet else stem
+        fields["ratio"] = shapes[f"{first}.{wide}.weight"][0] // widths[0]
     if not is_resnet:
-        has_scale = f"{first[0]}.scale.weight" in shapes
-        fields["layer_scale"] = 1e-6 if has_scale else None
-        is_v2 = f"{first[0]}.response_norm.weight" in shapes
+        fields["layer_scale"] = 1e-6 if f"{first}.scale.weight" in shapes else None
+        is_v2 = f"{first}.response_norm.weight" in shapes
         fields["response_norm"] = "global" if is_v2 else "none"
     return with_fields(FAMILIES["resnet-50" if is_resnet else "convnext-tiny"], fields)
 

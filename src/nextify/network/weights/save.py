@@ -1,8 +1,10 @@
 """`save_weights`: a network's weights under the names that others load."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from nextify.files import write_whole
 from nextify.network.modules import Network, ResidualBlock, StageModule
 from nextify.network.weights.namings import NAMINGS, TABLES, NamingName, Outline, Table, shaped
 from nextify.network.weights.pairing import foreign_names
-from nextify.network.weights.preprocessing import METADATA_KEY, Preprocessing, as_metadata
+from nextify.network.weights.preprocessing import METADATA_KEY, Preprocessing
 
 # timm computes the pointwise convolutions of these as convolutions, and of all others as matrices.
 _TIMM_CONVOLUTIONS = tuple(
@@ -75,7 +77,7 @@ def save_weights(
     entries = foreign_entries(network, naming)
     tidy = {name: _alone(entry) for name, entry in entries.items()}
     if path.suffix == ".safetensors":
-        stated = {METADATA_KEY: as_metadata(preprocessing)} if preprocessing else {}
+        stated = {METADATA_KEY: json.dumps(asdict(preprocessing))} if preprocessing else {}
         content = save(tidy, {"format": "pt", **stated})
     else:
         buffer = BytesIO()
@@ -116,7 +118,8 @@ def _difference(network: Network, outline: Outline) -> str | None:
     """The first difference between a network and an outline, in words; None: there is none."""
     if outline.stages not in (None, len(network.stages)):
         return f"stages: {outline.stages}, not {len(network.stages)}"
-    for what, expected, module in _parts(network, outline):
+    for what, module in _parts(network):
+        expected = outline.parts.get(what, "")
         names = " ".join(name for name, _ in module.named_children())
         if not re.fullmatch(expected, names):
             return f"{what}: {expected!r}, not {names!r}"
@@ -132,14 +135,14 @@ def _difference(network: Network, outline: Outline) -> str | None:
     return None
 
 
-def _parts(network: Network, outline: Outline) -> Iterator[tuple[str, str, nn.Module]]:
-    yield "stem", outline.stem, network.stem
-    yield "head", outline.head, network.head
+def _parts(network: Network) -> Iterator[tuple[str, nn.Module]]:
+    yield "stem", network.stem
+    yield "head", network.head
     for at, stage in enumerate(network.stages.children()):
         assert isinstance(stage, StageModule)
-        yield "downsampling", outline.downsample if at else "", stage.downsample
+        yield "downsampling" if at else "downsampling after the stem", stage.downsample
         for block in stage.blocks.children():
             assert isinstance(block, ResidualBlock)
-            yield "branches", outline.branch, block.branch
-            yield "shortcuts", outline.shortcut, block.shortcut
-            yield "after blocks", outline.after, block.after
+            yield "branches", block.branch
+            yield "shortcuts", block.shortcut
+            yield "after blocks", block.after

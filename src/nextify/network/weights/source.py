@@ -83,12 +83,11 @@ def _located(source: str | Path) -> tuple[Path, Path | None]:
             return _in_folder(path)
         if path.is_file():
             return path, None
-        exists = path.exists()
+        what = "are no ordinary file" if path.exists() else "do not exist"
     except (OSError, ValueError) as error:
         raise InputError(
             f"weights {str(source)!r} cannot be opened ({error}); give a file"
         ) from None
-    what = "are no ordinary file" if exists else "do not exist"
     raise InputError(
         f"weights {source} {what}; give a file, a folder that holds one, or a repository on the "
         f"hub, as {PREFIX}timm/convnext_tiny.fb_in1k"
@@ -117,12 +116,11 @@ def _read(path: Path, name: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         return _read_safetensors(path, name)
     if start.startswith(b"PK\x03\x04"):
         _require_stored(path, name)
-        return _unpickled(path, name), {}
-    if start.startswith(b"\x80"):
-        return _unpickled(path, name), {}
-    raise InputError(
-        f"weights {name} are neither in the safetensors format nor in torch's; {_REMEDY}"
-    )
+    elif not start.startswith(b"\x80"):
+        raise InputError(
+            f"weights {name} are neither in the safetensors format nor in torch's; {_REMEDY}"
+        )
+    return _unpickled(path, name), {}
 
 
 def _read_safetensors(path: Path, name: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
@@ -143,16 +141,14 @@ def _unpickled(path: Path, name: str) -> Mapping[str, Any]:
         with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
             warnings.simplefilter("ignore")
             found = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+    except Exception as error:  # whatever a damaged file makes the unpickler raise
         wanted = re.search(r"GLOBAL (\S+)", str(error))
-        if wanted is None:
+        if wanted is None or not isinstance(error, pickle.UnpicklingError):
             raise _damaged(name, error) from error
         raise InputError(
             f"weights {name} are refused: the file wants to call {wanted[1]}, and only tensors are "
             f"read; {_REMEDY}"
         ) from error
-    except Exception as error:  # whatever a damaged file makes the unpickler raise
-        raise _damaged(name, error) from error
     if not isinstance(found, Mapping):
         raise InputError(f"weights {name} hold a {type(found).__name__}, no entries; {_REMEDY}")
     return found
@@ -242,15 +238,12 @@ def _require_tensors(name: str, entries: Mapping[Any, Any]) -> None:
                              "save the weights as dense floating-point tensors")  # fmt: skip
         if entry.numel() == 0:
             raise InputError(f"entry {key!r} of weights {name} is empty; {_REMEDY}")
-        if entry.dtype not in _DTYPES and not _counts_batches(key, entry):
+        is_counter = key.endswith(COUNTER) and entry.dtype == torch.int64 and entry.ndim == 0
+        if entry.dtype not in _DTYPES and not is_counter:
             raise InputError(
                 f"entry {key!r} of weights {name} is of type {str(entry.dtype)[6:]}; weights are "
                 "float32, float16, bfloat16 or float64: save them as one of these"
             )
-
-
-def _counts_batches(key: str, entry: Tensor) -> bool:
-    return key.endswith(COUNTER) and entry.dtype == torch.int64 and entry.ndim == 0
 
 
 def _require_held(weights: Weights, path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from nextify.findings import Attribution, Contribution, Interaction
 from nextify.findings.attribute import CLEARLY
 from nextify.findings.cells import Source
+from nextify.findings.model import LackOfFit
 from nextify.report.factors.units import amount
 
 _NOISE: dict[Source, str] = {
@@ -28,7 +29,7 @@ def as_values(found: Attribution) -> dict[str, Any]:
         each["verdict"] = verdict(found, of)
     if found.gap:
         values["gap"]["verdict"] = gap(found)
-    return {**values, "notes": list(notes(found))}
+    return {**values, "notes": notes(found)}
 
 
 def verdict(found: Attribution, of: Contribution) -> str:
@@ -51,85 +52,72 @@ def gap(found: Attribution) -> str:
     interval = found.gap.estimate.interval
     most = amount(interval.farthest, found.metric) if interval else ""
     return {
-        "whole orders": (
-            "zero by construction: Shapley values of all subsets or of whole orders add up "
-            "exactly, so the gap tests nothing here"
-        ),
+        "whole orders": "zero by construction: Shapley values of all subsets or of whole orders "
+        "add up exactly, so the gap tests nothing here",
         "saturated": "zero by construction: the plan is saturated",
         "no interval": "no interval: the end cells' noise is not known",
-        "interactions": (
-            "the contributions do not add up: there are interactions, and the contributions are "
-            "averages over these cells alone"
-        ),
-        "third order": (
-            "interactions of three or more factors: the contributions are averages over what else "
-            "is made (main effects), and the Shapley values differ from them by this much in sum"
-        ),
-        "cancelling": (
-            f"the contributions add up to within {most}, though single cells show interactions of "
-            "three or more factors (lack of fit): between the two ends these cancel"
-        ),
-        "adds up": (
-            f"the contributions add up to within {most}: no interactions of three or more are seen"
-        ),
+        "interactions": "the contributions do not add up: there are interactions, and the "
+        "contributions are averages over these cells alone",
+        "third order": "interactions of three or more factors: the contributions are averages over "
+        "what else is made (main effects), and the Shapley values differ from them by this much in "
+        "sum",
+        "cancelling": f"the contributions add up to within {most}, though single cells show "
+        "interactions of three or more factors (lack of fit): between the two ends these cancel",
+        "adds up": f"the contributions add up to within {most}: no interactions of three or more "
+        "are seen",
     }[found.gap.verdict]
 
 
-def notes(found: Attribution) -> Iterator[str]:
+def notes(found: Attribution) -> list[str]:
     """Every caveat of an attribution, the gravest first."""
-    yield from _runs(found)
-    yield from _basis(found)
-    if found.counts.finished:
-        yield from _noise(found)
-    yield from _model(found)
-    if found.counts.finished:
-        yield from _aliased(found)
-    if found.metric == "nll":
-        yield "intervals cover new seeds only: the log-likelihood is not kept per test image"
-    elif found.counts.finished and not found.limits.per_image:
-        yield (
-            "intervals cover new seeds only: runs were tested on different numbers of images, or "
-            "their results per image are not there"
-        )
+    some, limits, count = found.counts.finished > 0, found.limits, len(found.contributions)
+    source, single, cells = found.noise.source, limits.single, found.counts.cells
+    noise = _NOISE[source].format(df=found.noise.df, single=single, cells=cells)
+    told = {
+        **_runs(found),
+        **dict.fromkeys(_basis(found), True),
+        noise: some and (single > 0 or source != "pure error"),
+        **_model(found),
+        _sums(found): some and any(each.aliased for each in found.interactions),
+        f"{limits.untold} of {count * (count - 1) // 2} two-factor interactions cannot be told "
+        "from these cells": some and limits.untold > 0,
+        "intervals cover new seeds only: the log-likelihood is not kept per test "
+        "image": found.metric == "nll",
+        "intervals cover new seeds only: runs were tested on different numbers of images, or their "
+        "results per image are not there": some and found.metric != "nll" and not limits.per_image,
+    }
+    return [text for text, holds in told.items() if holds]
 
 
-def _runs(found: Attribution) -> Iterator[str]:
+def _runs(found: Attribution) -> dict[str, bool]:
+    """Notes, and whether they hold."""
     counts, shared = found.counts, found.limits.shared
+    some, unscored = counts.finished > 0, counts.planned - counts.finished
     lost = f"({counts.diverged} diverged, {counts.failed} failed, {counts.missing} not recorded): "
-    if not counts.finished:
-        yield (
-            f"none of {counts.planned} runs has a score {lost}nothing can be said of the "
-            "contributions"
-        )
-    elif counts.finished < counts.planned:
-        yield (
-            f"{counts.planned - counts.finished} of {counts.planned} runs have no score {lost}"
-            "effects are over the finished runs"
-        )
-    if counts.diverged and counts.finished:
-        yield (
-            "effects describe runs that do not diverge; how often a choice makes them diverge is "
-            "counted beside it"
-        )
-    if counts.finished and counts.cells < counts.planned_cells:
-        yield f"{counts.planned_cells - counts.cells} of {counts.planned_cells} cells have no score"
-    if shared:
-        yield f"{shared} runs stand in two cells each: a choice changes nothing there"
+    empty = counts.planned_cells - counts.cells
+    return {
+        f"none of {counts.planned} runs has a score {lost}nothing can be said of the "
+        "contributions": not some,
+        f"{unscored} of {counts.planned} runs have no score {lost}effects are over the finished "
+        "runs": some and unscored > 0,
+        "effects describe runs that do not diverge; how often a choice makes them diverge is "
+        "counted beside it": some and counts.diverged > 0,
+        f"{empty} of {counts.planned_cells} cells have no score": some and empty > 0,
+        f"{shared} runs stand in two cells each: a choice changes nothing there": shared > 0,
+    }
 
 
 def _basis(found: Attribution) -> Iterator[str]:
     limits = found.limits
     for name, made in limits.fixed:
         yield (
-            f"{name}: {'always' if made else 'never'} made in the runs that have a score, "
-            "so nothing can be said of its contribution, and the others' are of designs "
+            f"{name}: {'always' if made else 'never'} made in the runs that have a score, so "
+            "nothing can be said of its contribution, and the others' are of designs "
             f"{'with' if made else 'without'} it"
         )
     if limits.lost_orders:
-        yield (
-            f"{limits.lost_orders} of {limits.orders} sampled orders were left out: a run on them "
-            "has no score"
-        )
+        lost = f"{limits.lost_orders} of {limits.orders} sampled orders were left out"
+        yield f"{lost}: a run on them has no score"
     for name in limits.confounded:
         yield f"{name}: these cells cannot tell it from the other factors"
     if len(limits.mixed) > 3:
@@ -141,51 +129,38 @@ def _basis(found: Attribution) -> Iterator[str]:
     for name, pairs in limits.mixed:
         which = ", ".join(f"{a} x {b}" for a, b in pairs[:3])
         more = f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
-        yield (
-            f"{name}: its contribution cannot be told from interactions ({which}{more}) in these "
-            "cells"
-        )
+        start = f"{name}: its contribution cannot be told from interactions"
+        yield f"{start} ({which}{more}) in these cells"
 
 
-def _noise(found: Attribution) -> Iterator[str]:
-    source, single = found.noise.source, found.limits.single
-    if single or source != "pure error":
-        yield _NOISE[source].format(df=found.noise.df, single=single, cells=found.counts.cells)
+def _model(found: Attribution) -> dict[str, bool]:
+    """Notes, and whether they hold."""
+    tested, fitted = found.lack_of_fit, found.method == "two-factor model"
+    return {
+        "contributions are main effects: the Shapley values where no interaction of three or more "
+        "factors matters": fitted,
+        "the end-cell gap cannot be computed: an end cell has no score, or a contribution is not "
+        "known; so the model is not checked at the "
+        "ends": found.gap is None and (fitted or found.method == "main effects"),
+        f"the two-factor model does not fit all cells (lack of fit: {f_test(tested)}): "
+        "contributions are averages over what else is made; intervals do not rest on that "
+        "model": fitted and tested is not None and tested.p < CLEARLY,
+    }
 
 
-def _model(found: Attribution) -> Iterator[str]:
-    tested = found.lack_of_fit
-    if found.method == "two-factor model":
-        yield (
-            "contributions are main effects: the Shapley values where no interaction of three or "
-            "more factors matters"
-        )
-    if found.gap is None and found.method in ("two-factor model", "main effects"):
-        yield (
-            "the end-cell gap cannot be computed: an end cell has no score, or a contribution is "
-            "not known; so the model is not checked at the ends"
-        )
-    if tested is not None and tested.p < CLEARLY and found.method == "two-factor model":
-        yield (
-            f"the two-factor model does not fit all cells (lack of fit: F({tested.df_lack}, "
-            f"{tested.df_pure}) = {tested.f:.2f}, p = {tested.p:.2g}): contributions are averages "
-            "over what else is made; intervals do not rest on that model"
-        )
+def f_test(of: LackOfFit | None) -> str:
+    """A test of lack of fit in numbers."""
+    return f"F({of.df_lack}, {of.df_pure}) = {of.f:.2f}, p = {of.p:.2g}" if of else ""
 
 
-def _aliased(found: Attribution) -> Iterator[str]:
+def _sums(found: Attribution) -> str:
     mixed = [each for each in found.interactions if each.aliased]
-    if mixed:
-        more = f"; and {len(mixed) - 3} more sums" if len(mixed) > 3 else ""
-        yield f"interactions that only show as sums: {'; '.join(map(_sum, mixed[:3]))}{more}"
-    if found.limits.untold:
-        count = len(found.contributions)
-        yield (
-            f"{found.limits.untold} of {count * (count - 1) // 2} two-factor interactions cannot "
-            "be told from these cells"
-        )
+    more = f"; and {len(mixed) - 3} more sums" if len(mixed) > 3 else ""
+    sums = "; ".join(group(each, "x", "-") for each in mixed[:3])
+    return f"interactions that only show as sums: {sums}{more}"
 
 
-def _sum(each: Interaction) -> str:
-    others = [f"{'+' if sign > 0 else '-'} {a} x {b}" for a, b, sign in each.aliased]
-    return " ".join([f"{each.first} x {each.second}", *others])
+def group(each: Interaction, times: str = "×", minus: str = "−") -> str:
+    """A pair, or the signed sum of pairs that the cells cannot tell apart."""
+    others = [f"{'+' if sign > 0 else minus} {a} {times} {b}" for a, b, sign in each.aliased]
+    return " ".join([f"{each.first} {times} {each.second}", *others])

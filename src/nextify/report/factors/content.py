@@ -4,21 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nextify.errors import InputError
-from nextify.findings import (
-    Attribution,
-    Contribution,
-    Grid,
-    Score,
-    attribute,
-    grid,
-)
+from nextify.findings import Attribution, Contribution, Grid, Score, attribute, grid
 from nextify.findings.scores import ATTRIBUTED
 from nextify.records import Plan, Record
 from nextify.report.details import nothing_recorded
 from nextify.report.factors.costs import FactorCosts, factor_costs
 from nextify.report.factors.next_runs import NextRuns, next_runs
 from nextify.report.factors.paper import PaperColumn, paper_column
-from nextify.report.factors.units import Unit, unit
+from nextify.report.factors.units import UNITS, Unit
 
 Study = tuple[Plan, Iterable[Record]]
 
@@ -70,7 +63,7 @@ class FactorContent:
     @property
     def unit(self) -> Unit:
         """Of the metric's differences."""
-        return unit(self.metric)
+        return UNITS[self.metric]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -91,42 +84,32 @@ def factor_content(
             factors.
     """
     given = [(plan, tuple(records)) for plan, records in studies]
-    _require_same_factors([plan for plan, _ in given])
-    labels = _labels([plan for plan, _ in given])
-    views = (
-        _view(
-            plan, records, metric, label, "" if at == 0 else f"-{at + 1}", file if at == 0 else ""
+    plans = [plan for plan, _ in given]
+    _require_same_factors(plans)
+    views = []
+    for at, ((plan, records), label) in enumerate(zip(given, _labels(plans), strict=True)):
+        scores = {score: attribute(plan, records, score) for score in ATTRIBUTED}
+        found = scores[metric]
+        if found.counts.missing == found.counts.planned:
+            raise nothing_recorded(plan)
+        view = View(
+            label=label,
+            key=f"-{at + 1}" if at else "",
+            plan=plan,
+            runs=grid(plan, records),
+            found=found,
+            scores=scores,
+            costs=factor_costs(plan),
+            paper=paper_column(plan.name, plan.factors),
+            next=next_runs(plan, found, "" if at else file),
         )
-        for at, ((plan, records), label) in enumerate(zip(given, labels, strict=True))
-    )
+        views.append(view)
     return FactorContent(metric=metric, views=tuple(views))
-
-
-def _view(
-    plan: Plan, records: tuple[Record, ...], metric: Score, label: str, key: str, file: str
-) -> View:
-    scores = {score: attribute(plan, records, score) for score in ATTRIBUTED}
-    found = scores[metric]
-    if found.counts.missing == found.counts.planned:
-        raise nothing_recorded(plan)
-    return View(
-        label=label,
-        key=key,
-        plan=plan,
-        runs=grid(plan, records),
-        found=found,
-        scores=scores,
-        costs=factor_costs(plan),
-        paper=paper_column(plan.name, plan.factors),
-        next=next_runs(plan, found, file),
-    )
 
 
 def _require_same_factors(plans: list[Plan]) -> None:
     first, *others = plans
-    for other in others:
-        if first.factors == other.factors:
-            continue
+    for other in (plan for plan in others if plan.factors != first.factors):
         theirs = {factor.name: factor.choices for factor in other.factors}
         ours = {factor.name: factor.choices for factor in first.factors}
         odd = next((n for n in (*ours, *theirs) if ours.get(n) != theirs.get(n)), None)

@@ -1,28 +1,33 @@
 """The files of an experiment's report: page, figures and tables as bytes."""
 
-from nextify.report.factors.content import FactorContent
+from collections.abc import Sequence
+
+from nextify.findings import Contribution, Interaction, Score
+from nextify.findings.scores import BETTER
+from nextify.report.factors import caveats, words
+from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.contribution_figure import contribution_figure
 from nextify.report.factors.half_normal_figure import half_normal_figure
-from nextify.report.factors.interaction_figure import interaction_figure
-from nextify.report.factors.lane_figure import rate_figure, ways_figure
-from nextify.report.factors.page import factors_page
+from nextify.report.factors.interaction_figure import interaction_figure, tiles
+from nextify.report.factors.lane_figure import rate_figure, way_lanes, ways_figure
 from nextify.report.factors.tables import as_values, contributions_csv, interactions_csv
-from nextify.report.page import json_text
+from nextify.report.factors.units import UNITS
+from nextify.report.page import json_text, render
 from nextify.report.style import Drawing
+from nextify.words import MISSING
 
 _OF_A_VIEW = (ways_figure, interaction_figure, half_normal_figure, rate_figure)
+_MOST_PAIRS = 8  # in the table, beyond those found
 
 
 def factor_drawings(content: FactorContent) -> list[Drawing]:
     """Every figure that the runs allow."""
-    drawings = [contribution_figure(content)]
-    for view in content.views:
-        drawings += [made for draw in _OF_A_VIEW if (made := draw(content, view))]
-    return drawings
+    of_views = [draw(content, view) for view in content.views for draw in _OF_A_VIEW]
+    return [contribution_figure(content), *filter(None, of_views)]
 
 
 def factor_texts(
-    content: FactorContent, drawings: list[Drawing], now: str | None
+    content: FactorContent, drawings: Sequence[Drawing], now: str | None
 ) -> dict[str, str]:
     """Page and tables by file name."""
     return {
@@ -31,3 +36,46 @@ def factor_texts(
         "report.json": json_text({"written": now, **as_values(content)}),
         "report.html": factors_page(content, drawings, now),
     }
+
+
+def factors_page(content: FactorContent, drawings: Sequence[Drawing], now: str | None) -> str:
+    """The page as HTML text; any figure may be missing, and the date."""
+    told = {"words": words, "caveats": caveats, "agreement": agreement, "lanes": way_lanes}
+    shown = {"content": content, "views": content.views, "plan": content.views[0].plan}
+    pairs = {"pairs": pairs_to_show, "letter": letter}
+    numbers = {"unit": content.unit, "scores": UNITS.items()}
+    return render("factors.html", drawings, now, **told, **shown, **pairs, **numbers)
+
+
+def pairs_to_show(view: View) -> list[Interaction]:
+    """The interactions found, and the largest of the others; all of them if they are sums."""
+    ordered = sorted(view.found.interactions, key=lambda each: -abs(each.estimate.value or 0.0))
+    others = [each for each in ordered if not each.found]
+    if any(each.aliased for each in ordered):
+        return ordered
+    return [*(each for each in ordered if each.found), *others[:_MOST_PAIRS]]
+
+
+def letter(view: View, pair: Interaction) -> str:
+    """The letter under which a sum of interactions stands in the matrix."""
+    return tiles(view.found.interactions)[frozenset((pair.first, pair.second))].letter
+
+
+def agreement(view: View, at: int) -> str:
+    """Whether the three scores agree on a factor: in the sign, and in what is decided.
+
+    `"yes"` if all three are decided alike, `"in sign"` if only their signs agree, else `"no"`.
+    """
+    each = {score: found.contributions[at] for score, found in view.scores.items()}
+    signs = {_sign(score, one) for score, one in each.items()}
+    answers = {one.answer for one in each.values()}
+    if 0 in signs:
+        return MISSING
+    if len(signs) > 1:
+        return "no"
+    return "yes" if answers in ({"helps"}, {"hurts"}) else "in sign"
+
+
+def _sign(score: Score, each: Contribution) -> int:
+    value = each.estimate.value or 0.0
+    return ((value > 0) - (value < 0)) * BETTER[score]

@@ -35,12 +35,9 @@ def half_normal_figure(content: FactorContent, view: View) -> Drawing | None:
 def _margins(axes: Axes, view: View, scale: float) -> None:
     """Lenth's margin of error, for one effect and for all together."""
     margins = view.found.noise.lenth
-    if margins is None:
-        return
-    for value, text, style in (
-        (margins.margin, "margin of error, one effect", "--"),
-        (margins.simultaneous, "margin of error, all effects", "-"),
-    ):
+    ends = (margins.margin, margins.simultaneous) if margins else ()
+    looks = (("margin of error, one effect", "--"), ("margin of error, all effects", "-"))
+    for value, (text, style) in zip(ends, looks, strict=False):
         axes.axhline(scale * value, color=ORANGE, lw=0.9, ls=style, zorder=1)
         axes.text(axes.get_xlim()[1] * 0.01, scale * value, text, va="bottom", size=SMALL,
                   color=INK)  # fmt: skip

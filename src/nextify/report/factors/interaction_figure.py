@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from string import ascii_uppercase
+from typing import Any
 
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.patches import Rectangle
@@ -10,6 +11,7 @@ from nextify.findings import Interaction
 from nextify.report import style as look
 from nextify.report.canvas import SMALL, Sheet, shrunk
 from nextify.report.factors.content import FactorContent, View
+from nextify.report.factors.units import Unit
 from nextify.report.style import BLUE, GREY, INK, ORANGE, PALE, Drawing
 
 _LEFT, _TOP = 1.95, 0.5
@@ -54,73 +56,59 @@ def interaction_figure(content: FactorContent, view: View) -> Drawing | None:
     places = tiles(view.found.interactions)
     if not places:
         return None
-    count = len(content.names)
-    side = min(_MOST, (_WIDTH - _LEFT - 0.1) / (count - 1))
+    names, last = content.names, len(content.names) - 1
+    side = min(_MOST, (_WIDTH - _LEFT - 0.1) / last)
+    most = max(abs(each.estimate.value or 0.0) for each in view.found.interactions) or 1.0
     with look.style():
-        under = [shrunk(name, _NAMES, 7.6) for name in content.names[:-1]]
+        under = [shrunk(name, _NAMES, 7.6) for name in names[:-1]]
         room = 0.25 + 0.04 * max(map(len, under))  # slanted
-        sheet = Sheet(_WIDTH, _TOP + side * (count - 1) + room)
-        sheet.head(0.1, 0.14, "Interactions", _unit_line(content))
-        for row in range(1, count):
-            y = _TOP + (row - 0.5) * side
-            name = shrunk(content.names[row], _LEFT - 0.15, 7.6)
+        sheet = Sheet(_WIDTH, _TOP + side * last + room)
+        sheet.head(0.1, 0.14, "Interactions", f"{content.unit.name} of {content.unit.title}")
+        for row in range(last):
+            y = _TOP + (row + 0.5) * side
+            name = shrunk(names[row + 1], _LEFT - 0.15, 7.6)
             sheet.text(_LEFT - 0.08, y, name, "right", size=7.6)
-            for column in range(row):
-                pair = frozenset((content.names[row], content.names[column]))
-                corner = (_LEFT + column * side, _TOP + (row - 1) * side)
-                _tile(sheet, corner, side, places.get(pair), content, view)
-        for column in range(count - 1):
-            sheet.axes.text(_LEFT + (column + 0.62) * side, _TOP + side * (count - 1) + 0.08,
-                            under[column], rotation=40, ha="right",
-                            va="top", size=7.6, rotation_mode="anchor", color=INK)  # fmt: skip
-        _key(sheet, side, content, view)
+            for column in range(row + 1):
+                tile = places.get(frozenset((names[row + 1], names[column])))
+                middle = (_LEFT + (column + 0.5) * side, y)
+                _tile(sheet, middle, side, tile, most, content.unit)
+        for column, name in enumerate(under):
+            sheet.axes.text(_LEFT + (column + 0.62) * side, _TOP + side * last + 0.08, name,
+                            rotation=40, ha="right", va="top", size=7.6, rotation_mode="anchor",
+                            color=INK)  # fmt: skip
+        _key(sheet, side, most, content, view)
         return look.drawn(sheet.figure, f"interactions{view.key}", _description(content, view))
 
 
-def _unit_line(content: FactorContent) -> str:
-    return f"{content.unit.name} of {content.unit.title}"
-
-
-def _largest(view: View) -> float:
-    values = [abs(each.estimate.value or 0.0) for each in view.found.interactions]
-    return max(values) or 1.0
-
-
 def _tile(
-    sheet: Sheet,
-    corner: tuple[float, float],
-    side: float,
-    tile: Tile | None,
-    content: FactorContent,
-    view: View,
+    sheet: Sheet, middle: tuple[float, float], side: float, tile: Tile | None, most: float, of: Unit
 ) -> None:
-    x, y = corner
-    middle = (x + side / 2, y + side / 2)
-    if tile is None or tile.pair.estimate.value is None:
-        sheet.axes.add_patch(Rectangle(corner, side, side, fc="white", ec=PALE, lw=0.6))
+    value = tile.pair.estimate.value if tile else None
+    color = "white" if value is None else _COLORS(0.5 + 0.5 * 0.92 * value / most)
+    _square(sheet, middle, side, fc=color, ec=PALE, lw=0.6)
+    if tile is None or value is None:
         sheet.text(*middle, "?", "center", size=SMALL, color=GREY)
         return
-    pair, value = tile.pair, tile.pair.estimate.value
-    color = _COLORS(0.5 + 0.5 * 0.92 * value / _largest(view))
-    sheet.axes.add_patch(Rectangle(corner, side, side, fc=color, ec=PALE, lw=0.6))
-    ink = "white" if sum(to_rgb(color)) < 1.35 else INK
-    weight = "bold" if pair.found else "normal"
-    size = min(7.6, side * 13.5)
-    lower = 0.07 if tile.letter else 0.0
+    found, (x, y) = tile.pair.found, middle
+    style = {"color": "white" if sum(to_rgb(color)) < 1.35 else INK, "size": min(7.6, side * 13.5)}
     if tile.letter:
-        sheet.text(middle[0], middle[1] - 0.09, tile.letter, "center", size=size, color=ink)
-    text = content.unit.signed(value)
-    sheet.text(middle[0], middle[1] + lower, text, "center", size=size, color=ink, weight=weight)
-    if pair.found:
-        frame = (x + 0.03, y + 0.03), side - 0.06, side - 0.06
-        sheet.axes.add_patch(Rectangle(*frame, fill=False, ec=ink, lw=1.4, zorder=3))
+        sheet.text(x, y - 0.09, tile.letter, "center", **style)
+    lower = 0.07 if tile.letter else 0.0
+    weight = "bold" if found else "normal"
+    sheet.text(x, y + lower, of.signed(value), "center", weight=weight, **style)
+    if found:
+        _square(sheet, middle, side - 0.06, fill=False, ec=style["color"], lw=1.4, zorder=3)
 
 
-def _key(sheet: Sheet, side: float, content: FactorContent, view: View) -> None:
+def _square(sheet: Sheet, middle: tuple[float, float], side: float, **style: Any) -> None:
+    corner = (middle[0] - side / 2, middle[1] - side / 2)
+    sheet.axes.add_patch(Rectangle(corner, side, side, **style))
+
+
+def _key(sheet: Sheet, side: float, most: float, content: FactorContent, view: View) -> None:
     """In the empty corner: the colours, and what a frame means."""
-    count = len(content.names)
-    left = max(_LEFT + side * (count // 2 + 0.8), _WIDTH - 3.0)
-    most, wide, steps = _largest(view), 1.6, 80
+    left = max(_LEFT + side * (len(content.names) // 2 + 0.8), _WIDTH - 3.0)
+    wide, steps = 1.6, 80
     for at in range(steps):
         sheet.axes.add_patch(
             Rectangle((left + wide * at / steps, 0.1), wide / steps + 0.005, 0.13, lw=0,
@@ -129,23 +117,20 @@ def _key(sheet: Sheet, side: float, content: FactorContent, view: View) -> None:
     for share, align in ((0.0, "left"), (0.5, "center"), (1.0, "right")):
         text = content.unit.signed((2 * share - 1) * most)
         sheet.text(left + share * wide, 0.32, text, align, size=SMALL)
-    for at, line in enumerate(_meaning(view, content)):
+    for at, line in enumerate(_meaning(view.found.interactions, len(content.names))):
         sheet.note(left, 0.52 + 0.16 * at, line)
 
 
-def _meaning(view: View, content: FactorContent) -> list[str]:
-    found = sum(each.found for each in view.found.interactions)
-    unknown = len(content.names) * (len(content.names) - 1) // 2 - len(
-        tiles(view.found.interactions)
-    )
-    letters = any(each.aliased for each in view.found.interactions)
-    tested = any(each.q is not None for each in view.found.interactions)
-    return [
-        f"framed, bold: found ({found})" if tested else "not tested: no intervals",
-        "(5 % false discoveries)" if tested else "",
-        *(["letters: sums, in the table"] if letters else []),
-        *([f"?: cannot be told ({unknown})"] if unknown else []),
-    ]
+def _meaning(every: tuple[Interaction, ...], count: int) -> list[str]:
+    tested = any(each.q is not None for each in every)
+    found = sum(each.found for each in every)
+    lines = [f"framed, bold: found ({found})" if tested else "not tested: no intervals"]
+    lines.append("(5 % false discoveries)" if tested else "")
+    if any(each.aliased for each in every):
+        lines.append("letters: sums, in the table")
+    if unknown := count * (count - 1) // 2 - len(tiles(every)):
+        lines.append(f"?: cannot be told ({unknown})")
+    return lines
 
 
 def _description(content: FactorContent, view: View) -> str:

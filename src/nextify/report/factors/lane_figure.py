@@ -1,7 +1,8 @@
 """Several estimates of each factor, lane under lane: ways of looking, learning rates."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -9,7 +10,7 @@ from matplotlib.axes import Axes
 from nextify.findings import Interval
 from nextify.findings.answers import Estimate, Way
 from nextify.report import style as look
-from nextify.report.canvas import SMALL, Sheet, key_lines, shrunk
+from nextify.report.canvas import SMALL, Marks, Sheet, key_lines, shrunk
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.paper import PaperColumn
 from nextify.report.marks import ends, limits, mark_paper, spanned
@@ -22,13 +23,8 @@ _WIDTH = 7.6
 _NAMES = 1.85
 _AXIS = 0.46
 
-_LOOKS: tuple[dict[str, Any], ...] = (
-    {"marker": ">", "color": GREEN},
-    {"marker": "s", "color": PURPLE},
-    {"marker": "<", "color": ORANGE},
-)
-_SHAPLEY = {"marker": "o", "color": BLUE}
-
+_LOOKS = ((">", GREEN), ("s", PURPLE), ("<", ORANGE), ("o", BLUE))  # marker and colour
+_WHERE = {"resnet50": "ResNet-50’s path", "resnet200": "ResNet-200’s path"}
 
 Point = tuple[float, Interval | None, bool]  # value, interval, whether it is predicted
 
@@ -43,31 +39,33 @@ class Lane:
     """
 
     name: str
-    look: dict[str, Any]
+    look: tuple[str, str]
     points: tuple[Point | None, ...]
 
 
 def ways_figure(content: FactorContent, view: View) -> Drawing | None:
     """Each factor from the start, along the path, from the end, and on average over all orders."""
     lanes = way_lanes(view)
-    if not any(lanes[at].points[row] for at in range(3) for row in range(len(content.names))):
+    if not any(point for lane in lanes[:3] for point in lane.points):
         return None
-    with look.style():
-        sheet = _sheet(content, lanes, view.paper, "What the factor adds")
-        return look.drawn(sheet.figure, f"ways{view.key}", _told(content, lanes))
+    return _drawing(f"ways{view.key}", content, lanes, view.paper, "What the factor adds")
 
 
 def way_lanes(view: View) -> tuple[Lane, ...]:
     """Added to the start, in the path's order, removed from the end, and over all orders."""
     ways = view.found.ways
+    points = {
+        "alone, at the start": [_way(each.added) for each in ways],
+        "in the path’s order": [_way(each.path) for each in ways],
+        "last, at the end": [_way(each.removed) for each in ways],
+        "contribution, any order": [_point(each.estimate) for each in view.found.contributions],
+    }
+    return _lanes(points)
 
-    lanes = (
-        Lane("alone, at the start", _LOOKS[0], tuple(_way(each.added) for each in ways)),
-        Lane("in the path’s order", _LOOKS[1], tuple(_way(each.path) for each in ways)),
-        Lane("last, at the end", _LOOKS[2], tuple(_way(each.removed) for each in ways)),
-    )
-    whole = tuple(_point(each.estimate) for each in view.found.contributions)
-    return (*lanes, Lane("contribution, any order", _SHAPLEY, whole))
+
+def _lanes(points: Mapping[str, Iterable[Point | None]]) -> tuple[Lane, ...]:
+    pairs = zip(points.items(), cycle(_LOOKS), strict=False)
+    return tuple(Lane(name, of, tuple(own)) for (name, own), of in pairs)
 
 
 def _way(way: Way | None) -> Point | None:
@@ -83,44 +81,33 @@ def rate_figure(content: FactorContent, view: View) -> Drawing | None:
     stable = view.found.rates
     if stable is None:
         return None
-    looks = (*_LOOKS, _SHAPLEY)
-    lanes = tuple(
-        Lane(
-            f"{at.rate:g} × the rate",
-            looks[index % len(looks)],
-            tuple(map(_point, at.estimates)),
-        )
-        for index, at in enumerate(stable.rates)
-    )
-    with look.style():
-        sheet = _sheet(content, lanes, None, "Contribution at each learning rate")
-        return look.drawn(sheet.figure, f"rates{view.key}", _told(content, lanes))
+    lanes = _lanes({f"{at.rate:g} × the rate": map(_point, at.estimates) for at in stable.rates})
+    title = "Contribution at each learning rate"
+    return _drawing(f"rates{view.key}", content, lanes, None, title)
 
 
-def _sheet(
-    content: FactorContent, lanes: Sequence[Lane], paper: PaperColumn | None, title: str
-) -> Sheet:
-    row = _LANE * len(lanes) + _GAP
-    rows = len(content.names)
-    marks = _marks(lanes)
-    wide = 4.25 if paper else 5.5
+def _drawing(
+    name: str, content: FactorContent, lanes: Sequence[Lane], paper: PaperColumn | None, title: str
+) -> Drawing:
+    rows, row, marks = len(content.names), _LANE * len(lanes) + _GAP, _marks(lanes)
     under = _TOP + row * rows + _AXIS
-    sheet = Sheet(_WIDTH, under + 0.1 + 0.18 * key_lines(_WIDTH - 0.3, marks))
-    sheet.bands(_TOP, row, rows)
-    sheet.head(0.1, 0.14, "Factor", "in the path’s order")
-    for at, name in enumerate(content.names):
-        sheet.text(0.1, _TOP + (at + 0.5) * row, shrunk(name, _NAMES, 8.0))
-    axes = sheet.panel((1.98, _TOP, wide, row * rows), rows)
-    axes.set_xlabel(f"{content.unit.name} ({content.unit.better} is better)", size=SMALL,
-                    labelpad=1)  # fmt: skip
-    _draw(axes, content, lanes, _LANE / row)
-    if paper:
-        _paper(sheet, paper, row, rows)
-    sheet.line(_TOP)
-    sheet.key(0.2, under + 0.12, marks)
-    unit = f"{content.unit.name}, {content.unit.title}; 95 %, each by itself"
-    sheet.head(1.98, 0.14, title, unit)
-    return sheet
+    with look.style():
+        sheet = Sheet(_WIDTH, under + 0.1 + 0.18 * key_lines(_WIDTH - 0.3, marks))
+        sheet.bands(_TOP, row, rows)
+        sheet.head(0.1, 0.14, "Factor", "in the path’s order")
+        for at, factor in enumerate(content.names):
+            sheet.text(0.1, _TOP + (at + 0.5) * row, shrunk(factor, _NAMES, 8.0))
+        axes = sheet.panel((1.98, _TOP, 4.25 if paper else 5.5, row * rows), rows)
+        label = f"{content.unit.name} ({content.unit.better} is better)"
+        axes.set_xlabel(label, size=SMALL, labelpad=1)
+        _draw(axes, content, lanes, _LANE / row)
+        if paper:
+            _paper(sheet, paper, row, rows)
+        sheet.line(_TOP)
+        sheet.key(0.2, under + 0.12, marks)
+        unit = f"{content.unit.name}, {content.unit.title}; 95 %, each by itself"
+        sheet.head(1.98, 0.14, title, unit)
+        return look.drawn(sheet.figure, name, _told(content, lanes))
 
 
 def _draw(axes: Axes, content: FactorContent, lanes: Sequence[Lane], step: float) -> None:
@@ -133,10 +120,10 @@ def _draw(axes: Axes, content: FactorContent, lanes: Sequence[Lane], step: float
             if point is None:
                 continue
             value, within, predicted = scale * point[0], content.unit.ends(point[1]), point[2]
-            y, color, line = row + shift, lane.look["color"], (0, (2, 1)) if predicted else "-"
+            y, (marker, color), line = row + shift, lane.look, (0, (2, 1)) if predicted else "-"
             values += [value, *ends(within)]
             spanned(axes, within, y, color=color, lw=1.1, alpha=0.6, zorder=2, linestyle=line)
-            axes.plot(value, y, lane.look["marker"], ms=4.0, mew=0.9, mec=color,
+            axes.plot(value, y, marker, ms=4.0, mew=0.9, mec=color,
                       mfc="white" if predicted else color, zorder=3)  # fmt: skip
     axes.set_xlim(limits(values))
 
@@ -147,21 +134,19 @@ def _paper(sheet: Sheet, paper: PaperColumn, row: float, rows: int) -> None:
     sheet.head(left, 0.14, "The paper", _WHERE[paper.path])
     axes = sheet.panel((left, _TOP, 1.0, row * rows), rows)
     axes.axvline(0, color=INK, lw=0.8, zorder=1)
-    values: list[float] = []
-    for at, each in enumerate(paper.increments):
-        if each:
-            reach = each.error or 0.0
-            values += [each.points - reach, each.points + reach]
-            mark_paper(axes, at, each.points, each.error)
-    axes.set_xlim(limits(values))
+    known = {at: each for at, each in enumerate(paper.increments) if each}
+    for at, each in known.items():
+        mark_paper(axes, at, each.points, each.error)
+    reaches = [(each.points, each.error or 0.0) for each in known.values()]
+    axes.set_xlim(limits([end for value, by in reaches for end in (value - by, value + by)]))
     axes.set_xlabel("ImageNet, points", size=SMALL, labelpad=1)
 
 
-_WHERE = {"resnet50": "ResNet-50’s path", "resnet200": "ResNet-200’s path"}
-
-
-def _marks(lanes: Sequence[Lane]) -> list[tuple[dict[str, Any], str]]:
-    marks = [({**lane.look, "ms": 4.6}, lane.name) for lane in lanes]
+def _marks(lanes: Sequence[Lane]) -> Marks:
+    marks: list[tuple[dict[str, Any], str]] = []
+    for lane in lanes:
+        marker, color = lane.look
+        marks.append(({"marker": marker, "color": color, "ms": 4.6}, lane.name))
     if any(point and point[2] for lane in lanes for point in lane.points):
         hollow = {"marker": "D", "mfc": "white", "mec": GREY, "ms": 4.2, "mew": 0.9}
         marks.append((hollow, "hollow: predicted, no run there"))
@@ -169,12 +154,9 @@ def _marks(lanes: Sequence[Lane]) -> list[tuple[dict[str, Any], str]]:
 
 
 def _told(content: FactorContent, lanes: Sequence[Lane]) -> str:
-    parts = []
-    for row, name in enumerate(content.names):
-        told = [
-            f"{lane.name} {content.unit.signed(point[0])}"
-            for lane in lanes
-            if (point := lane.points[row])
-        ]
+    parts, unit = [], content.unit
+    for name, *row in zip(content.names, *(lane.points for lane in lanes), strict=True):
+        pairs = zip(lanes, row, strict=True)
+        told = [f"{lane.name} {unit.signed(point[0])}" for lane, point in pairs if point]
         parts.append(f"{name}: {', '.join(told) or 'unknown'}")
     return f"Estimates in {content.unit.name} of {content.unit.title}. {'; '.join(parts)}."

@@ -1,6 +1,6 @@
 """What to run next: commands that settle what these runs leave open, with their number of runs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nextify.designs import Factor
 from nextify.experiments.fractions import ATTRIBUTE, fraction, full, with_ends
-from nextify.findings import Attribution, Contribution
+from nextify.findings import Attribution
 from nextify.records import Plan
 from nextify.requests import changed, command_line, entries, given
 from nextify.words import listed, plural
@@ -19,7 +19,7 @@ Levels = NDArray[np.int8]  # a row per cell, +1 where a factor is made
 _SCREENS = ("leave-one-out", "add-one-in", "resolution-4")
 _LIVE = range(2, 6)  # factors of which all subsets are few
 _MOST_FULL = 8  # factors
-_MOST_TIMES = 12  # as many seeds as there are
+_MOST_TIMES = 12  # as many seeds as there are; more is no advice
 _SURE = 0.05
 
 
@@ -45,22 +45,13 @@ def next_runs(plan: Plan, found: Attribution, file: str = "") -> tuple[NextRuns,
             place.
     """
     asked = _Advice(plan, found, {"file": file} if file else {})
-    unfinished = asked.finish()
-    if unfinished:  # what is open then, is not known yet
+    if unfinished := asked.finish():  # what is open then, is not known yet
         return (unfinished,)
     if not found.counts.finished:
         return tuple(filter(None, [asked.lower_rate()]))
-    return tuple(
-        one
-        for one in (
-            asked.sharper_plan(),
-            asked.second_seed(),
-            *asked.more_seeds(),
-            asked.all_subsets(),
-            asked.live_factors(),
-        )
-        if one
-    )
+    seeds = (asked.second_seed(), *asked.more_seeds())
+    every = (asked.sharper_plan(), *seeds, asked.all_subsets(), asked.live_factors())
+    return tuple(filter(None, every))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +74,8 @@ class _Advice:
             return None
         there = given(self.plan.requests[-1]).get("changes", ())
         kept = [each for each in there if not each.startswith("learning_rate=")]
-        change = {
-            "changes": (*kept, f"learning_rate={min(rates) / 3:.2g}"),
-            "file": f"runs/{self.plan.name}-{self.plan.data['name']}-lower-rate.study",
-        }
+        changes = (*kept, f"learning_rate={min(rates) / 3:.2g}")
+        change = {"changes": changes, "file": self._beside("lower-rate")}
         why = "Every run that could be carried out diverged: a third of the learning rate."
         return NextRuns(why, self._command(change), len(self.plan.runs()))
 
@@ -96,17 +85,13 @@ class _Advice:
             return None
         why = (
             "Tell contributions from two-factor interactions, and these from each other: "
-            "resolution V, which keeps the runs that it shares with this plan."
+            "resolution V"
         )
-        if self.plan.matched:
-            why = why.replace(", which keeps the runs that it shares with this plan", "")
+        kept = "" if self.plan.matched else ", which keeps the runs that it shares with this plan"
         levels = fraction(len(self.plan.factors), ATTRIBUTE)
         seeds = max(2, len(self.plan.seeds))
-        return self._next(
-            why,
-            {"experiment": "resolution-5", "seeds": seeds},
-            self._new(levels, seeds),
-        )
+        change = {"experiment": "resolution-5", "seeds": seeds}
+        return self._next(f"{why}{kept}.", change, self._new(levels, seeds))
 
     def second_seed(self) -> NextRuns | None:
         if len(self.plan.seeds) > 1 or self.plan.experiment in _SCREENS:
@@ -116,28 +101,14 @@ class _Advice:
 
     def more_seeds(self) -> list[NextRuns]:
         """For the cheapest undecided factor, and for all that can be settled."""
-        needed = [
-            (each.needed.seeds, each)
+        there = len(self.plan.seeds)
+        needed = {
+            each.name: each.needed.seeds
             for each in self.found.contributions
-            if each.needed and len(self.plan.seeds) < each.needed.seeds <= self._most_seeds()
-        ]
-        if not needed:
-            return []
-        numbers = sorted({seeds for seeds, _ in needed})
-        wanted = sorted({numbers[0], numbers[-1]})
-        return [self._seeds(seeds, self._why(seeds, needed)) for seeds in wanted]
-
-    def _most_seeds(self) -> int:
-        """More is no advice."""
-        return _MOST_TIMES * len(self.plan.seeds)
-
-    def _why(self, seeds: int, needed: Sequence[tuple[int, Contribution]]) -> str:
-        names = [each.name for least, each in needed if least <= seeds]
-        many = len(names) > 1
-        return (
-            f"To see the effect{'s' * many} of {listed(names)} with 80 % probability, if "
-            f"{'they are' if many else 'it is'} as large as measured: {seeds} seeds a cell."
-        )
+            if each.needed and there < each.needed.seeds <= _MOST_TIMES * there
+        }
+        ends = {pick(needed.values()) for pick in (min, max) if needed}
+        return [self._seeds(seeds, _settled(seeds, needed)) for seeds in sorted(ends)]
 
     def all_subsets(self) -> NextRuns | None:
         """Where the two-factor model is seen to fail."""
@@ -153,32 +124,28 @@ class _Advice:
             f"Interactions of three or more factors are there: all {1 << count} subsets give exact "
             "Shapley values."
         )
-        seeds = len(self.plan.seeds)
-        return self._next(why, {"experiment": "full"}, self._new(full(count), seeds))
+        new = self._new(full(count), len(self.plan.seeds))
+        return self._next(why, {"experiment": "full"}, new)
 
     def live_factors(self) -> NextRuns | None:
         """All subsets of the few factors that do something."""
         live = self._live()
         if len(live) not in _LIVE or len(live) == len(self.plan.factors):
             return None
-        kept = [factor for factor in self.plan.factors if factor.name in live]
-        text = ",".join(_as_option(factor) for factor in kept)
+        text = ",".join(_as_option(f) for f in self.plan.factors if f.name in live)
         seeds = max(4, len(self.plan.seeds))
         why = (
             f"Look closely at the {len(live)} factors that do something, in all subsets; the "
             "others stay as at the start."
         )
-        runs = (1 << len(live)) * seeds * self._rates() + self._end_runs()
-        name = f"runs/{self.plan.name}-{self.plan.data['name']}-live.study"
-        change = {"experiment": "full", "factors": text, "seeds": seeds, "file": name}
-        return NextRuns(why, self._command(change), runs)
+        file = self._beside("live")
+        change = {"experiment": "full", "factors": text, "seeds": seeds, "file": file}
+        return NextRuns(why, self._command(change), self._runs(1 << len(live), seeds))
 
     def _live(self) -> set[str]:
         live = {each.name for each in self.found.contributions if each.answer in ("helps", "hurts")}
-        for pair in self.found.interactions:
-            if pair.found and not pair.aliased:
-                live |= {pair.first, pair.second}
-        return live
+        pairs = [pair for pair in self.found.interactions if pair.found and not pair.aliased]
+        return live.union(*((pair.first, pair.second) for pair in pairs))
 
     def _seeds(self, seeds: int, why: str) -> NextRuns:
         added = (seeds - len(self.plan.seeds)) * len(self.plan.cells)
@@ -201,11 +168,14 @@ class _Advice:
         values = {name: value for name, value in {**cells, **change}.items() if name in known}
         return command_line(changed(request, **values), last=tuple(change))
 
-    def _rates(self) -> int:
-        return len({cell.rate for cell in self.plan.cells})
+    def _beside(self, what: str) -> str:
+        """A file of its own."""
+        return f"runs/{self.plan.name}-{self.plan.data['name']}-{what}.study"
 
-    def _end_runs(self) -> int:
-        return sum(len(cell.more_seeds) for cell in self.plan.cells)
+    def _runs(self, cells: int, seeds: int) -> int:
+        """Of so many cells at each learning rate, and of the end cells' further seeds."""
+        rates = len({cell.rate for cell in self.plan.cells})
+        return cells * seeds * rates + sum(len(cell.more_seeds) for cell in self.plan.cells)
 
     def _new(self, levels: Levels, seeds: int) -> int:
         """Runs of these cells that the plan has not. Matched cells change with the plan."""
@@ -214,7 +184,7 @@ class _Advice:
             tuple(n for n, on in zip(names, row, strict=True) if on > 0)
             for row in with_ends(levels).tolist()
         }
-        total = len(wanted) * seeds * self._rates() + self._end_runs()
+        total = self._runs(len(wanted), seeds)
         if self.plan.matched:
             return total
         there = sum(
@@ -223,6 +193,16 @@ class _Advice:
             if tuple(cell.made or ()) in wanted
         )
         return total - there
+
+
+def _settled(seeds: int, needed: Mapping[str, int]) -> str:
+    """What more seeds are for."""
+    names = [name for name, least in needed.items() if least <= seeds]
+    many = len(names) > 1
+    return (
+        f"To see the effect{'s' * many} of {listed(names)} with 80 % probability, if "
+        f"{'they are' if many else 'it is'} as large as measured: {seeds} seeds a cell."
+    )
 
 
 def _as_option(factor: Factor) -> str:

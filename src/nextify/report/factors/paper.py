@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nextify.designs import Factor, Paper, Path, path
+from nextify.designs import Factor, Path, path
 from nextify.designs.factor import RECIPE
 from nextify.errors import InputError
 
@@ -57,22 +57,16 @@ def paper_column(path_name: str, factors: tuple[Factor, ...]) -> PaperColumn | N
 
 def _increment(of: Path, factor: Factor) -> PaperIncrement | None:
     """Steps that two choices share cancel: only the ends of a stretch count."""
-    steps: list[tuple[str, Paper | None]] = [
-        ("", of.start_paper),
-        (RECIPE, of.recipe_paper),
-        *((choice.name, choice.paper) for choice in of.choices),
-    ]
-    places = {name: at for at, (name, _) in enumerate(steps)}
-    signs = [0] * len(steps)
-    for choice in factor.choices:
-        if choice not in places:
-            return None
-        signs[places[choice]] += 1
-        signs[places[choice] - 1] -= 1
-    papers = [(sign, paper) for sign, (_, paper) in zip(signs, steps, strict=True) if sign]
-    if any(paper is None for _, paper in papers):
+    names = ["", RECIPE, *(choice.name for choice in of.choices)]
+    papers = [of.start_paper, of.recipe_paper, *(choice.paper for choice in of.choices)]
+    if not set(factor.choices) <= set(names):
         return None
-    known = [(sign, paper) for sign, paper in papers if paper is not None]
+    ends = [names.index(choice) for choice in factor.choices]
+    signs = [ends.count(at) - ends.count(at + 1) for at in range(len(names))]
+    used = [(sign, paper) for sign, paper in zip(signs, papers, strict=True) if sign]
+    known = [(sign, paper) for sign, paper in used if paper is not None]
+    if len(known) < len(used):
+        return None
     points = sum(sign * paper.accuracy for sign, paper in known)
     variance = [sign**2 * paper.sd**2 for sign, paper in known if paper.sd is not None]
     error = (sum(variance) / _SEEDS) ** 0.5 if len(variance) == len(known) else None

@@ -3,7 +3,7 @@
 Scores in their own units: accuracy as a fraction, negative log-likelihood in nats.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -19,14 +19,13 @@ _DIGITS = 6  # significant ones kept: below this, sums differ from machine to ma
 
 def contributions_csv(content: FactorContent) -> str:
     """A line per study, score and factor; an empty field where there is no number."""
-    return _csv(
-        [
-            _contribution(view, found, at, each)
-            for view in content.views
-            for found in view.scores.values()
-            for at, each in enumerate(found.contributions)
-        ]
-    )
+    lines = [
+        _contribution(view, found, at, each)
+        for view in content.views
+        for found in view.scores.values()
+        for at, each in enumerate(found.contributions)
+    ]
+    return csv_text(tidied(lines))
 
 
 def _contribution(view: View, found: Attribution, at: int, each: Contribution) -> dict[str, Any]:
@@ -78,7 +77,7 @@ def interactions_csv(content: FactorContent) -> str:
             "score": found.metric,
             "first": each.first,
             "second": each.second,
-            "sum": words.group(each) if each.aliased else "",
+            "sum": caveats.group(each) if each.aliased else "",
             "interaction": each.estimate.value,
             "standard_error": each.estimate.error,
             **ends_of("own_interval", each.estimate.interval),
@@ -91,11 +90,7 @@ def interactions_csv(content: FactorContent) -> str:
         for found in view.scores.values()
         for each in found.interactions
     ]
-    return _csv(lines) if lines else "study,score,first,second,sum,interaction\n"
-
-
-def _csv(lines: Sequence[Mapping[str, Any]]) -> str:
-    return csv_text([tidied(line) for line in lines])
+    return csv_text(tidied(lines)) if lines else "study,score,first,second,sum,interaction\n"
 
 
 def as_values(content: FactorContent) -> dict[str, Any]:
@@ -109,7 +104,7 @@ def as_values(content: FactorContent) -> dict[str, Any]:
 
 
 def _study(content: FactorContent, view: View) -> dict[str, Any]:
-    plan = view.plan
+    plan, scores = view.plan, view.scores.items()
     values = {
         "label": view.label,
         "title": plan.title,
@@ -119,13 +114,13 @@ def _study(content: FactorContent, view: View) -> dict[str, Any]:
         **details.facts(plan),
         "seeds": list(plan.seeds),
         "meaning": words.as_texts(content, view),
-        "attribution": {score: caveats.as_values(found) for score, found in view.scores.items()},
+        "attribution": {score: caveats.as_values(found) for score, found in scores},
         "costs": asdict(view.costs) if view.costs else None,
         "paper": asdict(view.paper) if view.paper else None,
         "next": [asdict(each) for each in view.next],
         **details.as_values(plan, view.runs),
     }
-    return {name: tidied(value) for name, value in values.items()}
+    return dict(tidied(values))
 
 
 def tidied(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from nextify.findings import Interval, Score
-from nextify.words import signed
+from nextify.words import MISSING, signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Unit:
     def signed(self, value: float | None) -> str:
         """A difference.
 
-        >>> unit("accuracy").signed(0.0123)
+        >>> UNITS["accuracy"].signed(0.0123)
         '+1.23'
         """
         return signed(self.of(value), self.digits)
@@ -32,16 +32,15 @@ class Unit:
     def plain(self, value: float | None) -> str:
         """A size, without a sign.
 
-        >>> unit("nll").plain(0.0123)
+        >>> UNITS["nll"].plain(0.0123)
         '0.012'
         """
-        return "–" if value is None else f"{self.scale * value:.{self.digits}f}"
+        return MISSING if value is None else f"{self.scale * value:.{self.digits}f}"
 
     def span(self, interval: Interval | None) -> str:
         """An interval of differences."""
-        if interval is None:
-            return "–"
-        return f"{self.signed(interval.low)} to {self.signed(interval.high)}"
+        ends = interval and f"{self.signed(interval.low)} to {self.signed(interval.high)}"
+        return ends or MISSING
 
     def ends(self, interval: Interval | None) -> Interval | None:
         """An interval of differences in this unit."""
@@ -52,16 +51,11 @@ class Unit:
         return None if value is None else self.scale * value
 
 
-_UNITS: dict[Score, Unit] = {
+UNITS: dict[Score, Unit] = {
     "accuracy": Unit(100.0, "points", 2, "test accuracy", "higher"),
     "nll": Unit(1.0, "nats", 3, "negative log-likelihood", "lower"),
     "logit accuracy": Unit(1.0, "log odds", 3, "logit of test accuracy", "higher"),
 }
-
-
-def unit(score: Score) -> Unit:
-    """The unit of a score's differences."""
-    return _UNITS[score]
 
 
 def amount(value: float, score: Score) -> str:
@@ -70,5 +64,5 @@ def amount(value: float, score: Score) -> str:
     >>> amount(0.0123, "accuracy"), amount(0.25, "nll"), amount(0.25, "logit accuracy")
     ('1.23 points', '0.25 nats', '0.25 in log odds')
     """
-    of = unit(score)
+    of = UNITS[score]
     return f"{of.scale * value:.3g} {'in ' if score == 'logit accuracy' else ''}{of.name}"

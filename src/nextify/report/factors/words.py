@@ -5,7 +5,8 @@ import math
 from scipy import stats
 
 from nextify.experiments.intervals import upper
-from nextify.findings import Interaction, Interval
+from nextify.findings import Interval
+from nextify.findings.attribute import CLEARLY
 from nextify.report import details
 from nextify.report.factors import caveats
 from nextify.report.factors.content import FactorContent, View
@@ -13,29 +14,31 @@ from nextify.report.factors.lane_figure import way_lanes
 from nextify.report.factors.units import amount
 from nextify.words import listed, plural, signed, span
 
-_LEAST_SURE = 0.05
-
 _METHODS = {
-    "all subsets": (
-        "All subsets of the factors ran: the contributions are exact Shapley values, what a factor "
-        "adds averaged over all orders in which the choices could be made."
-    ),
-    "sampled orders": (
-        "The contributions are Shapley values estimated from sampled orders of the choices: what a "
-        "factor adds, averaged over those orders. Intervals allow for the orders not sampled."
-    ),
-    "two-factor model": (
-        "The contributions are main effects of a two-level fraction: the mean score with a "
-        "factor’s choices made less the mean without, over all that the other factors do. They are "
-        "the Shapley values, what a factor adds averaged over all orders, where no interaction of "
-        "three or more factors matters; the gap checks that."
-    ),
-    "main effects": (
-        "The contributions are main effects of these cells alone. The cells cannot tell them from "
-        "two-factor interactions, so a contribution may be in part an interaction’s."
-    ),
+    "all subsets": "All subsets of the factors ran: the contributions are exact Shapley values, "
+    "what a factor adds averaged over all orders in which the choices could be made.",
+    "sampled orders": "The contributions are Shapley values estimated from sampled orders of the "
+    "choices: what a factor adds, averaged over those orders. Intervals allow for the orders not "
+    "sampled.",
+    "two-factor model": "The contributions are main effects of a two-level fraction: the mean "
+    "score with a factor’s choices made less the mean without, over all that the other factors do. "
+    "They are the Shapley values, what a factor adds averaged over all orders, where no "
+    "interaction of three or more factors matters; the gap checks that.",
+    "main effects": "The contributions are main effects of these cells alone. The cells cannot "
+    "tell them from two-factor interactions, so a contribution may be in part an interaction’s.",
     "none": "These runs tell no factor’s contribution from the others.",
 }
+_SOURCES = {
+    "pure error": "from runs that repeat a cell with another seed",
+    "residual": "from what the two-factor model leaves over",
+    "Lenth": "by Lenth’s pseudo standard error, from the smaller effects",
+}
+_SIGNS = {
+    "higher": "A positive one says that the two gain more together than each alone; a negative "
+    "one, that one makes the other less needed.",
+    "lower": "Less is better here: a negative one says that the two gain more together.",
+}
+_EQUAL = {"macs": "MACs", "params": "parameters"}
 
 
 def headline(content: FactorContent) -> list[str]:
@@ -50,16 +53,12 @@ def _headline(content: FactorContent, view: View) -> str:
         return "no run has a score, so nothing can be said of any factor’s contribution."
     if not view.has_intervals:
         return "no factor’s contribution has an interval yet; nothing is decided."
-    parts = []
+    parts, unit = [], content.unit
     for answer, many in (("helps", "help"), ("hurts", "hurt")):
-        names = [
-            f"{each.name} ({content.unit.signed(each.estimate.value)})"
-            for each in view.found.contributions
-            if each.answer == answer
-        ]
-        if names:
+        found = [each for each in view.found.contributions if each.answer == answer]
+        if names := [f"{each.name} ({unit.signed(each.estimate.value)})" for each in found]:
             parts.append(f"{listed(names)} {answer if len(names) == 1 else many}")
-    text = f"{'; '.join(parts)}; in {content.unit.name} of {content.unit.title}. "
+    text = f"{'; '.join(parts)}; in {unit.name} of {unit.title}. "
     unresolved = [c.name for c in view.found.contributions if c.answer == "not resolved"]
     if not unresolved:
         return text.strip()
@@ -81,10 +80,10 @@ def compared(content: FactorContent) -> str:
         if abs(apart) > reach * math.hypot(one.estimate.error, other.estimate.error):
             told.append(f"{one.name} ({content.unit.signed(apart)})")
     first, second = (view.label for view in content.views)
-    start = f"From networks {first} to networks {second}, "
+    what, sure = f"From networks {first} to networks {second},", "(all factors together, 5 %)"
     if not told:
-        return f"{start}no contribution clearly changes (all factors together, 5 %)."
-    return f"{start}these contributions clearly change (all factors together, 5 %): {listed(told)}."
+        return f"{what} no contribution clearly changes {sure}."
+    return f"{what} these contributions clearly change {sure}: {listed(told)}."
 
 
 def progress(view: View) -> str:
@@ -93,31 +92,22 @@ def progress(view: View) -> str:
     return details.progress(counts.planned, counts.missing, counts.diverged, counts.failed)
 
 
-def method(view: View) -> str:
-    """What a contribution is here."""
-    return _METHODS[view.found.method]
-
-
 def adds_up(content: FactorContent, view: View) -> str:
     """The end-cell gap: whether the contributions' sum is what the end gained on the start."""
     gap, unit = view.found.gap, content.unit
     if gap is None:
-        return (
-            "Not known: an end cell (no factor made, all made) has no score yet, or a contribution "
-            "is not known."
-        )
+        what = "an end cell (no factor made, all made) has no score yet, or a contribution"
+        return f"Not known: {what} is not known."
     known = [e.estimate.value for e in view.found.contributions if e.estimate.value is not None]
+    within, own = (_within(content, each.interval) for each in (gap.total, gap.estimate))
     text = (
         f"All factors together were measured to add {unit.signed(gap.total.value)} {unit.name}"
-        f"{_within(content, gap.total.interval)}; the contributions sum to "
-        f"{unit.signed(sum(known))}."
+        f"{within}; the contributions sum to {unit.signed(sum(known))}."
     )
+    told = caveats.gap(view.found)
     if gap.by_construction:
-        return f"{text} The gap is {caveats.gap(view.found)}."
-    return (
-        f"{text} Gap: {unit.signed(gap.estimate.value)}"
-        f"{_within(content, gap.estimate.interval)}. {sentence(caveats.gap(view.found))}"
-    )
+        return f"{text} The gap is {told}."
+    return f"{text} Gap: {unit.signed(gap.estimate.value)}{own}. {sentence(told)}"
 
 
 def _within(content: FactorContent, interval: Interval | None) -> str:
@@ -135,28 +125,24 @@ def sentence(text: str) -> str:
 
 def order(content: FactorContent, view: View) -> str:
     """How much a factor's credit depends on where it stands."""
-    lanes = way_lanes(view)
-    spreads = []
-    turned = []
-    for row, name in enumerate(content.names):
-        points = [point for lane in lanes if (point := lane.points[row])]
+    spreads, turned, unit = [], [], content.unit
+    for name, *row in zip(content.names, *(lane.points for lane in way_lanes(view)), strict=True):
+        points = [point for point in row if point]
         if len(points) < 2:
             continue
-        values = [point[0] for point in points]
-        spreads.append((max(values) - min(values), name, min(values), max(values)))
+        low, *_, high = sorted(value for value, _, _ in points)
+        spreads.append((high - low, name, low, high))
         clear = [i for _, i, _ in points if i and i.excludes_zero]
         if any(i.low > 0 for i in clear) and any(i.high < 0 for i in clear):
             turned.append(name)
     if not spreads:
         return "These runs do not tell it."
     _, name, low, high = max(spreads)
-    text = (
-        f"The credit of {name} depends most on its place: from {content.unit.signed(low)} to "
-        f"{content.unit.signed(high)} {content.unit.name}. "
-    )
+    places = f"from {unit.signed(low)} to {unit.signed(high)} {unit.name}"
+    text = f"The credit of {name} depends most on its place: {places}. "
     if turned:
-        return text + f"By the place alone, {listed(turned)} would be said to help or to hurt."
-    return text + "No factor is clearly above zero from one place and clearly below from another."
+        return f"{text}By the place alone, {listed(turned)} would be said to help or to hurt."
+    return f"{text}No factor is clearly above zero from one place and clearly below from another."
 
 
 def interactions(content: FactorContent, view: View) -> str:
@@ -167,29 +153,16 @@ def interactions(content: FactorContent, view: View) -> str:
     if all(each.q is None for each in every):
         return "Without intervals no interaction can be tested."
     found = [each for each in every if each.found]
-    what = "sums of interactions" if all(each.aliased for each in every) else "interactions"
+    sums = "sums of " if all(each.aliased for each in every) else ""
+    what = f"{len(every)} {sums}interactions"
     if not found:
-        return f"None of {len(every)} {what} can be told from zero (5 % false discoveries)."
-    told = [f"{group(each)} ({content.unit.signed(each.estimate.value)})" for each in found]
-    text = f"Of {len(every)} {what}, found at 5 % false discoveries: {listed(told)}. "
-    doubtful = [group(each) for each in found if each.heredity == 0 and not each.aliased]
-    if doubtful:
-        text += (
-            f"{sentence(listed(doubtful))} Neither factor shows an effect of its own there, so "
-            "doubt it. "
-        )
-    return text + (
-        "A positive one says that the two gain more together than each alone; a negative one, "
-        "that one makes the other less needed."
-        if content.unit.better == "higher"
-        else "Less is better here: a negative one says that the two gain more together."
-    )
-
-
-def group(each: Interaction) -> str:
-    """A pair, or the signed sum of pairs that the cells cannot tell apart."""
-    others = [f"{'+' if sign > 0 else '−'} {a} × {b}" for a, b, sign in each.aliased]
-    return " ".join([f"{each.first} × {each.second}", *others])
+        return f"None of {what} can be told from zero (5 % false discoveries)."
+    told = [f"{caveats.group(each)} ({content.unit.signed(each.estimate.value)})" for each in found]
+    text = f"Of {what}, found at 5 % false discoveries: {listed(told)}. "
+    if lone := [caveats.group(one) for one in found if one.heredity == 0 and not one.aliased]:
+        doubt = "Neither factor shows an effect of its own there, so doubt it."
+        text += f"{sentence(listed(lone))} {doubt} "
+    return text + _SIGNS[content.unit.better]
 
 
 def noise(content: FactorContent, view: View) -> str:
@@ -197,21 +170,14 @@ def noise(content: FactorContent, view: View) -> str:
     of = view.found.noise
     if of.sd is None:
         return "Unknown: no cell has two runs that differ. Run the study with a second seed."
-    source = {
-        "pure error": "from runs that repeat a cell with another seed",
-        "residual": "from what the two-factor model leaves over",
-        "Lenth": "by Lenth’s pseudo standard error, from the smaller effects",
-        "none": "",
-    }[of.source]
     text = (
         f"From run to run the score varies with a standard deviation of "
-        f"{content.unit.plain(of.sd)} {content.unit.name} ({source}, {of.df:.0f} degrees of "
-        "freedom). "
+        f"{content.unit.plain(of.sd)} {content.unit.name} ({_SOURCES[of.source]}, {of.df:.0f} "
+        "degrees of freedom). "
     )
     if of.critical is not None:
         text += f"An interval for all factors together reaches {of.critical:.2f} standard errors. "
-    between = of.seed_correlation_interval
-    if of.seed_correlation is not None and between:
+    if between := of.seed_correlation_interval:
         text += (
             f"Scores of two cells with the same seed correlate by {signed(of.seed_correlation)} "
             f"(95 % interval {span(between.low, between.high)}). "
@@ -224,11 +190,9 @@ def fit(view: View) -> str:
     found = view.found.lack_of_fit
     if found is None:
         return "Not testable: that takes repeated runs and more cells than effects."
-    clear = "does not fit" if found.p < _LEAST_SURE else "is not seen to fail"
-    return (
-        f"The model of main effects and two-factor interactions {clear}: "
-        f"F({found.df_lack}, {found.df_pure}) = {found.f:.2f}, p = {found.p:.2g}."
-    )
+    clear = "does not fit" if found.p < CLEARLY else "is not seen to fail"
+    what = f"The model of main effects and two-factor interactions {clear}"
+    return f"{what}: {caveats.f_test(found)}."
 
 
 def coverage(view: View) -> str:
@@ -244,8 +208,7 @@ def coverage(view: View) -> str:
 
 def costs(content: FactorContent) -> str:
     """What the columns of costs are."""
-    first = content.views[0].costs
-    if first is None:
+    if (first := content.views[0].costs) is None:
         return "Costs: the designs of all subsets cannot be rebuilt from this study’s plan."
     text = (
         f"Parameters, MACs and memory: what a factor adds, averaged over all orders, exactly: all "
@@ -253,8 +216,7 @@ def costs(content: FactorContent) -> str:
         "memory is the float32 activations that training keeps for one image."
     )
     for view in content.views:
-        what = {"macs": "MACs", "params": "parameters", "": ""}[view.plan.matched]
-        if what:
+        if what := _EQUAL.get(view.plan.matched):
             text += (
                 f" In the study {view.label} widths were rescaled so that all networks cost the "
                 f"same: {what} are equal by construction."
@@ -272,15 +234,10 @@ def stability(view: View) -> str:
     ]
     text = f"Kendall’s rank correlation of the contributions, {'; '.join(told)}. " if told else ""
     names = [each.name for each in view.found.contributions]
-    changed = [
-        name
-        for name, interval in zip(names, found.together, strict=True)
-        if interval and interval.excludes_zero
-    ]
-    if changed:
-        return text + (
-            f"From the lowest to the highest rate the contribution of {listed(changed)} changes."
-        )
+    pairs = zip(names, found.together, strict=True)
+    if changed := [name for name, interval in pairs if interval and interval.excludes_zero]:
+        start = "From the lowest to the highest rate the contribution of"
+        return f"{text}{start} {listed(changed)} changes."
     return text + "No contribution is seen to change from the lowest to the highest rate."
 
 
@@ -288,7 +245,7 @@ def failures(view: View) -> str:
     """Divergence by choice, in a sentence where there is none."""
     if not view.found.counts.diverged:
         return "No recorded run diverged."
-    clear = [each.name for each in view.found.failures if each.p is not None and each.p < 0.05]
+    clear = [each.name for each in view.found.failures if each.p is not None and each.p < CLEARLY]
     if not clear:
         return "No factor’s choices clearly change how often runs diverge."
     return f"Runs diverge more or less often with {listed(clear)} (Fisher’s exact test, p < 0.05)."
@@ -296,16 +253,13 @@ def failures(view: View) -> str:
 
 def resolution(content: FactorContent, view: View) -> str:
     """The size of effect that these runs can show."""
-    halves = [
-        (each.simultaneous.high - each.simultaneous.low) / 2
-        for each in view.found.contributions
-        if each.simultaneous
-    ]
-    if not halves:
+    known = [each.simultaneous for each in view.found.contributions if each.simultaneous]
+    if not known:
         return ""
+    half = max((each.high - each.low) / 2 for each in known)
     return (
         f"With {plural(view.found.counts.finished, 'run')} a contribution had to reach "
-        f"{amount(max(halves), content.metric)} to be told from zero. Halving that takes four "
+        f"{amount(half, content.metric)} to be told from zero. Halving that takes four "
         "times as many runs."
     )
 
@@ -325,7 +279,7 @@ def nothing_next(view: View) -> str:
 def meaning(content: FactorContent, view: View) -> list[tuple[str, str]]:
     """Paragraphs on what these runs can and cannot show: a heading and the text."""
     parts = [
-        ("What a contribution is.", method(view)),
+        ("What a contribution is.", _METHODS[view.found.method]),
         ("What could be found.", resolution(content, view)),
         ("What an interval covers.", coverage(view) if view.has_intervals else ""),
         ("Noise.", noise(content, view)),

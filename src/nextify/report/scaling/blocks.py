@@ -21,18 +21,6 @@ class Table:
     rows: Sequence[Sequence[str]]
     fixed: int | None = None
 
-    @property
-    def markdown(self) -> str:
-        """
-        >>> print(Table(("a", "b"), [("1", "")]).markdown)
-        | a | b |
-        | --- | --- |
-        | 1 | |
-        """
-        lines = (self.head, ["---"] * len(self.head), *self.rows)
-        rows = ("|".join(f" {cell} " if cell else " " for cell in cells) for cells in lines)
-        return "\n".join(f"|{row}|" for row in rows)
-
 
 Block = str | Paragraph | Table
 

@@ -34,8 +34,7 @@ def mixer_figure(sweeps: Sequence[Sweep]) -> Drawing:
     """A row per mixer; in each panel the exponent of the formula as a bar, the measured one as a
     dot with its 95 % interval."""
     names = list(dict.fromkeys(sweep.name for sweep in sweeps))
-    by_key = {(sweep.name, sweep.axis): sweep for sweep in sweeps}
-    panels = [panel for panel in _PANELS if any(axis == panel[1] for _, axis in by_key)]
+    panels = [panel for panel in _PANELS if any(sweep.axis == panel[1] for sweep in sweeps)]
     below, above = _EDGES
     height = below + above + _ROW * len(names)
     with look.style():
@@ -43,7 +42,7 @@ def mixer_figure(sweeps: Sequence[Sweep]) -> Drawing:
         grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         figure.subplots_adjust(0.19, below / height, 0.985, 1 - above / height, wspace=0.07)
         for axes, panel in zip(grid, panels, strict=True):
-            _panel(axes, names, by_key, panel)
+            _panel(axes, names, sweeps, panel)
         n = ends(len(sweep.points) for sweep in sweeps)
         key = (
             f"bar: formula   mark: measured, 95 % interval, n = {n} sizes\n"
@@ -54,22 +53,18 @@ def mixer_figure(sweeps: Sequence[Sweep]) -> Drawing:
 
 
 def _panel(
-    axes: Axes,
-    names: list[str],
-    sweeps: dict[tuple[str, Axis], Sweep],
-    panel: tuple[str, Axis, bool],
+    axes: Axes, names: list[str], sweeps: Sequence[Sweep], panel: tuple[str, Axis, bool]
 ) -> None:
     title, axis, is_memory = panel
     name_rows(axes, names)
-    for row, name in enumerate(names):
-        sweep = sweeps.get((name, axis))
-        if sweep is not None:
+    for sweep in sweeps:
+        if sweep.axis == axis:
+            row = names.index(sweep.name)
             formula = sweep.alive.value if is_memory else float(sweep.leading)
             _mark(axes, row, formula, sweep.memory if is_memory else sweep.time)
-    axes.set_xlim(0, _MOST)
+    axes.set(xlim=(0, _MOST), xlabel="exponent")
     axes.set_xticks([0, 0.5, 1, 1.5, 2, 2.5], ["0", "", "1", "", "2", ""])
     axes.set_title(title, loc="left", color=look.INK)
-    axes.set_xlabel("exponent")
 
 
 def _mark(axes: Axes, row: int, formula: float, measured: Exponent | None) -> None:
@@ -82,13 +77,11 @@ def _mark(axes: Axes, row: int, formula: float, measured: Exponent | None) -> No
 
 
 def _description(sweeps: Sequence[Sweep]) -> str:
-    parts = [f"{s.name} over {s.axis} {s.time.value:.2f} ({s.leading})" for s in sweeps]
-    memory = [
-        f"{s.name} over {s.axis} {found.value:.2f} ({s.alive.value:.2f})"
-        for s in sweeps
-        if (found := s.memory) is not None
-    ]
-    return (
-        f"Measured exponents of time, with the formula's in brackets: {', '.join(parts)}. "
-        f"Of memory: {', '.join(memory)}."
-    )
+    time, memory = [], []
+    for sweep in sweeps:
+        start = f"{sweep.name} over {sweep.axis}"
+        time.append(f"{start} {sweep.time.value:.2f} ({sweep.leading})")
+        if (found := sweep.memory) is not None:
+            memory.append(f"{start} {found.value:.2f} ({sweep.alive.value:.2f})")
+    start = "Measured exponents of time, with the formula's in brackets"
+    return f"{start}: {', '.join(time)}. Of memory: {', '.join(memory)}."

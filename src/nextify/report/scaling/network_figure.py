@@ -1,6 +1,7 @@
 """Networks over image sizes, and the share of attention in ViT."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from math import ceil, floor, log10
 from typing import Any
 
@@ -26,49 +27,39 @@ _PANELS: tuple[tuple[str, str, Quantity, float], ...] = (
     ("ms", "latency, one image", "seconds", 1e-3),
 )
 Values = Mapping[int, float]  # by size
+Curves = Mapping[str, Sequence[NetworkPoint]]  # of each network
 _STEPS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0))
 
 
-def network_figure(
-    curves: Mapping[str, Sequence[NetworkPoint]], measured: Sequence[NetworkPoint]
-) -> Drawing:
+def network_figure(curves: Curves, measured: Sequence[NetworkPoint]) -> Drawing:
     """MACs, memory and latency over image size, and below each the same relative to the first
     network, where crossings show: lines by formula, marks as counted or measured."""
     with look.style():
         return look.drawn(draw_networks(curves, measured), "networks", _description(curves))
 
 
-def draw_networks(
-    curves: Mapping[str, Sequence[NetworkPoint]], measured: Sequence[NetworkPoint]
-) -> Figure:
+def draw_networks(curves: Curves, measured: Sequence[NetworkPoint]) -> Figure:
     """The figure itself, in the style that is set."""
     panels = [panel for panel in _PANELS if measured or panel[2] != "seconds"]
     sides = sorted({p.side for p in measured or [p for own in curves.values() for p in own]})
     figure = Figure(figsize=(2.5 * len(panels), 4.3), layout="constrained")
     rows = figure.subplots(2, len(panels), squeeze=False)
-    for at, (unit, title, quantity, scale) in enumerate(panels):
-        above, below = rows[0][at], rows[1][at]
+    for (above, below), (unit, title, quantity, scale) in zip(rows.T, panels, strict=True):
         above.set_title(title, loc="left", color=look.INK)
         above.set_ylabel(unit)
-        _panel(above, below, curves, measured, quantity, scale)
+        _panel((above, below), curves, measured, quantity, scale)
         below.set_title(f"relative to {next(iter(curves))}", loc="left", color=look.INK)
-        below.set_ylabel("times")
-        below.set_xlabel("image size, pixels")
+        below.set(ylabel="times", xlabel="image size, pixels")
         for axes in (above, below):
             _frame(axes, sides)
-    figure.legend(handles=_handles(curves, measured), loc="outside lower center", ncols=4,
-                  frameon=False, title=_key(measured), title_fontsize=7)  # fmt: skip
-    return figure
-
-
-def _handles(
-    curves: Mapping[str, Sequence[NetworkPoint]], measured: Sequence[NetworkPoint]
-) -> list[Line2D]:
     marked = bool(measured) or any(len(own) == 1 for own in curves.values())
-    return [
+    handles = [
         Line2D([], [], color=color, lw=1.1, marker=marker if marked else "", label=name, **_MARK)
-        for name, (color, marker) in zip(curves, _LOOKS * len(curves), strict=False)
+        for name, (color, marker) in zip(curves, cycle(_LOOKS), strict=False)
     ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False,
+                  title=_key(measured), title_fontsize=7)  # fmt: skip
+    return figure
 
 
 def _key(measured: Sequence[NetworkPoint]) -> str:
@@ -116,9 +107,8 @@ def _round_numbers(low: float, high: float) -> list[float]:
 
 
 def _panel(
-    above: Axes,
-    below: Axes,
-    curves: Mapping[str, Sequence[NetworkPoint]],
+    rows: tuple[Axes, Axes],
+    curves: Curves,
     measured: Sequence[NetworkPoint],
     quantity: Quantity,
     scale: float,
@@ -126,19 +116,19 @@ def _panel(
     """A quantity of every network in a unit, and over that of the first one, at the sizes that
     both have."""
     first: tuple[Values, Values] | None = None
-    for (name, points), (color, marker) in zip(curves.items(), _LOOKS * len(curves), strict=False):
+    for (name, points), (color, marker) in zip(curves.items(), cycle(_LOOKS), strict=False):
         own = [point for point in measured if point.name == name]
         marks = {"marker": marker, "color": color, **_MARK}
         seen = {p.side: float(value) for p in own if (value := _seen(p, quantity))}
         if quantity == "seconds":
             first = first or ({}, seen)
-            _spreads(above, own, scale, marks)
-            below.plot(*_over(seen, first[1]), lw=0.9, **marks)
+            _spreads(rows[0], own, scale, marks)
+            rows[1].plot(*_over(seen, first[1]), lw=0.9, **marks)
             continue
         plain = {point.side: point.value(quantity) or 0.0 for point in points}
         first = first or (plain, seen)
         units = dict.fromkeys((*plain, *seen), scale)
-        for axes, (of_plain, of_seen) in ((above, (units, units)), (below, first)):
+        for axes, (of_plain, of_seen) in zip(rows, ((units, units), first), strict=True):
             sides, values = _over(plain, of_plain)
             single = marker if len(sides) == 1 else ""
             axes.plot(sides, values, lw=1.1, **{**marks, "marker": single})
@@ -149,12 +139,11 @@ def _spreads(
     axes: Axes, measured: Sequence[NetworkPoint], scale: float, marks: dict[str, Any]
 ) -> None:
     """Medians and quartiles of seconds."""
-    known = [(p.side, p.seconds) for p in measured if p.seconds is not None]
-    medians = [spread.median / scale for _, spread in known]
-    below = [(s.median - s.low) / scale for _, s in known]
-    above = [(s.high - s.median) / scale for _, s in known]
-    axes.errorbar([side for side, _ in known], medians, (below, above), lw=0.9, capsize=1.6,
-                  **marks)  # fmt: skip
+    known = {p.side: p.seconds for p in measured if p.seconds is not None}
+    medians = [s.median / scale for s in known.values()]
+    below = [(s.median - s.low) / scale for s in known.values()]
+    above = [(s.high - s.median) / scale for s in known.values()]
+    axes.errorbar(list(known), medians, (below, above), lw=0.9, capsize=1.6, **marks)
 
 
 def _over(one: Values, other: Values) -> tuple[list[int], list[float]]:
@@ -164,16 +153,12 @@ def _over(one: Values, other: Values) -> tuple[list[int], list[float]]:
 
 def _seen(point: NetworkPoint, quantity: Quantity) -> float | None:
     """What was counted or measured."""
-    match quantity:
-        case "macs":
-            return point.counted
-        case "alive":
-            return None if point.resident is None else point.resident.bytes
-        case _:
-            return point.value(quantity)
+    if quantity == "alive":
+        return None if point.resident is None else point.resident.bytes
+    return point.counted if quantity == "macs" else point.value(quantity)
 
 
-def _description(curves: Mapping[str, Sequence[NetworkPoint]]) -> str:
+def _description(curves: Curves) -> str:
     ends = [
         f"{name} {points[0].macs / 1e9:.3g} GMACs at {points[0].side} pixels and "
         f"{points[-1].macs / 1e9:.3g} at {points[-1].side}"
@@ -186,6 +171,7 @@ def share_figure(vits: Mapping[str, Vit], classes: int = 1000) -> Drawing:
     """The part of ViT's MACs that is quadratic in the number of tokens, over image size; a ring
     where it is half of them. Dashed: all of attention, with its projections."""
     sides = [32 * 2 ** (at / 16) for at in range(16 * 7 + 1)]
+    halves = {name: overtakes_at(design, classes) for name, design in vits.items()}
     with look.style():
         figure = Figure(figsize=(4.6, 2.8), layout="constrained")
         axes = figure.subplots()
@@ -196,22 +182,17 @@ def share_figure(vits: Mapping[str, Vit], classes: int = 1000) -> Drawing:
         axes.set_ylim(0, 1)
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
         axes.axhline(0.5, color=look.PALE, lw=1.0, zorder=0)
-        for (name, design), (color, _) in zip(vits.items(), _LOOKS * len(vits), strict=False):
-            parts = [attention_share(design, side, classes) for side in sides]
-            at = overtakes_at(design, classes)
+        for (name, at), (color, _) in zip(halves.items(), cycle(_LOOKS), strict=False):
+            shares = [attention_share(vits[name], side, classes) for side in sides]
+            quadratic, whole = zip(*shares, strict=True)
             words = f"{name}: half at {at:,.0f} pixels"
-            axes.plot(
-                sides, [quadratic for quadratic, _ in parts], color=color, lw=1.5, label=words
-            )
-            axes.plot(sides, [whole for _, whole in parts], color=color, lw=0.6, ls=(0, (4, 2)))
+            axes.plot(sides, quadratic, color=color, lw=1.5, label=words)
+            axes.plot(sides, whole, color=color, lw=0.6, ls=(0, (4, 2)))
             axes.plot(at, 0.5, "o", color=color, mfc="white", ms=5, zorder=4)
         axes.set_xlabel("image size, pixels")
-        axes.set_title(
-            "share of attention in ViT's multiply-accumulates", loc="left", color=look.INK
-        )
+        title = "share of attention in ViT's multiply-accumulates"
+        axes.set_title(title, loc="left", color=look.INK)
         axes.legend(frameon=False, title="solid: N² terms\ndashed: with projections",
                     title_fontsize=6.5)  # fmt: skip
-        ends = [
-            f"{name} half at {overtakes_at(d, classes):,.0f} pixels" for name, d in vits.items()
-        ]
-        return look.drawn(figure, "attention-share", f"Quadratic share: {', '.join(ends)}.")
+        ends = ", ".join(f"{name} half at {at:,.0f} pixels" for name, at in halves.items())
+        return look.drawn(figure, "attention-share", f"Quadratic share: {ends}.")

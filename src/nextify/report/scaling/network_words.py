@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from nextify.designs import Vit
 from nextify.report.scaling.blocks import Block, Paragraph, Table
 from nextify.scaling.laws.networks import Crossing, NetworkPoint, Networks, Quantity, Span
 from nextify.scaling.laws.vit import attention_share, overtakes_at, vit_law
-from nextify.words import MISSING, bytes_in_words, in_words, seconds_in_words
+from nextify.words import MISSING, bytes_in_words, in_words, listed, seconds_in_words
 
 _TITLES: dict[Quantity, str] = {
     "macs": "MACs",
@@ -41,8 +42,8 @@ def networks_in_words(found: Networks) -> Iterator[Block]:
     yield ""
     yield Paragraph(_BY_FORMULA)
     if found.measured:
-        threads = found.threads
-        clock = "processor time of 1 thread" if threads == 1 else f"with {threads} threads"
+        several = f"with {found.threads} threads"
+        clock = "processor time of 1 thread" if found.threads == 1 else several
         yield Paragraph(_RESIDENT)
         yield Paragraph(
             f"latency: {clock}, the median of n rounds; in each, all networks take turns, and the "
@@ -60,39 +61,29 @@ def _row(one: NetworkPoint) -> list[str]:
     formulas = [one.name, str(one.side), in_words(one.macs), *amounts]
     if one.seconds is None:
         return formulas
-    quartiles = (one.seconds.low, one.seconds.high)
-    return [
-        *formulas,
-        "the same" if one.counted == one.macs else f"{one.counted:,}",
-        *_resident(one),
-        seconds_in_words(one.seconds.median),
-        "–".join(map(seconds_in_words, quartiles)),
-        str(one.seconds.count),
-    ]
-
-
-def _resident(one: NetworkPoint) -> list[str]:
-    if one.resident is None:
-        return [MISSING] * 3
-    operator = one.resident.operator.removeprefix("aten.").removesuffix(".default")
-    return [bytes_in_words(one.resident.bytes), bytes_in_words(one.resident.buffers), operator]
+    count = "the same" if one.counted == one.macs else f"{one.counted:,}"
+    of, grown = one.seconds, [MISSING] * 3
+    median, *quartiles = map(seconds_in_words, (of.median, of.low, of.high))
+    if one.resident is not None:
+        operator = one.resident.operator.removeprefix("aten.").removesuffix(".default")
+        grown = [*map(bytes_in_words, (one.resident.bytes, one.resident.buffers)), operator]
+    return [*formulas, count, *grown, median, "–".join(quartiles), str(of.count)]
 
 
 def _crossings(crossed: Sequence[Crossing]) -> Iterator[Block]:
     if not crossed:
         yield "  nowhere."
         return
-    told = {quantity: [one for one in crossed if one.quantity == quantity] for quantity in _TITLES}
-    for quantity, own in told.items():
-        if own:
-            yield f"\n{_TITLES[quantity]}"
+    for quantity, title in _TITLES.items():
+        if own := [one for one in crossed if one.quantity == quantity]:
+            yield f"\n{title}"
             yield from (Paragraph(crossing_in_words(one), indented=True) for one in own)
     yield ""
     yield Paragraph(
         "By formula, at the sizes above and every 32 pixels between them. Swin fills windows up "
         "with zeros, so that its cost rises in steps."
     )
-    if told["seconds"]:
+    if any(one.quantity == "seconds" for one in crossed):
         yield Paragraph(
             "Of latency, sizes are interpolated between those measured; where quartiles overlap, "
             "nothing is said."
@@ -111,26 +102,18 @@ def crossing_in_words(found: Crossing) -> str:
     measured = found.quantity == "seconds"
     start = f"{found.more} {'takes longer' if measured else 'costs more'} than {found.less}"
     if not measured and found.is_flicker:
-        sizes = _listed([_span(span) for span in found.below])
+        sizes = listed([_span(span) for span in found.below])
         most = max(span.most for span in found.below)
         up_to = "up to " if sum(span.count for span in found.below) > 1 else ""
         return f"{start} but at {sizes} pixels, where it costs {up_to}{100 * most:.2g} % less"
     *before, last = found.above
     at = [f"{'' if place else 'at '}{_span(span)}" for place, span in enumerate(before)]
     about = "about " if measured else ""
-    return f"{start} {_listed([*at, f'from {about}{last.low:,.0f} pixels on'])}"
+    return f"{start} {listed([*at, f'from {about}{last.low:,.0f} pixels on'])}"
 
 
 def _span(span: Span) -> str:
     return " to ".join(dict.fromkeys((f"{span.low:,.0f}", f"{span.high:,.0f}")))
-
-
-def _listed(words: Sequence[str]) -> str:
-    """
-    >>> _listed(["1", "2", "3"])
-    '1, 2 and 3'
-    """
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _shares(found: Networks) -> Iterator[Block]:
@@ -152,8 +135,7 @@ def _shares(found: Networks) -> Iterator[Block]:
 
 def network_values(found: Networks) -> dict[str, Any]:
     """The same, for JSON."""
-    law, classes = vit_law(), found.classes
-    keys = ("side", "quadratic", "attention")
+    law = vit_law()
     return {
         "threads": found.threads,
         "points": [asdict(one) for one in found.points],
@@ -161,15 +143,12 @@ def network_values(found: Networks) -> dict[str, Any]:
         "share": str(law.share),
         "overtakes_at": str(law.overtakes),
         "tokens_at": str(law.tokens),
-        "vits": [
-            {
-                "name": name,
-                "overtakes_at": overtakes_at(one, classes),
-                "shares": [
-                    dict(zip(keys, (side, *attention_share(one, side, classes)), strict=True))
-                    for side in found.sides
-                ],
-            }
-            for name, one in found.vits.items()
-        ],
+        "vits": [_vit_values(found, name, one) for name, one in found.vits.items()],
     }
+
+
+def _vit_values(found: Networks, name: str, one: Vit) -> dict[str, Any]:
+    shares = [(side, *attention_share(one, side, found.classes)) for side in found.sides]
+    keys = ("side", "quadratic", "attention")
+    told = [dict(zip(keys, share, strict=True)) for share in shares]
+    return {"name": name, "overtakes_at": overtakes_at(one, found.classes), "shares": told}

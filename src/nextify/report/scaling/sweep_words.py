@@ -43,6 +43,7 @@ _REASONS = {
     "objects": "memory: {0:,.0f} of {1:,.0f} MB at {at[0]} are objects around small tensors, "
                "which formulas leave out",
 }  # fmt: skip
+_NOTHING = "nothing that was looked for: no overhead, cache, uncounted operator or noise"
 
 
 def sweeps_in_words(sweeps: Sequence[Sweep]) -> Iterator[Block]:
@@ -64,22 +65,15 @@ def sweeps_in_words(sweeps: Sequence[Sweep]) -> Iterator[Block]:
 
 def _row(sweep: Sweep) -> list[str]:
     last, memory = sweep.points[-1], sweep.memory
-    return [
-        sweep.name,
-        sweep.axis,
-        f"{sweep.sizes[0]:,} to {sweep.sizes[-1]:,}",
-        str(len(sweep.points)),
-        f"{last.macs:,}",
-        f"{last.counted:,}" if last.counted != last.macs else "the same",
-        f"{sweep.leading}",
-        f"{sweep.in_range.value:.2f}",
-        exponent_in_words(sweep.time),
-        findings.time_verdict(sweep),
-        bytes_in_words(last.alive),
-        f"{sweep.alive.value:.2f}",
-        MISSING if memory is None else exponent_in_words(memory),
-        findings.memory_verdict(sweep) or "",
-    ]
+    sizes = f"{sweep.sizes[0]:,} to {sweep.sizes[-1]:,}"
+    count = f"{last.counted:,}" if last.counted != last.macs else "the same"
+    grown = MISSING if memory is None else exponent_in_words(memory)
+    macs = [f"{last.macs:,}", count, f"{sweep.leading}", f"{sweep.in_range.value:.2f}"]
+    times = [exponent_in_words(sweep.time), findings.time_verdict(sweep)]
+    amounts = [bytes_in_words(last.alive), f"{sweep.alive.value:.2f}", grown]
+    told = findings.memory_verdict(sweep) or ""
+    n = str(len(sweep.points))
+    return [sweep.name, sweep.axis, sizes, n, *macs, *times, *amounts, told]
 
 
 def exponent_in_words(found: Exponent) -> str:
@@ -94,35 +88,26 @@ def explained(sweep: Sweep) -> Iterator[str]:
     """Why time differs or is not resolved; what is to know where it agrees (kernels, noise)."""
     told = findings.time_verdict(sweep)
     differs = told == "differs"
-    found = [
-        each for each in findings.reasons(sweep) if differs or each.cause in ("fused", "noise")
-    ]
+    every = findings.reasons(sweep)
+    found = [each for each in every if differs or each.cause in ("fused", "noise")]
     words = [reason_in_words(sweep, each) for each in (*found, *findings.no_tensors(sweep))]
     if differs and not found:
-        nothing = "nothing that was looked for: no overhead, cache, uncounted operator or noise"
-        words.insert(0, nothing)
+        words.insert(0, _NOTHING)
     if steps := findings.paces(sweep):
         ends = zip((steps[0], steps[-1]), (sweep.sizes[0], sweep.sizes[-1]), strict=True)
         said = (f"{1e6 * seconds:.2f} µs at N = {size:,}" for seconds, size in ends)
         words.append(f"a step takes {', '.join(said)}")
+    parts = findings.parts(sweep)
+    verdict = {
+        "agrees": "agrees",
+        "not resolved": f"is not resolved: {unresolved_in_words(sweep.time)}",
+        "differs": f"differs by {sweep.time.value - sweep.leading:+.2f} ({parts.lower:+.2f} "
+        f"terms of lower order, {parts.rate:+.2f} the rate of products, {parts.rest:+.2f} all "
+        "other time)",
+    }[told]
     if words or told == "not resolved":
-        yield f"\n{sweep.name} over {sweep.axis} {_verdict(sweep)}{':' if words else '.'}"
+        yield f"\n{sweep.name} over {sweep.axis} {verdict}{':' if words else '.'}"
         yield from (f"  {each}" for each in words)
-
-
-def _verdict(sweep: Sweep) -> str:
-    match findings.time_verdict(sweep):
-        case "agrees":
-            return "agrees"
-        case "not resolved":
-            return f"is not resolved: {unresolved_in_words(sweep.time)}"
-        case "differs":
-            found = findings.parts(sweep)
-            return (
-                f"differs by {sweep.time.value - sweep.leading:+.2f} ({found.lower:+.2f} terms of "
-                f"lower order, {found.rate:+.2f} the rate of products, {found.rest:+.2f} all other "
-                "time)"
-            )
 
 
 def unresolved_in_words(found: Exponent) -> str:
@@ -142,13 +127,14 @@ def unresolved_in_words(found: Exponent) -> str:
 
 def reason_in_words(sweep: Sweep, reason: Reason) -> str:
     """What bends a line, in a sentence."""
-    at = [f"{sweep.axis} = {size:,}" for size in reason.sizes]
-    step = " (those of the forward pass)" if sweep.step == "training" else ""
     last = sweep.points[-1].resident
-    operator = last.operator if last else ""
-    return _REASONS[reason.cause].format(
-        *reason.values, axis=sweep.axis, at=at, step=step, operator=operator
-    )
+    named = {
+        "axis": sweep.axis,
+        "at": [f"{sweep.axis} = {size:,}" for size in reason.sizes],
+        "step": " (those of the forward pass)" if sweep.step == "training" else "",
+        "operator": last.operator if last else "",
+    }
+    return _REASONS[reason.cause].format(*reason.values, **named)
 
 
 def sweep_values(sweep: Sweep) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from nextify.experiments.intervals import student
+
 
 @dataclass(frozen=True, slots=True)
 class Exponent:
@@ -45,7 +47,7 @@ def exponent(sizes: Sequence[float], amounts: Sequence[float]) -> Exponent:
         raise ValueError(f"{len(sizes)} points; a line needs three or more, all positive")
     x, y = np.log(np.asarray(sizes, float)), np.log(np.asarray(amounts, float))
     line = stats.linregress(x, y)
-    half = float(stats.t.ppf(0.975, len(x) - 2)) * float(line.stderr)
+    half = student(len(x) - 2) * float(line.stderr)
     slope = float(line.slope)
     off = np.abs(y - (line.intercept + slope * x)).max()
     return Exponent(slope, slope - half, slope + half, len(x), float(np.expm1(off)))

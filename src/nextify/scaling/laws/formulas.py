@@ -6,7 +6,7 @@ P tokens with those that pad windows; h heads, w window, k kernel, r the MLP's r
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 
 import sympy as sp
@@ -118,14 +118,9 @@ def amounts(mixer: mixers.Mixer, *, batch: int = 1, tokens: mixers.Tokens, width
     rows, columns = mixers.require_shape(mixer, tokens, width)
     found = law(mixer)
     values = {B: batch, N: rows * columns, D: width, R: rows, C: columns}
-
-    names = ("macs", "parameters", "inference", "kept", "fixed", "sequential")
+    names = [field.name for field in fields(Amounts)]
     exact = {name: found.spelled_out(getattr(found, name)).subs(values) for name in names}
-    path = found.spelled_out(found.path).subs(values)
-    return Amounts(
-        **{name: int(value) for name, value in exact.items()},
-        path=math.inf if path == sp.oo else int(path),
-    )
+    return Amounts(**{name: math.inf if n == sp.oo else int(n) for name, n in exact.items()})  # type: ignore[arg-type]
 
 
 def dominant(expression: sp.Expr, symbol: sp.Symbol) -> tuple[sp.Expr, int]:

@@ -22,10 +22,7 @@ def values_of(sweep: Sweep) -> dict[str, Any]:
     """
     mixer = {"kind": type(sweep.mixer).__name__, **asdict(sweep.mixer)}
     text = json.dumps({**asdict(sweep), "mixer": mixer})
-    found: dict[str, Any] = json.loads(
-        text, parse_float=lambda digits: float(f"{float(digits):.6g}")
-    )
-    return found
+    return dict(json.loads(text, parse_float=lambda digits: float(f"{float(digits):.6g}")))
 
 
 SWEEPS = Kind("nextify scale mixers", "sweeps", Sweep, values_of)

@@ -6,11 +6,20 @@ for themselves, the objects around many small tensors, and what is made to measu
 
 import os
 from collections.abc import Callable, Iterator
-from typing import TypedDict
+from typing import Any, NotRequired, TypedDict, Unpack
 
 from nextify.errors import InputError
+from nextify.machine import memory
 from nextify.scaling.laws.formulas import amounts
-from nextify.scaling.laws.mixers import Attention, Convolution, Mixer, Recurrence, Tokens, heads_of
+from nextify.scaling.laws.mixers import (
+    Attention,
+    Convolution,
+    Mixer,
+    Recurrence,
+    Tokens,
+    count_of,
+    heads_of,
+)
 from nextify.scaling.laws.sweeps import Axis
 from nextify.words import bytes_in_words
 
@@ -18,14 +27,13 @@ BYTES = 4  # of a float32
 
 
 class Sizes(TypedDict):
-    """At which a mixer is measured."""
+    """At which a mixer is measured; the batch is 1 if nothing is said."""
 
     tokens: Tokens
     width: int
-    batch: int
+    batch: NotRequired[int]
 
 
-_SPARE = 0.5  # of the memory that is built in: other programs need some
 _MOST = 1 << 40  # tokens; where a search ends
 _ONCE = 1 << 20  # bytes: whole pages, and what libraries take for themselves whatever the size
 _BLOCK = 1 << 20  # bytes of a thread of the fused kernel: 256 x 512 scores and 256 rows of values
@@ -34,13 +42,12 @@ _STATE_KEPT = 4096  # and with the nodes that its backward pass goes through
 
 
 def usable_memory() -> int:
-    """Bytes that a measurement takes at most if nobody says otherwise: half of what is built in."""
-    return int(_SPARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    """Bytes that a measurement takes at most if nobody says otherwise: half of what this process
+    may have."""
+    return memory() // 2
 
 
-def bytes_needed(
-    mixer: Mixer, *, batch: int = 1, tokens: Tokens, width: int, training: bool = False
-) -> int:
+def bytes_needed(mixer: Mixer, *, training: bool = False, **sizes: Unpack[Sizes]) -> int:
     """Bytes that measuring a mixer at one size takes, at the most: an upper bound. What libraries
     load once, about 20 MB, is left out.
 
@@ -50,7 +57,7 @@ def bytes_needed(
     Raises:
         InputError: sizes that the mixer cannot take.
     """
-    found = amounts(mixer, batch=batch, tokens=tokens, width=width)
+    found = amounts(mixer, **sizes)
     alive = found.inference
     # The products by themselves have operands of their own: the weights again, and what goes into
     # products, which is about what a backward pass keeps. (Counting copies the weights, too, but
@@ -66,13 +73,14 @@ def bytes_needed(
     constant = found.fixed + (3 if own_buffers else 1) * found.parameters
     # Freed memory that the C library keeps: up to half as much again was measured.
     values = constant + own + alive + alive // 2
-    return BYTES * values + _ONCE + _object_bytes(mixer, _count(tokens), training)
+    return BYTES * values + _ONCE + _object_bytes(mixer, count_of(sizes["tokens"]), training)
 
 
-def bytes_held(mixer: Mixer, *, batch: int = 1, tokens: Tokens, width: int) -> int:
+def bytes_held(mixer: Mixer, **sizes: Unpack[Sizes]) -> int:
     """Bytes of a mixer that waits while others are measured: weights, masks and its input."""
-    found = amounts(mixer, batch=batch, tokens=tokens, width=width)
-    return BYTES * (found.parameters + found.fixed + batch * _count(tokens) * width)
+    found = amounts(mixer, **sizes)
+    inputs = sizes.get("batch", 1) * count_of(sizes["tokens"]) * sizes["width"]
+    return BYTES * (found.parameters + found.fixed + inputs)
 
 
 def _object_bytes(mixer: Mixer, tokens: int, training: bool) -> int:
@@ -91,12 +99,10 @@ def require_memory(
     mixer: Mixer,
     limit: int,
     *,
-    batch: int = 1,
-    tokens: Tokens,
-    width: int,
     training: bool = False,
     axis: Axis = "N",
     beside: int = 0,
+    **sizes: Unpack[Sizes],
 ) -> None:
     """Refuse what would not fit, before anything is made.
 
@@ -107,39 +113,36 @@ def require_memory(
     Raises:
         InputError: with what it takes, the limit, and what would fit.
     """
+    given: dict[str, Any] = {**sizes, "training": training}
 
-    def needed(count: Tokens, wide: int, sequences: int) -> int:
-        own = bytes_needed(mixer, batch=sequences, tokens=count, width=wide, training=training)
-        return beside + own
+    def needed(**changed: Any) -> int:
+        return beside + bytes_needed(mixer, **{**given, **changed})
 
-    if (taken := needed(tokens, width, batch)) <= limit:
+    if (taken := needed()) <= limit:
         return
-    sizes = (tokens, width, batch)
-    remedies = _remedies(lambda *given: needed(*given) <= limit, sizes, heads_of(mixer), axis)
+    remedies = _remedies(lambda **changed: needed(**changed) <= limit, sizes, heads_of(mixer), axis)
     remedy = next(remedies, "nothing smaller would fit; give")
     others = f" (with {_amount(beside)} of the other sizes)" if beside else ""
     raise InputError(
-        f"{name} over {_shown(tokens)} tokens of width {width:,} takes up to "
+        f"{name} over {_shown(sizes['tokens'])} tokens of width {sizes['width']:,} takes up to "
         f"{_amount(taken)}{others}, and the limit is {_amount(limit)}; {remedy} more "
         "memory with --memory"
     )
 
 
-def _remedies(
-    fits: Callable[[Tokens, int, int], bool], sizes: tuple[Tokens, int, int], heads: int, axis: Axis
-) -> Iterator[str]:
+def _remedies(fits: Callable[..., bool], sizes: Sizes, heads: int, axis: Axis) -> Iterator[str]:
     """What would fit if one size is changed: that of the axis, the other, the batch."""
-    tokens, width, batch = sizes
+    tokens, width = sizes["tokens"], sizes["width"]
     for each in (axis, "D" if axis == "N" else "N"):
         if each == "N":
             side = tokens if isinstance(tokens, int) else min(tokens)
-            if found := largest(lambda n: fits(_like(tokens, n), width, batch), side):
+            if found := largest(lambda n: fits(tokens=_like(tokens, n)), side):
                 yield f"{_shown(_like(tokens, found))} tokens would fit, or"
-        elif found := heads * largest(lambda n: fits(tokens, heads * n, batch), width // heads):
+        elif found := heads * largest(lambda n: fits(width=heads * n), width // heads):
             yield f"width {found:,} would fit, or"
-    if found := largest(lambda n: fits(tokens, width, n), batch):
+    if found := largest(lambda n: fits(batch=n), sizes.get("batch", 1)):
         yield f"batch {found:,} would fit, or"
-    if fits(_like(tokens, 1), heads, 1):
+    if fits(tokens=_like(tokens, 1), width=heads, batch=1):
         yield "fewer tokens of a smaller width would fit, or"
 
 
@@ -156,10 +159,6 @@ def largest(fits: Callable[[int], bool], most: int = _MOST) -> int:
     return low
 
 
-def _count(tokens: Tokens) -> int:
-    return tokens if isinstance(tokens, int) else tokens[0] * tokens[1]
-
-
 def _like(tokens: Tokens, side: int) -> Tokens:
     return side if isinstance(tokens, int) else (side, side)
 
@@ -171,7 +170,7 @@ def _shown(tokens: Tokens) -> str:
     """
     if isinstance(tokens, int):
         return f"{tokens:,}"
-    return f"{_count(tokens):,} ({tokens[0]:,} x {tokens[1]:,})"
+    return f"{count_of(tokens):,} ({tokens[0]:,} x {tokens[1]:,})"
 
 
 def _amount(count: int) -> str:

@@ -116,6 +116,11 @@ def in_plane(mixer: Mixer) -> bool:
     return isinstance(mixer, WindowAttention | Convolution) and mixer.plane
 
 
+def count_of(tokens: Tokens) -> int:
+    """How many."""
+    return tokens if isinstance(tokens, int) else tokens[0] * tokens[1]
+
+
 def heads_of(mixer: Mixer) -> int:
     """By how many the width must be divisible."""
     return mixer.heads if isinstance(mixer, Attention | WindowAttention) else 1
@@ -143,7 +148,7 @@ def require_shape(mixer: Mixer, tokens: Tokens, width: int) -> tuple[int, int]:
         raise InputError(
             f"width is {width}; it must be a multiple of the {heads_of(mixer)} attention heads"
         )
-    return tokens if in_plane(mixer) else (1, tokens[0] * tokens[1])
+    return tokens if in_plane(mixer) else (1, count_of(tokens))
 
 
 def _require_positive(name: str, value: int) -> None:

@@ -319,11 +319,6 @@ class Networks:
     measured: tuple[NetworkPoint, ...] = ()
     threads: int | None = None
 
-    @classmethod
-    def of(cls, names: tuple[str, ...]) -> "Networks":
-        """Those alone."""
-        return cls(names=names, shares_of=names)
-
     @cached_property
     def curves(self) -> dict[str, list[NetworkPoint]]:
         """By formula, see `curve`."""

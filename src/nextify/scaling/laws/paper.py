@@ -41,54 +41,29 @@ class PaperRow:
 
 
 _ONE = sp.S.One
-
-PAPER: dict[str, PaperRow] = {  # by the name of our mixer
-    "attention-core": PaperRow(
-        "self-attention",
-        N**2 * D,
-        _ONE,
-        _ONE,
-        "two products, the map and its use, one after the other",
-    ),
-    "attention": PaperRow(
-        "self-attention",
-        N**2 * D,
-        _ONE,
-        _ONE,
-        "the paper leaves the projections out: 4 N D^2, more than the rest while N < 2 D",
-    ),
-    "recurrence": PaperRow(
-        "recurrent",
-        N * D**2,
-        N,
-        N,
-        "two products, of the token and of the state before",
-    ),
-    "convolution": PaperRow(
-        "convolutional",
-        k * N * D**2,
-        _ONE,
-        sp.log(N) / sp.log(k),
-        "log is for kernels dilated by 1, k, k^2, ...; contiguous ones need N / k, and ours twice "
-        "that: a centred kernel reaches (k - 1) / 2 to a side, and the path is between both ends",
-    ),
-    "shifted-window": PaperRow(
-        "self-attention, restricted",
-        w * N * D,
-        _ONE,
-        N / w,
-        "the paper's neighbourhood is around each token, and has no projections; ours are blocks, "
-        "moved by w / 2 every other layer (blocks that stay where they are never meet)",
-    ),
-    "separable": PaperRow(
-        "separable convolution, section 4",
-        k * N * D + N * D**2,
-        _ONE,
-        sp.log(N) / sp.log(k),
-        "equal in MACs, and a depthwise and a point-wise product in turn; with k = N it is N^2 D + "
-        "N D^2: in orders, self-attention and a point-wise layer",
-    ),
+_LOG = sp.log(N) / sp.log(k)
+_ROWS = {  # by the name of our mixer
+    "attention-core": ("self-attention", N**2 * D, _ONE, _ONE),
+    "attention": ("self-attention", N**2 * D, _ONE, _ONE),
+    "recurrence": ("recurrent", N * D**2, N, N),
+    "convolution": ("convolutional", k * N * D**2, _ONE, _LOG),
+    "shifted-window": ("self-attention, restricted", w * N * D, _ONE, N / w),
+    "separable": ("separable convolution, section 4", k * N * D + N * D**2, _ONE, _LOG),
 }
+_DIFFERS = {
+    "attention-core": "two products, the map and its use, one after the other",
+    "attention": "the paper leaves the projections out: 4 N D^2, more than the rest while N < 2 D",
+    "recurrence": "two products, of the token and of the state before",
+    "convolution": "log is for kernels dilated by 1, k, k^2, ...; contiguous ones need N / k, and "
+    "ours twice that: a centred kernel reaches (k - 1) / 2 to a side, and the path is between both "
+    "ends",
+    "shifted-window": "the paper's neighbourhood is around each token, and has no projections; "
+    "ours are blocks, moved by w / 2 every other layer (blocks that stay where they are never "
+    "meet)",
+    "separable": "equal in MACs, and a depthwise and a point-wise product in turn; with k = N it "
+    "is N^2 D + N D^2: in orders, self-attention and a point-wise layer",
+}
+PAPER = {name: PaperRow(*row, _DIFFERS[name]) for name, row in _ROWS.items()}
 
 
 def far_path(name: str) -> sp.Expr:

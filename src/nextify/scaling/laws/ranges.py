@@ -1,18 +1,35 @@
 """Sizes to measure at: where the leading term dominates, spaced evenly on a logarithmic axis."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import sympy as sp
 
-from nextify.scaling.laws.formulas import B as BATCH
-from nextify.scaling.laws.formulas import D, N, amounts, dominant, law
-from nextify.scaling.laws.limits import BYTES, largest, usable_memory
-from nextify.scaling.laws.mixers import Convolution, Mixer, WindowAttention, heads_of, in_plane
+from nextify.scaling.laws.formulas import B, D, N, amounts, dominant, law
+from nextify.scaling.laws.limits import (
+    BYTES,
+    Sizes,
+    bytes_held,
+    bytes_needed,
+    largest,
+    require_memory,
+    usable_memory,
+)
+from nextify.scaling.laws.mixers import (
+    Convolution,
+    Mixer,
+    WindowAttention,
+    count_of,
+    heads_of,
+    in_plane,
+)
 from nextify.scaling.laws.sweeps import Axis, Step
 
 POINTS = 7
-SHARE = 0.9  # of the MACs that the leading term must have
+_SHARE = 0.9  # of the MACs that the leading term must have
+_MOST = {"N": 1 << 20, "D": 1 << 12}  # the search ends here
+_BATCH = {"N": 1, "D": 4}  # along D each weight is then used often enough to be worth its loading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,84 +52,110 @@ class Settings:
     seconds: float = 0.15
     memory: int = field(default_factory=usable_memory)
 
-    def grid(self, mixer: Mixer) -> tuple[int, int]:
-        """The fixed tokens: a line, or the smallest square of whole steps that holds them."""
-        if not in_plane(mixer):
-            return 1, self.tokens
-        step = step_of(mixer, "N")
-        count = rounded(mixer, "N", max(step, self.tokens))
-        return at_size(mixer, "N", count, (1, 1), 1)[0]
 
-
-def leading_exponent(mixer: Mixer, axis: Axis) -> int:
-    """The power of the axis in the term that wins.
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A mixer along an axis, and how it is measured.
 
     >>> from nextify.scaling.laws import mixer
-    >>> leading_exponent(mixer("attention"), "N"), leading_exponent(mixer("mlp"), "D")
-    (2, 2)
+    >>> attention = Line("attention", mixer("attention"), "N", Settings())
+    >>> attention.leading[1], attention.at(256)
+    (2, {'tokens': 256, 'width': 32, 'batch': 1})
     """
-    found = law(mixer)
-    return dominant(found.spelled_out(found.macs), _symbol(axis))[1]
+
+    name: str
+    mixer: Mixer
+    axis: Axis
+    settings: Settings
+
+    @property
+    def training(self) -> bool:
+        return self.settings.step == "training"
+
+    @property
+    def most(self) -> int:
+        """Where a search ends."""
+        return _MOST[self.axis]
+
+    @property
+    def step(self) -> int:
+        """Sizes are multiples of this (in the plane, sides are of its root): other sizes run too,
+        but would add the padding's staircase to the line."""
+        return 8 * heads_of(self.mixer) if self.axis == "D" else _token_step(self.mixer)
+
+    def at(self, size: int) -> Sizes:
+        """All sizes at one along the axis; tokens in the plane are a square."""
+        given, plane = self.settings, in_plane(self.mixer)
+        count, width = size, given.width
+        if self.axis == "D":
+            count, width = _square(self.mixer, given.tokens) if plane else given.tokens, size
+        side = math.isqrt(count)
+        batch = given.batch or _BATCH[self.axis]
+        return {"tokens": (side, side) if plane else count, "width": width, "batch": batch}
+
+    def rounded(self, size: float) -> int:
+        """The nearest size that is a multiple of heads and windows (at least one of them)."""
+        if self.axis == "N" and in_plane(self.mixer):
+            return _square(self.mixer, size)
+        return max(1, round(size / self.step)) * self.step
+
+    def larger(self, size: int) -> int:
+        """Twice a size, or what is next above it: the smallest planes cannot be doubled."""
+        return next(n for factor in (2, 3, 4) if (n := self.rounded(factor * size)) > size)
+
+    def spaced(self, least: float, most: float) -> list[int]:
+        """Seven sizes with equal ratios, rounded to what the mixer divides well."""
+        ratio = (most / least) ** (1 / (POINTS - 1))
+        return sorted({self.rounded(least * ratio**at) for at in range(POINTS)})
+
+    @property
+    def leading(self) -> tuple[sp.Expr, int]:
+        """The term of the MACs that wins along the axis, and the power of the axis in it."""
+        found = law(self.mixer)
+        return dominant(found.spelled_out(found.macs), N if self.axis == "N" else D)
+
+    def leading_share(self, size: int) -> float:
+        """The leading term's part of the MACs, 0 to 1; padding counts as not leading."""
+        sizes = self.at(size)
+        values = {B: sizes["batch"], N: count_of(sizes["tokens"]), D: sizes["width"]}
+        return float(self.leading[0].subs(values)) / amounts(self.mixer, **sizes).macs
+
+    @property
+    def first(self) -> int:
+        """The smallest size from which the leading term has nine tenths of the MACs."""
+        return self._after(lambda size: self.leading_share(size) < _SHARE)
+
+    def beyond(self, cache: int) -> int:
+        """The smallest N at which more bytes are alive than the processor's last cache holds; 0
+        along D, where weights grow, too, and each is used for all tokens."""
+        if self.axis == "D":
+            return 0
+        return self._after(lambda n: BYTES * amounts(self.mixer, **self.at(n)).inference <= cache)
+
+    def _after(self, holds: Callable[[int], bool]) -> int:
+        """The first size at which something does not hold any more."""
+        found = largest(lambda size: holds(self.rounded(size)), self.most)
+        return self.rounded(min(self.most, 1 + found))
+
+    def held(self, size: int) -> int:
+        """Bytes of a case that waits for its turn."""
+        return bytes_held(self.mixer, **self.at(size))
+
+    def require(self, size: int, beside: int = 0) -> None:
+        """Refuse a size that does not fit. `beside`: bytes of other sizes."""
+        require_memory(
+            self.name, self.mixer, self.settings.memory, **self.at(size),
+            training=self.training, axis=self.axis, beside=beside,
+        )  # fmt: skip
+
+    def fits(self, size: int) -> bool:
+        """Does a size fit, with the six smaller ones?"""
+        needed = bytes_needed(self.mixer, training=self.training, **self.at(size))
+        smaller = 2 * self.held(size)  # their ratio is 16^(1/6): 1.7 times
+        return needed + smaller <= self.settings.memory
 
 
-def leading_share(mixer: Mixer, axis: Axis, tokens: tuple[int, int], width: int) -> float:
-    """The leading term's part of the MACs, 0 to 1; padding counts as not leading."""
-    found = law(mixer)
-    term = dominant(found.spelled_out(found.macs), _symbol(axis))[0]
-    value = term.subs({BATCH: 1, N: tokens[0] * tokens[1], D: width})
-    return float(value) / amounts(mixer, tokens=tokens, width=width).macs
-
-
-def least_size(mixer: Mixer, axis: Axis, tokens: tuple[int, int], width: int, most: int) -> int:
-    """The smallest size from which the leading term has nine tenths of the MACs, or `most`."""
-
-    def shared(size: int) -> bool:
-        shape, wide = at_size(mixer, axis, rounded(mixer, axis, size), tokens, width)
-        return leading_share(mixer, axis, shape, wide) >= SHARE
-
-    return rounded(mixer, axis, min(most, 1 + largest(lambda size: not shared(size), most)))
-
-
-def beyond_cache(mixer: Mixer, width: int, batch: int, cache: int, most: int) -> int:
-    """The smallest N at which more bytes are alive than the processor's last cache holds."""
-
-    def inside(size: int) -> bool:
-        tokens, wide = at_size(mixer, "N", rounded(mixer, "N", size), (1, 1), width)
-        return BYTES * amounts(mixer, batch=batch, tokens=tokens, width=wide).inference <= cache
-
-    return rounded(mixer, "N", min(most, 1 + largest(inside, most)))
-
-
-def spaced(mixer: Mixer, axis: Axis, least: float, most: float, points: int = POINTS) -> list[int]:
-    """Sizes from `least` to `most` with equal ratios, rounded to what the mixer divides well."""
-    ratio = (most / least) ** (1 / (points - 1))
-    return sorted({rounded(mixer, axis, least * ratio**at) for at in range(points)})
-
-
-def rounded(mixer: Mixer, axis: Axis, size: float) -> int:
-    """The nearest size that is a multiple of heads and windows (at least one of them)."""
-    step = step_of(mixer, axis)
-    if axis == "N" and in_plane(mixer):
-        side = math.isqrt(step)
-        return (max(1, round(math.sqrt(size) / side)) * side) ** 2
-    return max(1, round(size / step)) * step
-
-
-def larger(mixer: Mixer, axis: Axis, size: int) -> int:
-    """Twice a size, or what is next above it: the smallest planes cannot be doubled.
-
-    >>> from nextify.scaling.laws import mixer
-    >>> larger(mixer("window-2d"), "N", 49), larger(mixer("window"), "N", 64)
-    (196, 128)
-    """
-    return next(n for factor in (2, 3, 4) if (n := rounded(mixer, axis, factor * size)) > size)
-
-
-def step_of(mixer: Mixer, axis: Axis) -> int:
-    """Sizes are multiples of this (in the plane, sides are of its root): other sizes run too, but
-    would add the padding's staircase to the line."""
-    if axis == "D":
-        return 8 * heads_of(mixer)
+def _token_step(mixer: Mixer) -> int:
     match mixer:
         case WindowAttention(window=window, plane=plane):
             return window**2 if plane else window
@@ -122,15 +165,7 @@ def step_of(mixer: Mixer, axis: Axis) -> int:
             return 16
 
 
-def at_size(
-    mixer: Mixer, axis: Axis, size: int, tokens: tuple[int, int], width: int
-) -> tuple[tuple[int, int], int]:
-    """Tokens (rows, columns) and width with one axis at a size; in the plane N is a square."""
-    if axis == "D":
-        return tokens, size
-    side = math.isqrt(size)
-    return ((side, side) if in_plane(mixer) else (1, size)), width
-
-
-def _symbol(axis: Axis) -> sp.Symbol:
-    return N if axis == "N" else D
+def _square(mixer: Mixer, count: float) -> int:
+    """Tokens in the plane: the nearest square of whole steps."""
+    side = math.isqrt(_token_step(mixer))
+    return (max(1, round(math.sqrt(count) / side)) * side) ** 2

@@ -58,9 +58,8 @@ def vit_law() -> VitLaw:
     mlp = 2 * L * N * D * M
     ends = 3 * p**2 * D * (N - 1) + D * K
     equal = sp.solve(sp.expand((products - projections - mlp - ends) / D), N)
-    tokens = max(
-        equal, key=lambda root: float(root.subs(_EXAMPLE))
-    )  # the other is less than one token
+    # The other root is less than one token.
+    tokens = max(equal, key=lambda root: float(root.subs(_EXAMPLE)))
     return VitLaw(products, projections, mlp, ends, p * sp.sqrt(tokens - 1), tokens)
 
 

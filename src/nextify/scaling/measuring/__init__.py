@@ -1,3 +1,3 @@
 """Counting and timing mixers and networks on this machine."""
 
-from nextify.scaling.measuring.sweep import Line, choose, measure, measure_mixers
+from nextify.scaling.measuring.sweep import choose, measure, measure_mixers

@@ -16,6 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
+Seen = Callable[[Any, Any, Any], None]
+
 
 @dataclass(frozen=True, slots=True)
 class MacCount:
@@ -80,10 +82,35 @@ def alive_after(module: nn.Module, x: Tensor) -> list[int]:
     >>> alive_after(nn.Sequential(nn.ReLU(), nn.ReLU()), torch.zeros(3, 4))
     [96, 144]
     """
-    with torch.no_grad(), _Alive(x.untyped_storage().nbytes()) as watch:
-        module(x)
-    found: list[int] = watch.after
-    return found
+    with torch.no_grad():
+        return alive_during(lambda: module(x), x.untyped_storage().nbytes())
+
+
+def alive_during(call: Callable[[], object], bytes_before: int) -> list[int]:
+    """Bytes of tensors alive after each operator of a call, with those that were there before."""
+    now, known = bytes_before, set[int]()
+    after: list[int] = []
+
+    def freed(key: int, size: int) -> None:
+        nonlocal now
+        known.discard(key)
+        now -= size
+
+    def seen(func: Any, given: Any, result: Any) -> None:
+        nonlocal now
+        before = {_key(tensor) for tensor in tensors_in(given)}
+        for tensor in tensors_in(result):
+            key = _key(tensor)
+            if key not in before and key not in known:
+                known.add(key)
+                storage = tensor.untyped_storage()
+                now += storage.nbytes()
+                finalize(storage, freed, key, storage.nbytes())
+        after.append(now)
+
+    with Watch(seen):
+        call()
+    return after
 
 
 def longest_chain(call: Callable[[], object]) -> int:
@@ -94,14 +121,28 @@ def longest_chain(call: Callable[[], object]) -> int:
     >>> longest_chain(lambda: (x @ x).sum().backward())
     2
     """
-    with _Chain() as chain:
+    depths: dict[int, int] = {}
+    held: list[Tensor] = []  # so that no address is used twice
+
+    def seen(func: Any, given: Any, result: Any) -> None:
+        before = max((depths.get(_key(tensor), 0) for tensor in tensors_in(given)), default=0)
+        depth = before + (func.overloadpacket in flop_registry)
+        for tensor in tensors_in(result):
+            held.append(tensor)
+            depths[_key(tensor)] = max(depth, depths.get(_key(tensor), 0))
+
+    with Watch(seen):
         call()
-    return max(chain.depths.values(), default=0)
+    return max(depths.values(), default=0)
 
 
 class Watch(TorchDispatchMode):
     """Calls `begin` before each operator, and `seen` after it with what it was given (arguments
     and keywords) and its result."""
+
+    def __init__(self, seen: Seen, begin: Callable[[], None] = lambda: None) -> None:
+        super().__init__()
+        self.seen, self.begin = seen, begin
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = (args, kwargs or {})
@@ -109,49 +150,6 @@ class Watch(TorchDispatchMode):
         result = func(*args, **given[1])
         self.seen(func, given, result)
         return result
-
-    def begin(self) -> None:
-        return
-
-    def seen(self, func: Any, given: Any, result: Any) -> None:
-        raise NotImplementedError
-
-
-class _Alive(Watch):
-    def __init__(self, bytes_before: int) -> None:
-        super().__init__()
-        self.now = bytes_before
-        self.after: list[int] = []
-        self.known: set[int] = set()
-
-    def seen(self, func: Any, given: Any, result: Any) -> None:
-        before = {_key(tensor) for tensor in tensors_in(given)}
-        for tensor in tensors_in(result):
-            key = _key(tensor)
-            if key not in before and key not in self.known:
-                self.known.add(key)
-                storage = tensor.untyped_storage()
-                self.now += storage.nbytes()
-                finalize(storage, self._freed, key, storage.nbytes())
-        self.after.append(self.now)
-
-    def _freed(self, key: int, size: int) -> None:
-        self.known.discard(key)
-        self.now -= size
-
-
-class _Chain(Watch):
-    def __init__(self) -> None:
-        super().__init__()
-        self.depths: dict[int, int] = {}
-        self.held: list[Tensor] = []  # so that no address is used twice
-
-    def seen(self, func: Any, given: Any, result: Any) -> None:
-        depth = max((self.depths.get(_key(tensor), 0) for tensor in tensors_in(given)), default=0)
-        depth += func.overloadpacket in flop_registry
-        for tensor in tensors_in(result):
-            self.held.append(tensor)
-            self.depths[_key(tensor)] = max(depth, self.depths.get(_key(tensor), 0))
 
 
 def tensors_in(tree: Any) -> list[Tensor]:

@@ -54,7 +54,7 @@ class _Grown(Watch):
     """
 
     def __init__(self, status: BinaryIO) -> None:
-        super().__init__()
+        super().__init__(self._note, self._begin)
         self.status = status  # open: it is read often
         self.count, self.large = 0, True
         self.at: int | None = None
@@ -66,12 +66,12 @@ class _Grown(Watch):
         self.status.seek(0)
         return 1024 * int(self.status.read().split(line, 1)[1].split(None, 1)[0])
 
-    def begin(self) -> None:
+    def _begin(self) -> None:
         if self.large and _give_back is not None:  # it takes long where there are many small ones
             _give_back(0)
         self.now = self.read(b"VmRSS:")
 
-    def seen(self, func: Any, given: Any, result: Any) -> None:
+    def _note(self, func: Any, given: Any, result: Any) -> None:
         inputs, outputs = tensors_in(given), tensors_in(result)
         if (peak := self.read(b"VmHWM:")) > self.highest:
             self.highest, self.at, self.operator = peak, self.count, str(func)

@@ -15,7 +15,7 @@ from nextify.scaling.laws.limits import usable_memory
 from nextify.scaling.laws.networks import NetworkPoint, Networks, network, point, require_memory
 from nextify.scaling.measuring.count import count_macs
 from nextify.scaling.measuring.memory import growth
-from nextify.scaling.measuring.timing import forward, prepare, time_rounds
+from nextify.scaling.measuring.timing import forward, prepared, time_rounds
 from nextify.scaling.saving import Kept
 
 OnPoint = Callable[[str, int], None]
@@ -37,7 +37,7 @@ def measure_networks(
 
     Args:
         memory: bytes, at the most; None: half of the machine's.
-        threads: of torch, which are set; None: as they are.
+        threads: of torch; None: as they are.
         save: a file to keep points in, each size as soon as it is done; what is in it is not
             measured.
 
@@ -46,19 +46,19 @@ def measure_networks(
             of other settings.
     """
     names, sides, classes = asked.names, asked.sides, asked.classes
-    prepare(threads)
-    kept = Kept(POINTS, save, {**measured_on(), "rounds": rounds, "classes": classes})
-    known = {(one.name, one.side): one for one in kept.results}
-    missing = {side: [n for n in names if (n, side) not in known] for side in sides}
-    missing = {side: own for side, own in missing.items() if own}
-    for side, own in missing.items():
-        require_memory(own, side, memory or usable_memory(), classes)
-    for side, own in missing.items():
-        points = _at(own, side, rounds, classes, on_point)
-        kept.add(*points)
-        known.update({(one.name, side): one for one in points})
-    measured = tuple(known[name, side] for side in sides for name in names)
-    return replace(asked, measured=measured, threads=torch.get_num_threads())
+    with prepared(threads):
+        kept = Kept(POINTS, save, {**measured_on(), "rounds": rounds, "classes": classes})
+        known = {(one.name, one.side): one for one in kept.results}
+        missing = {side: [n for n in names if (n, side) not in known] for side in sides}
+        missing = {side: own for side, own in missing.items() if own}
+        for side, own in missing.items():
+            require_memory(own, side, memory or usable_memory(), classes)
+        for side, own in missing.items():
+            points = _at(own, side, rounds, classes, on_point)
+            kept.add(*points)
+            known.update({(one.name, side): one for one in points})
+        measured = tuple(known[name, side] for side in sides for name in names)
+        return replace(asked, measured=measured, threads=torch.get_num_threads())
 
 
 def _at(

@@ -2,20 +2,20 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
 import torch
-from torch import Tensor, nn
 
 from nextify.errors import InputError
 from nextify.machine.clock import Taken
 from nextify.machine.facts import measured_on
-from nextify.scaling.laws import Mixer, amounts, in_plane, ranges
+from nextify.scaling.laws import Mixer, amounts, in_plane
 from nextify.scaling.laws.kept import SWEEPS
-from nextify.scaling.laws.limits import BYTES, Sizes, bytes_held, bytes_needed, require_memory
-from nextify.scaling.laws.ranges import Settings
+from nextify.scaling.laws.limits import BYTES
+from nextify.scaling.laws.mixers import count_of, require_shape
+from nextify.scaling.laws.ranges import Line, Settings
 from nextify.scaling.laws.sweeps import AXES, Axis, Point, Sweep
 from nextify.scaling.measuring import count, timing
 from nextify.scaling.measuring.memory import growth, last_cache
@@ -27,71 +27,6 @@ _LEAST_SPAN = 4
 _FEWEST = 3  # points of a line
 _PAIRS = 3  # rounds of a call and its products by themselves
 _FLOOR = 10  # times the overhead that the shortest call must take
-_MOST = {"N": 1 << 20, "D": 1 << 12}  # the search ends here
-_BATCH = {"N": 1, "D": 4}  # along D each weight is then used often enough to be worth its loading
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A mixer along an axis, and how it is measured."""
-
-    name: str
-    mixer: Mixer
-    axis: Axis
-    settings: Settings
-
-    def shape(self, size: int) -> tuple[tuple[int, int], int]:
-        """Tokens (rows, columns) and width at a size."""
-        grid = self.settings.grid(self.mixer)
-        return ranges.at_size(self.mixer, self.axis, size, grid, self.settings.width)
-
-    def sizes(self, size: int) -> Sizes:
-        """All sizes at one along the axis."""
-        tokens, width = self.shape(size)
-        batch = self.settings.batch or _BATCH[self.axis]
-        return {
-            "tokens": tokens if in_plane(self.mixer) else tokens[1], "width": width, "batch": batch
-        }  # fmt: skip
-
-    @property
-    def training(self) -> bool:
-        return self.settings.step == "training"
-
-    @property
-    def first(self) -> int:
-        """The smallest size at which the leading term dominates."""
-        grid, most = self.settings.grid(self.mixer), _MOST[self.axis]
-        return ranges.least_size(self.mixer, self.axis, grid, self.settings.width, most)
-
-    @property
-    def outside(self) -> int:
-        """The smallest N beyond the processor's cache; 0 along D, where weights grow, too, and
-        each is used for all tokens."""
-        if self.axis == "D":
-            return 0
-        batch = self.sizes(1)["batch"]
-        return ranges.beyond_cache(self.mixer, self.settings.width, batch, last_cache(), _MOST["N"])
-
-    def overhead(self) -> float:
-        """Seconds of a call at the smallest size: that of the interpreter and of torch."""
-        return timing.best(_Case.at(self, ranges.step_of(self.mixer, self.axis)).call)
-
-    def held(self, size: int) -> int:
-        """Bytes of a case that waits for its turn."""
-        return bytes_held(self.mixer, **self.sizes(size))
-
-    def require(self, size: int, beside: int = 0) -> None:
-        """Refuse a size that does not fit. `beside`: bytes of other sizes."""
-        require_memory(
-            self.name, self.mixer, self.settings.memory, **self.sizes(size),
-            training=self.training, axis=self.axis, beside=beside,
-        )  # fmt: skip
-
-    def fits(self, size: int) -> bool:
-        """Does a size fit, with the six smaller ones?"""
-        needed = bytes_needed(self.mixer, **self.sizes(size), training=self.training)
-        smaller = 2 * self.held(size)  # their ratio is 16^(1/6): 1.7 times
-        return needed + smaller <= self.settings.memory
 
 
 def measure_mixers(
@@ -109,56 +44,49 @@ def measure_mixers(
     Args:
         chosen: mixers by name.
         sizes: to measure at, by name and axis; where there are none, they are chosen.
-        threads: of torch, which are set; None: as they are.
+        threads: of torch; None: as they are.
         save: a file to keep sweeps in, each as soon as it is done; those in it are not measured.
         on_line: called with name and axis before they are measured.
 
     Raises:
         InputError: a size that does not fit, a file of other settings or sizes.
     """
-    timing.prepare(threads)
-    kept = Kept(SWEEPS, save, _made_with(settings, is_chosen=sizes is None))
-    lines = {
-        Line(name, mixer, axis, settings): tuple((sizes or {}).get((name, axis), ()))
-        for axis in axes
-        for name, mixer in chosen.items()
-    }
-    found = {line: _known(kept, line, given) for line, given in lines.items()}
-    missing = {line: given for line, given in lines.items() if found[line] is None}
-    for line, given in missing.items():
-        require_sizes(line, given)
-    for line, given in missing.items():
-        on_line(line.name, line.axis)
-        found[line] = sweep = measure(line, given)
-        kept.add(sweep)
+    with timing.prepared(threads):
+        kept = Kept(SWEEPS, save, _made_with(settings, is_chosen=sizes is None))
+        lines = {
+            Line(name, mixer, axis, settings): tuple((sizes or {}).get((name, axis), ()))
+            for axis in axes
+            for name, mixer in chosen.items()
+        }
+        found = {line: _known(kept, line, given) for line, given in lines.items()}
+        missing = {line: given for line, given in lines.items() if found[line] is None}
+        for line, given in missing.items():
+            require_sizes(line, given)
+        for line, given in missing.items():
+            on_line(line.name, line.axis)
+            found[line] = sweep = measure(line, given)
+            kept.add(sweep)
     return [sweep for sweep in found.values() if sweep is not None]
 
 
 def _made_with(settings: Settings, *, is_chosen: bool) -> dict[str, object]:
     """All that determines a measurement but for the mixer, the axis and sizes that are given."""
-    return {
-        **measured_on(),
-        "step": settings.step,
-        "rounds": settings.rounds,
-        "tokens": settings.tokens,
-        "width": settings.width,
-        "batch": settings.batch or "1 over N, 4 over D",
-        "memory": settings.memory,
-        "sizes": f"chosen, of up to {settings.seconds:g} s" if is_chosen else "given",
-    }
+    made = {**measured_on(), **asdict(settings), "batch": settings.batch or "1 over N, 4 over D"}
+    seconds = made.pop("seconds")
+    return {**made, "sizes": f"chosen, of up to {seconds:g} s" if is_chosen else "given"}
 
 
 def _known(kept: Kept[Sweep], line: Line, sizes: tuple[int, ...]) -> Sweep | None:
     """The sweep in the file, if it is there."""
-    for sweep in kept.results:
-        if (sweep.name, sweep.mixer, sweep.axis) == (line.name, line.mixer, line.axis):
-            if sizes and sweep.sizes != sizes:
-                raise InputError(
-                    f"file {kept.path} has {line.name} over {line.axis} at other sizes; name "
-                    "another with --save"
-                )
-            return sweep
-    return None
+    wanted = (line.name, line.mixer, line.axis)
+    there = (one for one in kept.results if (one.name, one.mixer, one.axis) == wanted)
+    sweep = next(there, None)
+    if sweep and sizes and sweep.sizes != sizes:
+        raise InputError(
+            f"file {kept.path} has {line.name} over {line.axis} at other sizes; name "
+            "another with --save"
+        )
+    return sweep
 
 
 def measure(line: Line, sizes: Sequence[int] = ()) -> Sweep:
@@ -171,17 +99,17 @@ def measure(line: Line, sizes: Sequence[int] = ()) -> Sweep:
         InputError: a size that does not fit into the memory, before any is tried.
     """
     require_sizes(line, sizes)
-    cases = [_Case.at(line, size) for size in list(sizes) or choose(line)]
+    sizes = sizes or choose(line)
+    cases = [_Case(line, size) for size in sizes]
     rounds = timing.take_rounds([case.call for case in cases], line.settings.rounds)
-    first = cases[0]
     return Sweep(
         name=line.name,
         mixer=line.mixer,
         axis=line.axis,
         step=line.settings.step,
-        leading=ranges.leading_exponent(line.mixer, line.axis),
-        share=ranges.leading_share(line.mixer, line.axis, first.tokens, first.width),
-        overhead=line.overhead(),
+        leading=line.leading[1],
+        share=line.leading_share(sizes[0]),
+        overhead=_overhead(line),
         cache=last_cache(),
         threads=torch.get_num_threads(),
         points=tuple(_point(line, *pair) for pair in zip(cases, rounds, strict=True)),
@@ -215,23 +143,23 @@ def choose(line: Line) -> list[int]:
     Raises:
         InputError: the memory does not hold three such sizes.
     """
-    first, outside, most = line.first, line.outside, line.settings.seconds
+    first, outside, most = line.first, line.beyond(last_cache()), line.settings.seconds
     line.require(first)
-    floor = _FLOOR * line.overhead()
+    floor = _FLOOR * _overhead(line)
     size = fast = first  # up to `fast`, overhead has more than a tenth
     while True:
         line.require(size)
-        seconds = timing.best(_Case.at(line, size).call, 0.0)
+        seconds = timing.best(_Case(line, size).call, 0.0)
         fast = size if seconds < floor else fast
         if size < outside and seconds > most / 4:
             outside = 0  # too slow to get there: stay with what the cache holds
-        after = ranges.larger(line.mixer, line.axis, size)
+        after = line.larger(size)
         enough = seconds > most / 2 and size >= _LEAST_SPAN * max(fast, outside)
-        if enough or after > _MOST[line.axis] or not line.fits(after):
+        if enough or after > line.most or not line.fits(after):
             break
         size = after
     least = min(max(fast, outside), size / _LEAST_SPAN)
-    sizes = ranges.spaced(line.mixer, line.axis, max(first, least, size / _SPAN), size)
+    sizes = line.spaced(max(first, least, size / _SPAN), size)
     if len(sizes) < _FEWEST:
         raise InputError(
             f"{line.name} along {line.axis} has its leading term dominate from {first:,}, and the "
@@ -240,39 +168,39 @@ def choose(line: Line) -> list[int]:
     return sizes
 
 
-@dataclass(frozen=True, slots=True)
 class _Case:
-    """A mixer made at one size."""
+    """A mixer made at one size.
 
-    tokens: tuple[int, int]
-    width: int
-    module: nn.Module
-    x: Tensor
-    call: timing.Call
-    watched: timing.Call  # the same, for those who follow its operators
+    Attributes:
+        watched: the same call, for those who follow its operators.
+    """
 
-    @classmethod
-    def at(cls, line: Line, size: int) -> "_Case":
-        tokens, width = line.shape(size)
-        module = build(line.mixer, tokens=tokens, width=width)
-        draw = torch.Generator().manual_seed(0)
-        x = torch.randn(line.sizes(size)["batch"], math.prod(tokens), width, generator=draw)
-        if line.training:
-            call = watched = timing.training_step(module, x)
-        else:
-            call, watched = timing.forward(module, x), timing.forward(module, x, watched=True)
-        return cls(tokens, width, module, x, call, watched)
+    def __init__(self, line: Line, size: int) -> None:
+        self.sizes = sizes = line.at(size)
+        self.module = build(line.mixer, tokens=sizes["tokens"], width=sizes["width"])
+        shape = (sizes["batch"], count_of(sizes["tokens"]), sizes["width"])
+        self.x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        make = timing.training_step if line.training else timing.forward
+        self.call = make(self.module, self.x)
+        self.watched = self.call
+        if not line.training:
+            self.watched = timing.forward(self.module, self.x, watched=True)
+
+
+def _overhead(line: Line) -> float:
+    """Seconds of a call at the smallest size: that of the interpreter and of torch."""
+    return timing.best(_Case(line, line.step).call)
 
 
 def _point(line: Line, case: _Case, rounds: Sequence[Taken]) -> Point:
-    found = amounts(line.mixer, batch=len(case.x), tokens=case.tokens, width=case.width)
+    found = amounts(line.mixer, **case.sizes)
     counted = count.count_macs(case.module, case.x)
     busy, bare = _shares(case)
     seconds, walls = [one.seconds for one in rounds], [one.wall for one in rounds]
     return Point(
-        tokens=case.tokens,
-        width=case.width,
-        batch=len(case.x),
+        tokens=require_shape(line.mixer, case.sizes["tokens"], case.sizes["width"]),
+        width=case.sizes["width"],
+        batch=case.sizes["batch"],
         macs=found.macs,
         counted=counted.macs,
         unseen=counted.unseen,

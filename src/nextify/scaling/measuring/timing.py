@@ -1,6 +1,7 @@
 """Time, measured so that a busy machine disturbs little: interleaved rounds, the best of each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch.utils.flop_counter import flop_registry
 
 from nextify.machine.clock import Taken, steadier, taken
 from nextify.scaling.measuring.count import Watch
-from nextify.training.machine import keep_freed_memory
+from nextify.training.machine import keep_freed_memory, thread_count
 
 Call = Callable[[], object]
 _LEAST = 0.02  # seconds of a round for a call, so that short ones are repeated
@@ -22,12 +23,13 @@ _PRODUCTS = {
 }
 
 
-def prepare(threads: int | None = None) -> None:
-    """Set torch's threads (None: as they are), and let freed memory be used again: getting it
-    from the system page by page would take longer than the arithmetic."""
-    if threads is not None:
-        torch.set_num_threads(threads)
+@contextmanager
+def prepared(threads: int | None) -> Iterator[None]:
+    """Inside, so many of torch's threads (None: as they are); and from then on freed memory is used
+    again: getting it from the system page by page would take longer than the arithmetic."""
     keep_freed_memory()
+    with thread_count(threads):
+        yield
 
 
 def time_rounds(calls: Sequence[Call], rounds: int) -> list[list[float]]:
@@ -91,11 +93,23 @@ def training_step(module: nn.Module, x: Tensor) -> Call:
 
 def product_seconds(call: Call) -> float:
     """Seconds of a call inside operators with multiply-accumulates; best of three."""
-    found: list[float] = []
+    now, start, spent = steadier(), 0.0, 0.0
+
+    def begin() -> None:
+        nonlocal start
+        start = now()
+
+    def seen(func: Any, given: Any, result: Any) -> None:
+        nonlocal spent
+        if func.overloadpacket in _PRODUCTS:
+            spent += now() - start
+
+    found = []
     for _ in range(3):
-        with _Clock() as clock:
+        spent = 0.0
+        with Watch(seen, begin):
             call()
-        found.append(clock.seconds)
+        found.append(spent)
     return min(found)
 
 
@@ -117,32 +131,16 @@ def bare_products(call: Call) -> Call:
     return bare
 
 
-class _Clock(Watch):
-    """Adds up the seconds inside operators with multiply-accumulates."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds = 0.0
-        self.now = steadier()
-
-    def begin(self) -> None:
-        self.start = self.now()
-
-    def seen(self, func: Any, given: Any, result: Any) -> None:
-        if func.overloadpacket in _PRODUCTS:
-            self.seconds += self.now() - self.start
-
-
 class Recorder(Watch):
     """Notes operators with multiply-accumulates, with operands of its own."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(self._note)
         self.products: list[tuple[Any, list[Any], dict[str, Any]]] = []
         self.operands: dict[tuple[Any, ...], Tensor] = {}
         self.draw = torch.Generator().manual_seed(0)
 
-    def seen(self, func: Any, given: Any, result: Any) -> None:
+    def _note(self, func: Any, given: Any, result: Any) -> None:
         if func.overloadpacket in _PRODUCTS:
             args, kwargs = given
             own = [self._own(func, place, each) for place, each in enumerate(args)]

@@ -51,7 +51,7 @@ def _module(mixer: data.Mixer, grid: tuple[int, int], width: int) -> nn.Module:
             return modules.Recurrence(width)
         case data.Convolution():
             kernel = (mixer.kernel if mixer.plane else 1, mixer.kernel)
-            kind = modules.SeparableConvolution if mixer.depthwise else modules.Convolution
+            kind = modules.separable if mixer.depthwise else modules.Convolution
             return kind(width, kernel, grid)
         case data.FeedForward():
             return modules.FeedForward(width, mixer.ratio)

@@ -4,6 +4,8 @@ They are written plainly, so that formulas can be exact about their memory: ever
 and no tensor outlives its use.
 """
 
+from collections import OrderedDict
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -113,11 +115,13 @@ class Convolution(nn.Module):
     Shape: (B, rows x columns, D) to the same.
     """
 
-    def __init__(self, width: int, kernel: tuple[int, int], grid: tuple[int, int]) -> None:
+    def __init__(
+        self, width: int, kernel: tuple[int, int], grid: tuple[int, int], groups: int = 1
+    ) -> None:
         super().__init__()
         self.grid, self.padding = grid, (kernel[0] // 2, kernel[1] // 2)
-        self.groups = 1
-        self.weight = _weight(width, width, *kernel)
+        self.groups = groups
+        self.weight = _weight(width, width // groups, *kernel)
 
     def forward(self, x: Tensor) -> Tensor:
         image = x.reshape(len(x), *self.grid, -1).permute(0, 3, 1, 2)
@@ -125,26 +129,10 @@ class Convolution(nn.Module):
         return found.permute(0, 2, 3, 1).flatten(1, 2)
 
 
-class DepthwiseConvolution(Convolution):
-    """Each channel convolved by itself."""
-
-    def __init__(self, width: int, kernel: tuple[int, int], grid: tuple[int, int]) -> None:
-        super().__init__(width, kernel, grid)
-        self.groups = width
-        self.weight = _weight(width, 1, *kernel)
-
-
-class SeparableConvolution(nn.Module):
+def separable(width: int, kernel: tuple[int, int], grid: tuple[int, int]) -> nn.Module:
     """A depthwise convolution, then a matrix product that mixes channels."""
-
-    def __init__(self, width: int, kernel: tuple[int, int], grid: tuple[int, int]) -> None:
-        super().__init__()
-        self.depthwise = DepthwiseConvolution(width, kernel, grid)
-        self.pointwise = MatrixProduct(width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.pointwise(self.depthwise(x))
-        return found
+    depthwise = Convolution(width, kernel, grid, groups=width)
+    return nn.Sequential(OrderedDict(depthwise=depthwise, pointwise=MatrixProduct(width)))
 
 
 class FeedForward(nn.Module):

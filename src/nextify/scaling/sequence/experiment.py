@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import torch
 
 from nextify.errors import InputError
-from nextify.scaling.measuring.timing import prepare
+from nextify.scaling.measuring.timing import prepared
 from nextify.scaling.sequence import ngrams, speed
 from nextify.scaling.sequence.model import NextWord, speak
 from nextify.scaling.sequence.results import Counts, Found, Outcome, kept
@@ -38,7 +39,7 @@ def measure_sequence(
     """Both models and those that count on several splits of the text, and the time of a step.
 
     Args:
-        seeds: splits. rounds: of timing. threads: of torch, which are set.
+        seeds: splits. rounds: of timing. threads: of torch.
         save: a file to keep trained models' outcomes in; those in it are not trained.
         on_timing: called before steps are timed.
 
@@ -46,20 +47,17 @@ def measure_sequence(
         InputError: a file of other settings or another text.
     """
     outcomes = kept(save, settings)
-    prepare(threads)
-    counts = tuple(count(task(settings, seed)) for seed in range(seeds))
-    wanted = []
-    for seed in range(seeds):
-        for kind in KINDS:
-            known = (one for one in outcomes.results if (one.kind, one.seed) == (kind, seed))
-            outcome = next(known, None)
-            if outcome is None:
-                outcome = run(kind, settings, seed, progress)
-                outcomes.add(outcome)
-            wanted.append(outcome)
-    on_timing()
-    steps = speed.time_steps(settings, counts[0].words, SIZES, _TIMED_BATCH, rounds)
-    return Found(settings, counts, tuple(wanted), steps, threads)
+    with prepared(threads):
+        counts = tuple(count(task(settings, seed)) for seed in range(seeds))
+        known = {(one.seed, one.kind): one for one in outcomes.results}
+        wanted = list(product(range(seeds), KINDS))
+        for seed, kind in wanted:
+            if (seed, kind) not in known:
+                known[seed, kind] = run(kind, settings, seed, progress)
+                outcomes.add(known[seed, kind])
+        on_timing()
+        steps = speed.time_steps(settings, counts[0].words, SIZES, _TIMED_BATCH, rounds)
+    return Found(settings, counts, tuple(known[each] for each in wanted), steps, threads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +89,17 @@ def count(given: Task) -> Counts:
     pairs = ngrams.pair_counts(given.train, size)
     tables = (
         ngrams.unigram(pairs),
-        ngrams.best_additive(pairs, given.validation),
-        ngrams.best_kneser_ney(pairs, given.validation),
+        ngrams.best(ngrams.additive, ngrams.ADDED, pairs, given.validation),
+        ngrams.best(ngrams.kneser_ney, ngrams.DISCOUNTS, pairs, given.validation),
     )
-    train_words, validation_words, test_words = (
-        sum(len(sentence) - 1 for sentence in side)
-        for side in (given.train, given.validation, given.test)
-    )
+    sides = {"train": given.train, "validation": given.validation, "test": given.test}
+    asked = {name: sum(len(one) - 1 for one in side) for name, side in sides.items()}
     unknown = given.vocabulary.number[UNK]
     return Counts(
         seed=given.seed,
         words=size,
-        train=train_words,
-        validation=validation_words,
-        test=test_words,
-        unknown=sum(sentence.count(unknown) for sentence in given.test) / test_words,
+        **asked,
+        unknown=sum(sentence.count(unknown) for sentence in given.test) / asked["test"],
         perplexities=tuple(ngrams.perplexity(table, given.test) for table in tables),
     )
 
@@ -147,7 +141,7 @@ def spoken(
     """Train both models once and let them go on with given words.
 
     Args:
-        threads: of torch, which are set.
+        threads: of torch.
         on_unknown: called before training with the words that are read as <UNK>, those that are
             spelled alike, and how many are known.
 
@@ -160,13 +154,13 @@ def spoken(
             f"--say is {text!r}, {len(begin)} words; give 1 to {settings.context - 1}, "
             "as --say 'the queen'"
         )
-    prepare(threads)
-    given = task(settings, seed=0)
-    on_unknown(given.vocabulary.unknown(begin), len(given.vocabulary))
-    found = {}
-    for kind in KINDS:
-        model = _trained(kind, given, settings, partial(progress, kind, given.seed))
-        found[kind] = list(said(model, given.vocabulary, begin, given.seed))
+    with prepared(threads):
+        given = task(settings, seed=0)
+        on_unknown(given.vocabulary.unknown(begin), len(given.vocabulary))
+        found = {}
+        for kind in KINDS:
+            model = _trained(kind, given, settings, partial(progress, kind, given.seed))
+            found[kind] = list(said(model, given.vocabulary, begin, given.seed))
     return found
 
 

@@ -5,7 +5,7 @@ language modeling" (1999): additive (section 2.1), and interpolated Kneser-Ney (
 they found to be the best.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,8 @@ from nextify.scaling.sequence.vocabulary import shifted
 Numbers = Sequence[int]
 Table = NDArray[np.float64]
 
-_DISCOUNTS = tuple(round(0.05 * step, 2) for step in range(1, 20))
-_ADDED = tuple(round(10.0 ** (step / 5), 4) for step in range(-15, 1))  # 0.001 to 1
+DISCOUNTS = tuple(round(0.05 * step, 2) for step in range(1, 20))
+ADDED = tuple(round(10.0 ** (step / 5), 4) for step in range(-15, 1))  # 0.001 to 1
 
 
 def pair_counts(sequences: Sequence[Numbers], size: int) -> Table:
@@ -68,17 +68,14 @@ def kneser_ney(counts: Table, discount: float) -> Table:
     return table
 
 
-def best_additive(counts: Table, validation: Sequence[Numbers]) -> Table:
-    """With the addition, from 0.001 to 1, that is best on other sentences."""
-    return _best((additive(counts, added) for added in _ADDED), validation)
-
-
-def best_kneser_ney(counts: Table, validation: Sequence[Numbers]) -> Table:
-    """With the discount, from 0.05 to 0.95, that is best on other sentences."""
-    return _best((kneser_ney(counts, discount) for discount in _DISCOUNTS), validation)
-
-
-def _best(tables: Iterable[Table], validation: Sequence[Numbers]) -> Table:
+def best(
+    smooth: Callable[[Table, float], Table],
+    strengths: Iterable[float],
+    counts: Table,
+    validation: Sequence[Numbers],
+) -> Table:
+    """With the addition or the discount that is best on other sentences."""
+    tables = (smooth(counts, strength) for strength in strengths)
     return min(tables, key=lambda table: perplexity(table, validation))
 
 

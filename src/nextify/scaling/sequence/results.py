@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
+from nextify.experiments.intervals import student
 from nextify.scaling import saving
 from nextify.scaling.saving import Kept
 from nextify.scaling.sequence.settings import KINDS, Kind, Settings
@@ -14,7 +14,6 @@ from nextify.scaling.sequence.text import SHA256
 
 COUNTING = ("unigram", "bigram, additive", "bigram, Kneser-Ney")
 BASELINE = COUNTING[-1]  # what the models are compared with
-_LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +138,6 @@ def mean(values: Sequence[float]) -> Mean:
     """
     logs = np.log(values)
     center = float(logs.mean())
-    reach = float(stats.t.ppf((1 + _LEVEL) / 2, len(logs) - 1))
-    half = reach * float(logs.std(ddof=1)) / len(logs) ** 0.5
+    half = student(len(logs) - 1) * float(logs.std(ddof=1)) / len(logs) ** 0.5
     value, low, high = (float(np.exp(center + off)) for off in (0.0, -half, half))
     return Mean(value, low, high, len(logs))

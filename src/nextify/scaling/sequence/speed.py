@@ -34,7 +34,8 @@ def time_steps(
             kind=kind,
             tokens=here.context,
             batch=batch,
-            chain=_chain(kind, words, here),
+            # One sequence: the batch changes nothing.
+            chain=longest_chain(_step(kind, words, here, batch=1)),
             macs=batch * here.context * macs_per_word(kind, here, words),
             seconds=median(seconds),
             fastest=min(seconds),
@@ -43,11 +44,6 @@ def time_steps(
         )
         for (kind, here), seconds in zip(cases, rows, strict=True)
     )
-
-
-def _chain(kind: Kind, words: int, settings: Settings) -> int:
-    """Products of a step that wait for one another. One sequence: the batch changes nothing."""
-    return longest_chain(_step(kind, words, settings, batch=1))
 
 
 def _step(kind: Kind, words: int, settings: Settings, batch: int) -> timing.Call:

@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +14,7 @@ from nextify.scaling.sequence.settings import Kind, Settings
 from nextify.scaling.sequence.vocabulary import shifted
 from nextify.training.optimizer import clip_gradient
 
+T = TypeVar("T")
 Numbers = Sequence[int]
 Report = Callable[[int, float], None]  # epoch, perplexity on validation sentences
 
@@ -72,15 +74,15 @@ def batches(
     Sentences of about one length come together (less to fill up), the batches in random order.
     What is filled up stands after the sentence's end: the models never look there.
     """
-    order: list[int] = list(range(len(sentences)))
-    if draw is not None:
-        order = torch.randperm(len(sentences), generator=draw).tolist()
-    order.sort(key=lambda at: len(sentences[at]))  # stable: equal lengths stay shuffled
+    # Sorting is stable: equal lengths stay shuffled.
+    order = sorted(_shuffled(sentences, draw), key=len)
     groups = [order[at : at + size] for at in range(0, len(order), size)]
-    if draw is not None:
-        groups = [groups[at] for at in torch.randperm(len(groups), generator=draw).tolist()]
-    for group in groups:
-        yield _filled_up([sentences[at] for at in group])
+    yield from map(_filled_up, _shuffled(groups, draw))
+
+
+def _shuffled(given: Sequence[T], draw: Generator | None) -> list[T]:
+    places = range(len(given)) if draw is None else torch.randperm(len(given), generator=draw)
+    return [given[at] for at in places]
 
 
 def _filled_up(sentences: Sequence[Numbers]) -> tuple[Tensor, Tensor]:

@@ -6,25 +6,22 @@ interrupt the same call goes on. The finalists are fixed by the file of the fina
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from nextify.designs import Design, Recipe, path, read_factors
+from nextify.designs import Design, Recipe
 from nextify.designs.fields import read_fields
 from nextify.errors import InputError
 from nextify.findings.choice import Choice, choose
 from nextify.fitting import BUDGETS, budgets_of
 from nextify.records import Plan, Record, Store
 from nextify.requests import Choose
-from nextify.studies.kinds.factors import frame
 from nextify.studies.kinds.finalists import Task, plan_finals, plan_screening, possible
+from nextify.studies.kinds.frame import framed
 from nextify.studies.kinds.kind import Asked
-from nextify.studies.running.execute import execute
 from nextify.studies.running.pilot import Pilot
-from nextify.studies.running.progress import Progress
 from nextify.studies.running.summary import Setback, Summary
-from nextify.studies.running.worker import Setup, Train, train_run
 
 SCREENING, FINALS = "screening.study", "finals.study"
 _SMALL = 64  # pixels a side up to which the small path is the one that suits
@@ -81,8 +78,8 @@ def phases(
         pilot: of the screening; the finalists are taken to last as long as its cells on average.
         workers: runs side by side. images: that the winner is trained on.
     """
-    networks = task.finalists + task.reshaped + ENDS
-    runs = networks * task.final_seeds
+    networks = task.request.finalists + task.request.reshaped + ENDS
+    runs = networks * task.request.final_seeds
     times: list[float | None] = [None, None, None]
     if pilot is not None:
         mean = sum(pilot.seconds.values()) / len(pilot.seconds)
@@ -98,27 +95,15 @@ def phases(
     )
 
 
-def carry_out(
-    task: Task,
-    folder: Path,
-    setup: Setup,
-    *,
-    train: Train = train_run,
-    workers: int | None = None,
-    devices: Sequence[str] | None = None,
-    progress: Callable[[], Progress] | None = None,
-    announce: Callable[[str], None] = lambda line: None,
-    retry_failed: bool = False,
-) -> Outcome:
+def carry_out(task: Task, folder: Path, run: Callable[[Plan, Path], Summary]) -> Outcome:
     """Carry out the screening and the finals, as far as they are not recorded, and choose.
 
-    >>> outcome = carry_out(task, Path("runs/mine"), setup)  # doctest: +SKIP
+    >>> run = partial(execute, setup=setup)  # doctest: +SKIP
+    >>> outcome = carry_out(task, Path("runs/mine"), run)  # doctest: +SKIP
 
     Args:
         folder: that there is, for the study files.
-        setup, train, workers, devices, retry_failed: as `execute` takes them.
-        progress: makes what shows the progress of one of the studies.
-        announce: takes a line before each of them.
+        run: trains what a study file does not have of a plan, as `execute` does.
 
     Raises:
         InputError: as `execute` and `plan_screening` do.
@@ -126,19 +111,8 @@ def carry_out(
     """
 
     def done(plan: Plan, name: str) -> tuple[Summary, tuple[Plan, Sequence[Record]]]:
-        announce(f"{name.partition('.')[0]}: {len(plan.cells)} networks, {len(plan.runs())} runs")
-        file = folder / name
-        summary = execute(
-            plan,
-            file,
-            setup,
-            train=train,
-            workers=workers,
-            devices=devices,
-            progress=progress() if progress else None,
-            retry_failed=retry_failed,
-        )
-        with Store.open(file, create=False) as store:
+        summary = run(plan, folder / name)
+        with Store.open(folder / name, create=False) as store:
             return summary, (plan, store.records())
 
     first, screening = done(task.asked(plan_screening(task)), SCREENING)
@@ -163,55 +137,30 @@ def task_of(asked: Asked) -> Task:
     """What a request asks to choose.
 
     Raises:
-        InputError: as `frame`, `budgets_of` and `Task` do.
+        InputError: as `Frame` and `budgets_of` do.
     """
     request, data = asked.request, asked.images.identity()
     assert isinstance(request, Choose)
-    design_fields, recipe_fields = read_fields(request.changes, Design, Recipe)
-    name = request.path or ("small" if data["image_size"] <= _SMALL else "resnet50")
-    chosen = path(name).with_design_fields(design_fields)
-    return Task(
-        frame=frame(
-            chosen,
-            **asked.shared,
-            seeds=range(request.seeds),
-            recipe_changes=recipe_fields,
-            factors=read_factors(request.factors, chosen) if request.factors else None,
-            end_seeds=0,
-        ),
-        budgets=budgets_of(
-            **budgets_in(request),
-            like=request.budgets.like,
-            image_size=data["image_size"],
-            classes=data["classes"],
-        ),
-        experiment=request.experiment,
-        finalists=request.finalists,
-        reshaped=request.reshaped,
-        final_seeds=request.final_seeds,
-        request=request,
-    )
+    name = request.path or ("small" if int(data["image_size"]) <= _SMALL else "resnet50")
+    frame = framed(asked, name, request.factors, seeds=range(request.seeds), end_seeds=0)
+    budgets = budgets_of(**asdict(request.budgets), **frame.size)
+    return Task(frame=frame, budgets=budgets, request=request)
 
 
-def budgets_in(request: Choose) -> dict[str, Any]:
-    """The budgets that a request gives, as `budgets_of` takes them."""
-    return {name: getattr(request.budgets, name) for name in BUDGETS}
-
-
-def settings_of(task: Task, request: Choose) -> dict[str, Any]:
+def settings_of(task: Task) -> dict[str, Any]:
     """All that makes one choice another one, in words; plain values, as JSON gives them back."""
-    of = task.frame
+    of, request = task.frame, task.request
     design_fields, recipe_fields = read_fields(request.changes, Design, Recipe)
     return {
         **{f"the budget of {name}": task.budgets.get(name) for name in BUDGETS},
         **{f"{name!r} of the data": value for name, value in of.data.items()},
         "the path": of.path.name,
         "the factors": ", ".join(f"{f.name} = {' + '.join(f.choices)}" for f in of.factors),
-        "the experiment": task.experiment,
+        "the experiment": request.experiment,
         "--seeds": len(of.seeds),
-        "--finalists": task.finalists,
-        "--reshaped": task.reshaped,
-        "--final-seeds": task.final_seeds,
+        "--finalists": request.finalists,
+        "--reshaped": request.reshaped,
+        "--final-seeds": request.final_seeds,
         "the precision": of.precision,
         "what is changed of designs and recipes": {
             name: list(value) if isinstance(value, tuple) else value

@@ -13,18 +13,17 @@ from itertools import product
 from typing import Any, Literal
 
 from nextify.costs import cost
-from nextify.designs import AnyDesign, Design, Precision, Recipe, Swin, Vit, design, recipe
+from nextify.designs import AnyDesign, Design, Recipe, Swin, Vit, design, recipe
 from nextify.designs.families import canonical
 from nextify.designs.fields import hints, read_fields
-from nextify.designs.run import require_batch
 from nextify.errors import InputError
 from nextify.findings import measure_comparison
 from nextify.fitting import match_cost, match_width
 from nextify.records import Cell, Matched, Plan
 from nextify.requests import Compare
+from nextify.studies.kinds.frame import cell_of, require_seeds, seeds_of, size_of, target_of
 from nextify.studies.kinds.kind import Asked, Kind
-from nextify.studies.kinds.path import require_seeds, seeds_of
-from nextify.words import read_count
+from nextify.words import read_numbers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,14 +56,12 @@ def plan_comparison(
     networks: Sequence[Network],
     *,
     data: Mapping[str, Any],
-    data_source: str,
     seeds: Sequence[int],
     images: Sequence[int] = (),
     most_epochs: int | None = None,
     matched: Matched = "",
     target: float | None = None,
-    precision: Precision = "float32",
-    held_out: bool = False,
+    **about: Any,
 ) -> Plan:
     """A plan of every network on every number of training images; the first is the baseline.
 
@@ -72,14 +69,14 @@ def plan_comparison(
     The largest numbers come first within a seed, so that no core waits at the end.
 
     Args:
-        data: `Dataset.identity()`. data_source: one sentence, with the licence.
+        data: `Dataset.identity()`.
         images: numbers of training images; by default all.
         most_epochs: on fewer images than all, train for more epochs: as many updates as on all of
             them, but no more epochs than these. By default all run for the recipe's epochs.
         matched: `"macs"`: widths are rescaled until all networks cost the target; `"params"`, for
             convolutional networks.
         target: by default what the first network costs.
-        held_out: the data is tested on held-out training images, to choose settings by.
+        about: `data_source`, `precision` and `held_out`, as `Plan` has them.
 
     Raises:
         InputError: no networks, or two that are equal or of one name; more images than there
@@ -101,28 +98,25 @@ def plan_comparison(
         cells=tuple(cells),
         seeds=tuple(seeds),
         data=dict(data),
-        data_source=data_source,
-        precision=precision,
         experiment="comparison",
         matched=matched,
-        held_out=held_out,
+        **about,
     )
 
 
 def _require_distinct(networks: Sequence[Network]) -> None:
     if not networks:
         raise InputError("no networks are given; name one at least, such as convnext-mini")
-    names = [network.name for network in networks]
-    for at, name in enumerate(names):
-        if name in names[:at]:
-            raise InputError(f"network {name!r} is given twice; change one of them, or leave it")
     first: dict[tuple[AnyDesign, Recipe], str] = {}
-    for network in networks:
+    for at, network in enumerate(networks):
+        name = network.name
+        if any(name == other.name for other in networks[:at]):
+            raise InputError(f"network {name!r} is given twice; change one of them, or leave it")
         # One network counted twice would make the spread between networks too small.
-        twin = first.setdefault((network.design, network.recipe), network.name)
-        if twin != network.name:
+        twin = first.setdefault((network.design, network.recipe), name)
+        if twin != name:
             raise InputError(
-                f"networks {twin!r} and {network.name!r} are the same design under the same "
+                f"networks {twin!r} and {name!r} are the same design under the same "
                 "recipe; change one of them, or leave it"
             )
 
@@ -153,50 +147,40 @@ def _at_one_cost(
 ) -> list[Network]:
     if not matched:
         return list(networks)
-    size, classes = int(data["image_size"]), int(data["classes"])
+    size = size_of(data)
     if target is None:
         with _naming(networks[0]):
-            first = cost(networks[0].design, size, classes)
-        target = first.macs if matched == "macs" else first.params
-    return [replace(n, design=_rescaled(n, matched, target, size, classes)) for n in networks]
+            target = getattr(cost(networks[0].design, **size), matched)
+    return [replace(each, design=_rescaled(each, matched, target, size)) for each in networks]
 
 
 def _rescaled(
-    network: Network, matched: Matched, target: float, size: int, classes: int
+    network: Network, quantity: Literal["macs", "params"], target: float, size: Mapping[str, Any]
 ) -> AnyDesign:
     one = network.design
-    if isinstance(one, Design):
-        quantity: Literal["macs", "params"] = "macs" if matched == "macs" else "params"
-        with _naming(network):
-            return match_cost([one], quantity, target, image_size=size, classes=classes)[0]
-    if matched == "params":
-        raise InputError(
-            f"network {network.name!r} is a transformer, which is rescaled to equal MACs only; "
-            "match macs"
-        )
     with _naming(network):
-        return match_width(one, target, image_size=size, classes=classes).design
+        if isinstance(one, Design):
+            return match_cost([one], quantity, target, **size)[0]
+        if quantity == "params":
+            raise InputError("a transformer is rescaled to equal MACs only; match macs")
+        return match_width(one, target, **size).design
 
 
 def _cell(network: Network, number: int, data: Mapping[str, Any], most_epochs: int | None) -> Cell:
     everything = int(data["train"])
     with _naming(network):
         epochs = _epochs(network.recipe.epochs, number / everything, most_epochs)
-        trained = network.recipe.changed({"epochs": epochs})
-        require_batch(trained, number)
-        counted = cost(network.design, int(data["image_size"]), int(data["classes"]))
-    return Cell(
-        name=f"{network.name}, {number:,} images",
-        changed=f"{number:,} images",
-        design=network.design,
-        recipe_name=network.recipe_name,
-        recipe=trained,
-        params=counted.params,
-        macs=counted.macs,
-        rate=network.rate,
-        network=network.name,
-        images=None if number == everything else number,
-    )
+        return cell_of(
+            network.design,
+            network.recipe.changed({"epochs": epochs}),
+            data,
+            name=f"{network.name}, {number:,} images",
+            changed=f"{number:,} images",
+            recipe_name=network.recipe_name,
+            rate=network.rate,
+            network=network.name,
+            images=None if number == everything else number,
+        )
 
 
 def _epochs(epochs: int, part: float, most: int | None) -> int:
@@ -229,7 +213,7 @@ def plan_of(asked: Asked) -> Plan:
         images=read_images(request.images, int(images["train"])) if request.images else (),
         most_epochs=request.most_epochs,
         matched=request.matched or "",
-        target=None if request.target is None else read_count("--target", request.target),
+        target=target_of(request.target, request.matched),
         held_out=request.hold_out,
     ).asked_by(request)
 
@@ -238,14 +222,15 @@ def networks_of(request: Compare) -> list[Network]:
     """The networks that a request names, each at every rate that it asks for.
 
     Raises:
-        InputError: as `read_networks` does; a rate that is none, a target without `matched`.
+        InputError: as `read_networks` does; a rate that is none.
     """
     networks = read_networks(request.networks, request.recipe)
-    if request.rates is not None:
-        networks = [each.at_rate(rate) for each in networks for rate in _rates(request.rates)]
-    if request.target is not None and request.matched is None:
-        raise InputError("--target is what all networks shall cost; add --matched macs or params")
-    return networks
+    if request.rates is None:
+        return networks
+    rates = read_numbers("--rates", request.rates)
+    if not all(0 < rate < float("inf") for rate in rates):
+        raise InputError(f"--rates is {request.rates!r}; give numbers above 0, as 0.5,1,2")
+    return [each.at_rate(rate) for each in networks for rate in rates]
 
 
 def read_networks(words: Sequence[str], recipe_name: str) -> list[Network]:
@@ -308,16 +293,6 @@ def _network(
     )
 
 
-def _rates(text: str) -> tuple[float, ...]:
-    try:
-        rates = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        rates = (0.0,)
-    if not all(0 < rate < float("inf") for rate in rates):
-        raise InputError(f"--rates is {text!r}; give numbers above 0, as 0.5,1,2")
-    return rates
-
-
 def read_images(text: str, everything: int) -> tuple[int, ...]:
     """Numbers of images, or parts of all of them: what is at most 1.
 
@@ -340,4 +315,4 @@ def _number(text: str, everything: int) -> int:
 
 _NUMBER = r"[0-9]{1,12}(/0*[1-9][0-9]{0,11}|\.[0-9]{1,12})?"
 
-COMPARISON = Kind(name="comparison", plan=plan_of, findings=measure_comparison, page="comparison")
+COMPARISON = Kind(name="comparison", plan=plan_of, findings=measure_comparison)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from nextify.costs import cost
 from nextify.designs import Design
 from nextify.errors import InputError
-from nextify.experiments.coding import Levels, all_cells
+from nextify.experiments.coding import all_cells
 from nextify.findings.surface import Seen, seen
 from nextify.fitting import BUDGETS, Fitted, can_fill, fill_budget, fit, use_of
-from nextify.records import Cell, Experiment, Matched, Plan, Record
+from nextify.records import Cell, Matched, Plan, Record
 from nextify.requests import Choose
-from nextify.studies.kinds.factors import Frame, cell_name, plan_cells, plan_experiment
+from nextify.studies.kinds import factors
+from nextify.studies.kinds.frame import Frame
 from nextify.words import bytes_in_words, in_words
 
 _DRAWS = 1000
@@ -30,51 +31,29 @@ class Task:
     """A choice to be made: among which designs, under which budget, by how many runs.
 
     Attributes:
-        frame: the path, its factors and recipes, the data, and the screening's seeds. Its matching
-            and its learning rates are not used.
+        frame: the path, its factors and recipes, the data, and the screening's seeds.
         budgets: at most so much, by the names in `nextify.fitting.BUDGETS`.
-        experiment: of the screening.
-        finalists: how many designs that the screening predicts to be good get fresh seeds, beside
-            the start and the end of the path.
-        reshaped: how many of these come a second time with depths and widths that `fit` proposes.
-        final_seeds: of each finalist.
-        request: what was asked for, which the plans keep.
+        request: what was asked for, which the plans keep: the screening's experiment; how many
+            designs that it predicts to be good get fresh seeds, beside the start and the end of
+            the path; how many of these come a second time with depths and widths that `fit`
+            proposes; the seeds of each finalist.
     """
 
     frame: Frame
     budgets: Mapping[str, int]
-    experiment: Experiment = "resolution-4"
-    finalists: int = 4
-    reshaped: int = 1
-    final_seeds: int = 5
-    request: Choose | None = None
-
-    def __post_init__(self) -> None:
-        if not self.budgets or any(name not in BUDGETS for name in self.budgets):
-            raise InputError(f"budgets are {dict(self.budgets)}; give some of {', '.join(BUDGETS)}")
-        for name, least in (("finalists", 1), ("reshaped", 0), ("final_seeds", 1)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be at least {least}")
-        if self.experiment not in get_args(Experiment) or self.experiment in ("path", "augmented"):
-            raise InputError(f"experiment is {self.experiment!r}; give resolution-4, say")
+    request: Choose
 
     def asked(self, plan: Plan) -> Plan:
         """A plan that knows what it was asked by."""
-        return plan if self.request is None else plan.asked_by(self.request)
-
-    @property
-    def size(self) -> dict[str, int]:
-        """The images that costs are counted for."""
-        data = self.frame.data
-        return {"image_size": int(data["image_size"]), "classes": int(data["classes"])}
+        return plan.asked_by(self.request)
 
     def filled(self, design: Design) -> Design:
         """A design as wide as the budget allows."""
-        return fill_budget(design, self.budgets, **self.size)
+        return fill_budget(design, self.budgets, **self.frame.size)
 
     def use(self, design: Design) -> dict[str, float]:
         """For each budget, used over allowed."""
-        return use_of(design, self.budgets, **self.size)
+        return use_of(design, self.budgets, **self.frame.size)
 
 
 def in_budget(budgets: Mapping[str, int]) -> str:
@@ -110,7 +89,7 @@ def plan_screening(task: Task) -> Plan:
             these factors do not allow.
     """
     _proposals(task, task.frame.path.end, 1)  # says what is possible
-    plain = plan_experiment(replace(task.frame, matched="", rates=(1.0,)), task.experiment)
+    plain = factors.plan_experiment(task.frame, task.request.experiment)
     cells = tuple(_those_within(task, plain.cells))
     if len(cells) < len(plain.factors) + 2:
         raise InputError(
@@ -125,15 +104,8 @@ def plan_screening(task: Task) -> Plan:
 
 
 def _proposals(task: Task, start: Design, count: int) -> tuple[Fitted, ...]:
-    return fit(
-        task.budgets.get("params"),
-        task.budgets.get("macs"),
-        task.budgets.get("activation_memory"),
-        start=start,
-        image_size=task.size["image_size"],
-        classes=task.size["classes"],
-        count=count,
-    )
+    budgets = (task.budgets.get(name) for name in BUDGETS)
+    return fit(*budgets, start=start, count=count, **task.frame.size)
 
 
 def _those_within(task: Task, cells: Iterable[Cell]) -> Iterable[Cell]:
@@ -145,24 +117,16 @@ def _those_within(task: Task, cells: Iterable[Cell]) -> Iterable[Cell]:
 
 def possible(task: Task) -> NDArray[np.bool_]:
     """(2^k,) which subsets of the factors can be made narrow enough for the budget."""
-    frame = task.frame
-    choices = [choice.name for choice in frame.path.choices]
-    groups = [{choices.index(c) for c in f.choices if c in choices} for f in frame.factors]
-    found = [
-        can_fill(
-            frame.path.subset(at for g, made in zip(groups, row, strict=True) if made for at in g),
-            task.budgets,
-            **task.size,
-        )
-        for row in (all_cells(len(frame.factors)) > 0).tolist()
-    ]
+    rows = all_cells(len(task.frame.factors)).tolist()
+    designs = (factors.design_at(task.frame, row) for row in rows)
+    found = [can_fill(design, task.budgets, **task.frame.size) for design in designs]
     return np.array(found, dtype=np.bool_)
 
 
 def _within(task: Task, cell: Cell, design: Design | None = None) -> Cell:
     """The cell as wide as the budget allows, or with a design that is so already."""
     filled = design or task.filled(design_of(cell))
-    counted = cost(filled, **task.size)
+    counted = cost(filled, **task.frame.size)
     return replace(cell, design=filled, params=counted.params, macs=counted.macs)
 
 
@@ -183,32 +147,27 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
     is predicted best, each next one adds most to the expected best of them all. Subsets of which a
     run diverged or failed in the screening are left out, and so are those that are the same
     network as one before. The start and the end are always among the finals, if they keep the
-    budget. The first `task.reshaped` of the finalists come a second time, with the depths and
-    widths that `fit` proposes for them first; none with more than twice as many blocks.
+    budget. The first `reshaped` of the finalists come a second time, with the depths and widths
+    that `fit` proposes for them first; none with more than twice as many blocks.
     """
     known = seen([(screening, records)])
     if not len(known.counts):
         return None
     first = max(screening.all_seeds) + 1
-    frame = replace(
-        task.frame,
-        seeds=tuple(range(first, first + task.final_seeds)),
-        end_seeds=0,
-        matched="",
-        rates=(1.0,),
-    )
-    chosen = _chosen(task, known, screening)
+    fresh = tuple(range(first, first + task.request.final_seeds))
+    frame = replace(task.frame, seeds=fresh, end_seeds=0)
+    chosen = _chosen(task, known)
     rows = np.array(chosen, dtype=np.int8).reshape(len(chosen), len(frame.factors))
-    plan = plan_cells(frame, rows, "augmented")
+    plan = factors.plan_cells(frame, rows, "augmented")
     cells = _distinct(_those_within(task, plan.cells))
-    names = [cell_name(row) for row in rows[: task.reshaped].tolist()]
+    names = [factors.cell_name(row) for row in rows[: task.request.reshaped].tolist()]
     best = [cell for name in names for cell in cells if cell.name == name]
     cells += [cell for one in best for cell in _reshaped(task, one)]
     title = f"Finals on {plan.data['name']} with {in_budget(task.budgets)}"
     return replace(plan, cells=tuple(cells), title=title)
 
 
-def _chosen(task: Task, known: Seen, screening: Plan) -> list[list[int]]:
+def _chosen(task: Task, known: Seen) -> list[list[int]]:
     """Levels of the finalists, the one that is predicted best first."""
     learned = known.surface
     draws = learned.draws(_DRAWS, np.random.default_rng(0))
@@ -218,11 +177,11 @@ def _chosen(task: Task, known: Seen, screening: Plan) -> list[list[int]]:
     same: set[tuple[Any, ...]] = set()
     chosen: list[list[int]] = []
     best = np.full(len(draws), -np.inf)
-    while len(chosen) < task.finalists and not barred.all():
+    while len(chosen) < task.request.finalists and not barred.all():
         at = int(np.argmax(np.where(barred, -np.inf, gain)))
         barred[at] = True
         row = learned.levels[at]
-        cell = _single(task, row)
+        cell = _within(task, factors.cell_at(task.frame, row))
         if (cell.design, cell.recipe) in same:
             continue
         same.add((cell.design, cell.recipe))
@@ -230,13 +189,6 @@ def _chosen(task: Task, known: Seen, screening: Plan) -> list[list[int]]:
         best = np.maximum(best, draws[:, at])
         gain = np.maximum(draws, best[:, None]).mean(axis=0)
     return chosen
-
-
-def _single(task: Task, row: Levels) -> Cell:
-    """The cell of a subset."""
-    frame = replace(task.frame, matched="", rates=(1.0,), end_seeds=0)
-    plan = plan_cells(frame, row[None], "augmented")
-    return next(_within(task, cell) for cell in plan.cells if cell.name == cell_name(row.tolist()))
 
 
 def _distinct(cells: Iterable[Cell]) -> list[Cell]:

@@ -1,27 +1,16 @@
 """`Kind`: what a kind of study has to say for itself; each is a module of its own."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from nextify.designs import Precision
 from nextify.records import Plan, Record
 from nextify.requests import StudyRequest
-from nextify.studies.running.worker import Train, train_run
 
-
-class Images(Protocol):
-    """A data set, as far as plans are concerned."""
-
-    @property
-    def source(self) -> str:
-        """One sentence on where the images come from, with their licence."""
-        ...
-
-    def identity(self) -> Mapping[str, Any]:
-        """As in `Plan.data`."""
-        ...
+if TYPE_CHECKING:  # it imports torch
+    from nextify.data import Dataset
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +24,7 @@ class Asked:
 
     request: StudyRequest
     precision: Precision
-    images: Images
+    images: "Dataset"
     file: Path | None = None
 
     @property
@@ -54,12 +43,9 @@ class Kind:
 
     Attributes:
         name: of the kind. plan: the cells and seeds that are asked for.
-        findings: arithmetic on a plan and its records. page: that of `nextify.report` which shows
-            them. train: carries out one run.
+        findings: arithmetic on a plan and its records.
     """
 
     name: Literal["path", "factors", "comparison"]
     plan: Callable[[Asked], Plan]
     findings: Callable[[Plan, Iterable[Record]], Any]
-    page: Literal["steps", "factors", "comparison"]
-    train: Train = train_run
