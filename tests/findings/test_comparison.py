@@ -114,7 +114,6 @@ def test_gains_are_those_of_least_squares_on_seeds_with_both_scores(study):
     table = accuracies(*study)
     own = table[:, -1] - table[:, 0]
     want = _dummies(own)
-    assert (gains.smallest, gains.largest) == (100, 400)
     assert [mean.n for mean in gains.means] == [3, 4, 3]
     assert [mean.mean for mean in gains.means] == pytest.approx(list(np.nanmean(own, axis=1)))
     for at in (1, 2):

@@ -164,7 +164,7 @@ def test_one_seed_states_no_interval():
     text = _text(page(content, [], None))
     assert "no interval is possible" in text and "±" not in text
     assert "too few runs to tell that from chance" in text
-    assert {row.verdict for row in content.rows} == {"", "no interval"}
+    assert {row.move.verdict for row in content.rows} == {"", "no interval"}
 
 
 def test_one_number_of_images_has_no_gains(tmp_path):
@@ -181,7 +181,7 @@ def test_one_network_has_no_differences():
     content = shown(plan, fake_comparison.whole(plan))
     text = _text(page(content, [], None))
     assert "ResNet reaches " in text and "Differences to" not in text
-    assert {row.verdict for row in content.rows} == {""}
+    assert {row.move.verdict for row in content.rows} == {""}
 
 
 def test_held_out_scores_are_not_called_test_accuracy():

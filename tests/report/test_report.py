@@ -193,7 +193,7 @@ def test_recipes_show_what_was_changed(two_seeds):
 
 def test_statements_are_made_from_the_numbers(paper):
     words = dict(meaning(paper))
-    clear = [row for row in paper.rows if row.verdict in ("up", "down")]
+    clear = [row for row in paper.rows if row.move.verdict in ("up", "down")]
     assert f"The intervals of {len(clear)} of 14 differences" in words["What was found."]
     assert "0.7 of 14 would be expected" in words["What was found."]
     half = paper.rows[3].within.half

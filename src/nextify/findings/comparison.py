@@ -19,9 +19,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from nextify.errors import InputError
 from nextify.experiments.coding import Floats
 from nextify.findings.best import compare_with_best
@@ -35,12 +32,15 @@ from nextify.findings.differences import (
     difference,
     holm,
 )
-from nextify.findings.grid import grid, scores
+from nextify.findings.grid import Grid, grid, scores
 from nextify.findings.scores import Score
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 
 BASELINE = 0
+
+# Networks by seeds on one number of images: scores, and `Correct`.
+_Table = tuple[Floats, Correct]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +59,6 @@ class Standings(Compared):
     images: int
     leader: int | None
     rivals: tuple[int, ...] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Gains(Compared):
-    """What more images bring: the score on the largest number minus that on the smallest, over the
-    seeds with a score on both. Differences are to the baseline's gain; `holm` is over these alone.
-
-    Attributes:
-        smallest, largest: the two numbers of images.
-    """
-
-    smallest: int
-    largest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +85,16 @@ class Comparison:
     Attributes:
         networks: their labels. images: the numbers of training images, ascending.
         at: one a number of images. `holm` of its differences is over all numbers together.
-        gains: None with one number of images.
+        gains: what more images bring: the score on the largest number minus that on the smallest,
+            over the seeds with a score on both. Differences are to the baseline's gain; `holm` is
+            over these alone. None with one number of images.
         crossings: by network, then by number of images.
     """
 
     networks: tuple[str, ...]
     images: tuple[int, ...]
     at: tuple[Standings, ...]
-    gains: Gains | None
+    gains: Compared | None
     crossings: tuple[Crossing, ...]
 
 
@@ -124,31 +113,22 @@ def measure_comparison(
     Raises:
         InputError: the plan is no comparison, or two of its cells are one network on one number.
     """
-    table = _table(plan, records, metric)
-    at = _adjusted([_standings(table, index) for index in range(len(table.images))])
-    return Comparison(
-        networks=table.networks,
-        images=table.images,
-        at=at,
-        gains=_gains(table) if len(table.images) > 1 else None,
-        crossings=tuple(_crossings(at)),
+    where, runs = places(plan), grid(plan, records)
+    networks = tuple(dict.fromkeys(network for network, _ in where))
+    images = tuple(sorted({number for _, number in where}))
+    none = (None,) * len(plan.all_seeds)  # of a network that the plan has not on a number
+    places_on = [[where.get((network, number)) for network in networks] for number in images]
+    tables = [
+        _table(tuple(none if at is None else runs[at] for at in on), metric) for on in places_on
+    ]
+    at = _adjusted(
+        [
+            _standings(networks, number, table, 1 if metric == "accuracy" else -1)
+            for number, table in zip(images, tables, strict=True)
+        ]
     )
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Table:
-    """The scores by network, number of images and seed.
-
-    Attributes:
-        scores: (networks, numbers, seeds), NaN without a score. better: -1 if lower is better.
-        correct: (networks, numbers, seeds, test images), like `Correct`.
-    """
-
-    networks: tuple[str, ...]
-    images: tuple[int, ...]
-    scores: Floats
-    better: Literal[1, -1]
-    correct: NDArray[np.int8] | None
+    gains = _gains(networks, tables[0], tables[-1]) if len(images) > 1 else None
+    return Comparison(networks, images, at, gains, tuple(_crossings(at)))
 
 
 def places(plan: Plan) -> dict[tuple[str, int], int]:
@@ -172,30 +152,15 @@ def places(plan: Plan) -> dict[tuple[str, int], int]:
     return {each: at for at, each in enumerate(found)}
 
 
-def _table(plan: Plan, records: Iterable[Record], metric: Score) -> _Table:
-    where = places(plan)
-    networks = tuple(dict.fromkeys(network for network, _ in where))
-    images = tuple(sorted({number for _, number in where}))
-    cell = np.array([[where.get((name, number), -1) for number in images] for name in networks])
-    runs = grid(plan, records)
-    values = scores(runs, metric)[cell]
-    values[cell < 0] = np.nan  # a network that the plan has not on this number
-    correct = correctness_of(runs) if metric == "accuracy" else None
-    return _Table(
-        networks=networks,
-        images=images,
-        scores=values,
-        better=1 if metric == "accuracy" else -1,
-        correct=None if correct is None else correct[cell],
-    )
+def _table(runs: Grid, metric: Score) -> _Table:
+    return scores(runs, metric), correctness_of(runs) if metric == "accuracy" else None
 
 
-def _standings(table: _Table, index: int) -> Standings:
-    values = table.scores[:, index]
-    correct = None if table.correct is None else table.correct[:, index]
-    found = _to_baseline(table.networks, values, correct)
-    leader, rivals = _leading(table.better * values)
-    images = table.images[index]
+def _standings(
+    networks: Sequence[str], images: int, table: _Table, better: Literal[1, -1]
+) -> Standings:
+    found = _to_baseline(networks, *table)
+    leader, rivals = _leading(better * table[0])
     return Standings(found.means, found.differences, found.spread, images, leader, rivals)
 
 
@@ -210,7 +175,7 @@ def _leading(values: Floats) -> tuple[int | None, tuple[int, ...] | None]:
     rivals = tuple(
         at
         for at, move in to_leader.items()
-        if at == best.winner or best.may_be_best(at) or move is None or move.verdict != "down"
+        if at == best.winner or best.may_be_best(at) or move.verdict != "down"
     )
     return best.winner, rivals
 
@@ -228,21 +193,18 @@ def _adjusted(at: Sequence[Standings]) -> tuple[Standings, ...]:
     )
 
 
-def _gains(table: _Table) -> Gains:
-    correct = table.correct
-    values = table.scores[:, -1] - table.scores[:, 0]
-    images = None if correct is None else correct[:, -1] - correct[:, 0]
-    found = _to_baseline(table.networks, values, images)
-    smallest, *_, largest = table.images
-    return Gains(found.means, holm(found.differences), found.spread, smallest, largest)
+def _gains(networks: Sequence[str], fewest: _Table, most: _Table) -> Compared:
+    images = None if fewest[1] is None or most[1] is None else most[1] - fewest[1]
+    found = _to_baseline(networks, most[0] - fewest[0], images)
+    return replace(found, differences=holm(found.differences))
 
 
 def _crossings(at: Sequence[Standings]) -> Iterator[Crossing]:
     for network in range(len(at[0].means)):
         resolved = [
-            (each.images, move.verdict)
+            (each.images, each.differences[network].verdict)
             for each in at
-            if (move := each.differences[network]) and move.verdict in ("up", "down")
+            if each.differences[network].resolved
         ]
         for (fewer, before), (more, after) in pairwise(resolved):
             if before != after:

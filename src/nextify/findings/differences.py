@@ -16,7 +16,7 @@ from nextify.findings.scores import correctness
 from nextify.findings.spread import Spread, spread
 from nextify.records.record import Result
 
-Verdict = Literal["up", "down", "not resolved", "no interval"]
+Verdict = Literal["up", "down", "not resolved", "no interval", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,8 @@ class Difference:
     """One cell's score minus another's, seeds paired.
 
     Attributes:
-        before, after: indices of the cells.
+        before, after: indices of the cells; `before` is -1 for a cell without a reference.
+        value: None where one of the two has no score, or where they share no seed.
         interval: for new seeds, spread pooled over all cells.
         wide: for new seeds and new test images; accuracy only.
         own: for new seeds, by the paired t test on these two cells' seeds alone: wide at few
@@ -55,7 +56,7 @@ class Difference:
 
     before: int
     after: int
-    value: float
+    value: float | None = None
     interval: Interval | None = None
     wide: Interval | None = None
     own: Interval | None = None
@@ -64,12 +65,19 @@ class Difference:
 
     @property
     def verdict(self) -> Verdict:
-        """In words: does the interval exclude zero, and on which side?"""
+        """In words: does the interval exclude zero, and on which side? Empty without a value."""
+        if self.value is None:
+            return ""
         if self.interval is None:
             return "no interval"
         if not self.interval.excludes_zero:
             return "not resolved"
         return "up" if self.value > 0 else "down"
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the interval excludes zero."""
+        return self.verdict in ("up", "down")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +86,12 @@ class Compared:
 
     Attributes:
         means: one a cell.
-        differences: one a cell, to its reference; None for a cell without one, and where one of
-            the two has no finished run.
+        differences: one a cell, to its reference.
         spread: of the noise.
     """
 
     means: tuple[CellMean, ...]
-    differences: tuple[Difference | None, ...]
+    differences: tuple[Difference, ...]
     spread: Spread
 
 
@@ -139,20 +146,18 @@ def cell_mean(model: BlockModel, correct: Correct, cell: int, name: str) -> Cell
     return CellMean(name, int(known.sum()), values, value, interval, wide)
 
 
-def difference(model: BlockModel, correct: Correct, before: int, after: int) -> Difference | None:
-    """A cell's score minus that of the cell `before`; None where one of them has no score, where
-    they share no seed, or where `before` is negative: no cell.
+def difference(model: BlockModel, correct: Correct, before: int, after: int) -> Difference:
+    """A cell's score minus that of the cell `before`.
 
     >>> from nextify.findings.blocks import fit_blocks
     >>> found = difference(fit_blocks(np.array([[0.80, 0.82], [0.85, 0.86]])), None, 0, 1)
     >>> round(found.value, 3), found.verdict
     (0.045, 'not resolved')
     """
-    if before < 0 or not (model.counts[before] and model.counts[after]):
-        return None
-    found = model.difference(before, after)
+    known = before >= 0 and model.counts[before] and model.counts[after]
+    found = model.difference(before, after) if known else None
     if found is None:
-        return None
+        return Difference(before, after)
     value, variance = found
     plain = Difference(before, after, value, own=_own(model.scores, before, after))
     if model.residual_sd is None:
@@ -183,15 +188,12 @@ def _own(values: Floats, before: int, after: int) -> Interval | None:
     return around(float(pairs.mean()), student(len(pairs) - 1) * error)
 
 
-def holm(differences: Sequence[Difference | None]) -> tuple[Difference | None, ...]:
+def holm(differences: Sequence[Difference]) -> tuple[Difference, ...]:
     """The same differences with p adjusted for all of them together."""
-    tested = [(each.p, at) for at, each in enumerate(differences) if each and each.p is not None]
+    tested = [(each.p, at) for at, each in enumerate(differences) if each.p is not None]
     adjusted: dict[int, float] = {}
     worst = 0.0
     for rank, (p, at) in enumerate(sorted(tested)):
         worst = max(worst, min(1.0, p * (len(tested) - rank)))
         adjusted[at] = worst
-    return tuple(
-        replace(each, holm=adjusted.get(at)) if each else None
-        for at, each in enumerate(differences)
-    )
+    return tuple(replace(each, holm=adjusted.get(at)) for at, each in enumerate(differences))

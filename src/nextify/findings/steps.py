@@ -26,7 +26,7 @@ class Steps(Compared):
         overall: the last cell against the first.
     """
 
-    overall: Difference | None
+    overall: Difference
 
 
 def measure_steps(plan: Plan, records: Iterable[Record], metric: Score = "accuracy") -> Steps:
@@ -43,5 +43,5 @@ def measure_steps(plan: Plan, records: Iterable[Record], metric: Score = "accura
     correct = correctness_of(runs) if metric == "accuracy" else None
     last = len(runs) - 1
     found = compared(model, correct, [cell.name for cell in plan.cells], range(-1, last))
-    overall = difference(model, correct, 0, last) if last else None
+    overall = difference(model, correct, 0, last) if last else Difference(0, 0)
     return Steps(found.means, holm(found.differences), found.spread, overall)

@@ -1,12 +1,14 @@
 """What the reports of a path and of a comparison say alike, in plain sentences."""
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from nextify.findings import Interval
 from nextify.report import details
-from nextify.report.cells.content import CellsContent, Row
+from nextify.report.cells.content import CellsContent, Line, Row
 from nextify.words import listed, plural, span
 
+AnyLine = TypeVar("AnyLine", bound=Line)
 Paragraph = tuple[str, str]  # a heading word and the text
 
 POINTS = 100.0  # accuracy as a fraction to percentage points
@@ -14,10 +16,8 @@ POINTS = 100.0  # accuracy as a fraction to percentage points
 
 def progress(content: CellsContent) -> str:
     """How much of the plan is recorded, and what became of it."""
-    counts = content.counts
-    return details.progress(
-        counts["planned"], counts["missing"], counts["diverged"], counts["failed"]
-    )
+    planned, _, *lost, missing = content.counts.values()
+    return details.progress(planned, missing, *lost)
 
 
 def between(interval: Interval | None) -> str:
@@ -49,12 +49,22 @@ def with_images(names: str) -> str:
 
 def open_with_images(rows: Iterable[Row]) -> list[Row]:
     """Those whose difference an interval for new test images does not exclude from zero."""
-    return [row for row in rows if row.wide and not row.wide.excludes_zero]
+    return [row for row in rows if row.move.wide and not row.move.wide.excludes_zero]
+
+
+def leaning(rows: Iterable[AnyLine]) -> list[AnyLine]:
+    """Those whose difference the two cells' own seeds do not exclude from zero."""
+    return [row for row in rows if row.move.own and not row.move.own.excludes_zero]
+
+
+def halves(rows: Iterable[Row]) -> list[float]:
+    """Half the widths of the differences' intervals."""
+    return [row.move.interval.half for row in rows if row.move.interval]
 
 
 def firm(rows: Iterable[Row]) -> list[Row]:
     """Those whose difference stands when all are judged together."""
-    return [row for row in rows if row.p_holm is not None and row.p_holm < 0.05]
+    return [row for row in rows if row.move.holm is not None and row.move.holm < 0.05]
 
 
 def left_out(content: CellsContent) -> list[Paragraph]:

@@ -11,7 +11,7 @@ def headline(content: StepsContent) -> str:
     """The study in one or two sentences: where it started, where it ended."""
     first, last = content.rows[0], content.rows[-1]
     overall = content.overall
-    if overall is None:
+    if overall.value is None:
         if len(content.rows) == 1 and first.accuracy is not None:
             return f"{first.name}: {percent(first.accuracy)} % of test images right."
         return "The path's two ends cannot be compared yet: one of them has no finished run."
@@ -44,11 +44,11 @@ def meaning(content: StepsContent) -> list[Paragraph]:
 
 
 def _found(content: StepsContent) -> str:
-    tested = [row for row in content.rows if row.within]
+    tested = [row for row in content.rows if row.move.interval]
     if not tested:
         return "There is no difference with an interval yet."
-    clear = [row for row in tested if row.resolved]
-    names = [f"{row.name} ({signed(row.difference)})" for row in clear]
+    clear = [row for row in tested if row.move.resolved]
+    names = [f"{row.name} ({signed(row.move.value)})" for row in clear]
     share = f"{len(clear)} of {plural(len(tested), 'difference')}"
     stand = [row.name for row in sentences.firm(tested)]
     text = (
@@ -63,7 +63,7 @@ def _found(content: StepsContent) -> str:
 
 
 def _resolution(content: StepsContent) -> str:
-    halves = [row.within.half for row in content.rows if row.within]
+    halves = sentences.halves(content.rows)
     if not halves:
         return "Nothing yet: that takes neighbouring steps with two finished runs each."
     low, high = min(halves), max(halves)
@@ -82,7 +82,7 @@ def _population(content: StepsContent) -> str:
         "images and tested on the same test images. It does not speak of other training images, "
         "other data or other recipes."
     )
-    if any(row.wide for row in content.rows):
+    if any(row.move.wide for row in content.rows):
         text += f" “New images too” allows, besides, for another test set{others} of the same kind."
     return text
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nextify.findings import Spread, Standings
+from nextify.findings import Difference, Spread, Standings
 from nextify.records import Cell
 from nextify.report import details
 from nextify.report.cells import comparison_words, step_words
@@ -76,7 +76,7 @@ def _gain(line: Line) -> Values:
         "gain_points": line.mean.mean,
         **ends_of("gain", line.mean.interval, "_points"),
         **ends_of("gain_wide", line.mean.wide, "_points"),
-        **_difference(line),
+        **_difference(line.move),
     }
     return _tidied(values)
 
@@ -91,7 +91,7 @@ def _numbers(row: Row, content: CellsContent) -> Values:
         **ends_of("accuracy", row.mean.interval, "_percent"),
         **ends_of("accuracy_wide", row.mean.wide, "_percent"),
         **{f"accuracy_percent_seed_{seed}": value for seed, value in seeds},
-        **_difference(row),
+        **_difference(row.move),
         "nll_nats": row.result("nll"),
         "calibration_error": row.result("calibration_error"),
         "params": row.cell.params,
@@ -101,15 +101,15 @@ def _numbers(row: Row, content: CellsContent) -> Values:
     }
 
 
-def _difference(line: Line) -> Values:
+def _difference(move: Difference) -> Values:
     return {
-        "difference_points": line.difference,
-        **ends_of("difference", line.within, "_points"),
-        **ends_of("difference_wide", line.wide, "_points"),
-        **ends_of("difference_own", line.own, "_points"),
-        "p": line.move.p if line.move else None,
-        "p_holm": line.p_holm,
-        "verdict": line.verdict,
+        "difference_points": move.value,
+        **ends_of("difference", move.interval, "_points"),
+        **ends_of("difference_wide", move.wide, "_points"),
+        **ends_of("difference_own", move.own, "_points"),
+        "p": move.p,
+        "p_holm": move.holm,
+        "verdict": move.verdict,
     }
 
 
@@ -150,9 +150,9 @@ def words_of(content: AnyContent) -> Any:
 
 def _steps_found(content: StepsContent) -> Values:
     overall = content.overall
-    ends = ends_of("difference", overall.interval if overall else None, "_points")
+    ends = ends_of("difference", overall.interval, "_points")
     return {
-        "overall": _tidied({"difference_points": overall.value if overall else None, **ends}),
+        "overall": _tidied({"difference_points": overall.value, **ends}),
         "noise": _noise(content.spread, "step"),
         "steps": lines_of(content)["steps.csv"],
     }
