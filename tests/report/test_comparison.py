@@ -77,7 +77,7 @@ def test_csv_json_and_page_agree_with_attribution(trouble):
                 continue
             assert float(line["accuracy_percent"]) == pytest.approx(100 * mean.mean, abs=1e-6)
             assert f"{100 * mean.mean:.2f} ± {100 * mean.interval.half:.2f}" in text
-            if move is None:
+            if move.value is None:
                 continue
             assert line["verdict"] == move.verdict
             assert float(line["p_holm"]) == pytest.approx(move.holm, abs=1e-6)
@@ -86,7 +86,7 @@ def test_csv_json_and_page_agree_with_attribution(trouble):
             low, high = 100 * move.interval.low, 100 * move.interval.high
             assert f"{low:+.2f} to {high:+.2f}".replace("-", "−") in text
     assert [each["verdict"] for each in loaded["gains"]] == [
-        move.verdict if move else "" for move in found.gains.differences
+        move.verdict for move in found.gains.differences
     ]
 
 
@@ -102,7 +102,7 @@ def test_gains_are_told_in_words_and_in_a_table(study, tmp_path):
     )
     for line, mean, move in zip(lines, gains.means, gains.differences, strict=True):
         assert float(line["gain_points"]) == pytest.approx(100 * mean.mean, abs=1e-6)
-        if move:
+        if move.verdict:
             assert move.verdict == "up"
             assert f"{line['network']} gains {100 * move.value:.2f} more" in text
 

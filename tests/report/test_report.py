@@ -80,7 +80,7 @@ def test_csv_and_json_and_page_agree_with_attribution(two_seeds):
         assert float(line["accuracy_percent"]) == pytest.approx(100 * mean.mean, abs=1e-6)
         assert loaded["steps"][at]["accuracy_low_percent"] == pytest.approx(low, abs=1e-6)
         assert f"{100 * mean.mean:.2f} ± {100 * mean.interval.half:.2f}" in text
-        if move is not None:
+        if move.value is not None:
             assert float(line["difference_points"]) == pytest.approx(100 * move.value, abs=1e-6)
             wide = loaded["steps"][at]["difference_wide_high_points"]
             assert wide == pytest.approx(100 * move.wide.high, abs=1e-6)

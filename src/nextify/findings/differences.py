@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Literal
 
 import numpy as np
@@ -106,12 +107,9 @@ def correctness_of(runs: Grid) -> Correct:
     sizes = {result.images for row in results for result in row if result}
     if len(sizes) != 1 or min(sizes) < 2:
         return None
-    found = np.zeros((len(runs), len(runs[0]), sizes.pop()), dtype=np.int8)
-    for cell, row in enumerate(results):
-        for seed, result in enumerate(row):
-            if result is not None:
-                found[cell, seed] = correctness(result)
-    return found
+    none = np.zeros(sizes.pop(), dtype=bool)
+    found = [[correctness(result) if result else none for result in row] for row in results]
+    return np.array(found, dtype=np.int8)
 
 
 def compared(
@@ -190,10 +188,7 @@ def _own(values: Floats, before: int, after: int) -> Interval | None:
 
 def holm(differences: Sequence[Difference]) -> tuple[Difference, ...]:
     """The same differences with p adjusted for all of them together."""
-    tested = [(each.p, at) for at, each in enumerate(differences) if each.p is not None]
-    adjusted: dict[int, float] = {}
-    worst = 0.0
-    for rank, (p, at) in enumerate(sorted(tested)):
-        worst = max(worst, min(1.0, p * (len(tested) - rank)))
-        adjusted[at] = worst
+    tested = sorted((each.p, at) for at, each in enumerate(differences) if each.p is not None)
+    products = (min(1.0, p * (len(tested) - rank)) for rank, (p, _) in enumerate(tested))
+    adjusted = dict(zip((at for _, at in tested), accumulate(products, max), strict=True))
     return tuple(replace(each, holm=adjusted.get(at)) for at, each in enumerate(differences))

@@ -392,21 +392,15 @@ def _assumptions(content: ComparisonContent) -> Paragraph:
     checked = [(on, on.spread.uneven) for on in content.found.at if on.spread.uneven]
     names = content.found.networks
     odd = [
-        f"{names[uneven.cell]} varies more than the others {content.on(on.images)} "
-        f"({POINTS * uneven.sd:.2f} points against {POINTS * uneven.others:.2f}; corrected "
-        f"p = {max(uneven.p, 0.0001):.1g})"
+        sentences.varies(names[uneven.cell], f"{content.on(on.images)} ", uneven)
         for on, uneven in checked
         if uneven.clearly
     ]
     if odd:
-        return "Warning: an assumption does not hold.", (
-            f"{text}Here {listed(odd)}. Intervals that involve it are too narrow, the others "
-            "there too wide. The columns difference_own_… of comparison.csv rest on each pair of "
-            "networks alone."
-        )
-    if not checked:
-        return "Assumptions.", text + "There are too few runs to check that."
-    return "Assumptions.", (
-        text + "No network’s spread clearly differs, but so few runs would only show a large "
-        "difference."
+        return sentences.uneven(content, text, listed(odd))
+    text += (
+        "No network’s spread clearly differs, but so few runs would only show a large difference."
+        if checked
+        else "There are too few runs to check that."
     )
+    return "Assumptions.", text

@@ -4,7 +4,7 @@ A path's steps are cells against the cell before, a comparison's networks cells 
 Accuracies here are in per cent and differences in percentage points: what the reader sees.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -94,18 +94,11 @@ class Row(Line):
         """Of a whole training."""
         return self.cell.recipe.epochs * (self.images // self.cell.recipe.batch_size)
 
-    def result(self, name: str) -> float | None:
-        """A field of the results, mean over the runs that finished."""
-        return _mean([getattr(run.result, name) for run in self.recorded if run.result])
-
-    def measured(self, name: str) -> float | None:
-        """A field of what was measured, mean over the runs that finished."""
-        runs = [run for run in self.recorded if run.result and run.measured]
-        return _mean([getattr(run.measured, name) for run in runs])
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return fmean(values) if values else None
+    def mean_of(self, part: str, name: str) -> float | None:
+        """A field of `result` or of what was `measured`, mean over the runs that finished."""
+        parts = [getattr(run, part) for run in self.recorded if run.result]
+        values = [getattr(each, name) for each in parts if each]
+        return fmean(values) if values else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from nextify.findings import Interval
+from nextify.findings.spread import Uneven
 from nextify.report import details
 from nextify.report.cells.content import CellsContent, Line, Row
 from nextify.words import listed, plural, span
@@ -65,6 +66,27 @@ def halves(rows: Iterable[Row]) -> list[float]:
 def firm(rows: Iterable[Row]) -> list[Row]:
     """Those whose difference stands when all are judged together."""
     return [row for row in rows if row.move.holm is not None and row.move.holm < 0.05]
+
+
+def sizes(uneven: Uneven) -> str:
+    """The spread of one cell and that of the others."""
+    return f"{POINTS * uneven.sd:.2f} points against {POINTS * uneven.others:.2f}"
+
+
+def varies(name: str, where: str, uneven: Uneven) -> str:
+    """On a cell whose spread clearly differs."""
+    p = max(uneven.p, 0.0001)
+    return f"{name} varies more than the others {where}({sizes(uneven)}; corrected p = {p:.1g})"
+
+
+def uneven(content: CellsContent, model: str, odd: str) -> Paragraph:
+    """The warning where a `model` does not hold."""
+    steps = content.noun == "step"
+    return "Warning: an assumption does not hold.", (
+        f"{model}Here {odd}. Intervals that involve it are too narrow, the others "
+        f"{'' if steps else 'there '}too wide. The columns difference_own_… of "
+        f"{'steps' if steps else 'comparison'}.csv rest on each pair of {content.noun}s alone."
+    )
 
 
 def left_out(content: CellsContent) -> list[Paragraph]:

@@ -126,14 +126,9 @@ def _assumptions(content: StepsContent) -> Paragraph:
     if uneven is None:
         return "Assumptions.", text + "There are too few runs to check that."
     name = content.rows[uneven.cell].name
-    sizes = f"{POINTS * uneven.sd:.2f} points against {POINTS * uneven.others:.2f}"
-    if not uneven.clearly:
-        return "Assumptions.", (
-            f"{text}No step’s spread clearly differs (most: {name}, {sizes}, corrected "
-            f"p = {uneven.p:.2f}), but so few runs would only show a large difference."
-        )
-    return "Warning: an assumption does not hold.", (
-        f"{text}Here {name} varies more than the others ({sizes}; corrected "
-        f"p = {max(uneven.p, 0.0001):.1g}). Intervals that involve it are too narrow, the others "
-        "too wide. The columns difference_own_… of steps.csv rest on each pair of steps alone."
+    if uneven.clearly:
+        return sentences.uneven(content, text, sentences.varies(name, "", uneven))
+    return "Assumptions.", (
+        f"{text}No step’s spread clearly differs (most: {name}, {sentences.sizes(uneven)}, "
+        f"corrected p = {uneven.p:.2f}), but so few runs would only show a large difference."
     )

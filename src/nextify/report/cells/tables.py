@@ -92,12 +92,12 @@ def _numbers(row: Row, content: CellsContent) -> Values:
         **ends_of("accuracy_wide", row.mean.wide, "_percent"),
         **{f"accuracy_percent_seed_{seed}": value for seed, value in seeds},
         **_difference(row.move),
-        "nll_nats": row.result("nll"),
-        "calibration_error": row.result("calibration_error"),
+        "nll_nats": row.mean_of("result", "nll"),
+        "calibration_error": row.mean_of("result", "calibration_error"),
         "params": row.cell.params,
         "macs": row.cell.macs,
-        "training_seconds": row.measured("seconds"),
-        "images_per_second": row.measured("images_per_second"),
+        "training_seconds": row.mean_of("measured", "seconds"),
+        "images_per_second": row.mean_of("measured", "images_per_second"),
     }
 
 

@@ -7,6 +7,7 @@ from nextify.designs import Design
 from nextify.designs.fields import hints, written
 from nextify.findings import Interval
 from nextify.findings.choice import Choice, Finalist
+from nextify.report.details import lost
 from nextify.words import bytes_in_words, in_words, plural
 
 
@@ -128,6 +129,5 @@ def row(each: Finalist) -> list[str]:
 
 def standing(each: Finalist) -> str:
     """How a finalist stands, with its runs without a score."""
-    counts = {"diverged": each.diverged, "failed": each.failed}
-    parts = [f"{count} {what}" for what, count in counts.items() if count]
+    parts = lost(each.diverged, each.failed)
     return f"{each.standing} ({', '.join(parts)})" if parts else each.standing
