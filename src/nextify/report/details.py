@@ -47,11 +47,6 @@ class UsedRecipe:
     steps: str
     settings: Mapping[str, Setting]
 
-    @property
-    def changed(self) -> int:
-        """How many settings differ from the named recipe's."""
-        return sum(setting.named is not None for setting in self.settings.values())
-
 
 def nothing_recorded(plan: Plan) -> InputError:
     """What to say where there is nothing to report."""

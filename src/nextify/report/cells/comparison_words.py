@@ -178,13 +178,10 @@ def meaning(content: ComparisonContent) -> list[Paragraph]:
     """Paragraphs on what was equal, what an interval covers, and how sure the answers are."""
     shown = [sentences.no_intervals(content)]
     if content.has_intervals:
-        found = [
-            ("What was found.", _found(content)),
-            ("What could be found.", _resolution(content)),
-        ]
         shown = [
             ("What an interval covers.", _covers(content)),
-            *(found if content.moved else []),
+            *[("What was found.", _found(content))] * bool(content.moved),
+            *[("What could be found.", _resolution(content))] * bool(content.moved),
             ("Noise.", _noise(content)),
             _assumptions(content),
         ]
