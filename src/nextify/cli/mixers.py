@@ -9,8 +9,8 @@ from nextify.errors import InputError
 from nextify.report.scaling.law_words import laws_as_values, laws_in_words
 from nextify.report.scaling.sweep_words import sweep_values, sweeps_in_words
 from nextify.requests import ScaleMixers
-from nextify.scaling.laws import MIXERS, Mixer, mixer
 from nextify.scaling.laws.kept import sizes_in
+from nextify.scaling.laws.mixers import MIXERS, Mixer, mixer
 from nextify.scaling.laws.ranges import Settings
 from nextify.scaling.laws.sweeps import AXES, Axis
 
@@ -32,13 +32,7 @@ def run(request: ScaleMixers, as_json: bool) -> int:
     from nextify.scaling.measuring import measure_mixers
 
     sweeps = measure_mixers(
-        chosen,
-        settings,
-        axes=axes,
-        sizes=sizes,
-        threads=request.threads,
-        save=save,
-        on_line=lambda name, axis: note(f"{name} along {axis} ..."),
+        chosen, settings, axes=axes, sizes=sizes, threads=request.threads, save=save, told=note
     )
     if folder:
         from nextify.report.scaling.mixer_figure import mixer_figure

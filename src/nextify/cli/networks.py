@@ -20,15 +20,11 @@ def run(request: ScaleNetworks, as_json: bool) -> int:
     save, folder = places(request.save, request.figure)
     if not request.formulas:
         memory = memory_limit(request.memory)
+        rounds = request.rounds or (_QUICK_ROUNDS if request.quick else 7)
         from nextify.scaling.measuring.networks import measure_networks
 
         found = measure_networks(
-            found,
-            rounds=request.rounds or (_QUICK_ROUNDS if request.quick else 7),
-            memory=memory,
-            threads=request.threads,
-            save=save,
-            on_point=lambda name, side: note(f"{name} at {side} pixels ..."),
+            found, rounds=rounds, memory=memory, threads=request.threads, save=save, told=note
         )
     if folder:
         from nextify.report.scaling.network_figure import network_figure, share_figure

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from statistics import median
 from typing import Any
 
 import torch
@@ -50,9 +51,11 @@ def take_rounds(calls: Sequence[Call], rounds: int) -> list[list[Taken]]:
     return taken
 
 
-def best(call: Call, least: float = _LEAST) -> float:
-    """Seconds of the shortest call, see `shortest`."""
-    return shortest(call, least).seconds
+def middle_and_ends(
+    values: Sequence[float], names: Sequence[str] = ("seconds", "fastest", "slowest")
+) -> dict[str, Any]:
+    """The median, the least and the most, each under its name."""
+    return dict(zip(names, (median(values), min(values), max(values)), strict=True))
 
 
 def shortest(call: Call, least: float = _LEAST) -> Taken:

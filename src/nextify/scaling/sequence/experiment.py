@@ -78,9 +78,9 @@ def task(settings: Settings, seed: int) -> Task:
     (',', 'the', 'and', 'to')
     """
     parts = parts_of(sentences(read_text(), settings.context - 1), seed)
-    known = vocabulary(parts.train)
-    sides = (parts.train, parts.validation, parts.test)
-    return Task(seed, known, *(tuple(known.numbers(s) for s in side) for side in sides))
+    known = vocabulary(parts["train"])
+    numbers = {name: tuple(map(known.numbers, side)) for name, side in parts.items()}
+    return Task(seed, known, **numbers)
 
 
 def count(given: Task) -> Counts:

@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from nextify.scaling.sequence.model import NextWord, next_word
 from nextify.scaling.sequence.settings import Kind, Settings
@@ -86,14 +87,10 @@ def _shuffled(given: Sequence[T], draw: Generator | None) -> list[T]:
 
 
 def _filled_up(sentences: Sequence[Numbers]) -> tuple[Tensor, Tensor]:
-    longest = max(map(len, sentences)) - 1
-    inputs = torch.zeros(len(sentences), longest, dtype=torch.long)
-    desired = torch.full_like(inputs, _NOTHING)
-    for row, sentence in enumerate(sentences):
-        given, asked = shifted(sentence)
-        inputs[row, : len(given)] = torch.tensor(given)
-        desired[row, : len(asked)] = torch.tensor(asked)
-    return inputs, desired
+    given, asked = zip(*map(shifted, sentences), strict=True)
+    inputs = pad_sequence([torch.tensor(words) for words in given], batch_first=True)
+    desired = [torch.tensor(words) for words in asked]
+    return inputs, pad_sequence(desired, batch_first=True, padding_value=_NOTHING)
 
 
 def loss(scores: Tensor, desired: Tensor, reduction: str = "mean") -> Tensor:
