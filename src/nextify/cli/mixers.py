@@ -14,7 +14,6 @@ from nextify.scaling.laws.mixers import MIXERS, Mixer, mixer
 from nextify.scaling.laws.ranges import Settings
 from nextify.scaling.laws.sweeps import AXES, Axis
 
-_FIXED: dict[str, str] = {"N": "tokens", "D": "width"}  # what a measurement along an axis varies
 _SETTINGS = ("tokens", "width", "batch", "step", "rounds", "seconds")
 _MEASURING = ("axis", "sizes", "sizes_of", *_SETTINGS, "memory", "threads", "save", "figure")
 
@@ -28,7 +27,9 @@ def run(request: ScaleMixers, as_json: bool) -> int:
     axes = AXES if request.axis is None else (request.axis,)
     sizes = _sizes(request, chosen, axes)
     save, folder = places(request.save, request.figure)
-    settings = _settings(request)
+    given = {name: getattr(request, name) for name in _SETTINGS}
+    given["memory"] = memory_limit(request.memory)
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
     from nextify.scaling.measuring import measure_mixers
 
     sweeps = measure_mixers(
@@ -51,26 +52,21 @@ def _chosen(only: str | None) -> dict[str, Mixer]:
     return {name: mixer(name) for name in names}
 
 
-def _settings(request: ScaleMixers) -> Settings:
-    given = {name: getattr(request, name) for name in _SETTINGS}
-    given["memory"] = memory_limit(request.memory)
-    return Settings(**{name: value for name, value in given.items() if value is not None})
-
-
 def _sizes(
     request: ScaleMixers, names: Collection[str], axes: tuple[Axis, ...]
 ) -> dict[tuple[str, Axis], tuple[int, ...]] | None:
     """The sizes that are given: the same for all, those in a file, or none."""
     if request.axis is not None:
-        refuse(request, [_FIXED[request.axis]], f"--axis {request.axis}")
+        varied = "tokens" if request.axis == "N" else "width"
+        refuse(request, [varied], f"--axis {request.axis}")
     if request.sizes is not None:
         refuse(request, ["sizes_of", "seconds"], "--sizes")
         given = _numbers(request.sizes, request.axis)
         return {(name, axis): given for axis in axes for name in names}
-    if request.sizes_of is None:
-        return None
-    refuse(request, ["seconds"], "--sizes-of")
-    return sizes_in(Path(request.sizes_of), names, axes)
+    if request.sizes_of is not None:
+        refuse(request, ["seconds"], "--sizes-of")
+        return sizes_in(Path(request.sizes_of), names, axes)
+    return None
 
 
 def _numbers(text: str, axis: Axis | None) -> tuple[int, ...]:

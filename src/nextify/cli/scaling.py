@@ -101,14 +101,13 @@ def _print_parts(table: Table, columns: int) -> None:
         print_table(table.head, table.rows)
         return
     widths = [2 + max(map(len, cells)) for cells in zip(table.head, *table.rows, strict=True)]
-    always = [*range(table.fixed)]
-    parts: list[list[int]] = [always]
+    parts = [always := [*range(table.fixed)]]
     for at in range(table.fixed, len(widths)):
         if parts[-1] != always and sum(widths[i] for i in (*parts[-1], at)) > columns + 2:
             parts.append(always)
         parts[-1] = [*parts[-1], at]
-    for chosen in parts:
-        if chosen is not parts[0]:
+    for place, chosen in enumerate(parts):
+        if place:
             say("")
         head, *rows = ([row[at] for at in chosen] for row in (table.head, *table.rows))
         print_table(head, rows)

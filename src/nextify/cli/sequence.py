@@ -41,13 +41,11 @@ def _speak(text: str, request: ScaleSequence, settings: Settings, as_json: bool)
             raise InputError(f"--say does not go with --{name}; run the command once for each")
     from nextify.scaling.sequence.experiment import spoken
 
-    found = spoken(
-        settings, text, threads=request.threads, progress=_progress, on_unknown=_note_unknown
-    )
+    found = spoken(settings, text, threads=request.threads, progress=_progress, on_unknown=_unknown)
     return answer(found, as_json, dict, lambda said: words.said_in_words(said.items()))
 
 
-def _note_unknown(unknown: dict[str, list[str]], count: int) -> None:
+def _unknown(unknown: dict[str, list[str]], count: int) -> None:
     for line in words.unknown_in_words(unknown, count):
         note(line)
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -54,18 +55,16 @@ def measure_mixers(
     """
     with timing.prepared(threads):
         kept = Kept(SWEEPS, save, _made_with(settings, is_chosen=sizes is None))
-        lines = {
-            Line(name, mixer, axis, settings): tuple((sizes or {}).get((name, axis), ()))
-            for axis in axes
-            for name, mixer in chosen.items()
-        }
-        found = {line: _known(kept, line, given) for line, given in lines.items()}
-        missing = {line: given for line, given in lines.items() if found[line] is None}
-        for line, given in missing.items():
-            require_sizes(line, given)
-        for line, given in missing.items():
+        pairs = product(axes, chosen.items())
+        lines = [Line(name, mixer, axis, settings) for axis, (name, mixer) in pairs]
+        given = {line: tuple((sizes or {}).get((line.name, line.axis), ())) for line in lines}
+        found = {line: _known(kept, line, given[line]) for line in lines}
+        missing = [line for line, sweep in found.items() if sweep is None]
+        for line in missing:
+            require_sizes(line, given[line])
+        for line in missing:
             told(f"{line.name} along {line.axis} ...")
-            found[line] = sweep = measure(line, given)
+            found[line] = sweep = measure(line, given[line])
             kept.add(sweep)
     return [sweep for sweep in found.values() if sweep is not None]
 

@@ -44,11 +44,8 @@ def take_rounds(calls: Sequence[Call], rounds: int) -> list[list[Taken]]:
     Rounds go through all calls in turn, so that a slow minute of the machine meets all of them. A
     call's time in a round is the best of several: whatever else runs can only add to it.
     """
-    taken: list[list[Taken]] = [[] for _ in calls]
-    for _ in range(rounds):
-        for found, call in zip(taken, calls, strict=True):
-            found.append(shortest(call))
-    return taken
+    taken = [[shortest(call) for call in calls] for _ in range(rounds)]
+    return [list(own) for own in zip(*taken, strict=True)]
 
 
 def middle_and_ends(
