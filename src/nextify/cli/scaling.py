@@ -91,8 +91,7 @@ def answer(
 
 def _wrapped(block: Paragraph, width: int) -> str:
     first, later = ("  ", "    ") if block.indented else ("", "")
-    wrapper = textwrap.TextWrapper(width, first, later, break_on_hyphens=False)
-    return wrapper.fill(block.text)
+    return textwrap.TextWrapper(width, first, later, break_on_hyphens=False).fill(block.text)
 
 
 def _print_parts(table: Table, columns: int) -> None:

@@ -77,13 +77,10 @@ def bytes_held(mixer: mixers.Mixer, **sizes: Unpack[Sizes]) -> int:
 
 def _object_bytes(mixer: mixers.Mixer, tokens: int, training: bool) -> int:
     """Bytes around small tensors, and of buffers that do not grow with the sizes."""
-    match mixer:
-        case mixers.Recurrence():
-            return tokens * (_STATE_KEPT if training else _STATE)
-        case mixers.Attention(fused=True):
-            return _BLOCK * (os.cpu_count() or 1)
-        case _:
-            return 0
+    if isinstance(mixer, mixers.Recurrence):
+        return tokens * (_STATE_KEPT if training else _STATE)
+    fused = isinstance(mixer, mixers.Attention) and mixer.fused
+    return _BLOCK * (os.cpu_count() or 1) if fused else 0
 
 
 def require_memory(

@@ -54,6 +54,9 @@ class NetworkPoint:
         return int(getattr(self, quantity))
 
 
+Curves = Mapping[str, Sequence[NetworkPoint]]  # of each network
+
+
 @cache
 def network(text: str) -> AnyDesign:
     """A design by name, and fields that it has otherwise.
@@ -242,9 +245,7 @@ class Crossing:
         return narrow and 2 * sum(below) <= sum(span.count for span in self.above)
 
 
-def crossings(
-    curves: Mapping[str, Sequence[NetworkPoint]], quantity: Quantity
-) -> Iterator[Crossing]:
+def crossings(curves: Curves, quantity: Quantity) -> Iterator[Crossing]:
     """All pairs of curves that cross, at the sizes that both have.
 
     By formula it is told size by size, on the grid of 32 pixels. Measured seconds scatter: sizes

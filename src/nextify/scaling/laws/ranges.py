@@ -137,13 +137,9 @@ class Line:
 
 
 def _token_step(mixer: mixers.Mixer) -> int:
-    match mixer:
-        case mixers.WindowAttention(window=window, plane=plane):
-            return window**2 if plane else window
-        case mixers.Convolution(plane=True):
-            return 64
-        case _:
-            return 16
+    if isinstance(mixer, mixers.WindowAttention):
+        return mixer.window**2 if mixer.plane else mixer.window
+    return 64 if mixers.in_plane(mixer) else 16
 
 
 def _square(mixer: mixers.Mixer, count: float) -> int:

@@ -1,6 +1,6 @@
 """Counting and timing networks over image sizes on this machine."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,9 +60,7 @@ def measure_networks(
         return replace(asked, measured=measured, threads=torch.get_num_threads())
 
 
-def _at(
-    names: Sequence[str], side: int, rounds: int, classes: int, told: Told
-) -> list[NetworkPoint]:
+def _at(names: list[str], side: int, rounds: int, classes: int, told: Told) -> list[NetworkPoint]:
     image = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     points, networks = [], []
     for name in names:

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from nextify.scaling.mixers.windows import Windows
 
+Pair = tuple[int, int]  # rows and columns
+
 
 class MatrixProduct(nn.Module):
     """A B: (B, N, D) times (D, D)."""
@@ -37,9 +39,7 @@ class Attention(nn.Module):
     Shape: (B, N, D) to the same; with `causal_tokens`, N is at most that.
     """
 
-    def __init__(
-        self, width: int, heads: int = 1, *, causal_tokens: int = 0, fused: bool = False
-    ) -> None:
+    def __init__(self, width: int, heads: int, *, causal_tokens: int, fused: bool) -> None:
         super().__init__()
         self.heads, self.fused = heads, fused
         self.causal = causal_tokens > 0
@@ -112,9 +112,7 @@ class Convolution(nn.Module):
     Shape: (B, rows x columns, D) to the same.
     """
 
-    def __init__(
-        self, width: int, kernel: tuple[int, int], grid: tuple[int, int], groups: int = 1
-    ) -> None:
+    def __init__(self, width: int, kernel: Pair, grid: Pair, groups: int = 1) -> None:
         super().__init__()
         self.grid, self.padding = grid, (kernel[0] // 2, kernel[1] // 2)
         self.groups = groups
@@ -126,7 +124,7 @@ class Convolution(nn.Module):
         return found.permute(0, 2, 3, 1).flatten(1, 2)
 
 
-def separable(width: int, kernel: tuple[int, int], grid: tuple[int, int]) -> nn.Module:
+def separable(width: int, kernel: Pair, grid: Pair) -> nn.Module:
     """A depthwise convolution, then a matrix product that mixes channels."""
     depthwise = Convolution(width, kernel, grid, groups=width)
     return nn.Sequential(OrderedDict(depthwise=depthwise, pointwise=MatrixProduct(width)))
