@@ -28,7 +28,7 @@ def run(request: Study | Compare, as_json: bool) -> int:
         case Studied() as done:
             if as_json:
                 values = {"study": str(done.file), **file_values(done.report)}
-                print_json({**done.summary.as_dict(), **values})
+                print_json({**asdict(done.summary), **values})
             else:
                 _say(done, isinstance(request, Compare))
             return 1 if done.summary.failures else 0
