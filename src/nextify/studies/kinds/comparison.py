@@ -315,4 +315,4 @@ def _number(text: str, everything: int) -> int:
 
 _NUMBER = r"[0-9]{1,12}(/0*[1-9][0-9]{0,11}|\.[0-9]{1,12})?"
 
-COMPARISON = Kind(name="comparison", plan=plan_of, findings=measure_comparison)
+COMPARISON = Kind(plan=plan_of, findings=measure_comparison, page="comparison")

@@ -247,4 +247,4 @@ def cell_name(row: Iterable[int], rate: float = 1.0) -> str:
     return signs if rate == 1 else f"{signs} at {rate:g} x the learning rate"
 
 
-FACTORS = Kind(name="factors", plan=plan_of, findings=attribute)
+FACTORS = Kind(plan=plan_of, findings=attribute, page="factors")
