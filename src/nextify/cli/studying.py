@@ -78,7 +78,7 @@ def _show_steps(plan: Plan) -> None:
 
 
 def _forecast_values(of: Forecast) -> dict[str, Any]:
-    return {**of.as_dict(), "tells": TELLS[of.experiment]}
+    return {**asdict(of), "tells": TELLS[of.experiment]}
 
 
 def print_factors(factors: Sequence[Factor]) -> None:

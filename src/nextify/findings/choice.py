@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from nextify.costs import totals
 from nextify.designs import Design
 from nextify.experiments.coding import codes_of, levels_of
-from nextify.experiments.intervals import LEVEL, Interval, around
+from nextify.experiments.intervals import LEVEL, Interval
 from nextify.findings.best import Best, compare_with_best
 from nextify.findings.grid import grid, scores
-from nextify.findings.images import image_variance, widened
+from nextify.findings.images import for_new_images
 from nextify.findings.scores import correct_of
 from nextify.findings.surface import Seen, Surface, seen
 from nextify.fitting import use_of
@@ -119,8 +119,7 @@ def choose(
     best = compare_with_best(scores(runs), running)
     learned = seen([screening]).surface
     finalists = tuple(
-        _finalist(plan, at, runs[at], best, running[at], learned, budgets)
-        for at in range(len(plan.cells))
+        _finalist(plan, at, row, best, learned, budgets) for at, row in enumerate(runs)
     )
     told = [each for each in finalists if each.standing in ("chosen", "cannot be told apart")]
     quantity: Literal["macs", "params"] = "params" if set(budgets) == {"macs"} else "macs"
@@ -142,7 +141,6 @@ def _finalist(
     at: int,
     row: Sequence[Record | None],
     best: Best,
-    is_running: bool,
     learned: Surface,
     budgets: Mapping[str, int],
 ) -> Finalist:
@@ -151,6 +149,7 @@ def _finalist(
     size = {name: int(plan.data[name]) for name in ("image_size", "classes")}
     outcomes = [run.outcome for run in row if run]
     finished = [run for run in row if run and run.result]
+    correct = correct_of([run.result for run in finished])
     seconds = [run.measured.seconds for run in finished if run.measured]
     return Finalist(
         name=cell.name,
@@ -169,9 +168,9 @@ def _finalist(
         failed=outcomes.count("failed"),
         mean=float(best.means[at]) if finished else None,
         interval=best.intervals[at],
-        wide=_wide(best.intervals[at], float(best.means[at]), finished),
+        wide=for_new_images(float(best.means[at]), best.intervals[at], correct),
         behind=best.behind[at],
-        standing=_standing(at, outcomes, best, is_running),
+        standing=_standing(at, outcomes, best),
         seconds=float(np.mean(seconds)) if seconds else None,
     )
 
@@ -183,22 +182,14 @@ def _code(plan: Plan, cell: Cell) -> int | None:
     return int(codes_of(levels_of([factor.name for factor in plan.factors], [cell.made]))[0])
 
 
-def _standing(at: int, outcomes: Sequence[str], best: Best, is_running: bool) -> Standing:
+def _standing(at: int, outcomes: Sequence[str], best: Best) -> Standing:
     if at == best.winner:
         return "chosen"
-    if not is_running or np.isnan(best.means[at]):
+    if at not in best.runners:
         if "diverged" in outcomes:
             return "diverged"
         return "failed" if "failed" in outcomes else "no score"
     return "cannot be told apart" if best.may_be_best(at) else "worse"
-
-
-def _wide(narrow: Interval | None, mean: float, finished: Sequence[Record]) -> Interval | None:
-    """For new seeds and new test images; None without per-image results."""
-    correct = correct_of([run.result for run in finished])
-    if narrow is None or correct is None:
-        return None
-    return around(mean, widened(narrow.half, image_variance(correct.astype(np.float64))))
 
 
 def _margin_of_all(

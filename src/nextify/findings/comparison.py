@@ -36,7 +36,7 @@ from nextify.findings.differences import (
     holm,
 )
 from nextify.findings.grid import grid, scores
-from nextify.findings.scores import Score
+from nextify.findings.scores import BETTER, Score
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 
@@ -185,7 +185,7 @@ def _table(plan: Plan, records: Iterable[Record], metric: Score) -> _Table:
         networks=networks,
         images=images,
         scores=values,
-        better=1 if metric == "accuracy" else -1,
+        better=BETTER[metric],
         correct=None if correct is None else correct[cell],
     )
 

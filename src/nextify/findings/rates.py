@@ -24,7 +24,7 @@ def rate_stability(
     (first, low), (last, high) = found[0], found[-1]
     known = first.known & last.known
     change = contrasts(noise, (high - low)[known])
-    every = together(noise, change, None, draws, rng)
+    every = together(noise, change, draws, rng)
     intervals = iter(every.narrow if every else ())
     return RateStability(
         rates=tuple(

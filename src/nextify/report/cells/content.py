@@ -10,12 +10,12 @@ from statistics import fmean
 from typing import Any, TypeVar
 
 from nextify.findings import (
+    BlockModel,
     CellMean,
     Comparison,
     Difference,
     Grid,
     Interval,
-    Spread,
     grid,
     measure_comparison,
     measure_steps,
@@ -195,7 +195,7 @@ class StepsContent(CellsContent):
     """
 
     overall: Difference | None
-    spread: Spread
+    spread: BlockModel
 
     @property
     def has_paper(self) -> bool:

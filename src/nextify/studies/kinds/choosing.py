@@ -114,11 +114,11 @@ def carry_out(task: Task, folder: Path, run: Callable[[Plan, Path], Summary]) ->
         with Store.open(folder / name, create=False) as store:
             return summary, (plan, store.records())
 
-    first, screening = done(task.asked(plan_screening(task)), SCREENING)
+    first, screening = done(plan_screening(task).asked_by(task.request), SCREENING)
     plan = _kept(folder / FINALS) or plan_finals(task, *screening)
     if plan is None:
         return Outcome(None, None, (first,))
-    second, finals = done(task.asked(plan), FINALS)
+    second, finals = done(plan.asked_by(task.request), FINALS)
     choice = choose(screening, finals, task.budgets, possible(task))
     return Outcome(choice, plan, (first, second))
 

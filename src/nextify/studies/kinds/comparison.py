@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import product
+from itertools import combinations, product
 from typing import Any, Literal
 
 from nextify.costs import cost
@@ -86,16 +86,13 @@ def plan_comparison(
     require_seeds(seeds)
     _require_distinct(networks)
     numbers = _numbers(images, int(data["train"]), int(data["classes"]))
-    one_cost = _at_one_cost(networks, matched, target, data)
+    one_cost = _at_one_cost(networks, matched, target, data) if matched else networks
     _require_distinct(one_cost)  # rescaling may have made equal ones
-    cells = [
-        _cell(network, number, data, most_epochs)
-        for number, network in product(sorted(numbers, reverse=True), one_cost)
-    ]
+    every = product(sorted(numbers, reverse=True), one_cost)
     return Plan(
         name="comparison",
         title=f"Networks compared on {data['name']}",  # others may join them in the file
-        cells=tuple(cells),
+        cells=tuple(_cell(network, number, data, most_epochs) for number, network in every),
         seeds=tuple(seeds),
         data=dict(data),
         experiment="comparison",
@@ -107,16 +104,15 @@ def plan_comparison(
 def _require_distinct(networks: Sequence[Network]) -> None:
     if not networks:
         raise InputError("no networks are given; name one at least, such as convnext-mini")
-    first: dict[tuple[AnyDesign, Recipe], str] = {}
-    for at, network in enumerate(networks):
-        name = network.name
-        if any(name == other.name for other in networks[:at]):
-            raise InputError(f"network {name!r} is given twice; change one of them, or leave it")
-        # One network counted twice would make the spread between networks too small.
-        twin = first.setdefault((network.design, network.recipe), name)
-        if twin != name:
+    for one, other in combinations(networks, 2):
+        if one.name == other.name:
             raise InputError(
-                f"networks {twin!r} and {name!r} are the same design under the same "
+                f"network {one.name!r} is given twice; change one of them, or leave it"
+            )
+        # One network counted twice would make the spread between networks too small.
+        if (one.design, one.recipe) == (other.design, other.recipe):
+            raise InputError(
+                f"networks {one.name!r} and {other.name!r} are the same design under the same "
                 "recipe; change one of them, or leave it"
             )
 
@@ -143,10 +139,11 @@ def _numbers(images: Sequence[int], everything: int, classes: int) -> tuple[int,
 
 
 def _at_one_cost(
-    networks: Sequence[Network], matched: Matched, target: float | None, data: Mapping[str, Any]
+    networks: Sequence[Network],
+    matched: Literal["macs", "params"],
+    target: float | None,
+    data: Mapping[str, Any],
 ) -> list[Network]:
-    if not matched:
-        return list(networks)
     size = size_of(data)
     if target is None:
         with _naming(networks[0]):
