@@ -121,9 +121,6 @@ class _Search:
         """X'X of the earlier cells and some more."""
         return self.known + self.x[rows].T @ self.x[rows]
 
-    def _information(self, matrix: Floats) -> _Information:
-        return _Information(self.x, np.asarray(np.linalg.inv(matrix), dtype=np.float64))
-
     def _start(self, count: int, drawn: int, generator: np.random.Generator) -> Rows:
         """Cells one after another: where the fit is least certain, the first `drawn` by lot.
 
@@ -131,7 +128,7 @@ class _Search:
         effects are not estimable these are the cells that make one so, and no cell is wasted.
         """
         ridge = _RIDGE * np.eye(len(self.known))
-        information = self._information(self.known + ridge)
+        information = _Information(self.x, np.linalg.inv(self.known + ridge))
         rows: list[int] = []
         left = self.free.copy()
         for at in range(count):
@@ -152,7 +149,7 @@ class _Search:
         for _ in range(_PASSES):
             before = rows.copy()
             # inverted anew in every pass, so that rounding does not add up
-            information = self._information(self._with(rows))
+            information = _Information(self.x, np.linalg.inv(self._with(rows)))
             for at, row in enumerate(rows):
                 gains = np.where(left, information.gains(row), -np.inf)
                 best = _first_largest(gains)

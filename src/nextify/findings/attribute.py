@@ -82,7 +82,7 @@ def attribute(
         failures=failures(runs),
         noise=_noise(study, measured, every),
         lack_of_fit=tested,
-        limits=_limits(study, len(orders), len(untold)),
+        limits=_limits(study, len(orders), untold),
     )
 
 
@@ -207,9 +207,7 @@ def _interactions(
     pairs = study.basis.pairs
     wanted = np.array([group.combination for group in groups])
     weights = pairs.weights(wanted.reshape(len(groups), pairs.matrix.shape[1]))
-    measured = study.contrasts(weights)
-    resolved = [each.answer in ("helps", "hurts") for each in found]
-    return interactions(study.runs.factors, groups, measured, resolved)
+    return interactions(groups, study.contrasts(weights), found)
 
 
 def _ways(study: _Study) -> tuple[answers.Ways, ...]:

@@ -17,10 +17,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nextify.errors import InputError
 from nextify.experiments.coding import Floats
@@ -124,31 +122,25 @@ def measure_comparison(
     Raises:
         InputError: the plan is no comparison, or two of its cells are one network on one number.
     """
-    table = _table(plan, records, metric)
-    at = _adjusted([_standings(table, index) for index in range(len(table.images))])
-    return Comparison(
-        networks=table.networks,
-        images=table.images,
-        at=at,
-        gains=_gains(table) if len(table.images) > 1 else None,
-        crossings=tuple(_crossings(at)),
+    where = places(plan)
+    networks = tuple(dict.fromkeys(network for network, _ in where))
+    images = tuple(sorted({number for _, number in where}))
+    cell = np.array([[where.get((name, number), -1) for number in images] for name in networks])
+    runs = grid(plan, records)
+    values, correct = scores(runs, metric)[cell], correctness_of(runs, metric)[cell]
+    values[cell < 0] = np.nan  # a network that the plan has not on this number
+    at = _adjusted(
+        [
+            _standings(_to_baseline(networks, values[:, i], correct[:, i]), number, BETTER[metric])
+            for i, number in enumerate(images)
+        ]
     )
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Table:
-    """The scores by network, number of images and seed.
-
-    Attributes:
-        scores: (networks, numbers, seeds), NaN without a score. better: -1 if lower is better.
-        correct: (networks, numbers, seeds, test images), like `Correct`.
-    """
-
-    networks: tuple[str, ...]
-    images: tuple[int, ...]
-    scores: Floats
-    better: Literal[1, -1]
-    correct: NDArray[np.int8] | None
+    gains = None
+    if len(images) > 1:
+        more = values[:, -1] - values[:, 0], correct[:, -1] - correct[:, 0]
+        found = _to_baseline(networks, *more)
+        gains = Gains(found.means, holm(found.differences), found.spread, images[0], images[-1])
+    return Comparison(networks, images, at, gains, tuple(_crossings(at)))
 
 
 def places(plan: Plan) -> dict[tuple[str, int], int]:
@@ -172,30 +164,8 @@ def places(plan: Plan) -> dict[tuple[str, int], int]:
     return {each: at for at, each in enumerate(found)}
 
 
-def _table(plan: Plan, records: Iterable[Record], metric: Score) -> _Table:
-    where = places(plan)
-    networks = tuple(dict.fromkeys(network for network, _ in where))
-    images = tuple(sorted({number for _, number in where}))
-    cell = np.array([[where.get((name, number), -1) for number in images] for name in networks])
-    runs = grid(plan, records)
-    values = scores(runs, metric)[cell]
-    values[cell < 0] = np.nan  # a network that the plan has not on this number
-    correct = correctness_of(runs) if metric == "accuracy" else None
-    return _Table(
-        networks=networks,
-        images=images,
-        scores=values,
-        better=BETTER[metric],
-        correct=None if correct is None else correct[cell],
-    )
-
-
-def _standings(table: _Table, index: int) -> Standings:
-    values = table.scores[:, index]
-    correct = None if table.correct is None else table.correct[:, index]
-    found = _to_baseline(table.networks, values, correct)
-    leader, rivals = _leading(table.better * values)
-    images = table.images[index]
+def _standings(found: Compared, images: int, better: int) -> Standings:
+    leader, rivals = _leading(better * found.spread.scores)
     return Standings(found.means, found.differences, found.spread, images, leader, rivals)
 
 
@@ -206,7 +176,8 @@ def _leading(values: Floats) -> tuple[int | None, tuple[int, ...] | None]:
     if best.winner is None or not judged:
         return best.winner, None
     model = fit_blocks(values)
-    to_leader = {at: difference(model, None, best.winner, at) for at in judged}
+    no_images = np.zeros((*values.shape, 0), dtype=np.int8)
+    to_leader = {at: difference(model, no_images, best.winner, at) for at in judged}
     rivals = tuple(
         at
         for at, move in to_leader.items()
@@ -226,15 +197,6 @@ def _adjusted(at: Sequence[Standings]) -> tuple[Standings, ...]:
     return tuple(
         replace(each, differences=tuple(next(together) for _ in each.differences)) for each in at
     )
-
-
-def _gains(table: _Table) -> Gains:
-    correct = table.correct
-    values = table.scores[:, -1] - table.scores[:, 0]
-    images = None if correct is None else correct[:, -1] - correct[:, 0]
-    found = _to_baseline(table.networks, values, images)
-    smallest, *_, largest = table.images
-    return Gains(found.means, holm(found.differences), found.spread, smallest, largest)
 
 
 def _crossings(at: Sequence[Standings]) -> Iterator[Crossing]:

@@ -6,13 +6,14 @@ from typing import Literal
 
 import numpy as np
 import scipy
+from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats
 from nextify.experiments.intervals import Interval, around, student
 from nextify.findings.blocks import BlockModel
 from nextify.findings.grid import Grid
 from nextify.findings.images import for_new_images
-from nextify.findings.scores import correct_of
+from nextify.findings.scores import Score, correct_of
 
 Verdict = Literal["up", "down", "not resolved", "no interval"]
 
@@ -87,15 +88,16 @@ class Compared:
 
 
 # (cells, seeds, images): 1 for a test image classified correctly and 0 for another, or a difference
-# of these; no meaning where a run has no score. None if not all runs were tested on equally many.
-Correct = np.ndarray[tuple[int, int, int], np.dtype[np.int8]] | None
+# of these; no meaning where a run has no score. Without images where they are not known.
+Correct = NDArray[np.int8]
 
 
-def correctness_of(runs: Grid) -> Correct:
-    """Whether each run classified each test image correctly."""
+def correctness_of(runs: Grid, metric: Score) -> Correct:
+    """Whether each run classified each test image correctly; without images if not all runs were
+    tested on equally many, or for another score."""
     found = correct_of([run.result if run else None for row in runs for run in row])
-    if found is None:
-        return None
+    if found is None or metric != "accuracy":
+        return np.zeros((len(runs), len(runs[0]), 0), dtype=np.int8)
     return found.reshape(len(runs), -1, found.shape[1]).astype(np.int8)
 
 
@@ -116,7 +118,7 @@ def cell_mean(model: BlockModel, correct: Correct, cell: int, name: str) -> Cell
     """A cell's mean over its finished runs.
 
     Args:
-        model: of all cells. correct: of all cells; None for no `wide` interval.
+        model, correct: of all cells.
     """
     row = model.scores[cell]
     known = ~np.isnan(row)
@@ -124,7 +126,7 @@ def cell_mean(model: BlockModel, correct: Correct, cell: int, name: str) -> Cell
     if not known.any():
         return CellMean(name, 0, values, None, None)
     value, interval = model.mean(cell)
-    wide = for_new_images(value, interval, None if correct is None else correct[cell, known])
+    wide = for_new_images(value, interval, correct[cell, known])
     return CellMean(name, int(known.sum()), values, value, interval, wide)
 
 
@@ -133,7 +135,8 @@ def difference(model: BlockModel, correct: Correct, before: int, after: int) -> 
     they share no seed, or where `before` is negative: no cell.
 
     >>> from nextify.findings.blocks import fit_blocks
-    >>> found = difference(fit_blocks(np.array([[0.80, 0.82], [0.85, 0.86]])), None, 0, 1)
+    >>> scores, correct = np.array([[0.80, 0.82], [0.85, 0.86]]), np.zeros((2, 2, 0), np.int8)
+    >>> found = difference(fit_blocks(scores), correct, 0, 1)
     >>> round(found.value, 3), found.verdict
     (0.045, 'not resolved')
     """
@@ -148,8 +151,7 @@ def difference(model: BlockModel, correct: Correct, before: int, after: int) -> 
     interval = around(value, student(model.df_residual) * error)
     p = float(2 * scipy.stats.t.sf(abs(value) / error, model.df_residual))
     both = ~np.isnan(model.scores[[before, after]]).any(axis=0)
-    images = None if correct is None else correct[after, both] - correct[before, both]
-    wide = for_new_images(value, interval, images)
+    wide = for_new_images(value, interval, correct[after, both] - correct[before, both])
     return replace(plain, interval=interval, wide=wide, p=p)
 
 

@@ -59,6 +59,6 @@ def for_new_images(
 ) -> Interval | None:
     """The interval for new seeds and new images, from that for new seeds and a table of seeds by
     images; None where one of these is not known."""
-    if narrow is None or scores is None or not len(scores):
+    if narrow is None or scores is None or not scores.size:
         return None
     return around(value, widened(narrow.half, image_variance(scores.astype(np.float64))))

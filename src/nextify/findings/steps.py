@@ -40,7 +40,7 @@ def measure_steps(plan: Plan, records: Iterable[Record], metric: Score = "accura
     """
     runs = grid(plan, records)
     model = fit_blocks(scores(runs, metric))
-    correct = correctness_of(runs) if metric == "accuracy" else None
+    correct = correctness_of(runs, metric)
     last = len(runs) - 1
     found = compared(model, correct, [cell.name for cell in plan.cells], range(-1, last))
     overall = difference(model, correct, 0, last) if last else None

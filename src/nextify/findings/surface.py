@@ -104,11 +104,9 @@ def surface(levels: Levels, means: Floats, counts: NDArray[np.int64], sd: float 
     odds = odds[kept] / odds[kept].sum()
     guesses = tuple(each for each, ok in zip(guesses, kept, strict=True) if ok)
     parts = [_predicted(everything, levels, means - center, each) for each in guesses]
-    mean = sum(weight * part[0] for weight, part in zip(odds, parts, strict=True))
-    second = sum(
-        weight * (part[1] + np.square(part[0] - mean))
-        for weight, part in zip(odds, parts, strict=True)
-    )
+    weighted = list(zip(odds, *zip(*parts, strict=True), strict=True))
+    mean = sum(weight * one for weight, one, _ in weighted)
+    second = sum(weight * (part + np.square(one - mean)) for weight, one, part in weighted)
     sds = np.sqrt(np.maximum(second, 0.0))
     return Surface(everything, center + np.asarray(mean), sds, levels, means, guesses, odds)
 
