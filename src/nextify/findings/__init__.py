@@ -12,7 +12,6 @@ from nextify.findings.attribute import attribute
 from nextify.findings.blocks import BlockModel
 from nextify.findings.comparison import Comparison, Crossing, Gains, Standings, measure_comparison
 from nextify.findings.differences import CellMean, Difference, Verdict
-from nextify.findings.grid import Grid, grid, scores, sigma_of
-from nextify.findings.scores import Score
+from nextify.findings.scores import Grid, Score, grid, scores, sigma_of
 from nextify.findings.shapley import exact_shapley
 from nextify.findings.steps import Steps, measure_steps

@@ -1,7 +1,7 @@
 """`attribute`: from a factorial study's records to all that they say about its choices."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +65,7 @@ def attribute(
     study = _Study(runs, cells, read, noise, draws, rng)
     measured = study.contrasts(read.weights[read.known], _by_orders(study))
     every = measure.together(noise, measured, draws, rng)
-    found = _contributions(study, measured, every)
+    found = tuple(_contributions(study, measured, every))
     groups, untold = groups_of_pairs(read.pairs)
     tested = lack_of_fit(cells, read.pairs)
     return Attribution(
@@ -118,33 +118,29 @@ def _by_orders(study: _Study) -> Floats | None:
 
 def _contributions(
     study: _Study, measured: measure.Contrasts, every: measure.Together | None
-) -> tuple[Contribution, ...]:
+) -> Iterator[Contribution]:
     known, pairs, cells = study.basis.known, study.basis.pairs, study.cells
     fit = least_squares(pairs.matrix[cells.index()], cells.values)
     rows = np.cumsum(known) - 1  # of a known factor among what is measured
-    found = []
     for j, name in enumerate(study.runs.factors):
         if not known[j]:
-            found.append(Contribution(name, Estimate(None)))
+            yield Contribution(name, Estimate(None))
             continue
         at, column = int(rows[j]), pairs.terms.index((j,))  # a known factor is a term
         narrow = every.narrow[at] if every else None
         answer = _answer(float(measured.values[at]), narrow, study.runs.score)
-        found.append(
-            Contribution(
-                name=name,
-                estimate=measured.estimate(at),
-                simultaneous=narrow,
-                wide=every.wide[at] if every and every.wide else None,
-                p=float(every.p[at]) if every else None,
-                main_effect=_main_effect(study, j) if study.basis.adds_up else None,
-                classical=_number(2 * fit.classical[column]),
-                hc3=_number(2 * fit.hc3[column]),
-                answer=answer,
-                needed=_needed(study, measured, at) if answer == "not resolved" else None,
-            )
+        yield Contribution(
+            name=name,
+            estimate=measured.estimate(at),
+            simultaneous=narrow,
+            wide=every.wide[at] if every and every.wide else None,
+            p=float(every.p[at]) if every else None,
+            main_effect=_main_effect(study, j) if study.basis.adds_up else None,
+            classical=_number(2 * fit.classical[column]),
+            hc3=_number(2 * fit.hc3[column]),
+            answer=answer,
+            needed=_needed(study, measured, at) if answer == "not resolved" else None,
         )
-    return tuple(found)
 
 
 def _answer(value: float, together: Interval | None, score: Score) -> answers.Answer:

@@ -99,11 +99,6 @@ class Best:
         return max(self.runners, key=lambda at: float(self.means[at]), default=None)
 
     @property
-    def errors(self) -> Floats:
-        """(k,) standard errors of the means over new seeds; NaN without a spread to judge by."""
-        return np.sqrt(self.variances)
-
-    @property
     def intervals(self) -> tuple[Interval | None, ...]:
         """For new seeds, all holding together; None with one seed, or where nothing varies."""
         return tuple(_interval(self, at) for at in range(len(self.means)))

@@ -112,8 +112,27 @@ class BlockModel:
 
     @property
     def uneven(self) -> Uneven | None:
-        """The cell with the most conspicuous spread; None where n does not allow a check."""
-        return _uneven(self)
+        """Compare each cell's variance with that of all others, and keep the most conspicuous.
+
+        An F test per cell with Bonferroni's correction: Cochran's C test for unequal n. It is aimed
+        at the case that occurs, one cell (another recipe, a step close to divergence) noisier than
+        the rest. Levene's test is of no use here: at n = 2 it is undefined. None where the other
+        cells leave fewer than 3 degrees of freedom. At n = 2 with 15 cells, a standard deviation
+        five times the others' is found about half of the time; less goes unnoticed.
+        """
+        found: list[Uneven] = []
+        squares = np.nansum(self.residuals**2, axis=1)
+        df = self.counts - 1
+        for cell in np.flatnonzero(df > 0):
+            rest = self.df_residual - int(df[cell])
+            others = self.ss_residual - squares[cell]
+            if rest < LEAST_DF or self.residual_sd is None or others <= 0:
+                continue
+            ratio = (squares[cell] / df[cell]) / (others / rest)
+            p = min(1.0, float(scipy.stats.f.sf(ratio, df[cell], rest)) * int(np.sum(df > 0)))
+            sds = np.sqrt([squares[cell] / df[cell], others / rest])
+            found.append(Uneven(int(cell), float(sds[0]), float(sds[1]), p))
+        return min(found, key=lambda each: (each.p, -each.sd), default=None)
 
     def mean(self, cell: int) -> tuple[float, Interval | None]:
         """A cell's mean over its seeds, and its interval over new seeds."""
@@ -196,27 +215,3 @@ def seed_correlation(
 
 def _as_correlation(ratio: float, per_block: float) -> float:
     return float((ratio - 1) / (ratio - 1 + per_block))
-
-
-def _uneven(model: BlockModel) -> Uneven | None:
-    """Compare each cell's variance with that of all others, and keep the most conspicuous.
-
-    An F test per cell with Bonferroni's correction: Cochran's C test for unequal n. It is aimed
-    at the case that occurs, one cell (another recipe, a step close to divergence) noisier than
-    the rest. Levene's test is of no use here: at n = 2 it is undefined. None where the other
-    cells leave fewer than 3 degrees of freedom. At n = 2 with 15 cells, a
-    standard deviation five times the others' is found about half of the time; less goes unnoticed.
-    """
-    found: list[Uneven] = []
-    squares = np.nansum(model.residuals**2, axis=1)
-    df = model.counts - 1
-    for cell in np.flatnonzero(df > 0):
-        rest = model.df_residual - int(df[cell])
-        others = model.ss_residual - squares[cell]
-        if rest < LEAST_DF or model.residual_sd is None or others <= 0:
-            continue
-        ratio = (squares[cell] / df[cell]) / (others / rest)
-        p = min(1.0, float(scipy.stats.f.sf(ratio, df[cell], rest)) * int(np.sum(df > 0)))
-        sds = np.sqrt([squares[cell] / df[cell], others / rest])
-        found.append(Uneven(int(cell), float(sds[0]), float(sds[1]), p))
-    return min(found, key=lambda each: (each.p, -each.sd), default=None)

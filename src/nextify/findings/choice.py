@@ -2,8 +2,8 @@
 others cannot be told apart from it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,8 @@ from nextify.designs import Design
 from nextify.experiments.coding import codes_of, levels_of
 from nextify.experiments.intervals import LEVEL, Interval
 from nextify.findings.best import Best, compare_with_best
-from nextify.findings.grid import grid, scores
 from nextify.findings.images import for_new_images
-from nextify.findings.scores import correct_of
+from nextify.findings.scores import Grid, correct_of, grid, scores
 from nextify.findings.surface import Seen, Surface, seen
 from nextify.fitting import use_of
 from nextify.records.plan import Cell, Plan
@@ -94,10 +93,6 @@ class Choice:
         """That of a name."""
         return next(each for each in self.finalists if each.name == name)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return asdict(self)
-
 
 Study = tuple[Plan, Sequence[Record]]
 
@@ -118,9 +113,7 @@ def choose(
     running = [True] * len(runs) if all(troubled) else [not each for each in troubled]
     best = compare_with_best(scores(runs), running)
     learned = seen([screening]).surface
-    finalists = tuple(
-        _finalist(plan, at, row, best, learned, budgets) for at, row in enumerate(runs)
-    )
+    finalists = tuple(_finalist(plan, at, runs, best, learned, budgets) for at in range(len(runs)))
     told = [each for each in finalists if each.standing in ("chosen", "cannot be told apart")]
     quantity: Literal["macs", "params"] = "params" if set(budgets) == {"macs"} else "macs"
     cheapest = min(told, key=lambda each: getattr(each, quantity), default=None)
@@ -137,14 +130,9 @@ def choose(
 
 
 def _finalist(
-    plan: Plan,
-    at: int,
-    row: Sequence[Record | None],
-    best: Best,
-    learned: Surface,
-    budgets: Mapping[str, int],
+    plan: Plan, at: int, runs: Grid, best: Best, learned: Surface, budgets: Mapping[str, int]
 ) -> Finalist:
-    cell, code = plan.cells[at], _code(plan, plan.cells[at])
+    cell, row, code = plan.cells[at], runs[at], _code(plan, plan.cells[at])
     assert isinstance(cell.design, Design)
     size = {name: int(plan.data[name]) for name in ("image_size", "classes")}
     outcomes = [run.outcome for run in row if run]
@@ -196,16 +184,14 @@ def _margin_of_all(
     plan: Plan, best: Best, known: Seen, possible: NDArray[np.bool_]
 ) -> float | None:
     """How far the winner may be behind the best of all subsets, by draws of the surface."""
-    if best.winner is None or np.isnan(best.errors[best.winner]):
+    if best.winner is None or np.isnan(best.variances[best.winner]):
         return None
     rng = np.random.default_rng(0)
     draws = known.surface.draws(_DRAWS, rng)
     rivals = possible.copy()
     rivals[sorted(known.troubled)] = False
     code = _code(plan, plan.cells[best.winner])
-    if code is None:
-        own = rng.normal(best.means[best.winner], best.errors[best.winner], _DRAWS)
-    else:
-        own = draws[:, code]
+    error = np.sqrt(best.variances[best.winner])
+    own = rng.normal(best.means[best.winner], error, _DRAWS) if code is None else draws[:, code]
     ahead = draws[:, rivals].max(axis=1, initial=-np.inf) - own
     return float(max(0.0, np.quantile(ahead, LEVEL)))

@@ -33,8 +33,7 @@ from nextify.findings.differences import (
     difference,
     holm,
 )
-from nextify.findings.grid import grid, scores
-from nextify.findings.scores import BETTER, Score
+from nextify.findings.scores import BETTER, Score, grid, scores
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from nextify.experiments.coding import Floats
 from nextify.experiments.intervals import Interval, around, student
 from nextify.findings.blocks import BlockModel
-from nextify.findings.grid import Grid
 from nextify.findings.images import for_new_images
-from nextify.findings.scores import Score, correct_of
+from nextify.findings.scores import Grid, Score, correct_of
 
 Verdict = Literal["up", "down", "not resolved", "no interval"]
 

@@ -12,8 +12,7 @@ from nextify.findings.differences import (
     difference,
     holm,
 )
-from nextify.findings.grid import grid, scores
-from nextify.findings.scores import Score
+from nextify.findings.scores import Score, grid, scores
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 

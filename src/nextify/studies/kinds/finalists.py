@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextify.costs import cost
-from nextify.designs import AnyDesign, Design, Recipe
+from nextify.designs import AnyDesign, Design, Recipe, require_convolutional
 from nextify.errors import InputError
 from nextify.experiments.coding import Levels, all_cells
 from nextify.findings.surface import Seen, seen
@@ -55,12 +55,6 @@ def in_budget(budgets: Mapping[str, int]) -> str:
         for name, most in budgets.items()
     )
     return f"at most {' and '.join(amounts)}"
-
-
-def design_of(cell: Cell) -> Design:
-    """The design of a cell of a path."""
-    assert isinstance(cell.design, Design)
-    return cell.design
 
 
 def plan_screening(task: Task) -> Plan:
@@ -112,7 +106,9 @@ def possible(task: Task) -> NDArray[np.bool_]:
 
 def _within(task: Task, cell: Cell, design: Design | None = None) -> Cell:
     """The cell as wide as the budget allows, or with a design that is so already."""
-    filled = design or fill_budget(design_of(cell), task.budgets, **task.frame.size)
+    filled = design or fill_budget(
+        require_convolutional(cell.design, "a path"), task.budgets, **task.frame.size
+    )
     counted = cost(filled, **task.frame.size)
     return replace(cell, design=filled, params=counted.params, macs=counted.macs)
 
@@ -122,7 +118,12 @@ def _matched(task: Task, cells: Sequence[Cell]) -> Matched:
     names: tuple[Matched, ...] = ("macs", "params")
     for name in names:
         if set(task.budgets) == {name}:
-            used = [use_of(design_of(each), task.budgets, **task.frame.size) for each in cells]
+            used = [
+                use_of(
+                    require_convolutional(each.design, "a path"), task.budgets, **task.frame.size
+                )
+                for each in cells
+            ]
             return name if min(each[name] for each in used) >= _EQUAL else ""
     return ""
 
@@ -185,7 +186,7 @@ def _distinct(cells: Iterable[Cell]) -> list[Cell]:
 
 def _reshaped(task: Task, cell: Cell) -> list[Cell]:
     """The cell with depths and widths that `fit` proposes, if there are any."""
-    own = design_of(cell)
+    own = require_convolutional(cell.design, "a path")
     most = _MOST_BLOCKS * sum(own.depths)
     try:
         found = _proposals(task, own, _PROPOSALS)
