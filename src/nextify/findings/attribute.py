@@ -12,7 +12,7 @@ from nextify.findings import answers, measure
 from nextify.findings.advice import Needed, runs_needed
 from nextify.findings.answers import Attribution, Contribution, Estimate, Interaction
 from nextify.findings.basis import Basis, basis
-from nextify.findings.blocks import seed_correlation
+from nextify.findings.blocks import fit_blocks
 from nextify.findings.cells import Cells, Noise, gather
 from nextify.findings.factor_runs import FactorRuns, factor_runs
 from nextify.findings.failures import failures
@@ -253,15 +253,7 @@ def _seeds_alike(study: _Study) -> tuple[float | None, Interval | None]:
         here = seeds == seed
         table[cells.index()[here], at] = cells.values[here]
     table = table[~np.isnan(table).any(axis=1)]
-    rows, many = table.shape
-    if rows < 2 or many < 2:
-        return None, None
-    apart = table - table.mean(axis=1, keepdims=True)
-    left = apart - apart.mean(axis=0)
-    return seed_correlation(
-        (float(np.sum(apart**2)), rows * (many - 1)),
-        (float(np.sum(left**2)), (rows - 1) * (many - 1)),
-    )
+    return fit_blocks(table).correlation
 
 
 def _counts(study: _Study) -> answers.Counts:

@@ -106,9 +106,16 @@ class BlockModel:
     @property
     def correlation(self) -> tuple[float | None, Interval | None]:
         """Between two cells' scores with the same seed (intraclass; from -1/(k - 1) to 1), and its
-        interval. Zero: pairing seeds gains nothing."""
-        within, residual = (self.ss_within, self.df_within), (self.ss_residual, self.df_residual)
-        return seed_correlation(within, residual)
+        interval, from the F distribution. Zero: pairing seeds gains nothing."""
+        df, df_blocks = self.df_residual, self.df_within - self.df_residual
+        if df_blocks < 1 or df < 1 or self.ss_residual < NO_SPREAD:
+            return None, None
+        ratio = (self.ss_within - self.ss_residual) / df_blocks / (self.ss_residual / df)
+        per_block = self.df_within / df_blocks  # cells in a block, also where some are missing
+        # The ratio over its quantiles bounds 1 + per_block * (variance of seeds) / sigma^2.
+        tails = scipy.stats.f.ppf([(1 + LEVEL) / 2, (1 - LEVEL) / 2], df_blocks, df)
+        low, high = (_as_correlation(ratio / tail, per_block) for tail in tails)
+        return _as_correlation(ratio, per_block), Interval(low, high)
 
     @property
     def uneven(self) -> Uneven | None:
@@ -191,26 +198,6 @@ def _sd(sum_of_squares: float, df: int) -> float | None:
     if df < 1 or sum_of_squares < NO_SPREAD:
         return None
     return float(np.sqrt(sum_of_squares / df))
-
-
-def seed_correlation(
-    within: tuple[float, int], residual: tuple[float, int]
-) -> tuple[float | None, Interval | None]:
-    """Intraclass correlation of a seed's scores, with its interval from the F distribution.
-
-    Args:
-        within: sum of squares and degrees of freedom of the scores about their cell's mean.
-        residual: the same with the seeds' common part taken out.
-    """
-    df_blocks = within[1] - residual[1]
-    if df_blocks < 1 or residual[1] < 1 or residual[0] < NO_SPREAD:
-        return None, None
-    ratio = (within[0] - residual[0]) / df_blocks / (residual[0] / residual[1])
-    per_block = within[1] / df_blocks  # cells in a block, also where some are missing
-    # The ratio over its quantiles bounds 1 + per_block * (variance of seeds) / sigma^2.
-    tails = scipy.stats.f.ppf([(1 + LEVEL) / 2, (1 - LEVEL) / 2], df_blocks, residual[1])
-    low, high = (_as_correlation(ratio / tail, per_block) for tail in tails)
-    return _as_correlation(ratio, per_block), Interval(low, high)
 
 
 def _as_correlation(ratio: float, per_block: float) -> float:

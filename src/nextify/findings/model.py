@@ -63,10 +63,6 @@ class Model:
                 row[:] = np.nan
         return found
 
-    def main(self, count: int) -> Floats:
-        """(k, p) combinations that pick the coefficients of all k factors."""
-        return self.unit([(factor,) for factor in range(count)])
-
     def at(self, levels: Levels) -> Floats:
         """(q, p) combinations that are the score of (q, k) levels, rates averaged over.
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextify.errors import InputError
-from nextify.experiments.coding import Floats, all_cells
+from nextify.experiments.coding import Floats
 
 
 def shapley_weights(factors: int) -> Floats:
@@ -55,7 +55,15 @@ def exact_shapley(values: Floats) -> Floats:
     factors = len(values).bit_length() - 1
     if len(values) != 1 << factors or factors < 1:
         raise InputError(f"there are {len(values)} values; give one per subset: 2, 4, 8, ...")
-    return np.asarray(exact_weights(all_cells(factors)) @ values)
+    sizes = np.bitwise_count(np.arange(len(values) // 2))
+    weights = shapley_weights(factors)[sizes]
+    found = []
+    for factor in range(factors):
+        # (sets of later factors, without and with this one, sets of earlier factors, games)
+        parts = values.reshape(-1, 2, 1 << factor, *values.shape[1:])
+        added = (parts[:, 1] - parts[:, 0]).reshape(len(weights), *values.shape[1:])
+        found.append(np.tensordot(weights, added, axes=1))
+    return np.array(found)
 
 
 def exact_weights(levels: NDArray[np.int8]) -> Floats:

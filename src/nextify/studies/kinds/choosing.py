@@ -125,9 +125,10 @@ def carry_out(task: Task, folder: Path, run: Callable[[Plan, Path], Summary]) ->
 
 def _kept(file: Path) -> Plan | None:
     """The plan of the finals, once they have begun."""
-    if not file.exists():
-        return None
-    with suppress(InputError), Store.open(file) as store:  # what is wrong with it, `execute` says
+    with (
+        suppress(InputError),
+        Store.open(file, create=False) as store,
+    ):  # what is wrong with it, `execute` says
         return store.plan()
     return None
 

@@ -145,7 +145,10 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
     fresh = tuple(range(first, first + task.request.final_seeds))
     frame, rows = replace(task.frame, seeds=fresh, end_seeds=0), _chosen(task, known)
     plan = factors.plan_cells(frame, rows, "augmented")
-    cells = _distinct(_those_within(task, plan.cells))
+    distinct: dict[tuple[AnyDesign, Recipe], Cell] = {}
+    for cell in _those_within(task, plan.cells):
+        distinct.setdefault((cell.design, cell.recipe), cell)
+    cells = list(distinct.values())
     names = [factors.cell_name(row) for row in rows[: task.request.reshaped].tolist()]
     best = [cell for name in names for cell in cells if cell.name == name]
     cells += [cell for one in best for cell in _reshaped(task, one)]
@@ -174,14 +177,6 @@ def _chosen(task: Task, known: Seen) -> Levels:
         best = np.maximum(best, draws[:, at])
         gain = np.maximum(draws, best[:, None]).mean(axis=0)
     return learned.levels[chosen]
-
-
-def _distinct(cells: Iterable[Cell]) -> list[Cell]:
-    """Without those that are the same network, trained the same way, as one before."""
-    first: dict[tuple[AnyDesign, Recipe], Cell] = {}
-    for cell in cells:
-        first.setdefault((cell.design, cell.recipe), cell)
-    return list(first.values())
 
 
 def _reshaped(task: Task, cell: Cell) -> list[Cell]:
