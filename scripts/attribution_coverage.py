@@ -172,7 +172,7 @@ def simulate(scenario: Scenario, studies: int, seed: int, draws: int = 1000) -> 
         noise = noise_of(cells, read.pairs)
         found = contrasts(noise, read.weights)
         every = together(noise, found, draws, rng)
-        assert every is not None
+        assert every.critical is not None
         away = np.abs(found.values - truth) / found.errors
         tally.studies += 1
         tally.values.append(found.values)
@@ -239,7 +239,6 @@ def simulate_images(studies: int, seed: int, images: int = 400) -> dict[str, flo
         assert part is not None
         found = contrasts(noise, read.weights, part)
         every = together(noise, found, 500, rng)
-        assert every is not None
         one = [found.estimate(at) for at in range(K)]
         wide, narrow = ([getattr(each, kind) for each in one] for kind in ("wide", "interval"))
         held = [inside(part, truth) for part in (wide, every.wide, narrow, every.narrow)]

@@ -117,7 +117,7 @@ def _by_orders(study: _Study) -> Floats | None:
 
 
 def _contributions(
-    study: _Study, measured: measure.Contrasts, every: measure.Together | None
+    study: _Study, measured: measure.Contrasts, every: measure.Together
 ) -> Iterator[Contribution]:
     known, pairs, cells = study.basis.known, study.basis.pairs, study.cells
     fit = least_squares(pairs.matrix[cells.index()], cells.values)
@@ -127,14 +127,13 @@ def _contributions(
             yield Contribution(name, Estimate(None))
             continue
         at, column = int(rows[j]), pairs.terms.index((j,))  # a known factor is a term
-        narrow = every.narrow[at] if every else None
-        answer = _answer(float(measured.values[at]), narrow, study.runs.score)
+        answer = _answer(float(measured.values[at]), every.narrow[at], study.runs.score)
         yield Contribution(
             name=name,
             estimate=measured.estimate(at),
-            simultaneous=narrow,
-            wide=every.wide[at] if every and every.wide else None,
-            p=float(every.p[at]) if every else None,
+            simultaneous=every.narrow[at],
+            wide=every.wide[at],
+            p=every.p[at],
             main_effect=_main_effect(study, j) if study.basis.adds_up else None,
             classical=_number(2 * fit.classical[column]),
             hc3=_number(2 * fit.hc3[column]),
@@ -219,7 +218,7 @@ def _ways(study: _Study) -> tuple[answers.Ways, ...]:
 
 
 def _noise(
-    study: _Study, measured: measure.Contrasts, every: measure.Together | None
+    study: _Study, measured: measure.Contrasts, every: measure.Together
 ) -> answers.NoiseSummary:
     value, interval = _seeds_alike(study)
     terms: tuple[Effect, ...] = ()
@@ -233,7 +232,7 @@ def _noise(
         sd=study.noise.sd,
         df=study.noise.df,
         own=measured.shares is not None,
-        critical=every.critical if every else None,
+        critical=every.critical,
         critical_bootstrap=measure.wild_critical(study.noise, measured, study.draws, study.rng),
         seed_correlation=value,
         seed_correlation_interval=interval,

@@ -17,6 +17,7 @@ from nextify.findings.images import for_new_images
 from nextify.findings.scores import Grid, correct_of, grid, scores
 from nextify.findings.surface import Seen, Surface, seen
 from nextify.fitting import use_of
+from nextify.fitting.match import Quantity
 from nextify.records.plan import Cell, Plan
 from nextify.records.record import Record
 
@@ -86,7 +87,7 @@ class Choice:
     margin_all: float | None
     runners_up: tuple[str, ...]
     cheapest: str | None
-    cheapest_in: Literal["macs", "params"]
+    cheapest_in: Quantity
     apart: tuple[str, ...]
 
     def finalist(self, name: str) -> Finalist:
@@ -115,7 +116,7 @@ def choose(
     learned = seen([screening]).surface
     finalists = tuple(_finalist(plan, at, runs, best, learned, budgets) for at in range(len(runs)))
     told = [each for each in finalists if each.standing in ("chosen", "cannot be told apart")]
-    quantity: Literal["macs", "params"] = "params" if set(budgets) == {"macs"} else "macs"
+    quantity: Quantity = "params" if set(budgets) == {"macs"} else "macs"
     cheapest = min(told, key=lambda each: getattr(each, quantity), default=None)
     return Choice(
         winner=None if best.winner is None else finalists[best.winner].name,

@@ -15,8 +15,8 @@ is their own, so nothing is assumed of how runs with one seed on few and on many
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import islice, pairwise
 
 import numpy as np
 
@@ -128,18 +128,19 @@ def measure_comparison(
     runs = grid(plan, records)
     values, correct = scores(runs, metric)[cell], correctness_of(runs, metric)[cell]
     values[cell < 0] = np.nan  # a network that the plan has not on this number
-    at = _adjusted(
-        [
-            _standings(_to_baseline(networks, values[:, i], correct[:, i]), number, BETTER[metric])
-            for i, number in enumerate(images)
-        ]
-    )
+    tables = [_to_baseline(networks, values[:, i], correct[:, i]) for i in range(len(images))]
+    together = iter(holm([move for each in tables for move in each.differences]))
+    at = []
+    for found, number in zip(tables, images, strict=True):
+        moves = tuple(islice(together, len(networks)))
+        leading = _leading(BETTER[metric] * found.spread.scores)
+        at.append(Standings(found.means, moves, found.spread, number, *leading))
     gains = None
     if len(images) > 1:
         more = values[:, -1] - values[:, 0], correct[:, -1] - correct[:, 0]
         found = _to_baseline(networks, *more)
         gains = Gains(found.means, holm(found.differences), found.spread, images[0], images[-1])
-    return Comparison(networks, images, at, gains, tuple(_crossings(at)))
+    return Comparison(networks, images, tuple(at), gains, tuple(_crossings(at)))
 
 
 def places(plan: Plan) -> dict[tuple[str, int], int]:
@@ -163,11 +164,6 @@ def places(plan: Plan) -> dict[tuple[str, int], int]:
     return {each: at for at, each in enumerate(found)}
 
 
-def _standings(found: Compared, images: int, better: int) -> Standings:
-    leader, rivals = _leading(better * found.spread.scores)
-    return Standings(found.means, found.differences, found.spread, images, leader, rivals)
-
-
 def _leading(values: Floats) -> tuple[int | None, tuple[int, ...] | None]:
     """The network with the highest mean, and those that cannot be told apart from the best."""
     best = compare_with_best(values, [True] * len(values))
@@ -188,14 +184,6 @@ def _leading(values: Floats) -> tuple[int | None, tuple[int, ...] | None]:
 def _to_baseline(networks: Sequence[str], values: Floats, correct: Correct) -> Compared:
     references = (-1, *[BASELINE] * (len(networks) - 1))
     return compared(fit_blocks(values), correct, networks, references)
-
-
-def _adjusted(at: Sequence[Standings]) -> tuple[Standings, ...]:
-    """The same with `holm` over the differences on all numbers of images."""
-    together = iter(holm([move for each in at for move in each.differences]))
-    return tuple(
-        replace(each, differences=tuple(next(together) for _ in each.differences)) for each in at
-    )
 
 
 def _crossings(at: Sequence[Standings]) -> Iterator[Crossing]:

@@ -121,21 +121,19 @@ class Together:
     """Intervals of q contrasts that hold all at once, 95 times in 100.
 
     Attributes:
-        narrow, wide: new seeds; new seeds and new test images (empty without per-image results).
-        p: (q,) adjusted, for new seeds.
+        narrow, wide: new seeds; new seeds and new test images. p: adjusted, for new seeds.
         critical: the multiple of the standard errors that `narrow` reaches.
+        None where they are not known.
     """
 
-    narrow: tuple[Interval, ...]
-    wide: tuple[Interval, ...]
-    p: Floats
-    critical: float
+    narrow: tuple[Interval | None, ...]
+    wide: tuple[Interval | None, ...]
+    p: tuple[float | None, ...]
+    critical: float | None
 
 
-def together(
-    noise: Noise, measured: Contrasts, draws: int, rng: np.random.Generator
-) -> Together | None:
-    """Simultaneous intervals by the largest |t|; None where nothing is known of the noise.
+def together(noise: Noise, measured: Contrasts, draws: int, rng: np.random.Generator) -> Together:
+    """Simultaneous intervals by the largest |t|; without any where nothing is known of the noise.
 
     The largest |t| is the multivariate t's, simulated with the correlation that the plan gives to
     contrasts of equally noisy runs and the fewest degrees of freedom of any contrast. The wild
@@ -144,8 +142,9 @@ def together(
     it is too small (docs/attribution.md has the coverage of each).
     """
     size = measured.errors
+    nothing = (None,) * len(size)
     if not len(size) or not np.all(size > 0):
-        return None
+        return Together(nothing, nothing, nothing, None)
     weights, part = measured.weights, measured.part
     covariance = (weights / noise.cells.counts) @ weights.T
     scale = size / np.sqrt(np.diag(covariance))
@@ -153,7 +152,7 @@ def together(
     drawn, spread = resample.normal_runs(covariance, float(measured.df.min()), draws, rng)
     largest = np.abs(drawn / spread).max(axis=1)
     reach = resample.critical(largest)
-    wide: tuple[Interval, ...] = ()
+    wide: tuple[Interval | None, ...] = nothing
     if part is not None:
         both = np.abs(drawn + resample.drawn_images(part, draws, rng))
         total = resample.critical((both / np.sqrt(spread**2 + part.variance)).max(axis=1))
@@ -163,7 +162,7 @@ def together(
     return Together(
         narrow=_around(measured.values, reach * size),
         wide=wide,
-        p=resample.adjusted_p(measured.values / size, largest),
+        p=tuple(resample.adjusted_p(measured.values / size, largest).tolist()),
         critical=reach,
     )
 

@@ -25,8 +25,7 @@ def rate_stability(
     ranks = (_ranks(noise, one, other) for one, other in combinations(found, 2))
     known = first.known & last.known
     change = contrasts(noise, (high - low)[known])
-    every = together(noise, change, draws, rng)
-    intervals = iter(every.narrow if every else ())
+    intervals = iter(together(noise, change, draws, rng).narrow)
     return RateStability(
         rates=tuple(
             RateContributions(rate, contrasts(noise, weights[each.known]).estimates(each.known))
@@ -34,7 +33,7 @@ def rate_stability(
         ),
         ranks=tuple(filter(None, ranks)),
         changes=change.estimates(known),
-        together=tuple(next(intervals, None) if on else None for on in known),
+        together=tuple(next(intervals) if on else None for on in known),
     )
 
 

@@ -65,9 +65,8 @@ class Surface:
         """(count, 2^k) scores of all subsets as they may well be, given what was measured."""
         found = np.empty((count, len(self.levels)))
         which = np.sort(rng.choice(len(self._guesses), count, p=self._odds))
-        for at in np.unique(which):
-            rows = np.flatnonzero(which == at)
-            found[rows] = self._drawn(self._guesses[at], len(rows), rng)
+        for at, rows in zip(*np.unique(which, return_counts=True), strict=True):
+            found[which == at] = self._drawn(self._guesses[at], int(rows), rng)
         return found[rng.permutation(count)]
 
     def _drawn(self, guess: _Guess, count: int, rng: np.random.Generator) -> Floats:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations, product
-from typing import Any, Literal
+from typing import Any
 
 from nextify.costs import cost
 from nextify.designs import AnyDesign, Design, Recipe, Swin, Vit, design, recipe
@@ -19,6 +19,7 @@ from nextify.designs.fields import hints, read_fields
 from nextify.errors import InputError
 from nextify.findings import measure_comparison
 from nextify.fitting import match_cost, match_width
+from nextify.fitting.match import Quantity
 from nextify.records import Cell, Matched, Plan
 from nextify.requests import Compare
 from nextify.studies.kinds.frame import cell_of, require_seeds, seeds_of, size_of, target_of
@@ -139,10 +140,7 @@ def _numbers(images: Sequence[int], everything: int, classes: int) -> tuple[int,
 
 
 def _at_one_cost(
-    networks: Sequence[Network],
-    matched: Literal["macs", "params"],
-    target: float | None,
-    data: Mapping[str, Any],
+    networks: Sequence[Network], matched: Quantity, target: float | None, data: Mapping[str, Any]
 ) -> list[Network]:
     size = size_of(data)
     if target is None:
@@ -152,7 +150,7 @@ def _at_one_cost(
 
 
 def _rescaled(
-    network: Network, quantity: Literal["macs", "params"], target: float, size: Mapping[str, Any]
+    network: Network, quantity: Quantity, target: float, size: Mapping[str, Any]
 ) -> AnyDesign:
     one = network.design
     with _naming(network):

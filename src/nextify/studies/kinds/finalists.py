@@ -116,15 +116,11 @@ def _within(task: Task, cell: Cell, design: Design | None = None) -> Cell:
 def _matched(task: Task, cells: Sequence[Cell]) -> Matched:
     """What all cells have equally much of, within 1 %."""
     names: tuple[Matched, ...] = ("macs", "params")
+    designs = [require_convolutional(cell.design, "a path") for cell in cells]
     for name in names:
         if set(task.budgets) == {name}:
-            used = [
-                use_of(
-                    require_convolutional(each.design, "a path"), task.budgets, **task.frame.size
-                )
-                for each in cells
-            ]
-            return name if min(each[name] for each in used) >= _EQUAL else ""
+            used = (use_of(each, task.budgets, **task.frame.size)[name] for each in designs)
+            return name if min(used) >= _EQUAL else ""
     return ""
 
 
