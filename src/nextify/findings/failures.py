@@ -55,9 +55,8 @@ def failures(runs: FactorRuns) -> tuple[Failure, ...]:
     diverged, finished = became == "diverged", became == "finished"
     found = []
     for name, made in zip(runs.factors, (runs.levels > 0).T, strict=True):
-        table = [
-            [int(np.sum(each & side)) for each in (diverged, finished)] for side in (made, ~made)
-        ]
+        sides = (made, ~made)
+        table = [(int(np.sum(diverged & side)), int(np.sum(finished & side))) for side in sides]
         p = float(scipy.stats.fisher_exact(table)[1]) if all(map(sum, table)) else None
         rates = [Rate(hits, hits + rest, wilson(hits, hits + rest)) for hits, rest in table]
         found.append(Failure(name, rates[0], rates[1], p))

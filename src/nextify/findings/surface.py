@@ -207,16 +207,11 @@ def seen(plans: Iterable[tuple[Plan, Iterable[Record]]]) -> Seen:
     counts = np.bincount(at, runs, len(distinct)).astype(np.int64)
     squares = sum(float(each.squares.sum()) for each in cells)
     df = sum(int(each.df.sum()) for each in cells)
-    troubled = {
-        int(code)
-        for one in read
-        for code, became in zip(codes_of(one.levels), one.became, strict=True)
-        if became in ("diverged", "failed")
-    }
+    bad = [codes_of(one.levels[np.isin(one.became, ("diverged", "failed"))]) for one in read]
     return Seen(
         levels=all_cells(len(read[0].factors))[distinct],
         means=np.bincount(at, sums, len(distinct)) / np.maximum(counts, 1),
         counts=counts,
         sd=float(np.sqrt(squares / df)) if df and squares > 0 else None,
-        troubled=frozenset(troubled),
+        troubled=frozenset(np.concatenate(bad).tolist()),
     )

@@ -259,10 +259,8 @@ def read_networks(words: Sequence[str], recipe_name: str) -> list[Network]:
 
 def _require_shared(name: str, shared: list[str]) -> None:
     """What stands before the first name is for all networks: each has to have these fields."""
-    own, every = (
-        {field for kind in kinds for field in hints(kind)}
-        for kinds in ((type(design(name)), Recipe), (Design, Vit, Swin, Recipe))
-    )
+    own = {*hints(type(design(name))), *hints(Recipe)}
+    every = {*hints(Design), *hints(Vit), *hints(Swin)}
     for text in shared:
         field = text.partition("=")[0]
         if field in every - own:
@@ -275,16 +273,13 @@ def _require_shared(name: str, shared: list[str]) -> None:
 def _network(
     name: str, own: list[str], shared: list[str], recipe_name: str, *, label: bool
 ) -> Network:
-    base = design(name)
-    of_all, of_one = (read_fields(texts, type(base), Recipe) for texts in (shared, own))
-    design_fields, recipe_fields = (
-        {**every, **one} for every, one in zip(of_all, of_one, strict=True)
-    )
+    kind = type(design(name))
+    every, one = (read_fields(texts, kind, Recipe) for texts in (shared, own))
     return Network(
         name=name if label else " ".join([name, *own]),
-        design=design(name, **design_fields),
+        design=design(name, **{**every[0], **one[0]}),
         recipe_name=recipe_name,
-        recipe=recipe(recipe_name, **recipe_fields),
+        recipe=recipe(recipe_name, **{**every[1], **one[1]}),
     )
 
 
