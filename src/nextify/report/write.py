@@ -8,7 +8,7 @@ from nextify.errors import InputError
 from nextify.findings import Score
 from nextify.records import Plan, Record, Store
 from nextify.report.cells import comparison_content, steps_content
-from nextify.report.cells.files import comparison_texts, drawings, step_texts
+from nextify.report.cells.files import drawings, texts
 from nextify.report.factors import FactorContent, factor_content
 from nextify.report.factors.files import factor_drawings, factor_texts
 from nextify.report.page import ReportFiles, write_files
@@ -50,16 +50,16 @@ def write_report(
     if beside is not None or metric != "accuracy":
         require_factors(plan)
     studies = [(plan, records)] + ([_given(beside)] if beside is not None else [])
-    content, draw, texts = _PAGES[kind_of(plan).page]
+    content, draw, write = _PAGES[kind_of(plan).page]
     shown = content(studies, metric)
     drawn = draw(shown)
-    return write_files(folder, drawn, texts(shown, drawn, now))
+    return write_files(folder, drawn, write(shown, drawn, now))
 
 
 # What a page says, from studies and a score; its figures; its files by name.
 _PAGES: dict[str, tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]] = {
-    "steps": (lambda studies, _: steps_content(*studies[0]), drawings, step_texts),
-    "comparison": (lambda studies, _: comparison_content(*studies[0]), drawings, comparison_texts),
+    "steps": (lambda studies, _: steps_content(*studies[0]), drawings, texts),
+    "comparison": (lambda studies, _: comparison_content(*studies[0]), drawings, texts),
     "factors": (factor_content, factor_drawings, factor_texts),
 }
 
