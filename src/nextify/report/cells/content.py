@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from nextify.findings import (
+    BlockModel,
     CellMean,
     Comparison,
     Difference,
     Grid,
     Interval,
-    Spread,
     grid,
     measure_comparison,
     measure_steps,
@@ -193,7 +193,7 @@ class StepsContent(CellsContent):
     """
 
     overall: Difference | None
-    spread: Spread
+    spread: BlockModel
 
     @property
     def has_paper(self) -> bool:
