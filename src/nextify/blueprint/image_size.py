@@ -80,9 +80,10 @@ def _require_strides(design: Design, sides: tuple[int, ...]) -> None:
 
 def _fits(blueprint: specs.Blueprint, side: int) -> bool:
     for layer in chain.from_iterable(_striding(layers) for _, layers in blueprint.sections()):
-        if side < layer.stride or layer.output_side(side) < 1:
+        after = specs.output_side(layer, side)
+        if side < layer.stride or after < 1:
             return False
-        side = layer.output_side(side)
+        side = after
     return True
 
 

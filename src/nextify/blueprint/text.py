@@ -62,8 +62,6 @@ def _line(layer: specs.Layer) -> str:
             )
         case specs.PatchMerging():
             return f"patch merging 2x2 {layer.channels} → {2 * layer.channels}"
-        case specs.TokenLinear():
-            return f"linear {layer.inputs} → {layer.outputs}{'' if layer.bias else ', no bias'}"
         case _:
             return _LINES[type(layer)].format(layer)
 
@@ -81,11 +79,6 @@ _LINES: dict[type, str] = {
     specs.TokensLast: "channels last",
     specs.Embedding: "class token and positions, {0.tokens} tokens of {0.channels}",
     specs.TokenNorm: "layer norm {0.channels}",
-    specs.Attention: "attention of {0.heads} heads",
-    specs.Windows: "windows of {0.window}x{0.window}",
-    specs.WindowAttention: "attention of {0.heads} heads in windows",
-    specs.Unwindow: "map {0.height}x{0.width}",
-    specs.Gather: "2x2 tokens as one",
     specs.ClassToken: "class token",
     specs.TokenPool: "mean over tokens",
 }

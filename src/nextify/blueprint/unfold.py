@@ -19,33 +19,30 @@ def unfold(layer: specs.Composite, height: int, width: int) -> specs.Layers:
         case specs.EncoderBlock():
             attention: specs.Layers = (
                 ("norm", specs.TokenNorm(layer.channels, VIT_EPS)),
-                ("qkv", specs.TokenLinear(layer.channels, 3 * layer.channels)),
+                ("qkv", specs.Linear(layer.channels, 3 * layer.channels)),
                 ("core", specs.Attention(layer.channels, layer.heads)),
-                ("project", specs.TokenLinear(layer.channels, layer.channels)),
+                ("project", specs.Linear(layer.channels, layer.channels)),
             )
             mlp = _mlp(layer.channels, layer.inner, VIT_EPS)
-            return (("attention", specs.Block(attention)), ("mlp", specs.Block(mlp)))
         case specs.WindowBlock():
             mlp = _mlp(layer.channels, layer.inner, SWIN_EPS)
-            return (
-                ("attention", specs.Block(_windows(layer, height, width))),
-                ("mlp", specs.Block(mlp)),
-            )
+            attention = _windows(layer, height, width)
         case specs.PatchMerging():
             four = 4 * layer.channels
             return (
                 ("gather", specs.Gather()),
                 ("norm", specs.TokenNorm(four, SWIN_EPS)),
-                ("reduction", specs.TokenLinear(four, 2 * layer.channels, bias=False)),
+                ("reduction", specs.Conv(four, 2 * layer.channels, bias=False)),  # 1 x 1: linear
             )
+    return (("attention", specs.Block(attention)), ("mlp", specs.Block(mlp)))
 
 
 def _mlp(channels: int, inner: int, eps: float) -> specs.Layers:
     return (
         ("norm", specs.TokenNorm(channels, eps)),
-        ("expand", specs.TokenLinear(channels, inner)),
+        ("expand", specs.Linear(channels, inner)),
         ("act", specs.Activation("gelu")),
-        ("contract", specs.TokenLinear(inner, channels)),
+        ("contract", specs.Linear(inner, channels)),
     )
 
 
@@ -54,9 +51,9 @@ def _windows(layer: specs.WindowBlock, height: int, width: int) -> specs.Layers:
     is_shifted = layer.shift > 0 and max(height, width) > layer.window
     return (
         ("norm", specs.TokenNorm(layer.channels, SWIN_EPS)),
-        ("windows", specs.Windows(layer.window, layer.shift if is_shifted else 0)),
-        ("qkv", specs.TokenLinear(layer.channels, 3 * layer.channels)),
+        ("windows", specs.Windows(layer.window)),
+        ("qkv", specs.Linear(layer.channels, 3 * layer.channels)),
         ("core", specs.WindowAttention(layer.channels, layer.heads, layer.window, is_shifted)),
-        ("project", specs.TokenLinear(layer.channels, layer.channels)),
-        ("map", specs.Unwindow(height, width, is_shifted)),
+        ("project", specs.Linear(layer.channels, layer.channels)),
+        ("map", specs.Unwindow(height, width)),
     )

@@ -13,7 +13,7 @@ The memory model, for one image, in the order in which the network runs:
   the indices of max pooling. The image counts, too. Weights, gradients and the loss do not, nor do
   the random masks of stochastic depth. On a CPU nextify computes some convolutions as products,
   which keep a copy of the positions that they read. What attention keeps is said in
-  `nextify.costs.tokens`.
+  `nextify.costs.layer`.
 - **Moved.** What a layer reads and writes if nothing stays in a cache: its input, its parameters
   and its output; an addition reads two maps and writes one.
 """

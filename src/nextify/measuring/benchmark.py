@@ -106,8 +106,11 @@ def bench(
         networks, differs = _networks(chosen, other, conditions)
         found = list(_timed(tasks, networks, conditions, effort, on_progress))
     del networks
-    if memory:
-        found = [_weighed(one, chosen, other, conditions, on_progress) for one in found]
+    for at, one in enumerate(found if memory else ()):
+        on_progress(f"memory of {one.task}", 0.0)
+        ours = peak_memory(one.task, chosen, conditions)
+        theirs = None if other is None else peak_memory(one.task, other, conditions)
+        found[at] = replace(one, memory=ours, memory_beside=theirs)
     return Benchmark(chosen, other, differs, tuple(found))
 
 
@@ -156,19 +159,3 @@ def _timed(
             ratio = spread_of([a / b for a, b in zip(theirs, ours, strict=True)])
             one = replace(one, beside=spread_of(theirs), ratio=ratio)
         yield one
-
-
-def _weighed(
-    one: Measurement,
-    design: AnyDesign,
-    other: tuple[Library, str] | None,
-    conditions: Conditions,
-    on_progress: OnProgress,
-) -> Measurement:
-    """A measurement with its peak memory."""
-    on_progress(f"memory of {one.task}", 0.0)
-    return replace(
-        one,
-        memory=peak_memory(one.task, design, conditions),
-        memory_beside=None if other is None else peak_memory(one.task, other, conditions),
-    )

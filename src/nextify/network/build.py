@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torchvision.ops import Permute
 
 from nextify.blueprint import draw, require_image_size, specs
 from nextify.designs import AnyDesign, Design
@@ -59,13 +60,11 @@ def assemble(blueprint: specs.Blueprint, stochastic_depth: float = 0.0) -> modul
     blocks = sum(len(stage.blocks) for stage in blueprint.stages)
     rates = iter([stochastic_depth * at / max(blocks - 1, 1) for at in range(blocks)])
     with torch.device("meta"):
-        stages = [
-            modules.StageModule(
-                _sequence(stage.downsample),
-                nn.Sequential(*(_block(block, next(rates)) for block in stage.blocks)),
-            )
-            for stage in blueprint.stages
-        ]
+        stages = []
+        for stage in blueprint.stages:
+            blocks = nn.Sequential(*(_block(block, next(rates)) for block in stage.blocks))
+            downsample = _sequence(stage.downsample)
+            stages.append(nn.Sequential(OrderedDict(downsample=downsample, blocks=blocks)))
         return modules.Network(_sequence(blueprint.stem), stages, _sequence(blueprint.head))
 
 
@@ -127,9 +126,9 @@ _MODULES: dict[type, Callable[[Any], nn.Module]] = {
     specs.MaxPool: lambda layer: nn.MaxPool2d(layer.kernel, layer.stride, layer.padding),
     specs.LayerScale: lambda layer: modules.Scale(layer.channels, layer.initial),
     specs.ResponseNorm: lambda layer: modules.ResponseNorm2d(layer.channels),
-    specs.GlobalPool: lambda _: modules.Pool(),
+    specs.GlobalPool: lambda _: nn.AdaptiveAvgPool2d(1),
     specs.Linear: lambda layer: modules.Classifier(layer.inputs, layer.outputs),
-    specs.TokensLast: lambda _: transformers.TokensLast(),
+    specs.TokensLast: lambda _: Permute([0, 2, 3, 1]),
     specs.Embedding: lambda layer: transformers.TokenEmbedding(layer.channels, layer.tokens),
     specs.TokenNorm: lambda layer: nn.LayerNorm(layer.channels, layer.eps),
     specs.PatchMerging: lambda layer: transformers.Merging(layer.channels),

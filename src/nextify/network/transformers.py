@@ -102,13 +102,6 @@ class FirstToken(nn.Module):
         return x[:, 0]
 
 
-class TokensLast(nn.Module):
-    """A map with the channels last: (N, C, H, W) to (N, H, W, C), a view."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.permute(0, 2, 3, 1)
-
-
 class TokenMean(nn.Module):
     """The mean over a plane of tokens: (N, H, W, C) to (N, C)."""
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from nextify.designs import FAMILIES
 from nextify.errors import InputError, unknown
 from nextify.files import write_whole
-from nextify.network.modules import Network, ResidualBlock, StageModule
+from nextify.network.modules import Network, ResidualBlock
 from nextify.network.weights.namings import NAMINGS, TABLES, NamingName, Outline, Table, shaped
 from nextify.network.weights.pairing import foreign_names
 from nextify.network.weights.preprocessing import METADATA_KEY, Preprocessing
@@ -139,9 +139,9 @@ def _parts(network: Network) -> Iterator[tuple[str, nn.Module]]:
     yield "stem", network.stem
     yield "head", network.head
     for at, stage in enumerate(network.stages.children()):
-        assert isinstance(stage, StageModule)
-        yield "downsampling" if at else "downsampling after the stem", stage.downsample
-        for block in stage.blocks.children():
+        downsample, blocks = stage.children()
+        yield "downsampling" if at else "downsampling after the stem", downsample
+        for block in blocks.children():
             assert isinstance(block, ResidualBlock)
             yield "branches", block.branch
             yield "shortcuts", block.shortcut
