@@ -211,14 +211,9 @@ class Blueprint:
 
     def sections(self) -> tuple[tuple[str, Layers], ...]:
         """The parts in the order in which they run: stem, each stage, head."""
-        stages = tuple(
-            (
-                f"stages.{at}",
-                (
-                    *((f"downsample.{name}", layer) for name, layer in stage.downsample),
-                    *((f"blocks.{index}", block) for index, block in enumerate(stage.blocks)),
-                ),
-            )
-            for at, stage in enumerate(self.stages)
-        )
+        stages = []
+        for at, stage in enumerate(self.stages):
+            downsample = ((f"downsample.{name}", layer) for name, layer in stage.downsample)
+            blocks = ((f"blocks.{index}", block) for index, block in enumerate(stage.blocks))
+            stages.append((f"stages.{at}", (*downsample, *blocks)))
         return (("stem", self.stem), *stages, ("head", self.head))

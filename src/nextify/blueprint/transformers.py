@@ -33,32 +33,23 @@ def draw_swin(design: Swin, classes: int) -> specs.Blueprint:
         ("tokens", specs.TokensLast()),
         ("norm", specs.TokenNorm(design.width, SWIN_EPS)),
     )
-    stages = tuple(
-        specs.Stage(_merging(design, at), _blocks(design, at)) for at in range(len(design.depths))
-    )
-    channels = design.widths[-1]
+    stages: list[specs.Stage] = []
+    merging: specs.Layers = ()
+    for depth, channels, heads in zip(design.depths, design.widths, design.heads, strict=True):
+        pair = tuple(
+            specs.WindowBlock(channels, heads, design.mlp_ratio, design.window, shift)
+            for shift in (0, design.window // 2)
+        )
+        stages.append(specs.Stage(merging, (pair * depth)[:depth]))
+        merging = (("merging", specs.PatchMerging(channels)),)
     head: specs.Layers = (
         ("norm", specs.TokenNorm(channels, SWIN_EPS)),
         ("pool", specs.TokenPool()),
         ("classifier", specs.Linear(channels, classes)),
     )
-    return specs.Blueprint(stem, stages, head)
+    return specs.Blueprint(stem, tuple(stages), head)
 
 
 def _patches(design: Vit | Swin) -> specs.Conv:
     side = design.patch_size
     return specs.Conv(IMAGE_CHANNELS, design.width, kernel=side, stride=side)
-
-
-def _merging(design: Swin, stage: int) -> specs.Layers:
-    return (("merging", specs.PatchMerging(design.widths[stage - 1])),) if stage > 0 else ()
-
-
-def _blocks(design: Swin, stage: int) -> tuple[specs.WindowBlock, ...]:
-    plain, shifted = (
-        specs.WindowBlock(
-            design.widths[stage], design.heads[stage], design.mlp_ratio, design.window, shift
-        )
-        for shift in (0, design.window // 2)
-    )
-    return tuple(plain if at % 2 == 0 else shifted for at in range(design.depths[stage]))

@@ -15,45 +15,38 @@ def unfold(layer: specs.Composite, height: int, width: int) -> specs.Layers:
     >>> [name for name, _ in unfold(EncoderBlock(64, 4, 128), 1, 65)]
     ['attention', 'mlp']
     """
+    channels = layer.channels
+    core: specs.Layer
+    before: specs.Layers = ()
+    after: specs.Layers = ()
     match layer:
-        case specs.EncoderBlock():
-            attention: specs.Layers = (
-                ("norm", specs.TokenNorm(layer.channels, VIT_EPS)),
-                ("qkv", specs.Linear(layer.channels, 3 * layer.channels)),
-                ("core", specs.Attention(layer.channels, layer.heads)),
-                ("project", specs.Linear(layer.channels, layer.channels)),
-            )
-            mlp = _mlp(layer.channels, layer.inner, VIT_EPS)
-        case specs.WindowBlock():
-            mlp = _mlp(layer.channels, layer.inner, SWIN_EPS)
-            attention = _windows(layer, height, width)
         case specs.PatchMerging():
-            four = 4 * layer.channels
             return (
                 ("gather", specs.Gather()),
-                ("norm", specs.TokenNorm(four, SWIN_EPS)),
-                ("reduction", specs.Conv(four, 2 * layer.channels, bias=False)),  # 1 x 1: linear
+                ("norm", specs.TokenNorm(4 * channels, SWIN_EPS)),
+                # A linear layer without bias on each token.
+                ("reduction", specs.Conv(4 * channels, 2 * channels, bias=False)),
             )
-    return (("attention", specs.Block(attention)), ("mlp", specs.Block(mlp)))
-
-
-def _mlp(channels: int, inner: int, eps: float) -> specs.Layers:
-    return (
+        case specs.EncoderBlock():
+            eps, core = VIT_EPS, specs.Attention(channels, layer.heads)
+        case specs.WindowBlock():
+            # An axis of one window is not shifted.
+            is_shifted = layer.shift > 0 and max(height, width) > layer.window
+            core = specs.WindowAttention(channels, layer.heads, layer.window, is_shifted)
+            eps, before = SWIN_EPS, (("windows", specs.Windows(layer.window)),)
+            after = (("map", specs.Unwindow(height, width)),)
+    attention = (
         ("norm", specs.TokenNorm(channels, eps)),
-        ("expand", specs.Linear(channels, inner)),
+        *before,
+        ("qkv", specs.Linear(channels, 3 * channels)),
+        ("core", core),
+        ("project", specs.Linear(channels, channels)),
+        *after,
+    )
+    mlp = (
+        ("norm", specs.TokenNorm(channels, eps)),
+        ("expand", specs.Linear(channels, layer.inner)),
         ("act", specs.Activation("gelu")),
-        ("contract", specs.Linear(inner, channels)),
+        ("contract", specs.Linear(layer.inner, channels)),
     )
-
-
-def _windows(layer: specs.WindowBlock, height: int, width: int) -> specs.Layers:
-    # An axis of one window is not shifted.
-    is_shifted = layer.shift > 0 and max(height, width) > layer.window
-    return (
-        ("norm", specs.TokenNorm(layer.channels, SWIN_EPS)),
-        ("windows", specs.Windows(layer.window)),
-        ("qkv", specs.Linear(layer.channels, 3 * layer.channels)),
-        ("core", specs.WindowAttention(layer.channels, layer.heads, layer.window, is_shifted)),
-        ("project", specs.Linear(layer.channels, layer.channels)),
-        ("map", specs.Unwindow(height, width)),
-    )
+    return (("attention", specs.Block(attention)), ("mlp", specs.Block(mlp)))

@@ -165,7 +165,7 @@ def _polynomial(parts: list[int], powers: tuple[int, ...]) -> Polynomial:
         widths, firsts, [*firsts[1:], head], seconds, strict=True
     ):
         both = first + after  # a width is that of a stage and of what the next part begins with
-        own, more = ([_digit(each, power), _digit(each, 2 * power)] for each in (both, second))
+        own, more = ((_digit(each, power), _digit(each, 2 * power)) for each in (both, second))
         stages.append(Coefficients(*own, _digit(first, 4), *more))
     constant, *more_constant = (_digit(each, 0) for each in (sum(firsts) + head, *seconds))
     of_classes = _digit(head, classes), _digit(head, 4)

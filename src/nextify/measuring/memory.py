@@ -57,9 +57,7 @@ def peak_memory(
     return int(done.stdout.split()[-1])
 
 
-def _measured(
-    task: Task, network: AnyDesign | tuple[Library, str], conditions: Conditions
-) -> int:
+def _measured(task: Task, network: AnyDesign | tuple[Library, str], conditions: Conditions) -> int:
     """The same, in this process."""
     if conditions.threads is not None:
         torch.set_num_threads(conditions.threads)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torchvision.models.swin_transformer import PatchMerging
 from torchvision.ops import Permute
 
 from nextify.blueprint import draw, require_image_size, specs
@@ -57,8 +58,8 @@ def build(
 
 def assemble(blueprint: specs.Blueprint, stochastic_depth: float = 0.0) -> modules.Network:
     """The modules of a blueprint on the meta device: shapes, but no memory and no weights."""
-    blocks = sum(len(stage.blocks) for stage in blueprint.stages)
-    rates = iter([stochastic_depth * at / max(blocks - 1, 1) for at in range(blocks)])
+    count = sum(len(stage.blocks) for stage in blueprint.stages)
+    rates = iter([stochastic_depth * at / max(count - 1, 1) for at in range(count)])
     with torch.device("meta"):
         stages = []
         for stage in blueprint.stages:
@@ -90,16 +91,13 @@ def _conv_kind(conv: specs.Conv) -> type[nn.Conv2d]:
     if 1 < conv.groups == conv.inputs:
         return DepthwiseConv2d
     if conv.groups > 1 or conv.padding > 0:
-        return SpatialConv2d if _is_large_and_dense(conv) else nn.Conv2d
+        keeps_size = conv.stride == 1 and conv.kernel == 2 * conv.padding + 1
+        is_large_and_dense = keeps_size and conv.groups == 1 and conv.kernel >= 5
+        return SpatialConv2d if is_large_and_dense else nn.Conv2d
     if conv.kernel == 1:
         return modules.PointwiseConv2d
     # A stem's patches have too few values for the product to pay.
     return modules.PatchConv2d if conv.kernel == conv.stride and conv.inputs > 3 else nn.Conv2d
-
-
-def _is_large_and_dense(conv: specs.Conv) -> bool:
-    same_size = conv.stride == 1 and conv.kernel == 2 * conv.padding + 1
-    return conv.groups == 1 and same_size and conv.kernel >= 5
 
 
 def _module(layer: specs.Layer) -> nn.Module:
@@ -131,7 +129,7 @@ _MODULES: dict[type, Callable[[Any], nn.Module]] = {
     specs.TokensLast: lambda _: Permute([0, 2, 3, 1]),
     specs.Embedding: lambda layer: transformers.TokenEmbedding(layer.channels, layer.tokens),
     specs.TokenNorm: lambda layer: nn.LayerNorm(layer.channels, layer.eps),
-    specs.PatchMerging: lambda layer: transformers.Merging(layer.channels),
+    specs.PatchMerging: lambda layer: PatchMerging(layer.channels, transformers.SwinNorm),
     specs.ClassToken: lambda _: transformers.FirstToken(),
     specs.TokenPool: lambda _: transformers.TokenMean(),
 }

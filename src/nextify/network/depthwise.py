@@ -200,18 +200,12 @@ class DepthwiseConv2d(nn.Conv2d):
         if x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
             return super().forward(x)
         if x.shape[2:] == (1, 1):
-            return self._centre(x)
-        if self._trains_fast(x):
-            y: Tensor = _Depthwise.apply(x, self.weight, self.bias, self.stride[0])
-            return y
-        return super().forward(x)
-
-    def _centre(self, x: Tensor) -> Tensor:
-        middle = self.kernel_size[0] // 2
-        y = x * self.weight[:, :, middle, middle, None]
-        return y if self.bias is None else y + self.bias.view(-1, 1, 1)
-
-    def _trains_fast(self, x: Tensor) -> bool:
+            middle = self.kernel_size[0] // 2
+            y = x * self.weight[:, :, middle, middle, None]
+            return y if self.bias is None else y + self.bias.view(-1, 1, 1)
         shape = (self.kernel_size[0], self.stride[0], x.shape[2], x.shape[3])
         training = self.weight.requires_grad and torch.is_grad_enabled()
-        return training and weight_gradient_method(*shape) != "torch"
+        if training and weight_gradient_method(*shape) != "torch":
+            result: Tensor = _Depthwise.apply(x, self.weight, self.bias, self.stride[0])
+            return result
+        return super().forward(x)

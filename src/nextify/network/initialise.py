@@ -30,19 +30,19 @@ def initialise(
         head_scale: factor on the weights of the classifier.
     """
     for module in network.modules():
+        if isinstance(getattr(module, "bias", None), torch.Tensor):
+            nn.init.zeros_(module.bias)
         match module:
             case nn.Conv2d():
                 fan_out = module.weight[0, 0].numel() * module.out_channels / module.groups
                 _draw(module.weight, scheme, (2.0 / fan_out) ** 0.5, generator)
-                _zero(module.bias)
             case nn.Linear():
                 _draw(module.weight, scheme, module.in_features**-0.5, generator)
                 if isinstance(module, Classifier):
                     module.weight.data.mul_(head_scale)
-                _zero(module.bias)
             case nn.MultiheadAttention():
                 _draw(module.in_proj_weight, scheme, module.embed_dim**-0.5, generator)
-                _zero(module.in_proj_bias)
+                nn.init.zeros_(module.in_proj_bias)
             case ShiftedWindowAttention():
                 table = module.relative_position_bias_table
                 nn.init.trunc_normal_(table, 0.0, 0.02, generator=generator)
@@ -54,7 +54,6 @@ def initialise(
                 module.reset_parameters()
             case ResponseNorm2d():
                 nn.init.zeros_(module.weight)
-                nn.init.zeros_(module.bias)
             case Scale():
                 nn.init.constant_(module.weight, module.initial)
 
@@ -66,8 +65,3 @@ def _draw(
         nn.init.normal_(weight, 0.0, he_sd, generator=generator)
     else:
         nn.init.trunc_normal_(weight, 0.0, 0.02, generator=generator)
-
-
-def _zero(bias: torch.Tensor | None) -> None:
-    if bias is not None:
-        nn.init.zeros_(bias)

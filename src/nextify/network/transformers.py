@@ -12,14 +12,14 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models.swin_transformer import PatchMerging, SwinTransformerBlock
+from torchvision.models.swin_transformer import SwinTransformerBlock
 from torchvision.models.vision_transformer import EncoderBlock
 
 from nextify.blueprint.unfold import SWIN_EPS
 from nextify.errors import InputError
 from nextify.network.modules import StochasticDepth
 
-_SwinNorm = partial(nn.LayerNorm, eps=SWIN_EPS)
+SwinNorm = partial(nn.LayerNorm, eps=SWIN_EPS)
 
 
 class TokenEmbedding(nn.Module):
@@ -84,15 +84,8 @@ class WindowBlock(SwinTransformerBlock):  # type: ignore[misc]
         self, channels: int, heads: int, window: int, shift: int, ratio: float, drop: float
     ) -> None:
         sides = [window, window], [shift, shift]
-        super().__init__(channels, heads, *sides, ratio, norm_layer=_SwinNorm)
+        super().__init__(channels, heads, *sides, ratio, norm_layer=SwinNorm)
         self.stochastic_depth = StochasticDepth(drop)
-
-
-class Merging(PatchMerging):  # type: ignore[misc]
-    """torchvision's patch merging: (N, H, W, C) to (N, H / 2, W / 2, 2 C), rounded up."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, _SwinNorm)
 
 
 class FirstToken(nn.Module):

@@ -13,6 +13,7 @@ from nextify.network.files import FORMAT, Card, card_in, save_network
 from nextify.network.weights.load import Loaded, fill
 from nextify.network.weights.namings import NamingName
 from nextify.network.weights.pairing import CLASSIFIER
+from nextify.network.weights.preprocessing import SEEN
 from nextify.network.weights.recognise import headless, read_design, recognise
 from nextify.network.weights.save import save_weights
 from nextify.network.weights.source import Weights, open_weights
@@ -86,8 +87,7 @@ def _design(
     if given is None and card is not None:
         return require_convolutional(card.design, "convert"), len(card.classes)
     if given is None:
-        found = read_design(weights, naming)
-        return found.design, found.classes
+        return read_design(weights, naming)
     table = recognise(weights, naming, assemble(draw(given, 1)).state_dict())
     naming_of_head = table.name(f"{CLASSIFIER}.bias")
     bias = weights.entries.get(naming_of_head[0]) if naming_of_head else None
@@ -109,16 +109,7 @@ def _names(given: Sequence[str] | None, card: Card | None, classes: int) -> tupl
 
 
 def _as_card(design: Design, classes: tuple[str, ...], loaded: Loaded) -> Card:
-    images = loaded.preprocessing
-    return Card(
-        design=design,
-        classes=classes,
-        image_size=images.image_size,
-        mean=images.mean,
-        std=images.std,
-        about={
-            "weights": Path(loaded.source).name,
-            "naming": loaded.naming,
-            "preprocessing": asdict(images),
-        },
-    )
+    images = asdict(loaded.preprocessing)
+    about = {"weights": Path(loaded.source).name, "naming": loaded.naming, "preprocessing": images}
+    seen = {name: images[name] for name in SEEN}
+    return Card(design=design, classes=classes, about=about, **seen)
