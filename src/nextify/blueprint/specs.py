@@ -47,11 +47,6 @@ class Norm(Layer):
     kind: Literal["batch", "layer"]
     channels: int
 
-    @property
-    def eps(self) -> float:
-        """1e-5 for batch norm (ResNet), 1e-6 for layer norm (ConvNeXt)."""
-        return {"batch": 1e-5, "layer": 1e-6}[self.kind]
-
 
 class Activation(Layer):
     """An activation function."""

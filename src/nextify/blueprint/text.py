@@ -15,8 +15,7 @@ def as_text(blueprint: specs.Blueprint) -> str:
     """
     lines: list[str] = []
     for section, layers in blueprint.sections():
-        lines.append(section)
-        lines.extend(_lines(layers, "  "))
+        lines += [section, *_lines(layers, "  ")]
     return "\n".join(lines)
 
 
@@ -44,9 +43,7 @@ def _lines(layers: specs.Layers, indent: str) -> list[str]:
 def _line(layer: specs.Layer) -> str:
     match layer:
         case specs.Conv():
-            kind = "conv"
-            if layer.groups > 1:
-                kind = "depthwise conv" if layer.groups == layer.inputs else "grouped conv"
+            kind = "depthwise conv" if layer.groups > 1 else "conv"
             stride = f"/{layer.stride}" if layer.stride > 1 else ""
             bias = "" if layer.bias else ", no bias"
             size = f"{layer.kernel}x{layer.kernel}{stride}"

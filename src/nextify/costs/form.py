@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from nextify.blueprint import draw_sized, require_image_size, specs
 from nextify.costs.count import cost
-from nextify.costs.facts import Shape
+from nextify.costs.layer import Shape
 from nextify.costs.walk import Map, walk
 from nextify.designs import AnyDesign, Design, require_convolutional
 from nextify.designs.fields import hints

@@ -24,8 +24,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from nextify.blueprint import specs, unfold
-from nextify.costs.facts import LayerFacts, Shape, values_of
-from nextify.costs.layer import layer_facts
+from nextify.costs.layer import LayerFacts, Shape, layer_facts, values_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,10 @@ from nextify.measuring.reference import Library, build_ours, build_theirs
 from nextify.measuring.tasks import prepared, wait
 
 _TIMES = 3
+Measured = AnyDesign | tuple[Library, str]
 
 
-def peak_memory(
-    task: Task, network: AnyDesign | tuple[Library, str], conditions: Conditions
-) -> int:
+def peak_memory(task: Task, network: Measured, conditions: Conditions) -> int:
     """The peak memory of a task, in bytes, measured in a process that does nothing else.
 
     Args:
@@ -57,7 +56,7 @@ def peak_memory(
     return int(done.stdout.split()[-1])
 
 
-def _measured(task: Task, network: AnyDesign | tuple[Library, str], conditions: Conditions) -> int:
+def _measured(task: Task, network: Measured, conditions: Conditions) -> int:
     """The same, in this process."""
     if conditions.threads is not None:
         torch.set_num_threads(conditions.threads)
@@ -66,10 +65,10 @@ def _measured(task: Task, network: AnyDesign | tuple[Library, str], conditions: 
     _warm_up(conditions.device)
     before = in_use(conditions.device)
     if isinstance(network, tuple):
-        library, name = network
-        call = prepared(task, build_theirs(name, library, conditions), conditions)
+        built: nn.Module = build_theirs(*network, conditions)
     else:
-        call = prepared(task, build_ours(network, conditions), conditions)
+        built = build_ours(network, conditions)
+    call = prepared(task, built, conditions)
     forget_peak(conditions.device)
     for _ in range(_TIMES):
         call()

@@ -24,7 +24,7 @@ def prepared(task: Task, network: nn.Module, conditions: Conditions) -> Call:
     images = images.to(conditions.device).contiguous(memory_format=conditions.format)
     forward: Forward = _compiled(network) if conditions.compiled else network
     if task == "training":
-        return _training_step(network, forward, images, conditions)
+        return _step(network, forward, images, conditions)
     network.eval()
 
     @torch.inference_mode()
@@ -36,9 +36,7 @@ def prepared(task: Task, network: nn.Module, conditions: Conditions) -> Call:
     return answer
 
 
-def _training_step(
-    network: nn.Module, forward: Forward, images: Tensor, conditions: Conditions
-) -> Call:
+def _step(network: nn.Module, forward: Forward, images: Tensor, conditions: Conditions) -> Call:
     """Forward, cross-entropy, backward, fused AdamW."""
     network.train()
     labels = torch.arange(len(images), device=images.device) % conditions.classes

@@ -96,15 +96,13 @@ def depthwise_weight_gradient(
     if method == "torch":
         like = x.new_empty(x.shape[1], 1, kernel, kernel)
         return _torch_backward(x, grad, like, stride, 1)
-    ways = {"grouped": _by_grouped_convolution, "pairs": _by_pairs, "taps": _tap_by_tap}
+    ways = {"grouped": _by_groups, "pairs": _by_pairs, "taps": _tap_by_tap}
     taps = ways[method](x, grad, rows, columns, stride)
     outside = (columns.first, kernel - 1 - columns.last, rows.first, kernel - 1 - rows.last)
     return F.pad(taps, outside).unsqueeze(1)
 
 
-def _by_grouped_convolution(
-    x: Tensor, grad: Tensor, rows: Reach, columns: Reach, stride: int
-) -> Tensor:
+def _by_groups(x: Tensor, grad: Tensor, rows: Reach, columns: Reach, stride: int) -> Tensor:
     count, channels, height, width = x.shape
     images = x.contiguous().view(1, count * channels, height, width)
     images = F.pad(images, (columns.before, columns.after, rows.before, rows.after))

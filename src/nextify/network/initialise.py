@@ -3,7 +3,7 @@
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchvision.models.swin_transformer import ShiftedWindowAttention
 
 from nextify.network.modules import Classifier, ResponseNorm2d, Scale
@@ -30,8 +30,9 @@ def initialise(
         head_scale: factor on the weights of the classifier.
     """
     for module in network.modules():
-        if isinstance(getattr(module, "bias", None), torch.Tensor):
-            nn.init.zeros_(module.bias)
+        bias = getattr(module, "bias", None)
+        if isinstance(bias, Tensor):
+            nn.init.zeros_(bias)
         match module:
             case nn.Conv2d():
                 fan_out = module.weight[0, 0].numel() * module.out_channels / module.groups
@@ -58,9 +59,7 @@ def initialise(
                 nn.init.constant_(module.weight, module.initial)
 
 
-def _draw(
-    weight: torch.Tensor, scheme: WeightInit, he_sd: float, generator: torch.Generator
-) -> None:
+def _draw(weight: Tensor, scheme: WeightInit, he_sd: float, generator: torch.Generator) -> None:
     if scheme == "he_normal":
         nn.init.normal_(weight, 0.0, he_sd, generator=generator)
     else:

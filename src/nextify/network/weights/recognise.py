@@ -1,7 +1,7 @@
 """Which naming a file is in, and of which design, from nothing but names and shapes."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from nextify.blueprint import draw
@@ -16,7 +16,7 @@ from nextify.network.weights.source import Weights
 _STEM_STRIDES = {7: 4, 3: 1}  # of stems that are not patches, by kernel; 4 and 2 have equal shapes
 
 
-def recognise(weights: Weights, naming: str = "auto", ours: Iterable[str] = ()) -> Table:
+def recognise(weights: Weights, naming: str = "auto", ours: Collection[str] = ()) -> Table:
     """The table that knows most of the names.
 
     Args:
@@ -26,7 +26,6 @@ def recognise(weights: Weights, naming: str = "auto", ours: Iterable[str] = ()) 
     Raises:
         InputError: no table knows any, or another naming's knows more.
     """
-    own = list(ours)
     tables = [table for table in TABLES if naming in ("auto", table.naming)]
     if not tables:
         raise InputError(f"unknown naming {naming!r}; give auto or one of {', '.join(NAMINGS)}")
@@ -40,7 +39,7 @@ def recognise(weights: Weights, naming: str = "auto", ours: Iterable[str] = ()) 
             f"begin with {first}; the namings are {', '.join(NAMINGS)}"
         )
     best = [table for table in tables if known[table] == most]
-    return next((t for t in best if own and all(map(t.name, own))), best[0])
+    return next((t for t in best if ours and all(map(t.name, ours))), best[0])
 
 
 def _own_names(weights: Weights, table: Table) -> dict[str, str]:

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict
-from io import BytesIO
+from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nextify.designs import FAMILIES, Design
 from nextify.errors import InputError, unknown
-from nextify.files import write_whole
+from nextify.files import Content, write_whole
 from nextify.network.modules import Network, ResidualBlock
 from nextify.network.weights.namings import NAMINGS, TABLES, NamingName, Outline, Table, shaped
 from nextify.network.weights.pairing import foreign_names
@@ -76,11 +76,9 @@ def save_weights(
     tidy = {name: _alone(entry) for name, entry in entries.items()}
     if path.suffix == ".safetensors":
         stated = {METADATA_KEY: json.dumps(asdict(preprocessing))} if preprocessing else {}
-        content = save(tidy, {"format": "pt", **stated})
+        content: Content = save(tidy, {"format": "pt", **stated})
     else:
-        buffer = BytesIO()
-        torch.save({"model": tidy} if naming == "official" else tidy, buffer)
-        content = buffer.getvalue()
+        content = partial(torch.save, {"model": tidy} if naming == "official" else tidy)
     write_whole(path, content, what="weights", remedy="choose another folder")
 
 

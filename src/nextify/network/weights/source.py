@@ -67,7 +67,7 @@ def open_weights(source: str | Path | Mapping[str, Any], wrapper: str | None = N
     path, config = _located(source)
     name = str(source)
     entries, metadata = _read(path, name)
-    stated = _preprocessing(name, metadata, config)
+    stated = _stated(name, metadata, config)
     weights = _unwrapped(name, entries, wrapper)
     _require_held(weights, path)
     return replace(weights, path=path, metadata=metadata, preprocessing=stated)
@@ -165,9 +165,7 @@ def _require_stored(path: Path, name: str) -> None:
         )
 
 
-def _preprocessing(
-    name: str, metadata: Mapping[str, str], config: Path | None
-) -> Preprocessing | None:
+def _stated(name: str, metadata: Mapping[str, str], config: Path | None) -> Preprocessing | None:
     try:
         stated = preprocessing.from_metadata(metadata)
         if stated is None and config is not None:
