@@ -103,7 +103,7 @@ def _stem(design: Design, width: int) -> specs.Layers:
     resized_later = design.downsampling == "separate" and len(design.depths) > 1
     normed = design.norms == "every" or resized_later
     stride = design.stem_stride
-    shape = {"kernel": stride, "stride": stride}
+    shape: dict[str, int] = {"kernel": stride, "stride": stride}
     if design.stem == "conv_pool" and stride == 1:
         shape = {"kernel": 3, "padding": 1}
     elif design.stem == "conv_pool":
