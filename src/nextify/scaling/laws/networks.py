@@ -9,7 +9,7 @@ from itertools import combinations, groupby, pairwise
 from typing import Literal
 
 from nextify.costs import Cost, cost
-from nextify.costs.facts import values_of
+from nextify.costs.layer import values_of
 from nextify.costs.spread import Spread
 from nextify.designs import AnyDesign, Design, Swin, Vit, design
 from nextify.designs.fields import read_fields
