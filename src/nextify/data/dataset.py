@@ -104,12 +104,9 @@ class ImageFiles:
     def take(self, indices: Tensor) -> "ImageFiles":
         """The images of these (M,) indices."""
         chosen = indices.tolist()
-        return replace(
-            self,
-            paths=tuple(self.paths[i] for i in chosen),
-            labels=self.labels[indices],
-            contents=tuple(self.contents[i] for i in chosen),
-        )
+        paths = tuple(self.paths[i] for i in chosen)
+        contents = tuple(self.contents[i] for i in chosen)
+        return replace(self, paths=paths, labels=self.labels[indices], contents=contents)
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,11 +60,9 @@ def parts_of_files(files: LabelledFiles, options: DataSpec) -> Parts:
     result = read_once(files.listing, decoded_squares(size) if in_memory else content_digests())
     skipped = _skipped(files.listing, result, options)
     labels = files.labels[result.kept]
-    _check_enough(files, labels, result)
-    if files.is_test is None:
-        is_test = stratified_test(labels, options.split_seed)
-    else:
-        is_test = files.is_test[result.kept]
+    given = None if files.is_test is None else files.is_test[result.kept]
+    _check_enough(files, labels, given, len(result.unreadable))
+    is_test = stratified_test(labels, options.split_seed) if given is None else given
     images: Images | ImageFiles
     if in_memory:
         images = Images(result.rows, labels)
@@ -125,14 +123,12 @@ def _skipped(listing: Listing, result: Result, options: DataSpec) -> tuple[str, 
     return tuple(listing.names[index] for index, _ in result.unreadable)
 
 
-def _check_enough(files: LabelledFiles, labels: Tensor, result: Result) -> None:
+def _check_enough(files: LabelledFiles, labels: Tensor, is_test: Tensor | None, lost: int) -> None:
     """Each class needs an image on both sides, or two to be drawn from."""
-    if files.is_test is None:
+    if is_test is None:
         sides = [("", labels, 2, "2, one to train and one to test on")]
     else:
-        is_test = files.is_test[result.kept]
         sides = [("training ", labels[~is_test], 1, "1"), ("test ", labels[is_test], 1, "1")]
-    lost = len(result.unreadable)
     why = f" after {lost} unreadable ones were skipped" if lost else ""
     for side, own, least, need in sides:
         counts = own.bincount(minlength=len(files.classes)).tolist()
