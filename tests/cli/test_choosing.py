@@ -48,6 +48,8 @@ def test_what_a_choice_leaves(done_once, done):
     winner = next(f for f in values["choice"]["finalists"] if f["standing"] == "chosen")
     assert values["choice"]["winner"] == winner["name"] and winner["params"] <= 200_000
     assert winner["finished"] == 2 and 0 <= winner["mean"] <= 1
+    page = Path(values["report"])
+    assert page == Path("mine/report/report.html") and (done / "report" / page.name).exists()
     assert values["winner"]["images"] == 80 and values["winner"]["outcome"] == "finished"
 
 
@@ -74,6 +76,7 @@ def test_the_same_command_again_trains_nothing(nextify, done):
     kept = {n: b for n, b in contents().items() if not n.endswith(".study")}
     assert kept == {n: b for n, b in before.items() if not n.endswith(".study")}
     assert "Recommended: " in answer.out and "no test accuracy can be stated" in answer.out
+    assert "report: mine/report/report.html\n" in answer.out
     assert "over 2 fresh seeds" in answer.out and "% of params" in answer.out
 
 

@@ -127,7 +127,7 @@ def recorded(file: str) -> int:
     if not Path(file).exists() or Path(file).stat().st_size == 0:
         return 0
     with Store.open(file, create=False) as store:
-        return len(store.keys())
+        return len(store.records())
 
 
 @pytest.mark.slow

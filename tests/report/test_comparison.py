@@ -14,7 +14,7 @@ from nextify.report import write_report
 from nextify.report.cells import comparison_content, headline
 from nextify.report.cells.comparison_words import meaning
 from nextify.report.cells.designs import in_words
-from nextify.report.cells.files import comparison_page
+from nextify.report.cells.files import page
 from nextify.report.cells.line_figure import line_figure
 from nextify.report.cells.looks import look_of
 from nextify.report.cells.recipes import split_recipes
@@ -47,7 +47,7 @@ def shown(plan, records):
 
 def page_text(plan, records):
     """What the page says, without its figures."""
-    return _text(comparison_page(shown(plan, records), [], None))
+    return _text(page(shown(plan, records), [], None))
 
 
 def test_all_files_are_written_and_nothing_else(trouble):
@@ -161,7 +161,7 @@ def test_trouble_is_said_and_stands_in_its_place(trouble):
 def test_one_seed_states_no_interval():
     plan = fake_comparison.plan(NUMBERS, seeds=1)
     content = shown(plan, fake_comparison.whole(plan))
-    text = _text(comparison_page(content, [], None))
+    text = _text(page(content, [], None))
     assert "no interval is possible" in text and "±" not in text
     assert "too few runs to tell that from chance" in text
     assert {row.verdict for row in content.rows} == {"", "no interval"}
@@ -179,7 +179,7 @@ def test_one_number_of_images_has_no_gains(tmp_path):
 def test_one_network_has_no_differences():
     plan = fake_comparison.plan(NUMBERS, 2, names=["ResNet"])
     content = shown(plan, fake_comparison.whole(plan))
-    text = _text(comparison_page(content, [], None))
+    text = _text(page(content, [], None))
     assert "ResNet reaches " in text and "Differences to" not in text
     assert {row.verdict for row in content.rows} == {""}
 
@@ -222,7 +222,7 @@ def test_names_are_escaped(study):
     names = [f"{bad} {'long ' * 12}{at}" for at in range(4)]
     hostile = replace(fake_comparison.renamed(plan, names), title=bad, data_source=bad, command=bad)
     content = shown(hostile, records)
-    html = comparison_page(content, [line_figure(content)], None)
+    html = page(content, [line_figure(content)], None)
     assert "<script" not in html and html.count("&lt;script&gt;") > 20
 
 

@@ -14,7 +14,7 @@ from nextify.findings import measure_steps
 from nextify.records import Store
 from nextify.report import write_report
 from nextify.report.cells.content import steps_content
-from nextify.report.cells.files import steps_page
+from nextify.report.cells.files import page
 from nextify.report.cells.sentences import progress
 from nextify.report.cells.step_words import headline, meaning
 
@@ -205,7 +205,7 @@ def test_statements_are_made_from_the_numbers(paper):
 
 
 def test_the_paper_stands_beside_with_its_two_odd_cells_marked(paper):
-    html = steps_page(paper, [], None)
+    html = page(paper, [], None)
     assert "78.82 ± 0.07" in html
     assert '4.46<sup><a href="#note-a">a</a></sup>' in html
     assert '4.49<sup><a href="#note-b">b</a></sup>' in html

@@ -126,6 +126,8 @@ def test_toml_comes_before_the_rest(tmp_path):
     file.write_text('path = "small"\ndata = "a b"\nseeds = 4\nchanges = {epochs = 2}\n')
     request = read(["study", str(file), "--seeds", "3"]).request
     assert command_line(request) == "nextify study small epochs=2 --data 'a b' --seeds 3"
+    request = read(["study", str(file), "epochs=5"]).request
+    assert command_line(request) == "nextify study small epochs=5 --data 'a b' --seeds 4"
     file.write_text("seeds = 0.5\n")
     with pytest.raises(InputError, match=r"seeds is 0\.5; give a whole number from 1 to 1,000"):
         read(["study", str(file)])
@@ -151,6 +153,7 @@ def test_python_says_it_in_its_own_words():
     [
         ({}, "path is not given"),
         ({"path": "small", "sede": 1}, "unknown option 'sede'; did you mean 'seeds'"),
+        ({"path": "small", "epochs": 2}, "; fields to change stand in 'changes'"),
         ({"path": "small", "seeds": 0}, "seeds is 0; give a whole number from 1 to 1,000"),
         ({"path": "small", "seeds": True}, "seeds is True; give a whole number"),
         ({"path": "small", "experiment": "fill"}, "experiment is 'fill'; give one of path"),
@@ -171,6 +174,8 @@ def test_arguments_are_taken_by_their_places():
     assert [cell.network for cell in planned.plan.cells] == ["vit-mini", "convnext-mini"]
     with pytest.raises(InputError, match="unexpected argument 'b'"):
         nx.attribute("a.study", "a2.study", "b")
+    with pytest.raises(InputError, match="unexpected argument 'epochs=2'"):
+        nx.study(made(Study, {"path": "small"}), "epochs=2", plan=True)
 
 
 def test_hints_are_of_the_kinds_that_are_read():

@@ -16,6 +16,7 @@ import pytest
 import tiny_study
 from tiny_study import begun, determined, tiny_plan, undisturbed
 
+import living
 from nextify.errors import InputError
 from nextify.machine.processes import deaf_to_interrupts
 from nextify.records import Record, Store
@@ -72,7 +73,7 @@ class Folder:
             return 0
         try:
             with Store.open(self.study, create=False) as store:
-                return len(store.keys())
+                return len(store.records())
         except InputError as error:
             if "is empty" in str(error):
                 return 0
@@ -89,17 +90,8 @@ def folder(tmp_path) -> Iterator[Folder]:
 
 
 def running(study: subprocess.Popen[str]) -> list[int]:
-    """The processes of a study, the supervisor's too; those that have ended and were not waited
-    for are none. A study is a group of processes: each says of itself which group is its own."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            state, _, group = (process / "stat").read_text().rpartition(")")[2].split()[:3]
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(group) == study.pid and state not in "ZX":
-            found.append(int(process.name))
-    return found
+    """The processes of a study, the supervisor's too: they are a group."""
+    return living.running(study.pid)
 
 
 def started(study: subprocess.Popen[str]) -> list[int]:

@@ -38,8 +38,10 @@ def test_a_run_in_a_folder(corners, tmp_path):
 def test_a_folder_that_holds_the_run_already(corners, tmp_path):
     run = small_run(corners, epochs=1)
     first = train_in_folder(run, corners, tmp_path)
+    (tmp_path / "checkpoint.pt").touch()  # of a kill before it was removed
     again = train_in_folder(run, corners, tmp_path)
     assert again.was_there and again.network == first.network
+    assert not (tmp_path / "checkpoint.pt").exists()
     assert json.dumps(again.record.as_dict()) == json.dumps(first.record.as_dict())
     with pytest.raises(InputError, match="holds another run"):
         train_in_folder(small_run(corners, seed=1, epochs=1), corners, tmp_path)

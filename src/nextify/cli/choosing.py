@@ -23,6 +23,8 @@ def run(request: Choose, as_json: bool) -> int:
                 print_json(found.as_dict())
             else:
                 _say(found)
+                if found.report is not None:
+                    say(f"report: {found.report.html}")
             return 0 if found.is_trained and not found.outcome.failures else 1
 
 

@@ -7,8 +7,8 @@
 
 What is given by its place on the command line comes first, changes of fields as `"epochs=2"` or as
 `changes={"epochs": 2}`, options by their names with underscores. A request (`nextify.requests`), or
-a TOML file of one, can stand in place of all of it. Notes and progress go to standard error, unless
-`quiet`.
+a TOML file of one, can stand first in place of all of it; options by their names then come before
+what it says. Notes and progress go to standard error, unless `quiet`.
 """
 
 from pathlib import Path
@@ -80,12 +80,14 @@ def _asked(kind: type[T], given: tuple[Any, ...], options: dict[str, Any]) -> T:
     Raises:
         InputError: too many arguments, an unknown option, or a value that is not accepted.
     """
-    first = given[0] if given else None
-    if isinstance(first, kind):
-        return requests.changed(first, **options)
-    if isinstance(first, str | Path) and str(first).endswith(".toml"):
-        return requests.changed(requests.read_toml(kind, Path(first)), **options)
-    return requests.made(kind, {**_placed(kind, given), **options})
+    whole = given[0] if given else None
+    if isinstance(whole, str | Path) and str(whole).endswith(".toml"):
+        whole = requests.read_toml(kind, Path(whole))
+    if not isinstance(whole, kind):
+        return requests.made(kind, {**_placed(kind, given), **options})
+    if given[1:]:
+        raise _unexpected(given[1])
+    return requests.changed(whole, **options)
 
 
 def _placed(kind: type, given: tuple[Any, ...]) -> dict[str, Any]:
@@ -100,5 +102,9 @@ def _placed(kind: type, given: tuple[Any, ...]) -> dict[str, Any]:
         if entry.about.many in ("*", "+"):
             return found
     if left:
-        raise InputError(f"unexpected argument {left[0]!r}; give options by their names")
+        raise _unexpected(left[0])
     return found
+
+
+def _unexpected(argument: object) -> InputError:
+    return InputError(f"unexpected argument {argument!r}; give options by their names")

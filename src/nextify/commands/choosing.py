@@ -14,7 +14,9 @@ from nextify.files import is_there, make_folder, read_json, require_place, write
 from nextify.findings.choice import Choice
 from nextify.fitting import BUDGETS, budgets_of
 from nextify.records import Plan
+from nextify.report import ReportFiles
 from nextify.report.announce import announced_phase
+from nextify.report.choice.files import write_choice
 from nextify.report.choice.words import as_fields, as_values
 from nextify.requests import Choose, changed, command_line
 from nextify.studies import (
@@ -60,12 +62,14 @@ class Chosen:
         choice: None if no run of the screening has a score.
         winner: of the network's training on all images; None where there is none.
         outcome: of both studies. folder: where all of it is.
+        report: the files that were written; None without a choice.
     """
 
     choice: Choice | None
     winner: Mapping[str, Any] | None
     outcome: Outcome
     folder: Path
+    report: ReportFiles | None
 
     @property
     def is_trained(self) -> bool:
@@ -82,6 +86,7 @@ class Chosen:
             "design": None if best is None else as_fields(best.design),
             "winner": self.winner,
             "folder": str(self.folder),
+            "report": None if self.report is None else str(self.report.html),
             "failed": [asdict(each) for each in self.outcome.failures],
             "diverged": [asdict(each) for each in self.outcome.divergences],
         }
@@ -121,7 +126,7 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     keep = partial(_keep, folder, {"command": command_line(settled), "settings": settings})
     keep(None)
     outcome = carry_out(task, folder, partial(_run, request, setup, watch))
-    chosen = _finish(outcome, images, folder, watch)
+    chosen = _finish(outcome, images, folder, settings, watch)
     keep(chosen.as_dict())
     return chosen
 
@@ -138,17 +143,21 @@ def _run(request: Choose, setup: WorkerSetup, watch: Watch, plan: Plan, file: Pa
     )
 
 
-def _finish(outcome: Outcome, images: Dataset, folder: Path, watch: Watch) -> Chosen:
-    """Train the winner, if there is one."""
+def _finish(
+    outcome: Outcome, images: Dataset, folder: Path, settings: Mapping[str, Any], watch: Watch
+) -> Chosen:
+    """Train the winner, if there is one, and write the report."""
     for each in (*outcome.failures, *outcome.divergences):
         watch.note(f"{each.step}, seed {each.seed}: {each.message}")
-    choice, winner = outcome.choice, None
-    if choice is not None and choice.winner is not None and outcome.finals is not None:
+    choice, winner, report = outcome.choice, None, None
+    if choice is not None and choice.winner is not None:
         watch.note(f"winner: {choice.winner} on all images")
         best = choice.finalist(choice.winner)
         with watch.steps() as on_step:
-            winner = train_winner(images, outcome.finals, best, folder, on_step)
-    return Chosen(choice=choice, winner=winner, outcome=outcome, folder=folder)
+            winner = train_winner(images, outcome.studies["finals"][0], best, folder, on_step)
+    if choice is not None:
+        report = write_choice(choice, outcome.studies, settings, folder / "report")
+    return Chosen(choice=choice, winner=winner, outcome=outcome, folder=folder, report=report)
 
 
 def _phases(

@@ -8,12 +8,5 @@
 
 from nextify.records.places import places
 from nextify.records.plan import Cell, Experiment, Matched, Plan, plan_from_dict
-from nextify.records.record import (
-    EpochPoint,
-    Measured,
-    Outcome,
-    Record,
-    Result,
-    record_from_dict,
-)
+from nextify.records.record import EpochPoint, Measured, Outcome, Record, Result, record_from_dict
 from nextify.records.store import SCHEMA, Store

@@ -17,7 +17,7 @@ def places(plan: Plan, records: Iterable[Record]) -> Mapping[Place, Record]:
     are the same run (a choice that changes nothing) share its record.
     """
     given = tuple(records)
-    planned = [(cell, seed) for cell in plan.cells for seed in plan.seeds_of(cell)]
+    planned = plan.places()
     told = {(cell, each.seed): each for each in given for cell in each.cells}
     found = {(c.name, seed): told[c.name, seed] for c, seed in planned if (c.name, seed) in told}
     if len(found) < len(planned) and given:

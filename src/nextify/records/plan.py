@@ -6,15 +6,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
-from nextify.designs import (
-    AnyDesign,
-    Factor,
-    Paper,
-    Precision,
-    Recipe,
-    Run,
-    design_from_dict,
-)
+from nextify.designs import AnyDesign, Factor, Paper, Precision, Recipe, Run, design_from_dict
 from nextify.designs.fields import with_fields
 from nextify.errors import InputError
 from nextify.requests import (
@@ -29,19 +21,11 @@ from nextify.requests import (
     read,
     without_local,
 )
+from nextify.requests.commands import Kind
+from nextify.requests.commands import Matched as Rescaled
 
-Experiment = Literal[
-    "path",
-    "leave-one-out",
-    "add-one-in",
-    "resolution-4",
-    "resolution-5",
-    "full",
-    "permutations",
-    "augmented",
-    "comparison",
-]
-Matched = Literal["", "macs", "params"]
+Experiment = Literal[Kind, "comparison"]
+Matched = Literal["", Rescaled]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,14 +133,15 @@ class Plan:
             precision=self.precision,
         )
 
+    def places(self) -> tuple[tuple[Cell, int], ...]:
+        """Each cell with each of its seeds: seed by seed, so that an interrupted study has whole
+        blocks."""
+        every = ((cell, seed) for seed in self.all_seeds for cell in self.cells)
+        return tuple((cell, seed) for cell, seed in every if seed in self.seeds_of(cell))
+
     def runs(self) -> tuple[Run, ...]:
-        """All runs, seed by seed, so that an interrupted study has whole blocks."""
-        return tuple(
-            self.run(cell, seed)
-            for seed in self.all_seeds
-            for cell in self.cells
-            if seed in self.seeds_of(cell)
-        )
+        """All runs, in the order of their places."""
+        return tuple(self.run(cell, seed) for cell, seed in self.places())
 
     def asked_by(self, *requests: StudyRequest) -> "Plan":
         """The same, made by requests one after the other; of each only what it asks for is kept."""

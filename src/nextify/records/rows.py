@@ -6,38 +6,24 @@ run's curve may hold NaN and infinities: they are written as Python's `json` doe
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
-from nextify.records.record import EpochPoint, Measured, Record, Result
+from nextify.records.record import Record, record_from_dict
 
-COLUMNS = (
-    "key",
-    "outcome",
-    "run",
-    "result",
-    "correct",
-    "curve",
-    "measured",
-    "environment",
-    "message",
-)
+_AS_JSON = ("run", "result", "curve", "measured", "environment")
+COLUMNS = ("key", "outcome", *_AS_JSON, "correct", "message")
 
 
 def to_row(record: Record) -> dict[str, str | bytes | None]:
     """The values of `COLUMNS` for a record."""
-    result, correct = record.result, None
-    if result is not None:
-        correct = result.correct
+    values = record.as_dict()
+    if record.result is not None:
+        values["result"]["correct"] = None  # its bits have a column
     return {
         "key": record.key,
         "outcome": record.outcome,
-        "run": text(record.run),
-        "result": None if result is None else text({**asdict(result), "correct": None}),
-        "correct": correct,
-        "curve": text([asdict(point) for point in record.curve]),
-        "measured": None if record.measured is None else text(asdict(record.measured)),
-        "environment": text(record.environment),
+        **{name: None if values[name] is None else text(values[name]) for name in _AS_JSON},
+        "correct": None if record.result is None else record.result.correct,
         # File names that are not Unicode reach messages as lone surrogates, which SQLite refuses.
         "message": record.message.encode(errors="backslashreplace").decode(),
     }
@@ -49,31 +35,16 @@ def from_row(row: Mapping[str, Any]) -> Record:
     Raises:
         ValueError, KeyError, TypeError: the row is not one that `to_row` made.
     """
-    measured = None if row["measured"] is None else Measured(**json.loads(row["measured"]))
-    return Record(
-        key=row["key"],
-        run=_with_tuples(json.loads(row["run"])),
-        outcome=row["outcome"],
-        result=None if row["result"] is None else _result(row["result"], row["correct"]),
-        curve=_curve(json.loads(row["curve"])),
-        measured=measured,
-        environment=json.loads(row["environment"]),
-        message=row["message"],
-    )
+    values = {name: json.loads(row[name] or "null") for name in _AS_JSON}
+    if row["correct"] is not None:
+        values["result"]["correct"] = row["correct"].hex()
+    told = {name: row[name] for name in ("key", "outcome", "message")}
+    return record_from_dict({**told, **values, "run": _with_tuples(values["run"])})
 
 
 def text(value: Any) -> str:
     """Compact JSON; floats in the shortest form that reads back to the same bits."""
     return json.dumps(value, separators=(",", ":"))
-
-
-def _result(values: str, correct: bytes) -> Result:
-    fields = json.loads(values)
-    return Result(**{**fields, "correct": correct, "curve": _curve(fields["curve"])})
-
-
-def _curve(points: list[dict[str, Any]]) -> tuple[EpochPoint, ...]:
-    return tuple(EpochPoint(**point) for point in points)
 
 
 def _with_tuples(value: Any) -> Any:

@@ -5,7 +5,6 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from nextify.records.plan import Cell, Plan
-from nextify.requests import command_line
 
 
 def first_difference(there: Plan, here: Plan) -> str | None:
@@ -24,19 +23,17 @@ def united(there: Plan, here: Plan) -> Plan:
     if _holds(here, there):
         return here
     if _holds(there, here):
-        return replace(here, **_parts(there), **_asked(there))
+        parts = {name: getattr(there, name) for name in ("cells", "seeds", "experiment", "orders")}
+        return replace(here, **parts, **_asked(there))
     # Neither request alone makes the whole study any more; one after the other they do.
-    seeds = tuple(sorted({*there.seeds, *here.seeds}))
-    return replace(here, **{**_joined(there, here), "seeds": seeds}, **_asked(there, here))
+    return replace(here, **_joined(there, here), **_asked(there, here))
 
 
 def _asked(*plans: Plan) -> dict[str, Any]:
-    """What was asked for, by all plans in turn; where a file does not say it, by their commands."""
-    requests = tuple(dict.fromkeys(each for plan in plans for each in plan.requests))
-    lines = [plan.command for plan in plans if plan.command]
-    if all(plan.requests for plan in plans) and len(plans) > 1:
-        lines = [command_line(each) for each in requests]
-    return {"requests": requests, "command": " && ".join(dict.fromkeys(lines))}
+    """What was asked for, by all plans in turn, each thing once."""
+    requests = dict.fromkeys(each for plan in plans for each in plan.requests)
+    lines = dict.fromkeys(line for plan in plans for line in plan.command.split(" && ") if line)
+    return {"requests": tuple(requests), "command": " && ".join(lines)}
 
 
 def _holds(large: Plan, small: Plan) -> bool:
@@ -47,17 +44,9 @@ def _holds(large: Plan, small: Plan) -> bool:
     )
 
 
-def _parts(plan: Plan) -> dict[str, Any]:
-    return {
-        "cells": plan.cells,
-        "seeds": plan.seeds,
-        "experiment": plan.experiment,
-        "orders": plan.orders,
-    }
-
-
 def _joined(there: Plan, here: Plan) -> dict[str, Any]:
-    """The cells of two experiments on the same factors: those there, then the new ones."""
+    """The cells of two experiments on the same factors, those there and then the new ones, with
+    the seeds of both."""
     cells = {cell.name: cell for cell in there.cells}
     for cell in here.cells:
         old = cells.get(cell.name)
@@ -66,6 +55,7 @@ def _joined(there: Plan, here: Plan) -> dict[str, Any]:
     same = there.experiment == here.experiment
     return {
         "cells": tuple(cells.values()),
+        "seeds": tuple(sorted({*there.seeds, *here.seeds})),
         "experiment": here.experiment if same else "augmented",
         "orders": tuple(dict.fromkeys((*there.orders, *here.orders))),
     }

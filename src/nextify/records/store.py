@@ -10,18 +10,17 @@ hold the last ones in a second file. A study writes too rarely for the differenc
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from nextify.errors import InputError
 from nextify.records.places import places
 from nextify.records.plan import Plan, plan_from_dict
-from nextify.records.record import Outcome, Record
+from nextify.records.record import Record
 from nextify.records.rows import COLUMNS, from_row, text, to_row
 from nextify.records.same import first_difference, united
 from nextify.records.trouble import damaged, explained
@@ -34,16 +33,9 @@ _BUSY_SECONDS = 30.0
 
 _TABLES = (
     """CREATE TABLE runs (
-        key TEXT PRIMARY KEY NOT NULL,
-        outcome TEXT NOT NULL,
-        run TEXT NOT NULL,
-        result TEXT,
-        correct BLOB,
-        curve TEXT NOT NULL,
-        measured TEXT,
-        environment TEXT NOT NULL,
-        message TEXT NOT NULL,
-        recorded_at TEXT NOT NULL
+        key TEXT PRIMARY KEY NOT NULL, outcome TEXT NOT NULL, run TEXT NOT NULL,
+        result TEXT, correct BLOB, curve TEXT NOT NULL, measured TEXT,
+        environment TEXT NOT NULL, message TEXT NOT NULL, recorded_at TEXT NOT NULL
     )""",
     "CREATE TABLE plan (only INTEGER PRIMARY KEY CHECK (only = 1), plan TEXT NOT NULL)",
 )
@@ -67,7 +59,7 @@ _PLACE = """
 """
 
 
-class Store:
+class Store(AbstractContextManager["Store"]):
     """A study file that is open. For one thread of one process; any number may open the file.
 
     >>> with Store.open("study.db") as store:  # doctest: +SKIP
@@ -104,21 +96,14 @@ class Store:
             connection = sqlite3.connect(uri, _BUSY_SECONDS, isolation_level=None, uri=True)
         store = cls(place, connection)
         try:
-            store._prepare(create)
+            with explained(place):
+                store._prepare(create)
         except BaseException:
             connection.close()
             raise
         return store
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -179,45 +164,33 @@ class Store:
         """All records, in the order in which the runs were first recorded."""
         return self._records(f"{_READ} ORDER BY rowid")
 
-    def outcomes(self) -> dict[str, Outcome]:
-        """What became of every recorded run, by its key."""
-        return dict(self._rows("SELECT key, outcome FROM runs"))
-
-    def keys(self) -> frozenset[str]:
-        """The keys of all recorded runs."""
-        return frozenset(self.outcomes())
-
     def delete_failed(self) -> int:
         """Forget the runs that failed, so that they are run again; return how many."""
         with self._transaction():
             return self._connection.execute("DELETE FROM runs WHERE outcome = 'failed'").rowcount
 
     def _prepare(self, create: bool) -> None:
-        with explained(self.path):
-            self._connection.row_factory = sqlite3.Row
-            self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.row_factory = sqlite3.Row
+        self._connection.execute("PRAGMA synchronous = FULL")
         if not create:
-            self._require_study(new_is_fine=False)
+            self._require_study()
             return
         with self._transaction():  # of two processes that start at once, one makes the tables
-            self._require_study(new_is_fine=True)
             if self._is_new():
                 for table in _TABLES:
                     self._connection.execute(table)
+            else:
+                self._require_study()
             # Also written where nothing changes: it proves, before hours of work, that one can.
             self._connection.execute(f"PRAGMA application_id = {_APPLICATION}")
             self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
-    def _require_study(self, *, new_is_fine: bool) -> None:
-        with explained(self.path):
-            new, application = self._is_new(), self._pragma("application_id")
-            version = self._pragma("user_version")
-        if new:
-            if not new_is_fine:
-                raise InputError(f"study file {self.path} is empty; start a study with it first")
-        elif application != _APPLICATION:
+    def _require_study(self) -> None:
+        if self._is_new():
+            raise InputError(f"study file {self.path} is empty; start a study with it first")
+        if self._pragma("application_id") != _APPLICATION:
             raise InputError(f"{self.path} is an SQLite file of another program; name another file")
-        elif version != SCHEMA:
+        if (version := self._pragma("user_version")) != SCHEMA:
             age = "a newer" if version > SCHEMA else "an older"
             raise InputError(
                 f"study file {self.path} was made by {age} version of nextify (schema {version}, "
@@ -251,23 +224,18 @@ class Store:
             return self._connection.execute(query, values).fetchall()
 
     def _records(self, query: str, values: tuple[str, ...] = ()) -> tuple[Record, ...]:
-        cells = self._cells()
+        cells, rows = self._cells(), self._rows(query, values)
         try:
-            return tuple(
-                replace(from_row(row), cells=tuple(cells.get(row["key"], ())))
-                for row in self._rows(query, values)
-            )
+            return tuple(replace(from_row(row), cells=cells.get(row["key"], ())) for row in rows)
         except (ValueError, KeyError, TypeError) as error:
-            if isinstance(error, InputError):
-                raise
             raise damaged(self.path) from error
 
-    def _cells(self) -> dict[str, list[str]]:
+    def _cells(self) -> dict[str, tuple[str, ...]]:
         """The cells of each run, by its key; none in files from before they were kept."""
-        found: dict[str, list[str]] = {}
+        found: dict[str, tuple[str, ...]] = {}
         if self._rows("SELECT 1 FROM sqlite_master WHERE name = 'cells'"):
-            for row in self._rows("SELECT cell, key FROM cells ORDER BY rowid"):
-                found.setdefault(row["key"], []).append(row["cell"])
+            for cell, key in self._rows("SELECT cell, key FROM cells ORDER BY rowid"):
+                found[key] = (*found.get(key, ()), cell)
         return found
 
     def _stored_plan(self) -> Plan | None:

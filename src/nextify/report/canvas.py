@@ -39,13 +39,13 @@ class Type:
         return self.gap + self.letter * len(meaning)
 
 
-_PLAIN = Type()
+PLAIN = Type()
 
 
 class Sheet:
     """A figure of some size, with text and bands at positions in inches from the top left."""
 
-    def __init__(self, width: float, height: float, of: Type = _PLAIN) -> None:
+    def __init__(self, width: float, height: float, of: Type = PLAIN) -> None:
         self.width, self.height, self.type = width, height, of
         self.figure = Figure(figsize=(width, height))
         self.axes = self.figure.add_axes((0, 0, 1, 1))
@@ -118,7 +118,7 @@ class Sheet:
         return y
 
 
-def key_lines(width: float, marks: Marks, of: Type = _PLAIN) -> int:
+def key_lines(width: float, marks: Marks, of: Type = PLAIN) -> int:
     """How many lines a key takes, by a generous guess: heights are fixed before text is drawn."""
     lines, x = 1, 0.0
     for _, meaning in marks:

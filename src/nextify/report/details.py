@@ -1,16 +1,23 @@
 """What all pages tell of the runs: how many there are, which gave no score, how they were made."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import groupby
+from typing import Any, TypeVar
 
 from nextify.designs import RECIPES, Recipe
 from nextify.designs.run import REVISION
 from nextify.errors import InputError
-from nextify.findings import Grid
+from nextify.findings import CellMean, Difference, Grid, Interval
+from nextify.findings.choice import Finalist
 from nextify.records import Plan
 from nextify.words import listed, plural
+
+_Found = TypeVar("_Found", CellMean, Difference, Finalist)
+_SCORES = {"values", "mean", "value", "interval", "wide", "own"}
+_SCORES |= {"predicted", "predicted_sd", "behind"}  # of finalists
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,28 +152,26 @@ def _ranges(steps: list[int]) -> str:
     >>> _ranges([0, 1, 2, 5])
     '0–2, 5'
     """
-    parts: list[list[int]] = []
-    for step in steps:
-        if parts and step == parts[-1][-1] + 1:
-            parts[-1].append(step)
-        else:
-            parts.append([step])
+    parts = [[step for _, step in run] for _, run in groupby(enumerate(steps), _shift)]
     return ", ".join(str(p[0]) if len(p) == 1 else f"{p[0]}–{p[-1]}" for p in parts)
+
+
+def _shift(placed: tuple[int, int]) -> int:
+    at, step = placed
+    return step - at
 
 
 def environments(grid: Grid) -> list[Environment]:
     """Each environment once, the most used first."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for runs in grid:
-        for run in runs:
-            if run and run.environment:
-                key = json.dumps(run.environment, sort_keys=True, default=str)
-                found.setdefault(key, []).append(run.environment)
-    ordered = sorted(found.values(), key=lambda same: -len(same))
-    return [
-        Environment(len(same), {name: _text(value) for name, value in same[0].items()})
-        for same in ordered
-    ]
+    made = [run.environment for row in grid for run in row if run and run.environment]
+    keys = [json.dumps(each, sort_keys=True, default=str) for each in made]
+    first = dict(zip(reversed(keys), reversed(made), strict=True))
+    return [Environment(n, in_text(first[key])) for key, n in Counter(keys).most_common()]
+
+
+def in_text(values: Mapping[str, Any]) -> dict[str, str]:
+    """Values as a page shows them."""
+    return {name: _text(value) for name, value in values.items()}
 
 
 def older(grid: Grid) -> str:
@@ -196,3 +201,20 @@ def _text(value: Any) -> str:
         case None:
             return "none"
     return str(value)
+
+
+def hundredfold(found: _Found) -> _Found:
+    """The same with its fractions in per cent, or their differences in points."""
+    scores = [each.name for each in fields(found) if each.name in _SCORES]
+    return replace(found, **{name: _hundred(getattr(found, name)) for name in scores})
+
+
+def _hundred(value: Any) -> Any:
+    match value:
+        case float():
+            return 100 * value
+        case Interval():
+            return Interval(100 * value.low, 100 * value.high)
+        case tuple():
+            return tuple(map(_hundred, value))
+    return value

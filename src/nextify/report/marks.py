@@ -25,6 +25,14 @@ def ends(within: Interval | None) -> tuple[float, ...]:
     return (within.low, within.high) if within else ()
 
 
+def fit_across(axes: Axes, values: Iterable[float | None]) -> None:
+    """Let the horizontal axis hold all values."""
+    known = [value for value in values if value is not None] or [0.0, 1.0]
+    low, high = min(known), max(known)
+    pad = 0.06 * (high - low) or 0.5
+    axes.set_xlim(low - pad, high + pad)
+
+
 def mark_paper(axes: Axes, at: int, value: float, error: float | None) -> None:
     """What the paper has in a row: a hollow triangle, a bar for its error on either side."""
     if error is not None:

@@ -27,6 +27,9 @@ PALE = "#c9ced6"
 BAR = "#dde2ea"
 BAND = "#f5f6f8"
 
+_TICKS = {
+    "color": GREY, "labelcolor": INK, "labelsize": 7.0, "major.size": 2.5, "major.width": 0.6
+}  # fmt: skip
 _STYLE: Any = {  # a dictionary; newer matplotlibs type its keys one by one
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same everywhere
     "font.size": 8.0,
@@ -37,16 +40,7 @@ _STYLE: Any = {  # a dictionary; newer matplotlibs type its keys one by one
     "axes.linewidth": 0.6,
     "axes.titlesize": 8.0,
     "axes.unicode_minus": True,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.labelsize": 7.0,
-    "ytick.labelsize": 7.0,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
+    **{f"{axis}tick.{name}": value for axis in "xy" for name, value in _TICKS.items()},
     "svg.fonttype": "path",  # the reader need not have the font
     "svg.hashsalt": "nextify",
     "pdf.fonttype": 42,

@@ -7,7 +7,7 @@ from nextify.errors import InputError
 from nextify.findings import Score
 from nextify.records import Plan, Record, Store
 from nextify.report.cells import comparison_content, steps_content
-from nextify.report.cells.files import comparison_texts, drawings, step_texts
+from nextify.report.cells.files import drawings, texts
 from nextify.report.factors import FactorContent, factor_content
 from nextify.report.factors.files import factor_drawings, factor_texts
 from nextify.report.page import ReportFiles, write_files
@@ -47,15 +47,11 @@ def write_report(
     plan, records = _given(study)
     if beside is not None or metric != "accuracy":
         require_factors(plan)
-    match plan.experiment:
-        case "path":
-            steps = steps_content(plan, records)
-            drawn = drawings(steps)
-            return write_files(folder, drawn, step_texts(steps, drawn, now))
-        case "comparison":
-            networks = comparison_content(plan, records)
-            drawn = drawings(networks)
-            return write_files(folder, drawn, comparison_texts(networks, drawn, now))
+    if plan.experiment in ("path", "comparison"):
+        read = steps_content if plan.experiment == "path" else comparison_content
+        content = read(plan, records)
+        drawn = drawings(content)
+        return write_files(folder, drawn, texts(content, drawn, now))
     studies = [(plan, records)] + ([_given(beside)] if beside is not None else [])
     return write_factors(factor_content(studies, metric), folder, now=now)
 

@@ -96,7 +96,8 @@ def make_parser(version: str = "") -> Parser:
     parser = Parser(
         prog="nextify",
         description="From ResNet to ConvNeXt, one design choice at a time.",
-        epilog="A design is a name plus any of its fields: convnext-tiny stem_stride=2.",
+        epilog="A design is a name plus any of its fields: convnext-tiny stem_stride=2. "
+        "Options may stand in a file, one a line: nextify study plan.toml.",
     )
     parser.add_argument("--version", action="version", version=f"nextify {version}")
     commands = parser.add_subparsers(dest="command", metavar="command", parser_class=Command)
@@ -175,7 +176,7 @@ def read(words: Sequence[str], parser: Parser | None = None) -> Asked:
     """
     parser = parser or make_parser()
     first, file, rest = _split(words)
-    spread = [*first, *([] if file is None else _words_of(first, file)), *rest]
+    spread = [*first, *([] if file is None else _words_of(first, file, rest)), *rest]
     values = vars(parser.parse_args(spread))
     name = " ".join(filter(None, (values.pop("command"), values.pop("subject", None))))
     as_json = values.pop("--json", False)
@@ -192,11 +193,14 @@ def _split(words: Sequence[str]) -> tuple[list[str], Path | None, list[str]]:
     return list(words[:at]), None, list(words[at:])
 
 
-def _words_of(command: Sequence[str], file: Path) -> list[str]:
+def _words_of(command: Sequence[str], file: Path, rest: Sequence[str]) -> list[str]:
+    """What a file says, without the changes of fields that the words behind it make, too."""
     kind = REQUESTS.get(" ".join(command))
     if kind is None:
         raise unknown("command", " ".join(command), REQUESTS)
-    return words_of(read_toml(kind, file))[len(command) :]
+    words = words_of(read_toml(kind, file))[len(command) :]
+    again = {word.partition("=")[0] for word in rest if "=" in word and not word.startswith("-")}
+    return [word for word in words if "=" not in word or word.partition("=")[0] not in again]
 
 
 def words_of(request: Request, *, local: bool = True, last: Sequence[str] = ()) -> list[str]:

@@ -240,7 +240,8 @@ def made(kind: type[T], values: Mapping[str, Any]) -> T:
     own: dict[str, Any] = {}
     for key, value in values.items():
         if key not in known:
-            raise unknown("option", key, known)
+            hint = "; fields to change stand in 'changes'" if "changes" in known else ""
+            raise InputError(f"{unknown('option', key, known)}{hint}")
         entry = known[key]
         given = tidy(entry, value)
         if (wrong := refusal(entry, given)) is not None:

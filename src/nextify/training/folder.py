@@ -13,6 +13,7 @@
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -146,6 +147,7 @@ def train_in_folder(
     """
     there = _finished(folder, run)
     if there is not None:
+        forget_checkpoint(folder)  # a kill may have come before
         return Trained(there, folder, was_there=True)
 
     def keep_best(state: State) -> None:
@@ -214,12 +216,17 @@ def train_from_checkpoint(
 
 
 def keep(file: Path, values: Mapping[str, Any], record: Record, state: State, card: Card) -> None:
-    """Keep what came of a training: the network beside a file of values, if it finished. The
-    checkpoint is needed no more."""
+    """Keep what came of a training: the network beside a file of values, if it finished."""
     if record.result is not None:
         save_network(state.judged, card, file.with_name(NETWORK))
     write_json(file, values)
-    file.with_name(_CHECKPOINT).unlink(missing_ok=True)
+    forget_checkpoint(file.parent)
+
+
+def forget_checkpoint(folder: Path) -> None:
+    """Remove what is needed no more when all is kept, if that can be done."""
+    with suppress(OSError):
+        (folder / _CHECKPOINT).unlink()
 
 
 def card_of(run: Run, dataset: Dataset, about: dict[str, Any]) -> Card:

@@ -5,17 +5,9 @@ from dataclasses import fields
 
 from nextify.designs import AnyDesign, Recipe
 from nextify.findings import Crossing, Standings
+from nextify.report.cells import sentences
 from nextify.report.cells.content import ComparisonContent, Line, Row
-from nextify.report.cells.sentences import (
-    POINTS,
-    Paragraph,
-    between,
-    firm,
-    left_out,
-    no_intervals,
-    open_with_images,
-    with_images,
-)
+from nextify.report.cells.sentences import POINTS, Paragraph, between
 from nextify.words import large, listed, percent, plural, plus_minus, signed, whole
 
 _MOST_NAMES = 4  # in a sentence
@@ -110,21 +102,21 @@ def gains(content: ComparisonContent) -> str:
     start = f"From {whole(found.smallest)} to {whole(found.largest)} images {baseline.name}"
     if baseline.mean.mean is None:
         return f"{start} has no gain yet: one of the two numbers has no finished run."
-    sentences = [f"{start} gains {plus_minus(baseline.mean.mean, baseline.half)} points."]
+    parts = [f"{start} gains {plus_minus(baseline.mean.mean, baseline.half)} points."]
     for verdict, what in (("up", "more"), ("down", "less")):
         told = [row for row in others if row.verdict == verdict]
         if told:
-            sentences += [_gaining(told, what), *_pooled(told)]
+            parts += [_gaining(told, what), *_pooled(told)]
     unresolved = [
         f"{row.name} ({between(row.within)})" for row in others if row.verdict == "not resolved"
     ]
     if unresolved:
         verb = "gains" if len(unresolved) == 1 else "gain"
-        sentences.append(f"Whether {named(unresolved)} {verb} more or less is not resolved.")
+        parts.append(f"Whether {named(unresolved)} {verb} more or less is not resolved.")
     bare = [f"{r.name} {signed(r.difference)}" for r in others if r.verdict == "no interval"]
     if bare:
-        sentences.append(f"Against that: {named(bare)}; too few runs for intervals.")
-    return " ".join(sentences)
+        parts.append(f"Against that: {named(bare)}; too few runs for intervals.")
+    return " ".join(parts)
 
 
 def _gaining(rows: Sequence[Line], what: str) -> str:
@@ -192,7 +184,7 @@ def named(names: Sequence[str]) -> str:
 
 def meaning(content: ComparisonContent) -> list[Paragraph]:
     """Paragraphs on what was equal, what an interval covers, and how sure the answers are."""
-    shown = [no_intervals(content)]
+    shown = [sentences.no_intervals(content)]
     if content.has_intervals:
         found = [
             ("What was found.", _found(content)),
@@ -214,7 +206,7 @@ def meaning(content: ComparisonContent) -> list[Paragraph]:
         ("What was equal.", _equal(content)),
         *shown,
         *[("Gains.", gains)] * content.several,
-        *left_out(content),
+        *sentences.left_out(content),
     ]
 
 
@@ -326,7 +318,7 @@ def _found(content: ComparisonContent) -> str:
     if not tested:
         return "There is no difference with an interval yet."
     clear = [row for row in tested if row.resolved]
-    stand = firm(tested)
+    stand = sentences.firm(tested)
     text = (
         f"The intervals of {len(clear)} of {plural(len(tested), 'difference')} to "
         f"{content.baseline} exclude zero. If the networks were alike, {0.05 * len(tested):.1f} of "
@@ -341,10 +333,8 @@ def _found(content: ComparisonContent) -> str:
         "The spread is pooled over all networks; from the two networks’ own seeds alone "
         f"{alone} would not exclude zero. "
     )
-    return (
-        f"{text}. {with_images(_places(open_with_images(clear)))}{pooled if alone else ''}"
-        "“Not resolved” does not mean “no difference”."
-    )
+    faded = sentences.with_images(_places(sentences.open_with_images(clear)))
+    return f"{text}. {faded}{pooled if alone else ''}“Not resolved” does not mean “no difference”."
 
 
 def _places(rows: Iterable[Row]) -> str:

@@ -5,9 +5,8 @@ Accuracies here are in per cent and differences in percentage points: what the r
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, TypeVar
 
 from nextify.findings import (
     CellMean,
@@ -24,10 +23,9 @@ from nextify.findings.comparison import BASELINE, places
 from nextify.findings.differences import Compared
 from nextify.records import Cell, Plan, Record
 from nextify.report import details
+from nextify.report.details import hundredfold
 from nextify.words import whole
 
-_Found = TypeVar("_Found", CellMean, Difference)
-_SCORES = ("values", "mean", "value", "interval", "wide", "own")
 _OUTCOMES = ("finished", "diverged", "failed", "missing")
 
 
@@ -260,6 +258,9 @@ class ComparisonContent(CellsContent):
         return f"on {every}{whole(images)} images"
 
 
+AnyContent = StepsContent | ComparisonContent
+
+
 def steps_content(plan: Plan, records: Iterable[Record]) -> StepsContent:
     """Work out what the report of a path says.
 
@@ -270,7 +271,7 @@ def steps_content(plan: Plan, records: Iterable[Record]) -> StepsContent:
     runs = _some(plan, grid(plan, kept))
     found = measure_steps(plan, kept)
     rows = (_row(plan, runs, found, at, at) for at in range(len(runs)))
-    overall = found.overall and _in_points(found.overall)
+    overall = found.overall and hundredfold(found.overall)
     return StepsContent(
         plan=plan, runs=runs, rows=tuple(rows), overall=overall, spread=found.spread
     )
@@ -320,21 +321,4 @@ def _row(plan: Plan, runs: Grid, found: Compared, at: int, cell: int) -> Row:
 
 
 def _line(mean: CellMean, move: Difference | None) -> Line:
-    return Line(mean=_in_points(mean), move=move and _in_points(move))
-
-
-def _in_points(found: _Found) -> _Found:
-    """The same with its fractions in per cent, or their differences in points."""
-    scores = [each.name for each in fields(found) if each.name in _SCORES]
-    return replace(found, **{name: _hundred(getattr(found, name)) for name in scores})
-
-
-def _hundred(value: Any) -> Any:
-    match value:
-        case float():
-            return 100 * value
-        case Interval():
-            return Interval(100 * value.low, 100 * value.high)
-        case tuple():
-            return tuple(map(_hundred, value))
-    return value
+    return Line(mean=hundredfold(mean), move=move and hundredfold(move))

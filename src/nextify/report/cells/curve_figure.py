@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from nextify.records.record import EpochPoint, Record
 from nextify.report import style as look
-from nextify.report.cells.content import ComparisonContent, StepsContent
+from nextify.report.cells.content import AnyContent, ComparisonContent, StepsContent
 from nextify.report.style import BLUE, GREY, ORANGE, PALE, Drawing
 from nextify.words import plural, whole
 
@@ -40,7 +40,7 @@ class _Curves:
         return (point for run in self.runs for point in _curve(run))
 
 
-def curve_figure(content: StepsContent | ComparisonContent) -> Drawing | None:
+def curve_figure(content: AnyContent) -> Drawing | None:
     """A pair of panels for each step, the step before in grey, or for each network on the most
     images, the baseline in grey; None where no run has a curve."""
     match content:

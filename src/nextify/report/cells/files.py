@@ -1,10 +1,9 @@
-"""The files of a report on cells against a reference: figures, page and tables."""
+"""The files of a report on cells against a reference: figures, page and"""
 
 from collections.abc import Sequence
 from string import ascii_lowercase
 
-from nextify.report.cells import comparison_words, step_words
-from nextify.report.cells.content import CellsContent, ComparisonContent, StepsContent
+from nextify.report.cells.content import AnyContent, ComparisonContent, StepsContent
 from nextify.report.cells.cost_figure import cost_figure
 from nextify.report.cells.curve_figure import curve_figure
 from nextify.report.cells.designs import in_words
@@ -12,20 +11,12 @@ from nextify.report.cells.line_figure import line_figure
 from nextify.report.cells.recipes import split_recipes
 from nextify.report.cells.sentences import between, progress
 from nextify.report.cells.table_figure import row_figure, step_figure
-from nextify.report.cells.tables import (
-    comparison_json,
-    gain_lines,
-    network_lines,
-    step_lines,
-    steps_json,
-)
+from nextify.report.cells.tables import cells_json, lines_of, words_of
 from nextify.report.page import csv_text, render
 from nextify.report.style import Drawing
 
-Texts = dict[str, str]
 
-
-def drawings(content: StepsContent | ComparisonContent) -> list[Drawing]:
+def drawings(content: AnyContent) -> list[Drawing]:
     """Every figure that the runs allow."""
     match content:
         case StepsContent():
@@ -36,58 +27,38 @@ def drawings(content: StepsContent | ComparisonContent) -> list[Drawing]:
     return [drawing for drawing in drawn if drawing]
 
 
-def step_texts(content: StepsContent, drawn: Sequence[Drawing], now: str | None) -> Texts:
-    """The files of a path's report by name."""
+def texts(content: AnyContent, drawn: Sequence[Drawing], now: str | None) -> dict[str, str]:
+    """The files of a report by name."""
     return {
-        "steps.csv": csv_text(step_lines(content)),
-        "report.json": steps_json(content, now),
-        "report.html": steps_page(content, drawn, now),
+        **{name: csv_text(lines) for name, lines in lines_of(content).items() if lines},
+        "report.json": cells_json(content, now),
+        "report.html": page(content, drawn, now),
     }
 
 
-def steps_page(content: StepsContent, drawn: Sequence[Drawing], now: str | None) -> str:
-    """The page of a path as HTML text."""
-    notes = [row for row in content.rows if row.cell.paper and row.cell.paper.note]
+def page(content: AnyContent, drawn: Sequence[Drawing], now: str | None) -> str:
+    """The page of a path or of a comparison as HTML text."""
+    match content:
+        case StepsContent():
+            template, notes = (
+                "steps.html",
+                [row for row in content.rows if row.cell.paper and row.cell.paper.note],
+            )
+            marks = {row.at: mark for row, mark in zip(notes, ascii_lowercase, strict=False)}
+            own: dict[str, object] = {"notes": notes, "note_marks": marks}
+        case ComparisonContent():
+            template, recipes = "comparison.html", split_recipes(content.plan)
+            own = {"found": content.found, "in_words": in_words, "recipes": recipes}
+    words = words_of(content)
     return render(
-        "steps.html",
+        template,
         drawn,
         now,
-        **_shared(content),
-        headline=step_words.headline(content),
-        paragraphs=step_words.meaning(content),
-        notes=notes,
-        note_marks={row.at: mark for row, mark in zip(notes, ascii_lowercase, strict=False)},
+        content=content,
+        plan=content.plan,
+        progress=progress(content),
+        span=between,
+        headline=words.headline(content),
+        paragraphs=words.meaning(content),
+        **own,
     )
-
-
-def comparison_texts(
-    content: ComparisonContent, drawn: Sequence[Drawing], now: str | None
-) -> Texts:
-    """The files of a comparison's report by name."""
-    gains = {"gains.csv": csv_text(gain_lines(content))} if content.gains else {}
-    return {
-        "comparison.csv": csv_text(network_lines(content)),
-        **gains,
-        "report.json": comparison_json(content, now),
-        "report.html": comparison_page(content, drawn, now),
-    }
-
-
-def comparison_page(content: ComparisonContent, drawn: Sequence[Drawing], now: str | None) -> str:
-    """The page of a comparison as HTML text."""
-    return render(
-        "comparison.html",
-        drawn,
-        now,
-        **_shared(content),
-        found=content.found,
-        headline=comparison_words.headline(content),
-        paragraphs=comparison_words.meaning(content),
-        in_words=in_words,
-        recipes=split_recipes(content.plan),
-    )
-
-
-def _shared(content: CellsContent) -> dict[str, object]:
-    told = {"progress": progress(content), "span": between}
-    return {"content": content, "plan": content.plan, **told}

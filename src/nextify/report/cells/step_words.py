@@ -1,17 +1,9 @@
 """What the numbers of a path's steps mean, in plain sentences made from them."""
 
 from nextify.findings import Spread
+from nextify.report.cells import sentences
 from nextify.report.cells.content import StepsContent
-from nextify.report.cells.sentences import (
-    POINTS,
-    Paragraph,
-    between,
-    firm,
-    left_out,
-    no_intervals,
-    open_with_images,
-    with_images,
-)
+from nextify.report.cells.sentences import POINTS, Paragraph, between
 from nextify.words import listed, percent, plural, signed, whole
 
 
@@ -34,7 +26,7 @@ def headline(content: StepsContent) -> str:
 
 def meaning(content: StepsContent) -> list[Paragraph]:
     """Paragraphs on what these runs can and cannot show."""
-    shown = [no_intervals(content)]
+    shown = [sentences.no_intervals(content)]
     if content.has_intervals:
         shown = [
             ("What was found.", _found(content)),
@@ -48,7 +40,7 @@ def meaning(content: StepsContent) -> list[Paragraph]:
         "give other differences, because choices act on one another. It is not the choice’s own "
         "worth."
     )
-    return [*shown, *[("Order.", order)] * (len(content.rows) > 1), *left_out(content)]
+    return [*shown, *[("Order.", order)] * (len(content.rows) > 1), *sentences.left_out(content)]
 
 
 def _found(content: StepsContent) -> str:
@@ -58,7 +50,7 @@ def _found(content: StepsContent) -> str:
     clear = [row for row in tested if row.resolved]
     names = [f"{row.name} ({signed(row.difference)})" for row in clear]
     share = f"{len(clear)} of {plural(len(tested), 'difference')}"
-    stand = [row.name for row in firm(tested)]
+    stand = [row.name for row in sentences.firm(tested)]
     text = (
         f"The intervals of {share} exclude zero{f': {listed(names)}' * bool(names)}. If no step "
         f"did anything, {0.05 * len(tested):.1f} of {len(tested)} would be expected to. Judged all "
@@ -66,7 +58,7 @@ def _found(content: StepsContent) -> str:
     )
     if 0 < len(stand) < len(clear):
         text += f": {listed(stand)}"
-    faded = with_images(listed([row.name for row in open_with_images(clear)]))
+    faded = sentences.with_images(listed([row.name for row in sentences.open_with_images(clear)]))
     return f"{text}. {faded}“Not resolved” does not mean “no effect”."
 
 

@@ -1,71 +1,31 @@
-"""The main figure as a table whose cells hold marks: a row a step, or a row a network.
-
-After Figure 2 of arXiv 2201.03545, with the uncertainty. Positions are in inches from the top left.
-"""
+"""The main figure as a table: a row a step, or a row a network."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 
 from nextify.findings.comparison import BASELINE
 from nextify.report import style as look
-from nextify.report.canvas import Marks, Sheet, Type, key_lines
+from nextify.report.canvas import Marks, Type
 from nextify.report.cells.content import CellsContent, ComparisonContent, Row, StepsContent
 from nextify.report.cells.line_figure import footnote, marks_of
-from nextify.report.marks import ends, mark_paper, occurring, spanned
+from nextify.report.marks import ends, fit_across, mark_paper, occurring, spanned
 from nextify.report.style import BAR, BLUE, GREY, INK, ORANGE, PALE, Drawing
+from nextify.report.table import Frame, Head, Panel, Words, table
 from nextify.words import large, percent, plural, signed, whole
 
-_ROW = 0.265
-_TOP = 0.5
 _SMALL = 7.3
 _LETTERS = 28  # of a network's name
-_BAR = 0.46  # behind the MACs of the dearest step
 _STEP_TYPE = Type(small=_SMALL, letter=0.064, under=0.18, gap=0.13, align="center")
 
-_Head = tuple[str, str]  # in bold, and in small type under it
-_Draw = Callable[[Axes, tuple[Row, ...]], None]
+_Columns = list[Words | Panel]
 
 
-@dataclass(frozen=True, slots=True)
-class _Text:
-    """A column of text that ends at `at`, or begins there; `bar` is the longest bar behind it."""
+class _Layout(NamedTuple):
+    """Where columns stand: left edge, width and ticks of panels, ends of numbers."""
 
-    at: float
-    head: _Head
-    cell: Callable[[Row], str]
-    align: str = "right"
-    color: str = INK
-    weight: str = "normal"
-    bar: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Panel:
-    """A column of marks from `at` on, with about as many ticks as stated."""
-
-    at: float
-    wide: float
-    ticks: int
-    head: _Head
-    draw: _Draw
-    align: str = "left"
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """Where columns stand: left edge, width and ticks of panels, ends of numbers.
-
-    Attributes:
-        axis: from the last row to the key. foot: from the key to the lower edge.
-        key: its left edge; `name` is that of names and the note.
-    """
-
-    width: float
-    name: float
     accuracy: tuple[float, float, int]
     mean: float
     n: float
@@ -73,37 +33,29 @@ class _Layout:
     moved: float
     macs: float
     params: float
-    axis: float
-    foot: float
-    key: float
 
 
-_STEPS = _Layout(
-    7.5, 0.34, (1.92, 1.90, 5), 4.26, 4.52, (4.68, 1.12, 3), 6.22, 6.84, 7.45, 0.39, 0.18, 0.39
-)
-_WITH_PAPER = _Layout(  # narrower panels, so that the type stays legible at an A4 page's width
-    8.55, 0.34, (1.92, 1.55, 5), 3.92, 4.2, (4.34, 1.0, 3), 5.74, 6.32, 6.92, 0.39, 0.18, 0.39
-)
-_NETWORKS = _Layout(
-    7.8, 0.1, (2.06, 1.85, 4), 4.42, 4.7, (4.88, 1.12, 2), 6.44, 7.1, 7.72, 0.4, 0.35, 0.2
-)
+_STEPS = _Layout((1.92, 1.90, 5), 4.26, 4.52, (4.68, 1.12, 3), 6.22, 6.84, 7.45)
+# Narrower panels, so that the type stays legible at an A4 page's width.
+_WITH_PAPER = _Layout((1.92, 1.55, 5), 3.92, 4.2, (4.34, 1.0, 3), 5.74, 6.32, 6.92)
+_NETWORKS = _Layout((2.06, 1.85, 4), 4.42, 4.7, (4.88, 1.12, 2), 6.44, 7.1, 7.72)
 
 
 def step_figure(content: StepsContent) -> Drawing:
     """Accuracy, differences and costs of every step, with the paper's accuracies where given."""
-    layout = _WITH_PAPER if content.has_paper else _STEPS
-    data = look.shortened(str(content.plan.data.get("name", "")), 26)
+    layout, width = (_WITH_PAPER, 8.55) if content.has_paper else (_STEPS, 7.5)
+    most = max(row.cell.macs for row in content.rows)
     columns = [
-        _Text(0.26, ("", ""), lambda row: str(row.at), color=GREY),
-        _Text(layout.name, ("Step", "each on the one before"), _step_name, "left"),
-        *_accuracies(layout, ("Test accuracy, %", data), _path),
+        Words(0.26, lambda row: str(row.at), color=GREY),
+        Words(0.34, _step_name, ("Step", "each on the one before"), "left"),
+        *_accuracies(layout, ("Test accuracy, %", _data(content)), _path),
         *_differences(layout, "to the step before", lambda row: signed(row.difference)),
-        *_costs(layout, _BAR),
+        *_costs(layout, lambda row: row.cell.macs / most),
         *(_paper(content) if content.has_paper else []),
     ]
-    marks, note = _step_marks(content), _step_note(content)
+    frame = Frame(width, left=0.34, key=0.39, axis=0.39, foot=0.18, type=_STEP_TYPE)
     with look.style():
-        sheet = _table(content, layout, columns, marks, note, _STEP_TYPE)
+        sheet = table(content.rows, columns, frame, _step_marks(content), _step_note(content))
         return look.drawn(sheet.figure, "steps", _of_steps(content))
 
 
@@ -112,89 +64,55 @@ def row_figure(content: ComparisonContent) -> Drawing:
     training images."""
     names = short_names(content)
     images = f"{whole(content.found.images[0])} training images"
-    data = look.shortened(str(content.plan.data.get("name", "")), 26)
-    held_out = content.plan.held_out
-    head = ("Accuracy, %", "on held-out images") if held_out else ("Test accuracy, %", data)
+    held_out = ("Accuracy, %", "on held-out images")
+    head = held_out if content.plan.held_out else ("Test accuracy, %", _data(content))
     against = f"to {look.shortened(content.baseline, 24)}"
     columns = [
-        _Text(_NETWORKS.name, ("Network", images), lambda row: names[row.at], "left"),
+        Words(0.1, lambda row: names[row.at], ("Network", images), "left"),
         *_accuracies(_NETWORKS, head, _each_accuracy),
         *(_differences(_NETWORKS, against, _to_baseline) if content.moved else []),
         *_costs(_NETWORKS),
     ]
-    marks, note = marks_of(content, "_", "|"), footnote(content)
+    marks = marks_of(content, "_", "|")
     with look.style():
-        sheet = _table(content, _NETWORKS, columns, marks, note, Type())
+        sheet = table(content.rows, columns, Frame(7.8), marks, footnote(content))
         return look.drawn(sheet.figure, "accuracy", _of_networks(content))
 
 
-def _table(
-    content: CellsContent,
-    layout: _Layout,
-    columns: Sequence[_Text | _Panel],
-    marks: Marks,
-    note: str,
-    of: Type,
-) -> Sheet:
-    count, most = len(content.rows), max(row.cell.macs for row in content.rows)
-    key = _TOP + _ROW * count + layout.axis
-    height = key + layout.foot + 0.18 * key_lines(layout.width - layout.key - 0.2, marks, of)
-    sheet = Sheet(layout.width, height, of)
-    sheet.bands(_TOP, _ROW, count)
-    for at, row in enumerate(content.rows):
-        for column in columns:
-            if isinstance(column, _Text):
-                _write(sheet, column, row, _TOP + (at + 0.5) * _ROW, row.cell.macs / most)
-    for column in columns:
-        if isinstance(column, _Panel):
-            box = (column.at, _TOP, column.wide, _ROW * count)
-            column.draw(sheet.panel(box, count, column.ticks), content.rows)
-    for column in columns:
-        sheet.head(column.at, 0.14, *column.head, column.align)
-    sheet.line(_TOP)
-    last = sheet.key(layout.key, key, marks)
-    sheet.note(layout.name, last + 0.2, note)
-    return sheet
+def _data(content: CellsContent) -> str:
+    return look.shortened(str(content.plan.data.get("name", "")), 26)
 
 
-def _write(sheet: Sheet, column: _Text, row: Row, y: float, share: float) -> None:
-    if column.bar:
-        corner, size = (column.at - column.bar, y - 0.08), (column.bar * share, 0.16)
-        sheet.axes.add_patch(Rectangle(corner, *size, color=BAR, linewidth=0))
-    style = {"color": column.color, "weight": column.weight}
-    sheet.text(column.at, y, column.cell(row), column.align, **style)
-
-
-def _accuracies(layout: _Layout, head: _Head, draw: _Draw) -> list[_Text | _Panel]:
+def _accuracies(
+    layout: _Layout, head: Head, draw: Callable[[Axes, Sequence[Row]], None]
+) -> _Columns:
     return [
-        _Panel(*layout.accuracy, head, draw),
-        _Text(layout.mean, ("Mean, %", ""), lambda row: percent(row.accuracy), weight="bold"),
-        _Text(layout.n, ("n", "runs"), lambda row: str(row.n), color=GREY),
+        Panel(*layout.accuracy, head, draw),
+        Words(layout.mean, lambda row: percent(row.accuracy), ("Mean, %", ""), weight="bold"),
+        Words(layout.n, lambda row: str(row.n), ("n", "runs"), color=GREY),
     ]
 
 
-def _differences(
-    layout: _Layout, reference: str, cell: Callable[[Row], str]
-) -> list[_Text | _Panel]:
+def _differences(layout: _Layout, reference: str, cell: Callable[[Row], str]) -> _Columns:
     head = ("Difference, points", reference)
-    panel = _Panel(*layout.difference, head, _each_difference)
-    return [panel, _Text(layout.moved, ("", ""), cell)]
+    return [Panel(*layout.difference, head, _each_difference), Words(layout.moved, cell)]
 
 
-def _costs(layout: _Layout, bar: float = 0.0) -> list[_Text | _Panel]:
+def _costs(layout: _Layout, share: Callable[[Row], float] | None = None) -> _Columns:
+    macs, params = ("MACs", "an image"), ("Param.", "in all")
     return [
-        _Text(layout.macs, ("MACs", "an image"), lambda row: large(row.cell.macs), bar=bar),
-        _Text(layout.params, ("Param.", "in all"), lambda row: large(row.cell.params)),
+        Words(layout.macs, lambda row: large(row.cell.macs), macs, share=share),
+        Words(layout.params, lambda row: large(row.cell.params), params),
     ]
 
 
-def _paper(content: StepsContent) -> list[_Text | _Panel]:
+def _paper(content: StepsContent) -> _Columns:
     """The paper's accuracies with their standard deviations, on their own axis."""
     any_sd = any(row.cell.paper and row.cell.paper.sd is not None for row in content.rows)
     return [
-        _Panel(7.04, 0.62, 3, ("The paper", "ImageNet top-1, %"), _each_paper),
-        _Text(8.5 - 0.42 * any_sd, ("", ""), _paper_accuracy),
-        _Text(8.5, ("", ""), _paper_sd, color=GREY),
+        Panel(7.04, 0.62, 3, ("The paper", "ImageNet top-1, %"), _each_paper),
+        Words(8.5 - 0.42 * any_sd, _paper_accuracy),
+        Words(8.5, _paper_sd, color=GREY),
     ]
 
 
@@ -226,15 +144,7 @@ def short_names(content: ComparisonContent) -> list[str]:
     ]
 
 
-def _fit(axes: Axes, values: Iterable[float | None]) -> None:
-    """Let the horizontal axis hold all values."""
-    known = [value for value in values if value is not None] or [0.0, 1.0]
-    low, high = min(known), max(known)
-    pad = 0.06 * (high - low) or 0.5
-    axes.set_xlim(low - pad, high + pad)
-
-
-def _path(axes: Axes, rows: tuple[Row, ...]) -> None:
+def _path(axes: Axes, rows: Sequence[Row]) -> None:
     """Each step's accuracy: a square where the recipe is not the last step's; joined by a line
     that is broken where there is no score."""
     _fit_accuracies(axes, rows)
@@ -245,14 +155,16 @@ def _path(axes: Axes, rows: tuple[Row, ...]) -> None:
         _accuracy(axes, at, row, look.marker(row.cell.recipe_name, last))
 
 
-def _each_accuracy(axes: Axes, rows: tuple[Row, ...]) -> None:
+def _each_accuracy(axes: Axes, rows: Sequence[Row]) -> None:
     _fit_accuracies(axes, rows)
     for at, row in enumerate(rows):
         _accuracy(axes, at, row, "o")
 
 
-def _fit_accuracies(axes: Axes, rows: tuple[Row, ...]) -> None:
-    _fit(axes, [value for row in rows for value in (*row.mean.values, *ends(row.mean.interval))])
+def _fit_accuracies(axes: Axes, rows: Sequence[Row]) -> None:
+    fit_across(
+        axes, [value for row in rows for value in (*row.mean.values, *ends(row.mean.interval))]
+    )
 
 
 def _accuracy(axes: Axes, at: int, row: Row, shape: str) -> None:
@@ -285,9 +197,9 @@ def _trouble(axes: Axes, at: int, row: Row) -> None:
                   va="center", size=_SMALL, color=INK if row.trouble else GREY)  # fmt: skip
 
 
-def _each_difference(axes: Axes, rows: tuple[Row, ...]) -> None:
+def _each_difference(axes: Axes, rows: Sequence[Row]) -> None:
     """With the interval: filled where that excludes zero."""
-    _fit(axes, [0.0, *(v for row in rows for v in (row.difference, *ends(row.within)))])
+    fit_across(axes, [0.0, *(v for row in rows for v in (row.difference, *ends(row.within)))])
     axes.axvline(0, color=INK, lw=0.8, zorder=1)
     for at, row in enumerate(rows):
         if row.difference is not None:
@@ -297,11 +209,11 @@ def _each_difference(axes: Axes, rows: tuple[Row, ...]) -> None:
             axes.plot(row.difference, at, "o", mfc=filled, mec=color, ms=4.2, mew=1.0, zorder=3)
 
 
-def _each_paper(axes: Axes, rows: tuple[Row, ...]) -> None:
+def _each_paper(axes: Axes, rows: Sequence[Row]) -> None:
     known = [(at, row.cell.paper) for at, row in enumerate(rows) if row.cell.paper]
     for at, paper in known:
         mark_paper(axes, at, paper.accuracy, paper.sd)
-    _fit(axes, [paper.accuracy for _, paper in known])
+    fit_across(axes, [paper.accuracy for _, paper in known])
 
 
 def _step_marks(content: StepsContent) -> Marks:

@@ -11,72 +11,74 @@ from nextify.findings import Spread, Standings
 from nextify.records import Cell
 from nextify.report import details
 from nextify.report.cells import comparison_words, step_words
-from nextify.report.cells.content import CellsContent, ComparisonContent, Line, Row, StepsContent
+from nextify.report.cells.content import (
+    AnyContent,
+    CellsContent,
+    ComparisonContent,
+    Line,
+    Row,
+    StepsContent,
+)
 from nextify.report.cells.designs import in_words
-from nextify.report.cells.sentences import Paragraph, progress
+from nextify.report.cells.sentences import progress
 from nextify.report.page import ends_of, json_text
 from nextify.words import hundred, tidy
 
 Values = dict[str, Any]
 
 
-def step_lines(content: StepsContent) -> list[Values]:
-    """A line per step."""
-    return [_step(row, content) for row in content.rows]
+def lines_of(content: AnyContent) -> dict[str, list[Values]]:
+    """A line a cell, and one a network's gain from more images, by the file that they are for."""
+    match content:
+        case StepsContent():
+            return {"steps.csv": [_step(row, content) for row in content.rows]}
+        case ComparisonContent():
+            return {
+                "comparison.csv": [_network_line(row, content) for row in content.rows],
+                "gains.csv": [_gain(line) for line in content.gains],
+            }
 
 
 def _step(row: Row, content: CellsContent) -> Values:
     cell, paper = row.cell, row.cell.paper
-    return _tidied(
-        {
-            "step": row.at,
-            "name": row.name,
-            "changed": cell.changed,
-            "recipe": cell.recipe_name,
-            **_numbers(row, content),
-            "paper_accuracy_percent": paper.accuracy if paper else None,
-            "paper_sd_points": paper.sd if paper else None,
-            "paper_gmacs": paper.gmacs if paper else None,
-            "paper_note": paper.note if paper else "",
-        }
-    )
-
-
-def network_lines(content: ComparisonContent) -> list[Values]:
-    """A line per network and number of images."""
-    return [_network_line(row, content) for row in content.rows]
+    values = {
+        "step": row.at,
+        "name": row.name,
+        "changed": cell.changed,
+        "recipe": cell.recipe_name,
+        **_numbers(row, content),
+        "paper_accuracy_percent": paper.accuracy if paper else None,
+        "paper_sd_points": paper.sd if paper else None,
+        "paper_gmacs": paper.gmacs if paper else None,
+        "paper_note": paper.note if paper else "",
+    }
+    return _tidied(values)
 
 
 def _network_line(row: Row, content: CellsContent) -> Values:
     recipe = row.cell.recipe
-    return _tidied(
-        {
-            "network": row.name,
-            "images": row.images,
-            "recipe": row.cell.recipe_name,
-            "learning_rate": recipe.learning_rate,
-            "epochs": recipe.epochs,
-            "updates": row.updates,
-            **_numbers(row, content),
-        }
-    )
+    values = {
+        "network": row.name,
+        "images": row.images,
+        "recipe": row.cell.recipe_name,
+        "learning_rate": recipe.learning_rate,
+        "epochs": recipe.epochs,
+        "updates": row.updates,
+        **_numbers(row, content),
+    }
+    return _tidied(values)
 
 
-def gain_lines(content: ComparisonContent) -> list[Values]:
-    """A line per network: what it gains from the smallest to the largest number of images."""
-    return [
-        _tidied(
-            {
-                "network": line.name,
-                "n": line.n,
-                "gain_points": line.mean.mean,
-                **ends_of("gain", line.mean.interval, "_points"),
-                **ends_of("gain_wide", line.mean.wide, "_points"),
-                **_difference(line),
-            }
-        )
-        for line in content.gains
-    ]
+def _gain(line: Line) -> Values:
+    values = {
+        "network": line.name,
+        "n": line.n,
+        "gain_points": line.mean.mean,
+        **ends_of("gain", line.mean.interval, "_points"),
+        **ends_of("gain_wide", line.mean.wide, "_points"),
+        **_difference(line),
+    }
+    return _tidied(values)
 
 
 def _numbers(row: Row, content: CellsContent) -> Values:
@@ -115,58 +117,59 @@ def _tidied(values: Values) -> Values:
     return {name: tidy(value) for name, value in values.items()}
 
 
-def steps_json(content: StepsContent, now: str | None) -> str:
-    """Everything on the page of a path as one object."""
+def cells_json(content: AnyContent, now: str | None) -> str:
+    """Everything on a page as one object."""
+    plan, words = content.plan, words_of(content)
+    match content:
+        case StepsContent():
+            path, asked, found = {"path": plan.name}, {}, _steps_found(content)
+        case ComparisonContent():
+            asked = {"matched": plan.matched, "held_out": plan.held_out}
+            path, found = {}, _comparison_found(content)
+    values = {
+        "title": plan.title,
+        **path,
+        "written": now,
+        **details.facts(plan),
+        **asked,
+        "seeds": list(plan.seeds),
+        "runs": content.counts,
+        "headline": words.headline(content),
+        "progress": progress(content),
+        "meaning": [f"{head} {text}" for head, text in words.meaning(content)],
+        **found,
+        **details.as_values(plan, content.runs),
+    }
+    return json_text(values)
+
+
+def words_of(content: AnyContent) -> Any:
+    """The module with the sentences."""
+    return step_words if isinstance(content, StepsContent) else comparison_words
+
+
+def _steps_found(content: StepsContent) -> Values:
     overall = content.overall
     ends = ends_of("difference", overall.interval if overall else None, "_points")
-    return json_text(
-        {
-            "title": content.plan.title,
-            "path": content.plan.name,
-            "written": now,
-            **details.facts(content.plan),
-            **_told(content, step_words.headline(content), step_words.meaning(content)),
-            "overall": _tidied({"difference_points": overall.value if overall else None, **ends}),
-            "noise": _noise(content.spread, "step"),
-            "steps": step_lines(content),
-            **details.as_values(content.plan, content.runs),
-        }
-    )
-
-
-def comparison_json(content: ComparisonContent, now: str | None) -> str:
-    """Everything on the page of a comparison as one object."""
-    plan, found = content.plan, content.found
-    networks, words = found.networks, comparison_words
-    return json_text(
-        {
-            "title": plan.title,
-            "written": now,
-            **details.facts(plan),
-            "matched": plan.matched,
-            "held_out": plan.held_out,
-            **_told(content, words.headline(content), words.meaning(content)),
-            "baseline": content.baseline,
-            "networks": [_network(name, content.cell_of(name)) for name in networks],
-            "images": [_on(on, networks) for on in found.at],
-            "cells": network_lines(content),
-            "gains": gain_lines(content),
-            "gains_noise": _noise(found.gains.spread, "network") if found.gains else None,
-            "crossings": [
-                {**asdict(each), "network": networks[each.network]} for each in found.crossings
-            ],
-            **details.as_values(plan, content.runs),
-        }
-    )
-
-
-def _told(content: CellsContent, headline: str | list[str], meaning: list[Paragraph]) -> Values:
     return {
-        "seeds": list(content.plan.seeds),
-        "runs": content.counts,
-        "headline": headline,
-        "progress": progress(content),
-        "meaning": [f"{head} {text}" for head, text in meaning],
+        "overall": _tidied({"difference_points": overall.value if overall else None, **ends}),
+        "noise": _noise(content.spread, "step"),
+        "steps": lines_of(content)["steps.csv"],
+    }
+
+
+def _comparison_found(content: ComparisonContent) -> Values:
+    found, networks, lines = content.found, content.found.networks, lines_of(content)
+    return {
+        "baseline": content.baseline,
+        "networks": [_network(name, content.cell_of(name)) for name in networks],
+        "images": [_on(on, networks) for on in found.at],
+        "cells": lines["comparison.csv"],
+        "gains": lines["gains.csv"],
+        "gains_noise": _noise(found.gains.spread, "network") if found.gains else None,
+        "crossings": [
+            {**asdict(each), "network": networks[each.network]} for each in found.crossings
+        ],
     }
 
 

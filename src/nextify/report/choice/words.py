@@ -71,6 +71,13 @@ def as_fields(design: Design) -> list[str]:
     )]  # fmt: skip
 
 
+def answer(choice: Choice) -> list[str]:
+    """The recommendation and how sure it is, line by line; why there is none."""
+    if choice.winner is None:
+        return ["No design can be chosen: no run of the finals has a score."]
+    return f"{recommended(choice)}\n{how_sure(choice)}".splitlines()
+
+
 def how_sure(choice: Choice) -> str:
     """How far it may be behind others, and which cannot be told apart from it."""
     if choice.margin is None and choice.margin_all is None:
@@ -114,12 +121,13 @@ def row(each: Finalist) -> list[str]:
         interval(each.interval),
         interval(each.behind),
         f"{each.finished}/{each.runs}",
-        _standing(each),
+        standing(each),
         each.changed,
     ]
 
 
-def _standing(each: Finalist) -> str:
+def standing(each: Finalist) -> str:
+    """How a finalist stands, with its runs without a score."""
     counts = {"diverged": each.diverged, "failed": each.failed}
     parts = [f"{count} {what}" for what, count in counts.items() if count]
     return f"{each.standing} ({', '.join(parts)})" if parts else each.standing

@@ -4,7 +4,7 @@ Everything that happens is in the two study files, and what is in them is not do
 interrupt the same call goes on. The finalists are fixed by the file of the finals once it is there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,11 +50,12 @@ class Outcome:
 
     Attributes:
         choice: the answer; None if no run of the screening has a score: then there were no finals.
-        finals: their plan. summaries: of the studies that there were.
+        studies: plans and records by the names of their files without the ending: the screening,
+            and the finals where there were any. summaries: of each.
     """
 
     choice: Choice | None
-    finals: Plan | None
+    studies: Mapping[str, tuple[Plan, Sequence[Record]]]
     summaries: tuple[Summary, ...]
 
     @property
@@ -117,10 +118,10 @@ def carry_out(task: Task, folder: Path, run: Callable[[Plan, Path], Summary]) ->
     first, screening = done(task.asked(plan_screening(task)), SCREENING)
     plan = _kept(folder / FINALS) or plan_finals(task, *screening)
     if plan is None:
-        return Outcome(None, None, (first,))
+        return Outcome(None, {"screening": screening}, (first,))
     second, finals = done(task.asked(plan), FINALS)
     choice = choose(screening, finals, task.budgets, possible(task))
-    return Outcome(choice, plan, (first, second))
+    return Outcome(choice, {"screening": screening, "finals": finals}, (first, second))
 
 
 def _kept(file: Path) -> Plan | None:

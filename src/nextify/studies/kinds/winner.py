@@ -11,7 +11,7 @@ from nextify.designs import Run
 from nextify.files import read_json
 from nextify.findings.choice import Finalist
 from nextify.records import Plan, Record
-from nextify.training.folder import NETWORK, card_of, keep, train_from_checkpoint
+from nextify.training.folder import NETWORK, card_of, forget_checkpoint, keep, train_from_checkpoint
 from nextify.training.loop import settings_on
 
 SEEN = (
@@ -50,6 +50,7 @@ def train_winner(
     file = folder / "winner.json"
     there = _ended(file, run.key)
     if there is not None:
+        forget_checkpoint(folder)  # a kill may have come before
         return there
     settings = replace(settings_on(None, everything), on_step=on_step)
     record, state = train_from_checkpoint(run, everything, folder, settings)

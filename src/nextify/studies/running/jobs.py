@@ -43,9 +43,9 @@ class Job:
 def jobs_of(plan: Plan) -> dict[str, Job]:
     """The jobs of a plan by key, in the plan's order."""
     jobs: dict[str, Job] = {}
-    for seed in plan.all_seeds:
-        for cell in (each for each in plan.cells if seed in plan.seeds_of(each)):
-            run = plan.run(cell, seed)
-            others = jobs[run.key].cells if run.key in jobs else ()
-            jobs[run.key] = Job(run, run.key, (*others, cell.name), plan.work_of(cell))
+    for cell, seed in plan.places():
+        run = plan.run(cell, seed)
+        key = run.key
+        others = jobs[key].cells if key in jobs else ()
+        jobs[key] = Job(run, key, (*others, cell.name), plan.work_of(cell))
     return jobs

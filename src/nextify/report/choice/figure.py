@@ -1,0 +1,65 @@
+"""The figure of a choice: what each finalist reached, and what the screening had predicted."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from nextify.findings.choice import Choice, Finalist
+from nextify.report import style as look
+from nextify.report.choice.words import standing
+from nextify.report.details import hundredfold
+from nextify.report.marks import ends, fit_across, occurring, spanned
+from nextify.report.style import BLUE, GREY, INK, Drawing
+from nextify.report.table import Frame, Panel, Words, table
+from nextify.words import large, percent
+
+_PREDICTED: dict[str, Any] = {"marker": "v", "mfc": "white", "mec": GREY, "ms": 4.6, "mew": 1.0}
+_MEAN: dict[str, Any] = {"marker": "o", "color": BLUE, "mec": "white", "ms": 5.2, "mew": 0.6}
+
+
+def choice_figure(choice: Choice) -> Drawing:
+    """Accuracies with their intervals, costs and standing, a row a finalist."""
+    rows = [hundredfold(each) for each in choice.finalists]
+    columns: list[Words | Panel] = [
+        Words(0.1, lambda row: look.squeezed(row.name, 22), ("Design", "of the finals"), "left"),
+        Panel(1.75, 2.2, 5, ("Accuracy, %", "on test images"), _accuracies),
+        Words(4.42, lambda row: percent(row.mean), ("Mean, %", ""), weight="bold"),
+        Words(4.72, lambda row: str(row.finished), ("n", "runs"), color=GREY),
+        Words(5.32, lambda row: large(row.macs), ("MACs", "an image")),
+        Words(5.94, lambda row: large(row.params), ("Param.", "in all")),
+        Words(6.08, standing, ("Standing", ""), "left"),
+    ]
+    note = (
+        f"n = {max(row.runs for row in rows)} runs a design were planned, with seeds that the "
+        "screening had not. The accuracy axis does not start at 0."
+    )
+    marks = occurring([
+        (any(row.mean is not None for row in rows), _MEAN, "mean"),
+        (any(row.interval for row in rows),
+         {"marker": "_", "color": BLUE, "ms": 12, "mew": 3.2, "alpha": 0.55},
+         "95 % for all together, new seeds"),
+        (any(row.wide for row in rows), {"marker": "_", "color": INK, "ms": 12, "mew": 0.8},
+         "and new test images"),
+        (any(row.predicted is not None for row in rows), _PREDICTED, "predicted by the screening"),
+    ])  # fmt: skip
+    with look.style():
+        sheet = table(rows, columns, Frame(8.1), marks, note)
+        return look.drawn(sheet.figure, "finalists", _description(rows))
+
+
+def _accuracies(axes: Axes, rows: Sequence[Finalist]) -> None:
+    values = [(row.mean, row.predicted, *ends(row.interval), *ends(row.wide)) for row in rows]
+    fit_across(axes, [value for row in values for value in row])
+    for at, row in enumerate(rows):
+        spanned(axes, row.interval, at, color=BLUE, lw=3.2, alpha=0.55, zorder=2)
+        spanned(axes, row.wide, at, color=INK, lw=0.8, zorder=3)
+        if row.mean is not None:
+            axes.plot(row.mean, at, zorder=5, **_MEAN)
+        if row.predicted is not None:
+            axes.plot(row.predicted, at - 0.27, zorder=4, **_PREDICTED)
+
+
+def _description(rows: Sequence[Finalist]) -> str:
+    told = [f"{row.name} {percent(row.mean)} %, {row.standing}" for row in rows]
+    return f"Accuracy of each finalist: {'; '.join(told)}. The table holds the numbers."

@@ -1,0 +1,113 @@
+"""`write_choice`: a choice as a page, a figure and tables."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from os import PathLike
+from typing import Any
+
+from nextify.findings import Grid, grid
+from nextify.findings.choice import Choice, Finalist
+from nextify.records import Plan, Record
+from nextify.report import details
+from nextify.report.choice import words
+from nextify.report.choice.figure import choice_figure
+from nextify.report.page import ReportFiles, csv_text, ends_of, json_text, render, write_files
+from nextify.words import tidy
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A study of the choice.
+
+    Attributes:
+        name: of its file without the ending. runs: the records, cells by seeds.
+    """
+
+    name: str
+    plan: Plan
+    runs: Grid
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many runs are planned, and how many had each outcome."""
+        planned = len(self.plan.runs())
+        outcomes = [run.outcome for row in self.runs for run in row if run]
+        became = {name: outcomes.count(name) for name in ("finished", "diverged", "failed")}
+        return {"planned": planned, **became, "missing": planned - len(outcomes)}
+
+
+def write_choice(
+    choice: Choice,
+    studies: Mapping[str, tuple[Plan, Iterable[Record]]],
+    asked: Mapping[str, Any],
+    folder: str | PathLike[str],
+    *,
+    now: str | None = None,
+) -> ReportFiles:
+    """Write what was chosen, how sure that is and how it was found.
+
+    >>> write_choice(choice, studies, settings, "report").html  # doctest: +SKIP
+    PosixPath('report/report.html')
+
+    Args:
+        studies: the screening and the finals, by the names of their files without the ending.
+        asked: what makes the choice another one, in words: budgets and settings.
+        folder: made if it is not there.
+        now: a date to print on the page; None for no date.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    phases = [Phase(name, plan, grid(plan, runs)) for name, (plan, runs) in studies.items()]
+    finals, drawn = phases[-1].plan, [choice_figure(choice)]
+    page = render(
+        "choice.html",
+        drawn,
+        now,
+        plan=replace(finals, title=f"A design for {finals.data['name']} within a budget"),
+        choice=choice,
+        answer=words.answer(choice),
+        notes=list(words.notes(choice)),
+        phases=phases,
+        runs=[row for phase in phases for row in phase.runs],
+        asked=details.in_text(asked),
+        words=words,
+    )
+    values = {
+        **details.facts(finals),
+        "written": now,
+        "settings": asked,
+        "choice": words.as_values(choice),
+        "phases": {
+            phase.name: {"runs": phase.counts, **details.as_values(phase.plan, phase.runs)}
+            for phase in phases
+        },
+    }
+    lines = [finalist_line(each) for each in choice.finalists]
+    texts = {
+        "finalists.csv": csv_text(lines),
+        "report.json": json_text(values),
+        "report.html": page,
+    }
+    return write_files(folder, drawn, texts)
+
+
+def finalist_line(of: Finalist) -> dict[str, Any]:
+    """A finalist as fields of a file."""
+    each = details.hundredfold(of)
+    values = {
+        "design": each.name,
+        **{name: getattr(each, name) for name in ("changed", "recipe", "params", "macs")},
+        "activation_memory_bytes": each.activation_memory,
+        **{f"{name}_used_percent": 100 * use for name, use in each.use.items()},
+        "predicted_percent": each.predicted,
+        "predicted_sd_points": each.predicted_sd,
+        **{name: getattr(each, name) for name in ("runs", "finished", "diverged", "failed")},
+        "accuracy_percent": each.mean,
+        **ends_of("accuracy", each.interval, "_percent"),
+        **ends_of("accuracy_wide", each.wide, "_percent"),
+        **ends_of("to_best_other", each.behind, "_points"),
+        "standing": each.standing,
+        "training_seconds": each.seconds,
+    }
+    return {name: tidy(value) for name, value in values.items()}
