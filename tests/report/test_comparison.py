@@ -276,7 +276,7 @@ def test_what_needs_factors_refuses_a_comparison(study, tmp_path):
 
 def test_a_verdict_that_rests_on_the_pooled_spread_says_so(study):
     content = shown(*study)
-    pooled = {at: row for at, row in enumerate(content.gains) if row.resolved}
+    pooled = {at: row for at, row in enumerate(content.gains) if row.move.resolved}
     assert pooled
     at, row = next(iter(pooled.items()))
     for own, said in (((-9.0, 1.0), True), ((0.5, 9.0), False)):

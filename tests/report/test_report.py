@@ -196,7 +196,7 @@ def test_statements_are_made_from_the_numbers(paper):
     clear = [row for row in paper.rows if row.move.verdict in ("up", "down")]
     assert f"The intervals of {len(clear)} of 14 differences" in words["What was found."]
     assert "0.7 of 14 would be expected" in words["What was found."]
-    half = paper.rows[3].within.half
+    half = paper.rows[3].move.interval.half
     assert f"reach {half:.2f} points" in words["What could be found."]
     sd = 100 * paper.spread.residual_sd
     assert f"{sd:.2f} (28)" in words["Noise."]

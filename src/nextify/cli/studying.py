@@ -28,7 +28,7 @@ def run(request: Study | Compare, as_json: bool) -> int:
         case Studied() as done:
             if as_json:
                 values = {"study": str(done.file), **file_values(done.report)}
-                print_json({**done.summary.as_dict(), **values})
+                print_json({**asdict(done.summary), **values})
             else:
                 _say(done, isinstance(request, Compare))
             return 1 if done.summary.failures else 0
@@ -50,15 +50,15 @@ def _say(done: Studied, is_comparison: bool) -> None:
 
 def _show_plan(planned: Planned, as_json: bool) -> None:
     plan = planned.plan
-    match kind_of(plan).name:
-        case "path" if as_json:
+    match kind_of(plan).page:
+        case "steps" if as_json:
             print_json(plan.as_dict())
         case "comparison" if as_json:
             print_json({"plan": plan.as_dict(), "seconds": planned.seconds})
         case "factors" if as_json:
             first, *others = [_forecast_values(each) for each in planned.forecasts]
             print_json({"plan": plan.as_dict(), "forecast": first, "others": others})
-        case "path":
+        case "steps":
             _show_steps(plan)
         case "comparison":
             _show_networks(plan, planned.seconds)
@@ -78,7 +78,7 @@ def _show_steps(plan: Plan) -> None:
 
 
 def _forecast_values(of: Forecast) -> dict[str, Any]:
-    return {**of.as_dict(), "tells": TELLS[of.experiment]}
+    return {**asdict(of), "tells": TELLS[of.experiment]}
 
 
 def print_factors(factors: Sequence[Factor]) -> None:

@@ -107,7 +107,7 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     precision = precision_of(request.precision)
     settled = changed(request, precision=None if precision == "float32" else precision)
     task = task_of(Asked(request=settled, precision=precision, images=images))
-    screening, settings = task.asked(plan_screening(task)), settings_of(task)
+    screening, settings = plan_screening(task).asked_by(settled), settings_of(task)
     folder = Path(request.output or f"runs/choose-{images.name}-{_budget_name(request)}")
     if not request.plan:  # which writes nothing, and neither does what is refused
         require_place(folder, "--output")

@@ -96,6 +96,7 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
         planned.plan,
         planned.file,
         setup,
+        train=kind_of(planned.plan).train,
         workers=runs.workers,
         progress=watch.progress(),
         retry_failed=runs.retry_failed,
@@ -122,12 +123,12 @@ def _planned(request: Study | Compare, watch: Watch) -> tuple[Planned, WorkerSet
     if not request.runs.plan and is_there(file):
         return planned, setup
     require_memory_for(plan)
-    if kind.name == "path":
+    if kind.page == "steps":
         return planned, setup
     workers = workers_of(request.runs.workers)
     pilot = timed(plan, setup, workers, watch) if not _no_pilot(request) else None
     planned = replace(planned, seconds=None if pilot is None else pilot.total(plan, workers))
-    if kind.name == "factors":
+    if kind.page == "factors":
         planned = replace(planned, forecasts=_forecasts(asked, plan, pilot, workers))
     if not request.runs.plan and (planned.forecasts or pilot):
         watch.note(announced(plan, planned.seconds, planned.forecasts))

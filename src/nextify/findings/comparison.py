@@ -15,9 +15,10 @@ is their own, so nothing is assumed of how runs with one seed on few and on many
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Literal
+from dataclasses import dataclass
+from itertools import islice, pairwise
+
+import numpy as np
 
 from nextify.errors import InputError
 from nextify.experiments.coding import Floats
@@ -32,15 +33,11 @@ from nextify.findings.differences import (
     difference,
     holm,
 )
-from nextify.findings.grid import Grid, grid, scores
-from nextify.findings.scores import Score
+from nextify.findings.scores import BETTER, Score, grid, scores
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 
 BASELINE = 0
-
-# Networks by seeds on one number of images: scores, and `Correct`.
-_Table = tuple[Floats, Correct]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,22 +110,26 @@ def measure_comparison(
     Raises:
         InputError: the plan is no comparison, or two of its cells are one network on one number.
     """
-    where, runs = places(plan), grid(plan, records)
+    where = places(plan)
     networks = tuple(dict.fromkeys(network for network, _ in where))
     images = tuple(sorted({number for _, number in where}))
-    none = (None,) * len(plan.all_seeds)  # of a network that the plan has not on a number
-    places_on = [[where.get((network, number)) for network in networks] for number in images]
-    tables = [
-        _table(tuple(none if at is None else runs[at] for at in on), metric) for on in places_on
-    ]
-    at = _adjusted(
-        [
-            _standings(networks, number, table, 1 if metric == "accuracy" else -1)
-            for number, table in zip(images, tables, strict=True)
-        ]
-    )
-    gains = _gains(networks, tables[0], tables[-1]) if len(images) > 1 else None
-    return Comparison(networks, images, at, gains, tuple(_crossings(at)))
+    cell = np.array([[where.get((name, number), -1) for number in images] for name in networks])
+    runs = grid(plan, records)
+    values, correct = scores(runs, metric)[cell], correctness_of(runs, metric)[cell]
+    values[cell < 0] = np.nan  # a network that the plan has not on this number
+    tables = [_to_baseline(networks, values[:, i], correct[:, i]) for i in range(len(images))]
+    together = iter(holm([move for each in tables for move in each.differences]))
+    at = []
+    for found, number in zip(tables, images, strict=True):
+        moves = tuple(islice(together, len(networks)))
+        leading = _leading(BETTER[metric] * found.spread.scores)
+        at.append(Standings(found.means, moves, found.spread, number, *leading))
+    gains = None
+    if len(images) > 1:
+        more = values[:, -1] - values[:, 0], correct[:, -1] - correct[:, 0]
+        found = _to_baseline(networks, *more)
+        gains = Compared(found.means, holm(found.differences), found.spread)
+    return Comparison(networks, images, tuple(at), gains, tuple(_crossings(at)))
 
 
 def places(plan: Plan) -> dict[tuple[str, int], int]:
@@ -152,18 +153,6 @@ def places(plan: Plan) -> dict[tuple[str, int], int]:
     return {each: at for at, each in enumerate(found)}
 
 
-def _table(runs: Grid, metric: Score) -> _Table:
-    return scores(runs, metric), correctness_of(runs) if metric == "accuracy" else None
-
-
-def _standings(
-    networks: Sequence[str], images: int, table: _Table, better: Literal[1, -1]
-) -> Standings:
-    found = _to_baseline(networks, *table)
-    leader, rivals = _leading(better * table[0])
-    return Standings(found.means, found.differences, found.spread, images, leader, rivals)
-
-
 def _leading(values: Floats) -> tuple[int | None, tuple[int, ...] | None]:
     """The network with the highest mean, and those that cannot be told apart from the best."""
     best = compare_with_best(values, [True] * len(values))
@@ -171,7 +160,8 @@ def _leading(values: Floats) -> tuple[int | None, tuple[int, ...] | None]:
     if best.winner is None or not judged:
         return best.winner, None
     model = fit_blocks(values)
-    to_leader = {at: difference(model, None, best.winner, at) for at in judged}
+    no_images = np.zeros((*values.shape, 0), dtype=np.int8)
+    to_leader = {at: difference(model, no_images, best.winner, at) for at in judged}
     rivals = tuple(
         at
         for at, move in to_leader.items()
@@ -183,20 +173,6 @@ def _leading(values: Floats) -> tuple[int | None, tuple[int, ...] | None]:
 def _to_baseline(networks: Sequence[str], values: Floats, correct: Correct) -> Compared:
     references = (-1, *[BASELINE] * (len(networks) - 1))
     return compared(fit_blocks(values), correct, networks, references)
-
-
-def _adjusted(at: Sequence[Standings]) -> tuple[Standings, ...]:
-    """The same with `holm` over the differences on all numbers of images."""
-    together = iter(holm([move for each in at for move in each.differences]))
-    return tuple(
-        replace(each, differences=tuple(next(together) for _ in each.differences)) for each in at
-    )
-
-
-def _gains(networks: Sequence[str], fewest: _Table, most: _Table) -> Compared:
-    images = None if fewest[1] is None or most[1] is None else most[1] - fewest[1]
-    found = _to_baseline(networks, most[0] - fewest[0], images)
-    return replace(found, differences=holm(found.differences))
 
 
 def _crossings(at: Sequence[Standings]) -> Iterator[Crossing]:

@@ -7,15 +7,13 @@ from typing import Literal
 
 import numpy as np
 import scipy
+from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats
 from nextify.experiments.intervals import Interval, around, student
 from nextify.findings.blocks import BlockModel
-from nextify.findings.grid import Grid
-from nextify.findings.images import image_variance, widened
-from nextify.findings.scores import correctness
-from nextify.findings.spread import Spread, spread
-from nextify.records.record import Result
+from nextify.findings.images import for_new_images
+from nextify.findings.scores import Grid, Score, correct_of
 
 Verdict = Literal["up", "down", "not resolved", "no interval", ""]
 
@@ -88,28 +86,26 @@ class Compared:
     Attributes:
         means: one a cell.
         differences: one a cell, to its reference.
-        spread: of the noise.
+        spread: the fit, which knows the noise.
     """
 
     means: tuple[CellMean, ...]
     differences: tuple[Difference, ...]
-    spread: Spread
+    spread: BlockModel
 
 
 # (cells, seeds, images): 1 for a test image classified correctly and 0 for another, or a difference
-# of these; no meaning where a run has no score. None if not all runs were tested on equally many.
-Correct = np.ndarray[tuple[int, int, int], np.dtype[np.int8]] | None
+# of these; no meaning where a run has no score. Without images where they are not known.
+Correct = NDArray[np.int8]
 
 
-def correctness_of(runs: Grid) -> Correct:
-    """Whether each run classified each test image correctly."""
-    results: list[list[Result | None]] = [[run.result if run else None for run in r] for r in runs]
-    sizes = {result.images for row in results for result in row if result}
-    if len(sizes) != 1 or min(sizes) < 2:
-        return None
-    none = np.zeros(sizes.pop(), dtype=bool)
-    found = [[correctness(result) if result else none for result in row] for row in results]
-    return np.array(found, dtype=np.int8)
+def correctness_of(runs: Grid, metric: Score) -> Correct:
+    """Whether each run classified each test image correctly; without images if not all runs were
+    tested on equally many, or for another score."""
+    found = correct_of([run.result if run else None for row in runs for run in row])
+    if found is None or metric != "accuracy":
+        return np.zeros((len(runs), len(runs[0]), 0), dtype=np.int8)
+    return found.reshape(len(runs), -1, found.shape[1]).astype(np.int8)
 
 
 def compared(
@@ -122,14 +118,14 @@ def compared(
     """
     means = (cell_mean(model, correct, at, name) for at, name in enumerate(names))
     moves = (difference(model, correct, before, at) for at, before in enumerate(references))
-    return Compared(tuple(means), tuple(moves), spread(model))
+    return Compared(tuple(means), tuple(moves), model)
 
 
 def cell_mean(model: BlockModel, correct: Correct, cell: int, name: str) -> CellMean:
     """A cell's mean over its finished runs.
 
     Args:
-        model: of all cells. correct: of all cells; None for no `wide` interval.
+        model, correct: of all cells.
     """
     row = model.scores[cell]
     known = ~np.isnan(row)
@@ -137,10 +133,7 @@ def cell_mean(model: BlockModel, correct: Correct, cell: int, name: str) -> Cell
     if not known.any():
         return CellMean(name, 0, values, None, None)
     value, interval = model.mean(cell)
-    wide = None
-    if interval is not None and correct is not None:
-        table = correct[cell, known].astype(np.float64)
-        wide = around(value, widened(interval.half, image_variance(table)))
+    wide = for_new_images(value, interval, correct[cell, known])
     return CellMean(name, int(known.sum()), values, value, interval, wide)
 
 
@@ -148,12 +141,12 @@ def difference(model: BlockModel, correct: Correct, before: int, after: int) -> 
     """A cell's score minus that of the cell `before`.
 
     >>> from nextify.findings.blocks import fit_blocks
-    >>> found = difference(fit_blocks(np.array([[0.80, 0.82], [0.85, 0.86]])), None, 0, 1)
+    >>> scores, correct = np.array([[0.80, 0.82], [0.85, 0.86]]), np.zeros((2, 2, 0), np.int8)
+    >>> found = difference(fit_blocks(scores), correct, 0, 1)
     >>> round(found.value, 3), found.verdict
     (0.045, 'not resolved')
     """
-    known = before >= 0 and model.counts[before] and model.counts[after]
-    found = model.difference(before, after) if known else None
+    found = model.difference(before, after) if before >= 0 else None
     if found is None:
         return Difference(before, after)
     value, variance = found
@@ -163,18 +156,9 @@ def difference(model: BlockModel, correct: Correct, before: int, after: int) -> 
     error = model.residual_sd * np.sqrt(variance)
     interval = around(value, student(model.df_residual) * error)
     p = float(2 * scipy.stats.t.sf(abs(value) / error, model.df_residual))
-    wide = _wide(model, correct, before, after, value, interval)
+    both = ~np.isnan(model.scores[[before, after]]).any(axis=0)
+    wide = for_new_images(value, interval, correct[after, both] - correct[before, both])
     return replace(plain, interval=interval, wide=wide, p=p)
-
-
-def _wide(
-    model: BlockModel, correct: Correct, before: int, after: int, value: float, seeds: Interval
-) -> Interval | None:
-    both = ~np.isnan(model.scores[before]) & ~np.isnan(model.scores[after])
-    if correct is None or not both.any():
-        return None
-    table = correct[after, both].astype(np.float64) - correct[before, both]
-    return around(value, widened(seeds.half, image_variance(table)))
 
 
 def _own(values: Floats, before: int, after: int) -> Interval | None:

@@ -12,8 +12,7 @@ from nextify.findings.differences import (
     difference,
     holm,
 )
-from nextify.findings.grid import grid, scores
-from nextify.findings.scores import Score
+from nextify.findings.scores import Score, grid, scores
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 
@@ -40,7 +39,7 @@ def measure_steps(plan: Plan, records: Iterable[Record], metric: Score = "accura
     """
     runs = grid(plan, records)
     model = fit_blocks(scores(runs, metric))
-    correct = correctness_of(runs) if metric == "accuracy" else None
+    correct = correctness_of(runs, metric)
     last = len(runs) - 1
     found = compared(model, correct, [cell.name for cell in plan.cells], range(-1, last))
     overall = difference(model, correct, 0, last) if last else Difference(0, 0)

@@ -363,9 +363,9 @@ def _noise(content: ComparisonContent) -> str:
         f"{_by_number(sds)}."
     )
     paired = {
-        on.images: signed(on.spread.correlation)
+        on.images: signed(on.spread.correlation[0])
         for on in known
-        if on.spread.correlation is not None
+        if on.spread.correlation[0] is not None
     }
     if not paired:
         return text

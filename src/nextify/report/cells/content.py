@@ -10,11 +10,11 @@ from statistics import fmean
 from typing import Any
 
 from nextify.findings import (
+    BlockModel,
     CellMean,
     Comparison,
     Difference,
     Grid,
-    Spread,
     grid,
     measure_comparison,
     measure_steps,
@@ -151,7 +151,7 @@ class StepsContent(CellsContent):
     """
 
     overall: Difference
-    spread: Spread
+    spread: BlockModel
 
     @property
     def has_paper(self) -> bool:

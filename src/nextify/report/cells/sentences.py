@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from nextify.findings import Interval
-from nextify.findings.spread import Uneven
+from nextify.findings.blocks import Uneven
 from nextify.report import details
 from nextify.report.cells.content import CellsContent, Line, Row
 from nextify.words import listed, plural, span

@@ -1,6 +1,6 @@
 """What the numbers of a path's steps mean, in plain sentences made from them."""
 
-from nextify.findings import Spread
+from nextify.findings import BlockModel
 from nextify.report.cells import sentences
 from nextify.report.cells.content import StepsContent
 from nextify.report.cells.sentences import POINTS, Paragraph, between
@@ -87,7 +87,7 @@ def _population(content: StepsContent) -> str:
     return text
 
 
-def _noise(spread: Spread) -> str:
+def _noise(spread: BlockModel) -> str:
     if spread.within_sd is None:
         return "Unknown."
     text = (
@@ -98,13 +98,14 @@ def _noise(spread: Spread) -> str:
     if spread.residual_sd is None:
         return f"{text}). {_pairing(spread)}"
     return (
-        f"{text}); {POINTS * spread.residual_sd:.2f} ({spread.residual_df}) once what a seed does "
+        f"{text}); {POINTS * spread.residual_sd:.2f} ({spread.df_residual}) once what a seed does "
         f"to all steps alike is taken out. {_pairing(spread)}"
     )
 
 
-def _pairing(spread: Spread) -> str:
-    if spread.correlation is None or spread.pairing is None:
+def _pairing(spread: BlockModel) -> str:
+    correlation, interval = spread.correlation
+    if correlation is None or spread.pairing is None:
         return ""
     change = 100 * (spread.pairing - 1)
     effect = "changed their width by less than 1 %"
@@ -112,7 +113,7 @@ def _pairing(spread: Spread) -> str:
         effect = f"made them {abs(change):.0f} % {'narrower' if change < 0 else 'wider'}"
     return (
         "Differences compare runs with the same seed. The correlation of such runs across steps "
-        f"is {signed(spread.correlation)} (95 % interval {between(spread.correlation_interval)}); "
+        f"is {signed(correlation)} (95 % interval {between(interval)}); "
         f"pairing {effect}."
     )
 

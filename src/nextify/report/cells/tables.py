@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nextify.findings import Difference, Spread, Standings
+from nextify.findings import BlockModel, Difference, Standings
 from nextify.records import Cell
 from nextify.report import details
 from nextify.report.cells import comparison_words, step_words
@@ -192,15 +192,15 @@ def _on(on: Standings, networks: Sequence[str]) -> Values:
     }
 
 
-def _noise(spread: Spread, cell: str) -> Values:
+def _noise(spread: BlockModel, cell: str) -> Values:
     """What is known of the noise; `cell` says what the fit's cells are."""
-    uneven, between = spread.uneven, spread.correlation_interval
+    uneven, (correlation, between) = spread.uneven, spread.correlation
     values = {
         "residual_sd_points": hundred(spread.residual_sd),
-        "residual_df": spread.residual_df,
+        "residual_df": spread.df_residual,
         "within_sd_points": hundred(spread.within_sd),
         "within_df": spread.within_df,
-        "seed_correlation": spread.correlation,
+        "seed_correlation": correlation,
         "seed_correlation_low": between.low if between else None,
         "seed_correlation_high": between.high if between else None,
         "pairing_width_ratio": spread.pairing,

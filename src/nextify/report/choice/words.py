@@ -1,6 +1,7 @@
 """The answer of a choice, in sentences."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from nextify.designs import Design
@@ -13,7 +14,7 @@ from nextify.words import bytes_in_words, in_words, plural
 
 def as_values(choice: Choice) -> dict[str, Any]:
     """The choice as plain values, ready for JSON, and its notes."""
-    return {**choice.as_dict(), "notes": list(notes(choice))}
+    return {**asdict(choice), "notes": list(notes(choice))}
 
 
 def notes(choice: Choice) -> Iterator[str]:

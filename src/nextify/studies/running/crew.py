@@ -51,7 +51,6 @@ class Crew(Protocol):
     @property
     def seats(self) -> int:
         """How many workers there may be: seats 0, 1, ..."""
-        ...
 
     def hire(self, seat: int, orders: Orders) -> None:
         """Start a worker; return before it has loaded its data. It says `Ready` when it has.
@@ -59,12 +58,10 @@ class Crew(Protocol):
         Raises:
             InputError: no worker can be had.
         """
-        ...
 
     def give(self, seat: int, run: Run) -> None:
         """Give a run to a worker that is ready, and return at once. If the worker has just died,
         that is no error here: `listen` tells it."""
-        ...
 
     def listen(self, seconds: float) -> Iterable[tuple[int, Message]]:
         """What workers say within so many seconds, with their seats; nothing is said twice.
@@ -72,7 +69,6 @@ class Crew(Protocol):
         What one worker says comes in order. One that ends without `Stopped` has `Died`, after
         all that it said before; after either its seat is free.
         """
-        ...
 
     def dismiss(self) -> None:
         """End all workers at once, whatever they do; also called when there are none.
@@ -80,4 +76,3 @@ class Crew(Protocol):
         Where the supervisor is killed and cannot call it, they have to end by themselves. Nothing
         is recorded twice if they do so late, but their work is for nothing.
         """
-        ...

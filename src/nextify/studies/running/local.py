@@ -56,9 +56,8 @@ class LocalCrew:
     def hire(self, seat: int, orders: Orders) -> None:
         """Start a process. Raises `InputError` where the system starts no more."""
         ours, theirs = SPAWN.Pipe()
-        process = SPAWN.Process(
-            target=_live, args=(theirs, orders, os.getpid()), name=f"nextify worker {seat}"
-        )
+        order = (theirs, orders, os.getpid())
+        process = SPAWN.Process(target=_live, args=order, name=f"nextify worker {seat}")
         try:
             with _STARTING, deaf_to_interrupts(), with_variables(self._variables(seat)):
                 process.start()
@@ -112,10 +111,4 @@ def _live(connection: Connection, orders: Orders, supervisor: int) -> None:
         except OSError:
             os._exit(1)  # without a supervisor; raised here, it would be a failure of the run
 
-    work(orders, _received(connection), say)
-
-
-def _received(connection: Connection) -> Iterator[Run]:
-    with suppress(EOFError, OSError):  # the supervisor is gone
-        while True:
-            yield connection.recv()
+    work(orders, iter(connection.recv, None), say)  # without a supervisor, `say` ends it

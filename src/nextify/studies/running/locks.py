@@ -21,18 +21,16 @@ These are POSIX record locks (`fcntl`), with the semantics that POSIX gives them
 Two runs whose keys share 60 bits would exclude each other: one would wait, and nothing else.
 """
 
-import errno
 import fcntl
 import os
 import threading
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 from nextify.errors import InputError
 
 SHOWING = "showing"  # no run's key: claimed by the supervisor that shows the study's live state
-_HELD = (errno.EACCES, errno.EAGAIN)  # POSIX lets a system choose
 
 
 @dataclass
@@ -54,7 +52,7 @@ def beside(study: Path, kind: str) -> Path:
     return resolved.with_name(f"{resolved.name}.{kind}")
 
 
-class RunLocks:
+class RunLocks(AbstractContextManager["RunLocks"]):
     """Locks on the runs of one study.
 
     >>> with RunLocks(Path("study.db")) as locks:  # doctest: +SKIP
@@ -85,9 +83,9 @@ class RunLocks:
                 return False
             try:
                 fcntl.lockf(self._file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+            except (BlockingIOError, PermissionError):  # POSIX lets a system choose
+                return False
             except OSError as error:
-                if error.errno in _HELD:
-                    return False
                 raise self._unusable(error) from error
             self._file.held.add(byte)
             self._mine.add(key)
@@ -109,9 +107,6 @@ class RunLocks:
             if not self._file.users:
                 os.close(self._file.descriptor)
                 del _FILES[self._path]
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -136,20 +136,14 @@ def _sample(plan: Plan) -> list[Cell]:
 
 def _pilot(plan: Plan, found: Sequence[tuple[Cell, float]], by_macs: int) -> Pilot:
     timed = {cell.name: seconds for cell, seconds in found}
-    work = [plan.work_of(cell) for cell, _ in found]
-    seconds = list(timed.values())
-    guessed = {
-        cell.name: float(np.interp(plan.work_of(cell), work, seconds))
-        * max(1.0, plan.work_of(cell) / work[-1])  # beyond the dearest, in proportion
-        for cell in plan.cells
-    }
-    return Pilot(
-        cells=len(timed),
-        seconds={**guessed, **timed},
-        fastest=min(timed, key=lambda name: timed[name]),
-        slowest=max(timed, key=lambda name: timed[name]),
-        by_macs=by_macs,
-    )
+    work = np.array([plan.work_of(cell) for cell, _ in found], float)
+    wanted = np.array([plan.work_of(cell) for cell in plan.cells], float)
+    beyond = np.maximum(1.0, wanted / work[-1])  # the dearest: in proportion
+    guessed = np.interp(wanted, work, list(timed.values())) * beyond
+    seconds = dict(zip((cell.name for cell in plan.cells), guessed.tolist(), strict=True)) | timed
+    fastest = min(timed, key=timed.__getitem__)
+    slowest = max(timed, key=timed.__getitem__)
+    return Pilot(len(timed), seconds, fastest, slowest, by_macs)
 
 
 @dataclass(frozen=True)

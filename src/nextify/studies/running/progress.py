@@ -6,7 +6,7 @@ closed.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -77,10 +77,9 @@ def progress_on(stream: TextIO) -> Progress:
     return redrawn(Console(file=stream)) if stream.isatty() else plain(stream)
 
 
-@contextmanager
-def silent() -> Iterator[Show]:
+def silent() -> Progress:
     """Show nothing."""
-    yield lambda snapshot: None
+    return nullcontext(lambda snapshot: None)
 
 
 @contextmanager
@@ -90,13 +89,10 @@ def plain(stream: TextIO) -> Iterator[Show]:
 
     def show(snapshot: Snapshot) -> None:
         nonlocal shown
-        before = snapshot.done - len(snapshot.endings)
-        for ending in snapshot.endings[shown:]:
-            shown += 1
+        new, shown = snapshot.endings[shown:], len(snapshot.endings)
+        for at, ending in enumerate(new, start=snapshot.done - len(new) + 1):
             with suppress(Exception):
-                print(
-                    f"[{before + shown}/{snapshot.total}] {line(ending)}", file=stream, flush=True
-                )
+                print(f"[{at}/{snapshot.total}] {line(ending)}", file=stream, flush=True)
 
     yield show
 
@@ -131,8 +127,8 @@ def line(ending: Ending) -> str:
 
 def table(snapshot: Snapshot) -> RenderableType:
     """The live table: what workers do, how far the study is, and below what went wrong."""
-    parts = [Text(_status(snapshot)), *_setbacks(snapshot.endings)]
-    return Group(_seats(snapshot.seats), *parts) if snapshot.seats else Group(*parts)
+    seats = [_seats(snapshot.seats)] if snapshot.seats else []
+    return Group(*seats, Text(_status(snapshot)), *_setbacks(snapshot.endings))
 
 
 def _seats(seats: tuple[Seat, ...]) -> Table:
@@ -148,10 +144,8 @@ def _seats(seats: tuple[Seat, ...]) -> Table:
 
 
 def _status(snapshot: Snapshot) -> str:
-    parts = [
-        f"{snapshot.done} of {snapshot.total} runs",
-        f"{hours_and_minutes(snapshot.elapsed)} so far",
-    ]
+    time = hours_and_minutes(snapshot.elapsed)
+    parts = [f"{snapshot.done} of {snapshot.total} runs", f"{time} so far"]
     if snapshot.left is not None and snapshot.done < snapshot.total:
         parts.append(f"≈ {hours_and_minutes(snapshot.left)} left")
     if snapshot.waiting:
@@ -162,6 +156,5 @@ def _status(snapshot: Snapshot) -> str:
 def _setbacks(endings: tuple[Ending, ...]) -> list[Text]:
     lines = [Text(line(e), _STYLES[e.outcome]) for e in endings if e.outcome in _STYLES]
     hidden = len(lines) - _SETBACKS_SHOWN
-    if hidden <= 0:
-        return lines
-    return [Text(f"... and {hidden} before these"), *lines[-_SETBACKS_SHOWN:]]
+    before = [Text(f"... and {hidden} before these")] if hidden > 0 else []
+    return [*before, *lines[-_SETBACKS_SHOWN:]]

@@ -1,7 +1,6 @@
 """`Summary`: what starting a study came to."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,3 @@ class Summary:
     def done(self) -> int:
         """Runs of the plan that have a record."""
         return self.recorded + self.finished + self.diverged + self.failed + self.elsewhere
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return asdict(self)

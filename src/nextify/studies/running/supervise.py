@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from nextify.errors import InputError
 from nextify.records import Outcome, Plan, Record, Store, places
@@ -106,9 +106,7 @@ class Supervisor:
         return Summary(
             planned=len(self.jobs),
             recorded=len(self.before),
-            finished=ours["finished"],
-            diverged=ours["diverged"],
-            failed=ours["failed"],
+            **{outcome: ours[outcome] for outcome in get_args(Outcome)},
             elsewhere=len(known) - len(self.before) - ours.total(),
             seconds=time.monotonic() - self.started,
             failures=self._setbacks(known, "failed"),
@@ -125,16 +123,15 @@ class Supervisor:
     def _known(self, records: Iterable[Record]) -> dict[str, Record]:
         """The records of jobs, by the job's key: their own may be of an earlier revision."""
         found = places(self.plan, records)
-        at = {key: (job.cell, job.seed) for key, job in self.jobs.items()}
-        return {key: found[place] for key, place in at.items() if place in found}
+        at = {key: found.get((job.cell, job.seed)) for key, job in self.jobs.items()}
+        return {key: record for key, record in at.items() if record is not None}
 
     def _hire(self, seat: int) -> None:
         self.crew.hire(seat, self.orders)
         self.now[seat] = _Now()
 
     def _unfinished(self) -> bool:
-        busy = any(now.job for now in self.now.values())
-        return bool(self.pending or self.waiting or busy)
+        return bool(self.pending or self.waiting or any(now.job for now in self.now.values()))
 
     def _turn(self, show: Show, tell: Show) -> None:
         for seat, now in self.now.items():
@@ -197,8 +194,8 @@ class Supervisor:
         self.locks.release(job.key)
         self.recorded.add(job.key)
         accuracy = record.result.accuracy if record.result else None
-        ending = Ending(job.label, record.outcome, record.message, seconds, accuracy)
-        self.endings.append(ending)
+        told = (job.label, record.outcome, record.message, seconds, accuracy)
+        self.endings.append(Ending(*told))
         self._learn_pace(job, record)
 
     def _lose(self, seat: int, now: _Now, message: Stopped | Died) -> None:

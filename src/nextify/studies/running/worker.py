@@ -16,11 +16,8 @@ from nextify.requests import DataSpec
 from nextify.studies.running.failure import describe, of_error
 from nextify.studies.running.messages import Began, Done, Epoch, Message, Ready, Stopped
 
-
-class OnProgress(Protocol):
-    """Called after each epoch, with the number of epochs done and of all."""
-
-    def __call__(self, epoch: int, epochs: int) -> None: ...
+OnProgress = Callable[[int, int], None]
+"""Called after each epoch, with the number of epochs done and of all."""
 
 
 class Identified(Protocol):
@@ -28,7 +25,6 @@ class Identified(Protocol):
 
     def identity(self) -> Mapping[str, Any]:
         """As in `Plan.data`."""
-        ...
 
 
 class Setup(Protocol):
@@ -36,17 +32,13 @@ class Setup(Protocol):
 
     def load(self) -> Identified:
         """The data set that the runs are trained on."""
-        ...
 
     def environment(self) -> Mapping[str, Any]:
         """Versions and machine, for the record of a run that fails."""
-        ...
 
 
-class Train(Protocol):
-    """Trains a run on the loaded data. Picklable: a function at the top level of a module."""
-
-    def __call__(self, run: Run, dataset: Any, on_progress: OnProgress) -> Record | Done: ...
+Train = Callable[[Run, Any, OnProgress], Record | Done]
+"""Trains a run on the loaded data. Picklable: a function at the top level of a module."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +91,7 @@ def work(orders: Orders, runs: Iterable[Run], say: Callable[[Message], None]) ->
             end the worker.
     """
 
-    def on_progress(epoch: int, epochs: int, *_: Any) -> None:
+    def on_progress(epoch: int, epochs: int) -> None:
         say(Epoch(epoch, epochs))
 
     try:
