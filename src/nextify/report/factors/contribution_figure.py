@@ -122,7 +122,7 @@ def _sums(sheet: Sheet, place: tuple[float, float, float], y: float, view: View,
     total = None if None in values else sum(value or 0.0 for value in values)
     sheet.text(end, y + 0.1, of.signed(total), "right", weight="bold")
     gap = view.found.gap
-    sheet.text(end, y + 0.27, of.signed(gap and gap.total.value), "right", color=GREY)
+    sheet.text(end, y + 0.27, of.signed(gap.total.value if gap else None), "right", color=GREY)
     if gap and gap.estimate.interval and not gap.by_construction:
         sheet.text(left, y + 0.1, f"gap {of.signed(gap.estimate.value)}", size=SMALL)
         sheet.text(left, y + 0.27, f"95 %: {of.span(gap.estimate.interval)}", size=SMALL)
