@@ -34,7 +34,6 @@ from nextify.requests.commands import (
     Study,
     StudyRequest,
     Train,
-    as_study_request,
     command_of,
 )
 from nextify.requests.data_spec import DataSpec
