@@ -84,7 +84,3 @@ def _kept(request: requests.Request) -> str:
         return "interrupted; nothing is kept: with --save FILE the same command would go on"
     keeps_nothing = isinstance(request, requests.Fit | requests.Bench) or hasattr(request, "save")
     return "interrupted; nothing is kept" if keeps_nothing else "interrupted"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -29,7 +29,7 @@ from nextify.studies import (
 )
 from nextify.studies.kinds import Asked, kind_asked, kind_of
 from nextify.studies.kinds.factors import frame_of, is_experiment
-from nextify.training import default_device
+from nextify.training.machine import default_device, default_precision
 from nextify.training.memory import require_memory_for
 from nextify.words import read_numbers
 
@@ -133,7 +133,7 @@ def asked_of(
     request: StudyRequest, precision: Precision | None, images: Dataset, file: Path | None = None
 ) -> Asked:
     """What a plan is made from, in the precision asked for; by default mixed on a GPU."""
-    settled = precision or ("bfloat16" if default_device() == "cuda" else "float32")
+    settled = precision or default_precision(default_device())
     request = changed(request, precision=None if settled == "float32" else settled)
     return Asked(request=request, precision=settled, images=images, file=file)
 

@@ -163,10 +163,8 @@ def refusal(entry: Entry, value: Any) -> str | None:
         return None if fine else f"give pixels, as 224 or 224x320, at most {MOST_PIXELS:,}"
     if entry.inner is str and not value:
         return f"it is empty; give a value{'' if about.positional else ' or leave the option out'}"
-    return None if type(value) is entry.inner else f"give {_NOUNS[entry.inner]}"
-
-
-_NOUNS = {bool: "true or false", str: "a text"}
+    noun = "true or false" if entry.inner is bool else "a text"
+    return None if type(value) is entry.inner else f"give {noun}"
 
 
 def _pixels(text: str) -> int | tuple[int, ...]:
