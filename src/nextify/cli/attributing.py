@@ -3,10 +3,10 @@
 from nextify.cli.show import print_json, print_table, say
 from nextify.commands.attributing import Shares, attribute, report
 from nextify.commands.watch import ON_STDERR
-from nextify.report import ReportFiles
 from nextify.report.factors import FactorContent, View, caveats, words
 from nextify.report.factors.contribution_figure import signed_count
 from nextify.report.factors.tables import as_values
+from nextify.report.page import ReportFiles
 from nextify.requests import Attribute, Report
 from nextify.words import plural
 

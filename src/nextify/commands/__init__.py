@@ -22,7 +22,7 @@ from nextify.commands.studying import Planned, Studied
 from nextify.commands.training import Evaluated, Predictions
 from nextify.commands.watch import ON_STDERR, QUIET, Watch
 from nextify.errors import InputError
-from nextify.report import ReportFiles
+from nextify.report.page import ReportFiles
 from nextify.training import Trained
 
 T = TypeVar("T")

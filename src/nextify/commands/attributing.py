@@ -10,8 +10,9 @@ from nextify.errors import InputError
 from nextify.findings.crosscheck import fanova_importances, shapiq_values
 from nextify.findings.factor_runs import FactorRuns, factor_runs
 from nextify.findings.scores import ATTRIBUTED
-from nextify.report import ReportFiles, write_report
+from nextify.report import write_report
 from nextify.report.factors import FactorContent, factor_content
+from nextify.report.page import ReportFiles
 from nextify.report.write import read_study, require_factors, write_factors
 from nextify.requests import Attribute, Report
 

@@ -14,10 +14,10 @@ from nextify.files import is_there, make_folder, read_json, require_place, write
 from nextify.findings.choice import Choice, Finalist
 from nextify.fitting import budgets_of
 from nextify.records import Plan
-from nextify.report import ReportFiles
 from nextify.report.announce import announced_phase
 from nextify.report.choice.files import write_choice
 from nextify.report.choice.words import as_fields, as_values
+from nextify.report.page import ReportFiles
 from nextify.requests import Choose, command_line
 from nextify.studies import (
     Outcome,

@@ -11,8 +11,9 @@ from nextify.errors import InputError
 from nextify.files import is_there, require_place
 from nextify.findings import sigma_of
 from nextify.records import Plan, Record, Store
-from nextify.report import ReportFiles, write_report
+from nextify.report import write_report
 from nextify.report.announce import announced, pilot_note
+from nextify.report.page import ReportFiles
 from nextify.report.write import read_study
 from nextify.requests import Choose, Compare, DataSpec, Runs, Study, StudyRequest, changed
 from nextify.studies import (

@@ -10,7 +10,6 @@ from nextify.requests.commands import (
     REQUESTS,
     Attribute,
     Bench,
-    Budgets,
     Choose,
     Compare,
     Convert,
