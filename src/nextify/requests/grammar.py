@@ -221,17 +221,13 @@ def words_of(request: Request, *, local: bool = True, last: Sequence[str] = ()) 
         *command_of(type(request)).split(),
         *(word for words in placed for word in words),
         *(word for entry in shown if entry.inner is not bool for word in _named(entry, request)),
-        *(_flag(entry) for entry in shown if entry.inner is bool),
+        *(f"--no-{e.option[2:]}" if e.default else e.option for e in shown if e.inner is bool),
     ]
 
 
 def _named(entry: Entry, request: Request) -> tuple[str, ...]:
     text = as_text(entry.of(request))
     return (f"{entry.option}={text}",) if text.startswith("-") else (entry.option, text)
-
-
-def _flag(entry: Entry) -> str:
-    return entry.option.replace("--", "--no-", 1) if entry.default else entry.option
 
 
 def command_line(request: Request, *, local: bool = False, last: Sequence[str] = ()) -> str:

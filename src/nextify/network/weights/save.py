@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from nextify.designs import FAMILIES, Design
+from nextify.designs import FAMILIES
 from nextify.errors import InputError, unknown
 from nextify.files import Content, write_whole
 from nextify.network.modules import Network, ResidualBlock
@@ -43,7 +43,8 @@ def foreign_entries(network: Network, naming: NamingName) -> dict[str, Tensor]:
     names = foreign_names(network, table)
     state = network.state_dict()
     blocks = [len(one) for name, one in state.items() if name.endswith("branch.spatial.weight")]
-    whole = table.naming == "timm" and blocks in map(_widths_of_blocks, _TIMM_CONVOLUTIONS)
+    known = [list(chain.from_iterable(map(repeat, d.widths, d.depths))) for d in _TIMM_CONVOLUTIONS]
+    whole = table.naming == "timm" and blocks in known
     found = {}
     for ours, (theirs, form) in names.items():
         entry, own = state[ours], "same" if whole and form == "matrix" else form
@@ -86,10 +87,6 @@ def _alone(entry: Tensor) -> Tensor:
     """An entry by itself on the CPU: a part of a larger storage would be written with all of it."""
     own = entry.detach().cpu().contiguous()
     return own if own.untyped_storage().nbytes() == own.nbytes else own.clone()
-
-
-def _widths_of_blocks(design: Design) -> list[int]:
-    return list(chain.from_iterable(map(repeat, design.widths, design.depths)))
 
 
 def _table(network: Network, naming: NamingName) -> Table:
