@@ -26,16 +26,14 @@ def test_bytes_text_and_what_writes_itself(tmp_path):
 
 def test_a_file_has_the_permissions_of_any_other(tmp_path):
     (tmp_path / "other").write_text("")
-    for shared in (False, True):
-        replace_file(tmp_path / "file", "", shared=shared)
-        assert (tmp_path / "file").stat().st_mode == (tmp_path / "other").stat().st_mode
+    replace_file(tmp_path / "file", "")
+    assert (tmp_path / "file").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
-@pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize(
     "error", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt(), ValueError()]
 )
-def test_an_error_in_the_middle_leaves_the_old_file(tmp_path, error, shared):
+def test_an_error_in_the_middle_leaves_the_old_file(tmp_path, error):
     def write(file) -> None:
         file.write(b"new")
         file.flush()
@@ -43,7 +41,7 @@ def test_an_error_in_the_middle_leaves_the_old_file(tmp_path, error, shared):
 
     (tmp_path / "file").write_text("old")
     with pytest.raises(type(error)):
-        replace_file(tmp_path / "file", write, shared=shared)
+        replace_file(tmp_path / "file", write)
     assert (tmp_path / "file").read_text() == "old"
     assert names(tmp_path) == ["file"]
 
@@ -71,10 +69,10 @@ def test_several_may_write_at_the_same_time(tmp_path):
 
     def write(file) -> None:
         file.write(b"fir")
-        replace_file(tmp_path / "file", "second", shared=True)
+        replace_file(tmp_path / "file", "second")
         file.write(b"st")
 
-    replace_file(tmp_path / "file", write, shared=True)
+    replace_file(tmp_path / "file", write)
     assert (tmp_path / "file").read_text() == "first"
     assert names(tmp_path) == ["file"]
 

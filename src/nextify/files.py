@@ -1,5 +1,6 @@
 """Files and folders: written whole or not at all, read as objects, made where they are missing."""
 
+import fcntl
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -31,35 +32,48 @@ def write_whole(path: Path, content: Content, *, what: str, remedy: str) -> None
         raise InputError(f"cannot write {what} {path}: {reason}; {remedy}") from error
 
 
-def replace_file(path: Path, content: Content, *, shared: bool = False) -> None:
+def replace_file(path: Path, content: Content) -> None:
     """Put a file in its place, in a folder that is made if it is not there.
 
     It is written beside its place, brought to the disk and moved there. So whoever reads it sees
     the old file or the new one, whatever happens, and so does who looks after a power cut. A write
     that fails leaves nothing behind; what one that was killed leaves, the next one writes over.
-
-    Args:
-        shared: several processes may write it at the same time.
+    Several processes may write it at the same time.
 
     Raises:
         OSError: it cannot be written.
     """
-    own = f"{token_hex(4)}." if shared else ""
-    partial = path.with_name(f".{path.name}.{own}partial")
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with partial.open("wb") as file:
+    with _partial(path) as file:
+        partial = Path(file.name)
+        try:
             if callable(content):
                 content(file)
             else:
                 file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
+            partial.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                partial.unlink()
+            raise
+
+
+def _partial(path: Path) -> BinaryIO:
+    """An empty file beside a place: always the same one, which also tells what a kill has left, but
+    of a name of its own while another process writes that (or where there are no locks)."""
+    usual = path.with_name(f".{path.name}.partial")
+    with suppress(OSError):
+        usual.touch()
+        file = usual.open("r+b")
         with suppress(OSError):
-            partial.unlink()
-        raise
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(file.fileno()), usual.stat()):  # not moved since
+                file.truncate()
+                return file
+        file.close()
+    return path.with_name(f".{path.name}.{token_hex(4)}.partial").open("wb")
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:

@@ -53,17 +53,18 @@ class Strike:
 def live(arguments: list[str], where: str, folder: str, sent: int = 0, moment: int = 0) -> None:
     """Carry out a command in a folder `where`, and leave there what it says and how often it
     touched a file in `folder`, its own, and for how many seconds it lived."""
-    os.setsid()
     os.chdir(where)
     log = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has none
     strike, code, began = Strike(folder, sent, moment), 1, time.monotonic()
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         code = main(arguments)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         Path(TOUCHED).write_text(f"{strike.touched} {time.monotonic() - began}")
+    except KeyboardInterrupt:  # before the command has begun, or when it has ended
+        code = 130
     except BaseException:
         traceback.print_exc()
     finally:
@@ -75,10 +76,13 @@ if __name__ == "__main__":  # and not when the workers of a study import it
     import nextify.cli.choosing
     import nextify.cli.training  # noqa: F401
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has none
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until the command begins
     while line := sys.stdin.readline():
         child = os.fork()
         if not child:
             live(**json.loads(line))
+        os.setpgid(child, child)
         print(child, flush=True)
         end = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
         print(end.si_status * (1 if end.si_code == os.CLD_EXITED else -1), flush=True)

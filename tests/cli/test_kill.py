@@ -4,6 +4,7 @@ Moments are drawn: the so-many-th time that a file of the answer is opened, brou
 moved or removed, or some time after the start.
 """
 
+import csv
 import json
 import os
 import re
@@ -36,7 +37,8 @@ TRAIN = ("train", "convnext-mini", "stem_stride=1", "batch_size=8", "epochs=3", 
 CHOOSE = ("choose", "--params", "100k", "epochs=1", "batch_size=16", "--factors",
           "depthwise conv, BN to LN", "--seeds", "1", "--finalists", "1", "--reshaped", "0",
           "--final-seeds", "1", "--workers", "1", "--no-pilot")  # fmt: skip
-LAST = 12  # times that files are touched when all is trained
+VARIES = re.compile("seconds|environment|measured")
+LAST = 25  # times that files are touched when all is trained
 WAYS = {signal.SIGKILL: -9, signal.SIGTERM: -15, signal.SIGINT: 130}  # with their exit codes
 
 
@@ -62,6 +64,7 @@ class Struck:
         asked = {"arguments": [*command, *self.more], "where": str(where), "folder": OURS}
         self.tell(json.dumps({**asked, "sent": sent, "moment": moment}))
         self.number = int(self.launcher.stdout.readline())
+        assert self.number > 1, "no process, and no signal for it"
         return self.number
 
     def ended(self) -> int:
@@ -126,7 +129,9 @@ def epochs(where: Path) -> float:
 
 def answer(where: Path) -> dict[str, Any]:
     """All files, without what differs from time to time."""
-    return {file.name: determined(file) for file in (where / OURS).iterdir()}
+    ours = where / OURS
+    files = (file for file in ours.rglob("*") if file.is_file())
+    return {str(file.relative_to(ours)): determined(file) for file in files}
 
 
 def determined(file: Path) -> Any:
@@ -136,6 +141,11 @@ def determined(file: Path) -> Any:
         case ".study":
             names = ("outcome", "run", "result", "correct", "curve", "message")
             return {key: [row[name] for name in names] for key, row in rows(file).items()}
+        case ".html":
+            return "a page, which tells the time"
+        case ".csv":
+            with file.open(newline="") as lines:
+                return timeless(list(csv.DictReader(lines)))
         case ".safetensors":  # whose bytes are in another order every time
             with safe_open(file, "pt") as weights:
                 named = {name: weights.get_tensor(name) for name in weights.keys()}  # noqa: SIM118
@@ -148,8 +158,8 @@ def timeless(values: Any) -> Any:
     if isinstance(values, list):
         return [timeless(value) for value in values]
     if isinstance(values, dict):
-        varies = ("seconds", "environment", "measured")
-        return {name: timeless(value) for name, value in values.items() if name not in varies}
+        fixed = {name: value for name, value in values.items() if not VARIES.search(name)}
+        return {name: timeless(value) for name, value in fixed.items()}
     return values
 
 

@@ -175,7 +175,7 @@ def _save(path: Path, result: Result) -> None:
     try:
         # By its name, because safetensors' `save` would make a copy of all rows.
         write = partial(save_file, tensors, metadata={"about": json.dumps(about)})
-        replace_file(path, lambda file: write(file.name), shared=True)
+        replace_file(path, lambda file: write(file.name))
     except (OSError, SafetensorError) as error:
         warnings.warn(
             f"the images will be decoded again next time: the cache folder {str(path.parent)!r} "

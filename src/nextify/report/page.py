@@ -120,7 +120,7 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write all files or say why not; a reader never sees half a file."""
     try:
         for name, data in files.items():
-            replace_file(folder / name, data, shared=True)
+            replace_file(folder / name, data)
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(
