@@ -169,10 +169,10 @@ def simulate(scenario: Scenario, studies: int, seed: int, draws: int = 1000) -> 
         read = whole if complete else basis(cells.levels, cells.rate)
         if read.method != "two-factor model" or not read.known.all():
             continue
-        noise, _ = noise_of(cells, read.pairs)
+        noise = noise_of(cells, read.pairs)
         found = contrasts(noise, read.weights)
-        every = together(noise, found, None, draws, rng)
-        assert every is not None
+        every = together(noise, found, draws, rng)
+        assert every.critical is not None
         away = np.abs(found.values - truth) / found.errors
         tally.studies += 1
         tally.values.append(found.values)
@@ -234,12 +234,11 @@ def simulate_images(studies: int, seed: int, images: int = 400) -> dict[str, flo
         correct = run + own + by_image * rng.normal(size=images) > rng.normal(size=own.shape)
         runs = layout.runs(correct.mean(axis=1), correct)
         cells = gather(runs)
-        noise, _ = noise_of(cells, read.pairs)
+        noise = noise_of(cells, read.pairs)
         part = images_part(runs, cells, read.weights)
         assert part is not None
         found = contrasts(noise, read.weights, part)
-        every = together(noise, found, part, 500, rng)
-        assert every is not None
+        every = together(noise, found, 500, rng)
         one = [found.estimate(at) for at in range(K)]
         wide, narrow = ([getattr(each, kind) for each in one] for kind in ("wide", "interval"))
         held = [inside(part, truth) for part in (wide, every.wide, narrow, every.narrow)]
@@ -263,7 +262,7 @@ def simulate_gap(scenario: Scenario, studies: int, seed: int) -> list[bool]:
     read = basis(layout.cells, np.ones(len(layout.cells)))
     for _ in range(studies):
         cells = gather(layout.runs(scores(scenario, layout, rng)))
-        noise, _ = noise_of(cells, read.pairs)
+        noise = noise_of(cells, read.pairs)
         _gap(tally, scenario, read, noise, cells)
     return tally.gap_found
 
@@ -309,7 +308,7 @@ def _by_orders(
     layout = Layout.of(cells, 2)
     gathered = gather(layout.runs(scores(scenario, layout, rng)))
     read = basis(gathered.levels, gathered.rate, orders.tolist())
-    noise, _ = noise_of(gathered, read.pairs)
+    noise = noise_of(gathered, read.pairs)
     assert noise.sd is not None and read.tables is not None
     by_orders = order_variance(
         read.tables, read.groups, gathered.means, noise.sd**2 / gathered.counts

@@ -20,51 +20,17 @@ if TYPE_CHECKING:
     from nextify.network import build, load_weights, save_weights
     from nextify.training import initial_weights
 
-__all__ = [
-    "Conditions",
-    "Cost",
-    "Design",
-    "InputError",
-    "Path",
-    "Recipe",
-    "Run",
-    "Swin",
-    "Vit",
-    "attribute",
-    "bench",
-    "build",
-    "choose",
-    "compare",
-    "cost",
-    "design",
-    "evaluate",
-    "fit",
-    "initial_weights",
-    "load_weights",
-    "match_cost",
-    "match_width",
-    "measure_latency",
-    "path",
-    "predict",
-    "recipe",
-    "save_weights",
-    "study",
-    "train",
-]
-
 # Where what needs torch is, which takes a second to import; everything else answers at once.
 _LATER = {
-    **dict.fromkeys(("build", "load_weights", "save_weights"), "network"),
-    **dict.fromkeys(("Conditions", "bench", "measure_latency"), "measuring"),
-    "initial_weights": "training",
-    **dict.fromkeys(
-        ("attribute", "choose", "compare", "evaluate", "predict", "study", "train"),
-        "commands",
-    ),
+    "network": ("build", "load_weights", "save_weights"),
+    "measuring": ("Conditions", "bench", "measure_latency"),
+    "training": ("initial_weights",),
+    "commands": ("attribute", "choose", "compare", "evaluate", "predict", "study", "train"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"nextify.{_LATER[name]}"), name)
+    for room, names in _LATER.items():
+        if name in names:
+            return getattr(import_module(f"nextify.{room}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -161,7 +161,6 @@ def test_bytes_by_hand():
     add = by_name["stages.0.blocks.0.add"]
     assert (add.params, add.macs, add.training_bytes) == (0, 0, 0)
     assert add.moved_bytes == add.inference_bytes == 3 * 96 * spot
-    assert wide.flops == 2 * wide.macs
 
 
 @settings(max_examples=50, deadline=None)

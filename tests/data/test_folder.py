@@ -227,8 +227,8 @@ def test_skipping_must_leave_every_class_an_image(make_folder: MakeFolder) -> No
 def test_permission_denied(make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     root = make_folder({"cat": 3, "dog": 3})
 
-    def denied(_: object) -> None:
-        raise PermissionError(13, "Permission denied")
+    def denied(folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
 
     monkeypatch.setattr("nextify.data.folder.os.scandir", denied)  # tests may run as root
     assert refusal(root) == (

@@ -47,7 +47,7 @@ def test_means_differences_and_verdicts(study):
     steps = measure_steps(*study)
     table = scores(grid(*study))
     assert [mean.mean for mean in steps.means] == pytest.approx(table.mean(axis=1))
-    assert steps.differences[0] is None
+    assert steps.differences[0].value is None
     assert steps.differences[1].value == pytest.approx(table[1].mean() - table[0].mean())
     assert [d.verdict for d in steps.differences[1:]] == ["up", "not resolved"]
     assert steps.overall.value == pytest.approx(table[2].mean() - table[0].mean())
@@ -86,21 +86,21 @@ def test_a_cell_without_a_finished_run_has_no_neighbours(study):
     lost = [failure(known, 1, seed) for seed in known.seeds]
     steps = measure_steps(known, records[:3] + lost + records[6:])
     assert steps.means[1].mean is None and steps.means[1].n == 0
-    assert steps.differences == (None, None, None)
+    assert [each.value for each in steps.differences] == [None, None, None]
     assert steps.overall.interval is not None
 
 
 def test_a_single_cell(study):
     _, records = study
     steps = measure_steps(plan(cells=1, seeds=3), records)
-    assert steps.overall is None and steps.differences == (None,)
+    assert steps.overall.value is None and steps.differences[0].value is None
     assert steps.means[0].interval is not None
 
 
 def test_no_records():
     steps = measure_steps(plan(cells=3, seeds=2), [])
     assert [mean.n for mean in steps.means] == [0, 0, 0]
-    assert steps.overall is None
+    assert steps.overall.value is None
 
 
 def test_unequal_test_sets_have_no_wide_interval(study):

@@ -77,7 +77,7 @@ def test_csv_json_and_page_agree_with_attribution(trouble):
                 continue
             assert float(line["accuracy_percent"]) == pytest.approx(100 * mean.mean, abs=1e-6)
             assert f"{100 * mean.mean:.2f} ± {100 * mean.interval.half:.2f}" in text
-            if move is None:
+            if move.value is None:
                 continue
             assert line["verdict"] == move.verdict
             assert float(line["p_holm"]) == pytest.approx(move.holm, abs=1e-6)
@@ -86,7 +86,7 @@ def test_csv_json_and_page_agree_with_attribution(trouble):
             low, high = 100 * move.interval.low, 100 * move.interval.high
             assert f"{low:+.2f} to {high:+.2f}".replace("-", "−") in text
     assert [each["verdict"] for each in loaded["gains"]] == [
-        move.verdict if move else "" for move in found.gains.differences
+        move.verdict for move in found.gains.differences
     ]
 
 
@@ -102,7 +102,7 @@ def test_gains_are_told_in_words_and_in_a_table(study, tmp_path):
     )
     for line, mean, move in zip(lines, gains.means, gains.differences, strict=True):
         assert float(line["gain_points"]) == pytest.approx(100 * mean.mean, abs=1e-6)
-        if move:
+        if move.verdict:
             assert move.verdict == "up"
             assert f"{line['network']} gains {100 * move.value:.2f} more" in text
 
@@ -164,7 +164,7 @@ def test_one_seed_states_no_interval():
     text = _text(page(content, [], None))
     assert "no interval is possible" in text and "±" not in text
     assert "too few runs to tell that from chance" in text
-    assert {row.verdict for row in content.rows} == {"", "no interval"}
+    assert {row.move.verdict for row in content.rows} == {"", "no interval"}
 
 
 def test_one_number_of_images_has_no_gains(tmp_path):
@@ -181,7 +181,7 @@ def test_one_network_has_no_differences():
     content = shown(plan, fake_comparison.whole(plan))
     text = _text(page(content, [], None))
     assert "ResNet reaches " in text and "Differences to" not in text
-    assert {row.verdict for row in content.rows} == {""}
+    assert {row.move.verdict for row in content.rows} == {""}
 
 
 def test_held_out_scores_are_not_called_test_accuracy():
@@ -276,7 +276,7 @@ def test_what_needs_factors_refuses_a_comparison(study, tmp_path):
 
 def test_a_verdict_that_rests_on_the_pooled_spread_says_so(study):
     content = shown(*study)
-    pooled = {at: row for at, row in enumerate(content.gains) if row.resolved}
+    pooled = {at: row for at, row in enumerate(content.gains) if row.move.resolved}
     assert pooled
     at, row = next(iter(pooled.items()))
     for own, said in (((-9.0, 1.0), True), ((0.5, 9.0), False)):

@@ -80,7 +80,7 @@ def test_csv_and_json_and_page_agree_with_attribution(two_seeds):
         assert float(line["accuracy_percent"]) == pytest.approx(100 * mean.mean, abs=1e-6)
         assert loaded["steps"][at]["accuracy_low_percent"] == pytest.approx(low, abs=1e-6)
         assert f"{100 * mean.mean:.2f} ± {100 * mean.interval.half:.2f}" in text
-        if move is not None:
+        if move.value is not None:
             assert float(line["difference_points"]) == pytest.approx(100 * move.value, abs=1e-6)
             wide = loaded["steps"][at]["difference_wide_high_points"]
             assert wide == pytest.approx(100 * move.wide.high, abs=1e-6)
@@ -193,10 +193,10 @@ def test_recipes_show_what_was_changed(two_seeds):
 
 def test_statements_are_made_from_the_numbers(paper):
     words = dict(meaning(paper))
-    clear = [row for row in paper.rows if row.verdict in ("up", "down")]
+    clear = [row for row in paper.rows if row.move.verdict in ("up", "down")]
     assert f"The intervals of {len(clear)} of 14 differences" in words["What was found."]
     assert "0.7 of 14 would be expected" in words["What was found."]
-    half = paper.rows[3].within.half
+    half = paper.rows[3].move.interval.half
     assert f"reach {half:.2f} points" in words["What could be found."]
     sd = 100 * paper.spread.residual_sd
     assert f"{sd:.2f} (28)" in words["Noise."]

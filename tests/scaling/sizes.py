@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from nextify.scaling.laws import (
+from nextify.scaling.laws.mixers import (
     Attention,
     Convolution,
     FeedForward,

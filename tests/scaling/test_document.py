@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from nextify.errors import InputError
-from nextify.scaling.laws import MIXERS
 from nextify.scaling.laws.kept import SWEEPS
+from nextify.scaling.laws.mixers import MIXERS
 from nextify.scaling.laws.sweeps import Point, Resident, Sweep
 from nextify.scaling.saving import Kept
 

@@ -11,7 +11,9 @@ from sympy import Symbol
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from nextify.errors import InputError
-from nextify.scaling.laws import (
+from nextify.scaling.laws.formulas import D, N, amounts, law
+from nextify.scaling.laws.limits import bytes_held, bytes_needed, require_memory
+from nextify.scaling.laws.mixers import (
     MIXERS,
     Attention,
     Convolution,
@@ -19,13 +21,9 @@ from nextify.scaling.laws import (
     MatrixProduct,
     Recurrence,
     WindowAttention,
-    amounts,
     in_plane,
-    law,
     mixer,
 )
-from nextify.scaling.laws.formulas import D, N
-from nextify.scaling.laws.limits import bytes_held, bytes_needed, require_memory
 from nextify.scaling.laws.ranges import Line, Settings
 from nextify.scaling.measuring.count import (
     MacCount,

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from nextify.cli.main import main
-from nextify.scaling.laws import MIXERS, Attention, Convolution, amounts, law, mixer
-from nextify.scaling.laws.formulas import B, D, N, P, k
+from nextify.scaling.laws.formulas import B, D, N, P, amounts, k, law
+from nextify.scaling.laws.mixers import MIXERS, Attention, Convolution, mixer
 from nextify.scaling.laws.paper import PAPER, far_path
 from nextify.scaling.measuring.count import count_macs
 from nextify.scaling.mixers import build

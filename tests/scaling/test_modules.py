@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torchvision.models.swin_transformer import shifted_window_attention
 
-from nextify.scaling.laws import (
+from nextify.scaling.laws.mixers import (
     MIXERS,
     Attention,
     Convolution,

@@ -18,11 +18,11 @@ from nextify.errors import InputError
 from nextify.scaling.measuring.count import count_macs, longest_chain
 from nextify.scaling.sequence import text
 from nextify.scaling.sequence.experiment import task
-from nextify.scaling.sequence.model import Dropout, NextWord, next_word, speak
+from nextify.scaling.sequence.model import NextWord, dropout, next_word, speak
 from nextify.scaling.sequence.settings import KINDS, Settings, macs_per_word
 from nextify.scaling.sequence.speed import time_steps
-from nextify.scaling.sequence.training import batches, loss, perplexity, train
-from nextify.scaling.sequence.vocabulary import shifted, vocabulary
+from nextify.scaling.sequence.training import Task, batches, loss, perplexity, train
+from nextify.scaling.sequence.vocabulary import Vocabulary, shifted, vocabulary
 
 WORDS = 23
 SMALL = Settings(width=8, heads=2, layers=2, context=12, epochs=3, batch=4)
@@ -151,7 +151,7 @@ def test_both_models_take_equally_many_macs(heads, each, ratio, context, layers,
 
 def test_a_width_that_heads_do_not_divide_is_refused():
     with pytest.raises(InputError, match="multiple of the 4 attention heads"):
-        Settings(width=30)
+        next_word("transformer", 10, Settings(width=30), seed=0)
 
 
 def test_teacher_forcing_is_a_shift_by_one():
@@ -189,16 +189,21 @@ def learnable() -> list[tuple[int, ...]]:
     return [(0, a, b, a, b, a, b, 1) for a in range(3, 9) for b in range(3, 9) if a != b]
 
 
+def learned(seed: int) -> Task:
+    words = Vocabulary(tuple(map(str, range(WORDS))), {})
+    return Task(seed, words, learnable(), learnable(), ())
+
+
 @kinds
 def test_training_is_drawn_from_the_seed_alone(kind):
     """Global seeds, and draws in between, change no bit; another seed does."""
     torch.manual_seed(1)
-    one = train(kind, WORDS, learnable(), learnable(), SMALL, seed=3)
+    one = train(kind, learned(seed=3), SMALL)
     torch.manual_seed(2)
     state = torch.get_rng_state()
-    again = train(kind, WORDS, learnable(), learnable(), SMALL, seed=3)
+    again = train(kind, learned(seed=3), SMALL)
     assert torch.equal(state, torch.get_rng_state())
-    other = train(kind, WORDS, learnable(), learnable(), SMALL, seed=4)
+    other = train(kind, learned(seed=4), SMALL)
     for weight, same, different in zip(*(m.parameters() for m in (one, again, other)), strict=True):
         assert torch.equal(weight, same) and not torch.equal(weight, different)
 
@@ -207,7 +212,7 @@ def test_training_is_drawn_from_the_seed_alone(kind):
 def test_both_models_learn_what_pairs_of_words_do_not_tell(kind):
     """A bigram model cannot do better than 1 in 5 where the word two before tells all."""
     settings = replace(SMALL, width=16, epochs=20, batch=8, rate=2e-2, dropout=0.0)
-    model = train(kind, WORDS, learnable(), learnable(), settings, seed=0)
+    model = train(kind, learned(seed=0), settings)
     inputs = torch.tensor([[0, 3, 7, 3, 7], [0, 8, 4, 8, 4]])
     assert model(inputs)[:, 3:].argmax(2).tolist() == [[7, 3], [4, 8]]
 
@@ -218,24 +223,16 @@ def test_the_best_epoch_is_kept(kind):
     against = [(0, 10, 11, 12, 1)]
     found: list[float] = []
     settings = replace(SMALL, layers=1, epochs=4, rate=2e-2)
-    model = train(
-        kind,
-        WORDS,
-        learnable(),
-        against,
-        settings,
-        0,
-        lambda _, perplexity: found.append(perplexity),
-    )
+    given = replace(learned(seed=0), validation=against)
+    model = train(kind, given, settings, lambda _, perplexity: found.append(perplexity))
     assert perplexity(model, against) == min(found) < found[-1]
 
 
 def test_dropout_keeps_the_mean():
-    drop = Dropout(0.25, torch.Generator().manual_seed(0))
-    found = drop(torch.ones(200, 200))
+    found = dropout(torch.ones(200, 200), 0.25, torch.Generator().manual_seed(0))
     assert found.unique().tolist() == pytest.approx([0, 4 / 3])
     assert float(found.mean()) == pytest.approx(1, abs=0.02)
-    assert torch.equal(Dropout(0.25, None)(found), found)
+    assert torch.equal(dropout(found, 0.25, None), found)
 
 
 @kinds
@@ -273,15 +270,15 @@ def test_the_text_is_what_its_notice_says():
 def test_parts_are_drawn_by_the_seed_and_share_no_sentence():
     found = text.sentences(text.read_text(), 63)
     parts, again, other = (text.parts_of(found, seed) for seed in (0, 0, 1))
-    assert parts == again and parts.test != other.test
-    sides = [set(side) for side in (parts.train, parts.validation, parts.test)]
+    assert parts == again and parts["test"] != other["test"]
+    sides = [set(side) for side in parts.values()]
     assert sum(map(len, sides)) == len(set.union(*sides)) == len(set(found))
-    assert len(parts.train) + len(parts.validation) + len(parts.test) == len(found)
+    assert sum(map(len, parts.values())) == len(found)
 
 
 def test_the_vocabulary_is_that_of_the_training_sentences():
     found = task(Settings(), seed=0)
     numbers = [number for sentence in found.train for number in sentence]
-    counts = [numbers.count(number) for number in range(3, len(found.vocabulary))]
+    counts = [numbers.count(number) for number in range(3, len(found.vocabulary.words))]
     assert counts == sorted(counts, reverse=True) and counts[-1] == 2
     assert all(s[0] == 0 and s[-1] == 1 for side in (found.train, found.test) for s in side)

@@ -12,6 +12,7 @@ from tiny_study import NoData
 from nextify.designs import path
 from nextify.errors import InputError
 from nextify.findings.choice import Choice, choose
+from nextify.fitting import use_of
 from nextify.records import Store
 from nextify.report.choice.words import notes
 from nextify.studies import (
@@ -45,7 +46,7 @@ def answer(task: Task, truth: Truth) -> tuple[Choice, dict[str, float]]:
 def test_every_cell_keeps_the_budget_and_uses_it_up(budgets):
     task = small_task(budgets=budgets)
     screening = plan_screening(task)
-    uses = [task.use(cell.design) for cell in screening.cells]
+    uses = [use_of(cell.design, task.budgets, **task.frame.size) for cell in screening.cells]
     assert all(0.98 <= max(use.values()) <= 1 for use in uses), uses
     assert screening.matched == (next(iter(budgets)) if set(budgets) <= {"params", "macs"}
                                  and len(budgets) == 1 else "")  # fmt: skip
@@ -64,7 +65,10 @@ def test_finals_have_fresh_seeds_and_the_ends_and_another_shape():
     assert finals.cells[-1].design.depths != finals.cells[1].design.depths
     assert finals.cells[-1].name == "+++++ reshaped"  # of the one predicted best
     assert len({(cell.design, cell.recipe) for cell in finals.cells}) == len(finals.cells)
-    assert all(max(task.use(cell.design).values()) <= 1 for cell in finals.cells)
+    assert all(
+        max(use_of(cell.design, task.budgets, **task.frame.size).values()) <= 1
+        for cell in finals.cells
+    )
 
 
 def test_the_clear_best_is_chosen_and_told_apart():

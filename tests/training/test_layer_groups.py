@@ -16,8 +16,12 @@ from nextify.network import Network
 from nextify.network.weights.pairing import foreign_names
 from nextify.network.weights.recognise import recognise
 from nextify.network.weights.source import Weights
-from nextify.training import layer_groups, make_optimizer, parameter_groups
-from nextify.training.optimizer import set_learning_rate
+from nextify.training.optimizer import (
+    layer_groups,
+    make_optimizer,
+    parameter_groups,
+    set_learning_rate,
+)
 
 
 def scales(network: Network, decay: float) -> dict[str, float]:

@@ -13,15 +13,11 @@ from torch import nn
 
 import nextify as nx
 from nextify.designs import recipe
-from nextify.training import (
-    WeightAverage,
-    calibration_error,
-    effective_decay,
-    learning_rate_at,
-    make_optimizer,
-    parameter_groups,
-)
+from nextify.training.ema import WeightAverage, effective_decay
+from nextify.training.evaluate import calibration_error
 from nextify.training.machine import thread_count
+from nextify.training.optimizer import make_optimizer, parameter_groups
+from nextify.training.schedule import learning_rate_at
 
 
 def convnext_lr(base: float, final: float, epochs: int, warmup: int, per_epoch: int) -> list[float]:

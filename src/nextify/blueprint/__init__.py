@@ -3,4 +3,4 @@
 from nextify.blueprint.draw import draw, draw_sized
 from nextify.blueprint.image_size import require_image_size
 from nextify.blueprint.text import as_text
-from nextify.blueprint.unfold import unfold
+from nextify.blueprint.transformers import unfold

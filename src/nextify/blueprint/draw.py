@@ -70,7 +70,7 @@ def draw_sized(
     larger than a network's can be (`nextify.costs.form` reads polynomials off such a blueprint)."""
     # A design that stands for all with the same blocks, so that they share them.
     style = replace(design, depths=(1,), widths=(1,), **_NOT_OF_BLOCKS)
-    inner, outer = _block_widths(design, widths)
+    inner, outer = _widths(design, widths)
     stages: list[specs.Stage] = []
     channels = widths[0]
     for at, depth in enumerate(depths):
@@ -87,9 +87,7 @@ def draw_sized(
     )
 
 
-def _block_widths(
-    design: Design, widths: tuple[int, ...]
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _widths(design: Design, widths: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The inner and the outer width of the blocks of each stage, in channels."""
     if design.block == "basic":
         return widths, widths
@@ -105,16 +103,13 @@ def _stem(design: Design, width: int) -> specs.Layers:
     resized_later = design.downsampling == "separate" and len(design.depths) > 1
     normed = design.norms == "every" or resized_later
     stride = design.stem_stride
-    shape: dict[str, int]
-    if design.stem == "patchify":
-        shape = {"kernel": stride, "stride": stride}
-    elif stride == 1:
+    shape: dict[str, int] = {"kernel": stride, "stride": stride}
+    if design.stem == "conv_pool" and stride == 1:
         shape = {"kernel": 3, "padding": 1}
-    else:
+    elif design.stem == "conv_pool":
         shape = {"kernel": 7, "stride": max(2, stride // 2), "padding": 3}
-    layers: list[tuple[str, specs.Layer]] = [
-        ("conv", _conv(design, IMAGE_CHANNELS, width, normed=normed, **shape))
-    ]
+    conv = _conv(design, IMAGE_CHANNELS, width, normed=normed, **shape)
+    layers: list[tuple[str, specs.Layer]] = [("conv", conv)]
     if normed:
         layers.append(("norm", specs.Norm(design.norm, width)))
     if design.activations == "every":
@@ -181,7 +176,6 @@ def _shortcut(design: Design, inputs: int, outer: int, stride: int) -> specs.Lay
 
 
 def _head(design: Design, channels: int, classes: int) -> specs.Layers:
-    norm: specs.Layers = ()
-    if design.downsampling == "separate":
-        norm = (("norm", specs.Norm(design.norm, channels)),)
+    is_normed = design.downsampling == "separate"
+    norm = (("norm", specs.Norm(design.norm, channels)),) if is_normed else ()
     return (("pool", specs.GlobalPool()), *norm, ("classifier", specs.Linear(channels, classes)))

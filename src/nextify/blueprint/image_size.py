@@ -37,8 +37,11 @@ def require_image_size(
                     f"a ViT has positions for the images that it is trained on, of {built_for} "
                     f"pixels, and cannot see images of {max(sides)} pixels; give both one size"
                 )
-        case Swin():
-            _require_patch(design, sides)
+        case Swin() if min(sides) < design.patch_size:
+            raise InputError(
+                f"images of {min(sides)} pixels are smaller than this Swin's "
+                f"patch_size={design.patch_size}; use larger images, or patch_size={min(sides)}"
+            )
 
 
 def _require_whole_patches(design: Vit, sides: tuple[int, ...]) -> None:
@@ -52,14 +55,6 @@ def _require_whole_patches(design: Vit, sides: tuple[int, ...]) -> None:
         f"images of {wrong} pixels are no multiple of a ViT's patch_size={patch}; use images of "
         f"{near} pixels, or patch_size={dividing}"
     )
-
-
-def _require_patch(design: Swin, sides: tuple[int, ...]) -> None:
-    if min(sides) < design.patch_size:
-        raise InputError(
-            f"images of {min(sides)} pixels are smaller than this Swin's "
-            f"patch_size={design.patch_size}; use larger images, or patch_size={min(sides)}"
-        )
 
 
 def _require_strides(design: Design, sides: tuple[int, ...]) -> None:
@@ -80,9 +75,10 @@ def _require_strides(design: Design, sides: tuple[int, ...]) -> None:
 
 def _fits(blueprint: specs.Blueprint, side: int) -> bool:
     for layer in chain.from_iterable(_striding(layers) for _, layers in blueprint.sections()):
-        if side < layer.stride or layer.output_side(side) < 1:
+        after = specs.output_side(layer, side)
+        if side < layer.stride or after < 1:
             return False
-        side = layer.output_side(side)
+        side = after
     return True
 
 

@@ -5,11 +5,18 @@ names of parameters in the built network, so that every intermediate has one.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, dataclass_transform
 
 
-@dataclass(frozen=True, slots=True)
-class Conv:
+@dataclass_transform(frozen_default=True)
+class Layer:
+    """What is told of a layer; every kind of it is a frozen dataclass."""
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True)(cls)
+
+
+class Conv(Layer):
     """A convolution, (N, inputs, H, W) to (N, outputs, H', W')."""
 
     inputs: int
@@ -20,74 +27,58 @@ class Conv:
     groups: int = 1
     bias: bool = True
 
-    def output_side(self, side: int) -> int:
-        """The height (or width) of the output map for that of the input map, in pixels."""
-        return (side + 2 * self.padding - self.kernel) // self.stride + 1
 
-
-@dataclass(frozen=True, slots=True)
-class MaxPool:
+class MaxPool(Layer):
     """Max pooling, 3 x 3 with stride 2 and padding 1 (ResNet's stem)."""
 
     kernel: int = 3
     stride: int = 2
     padding: int = 1
 
-    def output_side(self, side: int) -> int:
-        """The height (or width) of the output map for that of the input map, in pixels."""
-        return (side + 2 * self.padding - self.kernel) // self.stride + 1
+
+def output_side(layer: Conv | MaxPool, side: int) -> int:
+    """The height (or width) of the output map for that of the input map, in pixels."""
+    return (side + 2 * layer.padding - layer.kernel) // layer.stride + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Norm:
+class Norm(Layer):
     """Batch normalisation, or layer normalisation over the channels of each position."""
 
     kind: Literal["batch", "layer"]
     channels: int
 
-    @property
-    def eps(self) -> float:
-        """1e-5 for batch norm (ResNet), 1e-6 for layer norm (ConvNeXt)."""
-        return {"batch": 1e-5, "layer": 1e-6}[self.kind]
 
-
-@dataclass(frozen=True, slots=True)
-class Activation:
+class Activation(Layer):
     """An activation function."""
 
     kind: Literal["relu", "gelu"]
 
 
-@dataclass(frozen=True, slots=True)
-class LayerScale:
+class LayerScale(Layer):
     """A learned factor per channel, with its initial value (arXiv 2103.17239)."""
 
     channels: int
     initial: float
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseNorm:
+class ResponseNorm(Layer):
     """Global response normalisation over the positions of each channel (arXiv 2301.00808)."""
 
     channels: int
 
 
-@dataclass(frozen=True, slots=True)
-class GlobalPool:
+class GlobalPool(Layer):
     """The mean over all positions: (N, C, H, W) to (N, C, 1, 1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """A linear layer with bias on flattened input: (N, inputs) to (N, outputs)."""
+class Linear(Layer):
+    """A linear layer with bias on flattened input, (N, inputs) to (N, outputs), or each token."""
 
     inputs: int
     outputs: int
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Layer):
     """A residual block: after(shortcut(x) + branch(x)). An empty shortcut is the identity."""
 
     branch: "Layers"
@@ -98,13 +89,11 @@ class Block:
 # Of transformers. A token is a position of a map; ViT's tokens lie in a line, a map of height 1.
 
 
-@dataclass(frozen=True, slots=True)
-class TokensLast:
+class TokensLast(Layer):
     """A map with the channels last: (N, C, H, W) to (N, H, W, C), in the same memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Embedding:
+class Embedding(Layer):
     """A map's positions as a line of tokens, a learned class token before them, and a learned
     position added to each: (N, channels, H, W) to (N, tokens, channels)."""
 
@@ -112,41 +101,27 @@ class Embedding:
     tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class TokenNorm:
+class TokenNorm(Layer):
     """Layer normalisation of each token."""
 
     channels: int
     eps: float
 
 
-@dataclass(frozen=True, slots=True)
-class TokenLinear:
-    """A linear layer on each token."""
-
-    inputs: int
-    outputs: int
-    bias: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Attention:
+class Attention(Layer):
     """softmax(Q K^T / sqrt(d)) V of each head, among all tokens: 3 x channels to channels."""
 
     channels: int
     heads: int
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """Padding to whole windows, the cyclic shift, and the cut into windows."""
+class Windows(Layer):
+    """Padding to whole windows, the cyclic shift if there is one, and the cut into windows."""
 
     window: int
-    shift: int
 
 
-@dataclass(frozen=True, slots=True)
-class WindowAttention:
+class WindowAttention(Layer):
     """Attention within windows, with a learned bias for each relative position; where they are
     shifted, tokens that were brought together from opposite borders are masked."""
 
@@ -156,33 +131,27 @@ class WindowAttention:
     is_masked: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Unwindow:
+class Unwindow(Layer):
     """Back from windows to a map of (height, width)."""
 
     height: int
     width: int
-    is_shifted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Gather:
+class Gather(Layer):
     """2 x 2 neighbours as one token, a border of zeros where a side is odd: (C, H, W) to
     (4 C, H / 2, W / 2), rounded up."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClassToken:
+class ClassToken(Layer):
     """The first token alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class TokenPool:
+class TokenPool(Layer):
     """The mean over all tokens of a plane: (N, H, W, C) to (N, C, 1, 1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class EncoderBlock:
+class EncoderBlock(Layer):
     """An encoder block of ViT, torchvision's `EncoderBlock`; `unfold` tells its layers."""
 
     channels: int
@@ -190,8 +159,7 @@ class EncoderBlock:
     inner: int
 
 
-@dataclass(frozen=True, slots=True)
-class WindowBlock:
+class WindowBlock(Layer):
     """A block of Swin, torchvision's `SwinTransformerBlock`; `unfold` tells its layers."""
 
     channels: int
@@ -206,26 +174,17 @@ class WindowBlock:
         return int(self.channels * self.ratio)
 
 
-@dataclass(frozen=True, slots=True)
-class PatchMerging:
+class PatchMerging(Layer):
     """What leads from one stage of Swin to the next, torchvision's `PatchMerging`: half the sides,
     twice the channels; `unfold` tells its layers."""
 
     channels: int
 
 
-TokenLayer = (
-    TokensLast | Embedding | TokenNorm | TokenLinear | Attention | Windows | WindowAttention
-    | Unwindow | Gather | ClassToken | TokenPool
-)  # fmt: skip
 Composite = EncoderBlock | WindowBlock | PatchMerging
 """Modules of torchvision, built whole; `nextify.blueprint.unfold` says what they are made of."""
 
 AnyBlock = Block | EncoderBlock | WindowBlock
-Layer = (
-    Conv | MaxPool | Norm | Activation | LayerScale | ResponseNorm | GlobalPool | Linear | Block
-    | TokenLayer | Composite
-)  # fmt: skip
 Layers = tuple[tuple[str, Layer], ...]
 
 
@@ -247,14 +206,9 @@ class Blueprint:
 
     def sections(self) -> tuple[tuple[str, Layers], ...]:
         """The parts in the order in which they run: stem, each stage, head."""
-        stages = tuple(
-            (
-                f"stages.{at}",
-                (
-                    *((f"downsample.{name}", layer) for name, layer in stage.downsample),
-                    *((f"blocks.{index}", block) for index, block in enumerate(stage.blocks)),
-                ),
-            )
-            for at, stage in enumerate(self.stages)
-        )
+        stages = []
+        for at, stage in enumerate(self.stages):
+            downsample = ((f"downsample.{name}", layer) for name, layer in stage.downsample)
+            blocks = ((f"blocks.{index}", block) for index, block in enumerate(stage.blocks))
+            stages.append((f"stages.{at}", (*downsample, *blocks)))
         return (("stem", self.stem), *stages, ("head", self.head))

@@ -15,8 +15,7 @@ def as_text(blueprint: specs.Blueprint) -> str:
     """
     lines: list[str] = []
     for section, layers in blueprint.sections():
-        lines.append(section)
-        lines.extend(_lines(layers, "  "))
+        lines += [section, *_lines(layers, "  ")]
     return "\n".join(lines)
 
 
@@ -44,9 +43,7 @@ def _lines(layers: specs.Layers, indent: str) -> list[str]:
 def _line(layer: specs.Layer) -> str:
     match layer:
         case specs.Conv():
-            kind = "conv"
-            if layer.groups > 1:
-                kind = "depthwise conv" if layer.groups == layer.inputs else "grouped conv"
+            kind = "depthwise conv" if layer.groups > 1 else "conv"
             stride = f"/{layer.stride}" if layer.stride > 1 else ""
             bias = "" if layer.bias else ", no bias"
             size = f"{layer.kernel}x{layer.kernel}{stride}"
@@ -62,8 +59,6 @@ def _line(layer: specs.Layer) -> str:
             )
         case specs.PatchMerging():
             return f"patch merging 2x2 {layer.channels} → {2 * layer.channels}"
-        case specs.TokenLinear():
-            return f"linear {layer.inputs} → {layer.outputs}{'' if layer.bias else ', no bias'}"
         case _:
             return _LINES[type(layer)].format(layer)
 
@@ -81,11 +76,6 @@ _LINES: dict[type, str] = {
     specs.TokensLast: "channels last",
     specs.Embedding: "class token and positions, {0.tokens} tokens of {0.channels}",
     specs.TokenNorm: "layer norm {0.channels}",
-    specs.Attention: "attention of {0.heads} heads",
-    specs.Windows: "windows of {0.window}x{0.window}",
-    specs.WindowAttention: "attention of {0.heads} heads in windows",
-    specs.Unwindow: "map {0.height}x{0.width}",
-    specs.Gather: "2x2 tokens as one",
     specs.ClassToken: "class token",
     specs.TokenPool: "mean over tokens",
 }

@@ -3,22 +3,18 @@
 from nextify.cli.show import print_json, print_table, say
 from nextify.commands.attributing import Shares, attribute, report
 from nextify.commands.watch import ON_STDERR
-from nextify.report import ReportFiles
 from nextify.report.factors import FactorContent, View, caveats, words
 from nextify.report.factors.contribution_figure import signed_count
 from nextify.report.factors.tables import as_values
+from nextify.report.page import ReportFiles
 from nextify.requests import Attribute, Report
 from nextify.words import plural
 
 
 def run(request: Attribute | Report, as_json: bool) -> int:
     """Carry out attribute or report."""
-    return (
-        _report(request, as_json) if isinstance(request, Report) else _attribute(request, as_json)
-    )
-
-
-def _report(request: Report, as_json: bool) -> int:
+    if isinstance(request, Attribute):
+        return _attribute(request, as_json)
     files = report(request)
     if as_json:
         print_json(file_values(files))
@@ -54,10 +50,8 @@ def _print(shown: FactorContent, view: View, checks: Shares) -> None:
         f"of {counts.planned} with a score\n"
     )
     head = ["factor", shown.unit.name, "95 %, all together", "params", "MACs", "memory"]
-    print_table(
-        [*head, *checks, "verdict"],
-        [_row(shown, view, checks, at) for at in range(len(shown.names))],
-    )
+    rows = [_row(shown, view, checks, at) for at in range(len(shown.names))]
+    print_table([*head, *checks, "verdict"], rows)
     say(f"\ngap: {words.adds_up(shown, view)}")
     for text in caveats.notes(view.found):
         say(f"note: {text}")

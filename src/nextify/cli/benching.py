@@ -21,11 +21,11 @@ from nextify.words import plural as many
 
 def run(request: Bench, as_json: bool) -> int:
     """Carry out bench."""
-    names = [word for word in request.designs if "=" not in word]
     overrides = [word for word in request.designs if "=" in word]
-    if not names:
-        raise InputError("no design is named; `nextify designs` lists them")
+    names = (word for word in request.designs if "=" not in word)
     designs = {name: design_from(name, overrides) for name in names}
+    if not designs:
+        raise InputError("no design is named; `nextify designs` lists them")
     conditions = _conditions(request)
     found: dict[str, Benchmark] = {}
     for name, design in designs.items():
@@ -68,11 +68,10 @@ def _conditions(request: Bench) -> Conditions:
 def _values(found: dict[str, Benchmark], conditions: Conditions) -> dict[str, Any]:
     results = []
     for name, one in found.items():
-        measured = [
-            {**asdict(each), "images_per_second": each.images_per_second}
-            for each in one.measurements
-        ]
-        results.append({"name": name, **asdict(one), "measurements": measured})
+        values = asdict(one)
+        for each, measured in zip(values["measurements"], one.measurements, strict=True):
+            each["images_per_second"] = measured.images_per_second
+        results.append({"name": name, **values})
     about = {**environment(conditions.device), "threads": conditions.threads}
     about["timm"] = installed("timm")
     return {"conditions": asdict(conditions), "environment": about, "results": results}

@@ -16,13 +16,9 @@ def run(request: requests.Fit, as_json: bool) -> int:
     """Carry out the command."""
     free = tuple(name.strip() for name in request.free.split(",")) if request.free else ()
     size, classes = sizes_of(request.sizes)
-    budgets = request.budgets
     found = fit(
-        budgets.params,
-        budgets.macs,
-        budgets.activation_memory,
-        request.latency,
-        like=budgets.like,
+        **asdict(request.budgets),
+        latency=request.latency,
         image_size=size,
         classes=classes,
         free=free,
@@ -76,9 +72,8 @@ def _print(found: tuple[Fitted, ...], free: tuple[str, ...]) -> None:
             words = bytes_in_words if name == "activation_memory" else in_words
             row += [words(getattr(one, name)), *_use(one, name)]
         if one.latency is not None:
-            median, low, high = map(
-                seconds_in_words, (one.latency.median, one.latency.low, one.latency.high)
-            )
+            of = one.latency
+            median, low, high = map(seconds_in_words, (of.median, of.low, of.high))
             row += [median, f"{low}–{high}", *_use(one, "latency")]
         rows.append([*row, ", ".join(one.binds) or "the bounds of the search"])
     print_table([*head, "binds"], rows)

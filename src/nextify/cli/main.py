@@ -70,29 +70,17 @@ def _run(arguments: list[str]) -> int:
 
 def _kept(request: requests.Request) -> str:
     """On an interrupt that says nothing itself: what is kept of the command's work."""
-    match request:
-        case requests.Study() | requests.Compare() if not request.runs.plan:
-            return _STUDY_KEPT
-        case requests.Choose() if not request.plan:
-            return _STUDY_KEPT
-        case requests.ScaleSequence() if request.say:
-            return "interrupted; nothing is kept"
-        case requests.ScaleMixers() | requests.ScaleNetworks() | requests.ScaleSequence() if (
-            request.save
-        ):
-            return (
-                f"interrupted; every result so far is kept in {request.save} (none, if it is not "
-                "there), and the same command goes on from it"
-            )
-        case requests.ScaleSequence():
-            return "interrupted; nothing is kept: with --save FILE the same command would go on"
-        case requests.Fit() | requests.Bench() | requests.ScaleMixers() | requests.ScaleNetworks():
-            return "interrupted; nothing is kept"
-    return "interrupted"
-
-
-_STUDY_KEPT = "interrupted; every run that was recorded is kept, and the same command goes on"
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    save, speaks = getattr(request, "save", None), getattr(request, "say", None)
+    if isinstance(request, requests.StudyRequest):
+        asked = request if isinstance(request, requests.Choose) else request.runs
+        kept = "; every run that was recorded is kept, and the same command goes on"
+        return f"interrupted{'' if asked.plan else kept}"
+    if save and not speaks:
+        return (
+            f"interrupted; every result so far is kept in {save} (none, if it is not there), and "
+            "the same command goes on from it"
+        )
+    if isinstance(request, requests.ScaleSequence) and not speaks:
+        return "interrupted; nothing is kept: with --save FILE the same command would go on"
+    keeps_nothing = isinstance(request, requests.Fit | requests.Bench) or hasattr(request, "save")
+    return "interrupted; nothing is kept" if keeps_nothing else "interrupted"

@@ -9,12 +9,11 @@ from nextify.errors import InputError
 from nextify.report.scaling.law_words import laws_as_values, laws_in_words
 from nextify.report.scaling.sweep_words import sweep_values, sweeps_in_words
 from nextify.requests import ScaleMixers
-from nextify.scaling.laws import MIXERS, Mixer, mixer
 from nextify.scaling.laws.kept import sizes_in
+from nextify.scaling.laws.mixers import MIXERS, Mixer, mixer
 from nextify.scaling.laws.ranges import Settings
 from nextify.scaling.laws.sweeps import AXES, Axis
 
-_FIXED: dict[str, str] = {"N": "tokens", "D": "width"}  # what a measurement along an axis varies
 _SETTINGS = ("tokens", "width", "batch", "step", "rounds", "seconds")
 _MEASURING = ("axis", "sizes", "sizes_of", *_SETTINGS, "memory", "threads", "save", "figure")
 
@@ -28,17 +27,13 @@ def run(request: ScaleMixers, as_json: bool) -> int:
     axes = AXES if request.axis is None else (request.axis,)
     sizes = _sizes(request, chosen, axes)
     save, folder = places(request.save, request.figure)
-    settings = _settings(request)
+    given = {name: getattr(request, name) for name in _SETTINGS}
+    given["memory"] = memory_limit(request.memory)
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
     from nextify.scaling.measuring import measure_mixers
 
     sweeps = measure_mixers(
-        chosen,
-        settings,
-        axes=axes,
-        sizes=sizes,
-        threads=request.threads,
-        save=save,
-        on_line=lambda name, axis: note(f"{name} along {axis} ..."),
+        chosen, settings, axes=axes, sizes=sizes, threads=request.threads, save=save, told=note
     )
     if folder:
         from nextify.report.scaling.mixer_figure import mixer_figure
@@ -57,26 +52,21 @@ def _chosen(only: str | None) -> dict[str, Mixer]:
     return {name: mixer(name) for name in names}
 
 
-def _settings(request: ScaleMixers) -> Settings:
-    given = {name: getattr(request, name) for name in _SETTINGS}
-    given["memory"] = memory_limit(request.memory)
-    return Settings(**{name: value for name, value in given.items() if value is not None})
-
-
 def _sizes(
     request: ScaleMixers, names: Collection[str], axes: tuple[Axis, ...]
 ) -> dict[tuple[str, Axis], tuple[int, ...]] | None:
     """The sizes that are given: the same for all, those in a file, or none."""
     if request.axis is not None:
-        refuse(request, [_FIXED[request.axis]], f"--axis {request.axis}")
+        varied = "tokens" if request.axis == "N" else "width"
+        refuse(request, [varied], f"--axis {request.axis}")
     if request.sizes is not None:
         refuse(request, ["sizes_of", "seconds"], "--sizes")
         given = _numbers(request.sizes, request.axis)
         return {(name, axis): given for axis in axes for name in names}
-    if request.sizes_of is None:
-        return None
-    refuse(request, ["seconds"], "--sizes-of")
-    return sizes_in(Path(request.sizes_of), names, axes)
+    if request.sizes_of is not None:
+        refuse(request, ["seconds"], "--sizes-of")
+        return sizes_in(Path(request.sizes_of), names, axes)
+    return None
 
 
 def _numbers(text: str, axis: Axis | None) -> tuple[int, ...]:

@@ -1,7 +1,5 @@
 """`nextify scale networks`: what networks cost over image sizes, and where their curves cross."""
 
-from dataclasses import replace
-
 from nextify.cli.scaling import answer, draw, memory_limit, places, refuse, whole_numbers
 from nextify.cli.show import note
 from nextify.errors import InputError
@@ -20,15 +18,11 @@ def run(request: ScaleNetworks, as_json: bool) -> int:
     save, folder = places(request.save, request.figure)
     if not request.formulas:
         memory = memory_limit(request.memory)
+        rounds = request.rounds or (_QUICK_ROUNDS if request.quick else 7)
         from nextify.scaling.measuring.networks import measure_networks
 
         found = measure_networks(
-            found,
-            rounds=request.rounds or (_QUICK_ROUNDS if request.quick else 7),
-            memory=memory,
-            threads=request.threads,
-            save=save,
-            on_point=lambda name, side: note(f"{name} at {side} pixels ..."),
+            found, rounds=rounds, memory=memory, threads=request.threads, save=save, told=note
         )
     if folder:
         from nextify.report.scaling.network_figure import network_figure, share_figure
@@ -40,11 +34,11 @@ def run(request: ScaleNetworks, as_json: bool) -> int:
 
 def _asked(request: ScaleNetworks) -> Networks:
     """By formula."""
-    found = Networks(sides=_sides(request), classes=request.classes or Networks.classes)
+    sides, classes = _sides(request), request.classes or Networks.classes
     if request.only is None:
-        return found
+        return Networks(sides=sides, classes=classes)
     names = read_names(request.only)
-    return replace(found, names=names, shares_of=names)
+    return Networks(names=names, sides=sides, classes=classes, shares_of=names)
 
 
 def _sides(request: ScaleNetworks) -> tuple[int, ...]:
@@ -61,8 +55,7 @@ def _sides(request: ScaleNetworks) -> tuple[int, ...]:
         raise InputError(f"--sizes is {request.sizes!r}; give pixels from 1 to {1 << 14:,}")
     kept = tuple(side for side in sides if side <= most)
     if not kept:
-        remedy = "none of --sizes is as small"
-        if request.sizes is None:
-            remedy = f"the least is {SIDES[0]}, or give --sizes"
+        least = f"the least is {SIDES[0]}, or give --sizes"
+        remedy = "none of --sizes is as small" if request.sizes else least
         raise InputError(f"--max-size is {most}; {remedy}")
     return kept

@@ -1,6 +1,6 @@
 """The commands that answer at once: path, designs, cost, show, recipe. No torch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -15,7 +15,6 @@ from nextify.designs import (
     Design,
     Recipe,
     Step,
-    Swin,
     Vit,
     design,
     path,
@@ -29,17 +28,7 @@ Reading = requests.Path | requests.Designs | requests.Cost | requests.Show | req
 
 def run(request: Reading, as_json: bool) -> int:
     """Carry out one of the reading commands."""
-    match request:
-        case requests.Path():
-            _path(request, as_json)
-        case requests.Designs():
-            _designs(request, as_json)
-        case requests.Cost():
-            _cost(request, as_json)
-        case requests.Show():
-            _show(request, as_json)
-        case requests.Recipe():
-            _recipe(request, as_json)
+    _ANSWERS[type(request)](request, as_json)
     return 0
 
 
@@ -69,12 +58,10 @@ def _path(request: requests.Path, as_json: bool) -> None:
 
 
 def _step_values(step: Step, counted: Cost) -> dict[str, Any]:
-    paper = step.paper
+    paper, told = step.paper, ("variant", "changed", "recipe")
     return {
         "step": step.name,
-        "variant": step.variant,
-        "changed": step.changed,
-        "recipe": step.recipe,
+        **{name: getattr(step, name) for name in told},
         "design": asdict(step.design),
         "params": counted.params,
         "macs": counted.macs,
@@ -117,8 +104,9 @@ def _paper_cells(step: Step, marks: dict[str, str]) -> list[str]:
 
 
 def _designs(request: requests.Designs, as_json: bool) -> None:
-    every = {name: _cost_of(name, one, *sizes_of(request.sizes)) for name, one in NAMED.items()}
-    found = [(name, NAMED[name], counted) for name, counted in every.items() if counted]
+    size = sizes_of(request.sizes)
+    every = ((name, one, _cost_of(name, one, *size)) for name, one in NAMED.items())
+    found = [(name, one, counted) for name, one, counted in every if counted]
     if as_json:
         print_json([
             {"name": name, "design": asdict(one), "params": c.params, "macs": c.macs}
@@ -134,11 +122,7 @@ def _designs(request: requests.Designs, as_json: bool) -> None:
 
 def _stages(one: AnyDesign) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Blocks and channels of each stage."""
-    match one:
-        case Design() | Swin():
-            return one.depths, one.widths
-        case Vit():
-            return (one.depth,), (one.width,)
+    return ((one.depth,), (one.width,)) if isinstance(one, Vit) else (one.depths, one.widths)
 
 
 def _cost_of(name: str, one: AnyDesign, size: int | tuple[int, int], classes: int) -> Cost | None:
@@ -210,13 +194,22 @@ def _show(request: requests.Show, as_json: bool) -> None:
 
 def _recipe(request: requests.Recipe, as_json: bool) -> None:
     shown, values = RECIPES, {name: asdict(one) for name, one in RECIPES.items()}
-    if request.name is not None:
+    if request.name:
         (fields,) = read_fields(request.changes, Recipe)
         chosen = recipe(request.name, **fields)
         shown, values = {"value": chosen}, asdict(chosen)
     if as_json:
         print_json(values)
         return
-    rows = [[name, *(written(getattr(one, name)) for one in shown.values())]
-            for name in hints(Recipe)]  # fmt: skip
+    every = shown.values()
+    rows = [[name, *(written(getattr(one, name)) for one in every)] for name in hints(Recipe)]
     print_table(["field", *shown], rows)
+
+
+_ANSWERS: dict[type, Callable[[Any, bool], None]] = {
+    requests.Path: _path,
+    requests.Designs: _designs,
+    requests.Cost: _cost,
+    requests.Show: _show,
+    requests.Recipe: _recipe,
+}

@@ -76,42 +76,37 @@ def answer(
     """Print what was found: its values as JSON, or words for people."""
     if as_json:
         print_json(values(found))
-    else:
-        show(words(found))
-    return 0
-
-
-def show(blocks: Iterable[Block]) -> None:
-    """Print an answer, as wide as the terminal."""
+        return 0
     columns = shutil.get_terminal_size((_PIPE, 24)).columns
-    for block in blocks:
+    for block in words(found):
         match block:
             case str():
                 say(block)
             case Paragraph():
-                first, later = ("  ", "    ") if block.indented else ("", "")
-                for line in textwrap.wrap(
-                    block.text, min(_WIDEST, columns), break_on_hyphens=False,
-                    initial_indent=first, subsequent_indent=later,
-                ):  # fmt: skip
-                    say(line)
-            case Table(fixed=None):
-                print_table(block.head, block.rows)
+                say(_wrapped(block, min(_WIDEST, columns)))
             case Table():
                 _print_parts(block, columns)
+    return 0
+
+
+def _wrapped(block: Paragraph, width: int) -> str:
+    first, later = ("  ", "    ") if block.indented else ("", "")
+    return textwrap.TextWrapper(width, first, later, break_on_hyphens=False).fill(block.text)
 
 
 def _print_parts(table: Table, columns: int) -> None:
     """A table; where it is too wide, its columns in parts, each with the first ones."""
-    head, rows, first = table.head, table.rows, table.fixed or 0
-    widths = [2 + max(len(row[at]) for row in (head, *rows)) for at in range(len(head))]
-    always = [*range(first)]
-    parts: list[list[int]] = [always]
-    for at in range(first, len(head)):
+    if table.fixed is None:
+        print_table(table.head, table.rows)
+        return
+    widths = [2 + max(map(len, cells)) for cells in zip(table.head, *table.rows, strict=True)]
+    parts = [always := [*range(table.fixed)]]
+    for at in range(table.fixed, len(widths)):
         if parts[-1] != always and sum(widths[i] for i in (*parts[-1], at)) > columns + 2:
             parts.append(always)
         parts[-1] = [*parts[-1], at]
-    for chosen in parts:
-        if chosen is not parts[0]:
+    for place, chosen in enumerate(parts):
+        if place:
             say("")
-        print_table([head[at] for at in chosen], [[row[at] for at in chosen] for row in rows])
+        head, *rows = ([row[at] for at in chosen] for row in (table.head, *table.rows))
+        print_table(head, rows)

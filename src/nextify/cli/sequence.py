@@ -3,12 +3,7 @@
 from nextify.cli.scaling import answer, draw, places
 from nextify.cli.show import note
 from nextify.errors import InputError
-from nextify.report.scaling.sequence_words import (
-    said_in_words,
-    sequence_in_words,
-    sequence_values,
-    unknown_in_words,
-)
+from nextify.report.scaling import sequence_words as words
 from nextify.requests import ScaleSequence
 from nextify.scaling.sequence.settings import Kind, Settings
 
@@ -36,7 +31,7 @@ def run(request: ScaleSequence, as_json: bool) -> int:
         from nextify.report.scaling.sequence_figure import sequence_figure
 
         draw([sequence_figure(found)], folder)
-    return answer(found, as_json, sequence_values, sequence_in_words)
+    return answer(found, as_json, words.sequence_values, words.sequence_in_words)
 
 
 def _speak(text: str, request: ScaleSequence, settings: Settings, as_json: bool) -> int:
@@ -46,14 +41,12 @@ def _speak(text: str, request: ScaleSequence, settings: Settings, as_json: bool)
             raise InputError(f"--say does not go with --{name}; run the command once for each")
     from nextify.scaling.sequence.experiment import spoken
 
-    found = spoken(
-        settings, text, threads=request.threads, progress=_progress, on_unknown=_note_unknown
-    )
-    return answer(found, as_json, dict, lambda said: said_in_words(said.items()))
+    found = spoken(settings, text, threads=request.threads, progress=_progress, on_unknown=_unknown)
+    return answer(found, as_json, dict, lambda said: words.said_in_words(said.items()))
 
 
-def _note_unknown(unknown: dict[str, list[str]], count: int) -> None:
-    for line in unknown_in_words(unknown, count):
+def _unknown(unknown: dict[str, list[str]], count: int) -> None:
+    for line in words.unknown_in_words(unknown, count):
         note(line)
 
 

@@ -8,9 +8,9 @@ from nextify.cli.attributing import file_values
 from nextify.cli.show import note, print_json, print_table, say
 from nextify.commands.studying import Planned, Studied, study
 from nextify.commands.watch import ON_STDERR
-from nextify.designs import Factor, Recipe
+from nextify.designs import Factor
 from nextify.designs.fields import written
-from nextify.records import Plan
+from nextify.records import Cell, Plan
 from nextify.report.announce import TELLS, announced, half_width
 from nextify.report.cells import comparison_content, headline
 from nextify.requests import Compare, Study
@@ -49,21 +49,21 @@ def _say(done: Studied, is_comparison: bool) -> None:
 
 
 def _show_plan(planned: Planned, as_json: bool) -> None:
-    plan = planned.plan
-    match kind_of(plan).name:
-        case "path" if as_json:
+    plan, found = planned.plan, planned.forecasts
+    match kind_of(plan).page:
+        case "steps" if as_json:
             print_json(plan.as_dict())
+        case "steps":
+            _show_steps(plan)
         case "comparison" if as_json:
             print_json({"plan": plan.as_dict(), "seconds": planned.seconds})
-        case "factors" if as_json:
-            first, *others = [_forecast_values(each) for each in planned.forecasts]
-            print_json({"plan": plan.as_dict(), "forecast": first, "others": others})
-        case "path":
-            _show_steps(plan)
         case "comparison":
             _show_networks(plan, planned.seconds)
+        case "factors" if as_json:
+            first, *others = ({**asdict(f), "tells": TELLS[f.experiment]} for f in found)
+            print_json({"plan": plan.as_dict(), "forecast": first, "others": others})
         case "factors":
-            _show_factors(plan, planned.forecasts)
+            _show_factors(plan, found)
 
 
 def _show_steps(plan: Plan) -> None:
@@ -75,10 +75,6 @@ def _show_steps(plan: Plan) -> None:
     cells, seeds = len(plan.cells), len(plan.seeds)
     images = sum(cell.recipe.epochs for cell in plan.cells) * seeds * int(plan.data["train"])
     say(f"\n{cells} steps x {seeds} seeds = {cells * seeds} runs, {images:,} training images seen")
-
-
-def _forecast_values(of: Forecast) -> dict[str, Any]:
-    return {**of.as_dict(), "tells": TELLS[of.experiment]}
 
 
 def print_factors(factors: Sequence[Factor]) -> None:
@@ -96,14 +92,12 @@ def _show_factors(plan: Plan, found: Sequence[Forecast]) -> None:
         f"\nnetworks of {min(params):,} to {max(params):,} parameters, "
         f"{min(macs):,.2f} to {max(macs):,.2f} M MACs\n"
     )
-    print_table(
-        ["plan", "cells", "seeds", "runs", "time", "half-width", "tells"],
-        [
-            [of.experiment, str(of.cells), str(of.seeds), str(of.runs), time_in_words(of.seconds),
-             half_width(of), TELLS[of.experiment]]
-            for of in found
-        ],
-    )  # fmt: skip
+    rows = [
+        [of.experiment, str(of.cells), str(of.seeds), str(of.runs), time_in_words(of.seconds),
+         half_width(of), TELLS[of.experiment]]
+        for of in found
+    ]  # fmt: skip
+    print_table(["plan", "cells", "seeds", "runs", "time", "half-width", "tells"], rows)
     known = "" if found[0].points is not None else "; --sigma POINTS states it in points"
     say(
         "\nhalf-width: of the simultaneous 95 % interval of a factor's contribution; "
@@ -118,15 +112,13 @@ def time_in_words(seconds: float | None) -> str:
 
 def _show_networks(plan: Plan, seconds: float | None) -> None:
     largest = max(plan.images_of(cell) for cell in plan.cells)
-    print_table(
-        ["network", "design", "params", "M MACs", "learning rate"],
-        [
-            [cell.network, _in_words(cell.design), f"{cell.params:,}", f"{cell.macs / 1e6:,.2f}",
-             f"{cell.recipe.learning_rate:g}"]
-            for cell in plan.cells
-            if plan.images_of(cell) == largest
-        ],
-    )  # fmt: skip
+    rows = [
+        [cell.network, _in_words(cell.design), f"{cell.params:,}", f"{cell.macs / 1e6:,.2f}",
+         f"{cell.recipe.learning_rate:g}"]
+        for cell in plan.cells
+        if plan.images_of(cell) == largest
+    ]  # fmt: skip
+    print_table(["network", "design", "params", "M MACs", "learning rate"], rows)
     say("")
     _print_updates(plan)
     say(f"\n{announced(plan, seconds)}")
@@ -134,21 +126,18 @@ def _show_networks(plan: Plan, seconds: float | None) -> None:
 
 def _print_updates(plan: Plan) -> None:
     """A row a number of images where all networks are trained alike, else one a network, too."""
-    rows = {
-        (cell.network, plan.images_of(cell)): _updates(plan.images_of(cell), cell.recipe)
-        for cell in plan.cells
-    }
-    alike = {(f"{images:,}", *row): None for (_, images), row in rows.items()}
+    rows = dict.fromkeys((cell.network, *_updates(plan, cell)) for cell in plan.cells)
+    alike = dict.fromkeys(row[1:] for row in rows)
     head = ["training images", "epochs", "updates"]
-    if len(alike) == len({images for _, images in rows}):
-        print_table(head, [list(row) for row in alike])
+    if len(alike) == len({images for images, *_ in alike}):
+        print_table(head, alike)
     else:
-        by_network = [[network, f"{images:,}", *row] for (network, images), row in rows.items()]
-        print_table(["network", *head], by_network)
+        print_table(["network", *head], rows)
 
 
-def _updates(images: int, of: Recipe) -> tuple[str, str]:
-    return str(of.epochs), f"{of.epochs * (images // of.batch_size):,}"
+def _updates(plan: Plan, cell: Cell) -> tuple[str, str, str]:
+    images, how = plan.images_of(cell), cell.recipe
+    return f"{images:,}", str(how.epochs), f"{how.epochs * (images // how.batch_size):,}"
 
 
 _SIZES = ("patch_size", "width", "widths", "depth", "depths", "heads", "window")

@@ -13,13 +13,11 @@ from nextify.training.classify import Classified
 
 def run(request: Train | Evaluate | Predict, as_json: bool) -> int:
     """Carry out train, evaluate or predict."""
-    match request:
-        case Train():
-            return _say_trained(train(request, ON_STDERR), as_json)
-        case Evaluate():
-            return _evaluate(request, as_json)
-        case Predict():
-            return _predict(request, as_json)
+    if isinstance(request, Train):
+        return _say_trained(train(request, ON_STDERR), as_json)
+    if isinstance(request, Evaluate):
+        return _evaluate(request, as_json)
+    return _predict(request, as_json)
 
 
 def _say_trained(trained: Trained, as_json: bool) -> int:
@@ -35,18 +33,11 @@ def _say_trained(trained: Trained, as_json: bool) -> int:
 
 
 def _say_result(result: Result, measured: Measured) -> None:
-    print_table(
-        ["epoch", "training loss", "test accuracy", "of images"],
-        [
-            [
-                str(point.epoch),
-                f"{point.train_loss:.4f}",
-                f"{point.accuracy:.2%}",
-                f"{point.images}",
-            ]
-            for point in result.curve
-        ],
-    )
+    rows = [
+        [str(at.epoch), f"{at.train_loss:.4f}", f"{at.accuracy:.2%}", str(at.images)]
+        for at in result.curve
+    ]
+    print_table(["epoch", "training loss", "test accuracy", "of images"], rows)
     say(
         f"\naccuracy {result.accuracy:.2%} on {result.images:,} test images, negative "
         f"log-likelihood {result.nll:.4f} nats, calibration error "
@@ -73,19 +64,19 @@ def _evaluate(request: Evaluate, as_json: bool) -> int:
 
 def _predict(request: Predict, as_json: bool) -> int:
     found = predict(request)
-    answered: list[Classified] = []
+    answers: list[dict[str, object]] = []
     unreadable: list[UnreadableImage] = []
     for one in found:
         if isinstance(one, UnreadableImage):
             unreadable.append(one)
-            continue
-        answered.append(one)
-        if not as_json:
+        elif as_json:
+            answers.append(_values(one))
+        else:
             classes = (f"{name} {probability:.1%}" for name, probability in one.classes)
             say(f"{one.image}: {', '.join(classes)}")
+    skipped = [error.path for error in unreadable]
     if as_json:
-        answers = [_values(one) for one in answered]
-        print_json({"images": answers, "skipped": [error.path for error in unreadable]})
+        print_json({"images": answers, "skipped": skipped})
     if unreadable and not request.skip_unreadable:
         first = unreadable[0]
         raise InputError(  # the others have been answered
@@ -93,7 +84,7 @@ def _predict(request: Predict, as_json: bool) -> int:
             f"{first.why}; replace or remove it, or use --skip-unreadable to leave it out and "
             "count it"
         )
-    ON_STDERR.skipped([error.path for error in unreadable])
+    ON_STDERR.skipped(skipped)
     return 0
 
 

@@ -22,7 +22,7 @@ from nextify.commands.studying import Planned, Studied
 from nextify.commands.training import Evaluated, Predictions
 from nextify.commands.watch import ON_STDERR, QUIET, Watch
 from nextify.errors import InputError
-from nextify.report import ReportFiles
+from nextify.report.page import ReportFiles
 from nextify.training import Trained
 
 T = TypeVar("T")
@@ -93,17 +93,12 @@ def _asked(kind: type[T], given: tuple[Any, ...], options: dict[str, Any]) -> T:
 def _placed(kind: type, given: tuple[Any, ...]) -> dict[str, Any]:
     """Arguments by the places of a command line: the last of these takes all that are left."""
     places = [entry for entry in requests.entries(kind) if entry.about.positional]
-    found: dict[str, Any] = {}
-    left = list(given)
-    for entry in places:
-        if not left:
-            break
-        found[entry.key] = left if entry.about.many in ("*", "+") else left.pop(0)
-        if entry.about.many in ("*", "+"):
-            return found
-    if left:
-        raise _unexpected(left[0])
-    return found
+    if places and places[-1].about.many in ("*", "+"):
+        alone, rest = given[: len(places) - 1], list(given[len(places) - 1 :])
+        given = (*alone, rest) if rest else alone
+    if len(given) > len(places):
+        raise _unexpected(given[len(places)])
+    return {entry.key: value for entry, value in zip(places, given, strict=False)}
 
 
 def _unexpected(argument: object) -> InputError:

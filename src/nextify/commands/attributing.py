@@ -7,19 +7,16 @@ from pathlib import Path
 from nextify.commands.studying import report_folder
 from nextify.commands.watch import QUIET, Watch
 from nextify.errors import InputError
-from nextify.findings import Score
 from nextify.findings.crosscheck import fanova_importances, shapiq_values
 from nextify.findings.factor_runs import FactorRuns, factor_runs
-from nextify.report import ReportFiles, write_report
+from nextify.findings.scores import ATTRIBUTED
+from nextify.report import write_report
 from nextify.report.factors import FactorContent, factor_content
+from nextify.report.page import ReportFiles
 from nextify.report.write import read_study, require_factors, write_factors
 from nextify.requests import Attribute, Report
 
-_SCORES: dict[str, Score] = {  # as options spell them
-    "accuracy": "accuracy",
-    "nll": "nll",
-    "logit-accuracy": "logit accuracy",
-}
+_SCORES = {score.replace(" ", "-"): score for score in ATTRIBUTED}  # as options spell them
 
 Shares = dict[str, dict[str, float]]  # by tool and factor
 
@@ -50,12 +47,11 @@ def attribute(request: Attribute, watch: Watch = QUIET) -> Attributed:
         require_factors(plan, str(file))
     score = _SCORES[request.metric]
     content = factor_content(studies, score, request.file)
-    checks: list[Shares] = []
-    if request.crosscheck:
-        checks = [_crosscheck(factor_runs(*study, score), watch.note) for study in studies]
+    asked = studies if request.crosscheck else []
+    checks = tuple(_crosscheck(factor_runs(*study, score), watch.note) for study in asked)
     place = Path(request.output) if request.output else _folder(files, request.metric)
     written = write_factors(content, place)
-    return Attributed(content=content, checks=tuple(checks), report=written)
+    return Attributed(content=content, checks=checks, report=written)
 
 
 def report(request: Report) -> ReportFiles:
@@ -72,8 +68,7 @@ def _folder(files: list[Path], metric: str) -> Path:
     """Beside the first file: where `study` writes its report, unless more was asked for."""
     first, *others = files
     parts = [first.stem, *(f"and-{other.stem}" for other in others)]
-    parts += [metric] if metric != "accuracy" else []
-    return first.with_name("-".join([*parts, "report"]))
+    return first.with_name("-".join([*parts, *[metric] * (metric != "accuracy"), "report"]))
 
 
 def _crosscheck(runs: FactorRuns, note: Callable[[str], None]) -> Shares:

@@ -6,19 +6,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nextify.commands.studying import load_images, precision_of, timed, workers_of
+from nextify.commands.studying import asked_of, load_images, timed, trained, workers_of
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset
 from nextify.errors import InputError
 from nextify.files import is_there, make_folder, read_json, require_place, write_json
-from nextify.findings.choice import Choice
-from nextify.fitting import BUDGETS, budgets_of
+from nextify.findings.choice import Choice, Finalist
+from nextify.fitting import budgets_of
 from nextify.records import Plan
-from nextify.report import ReportFiles
 from nextify.report.announce import announced_phase
 from nextify.report.choice.files import write_choice
 from nextify.report.choice.words import as_fields, as_values
-from nextify.requests import Choose, changed, command_line
+from nextify.report.page import ReportFiles
+from nextify.requests import Choose, command_line
 from nextify.studies import (
     Outcome,
     Phase,
@@ -26,11 +26,9 @@ from nextify.studies import (
     Task,
     WorkerSetup,
     carry_out,
-    execute,
     phases,
     plan_screening,
 )
-from nextify.studies.kinds import Asked
 from nextify.studies.kinds.choosing import settings_of, task_of
 from nextify.studies.kinds.winner import train_winner
 from nextify.training.memory import require_memory_for
@@ -78,15 +76,13 @@ class Chosen:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
-        best = None
-        if self.winner is not None and self.choice is not None and self.choice.winner is not None:
-            best = self.choice.finalist(self.choice.winner)
+        best = _best(self.choice) if self.winner else None
         return {
-            "choice": None if self.choice is None else as_values(self.choice),
-            "design": None if best is None else as_fields(best.design),
+            "choice": self.choice and as_values(self.choice),
+            "design": best and as_fields(best.design),
             "winner": self.winner,
             "folder": str(self.folder),
-            "report": None if self.report is None else str(self.report.html),
+            "report": self.report and str(self.report.html),
             "failed": [asdict(each) for each in self.outcome.failures],
             "diverged": [asdict(each) for each in self.outcome.divergences],
         }
@@ -104,10 +100,9 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     """
     budgets_of(**asdict(request.budgets))  # before images, which take longer
     images = load_images(request.data, watch)
-    precision = precision_of(request.precision)
-    settled = changed(request, precision=None if precision == "float32" else precision)
-    task = task_of(Asked(request=settled, precision=precision, images=images))
-    screening, settings = task.asked(plan_screening(task)), settings_of(task)
+    asked = asked_of(request, request.precision, images)
+    task = task_of(asked)
+    screening, settings = plan_screening(task).asked_by(asked.request), settings_of(task)
     folder = Path(request.output or f"runs/choose-{images.name}-{_budget_name(request)}")
     if not request.plan:  # which writes nothing, and neither does what is refused
         require_place(folder, "--output")
@@ -123,7 +118,7 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
         for phase in found:
             watch.note(announced_phase(phase))
     make_folder(folder, "--output")
-    keep = partial(_keep, folder, {"command": command_line(settled), "settings": settings})
+    keep = partial(_keep, folder, {"command": command_line(asked.request), "settings": settings})
     keep(None)
     outcome = carry_out(task, folder, partial(_run, request, setup, watch))
     chosen = _finish(outcome, images, folder, settings, watch)
@@ -133,14 +128,7 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
 
 def _run(request: Choose, setup: WorkerSetup, watch: Watch, plan: Plan, file: Path) -> Summary:
     watch.note(f"{file.stem}: {len(plan.cells)} networks, {len(plan.runs())} runs")
-    return execute(
-        plan,
-        file,
-        setup,
-        workers=request.workers,
-        progress=watch.progress(),
-        retry_failed=request.retry_failed,
-    )
+    return trained(request, plan, file, setup, watch)
 
 
 def _finish(
@@ -149,24 +137,21 @@ def _finish(
     """Train the winner, if there is one, and write the report."""
     for each in (*outcome.failures, *outcome.divergences):
         watch.note(f"{each.step}, seed {each.seed}: {each.message}")
-    choice, winner, report = outcome.choice, None, None
-    if choice is not None and choice.winner is not None:
-        watch.note(f"winner: {choice.winner} on all images")
-        best = choice.finalist(choice.winner)
+    choice, winner = outcome.choice, None
+    if best := _best(choice):
+        watch.note(f"winner: {best.name} on all images")
         with watch.steps() as on_step:
             winner = train_winner(images, outcome.studies["finals"][0], best, folder, on_step)
-    if choice is not None:
-        report = write_choice(choice, outcome.studies, settings, folder / "report")
+    report = write_choice(choice, outcome.studies, settings, folder / "report") if choice else None
     return Chosen(choice=choice, winner=winner, outcome=outcome, folder=folder, report=report)
 
 
+def _best(choice: Choice | None) -> Finalist | None:
+    return choice.finalist(choice.winner) if choice and choice.winner else None
+
+
 def _phases(
-    request: Choose,
-    task: Task,
-    screening: Plan,
-    setup: WorkerSetup,
-    images: Dataset,
-    watch: Watch,
+    request: Choose, task: Task, screening: Plan, setup: WorkerSetup, images: Dataset, watch: Watch
 ) -> tuple[Phase, ...]:
     require_memory_for(screening)
     workers = workers_of(request.workers)
@@ -175,7 +160,7 @@ def _phases(
 
 
 def _budget_name(request: Choose) -> str:
-    given = [(name, getattr(request.budgets, name)) for name in (*BUDGETS, "like")]
+    given = asdict(request.budgets).items()
     words = "-".join(f"{name.replace('_', '-')}-{text}" for name, text in given if text)
     return words.replace("/", "_")
 
@@ -183,9 +168,7 @@ def _budget_name(request: Choose) -> str:
 def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
     """Check that a folder holds no other choice."""
     kept = read_json(folder / "choice.json", "choice", _ANOTHER)
-    if kept is None:
-        return
-    there = kept.get("settings")
+    there = settings if kept is None else kept.get("settings")
     if not isinstance(there, dict):
         raise InputError(f"file {folder / 'choice.json'} is no choice; {_ANOTHER}")
     for name in {**settings, **there}:
@@ -199,6 +182,5 @@ def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
 def _keep(folder: Path, asked: Mapping[str, Any], answer: Mapping[str, Any] | None) -> None:
     """Write what was asked, and the answer once there is one."""
     file = folder / "choice.json"
-    if answer is None and is_there(file):
-        return
-    write_json(file, {**asked, **(answer or {})})
+    if answer or not is_there(file):
+        write_json(file, {**asked, **(answer or {})})

@@ -1,6 +1,5 @@
 """Commands study and compare: from a request to a plan, its runs and its report."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,11 @@ from nextify.errors import InputError
 from nextify.files import is_there, require_place
 from nextify.findings import sigma_of
 from nextify.records import Plan, Record, Store
-from nextify.report import ReportFiles, write_report
+from nextify.report import write_report
 from nextify.report.announce import announced, pilot_note
+from nextify.report.page import ReportFiles
 from nextify.report.write import read_study
-from nextify.requests import Compare, DataSpec, Study, changed
+from nextify.requests import Choose, Compare, DataSpec, Runs, Study, StudyRequest, changed
 from nextify.studies import (
     Forecast,
     Pilot,
@@ -30,7 +30,7 @@ from nextify.studies import (
 )
 from nextify.studies.kinds import Asked, kind_asked, kind_of
 from nextify.studies.kinds.factors import frame_of, is_experiment
-from nextify.training import default_device
+from nextify.training.machine import default_device, default_precision
 from nextify.training.memory import require_memory_for
 from nextify.words import read_numbers
 
@@ -92,14 +92,7 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
         require_place(planned.file.parent, "--file")
     if runs.report:
         require_place(Path(runs.report), "--report")  # before the work, not after it
-    summary = execute(
-        planned.plan,
-        planned.file,
-        setup,
-        workers=runs.workers,
-        progress=watch.progress(),
-        retry_failed=runs.retry_failed,
-    )
+    summary = trained(runs, planned.plan, planned.file, setup, watch)
     report = write_report(planned.file, runs.report or report_folder(planned.file))
     return Studied(file=planned.file, summary=summary, report=report)
 
@@ -107,37 +100,27 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
 def _planned(request: Study | Compare, watch: Watch) -> tuple[Planned, WorkerSetup]:
     """The plan, forecast where it is new, and how a worker loads the images."""
     kind = kind_asked(request)
-    spec = where_of(request)
+    held_out = isinstance(request, Compare) and request.hold_out
+    spec = replace(request.data, hold_out=held_out)
     images = load_images(spec, watch)
-    precision = precision_of(request.runs.precision)
-    asked = Asked(
-        request=changed(request, precision=None if precision == "float32" else precision),
-        precision=precision,
-        images=images,
-        file=_file(request, images.name),
-    )
+    file = _file(request, images.name)
+    asked = asked_of(request, request.runs.precision, images, file)
     plan, setup = kind.plan(asked), WorkerSetup(spec)
-    file = asked.file or Path()
     planned = Planned(plan=plan, file=file)
     if not request.runs.plan and is_there(file):
         return planned, setup
     require_memory_for(plan)
-    if kind.name == "path":
+    if kind.page == "steps":
         return planned, setup
     workers = workers_of(request.runs.workers)
-    pilot = timed(plan, setup, workers, watch) if not _no_pilot(request) else None
-    planned = replace(planned, seconds=None if pilot is None else pilot.total(plan, workers))
-    if kind.name == "factors":
+    no_pilot = (request if isinstance(request, Compare) else request.experiment).no_pilot
+    pilot = None if no_pilot else timed(plan, setup, workers, watch)
+    planned = replace(planned, seconds=pilot.total(plan, workers) if pilot else None)
+    if kind.page == "factors":
         planned = replace(planned, forecasts=_forecasts(asked, plan, pilot, workers))
     if not request.runs.plan and (planned.forecasts or pilot):
         watch.note(announced(plan, planned.seconds, planned.forecasts))
     return planned, setup
-
-
-def where_of(request: Study | Compare) -> DataSpec:
-    """Where the images are, and which of them are tested on."""
-    held_out = isinstance(request, Compare) and request.hold_out
-    return replace(request.data, hold_out=held_out)
 
 
 def load_images(spec: DataSpec, watch: Watch) -> Dataset:
@@ -147,9 +130,23 @@ def load_images(spec: DataSpec, watch: Watch) -> Dataset:
     return found
 
 
-def precision_of(asked: Precision | None) -> Precision:
-    """The precision asked for; by default mixed on a GPU."""
-    return asked or ("bfloat16" if default_device() == "cuda" else "float32")
+def asked_of(
+    request: StudyRequest, precision: Precision | None, images: Dataset, file: Path | None = None
+) -> Asked:
+    """What a plan is made from, in the precision asked for; by default mixed on a GPU."""
+    settled = precision or default_precision(default_device())
+    request = changed(request, precision=None if settled == "float32" else settled)
+    return Asked(request=request, precision=settled, images=images, file=file)
+
+
+def trained(
+    how: Runs | Choose, plan: Plan, file: Path, setup: WorkerSetup, watch: Watch
+) -> Summary:
+    """Train what a study file does not have yet."""
+    train, progress, retry = kind_of(plan).train, watch.progress(), how.retry_failed
+    return execute(
+        plan, file, setup, train=train, workers=how.workers, progress=progress, retry_failed=retry
+    )
 
 
 def workers_of(asked: int | None) -> int:
@@ -162,7 +159,7 @@ def timed(plan: Plan, setup: WorkerSetup, workers: int, watch: Watch) -> Pilot |
     what = "network" if plan.experiment == "comparison" else "design"
     watch.note(f"timing a few steps of each {what} ...")
     pilot = run_pilot(plan, setup, workers)
-    if (note := pilot_note(plan, pilot, what)) is not None:
+    if note := pilot_note(plan, pilot, what):
         watch.note(note)
     return pilot
 
@@ -170,10 +167,6 @@ def timed(plan: Plan, setup: WorkerSetup, workers: int, watch: Watch) -> Pilot |
 def report_folder(file: Path) -> Path:
     """Where a study's report goes by default: beside it, under its name."""
     return file.with_name(f"{file.stem}-report")
-
-
-def _no_pilot(request: Study | Compare) -> bool:
-    return request.no_pilot if isinstance(request, Compare) else request.experiment.no_pilot
 
 
 def _file(request: Study | Compare, data_name: str) -> Path:
@@ -196,9 +189,8 @@ def _forecasts(asked: Asked, plan: Plan, pilot: Pilot | None, workers: int) -> t
     request = asked.request
     assert isinstance(request, Study) and asked.file is not None
     sigma = _sigma(request.experiment.sigma, asked.file)
-    others = [other for other in neighbours(frame_of(asked), plan) if other is not None]
-    every: Iterable[Plan] = (plan, *others)
-    return tuple(forecast(each, pilot=pilot, workers=workers, sigma=sigma) for each in every)
+    every = (plan, *neighbours(frame_of(asked), plan))
+    return tuple(forecast(p, pilot=pilot, workers=workers, sigma=sigma) for p in every if p)
 
 
 def _sigma(text: str | None, file: Path) -> float | None:

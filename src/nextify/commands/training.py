@@ -100,18 +100,11 @@ def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
     Raises:
         InputError: no network, no such images, or other classes.
     """
-    network, card = load_network(Path(request.network))
-    with on_machine(request.machine) as (device, precision):
+    (network, card), on = load_network(Path(request.network)), request.machine
+    with on_machine(on) as (device, precision):
         images = load_for(card, replace(request.data, test_image_size=request.test_image_size))
         watch.skipped(images.skipped)
-        found = score(
-            network,
-            card,
-            images,
-            device=device,
-            precision=precision,
-            loaders=request.machine.loaders,
-        )
+        found = score(network, card, images, device=device, precision=precision, loaders=on.loaders)
     if not was_trained_on(card, images):
         watch.note(
             "these are not the images, or not the split, that the network was trained and tested "

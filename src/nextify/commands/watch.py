@@ -9,8 +9,6 @@ from nextify.commands.bars import step_bar
 from nextify.report.announce import skipped_note
 from nextify.studies.running.progress import Progress, progress_on, silent
 
-OnStep = Callable[[int, int], None]  # a training's step, of so many
-
 
 @dataclass(frozen=True, slots=True)
 class Watch:
@@ -22,7 +20,7 @@ class Watch:
 
     note: Callable[[str], None]
     progress: Callable[[], Progress]
-    steps: Callable[[], AbstractContextManager[OnStep]]
+    steps: Callable[[], AbstractContextManager[Callable[[int, int], None]]]
 
     def skipped(self, images: Sequence[str]) -> None:
         """Note how many images were left out, if any were."""
@@ -31,8 +29,6 @@ class Watch:
 
 
 ON_STDERR = Watch(
-    note=lambda line: print(line, file=sys.stderr),
-    progress=lambda: progress_on(sys.stderr),
-    steps=step_bar,
+    lambda line: print(line, file=sys.stderr), lambda: progress_on(sys.stderr), step_bar
 )
 QUIET = Watch(lambda line: None, silent, lambda: nullcontext(lambda step, steps: None))

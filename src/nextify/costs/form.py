@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from nextify.blueprint import draw_sized, require_image_size, specs
 from nextify.costs.count import cost
-from nextify.costs.facts import Shape
+from nextify.costs.layer import Shape
 from nextify.costs.walk import Map, walk
 from nextify.designs import AnyDesign, Design, require_convolutional
 from nextify.designs.fields import hints
@@ -129,13 +129,15 @@ def _form(values: tuple[object, ...], stages: int, image_size: int | tuple[int, 
 
 
 def _sums(blueprint: specs.Blueprint, entry: Map) -> tuple[list[Totals], Shape]:
-    """Of the stem; of what a stage begins with, and of one more block, for each; of the head. And
-    the shape of the map that the head finds."""
+    """Of what a stage begins with (the first: with the stem), and of one more block, for each; of
+    the head. And the shape of the map that the head finds."""
     found = []
-    parts: list[specs.Layers] = [blueprint.stem]
+    parts: list[specs.Layers] = []
+    begin = blueprint.stem
     for stage in blueprint.stages:
         first, second = stage.blocks
-        parts += [(*stage.downsample, ("first", first)), (("second", second),)]
+        parts += [(*begin, *stage.downsample, ("first", first)), (("second", second),)]
+        begin = ()
     for part in [*parts, blueprint.head]:
         last = entry.shape
         total = Totals(0, 0, 0)
@@ -156,31 +158,18 @@ def _sum(layer: specs.Layer, entry: Map) -> tuple[Totals, Map]:
 
 def _polynomial(parts: list[int], powers: tuple[int, ...]) -> Polynomial:
     """From the totals of `_sums`, whose widths are these powers of the base."""
-    stem, head = parts[0], parts[-1]
-    constant, linear, square = _digit(stem, 0), _digit(stem, 1), _digit(stem, 2)
-    stages: list[Coefficients] = []
-    more_constant = []
-    for at, power in enumerate(powers[:-1]):
-        first, second = parts[2 * at + 1], parts[2 * at + 2]
-        constant += _digit(first, 0)
-        more_constant.append(_digit(second, 0))
-        own, own_square, cross = (_digit(first, one) for one in (power, 2 * power, 4))
-        if at > 0:  # what belongs to the width before is counted there
-            _add_to_last(stages, _digit(first, 4 - power), _digit(first, 8 - 2 * power))
-            linear = square = 0
-        more = _digit(second, power), _digit(second, 2 * power)
-        stages.append(Coefficients(linear + own, square + own_square, cross if at else 0, *more))
-    last, classes = powers[-2:]
-    _add_to_last(stages, _digit(head, last), _digit(head, 2 * last))
-    constant += _digit(head, 0)
-    return Polynomial(
-        tuple(stages), constant, tuple(more_constant), (_digit(head, classes), _digit(head, 4))
-    )
-
-
-def _add_to_last(stages: list[Coefficients], linear: int, square: int) -> None:
-    last = stages[-1]
-    stages[-1] = last._replace(linear=last.linear + linear, square=last.square + square)
+    (*within, head), (*widths, classes) = parts, powers
+    firsts, seconds = within[::2], within[1::2]
+    stages = []
+    for power, first, after, second in zip(
+        widths, firsts, [*firsts[1:], head], seconds, strict=True
+    ):
+        both = first + after  # a width is that of a stage and of what the next part begins with
+        own, more = ((_digit(each, power), _digit(each, 2 * power)) for each in (both, second))
+        stages.append(Coefficients(*own, _digit(first, 4), *more))
+    constant, *more_constant = (_digit(each, 0) for each in (sum(firsts) + head, *seconds))
+    of_classes = _digit(head, classes), _digit(head, 4)
+    return Polynomial(tuple(stages), constant, tuple(more_constant), of_classes)
 
 
 def _digit(number: int, power: int) -> int:

@@ -13,18 +13,18 @@ The memory model, for one image, in the order in which the network runs:
   the indices of max pooling. The image counts, too. Weights, gradients and the loss do not, nor do
   the random masks of stochastic depth. On a CPU nextify computes some convolutions as products,
   which keep a copy of the positions that they read. What attention keeps is said in
-  `nextify.costs.tokens`.
+  `nextify.costs.layer`.
 - **Moved.** What a layer reads and writes if nothing stays in a cache: its input, its parameters
   and its output; an addition reads two maps and writes one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 from nextify.blueprint import specs, unfold
-from nextify.costs.facts import LayerFacts, Shape, values_of
-from nextify.costs.layer import layer_facts
+from nextify.costs.layer import LayerFacts, Shape, layer_facts, values_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class PartCost:
     the largest. The addition of a block's shortcut is a layer, too: `"stages.0.blocks.0.add"`.
 
     Attributes:
-        name: its place in the network, or in a block. params: learned numbers.
+        name: its place in the network; empty until it has one. params: learned numbers.
         macs: multiply-accumulates.
         shape: of its output, (channels, height, width).
         inference_bytes: of activations alive while it runs.
@@ -58,54 +58,54 @@ class Map(NamedTuple):
     kept: bool = False
 
 
-def walk(layers: specs.Layers, entry: Map, width: int) -> tuple[list[tuple[str, PartCost]], Map]:
-    """The layers in order, by name, and the map after them; `width` is bytes per value."""
+Parts = Sequence[tuple[str, PartCost]]
+"""What layers cost, by name."""
+
+
+def walk(
+    layers: specs.Layers, entry: Map, width: int, held: int = 0, held_later: int = 0
+) -> tuple[Parts, Map]:
+    """The layers in order, and the map after them; `width` is bytes per value. `held` bytes stay
+    alive beside them, and from the second layer on `held_later` too (a block's input is the input
+    of the first)."""
     found: list[tuple[str, PartCost]] = []
     for name, layer in layers:
         if isinstance(layer, specs.Block):
             inside, entry = _block(layer, entry, width)
-            found.extend([(f"{name}.{tally.name}", tally) for tally in inside])
+            found += _under(name, inside)
         elif isinstance(layer, specs.EncoderBlock | specs.WindowBlock | specs.PatchMerging):
-            parts, entry = walk(unfold(layer, *entry.shape[1:]), entry, width)
-            found.extend([(f"{name}.{place}", tally) for place, tally in parts])
+            inside, entry = walk(unfold(layer, *entry.shape[1:]), entry, width)
+            found += _under(name, inside)
         else:
-            tally, entry = _step(name, layer_facts(layer, entry.shape), entry, width, 0)
-            found.append((name, tally))
+            part, entry = _step(layer_facts(layer, entry.shape), entry, width, held)
+            found.append((name, part))
+            held, held_later = held + held_later, 0
     return found, entry
 
 
+def _under(place: str, parts: Parts) -> Parts:
+    return [(f"{place}.{name}", part) for name, part in parts]
+
+
 @lru_cache(maxsize=16384)
-def _block(block: specs.Block, entry: Map, width: int) -> tuple[tuple[PartCost, ...], Map]:
+def _block(block: specs.Block, entry: Map, width: int) -> tuple[Parts, Map]:
     """The layers of a block and the map after it."""
     entry_bytes = width * values_of(entry.shape)
-    shortcut: list[PartCost] = []
+    shortcut: Parts = ()
     held, held_later = 0, entry_bytes
     if block.shortcut:
-        shortcut, aside = _chain("shortcut", block.shortcut, entry, width, 0, entry_bytes)
+        shortcut, aside = walk(block.shortcut, entry, width, 0, entry_bytes)
         entry = entry._replace(kept=True)  # by the shortcut's convolution
         held, held_later = width * values_of(aside.shape), 0
-    branch, after = _chain("branch", block.branch, entry, width, held, held_later)
+    branch, after = walk(block.branch, entry, width, held, held_later)
     three = 3 * width * values_of(after.shape)
-    add = PartCost("add", 0, 0, after.shape, three, 0, three)
-    last, end = _chain("after", block.after, Map(after.shape), width, 0, 0)
-    return (*shortcut, *branch, add, *last), end
+    add = PartCost("", 0, 0, after.shape, three, 0, three)
+    last, end = walk(block.after, Map(after.shape), width)
+    begin = (*_under("shortcut", shortcut), *_under("branch", branch))
+    return (*begin, ("add", add), *_under("after", last)), end
 
 
-def _chain(
-    prefix: str, layers: specs.Layers, entry: Map, width: int, held: int, held_later: int
-) -> tuple[list[PartCost], Map]:
-    """Layers within a block. `held` bytes stay alive beside them, and from the second layer on
-    `held_later` too (the block's input is the input of the first)."""
-    tallies = []
-    for name, layer in layers:
-        facts = layer_facts(layer, entry.shape)
-        tally, entry = _step(f"{prefix}.{name}", facts, entry, width, held)
-        tallies.append(tally)
-        held, held_later = held + held_later, 0
-    return tallies, entry
-
-
-def _step(name: str, facts: LayerFacts, entry: Map, width: int, held: int) -> tuple[PartCost, Map]:
+def _step(facts: LayerFacts, entry: Map, width: int, held: int) -> tuple[PartCost, Map]:
     inputs, outputs = width * values_of(entry.shape), width * values_of(facts.shape)
     keeps_one = (facts.keeps_input or facts.keeps_output) and not entry.kept
     kept = facts.keeps_bytes + width * facts.keeps_values + (inputs if keeps_one else 0)
@@ -113,5 +113,5 @@ def _step(name: str, facts: LayerFacts, entry: Map, width: int, held: int) -> tu
     if facts.alive is not None:
         alive = width * facts.alive
     moved = inputs + width * facts.params + outputs
-    tally = PartCost(name, facts.params, facts.macs, facts.shape, held + alive, kept, moved)
-    return tally, Map(facts.shape, kept=facts.keeps_output)
+    part = PartCost("", facts.params, facts.macs, facts.shape, held + alive, kept, moved)
+    return part, Map(facts.shape, kept=facts.keeps_output)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from nextify.data.batches import batches
-from nextify.data.cache import cache_folder
 from nextify.data.dataset import Dataset, ImageFiles, Images, measured
 from nextify.data.decoding import SUFFIXES, UnreadableImage, decode, stored_size
 from nextify.data.embedded import NAME as _EMBEDDED

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from nextify.data.dataset import ImageFiles, Images
-from nextify.data.decoding import decode_quietly, open_rgb, quiet_pillow, random_crop
+from nextify.data.decoding import decode_quietly, open_rgb, quiet_pillow, random_box, resized
 
 
 def batches(
@@ -89,8 +89,8 @@ class _Decoded(TorchDataset[tuple[Tensor, int]]):
         images, path = self.images, self.images.paths[index]
         with quiet_pillow():
             if self.seed is not None:
-                draw = np.random.default_rng((self.seed, index))
-                pixels = random_crop(open_rgb(path), images.image_size, draw)
+                image, draw = open_rgb(path), np.random.default_rng((self.seed, index))
+                pixels = resized(image, random_box(image.size, draw), images.image_size)
             elif images.view is not None:
                 pixels = images.view(open_rgb(path))
             else:

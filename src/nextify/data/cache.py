@@ -10,7 +10,7 @@ import os
 import sys
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -132,28 +132,17 @@ def _read(listing: Listing, reading: Reading) -> Result:
         return unreadable
 
     blocks = [range(i, min(i + _BLOCK, len(listing))) for i in range(0, len(listing), _BLOCK)]
-    console, watched = Console(stderr=True), sys.stderr.isatty()
-    with quiet_pillow():
-        found = _by_threads(read_block, blocks)
+    console, hidden = Console(stderr=True), not sys.stderr.isatty()
+    # No more threads than cores: for small images they would wait for one another.
+    with quiet_pillow(), ThreadPoolExecutor(cores()) as pool:
+        found = pool.map(read_block, blocks)  # interrupted, it calls off those not yet begun
         shown = track(
-            found, reading.title, len(blocks), console=console, transient=True, disable=not watched
+            found, reading.title, len(blocks), console=console, transient=True, disable=hidden
         )
         unreadable = tuple(item for done in shown for item in done.items())
     lost = {index for index, _ in unreadable}
     kept = torch.tensor([i for i in range(len(listing)) if i not in lost], dtype=torch.int64)
     return Result(rows[kept] if lost else rows, kept, unreadable)
-
-
-def _by_threads(
-    work: Callable[[range], dict[int, str]], blocks: list[range]
-) -> Iterator[dict[int, str]]:
-    """The answers for blocks of numbers, in order."""
-    # No more threads than cores: for small images they would wait for one another.
-    threads = cores()
-    with ThreadPoolExecutor(threads) as pool:
-        # Handed out a few at a time, so that an interrupt does not wait for all.
-        for start in range(0, len(blocks), 16 * threads):
-            yield from pool.map(work, blocks[start : start + 16 * threads])
 
 
 def _load(path: Path) -> Result | None:

@@ -104,12 +104,9 @@ class ImageFiles:
     def take(self, indices: Tensor) -> "ImageFiles":
         """The images of these (M,) indices."""
         chosen = indices.tolist()
-        return replace(
-            self,
-            paths=tuple(self.paths[i] for i in chosen),
-            labels=self.labels[indices],
-            contents=tuple(self.contents[i] for i in chosen),
-        )
+        paths = tuple(self.paths[i] for i in chosen)
+        contents = tuple(self.contents[i] for i in chosen)
+        return replace(self, paths=paths, labels=self.labels[indices], contents=contents)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,17 +169,14 @@ def measured(
 
     Raises `InputError` if the limit leaves a class without an image.
     """
-    train = parts.train
-    if train_limit is not None and train_limit < len(train):
-        train = train.take(stratified_subset(train.labels, train_limit, seed))
-    mean, std = statistics(train)
+    if train_limit is not None and train_limit < len(parts.train):
+        chosen = stratified_subset(parts.train.labels, train_limit, seed)
+        parts = replace(parts, train=parts.train.take(chosen))
     found = {field.name: getattr(parts, field.name) for field in fields(Parts)}
+    mean, std = statistics(parts.train)
+    other_size = None if test_image_size == parts.image_size else test_image_size
     return Dataset(
-        **{**found, "train": train},
-        mean=mean,
-        std=std,
-        fingerprint=fingerprint(parts.classes, parts.image_size, train, parts.test),
-        test_image_size=None if test_image_size == parts.image_size else test_image_size,
+        **found, mean=mean, std=std, fingerprint=fingerprint(parts), test_image_size=other_size
     )
 
 
@@ -211,15 +205,13 @@ def channel_statistics(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, 
     return tuple(mean.expand(3).tolist()), tuple(std.expand(3).tolist())
 
 
-def fingerprint(
-    classes: tuple[str, ...], image_size: int, train: Images | ImageFiles, test: Images | ImageFiles
-) -> str:
+def fingerprint(parts: Parts) -> str:
     """The sha256, in hex, over class names, image size, labels and pixels (or file contents).
 
     Where the files lie and when they were written does not matter.
     """
-    digest = hashlib.sha256(json.dumps([classes, image_size]).encode())
-    for side in (train, test):
+    digest = hashlib.sha256(json.dumps([parts.classes, parts.image_size]).encode())
+    for side in (parts.train, parts.test):
         digest.update(f"{len(side)};".encode())
         digest.update(_bytes(side.labels))
         match side:

@@ -8,6 +8,7 @@ Whatever the file holds, the network gets three channels of 8 bits, the right wa
 - the largest centred square is cut out and resized (bicubic, antialiased).
 """
 
+import math
 import struct
 import warnings
 from collections.abc import Iterator
@@ -89,11 +90,6 @@ def resized(image: Image.Image, box: Box, size: int) -> Tensor:
     return torch.from_numpy(np.array(square)).permute(2, 0, 1).contiguous()
 
 
-def random_crop(image: Image.Image, size: int, draw: np.random.Generator) -> Tensor:
-    """A random part of an RGB image (see `random_box`) as (3, size, size) uint8."""
-    return resized(image, random_box(image.size, draw), size)
-
-
 def random_box(size: tuple[int, int], draw: np.random.Generator) -> Box:
     """A part of an image of (width, height), with 8 to 100 % of its area and 3:4 to 4:3 wide.
 
@@ -120,7 +116,8 @@ def open_rgb(path: Path, enough: int | None = None) -> Image.Image:
     """
     try:
         with Image.open(path, formats=_FORMATS) as image:
-            _refuse_bomb(image)
+            if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
+                raise Image.DecompressionBombError
             if enough is not None:
                 image.draft(None, (enough, enough))
             image.load()
@@ -150,12 +147,6 @@ def quiet_pillow() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         yield
-
-
-def _refuse_bomb(image: Image.Image) -> None:
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and image.width * image.height > limit:
-        raise Image.DecompressionBombError
 
 
 _REASONS: dict[type[Exception], str] = {

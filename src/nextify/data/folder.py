@@ -26,30 +26,33 @@ _EXPECTED = "give a folder that holds one folder of images per class, or train/ 
 
 def parts_of_folder(path: Path, options: DataSpec) -> Parts:
     """The data set in a folder. Raises `InputError`, which names the folder and the remedy."""
-    root = _existing(path)
-    return parts_of_files(_labelled_files(root, *_sides(root)), options)
-
-
-def _existing(path: Path) -> Path:
     root = path.expanduser()
     try:
-        if root.is_dir():
-            return root
-        if root.exists():
-            raise InputError(f"{str(root)!r} is a file, not a folder; {_EXPECTED}")
+        _require_folder(root)
+        files = _labelled_files(root, *_sides(root))
     except PermissionError as error:
-        raise _denied(root) from error
+        raise InputError(
+            f"folder {str(error.filename)!r} cannot be read: permission denied; make it readable "
+            "for this user, or give another folder"
+        ) from error
     except OSError as error:
         raise InputError(f"folder {str(root)!r} cannot be opened: {error.strerror}") from error
+    return parts_of_files(files, options)
+
+
+def _require_folder(root: Path) -> None:
+    if root.is_dir():
+        return
+    if root.exists():
+        raise InputError(f"{str(root)!r} is a file, not a folder; {_EXPECTED}")
     parent, missing = root.absolute().parent, root.name
     while not parent.is_dir():
         missing, parent = parent.name, parent.parent
     names = [entry.name for entry in _entries(parent) if _is_folder(entry)]
     near = get_close_matches(missing, names, n=1)
+    hint = f"the nearest folder that does is {str(parent)!r}; {_EXPECTED}"
     if near:
         hint = f"did you mean {str(parent / near[0])!r}?"
-    else:
-        hint = f"the nearest folder that does is {str(parent)!r}; {_EXPECTED}"
     raise InputError(f"folder {str(root)!r} does not exist; {hint}")
 
 
@@ -145,10 +148,7 @@ def images_below(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) 
 
 
 def _identity(folder: Path) -> tuple[int, int]:
-    try:
-        status = folder.stat()
-    except PermissionError as error:
-        raise _denied(folder) from error
+    status = folder.stat()
     return status.st_dev, status.st_ino
 
 
@@ -158,11 +158,8 @@ def _folders(folder: Path) -> list[Path]:
 
 def _entries(folder: Path) -> "list[os.DirEntry[str]]":
     """What a folder holds, sorted by name, without what is hidden."""
-    try:
-        with os.scandir(folder) as entries:
-            shown = [entry for entry in entries if not entry.name.startswith(".")]
-    except PermissionError as error:
-        raise _denied(folder) from error
+    with os.scandir(folder) as entries:
+        shown = [entry for entry in entries if not entry.name.startswith(".")]
     return sorted(shown, key=lambda entry: entry.name)
 
 
@@ -179,10 +176,3 @@ def _is_image(entry: "os.DirEntry[str]") -> bool:
 
 def _has_suffix(entry: "os.DirEntry[str]") -> bool:
     return entry.name.lower().endswith(SUFFIXES)
-
-
-def _denied(folder: Path) -> InputError:
-    return InputError(
-        f"folder {str(folder)!r} cannot be read: permission denied; make it readable for this "
-        "user, or give another folder"
-    )

@@ -1,6 +1,5 @@
 """From labelled image files to a data set: in memory where they fit, else streamed."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,11 +60,9 @@ def parts_of_files(files: LabelledFiles, options: DataSpec) -> Parts:
     result = read_once(files.listing, decoded_squares(size) if in_memory else content_digests())
     skipped = _skipped(files.listing, result, options)
     labels = files.labels[result.kept]
-    _check_enough(files, labels, result)
-    if files.is_test is None:
-        is_test = stratified_test(labels, options.split_seed)
-    else:
-        is_test = files.is_test[result.kept]
+    given = None if files.is_test is None else files.is_test[result.kept]
+    _check_enough(files, labels, given, len(result.unreadable))
+    is_test = stratified_test(labels, options.split_seed) if given is None else given
     images: Images | ImageFiles
     if in_memory:
         images = Images(result.rows, labels)
@@ -113,13 +110,8 @@ def _streamed(
 ) -> ImageFiles:
     kept = result.kept.tolist()
     digests = [bytes(row.tolist()).hex() for row in result.rows]
-    return ImageFiles(
-        paths=tuple(listing.path(index) for index in kept),
-        labels=labels,
-        contents=tuple(f"{listing.names[i]} {d}" for i, d in zip(kept, digests, strict=True)),
-        stored_size=size,
-        image_size=image_size,
-    )
+    contents = tuple(f"{listing.names[i]} {d}" for i, d in zip(kept, digests, strict=True))
+    return ImageFiles(tuple(map(listing.path, kept)), labels, contents, size, image_size)
 
 
 def _skipped(listing: Listing, result: Result, options: DataSpec) -> tuple[str, ...]:
@@ -131,25 +123,18 @@ def _skipped(listing: Listing, result: Result, options: DataSpec) -> tuple[str, 
     return tuple(listing.names[index] for index, _ in result.unreadable)
 
 
-def _check_enough(files: LabelledFiles, labels: Tensor, result: Result) -> None:
+def _check_enough(files: LabelledFiles, labels: Tensor, is_test: Tensor | None, lost: int) -> None:
     """Each class needs an image on both sides, or two to be drawn from."""
-    if files.is_test is None:
-        sides = {"": (labels, 2)}
+    if is_test is None:
+        sides = [("", labels, 2, "2, one to train and one to test on")]
     else:
-        is_test = files.is_test[result.kept]
-        sides = {"training ": (labels[~is_test], 1), "test ": (labels[is_test], 1)}
-    for side, (own, least) in sides.items():
-        counts = Counter(own.tolist())
-        for label, name in enumerate(files.classes):
-            if counts[label] < least:
-                raise InputError(_too_few(files, name, f"{counts[label]} {side}", least, result))
-
-
-def _too_few(files: LabelledFiles, name: str, found: str, least: int, result: Result) -> str:
-    skipped = len(result.unreadable)
-    why = f" after {skipped} unreadable ones were skipped" if skipped else ""
-    need = "2, one to train and one to test on" if least == 2 else "1"
-    return (
-        f"class {name!r} of {str(files.listing.root)!r} has {found}images{why}; "
-        f"add images (at least {need}) or remove the class"
-    )
+        sides = [("training ", labels[~is_test], 1, "1"), ("test ", labels[is_test], 1, "1")]
+    why = f" after {lost} unreadable ones were skipped" if lost else ""
+    for side, own, least, need in sides:
+        counts = own.bincount(minlength=len(files.classes)).tolist()
+        for name, count in zip(files.classes, counts, strict=True):
+            if count < least:
+                raise InputError(
+                    f"class {name!r} of {str(files.listing.root)!r} has {count} {side}images{why}; "
+                    f"add images (at least {need}) or remove the class"
+                )

@@ -39,11 +39,9 @@ class _Public:
 
     def read(self, found: Found) -> tuple[Any, Any]:
         """Images and labels."""
-        first, *labels = (getattr(found, name) for name in self.attributes)
-        if labels:
-            return first, labels[0]
-        images, of_each = zip(*first, strict=True)
-        return images, of_each
+        given = [getattr(found, name) for name in self.attributes]
+        images, labels = given if len(given) == 2 else zip(*given[0], strict=True)
+        return images, labels
 
 
 def _images(pixels: Any, labels: Any) -> Images:

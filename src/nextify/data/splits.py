@@ -12,10 +12,10 @@ from nextify.errors import InputError
 TEST_FRACTION = 0.2
 
 
-def stratified_test(labels: Tensor, seed: int, fraction: float = TEST_FRACTION) -> Tensor:
+def stratified_test(labels: Tensor, seed: int) -> Tensor:
     """Which of the images with these (N,) labels are for testing: (N,) bool.
 
-    Of every class `fraction` of the images, rounded, but at least one for testing and at least one
+    Of every class a fifth of the images, rounded, but at least one for testing and at least one
     for training: every class needs two images.
 
     >>> int(stratified_test(torch.tensor([0] * 10 + [1] * 5), seed=0).sum())
@@ -25,7 +25,7 @@ def stratified_test(labels: Tensor, seed: int, fraction: float = TEST_FRACTION) 
     is_test = torch.zeros(len(labels), dtype=torch.bool)
     for label in range(int(labels.max()) + 1):
         own = _shuffled(labels, label, generator)
-        count = min(max(round(len(own) * fraction), 1), len(own) - 1)
+        count = min(max(round(len(own) * TEST_FRACTION), 1), len(own) - 1)
         is_test[own[:count]] = True
     return is_test
 

@@ -1,10 +1,12 @@
-"""Parts of a data set: draws of its training images, and some of them held out to choose by."""
+"""Other sets of the same images: draws, some held out to choose by, all of them to train on."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from nextify.data.dataset import Dataset, measured, statistics
+import torch
+
+from nextify.data.dataset import Dataset, ImageFiles, Images, measured, statistics
 from nextify.data.splits import stratified_subset, stratified_test
 from nextify.errors import InputError
 
@@ -63,3 +65,27 @@ def held_out(dataset: Dataset, seed: int = 0) -> Dataset:
     is_test = stratified_test(dataset.train.labels, seed)
     train, test = (dataset.train.take(part.nonzero().flatten()) for part in (~is_test, is_test))
     return replace(measured(replace(dataset, train=train, test=test)), draw=dataset.draw)
+
+
+def whole(dataset: Dataset) -> Dataset:
+    """The data set with its test images among the training images, after those.
+
+    The test images stay what they are: what is measured on them says nothing any more. Mean and
+    deviation are measured anew, and so is the fingerprint.
+
+    >>> from nextify.data import load
+    >>> both = whole(load("embedded", train_limit=100))
+    >>> len(both.train), len(both.test), both.name
+    (10100, 10000, 'fashion-mnist-embedded, all images')
+    """
+    train, test = dataset.train, dataset.test
+    labels = torch.cat([train.labels, test.labels])
+    match train, test:
+        case Images(), Images():
+            both: Images | ImageFiles = Images(torch.cat([train.pixels, test.pixels]), labels)
+        case ImageFiles(), ImageFiles():
+            paths, contents = (*train.paths, *test.paths), (*train.contents, *test.contents)
+            both = replace(train, paths=paths, labels=labels, contents=contents)
+        case _:
+            raise AssertionError("both sides of a data set are in memory, or neither is")
+    return measured(replace(dataset, name=f"{dataset.name}, all images", train=both))

@@ -132,19 +132,18 @@ def check(instance: Any, positive: Iterable[str] = (), not_negative: Iterable[st
     kind = type(instance).__name__.lower()
     for name, hint in hints(type(instance)).items():
         value = getattr(instance, name)
-        if not fits(value, hint):
-            raise InputError(f"{kind} field {name!r} is {value!r}; it must be {describe(hint)}")
         numbers = value if isinstance(value, tuple) else (value,)
-        if any(type(number) is int and number > LARGEST for number in numbers):
-            raise InputError(f"{kind} field {name!r} is larger than {LARGEST:.0e}; give less")
-    for name in positive:
-        value = getattr(instance, name)
-        if not value or min(value if isinstance(value, tuple) else (value,)) <= 0:
-            raise InputError(f"{kind} field {name!r} is {value!r}; it must be greater than 0")
-    for name in not_negative:
-        value = getattr(instance, name)
-        if value is not None and value < 0:
-            raise InputError(f"{kind} field {name!r} is {value!r}; it must not be negative")
+        if not fits(value, hint):
+            fault = f"is {value!r}; it must be {describe(hint)}"
+        elif any(type(number) is int and number > LARGEST for number in numbers):
+            fault = f"is larger than {LARGEST:.0e}; give less"
+        elif name in positive and (not value or min(numbers) <= 0):
+            fault = f"is {value!r}; it must be greater than 0"
+        elif name in not_negative and value is not None and value < 0:
+            fault = f"is {value!r}; it must not be negative"
+        else:
+            continue
+        raise InputError(f"{kind} field {name!r} {fault}")
 
 
 def with_fields(instance: T, changes: Mapping[str, Any]) -> T:

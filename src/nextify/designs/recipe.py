@@ -148,11 +148,7 @@ CLASSIC = Recipe(
     label_smoothing=0.0,
     stochastic_depth=0.0,
     ema_decay=0.0,
-    randaugment=0.0,
-    mixup=0.0,
-    cutmix=0.0,
-    random_erasing=0.0,
-)
+).changed(_PLAIN)
 
 # arXiv 2201.03545, Table 5, the columns of fine-tuning: from ImageNet-22K to 1K, and within 1K.
 # Stochastic depth is that of each column's smallest network (T: 0.0; B: 0.8).

@@ -7,7 +7,7 @@ and Tobias 2007, chapter 12), from several seeded starts. It finds a good plan, 
 the same arguments always give the same plan.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,14 +68,17 @@ class _Information:
     """The inverse of X'X and the variance x'(X'X)^-1 x of the fit at every candidate.
 
     Attributes:
-        x: (candidates, effects). inverse: (effects, effects). variance: (candidates,).
+        x: (candidates, effects). matrix: X'X, (effects, effects). inverse: of it.
+        variance: (candidates,).
     """
 
     x: Floats
-    inverse: Floats
+    matrix: InitVar[Floats]
+    inverse: Floats = field(init=False)
     variance: Floats = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, matrix: Floats) -> None:
+        self.inverse = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
         self.variance = np.asarray(np.sum((self.x @ self.inverse) * self.x, axis=1))
 
     def move(self, row: int, sign: int) -> None:
@@ -121,9 +124,6 @@ class _Search:
         """X'X of the earlier cells and some more."""
         return self.known + self.x[rows].T @ self.x[rows]
 
-    def _information(self, matrix: Floats) -> _Information:
-        return _Information(self.x, np.asarray(np.linalg.inv(matrix), dtype=np.float64))
-
     def _start(self, count: int, drawn: int, generator: np.random.Generator) -> Rows:
         """Cells one after another: where the fit is least certain, the first `drawn` by lot.
 
@@ -131,7 +131,7 @@ class _Search:
         effects are not estimable these are the cells that make one so, and no cell is wasted.
         """
         ridge = _RIDGE * np.eye(len(self.known))
-        information = self._information(self.known + ridge)
+        information = _Information(self.x, self.known + ridge)
         rows: list[int] = []
         left = self.free.copy()
         for at in range(count):
@@ -152,7 +152,7 @@ class _Search:
         for _ in range(_PASSES):
             before = rows.copy()
             # inverted anew in every pass, so that rounding does not add up
-            information = self._information(self._with(rows))
+            information = _Information(self.x, self._with(rows))
             for at, row in enumerate(rows):
                 gains = np.where(left, information.gains(row), -np.inf)
                 best = _first_largest(gains)

@@ -9,10 +9,9 @@ in factors. `choice.choose` reads the finals of a choice.
 from nextify.experiments.intervals import Interval
 from nextify.findings.answers import Attribution, Contribution, Interaction
 from nextify.findings.attribute import attribute
-from nextify.findings.comparison import Comparison, Crossing, Gains, Standings, measure_comparison
+from nextify.findings.blocks import BlockModel
+from nextify.findings.comparison import Comparison, Crossing, Standings, measure_comparison
 from nextify.findings.differences import CellMean, Difference, Verdict
-from nextify.findings.grid import Grid, grid, scores, sigma_of
-from nextify.findings.scores import Score
+from nextify.findings.scores import Grid, Score, grid, scores, sigma_of
 from nextify.findings.shapley import exact_shapley
-from nextify.findings.spread import Spread
 from nextify.findings.steps import Steps, measure_steps

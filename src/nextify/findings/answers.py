@@ -1,7 +1,7 @@
 """What attribution answers, as data: plain numbers and words, ready for a page or for JSON."""
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from nextify.experiments.intervals import Interval
 from nextify.findings.advice import Needed
@@ -280,7 +280,3 @@ class Attribution:
     noise: NoiseSummary
     lack_of_fit: LackOfFit | None
     limits: Limits
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON: None where there is no number, never NaN."""
-        return asdict(self)

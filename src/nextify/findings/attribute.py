@@ -1,7 +1,7 @@
 """`attribute`: from a factorial study's records to all that they say about its choices."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,17 +12,17 @@ from nextify.findings import answers, measure
 from nextify.findings.advice import Needed, runs_needed
 from nextify.findings.answers import Attribution, Contribution, Estimate, Interaction
 from nextify.findings.basis import Basis, basis
+from nextify.findings.blocks import fit_blocks
 from nextify.findings.cells import Cells, Noise, gather
 from nextify.findings.factor_runs import FactorRuns, factor_runs
 from nextify.findings.failures import failures
-from nextify.findings.lenth import Lenth, half_normal_scores
+from nextify.findings.lenth import half_normal_scores
 from nextify.findings.model import LackOfFit, lack_of_fit, least_squares
 from nextify.findings.pairs import Group, groups_of_pairs, interactions
 from nextify.findings.rates import rate_stability
 from nextify.findings.resample import images_part
 from nextify.findings.scores import BETTER, Score
 from nextify.findings.shapley import order_variance
-from nextify.findings.spread import seed_correlation
 from nextify.findings.ways import Change, ends, way_weights
 from nextify.records.plan import Plan
 from nextify.records.record import Record
@@ -61,10 +61,11 @@ def attribute(
     orders = [[runs.factors.index(name) for name in order] for order in sampled]
     cells, rng = gather(runs), np.random.default_rng(0)
     read = basis(cells.levels, cells.rate, orders)
-    noise, lenth = measure.noise_of(cells, read.pairs)
-    study = _Study(runs, cells, read, noise)
-    measured, every = _together(study, draws, rng)
-    found = _contributions(study, measured, every)
+    noise = measure.noise_of(cells, read.pairs)
+    study = _Study(runs, cells, read, noise, draws, rng)
+    measured = study.contrasts(read.weights[read.known], _by_orders(study))
+    every = measure.together(noise, measured, draws, rng)
+    found = tuple(_contributions(study, measured, every))
     groups, untold = groups_of_pairs(read.pairs)
     tested = lack_of_fit(cells, read.pairs)
     return Attribution(
@@ -79,11 +80,9 @@ def attribute(
         ways=_ways(study),
         rates=rate_stability(noise, orders, draws, rng),
         failures=failures(runs),
-        noise=_noise(
-            study, lenth, measured, every, measure.wild_critical(noise, measured, draws, rng)
-        ),
+        noise=_noise(study, measured, every),
         lack_of_fit=tested,
-        limits=_limits(study, len(orders), len(untold)),
+        limits=_limits(study, len(orders), untold),
     )
 
 
@@ -95,21 +94,16 @@ class _Study:
     cells: Cells
     basis: Basis
     noise: Noise
+    draws: int
+    rng: np.random.Generator
 
-    def contrasts(self, weights: Sequence[Floats] | Floats) -> measure.Contrasts:
-        """Contrasts of the cells, none or more."""
+    def contrasts(
+        self, weights: Sequence[Floats] | Floats, more: Floats | None = None
+    ) -> measure.Contrasts:
+        """Contrasts of the cells, none or more; see `measure.contrasts`."""
         table = np.array(weights).reshape(len(weights), len(self.cells.counts))
-        return measure.contrasts(self.noise, table, images_part(self.runs, self.cells, table))
-
-
-def _together(
-    study: _Study, draws: int, rng: np.random.Generator
-) -> tuple[measure.Contrasts, measure.Together | None]:
-    """The factors that can be told, one by one and together."""
-    weights = study.basis.weights[study.basis.known]
-    part = images_part(study.runs, study.cells, weights)
-    measured = measure.contrasts(study.noise, weights, part, _by_orders(study))
-    return measured, measure.together(study.noise, measured, part, draws, rng)
+        part = images_part(self.runs, self.cells, table)
+        return measure.contrasts(self.noise, table, part, more)
 
 
 def _by_orders(study: _Study) -> Floats | None:
@@ -119,40 +113,33 @@ def _by_orders(study: _Study) -> Floats | None:
         return None
     noise = study.noise.sd**2 / cells.counts
     found = order_variance(read.tables, read.groups, cells.means, noise)
-    if found is None:
-        return None
-    return np.column_stack([found, np.full(len(found), len(read.groups) - 1)])
+    return None if found is None else np.stack([found, 0 * found + len(read.groups) - 1], axis=1)
 
 
 def _contributions(
-    study: _Study, measured: measure.Contrasts, every: measure.Together | None
-) -> tuple[Contribution, ...]:
+    study: _Study, measured: measure.Contrasts, every: measure.Together
+) -> Iterator[Contribution]:
     known, pairs, cells = study.basis.known, study.basis.pairs, study.cells
     fit = least_squares(pairs.matrix[cells.index()], cells.values)
     rows = np.cumsum(known) - 1  # of a known factor among what is measured
-    found = []
     for j, name in enumerate(study.runs.factors):
         if not known[j]:
-            found.append(Contribution(name, Estimate(None)))
+            yield Contribution(name, Estimate(None))
             continue
         at, column = int(rows[j]), pairs.terms.index((j,))  # a known factor is a term
-        narrow = every.narrow[at] if every else None
-        answer = _answer(float(measured.values[at]), narrow, study.runs.score)
-        found.append(
-            Contribution(
-                name=name,
-                estimate=measured.estimate(at),
-                simultaneous=narrow,
-                wide=every.wide[at] if every and every.wide else None,
-                p=float(every.p[at]) if every else None,
-                main_effect=_main_effect(study, j) if study.basis.adds_up else None,
-                classical=_number(2 * fit.classical[column]),
-                hc3=_number(2 * fit.hc3[column]),
-                answer=answer,
-                needed=_needed(study, measured, at) if answer == "not resolved" else None,
-            )
+        answer = _answer(float(measured.values[at]), every.narrow[at], study.runs.score)
+        yield Contribution(
+            name=name,
+            estimate=measured.estimate(at),
+            simultaneous=every.narrow[at],
+            wide=every.wide[at],
+            p=every.p[at],
+            main_effect=_main_effect(study, j) if study.basis.adds_up else None,
+            classical=_number(2 * fit.classical[column]),
+            hc3=_number(2 * fit.hc3[column]),
+            answer=answer,
+            needed=_needed(study, measured, at) if answer == "not resolved" else None,
         )
-    return tuple(found)
 
 
 def _answer(value: float, together: Interval | None, score: Score) -> answers.Answer:
@@ -215,9 +202,7 @@ def _interactions(
     pairs = study.basis.pairs
     wanted = np.array([group.combination for group in groups])
     weights = pairs.weights(wanted.reshape(len(groups), pairs.matrix.shape[1]))
-    measured = study.contrasts(weights)
-    resolved = [each.answer in ("helps", "hurts") for each in found]
-    return interactions(study.runs.factors, groups, measured, resolved)
+    return interactions(groups, study.contrasts(weights), found)
 
 
 def _ways(study: _Study) -> tuple[answers.Ways, ...]:
@@ -233,11 +218,7 @@ def _ways(study: _Study) -> tuple[answers.Ways, ...]:
 
 
 def _noise(
-    study: _Study,
-    lenth: Lenth | None,
-    measured: measure.Contrasts,
-    every: measure.Together | None,
-    bootstrap: float | None,
+    study: _Study, measured: measure.Contrasts, every: measure.Together
 ) -> answers.NoiseSummary:
     value, interval = _seeds_alike(study)
     terms: tuple[Effect, ...] = ()
@@ -251,11 +232,11 @@ def _noise(
         sd=study.noise.sd,
         df=study.noise.df,
         own=measured.shares is not None,
-        critical=every.critical if every else None,
-        critical_bootstrap=bootstrap,
+        critical=every.critical,
+        critical_bootstrap=measure.wild_critical(study.noise, measured, study.draws, study.rng),
         seed_correlation=value,
         seed_correlation_interval=interval,
-        lenth=lenth,
+        lenth=study.noise.lenth,
         half_normal=tuple(zip(names, effects.tolist(), scores, strict=True)),
     )
 
@@ -271,25 +252,14 @@ def _seeds_alike(study: _Study) -> tuple[float | None, Interval | None]:
         here = seeds == seed
         table[cells.index()[here], at] = cells.values[here]
     table = table[~np.isnan(table).any(axis=1)]
-    rows, many = table.shape
-    if rows < 2 or many < 2:
-        return None, None
-    apart = table - table.mean(axis=1, keepdims=True)
-    left = apart - apart.mean(axis=0)
-    return seed_correlation(
-        (float(np.sum(apart**2)), rows * (many - 1)),
-        (float(np.sum(left**2)), (rows - 1) * (many - 1)),
-    )
+    return fit_blocks(table).correlation
 
 
 def _counts(study: _Study) -> answers.Counts:
-    became = Counter(study.runs.became)
+    became = Counter[str](study.runs.became)
     return answers.Counts(
         planned=became.total(),
-        finished=became["finished"],
-        diverged=became["diverged"],
-        failed=became["failed"],
-        missing=became["missing"],
+        **{name: became[name] for name in ("finished", "diverged", "failed", "missing")},
         cells=len(study.cells.counts),
         planned_cells=len(set(study.runs.cell.tolist())),
     )

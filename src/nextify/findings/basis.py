@@ -105,7 +105,7 @@ def _sampled(
 
 def _two_factor(none: Basis) -> Basis | None:
     pairs, varied = none.pairs, none.pairs.fixed == 0
-    wanted = 2 * pairs.main(len(varied))
+    wanted = 2 * pairs.unit([(factor,) for factor in range(len(varied))])
     if not varied.any() or not pairs.estimable(wanted[varied]).all():
         return None
     weights = np.where(varied[:, None], pairs.weights(wanted), 0.0)
@@ -115,7 +115,7 @@ def _two_factor(none: Basis) -> Basis | None:
 def _main_effects(none: Basis, levels: Levels, rate: Floats) -> Basis:
     """Main effects alone: of those factors that these cells can tell."""
     main = model(levels, rate, 1)
-    wanted = 2 * main.main(levels.shape[1])
+    wanted = 2 * main.unit([(factor,) for factor in range(levels.shape[1])])
     known = main.estimable(wanted)
     confounded = tuple(np.flatnonzero(~known & (main.fixed == 0)).tolist())
     if not known.any():

@@ -26,11 +26,9 @@ from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats
 from nextify.experiments.intervals import LEVEL, Interval, around
-from nextify.findings.blocks import NO_SPREAD, BlockModel, fit_blocks
+from nextify.findings.blocks import CLEARLY, LEAST_DF, NO_SPREAD, BlockModel, fit_blocks
 
 _NODES = 128
-_LEAST_DF = 3  # of the other designs, for a comparison of spreads to mean anything
-_CLEARLY = 0.05
 
 
 @lru_cache(maxsize=4096)
@@ -101,11 +99,6 @@ class Best:
         return max(self.runners, key=lambda at: float(self.means[at]), default=None)
 
     @property
-    def errors(self) -> Floats:
-        """(k,) standard errors of the means over new seeds; NaN without a spread to judge by."""
-        return np.sqrt(self.variances)
-
-    @property
     def intervals(self) -> tuple[Interval | None, ...]:
         """For new seeds, all holding together; None with one seed, or where nothing varies."""
         return tuple(_interval(self, at) for at in range(len(self.means)))
@@ -168,10 +161,10 @@ def _apart(squares: Floats, df: NDArray[np.int64]) -> tuple[int, ...]:
         at = max(left, key=lambda each: float(squares[each] / df[each]))
         others = [other for other in left if other != at]
         rest, rest_df = squares[others].sum(), df[others].sum()
-        if rest_df < _LEAST_DF or rest < NO_SPREAD:
+        if rest_df < LEAST_DF or rest < NO_SPREAD:
             break
         ratio = (squares[at] / df[at]) / (rest / rest_df)
-        if scipy.stats.f.sf(ratio, df[at], rest_df) * len(left) >= _CLEARLY:
+        if scipy.stats.f.sf(ratio, df[at], rest_df) * len(left) >= CLEARLY:
             break
         left.remove(at)
         found.append(at)
@@ -186,19 +179,12 @@ def _interval(of: Best, at: int) -> Interval | None:
 
 
 def _behind(of: Best, at: int) -> Interval | None:
-    others = [other for other in of.runners if other != at]
-    if at not in of.runners or not others:
+    moves = [_difference(of, other, at) for other in of.runners if other != at]
+    known = [move for move in moves if move]
+    if at not in of.runners or not moves or len(known) < len(moves):
         return None
-    low, high = [], []
-    for other in others:
-        found = _difference(of, other, at)
-        if found is None:
-            return None
-        value, error, df = found
-        reach = dunnett(len(others), df) * error
-        low.append(value - reach)
-        high.append(value + reach)
-    return Interval(min(0.0, min(low)), max(0.0, min(high)))
+    every = [around(value, dunnett(len(moves), df) * error) for value, error, df in known]
+    return Interval(min(0.0, *(e.low for e in every)), max(0.0, min(e.high for e in every)))
 
 
 def _difference(of: Best, before: int, after: int) -> tuple[float, float, float] | None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from nextify.experiments.coding import Floats
 from nextify.findings.blocks import NO_SPREAD
 from nextify.findings.factor_runs import FactorRuns
+from nextify.findings.lenth import Lenth
 
 Source = Literal["pure error", "residual", "Lenth", "none"]
 
@@ -91,13 +92,14 @@ class Noise:
             unreplicated plan; `"none"`.
         sd: of a single run, pooled over cells; None without a source.
         df: its degrees of freedom.
-        cells: whose runs they are.
+        cells: whose runs they are. lenth: margins, where it is Lenth's.
     """
 
     source: Source
     sd: float | None
     df: float
     cells: Cells
+    lenth: Lenth | None = None
 
 
 def pure_error(cells: Cells) -> Noise:

@@ -2,8 +2,8 @@
 others cannot be told apart from it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from nextify.costs import totals
 from nextify.designs import Design
 from nextify.experiments.coding import codes_of, levels_of
-from nextify.experiments.intervals import LEVEL, Interval, around
+from nextify.experiments.intervals import LEVEL, Interval
 from nextify.findings.best import Best, compare_with_best
-from nextify.findings.grid import grid, scores
-from nextify.findings.images import image_variance, widened
-from nextify.findings.scores import correct_of
+from nextify.findings.images import for_new_images
+from nextify.findings.scores import Grid, correct_of, grid, scores
 from nextify.findings.surface import Seen, Surface, seen
 from nextify.fitting import use_of
+from nextify.fitting.match import Quantity
 from nextify.records.plan import Cell, Plan
 from nextify.records.record import Record
 
@@ -87,16 +87,12 @@ class Choice:
     margin_all: float | None
     runners_up: tuple[str, ...]
     cheapest: str | None
-    cheapest_in: Literal["macs", "params"]
+    cheapest_in: Quantity
     apart: tuple[str, ...]
 
     def finalist(self, name: str) -> Finalist:
         """That of a name."""
         return next(each for each in self.finalists if each.name == name)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return asdict(self)
 
 
 Study = tuple[Plan, Sequence[Record]]
@@ -118,12 +114,9 @@ def choose(
     running = [True] * len(runs) if all(troubled) else [not each for each in troubled]
     best = compare_with_best(scores(runs), running)
     learned = seen([screening]).surface
-    finalists = tuple(
-        _finalist(plan, at, runs[at], best, running[at], learned, budgets)
-        for at in range(len(plan.cells))
-    )
+    finalists = tuple(_finalist(plan, at, runs, best, learned, budgets) for at in range(len(runs)))
     told = [each for each in finalists if each.standing in ("chosen", "cannot be told apart")]
-    quantity: Literal["macs", "params"] = "params" if set(budgets) == {"macs"} else "macs"
+    quantity: Quantity = "params" if set(budgets) == {"macs"} else "macs"
     cheapest = min(told, key=lambda each: getattr(each, quantity), default=None)
     return Choice(
         winner=None if best.winner is None else finalists[best.winner].name,
@@ -138,19 +131,14 @@ def choose(
 
 
 def _finalist(
-    plan: Plan,
-    at: int,
-    row: Sequence[Record | None],
-    best: Best,
-    is_running: bool,
-    learned: Surface,
-    budgets: Mapping[str, int],
+    plan: Plan, at: int, runs: Grid, best: Best, learned: Surface, budgets: Mapping[str, int]
 ) -> Finalist:
-    cell, code = plan.cells[at], _code(plan, plan.cells[at])
+    cell, row, code = plan.cells[at], runs[at], _code(plan, plan.cells[at])
     assert isinstance(cell.design, Design)
     size = {name: int(plan.data[name]) for name in ("image_size", "classes")}
     outcomes = [run.outcome for run in row if run]
     finished = [run for run in row if run and run.result]
+    correct = correct_of([run.result for run in finished])
     seconds = [run.measured.seconds for run in finished if run.measured]
     return Finalist(
         name=cell.name,
@@ -169,9 +157,9 @@ def _finalist(
         failed=outcomes.count("failed"),
         mean=float(best.means[at]) if finished else None,
         interval=best.intervals[at],
-        wide=_wide(best.intervals[at], float(best.means[at]), finished),
+        wide=for_new_images(float(best.means[at]), best.intervals[at], correct),
         behind=best.behind[at],
-        standing=_standing(at, outcomes, best, is_running),
+        standing=_standing(at, outcomes, best),
         seconds=float(np.mean(seconds)) if seconds else None,
     )
 
@@ -183,38 +171,28 @@ def _code(plan: Plan, cell: Cell) -> int | None:
     return int(codes_of(levels_of([factor.name for factor in plan.factors], [cell.made]))[0])
 
 
-def _standing(at: int, outcomes: Sequence[str], best: Best, is_running: bool) -> Standing:
+def _standing(at: int, outcomes: Sequence[str], best: Best) -> Standing:
     if at == best.winner:
         return "chosen"
-    if not is_running or np.isnan(best.means[at]):
+    if at not in best.runners:
         if "diverged" in outcomes:
             return "diverged"
         return "failed" if "failed" in outcomes else "no score"
     return "cannot be told apart" if best.may_be_best(at) else "worse"
 
 
-def _wide(narrow: Interval | None, mean: float, finished: Sequence[Record]) -> Interval | None:
-    """For new seeds and new test images; None without per-image results."""
-    correct = correct_of([run.result for run in finished])
-    if narrow is None or correct is None:
-        return None
-    return around(mean, widened(narrow.half, image_variance(correct.astype(np.float64))))
-
-
 def _margin_of_all(
     plan: Plan, best: Best, known: Seen, possible: NDArray[np.bool_]
 ) -> float | None:
     """How far the winner may be behind the best of all subsets, by draws of the surface."""
-    if best.winner is None or np.isnan(best.errors[best.winner]):
+    if best.winner is None or np.isnan(best.variances[best.winner]):
         return None
     rng = np.random.default_rng(0)
     draws = known.surface.draws(_DRAWS, rng)
     rivals = possible.copy()
     rivals[sorted(known.troubled)] = False
     code = _code(plan, plan.cells[best.winner])
-    if code is None:
-        own = rng.normal(best.means[best.winner], best.errors[best.winner], _DRAWS)
-    else:
-        own = draws[:, code]
+    error = np.sqrt(best.variances[best.winner])
+    own = rng.normal(best.means[best.winner], error, _DRAWS) if code is None else draws[:, code]
     ahead = draws[:, rivals].max(axis=1, initial=-np.inf) - own
     return float(max(0.0, np.quantile(ahead, LEVEL)))

@@ -15,12 +15,10 @@ is their own, so nothing is assumed of how runs with one seed on few and on many
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Literal
+from dataclasses import dataclass
+from itertools import islice, pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nextify.errors import InputError
 from nextify.experiments.coding import Floats
@@ -35,8 +33,7 @@ from nextify.findings.differences import (
     difference,
     holm,
 )
-from nextify.findings.grid import grid, scores
-from nextify.findings.scores import Score
+from nextify.findings.scores import BETTER, Score, grid, scores
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 
@@ -59,19 +56,6 @@ class Standings(Compared):
     images: int
     leader: int | None
     rivals: tuple[int, ...] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Gains(Compared):
-    """What more images bring: the score on the largest number minus that on the smallest, over the
-    seeds with a score on both. Differences are to the baseline's gain; `holm` is over these alone.
-
-    Attributes:
-        smallest, largest: the two numbers of images.
-    """
-
-    smallest: int
-    largest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +82,16 @@ class Comparison:
     Attributes:
         networks: their labels. images: the numbers of training images, ascending.
         at: one a number of images. `holm` of its differences is over all numbers together.
-        gains: None with one number of images.
+        gains: what more images bring: the score on the largest number minus that on the smallest,
+            over the seeds with a score on both. Differences are to the baseline's gain; `holm` is
+            over these alone. None with one number of images.
         crossings: by network, then by number of images.
     """
 
     networks: tuple[str, ...]
     images: tuple[int, ...]
     at: tuple[Standings, ...]
-    gains: Gains | None
+    gains: Compared | None
     crossings: tuple[Crossing, ...]
 
 
@@ -124,31 +110,26 @@ def measure_comparison(
     Raises:
         InputError: the plan is no comparison, or two of its cells are one network on one number.
     """
-    table = _table(plan, records, metric)
-    at = _adjusted([_standings(table, index) for index in range(len(table.images))])
-    return Comparison(
-        networks=table.networks,
-        images=table.images,
-        at=at,
-        gains=_gains(table) if len(table.images) > 1 else None,
-        crossings=tuple(_crossings(at)),
-    )
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class _Table:
-    """The scores by network, number of images and seed.
-
-    Attributes:
-        scores: (networks, numbers, seeds), NaN without a score. better: -1 if lower is better.
-        correct: (networks, numbers, seeds, test images), like `Correct`.
-    """
-
-    networks: tuple[str, ...]
-    images: tuple[int, ...]
-    scores: Floats
-    better: Literal[1, -1]
-    correct: NDArray[np.int8] | None
+    where = places(plan)
+    networks = tuple(dict.fromkeys(network for network, _ in where))
+    images = tuple(sorted({number for _, number in where}))
+    cell = np.array([[where.get((name, number), -1) for number in images] for name in networks])
+    runs = grid(plan, records)
+    values, correct = scores(runs, metric)[cell], correctness_of(runs, metric)[cell]
+    values[cell < 0] = np.nan  # a network that the plan has not on this number
+    tables = [_to_baseline(networks, values[:, i], correct[:, i]) for i in range(len(images))]
+    together = iter(holm([move for each in tables for move in each.differences]))
+    at = []
+    for found, number in zip(tables, images, strict=True):
+        moves = tuple(islice(together, len(networks)))
+        leading = _leading(BETTER[metric] * found.spread.scores)
+        at.append(Standings(found.means, moves, found.spread, number, *leading))
+    gains = None
+    if len(images) > 1:
+        more = values[:, -1] - values[:, 0], correct[:, -1] - correct[:, 0]
+        found = _to_baseline(networks, *more)
+        gains = Compared(found.means, holm(found.differences), found.spread)
+    return Comparison(networks, images, tuple(at), gains, tuple(_crossings(at)))
 
 
 def places(plan: Plan) -> dict[tuple[str, int], int]:
@@ -172,33 +153,6 @@ def places(plan: Plan) -> dict[tuple[str, int], int]:
     return {each: at for at, each in enumerate(found)}
 
 
-def _table(plan: Plan, records: Iterable[Record], metric: Score) -> _Table:
-    where = places(plan)
-    networks = tuple(dict.fromkeys(network for network, _ in where))
-    images = tuple(sorted({number for _, number in where}))
-    cell = np.array([[where.get((name, number), -1) for number in images] for name in networks])
-    runs = grid(plan, records)
-    values = scores(runs, metric)[cell]
-    values[cell < 0] = np.nan  # a network that the plan has not on this number
-    correct = correctness_of(runs) if metric == "accuracy" else None
-    return _Table(
-        networks=networks,
-        images=images,
-        scores=values,
-        better=1 if metric == "accuracy" else -1,
-        correct=None if correct is None else correct[cell],
-    )
-
-
-def _standings(table: _Table, index: int) -> Standings:
-    values = table.scores[:, index]
-    correct = None if table.correct is None else table.correct[:, index]
-    found = _to_baseline(table.networks, values, correct)
-    leader, rivals = _leading(table.better * values)
-    images = table.images[index]
-    return Standings(found.means, found.differences, found.spread, images, leader, rivals)
-
-
 def _leading(values: Floats) -> tuple[int | None, tuple[int, ...] | None]:
     """The network with the highest mean, and those that cannot be told apart from the best."""
     best = compare_with_best(values, [True] * len(values))
@@ -206,11 +160,12 @@ def _leading(values: Floats) -> tuple[int | None, tuple[int, ...] | None]:
     if best.winner is None or not judged:
         return best.winner, None
     model = fit_blocks(values)
-    to_leader = {at: difference(model, None, best.winner, at) for at in judged}
+    no_images = np.zeros((*values.shape, 0), dtype=np.int8)
+    to_leader = {at: difference(model, no_images, best.winner, at) for at in judged}
     rivals = tuple(
         at
         for at, move in to_leader.items()
-        if at == best.winner or best.may_be_best(at) or move is None or move.verdict != "down"
+        if at == best.winner or best.may_be_best(at) or move.verdict != "down"
     )
     return best.winner, rivals
 
@@ -220,29 +175,12 @@ def _to_baseline(networks: Sequence[str], values: Floats, correct: Correct) -> C
     return compared(fit_blocks(values), correct, networks, references)
 
 
-def _adjusted(at: Sequence[Standings]) -> tuple[Standings, ...]:
-    """The same with `holm` over the differences on all numbers of images."""
-    together = iter(holm([move for each in at for move in each.differences]))
-    return tuple(
-        replace(each, differences=tuple(next(together) for _ in each.differences)) for each in at
-    )
-
-
-def _gains(table: _Table) -> Gains:
-    correct = table.correct
-    values = table.scores[:, -1] - table.scores[:, 0]
-    images = None if correct is None else correct[:, -1] - correct[:, 0]
-    found = _to_baseline(table.networks, values, images)
-    smallest, *_, largest = table.images
-    return Gains(found.means, holm(found.differences), found.spread, smallest, largest)
-
-
 def _crossings(at: Sequence[Standings]) -> Iterator[Crossing]:
     for network in range(len(at[0].means)):
         resolved = [
-            (each.images, move.verdict)
+            (each.images, each.differences[network].verdict)
             for each in at
-            if (move := each.differences[network]) and move.verdict in ("up", "down")
+            if each.differences[network].resolved
         ]
         for (fewer, before), (more, after) in pairwise(resolved):
             if before != after:

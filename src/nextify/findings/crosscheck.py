@@ -26,7 +26,6 @@ def fanova_importances(runs: FactorRuns, seed: int = 0) -> dict[str, float]:
         InputError: Optuna is not installed, or fewer than two runs have a score.
     """
     optuna = _imported("optuna")
-    distributions = import_module("optuna.distributions")
     importance = import_module("optuna.importance")
     known = np.flatnonzero(runs.finished)
     if len(known) < 2:
@@ -35,16 +34,14 @@ def fanova_importances(runs: FactorRuns, seed: int = 0) -> dict[str, float]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         study = optuna.create_study(direction="maximize")
-        made = distributions.CategoricalDistribution([False, True])
+        made = optuna.distributions.CategoricalDistribution([False, True])
         for at in known:
-            levels = (runs.levels[at] > 0).tolist()
-            study.add_trial(
-                optuna.trial.create_trial(
-                    params=dict(zip(runs.factors, levels, strict=True)),
-                    distributions=dict.fromkeys(runs.factors, made),
-                    value=float(runs.values[at]),
-                )
+            trial = optuna.trial.create_trial(
+                params=dict(zip(runs.factors, (runs.levels[at] > 0).tolist(), strict=True)),
+                distributions=dict.fromkeys(runs.factors, made),
+                value=float(runs.values[at]),
             )
+            study.add_trial(trial)
         found = importance.get_param_importances(
             study, evaluator=importance.FanovaImportanceEvaluator(seed=seed)
         )

@@ -2,21 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Literal
 
 import numpy as np
 import scipy
+from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats
 from nextify.experiments.intervals import Interval, around, student
 from nextify.findings.blocks import BlockModel
-from nextify.findings.grid import Grid
-from nextify.findings.images import image_variance, widened
-from nextify.findings.scores import correctness
-from nextify.findings.spread import Spread, spread
-from nextify.records.record import Result
+from nextify.findings.images import for_new_images
+from nextify.findings.scores import Grid, Score, correct_of
 
-Verdict = Literal["up", "down", "not resolved", "no interval"]
+Verdict = Literal["up", "down", "not resolved", "no interval", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,8 @@ class Difference:
     """One cell's score minus another's, seeds paired.
 
     Attributes:
-        before, after: indices of the cells.
+        before, after: indices of the cells; `before` is -1 for a cell without a reference.
+        value: None where one of the two has no score, or where they share no seed.
         interval: for new seeds, spread pooled over all cells.
         wide: for new seeds and new test images; accuracy only.
         own: for new seeds, by the paired t test on these two cells' seeds alone: wide at few
@@ -55,7 +55,7 @@ class Difference:
 
     before: int
     after: int
-    value: float
+    value: float | None = None
     interval: Interval | None = None
     wide: Interval | None = None
     own: Interval | None = None
@@ -64,12 +64,19 @@ class Difference:
 
     @property
     def verdict(self) -> Verdict:
-        """In words: does the interval exclude zero, and on which side?"""
+        """In words: does the interval exclude zero, and on which side? Empty without a value."""
+        if self.value is None:
+            return ""
         if self.interval is None:
             return "no interval"
         if not self.interval.excludes_zero:
             return "not resolved"
         return "up" if self.value > 0 else "down"
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the interval excludes zero."""
+        return self.verdict in ("up", "down")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,33 +85,27 @@ class Compared:
 
     Attributes:
         means: one a cell.
-        differences: one a cell, to its reference; None for a cell without one, and where one of
-            the two has no finished run.
-        spread: of the noise.
+        differences: one a cell, to its reference.
+        spread: the fit, which knows the noise.
     """
 
     means: tuple[CellMean, ...]
-    differences: tuple[Difference | None, ...]
-    spread: Spread
+    differences: tuple[Difference, ...]
+    spread: BlockModel
 
 
 # (cells, seeds, images): 1 for a test image classified correctly and 0 for another, or a difference
-# of these; no meaning where a run has no score. None if not all runs were tested on equally many.
-Correct = np.ndarray[tuple[int, int, int], np.dtype[np.int8]] | None
+# of these; no meaning where a run has no score. Without images where they are not known.
+Correct = NDArray[np.int8]
 
 
-def correctness_of(runs: Grid) -> Correct:
-    """Whether each run classified each test image correctly."""
-    results: list[list[Result | None]] = [[run.result if run else None for run in r] for r in runs]
-    sizes = {result.images for row in results for result in row if result}
-    if len(sizes) != 1 or min(sizes) < 2:
-        return None
-    found = np.zeros((len(runs), len(runs[0]), sizes.pop()), dtype=np.int8)
-    for cell, row in enumerate(results):
-        for seed, result in enumerate(row):
-            if result is not None:
-                found[cell, seed] = correctness(result)
-    return found
+def correctness_of(runs: Grid, metric: Score) -> Correct:
+    """Whether each run classified each test image correctly; without images if not all runs were
+    tested on equally many, or for another score."""
+    found = correct_of([run.result if run else None for row in runs for run in row])
+    if found is None or metric != "accuracy":
+        return np.zeros((len(runs), len(runs[0]), 0), dtype=np.int8)
+    return found.reshape(len(runs), -1, found.shape[1]).astype(np.int8)
 
 
 def compared(
@@ -117,14 +118,14 @@ def compared(
     """
     means = (cell_mean(model, correct, at, name) for at, name in enumerate(names))
     moves = (difference(model, correct, before, at) for at, before in enumerate(references))
-    return Compared(tuple(means), tuple(moves), spread(model))
+    return Compared(tuple(means), tuple(moves), model)
 
 
 def cell_mean(model: BlockModel, correct: Correct, cell: int, name: str) -> CellMean:
     """A cell's mean over its finished runs.
 
     Args:
-        model: of all cells. correct: of all cells; None for no `wide` interval.
+        model, correct: of all cells.
     """
     row = model.scores[cell]
     known = ~np.isnan(row)
@@ -132,27 +133,22 @@ def cell_mean(model: BlockModel, correct: Correct, cell: int, name: str) -> Cell
     if not known.any():
         return CellMean(name, 0, values, None, None)
     value, interval = model.mean(cell)
-    wide = None
-    if interval is not None and correct is not None:
-        table = correct[cell, known].astype(np.float64)
-        wide = around(value, widened(interval.half, image_variance(table)))
+    wide = for_new_images(value, interval, correct[cell, known])
     return CellMean(name, int(known.sum()), values, value, interval, wide)
 
 
-def difference(model: BlockModel, correct: Correct, before: int, after: int) -> Difference | None:
-    """A cell's score minus that of the cell `before`; None where one of them has no score, where
-    they share no seed, or where `before` is negative: no cell.
+def difference(model: BlockModel, correct: Correct, before: int, after: int) -> Difference:
+    """A cell's score minus that of the cell `before`.
 
     >>> from nextify.findings.blocks import fit_blocks
-    >>> found = difference(fit_blocks(np.array([[0.80, 0.82], [0.85, 0.86]])), None, 0, 1)
+    >>> scores, correct = np.array([[0.80, 0.82], [0.85, 0.86]]), np.zeros((2, 2, 0), np.int8)
+    >>> found = difference(fit_blocks(scores), correct, 0, 1)
     >>> round(found.value, 3), found.verdict
     (0.045, 'not resolved')
     """
-    if before < 0 or not (model.counts[before] and model.counts[after]):
-        return None
-    found = model.difference(before, after)
+    found = model.difference(before, after) if before >= 0 else None
     if found is None:
-        return None
+        return Difference(before, after)
     value, variance = found
     plain = Difference(before, after, value, own=_own(model.scores, before, after))
     if model.residual_sd is None:
@@ -160,18 +156,9 @@ def difference(model: BlockModel, correct: Correct, before: int, after: int) -> 
     error = model.residual_sd * np.sqrt(variance)
     interval = around(value, student(model.df_residual) * error)
     p = float(2 * scipy.stats.t.sf(abs(value) / error, model.df_residual))
-    wide = _wide(model, correct, before, after, value, interval)
+    both = ~np.isnan(model.scores[[before, after]]).any(axis=0)
+    wide = for_new_images(value, interval, correct[after, both] - correct[before, both])
     return replace(plain, interval=interval, wide=wide, p=p)
-
-
-def _wide(
-    model: BlockModel, correct: Correct, before: int, after: int, value: float, seeds: Interval
-) -> Interval | None:
-    both = ~np.isnan(model.scores[before]) & ~np.isnan(model.scores[after])
-    if correct is None or not both.any():
-        return None
-    table = correct[after, both].astype(np.float64) - correct[before, both]
-    return around(value, widened(seeds.half, image_variance(table)))
 
 
 def _own(values: Floats, before: int, after: int) -> Interval | None:
@@ -183,15 +170,9 @@ def _own(values: Floats, before: int, after: int) -> Interval | None:
     return around(float(pairs.mean()), student(len(pairs) - 1) * error)
 
 
-def holm(differences: Sequence[Difference | None]) -> tuple[Difference | None, ...]:
+def holm(differences: Sequence[Difference]) -> tuple[Difference, ...]:
     """The same differences with p adjusted for all of them together."""
-    tested = [(each.p, at) for at, each in enumerate(differences) if each and each.p is not None]
-    adjusted: dict[int, float] = {}
-    worst = 0.0
-    for rank, (p, at) in enumerate(sorted(tested)):
-        worst = max(worst, min(1.0, p * (len(tested) - rank)))
-        adjusted[at] = worst
-    return tuple(
-        replace(each, holm=adjusted.get(at)) if each else None
-        for at, each in enumerate(differences)
-    )
+    tested = sorted((each.p, at) for at, each in enumerate(differences) if each.p is not None)
+    products = (min(1.0, p * (len(tested) - rank)) for rank, (p, _) in enumerate(tested))
+    adjusted = dict(zip((at for _, at in tested), accumulate(products, max), strict=True))
+    return tuple(replace(each, holm=adjusted.get(at)) for at, each in enumerate(differences))

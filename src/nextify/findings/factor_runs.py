@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextify.errors import InputError
-from nextify.experiments.coding import Floats
+from nextify.experiments.coding import Floats, levels_of
 from nextify.findings.scores import ATTRIBUTED, Score, correct_of, score_of
 from nextify.records.places import places
 from nextify.records.plan import Plan
@@ -74,17 +74,28 @@ def factor_runs(plan: Plan, records: Iterable[Record], score: Score = "accuracy"
             are not the plan's.
     """
     _require_factors(plan, score)
-    known = places(plan, records)
-    rows: dict[tuple[tuple[bool, ...], float, str], tuple[int, Record | None]] = {}
+    known, names = places(plan, records), tuple(factor.name for factor in plan.factors)
+    rows: dict[tuple[frozenset[str], float, str], tuple[int, Record | None]] = {}
     for cell in plan.cells:
-        if cell.made is None:
-            continue
-        made = tuple(factor.name in cell.made for factor in plan.factors)
-        for seed in plan.seeds_of(cell):
+        for seed in plan.seeds_of(cell) if cell.made is not None else ():
             record = known.get((cell.name, seed))
             key = record.key if record else plan.run(cell, seed).key
-            rows[made, cell.rate, key] = (seed, record)
-    return _as_arrays(tuple(factor.name for factor in plan.factors), score, rows)
+            rows[frozenset(cell.made or ()), cell.rate, key] = (seed, record)
+    cells = {place: at for at, place in enumerate(dict.fromkeys(key[:2] for key in rows))}
+    found = [record for _, record in rows.values()]
+    results = [record.result if record else None for record in found]
+    return FactorRuns(
+        factors=names,
+        score=score,
+        levels=levels_of(names, (made for made, _, _ in rows)),
+        cell=np.array([cells[key[:2]] for key in rows], dtype=np.int64),
+        seed=np.array([seed for seed, _ in rows.values()], dtype=np.int64),
+        values=np.array([score_of(result, score) for result in results]),
+        rate=np.array([rate for _, rate, _ in rows], dtype=np.float64),
+        became=tuple(record.outcome if record else "missing" for record in found),
+        correct=correct_of(results),
+        shared=len(rows) - len({key for _, _, key in rows}),
+    )
 
 
 def _require_factors(plan: Plan, score: Score) -> None:
@@ -103,25 +114,3 @@ def _require_factors(plan: Plan, score: Score) -> None:
             f"a cell of the plan makes {sorted(strange)[0]!r}, which is none of its factors "
             f"({', '.join(names)}); the study file was not made by this version of nextify"
         )
-
-
-def _as_arrays(
-    factors: tuple[str, ...],
-    score: Score,
-    rows: dict[tuple[tuple[bool, ...], float, str], tuple[int, Record | None]],
-) -> FactorRuns:
-    cells = {place: at for at, place in enumerate(dict.fromkeys(key[:2] for key in rows))}
-    found = [record for _, record in rows.values()]
-    results = [record.result if record else None for record in found]
-    return FactorRuns(
-        factors=factors,
-        score=score,
-        levels=np.array([np.where(made, 1, -1) for made, _, _ in rows], dtype=np.int8),
-        cell=np.array([cells[key[:2]] for key in rows], dtype=np.int64),
-        seed=np.array([seed for seed, _ in rows.values()], dtype=np.int64),
-        values=np.array([score_of(result, score) for result in results]),
-        rate=np.array([rate for _, rate, _ in rows], dtype=np.float64),
-        became=tuple(record.outcome if record else "missing" for record in found),
-        correct=correct_of(results),
-        shared=len(rows) - len({key for _, _, key in rows}),
-    )

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
-from numpy.typing import NDArray
 
 from nextify.experiments.intervals import LEVEL, Interval
 from nextify.findings.factor_runs import FactorRuns
@@ -53,19 +52,12 @@ def wilson(hits: int, n: int) -> Interval | None:
 def failures(runs: FactorRuns) -> tuple[Failure, ...]:
     """One a factor, over runs that finished or diverged; a run that failed says nothing of it."""
     became = np.array(runs.became)
-    diverged = became == "diverged"
-    counted = diverged | (became == "finished")
+    diverged, finished = became == "diverged", became == "finished"
     found = []
     for name, made in zip(runs.factors, (runs.levels > 0).T, strict=True):
-        rates = [_rate(diverged[counted & side]) for side in (made, ~made)]
-        p = None
-        if all(rate.n for rate in rates):
-            table = [[rate.diverged, rate.n - rate.diverged] for rate in rates]
-            p = float(scipy.stats.fisher_exact(table)[1])
+        sides = (made, ~made)
+        table = [(int(np.sum(diverged & side)), int(np.sum(finished & side))) for side in sides]
+        p = float(scipy.stats.fisher_exact(table)[1]) if all(map(sum, table)) else None
+        rates = [Rate(hits, hits + rest, wilson(hits, hits + rest)) for hits, rest in table]
         found.append(Failure(name, rates[0], rates[1], p))
     return tuple(found)
-
-
-def _rate(diverged: NDArray[np.bool_]) -> Rate:
-    hits, n = int(diverged.sum()), len(diverged)
-    return Rate(hits, n, wilson(hits, n))

@@ -15,8 +15,10 @@ images. `image_variance` estimates it.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats
+from nextify.experiments.intervals import Interval, around
 
 _NORMAL = 1.959963984540054  # 97.5 % point: thousands of images, so no Student's t
 
@@ -50,3 +52,13 @@ def widened(half: float, variance: float) -> float:
     so the result is never narrower, however few the seeds.
     """
     return float(np.hypot(half, _NORMAL * np.sqrt(variance)))
+
+
+def for_new_images(
+    value: float, narrow: Interval | None, scores: NDArray[np.generic] | None
+) -> Interval | None:
+    """The interval for new seeds and new images, from that for new seeds and a table of seeds by
+    images; None where one of these is not known."""
+    if narrow is None or scores is None or not scores.size:
+        return None
+    return around(value, widened(narrow.half, image_variance(scores.astype(np.float64))))

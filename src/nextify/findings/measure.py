@@ -13,14 +13,14 @@ from nextify.findings.answers import Estimate
 from nextify.findings.blocks import NO_SPREAD
 from nextify.findings.cells import ENOUGH_DF, Cells, Noise, errors, pure_error
 from nextify.findings.images import widened
-from nextify.findings.lenth import Lenth, lenth
+from nextify.findings.lenth import lenth
 from nextify.findings.model import Model, least_squares
 
 _LEAST_RESIDUAL_DF = 3
 
 
-def noise_of(cells: Cells, pairs: Model) -> tuple[Noise, Lenth | None]:
-    """The best estimate of the run-to-run spread that the runs allow, and Lenth's if it is that.
+def noise_of(cells: Cells, pairs: Model) -> Noise:
+    """The best estimate of the run-to-run spread that the runs allow.
 
     Repeated runs, if they leave 8 degrees of freedom or more and are in a fifth of the cells: they
     assume nothing. Otherwise what the two-factor model leaves over, otherwise Lenth's pseudo
@@ -28,17 +28,17 @@ def noise_of(cells: Cells, pairs: Model) -> tuple[Noise, Lenth | None]:
     """
     pure = pure_error(cells)
     if not len(cells.counts) or (pure.df >= ENOUGH_DF and np.mean(cells.df > 0) >= 0.2):
-        return pure, None
+        return pure
     fit = least_squares(pairs.matrix[cells.index()], cells.values)
     if fit.df >= max(_LEAST_RESIDUAL_DF, pure.df + 1) and fit.squares > NO_SPREAD:
-        return Noise("residual", float(np.sqrt(fit.squares / fit.df)), float(fit.df), cells), None
+        return Noise("residual", float(np.sqrt(fit.squares / fit.df)), float(fit.df), cells)
     if cells.df.any():  # repeated runs that are all equal say that something is wrong
-        return pure, None
+        return pure
     _, found, scale = unreplicated_effects(cells, pairs)
     margins = lenth(found)
     if margins is None:
-        return pure, None
-    return Noise("Lenth", margins.error / scale, margins.df, cells), margins
+        return pure
+    return Noise("Lenth", margins.error / scale, margins.df, cells, margins)
 
 
 def unreplicated_effects(cells: Cells, pairs: Model) -> tuple[tuple[Effect, ...], Floats, float]:
@@ -71,7 +71,7 @@ class Contrasts:
     Attributes:
         weights: (q, c). values, errors, df: (q,); errors NaN where nothing is known.
         shares: see `cells.errors`; None unless each cell kept its own spread.
-        images: variance over new test images, (q,); None without per-image results.
+        part: of the test images in them; None without per-image results.
     """
 
     weights: Floats
@@ -79,7 +79,7 @@ class Contrasts:
     errors: Floats
     df: Floats
     shares: Floats | None
-    images: Floats | None
+    part: resample.Images | None
 
     def estimate(self, at: int) -> Estimate:
         """One of them, with its intervals."""
@@ -88,8 +88,8 @@ class Contrasts:
             return Estimate(value)
         half = student(df) * error
         wide = None
-        if self.images is not None:
-            wide = around(value, widened(half, float(self.images[at])))
+        if self.part is not None:
+            wide = around(value, widened(half, float(self.part.variance[at])))
         p = float(2 * scipy.stats.t.sf(abs(value) / error, df))
         return Estimate(value, error, df, around(value, half), wide, p)
 
@@ -113,8 +113,7 @@ def contrasts(
         both = size**2 + more[:, 0]
         df = both**2 / (size**4 / df + more[:, 0] ** 2 / more[:, 1])
         size, shares = np.sqrt(both), None
-    images = None if part is None else part.variance
-    return Contrasts(weights, weights @ noise.cells.means, size, df, shares, images)
+    return Contrasts(weights, weights @ noise.cells.means, size, df, shares, part)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -122,25 +121,19 @@ class Together:
     """Intervals of q contrasts that hold all at once, 95 times in 100.
 
     Attributes:
-        narrow, wide: new seeds; new seeds and new test images (empty without per-image results).
-        p: (q,) adjusted, for new seeds.
+        narrow, wide: new seeds; new seeds and new test images. p: adjusted, for new seeds.
         critical: the multiple of the standard errors that `narrow` reaches.
+        None where they are not known.
     """
 
-    narrow: tuple[Interval, ...]
-    wide: tuple[Interval, ...]
-    p: Floats
-    critical: float
+    narrow: tuple[Interval | None, ...]
+    wide: tuple[Interval | None, ...]
+    p: tuple[float | None, ...]
+    critical: float | None
 
 
-def together(
-    noise: Noise,
-    measured: Contrasts,
-    part: resample.Images | None,
-    draws: int,
-    rng: np.random.Generator,
-) -> Together | None:
-    """Simultaneous intervals by the largest |t|; None where nothing is known of the noise.
+def together(noise: Noise, measured: Contrasts, draws: int, rng: np.random.Generator) -> Together:
+    """Simultaneous intervals by the largest |t|; without any where nothing is known of the noise.
 
     The largest |t| is the multivariate t's, simulated with the correlation that the plan gives to
     contrasts of equally noisy runs and the fewest degrees of freedom of any contrast. The wild
@@ -149,16 +142,17 @@ def together(
     it is too small (docs/attribution.md has the coverage of each).
     """
     size = measured.errors
+    nothing = (None,) * len(size)
     if not len(size) or not np.all(size > 0):
-        return None
-    cells, weights = noise.cells, measured.weights
-    covariance = (weights / cells.counts) @ weights.T
+        return Together(nothing, nothing, nothing, None)
+    weights, part = measured.weights, measured.part
+    covariance = (weights / noise.cells.counts) @ weights.T
     scale = size / np.sqrt(np.diag(covariance))
     covariance *= np.outer(scale, scale)
     drawn, spread = resample.normal_runs(covariance, float(measured.df.min()), draws, rng)
     largest = np.abs(drawn / spread).max(axis=1)
     reach = resample.critical(largest)
-    wide: tuple[Interval, ...] = ()
+    wide: tuple[Interval | None, ...] = nothing
     if part is not None:
         both = np.abs(drawn + resample.drawn_images(part, draws, rng))
         total = resample.critical((both / np.sqrt(spread**2 + part.variance)).max(axis=1))
@@ -168,7 +162,7 @@ def together(
     return Together(
         narrow=_around(measured.values, reach * size),
         wide=wide,
-        p=resample.adjusted_p(measured.values / size, largest),
+        p=tuple(resample.adjusted_p(measured.values / size, largest).tolist()),
         critical=reach,
     )
 

@@ -63,10 +63,6 @@ class Model:
                 row[:] = np.nan
         return found
 
-    def main(self, count: int) -> Floats:
-        """(k, p) combinations that pick the coefficients of all k factors."""
-        return self.unit([(factor,) for factor in range(count)])
-
     def at(self, levels: Levels) -> Floats:
         """(q, p) combinations that are the score of (q, k) levels, rates averaged over.
 
@@ -85,18 +81,14 @@ def model(levels: Levels, rate: Floats, order: int) -> Model:
     """
     fixed = np.where((levels == levels[:1]).all(axis=0), levels[:1].sum(axis=0), 0)
     which = tuple(t for t in effects(levels.shape[1], order) if not fixed[list(t)].any())
-    matrix = np.hstack([columns(levels, which), _rate_columns(rate)])
+    rates, at = np.unique(rate, return_inverse=True)
+    one = np.eye(len(rates))[at]
+    # and the differences between learning rates, their mean taken out
+    matrix = np.hstack([columns(levels, which), one[:, :-1] - one[:, -1:]])
     kept = fitted_cells(levels[:, fixed == 0])
     inverse = np.zeros_like(matrix.T)
     inverse[:, kept] = np.linalg.pinv(matrix[kept], rcond=1e-10)
     return Model(which, fixed.astype(np.int8), matrix, inverse, inverse @ matrix)
-
-
-def _rate_columns(rate: Floats) -> Floats:
-    """(c, rates - 1) columns for the differences between learning rates, their mean taken out."""
-    rates, at = np.unique(rate, return_inverse=True)
-    one = np.eye(len(rates))[at]
-    return np.asarray(one[:, :-1] - one[:, -1:])
 
 
 def fitted_cells(levels: Levels) -> NDArray[np.bool_]:

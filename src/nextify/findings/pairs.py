@@ -7,7 +7,7 @@ import numpy as np
 import scipy
 
 from nextify.experiments.coding import Effect, Floats
-from nextify.findings.answers import Interaction
+from nextify.findings.answers import Contribution, Interaction
 from nextify.findings.measure import Contrasts
 from nextify.findings.model import Model
 
@@ -28,14 +28,14 @@ class Group:
     combination: Floats
 
 
-def groups_of_pairs(pairs: Model) -> tuple[tuple[Group, ...], tuple[Effect, ...]]:
-    """The groups that the cells can tell, and the pairs about which they say nothing."""
+def groups_of_pairs(pairs: Model) -> tuple[tuple[Group, ...], int]:
+    """The groups that the cells can tell, and the number of pairs of which they say nothing."""
     which = [term for term in pairs.terms if len(term) == 2]
     if not len(pairs.matrix):
-        return (), tuple(which)
+        return (), len(which)
     table = pairs.matrix[:, [pairs.terms.index(term) for term in which]]
     alike = np.round(table.T @ table / len(table), 9)
-    groups, unknown, seen = [], [], set[int]()
+    groups, seen = [], set[int]()
     for at, term in enumerate(which):
         if at in seen:
             continue
@@ -47,19 +47,15 @@ def groups_of_pairs(pairs: Model) -> tuple[tuple[Group, ...], tuple[Effect, ...]
         if pairs.estimable(combination[None])[0]:
             others = tuple((which[o], s) for o, s in zip(same[1:], signs[1:], strict=True))
             groups.append(Group(term, others, combination))
-        else:
-            unknown += [which[other] for other in same]
-    return tuple(groups), tuple(sorted(unknown))
+    return tuple(groups), len(which) - sum(1 + len(group.others) for group in groups)
 
 
 def interactions(
-    names: Sequence[str], groups: Sequence[Group], measured: Contrasts, resolved: Sequence[bool]
+    groups: Sequence[Group], measured: Contrasts, factors: Sequence[Contribution]
 ) -> tuple[Interaction, ...]:
-    """The groups as answers, with false discoveries controlled over all of them.
-
-    Args:
-        resolved: one a factor: whether its own contribution is.
-    """
+    """The groups as answers, with false discoveries controlled over all of them."""
+    names = [each.name for each in factors]
+    resolved = [each.answer in ("helps", "hurts") for each in factors]
     found = tuple(
         Interaction(
             first=names[group.first[0]],

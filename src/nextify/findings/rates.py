@@ -20,48 +20,43 @@ def rate_stability(
     rates = np.unique(noise.cells.rate)
     if len(rates) < 2:
         return None
-    found = [_at(noise, rate, orders) for rate in rates]
-    (first, low), (last, high) = found[0], found[-1]
+    found = [_at(noise, rate, orders) for rate in rates.tolist()]
+    (_, first, low), (_, last, high) = found[0], found[-1]
+    ranks = (_ranks(noise, one, other) for one, other in combinations(found, 2))
     known = first.known & last.known
     change = contrasts(noise, (high - low)[known])
-    every = together(noise, change, None, draws, rng)
-    intervals = iter(every.narrow if every else ())
+    intervals = iter(together(noise, change, draws, rng).narrow)
     return RateStability(
         rates=tuple(
-            RateContributions(
-                float(rate), contrasts(noise, weights[each.known]).estimates(each.known)
-            )
-            for rate, (each, weights) in zip(rates, found, strict=True)
+            RateContributions(rate, contrasts(noise, weights[each.known]).estimates(each.known))
+            for rate, each, weights in found
         ),
-        ranks=tuple(
-            ranks
-            for one, other in combinations(range(len(rates)), 2)
-            if (ranks := _ranks(noise, found, rates, one, other)) is not None
-        ),
+        ranks=tuple(filter(None, ranks)),
         changes=change.estimates(known),
-        together=tuple(next(intervals, None) if on else None for on in known),
+        together=tuple(next(intervals) if on else None for on in known),
     )
 
 
-def _at(noise: Noise, rate: float, orders: Sequence[Sequence[int]]) -> tuple[Basis, Floats]:
-    """The basis of one rate's cells, and its weights among all cells."""
+_AtRate = tuple[float, Basis, Floats]
+
+
+def _at(noise: Noise, rate: float, orders: Sequence[Sequence[int]]) -> _AtRate:
+    """A rate, the basis of its cells, and their weights among all cells."""
     cells = noise.cells
     here = np.flatnonzero(cells.rate == rate)
     each = basis(cells.levels[here], cells.rate[here], orders)
     weights = np.zeros((len(each.known), len(cells.counts)))
     weights[:, here] = each.weights
-    return each, weights
+    return rate, each, weights
 
 
-def _ranks(
-    noise: Noise, found: Sequence[tuple[Basis, Floats]], rates: Floats, low: int, high: int
-) -> Ranks | None:
-    known = found[low][0].known & found[high][0].known
+def _ranks(noise: Noise, low: _AtRate, high: _AtRate) -> Ranks | None:
+    known = low[1].known & high[1].known
     if known.sum() < 3:
         return None
-    one, other = (found[at][1][known] @ noise.cells.means for at in (low, high))
+    one, other = (weights[known] @ noise.cells.means for _, _, weights in (low, high))
     kendall = float(scipy.stats.kendalltau(one, other).statistic)
     spearman = float(scipy.stats.spearmanr(one, other).statistic)
     if not np.isfinite([kendall, spearman]).all():  # all contributions equal
         return None
-    return Ranks(float(rates[low]), float(rates[high]), kendall, spearman, int(known.sum()))
+    return Ranks(low[0], high[0], kendall, spearman, int(known.sum()))

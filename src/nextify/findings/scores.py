@@ -1,12 +1,16 @@
-"""The numbers read off a run: its scores, and which test images it classified correctly."""
+"""The numbers read off runs: their scores, and which test images they classified correctly."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nextify.records.record import Result
+from nextify.experiments.coding import Floats
+from nextify.findings.blocks import fit_blocks
+from nextify.records.places import places
+from nextify.records.plan import Plan
+from nextify.records.record import Record, Result
 
 Score = Literal["accuracy", "nll", "logit accuracy", "calibration_error"]
 
@@ -59,3 +63,33 @@ def correct_of(results: Sequence[Result | None]) -> NDArray[np.bool_] | None:
         if result:
             found[at] = correctness(result)
     return found
+
+
+Grid = tuple[tuple[Record | None, ...], ...]
+
+
+def grid(plan: Plan, records: Iterable[Record]) -> Grid:
+    """The records as rows of cells and columns of seeds (`Plan.all_seeds`); None where a run is
+    not recorded yet, or not planned.
+
+    Records of runs that are not in the plan are left out. Two cells that are the same run (a
+    choice that changes nothing) share its record.
+    """
+    known = places(plan, records)
+    return tuple(
+        tuple(known.get((cell.name, seed)) for seed in plan.all_seeds) for cell in plan.cells
+    )
+
+
+def scores(runs: Grid, score: Score = "accuracy") -> Floats:
+    """One score a run, cells by seeds; NaN where a run is missing, diverged or failed."""
+    return np.array(
+        [[score_of(run.result if run else None, score) for run in row] for row in runs]
+    ).reshape(len(runs), -1)
+
+
+def sigma_of(plan: Plan, records: Iterable[Record]) -> float | None:
+    """The standard deviation between runs of one cell, in percentage points of accuracy, from the
+    cells that have two or more records; None if there is no such cell, or nothing varies."""
+    sd = fit_blocks(scores(grid(plan, records))).within_sd
+    return None if sd is None else 100 * sd

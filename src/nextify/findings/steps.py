@@ -12,8 +12,7 @@ from nextify.findings.differences import (
     difference,
     holm,
 )
-from nextify.findings.grid import grid, scores
-from nextify.findings.scores import Score
+from nextify.findings.scores import Score, grid, scores
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 
@@ -26,7 +25,7 @@ class Steps(Compared):
         overall: the last cell against the first.
     """
 
-    overall: Difference | None
+    overall: Difference
 
 
 def measure_steps(plan: Plan, records: Iterable[Record], metric: Score = "accuracy") -> Steps:
@@ -40,8 +39,8 @@ def measure_steps(plan: Plan, records: Iterable[Record], metric: Score = "accura
     """
     runs = grid(plan, records)
     model = fit_blocks(scores(runs, metric))
-    correct = correctness_of(runs) if metric == "accuracy" else None
+    correct = correctness_of(runs, metric)
     last = len(runs) - 1
     found = compared(model, correct, [cell.name for cell in plan.cells], range(-1, last))
-    overall = difference(model, correct, 0, last) if last else None
+    overall = difference(model, correct, 0, last) if last else Difference(0, 0)
     return Steps(found.means, holm(found.differences), found.spread, overall)

@@ -65,9 +65,8 @@ class Surface:
         """(count, 2^k) scores of all subsets as they may well be, given what was measured."""
         found = np.empty((count, len(self.levels)))
         which = np.sort(rng.choice(len(self._guesses), count, p=self._odds))
-        for at in np.unique(which):
-            rows = np.flatnonzero(which == at)
-            found[rows] = self._drawn(self._guesses[at], len(rows), rng)
+        for at, rows in zip(*np.unique(which, return_counts=True), strict=True):
+            found[which == at] = self._drawn(self._guesses[at], int(rows), rng)
         return found[rng.permutation(count)]
 
     def _drawn(self, guess: _Guess, count: int, rng: np.random.Generator) -> Floats:
@@ -104,11 +103,9 @@ def surface(levels: Levels, means: Floats, counts: NDArray[np.int64], sd: float 
     odds = odds[kept] / odds[kept].sum()
     guesses = tuple(each for each, ok in zip(guesses, kept, strict=True) if ok)
     parts = [_predicted(everything, levels, means - center, each) for each in guesses]
-    mean = sum(weight * part[0] for weight, part in zip(odds, parts, strict=True))
-    second = sum(
-        weight * (part[1] + np.square(part[0] - mean))
-        for weight, part in zip(odds, parts, strict=True)
-    )
+    weighted = list(zip(odds, *zip(*parts, strict=True), strict=True))
+    mean = sum(weight * one for weight, one, _ in weighted)
+    second = sum(weight * (part + np.square(one - mean)) for weight, one, part in weighted)
     sds = np.sqrt(np.maximum(second, 0.0))
     return Surface(everything, center + np.asarray(mean), sds, levels, means, guesses, odds)
 
@@ -210,16 +207,11 @@ def seen(plans: Iterable[tuple[Plan, Iterable[Record]]]) -> Seen:
     counts = np.bincount(at, runs, len(distinct)).astype(np.int64)
     squares = sum(float(each.squares.sum()) for each in cells)
     df = sum(int(each.df.sum()) for each in cells)
-    troubled = {
-        int(code)
-        for one in read
-        for code, became in zip(codes_of(one.levels), one.became, strict=True)
-        if became in ("diverged", "failed")
-    }
+    bad = [codes_of(one.levels[np.isin(one.became, ("diverged", "failed"))]) for one in read]
     return Seen(
         levels=all_cells(len(read[0].factors))[distinct],
         means=np.bincount(at, sums, len(distinct)) / np.maximum(counts, 1),
         counts=counts,
         sd=float(np.sqrt(squares / df)) if df and squares > 0 else None,
-        troubled=frozenset(troubled),
+        troubled=frozenset(np.concatenate(bad).tolist()),
     )

@@ -1,6 +1,7 @@
 """`fill_budget`: a design rescaled in width until it uses a budget up, and no more."""
 
 from collections.abc import Iterable, Mapping
+from math import inf
 from operator import truediv
 
 from nextify.costs import Form, form_of
@@ -8,7 +9,7 @@ from nextify.designs import Design
 from nextify.designs.fields import with_fields
 from nextify.errors import InputError
 from nextify.fitting.budgets import BINDS, BUDGETS, broken
-from nextify.fitting.widths import Widths, around, distances, distortion, scales
+from nextify.fitting.widths import Widths, nearest, scales
 
 LEAST_WIDTH = 4  # below it whole numbers keep no proportions
 
@@ -48,27 +49,21 @@ def fill_budget(
         for name, allowed in budgets.items()
     )
     ideal = [width * scale for width in design.widths]
-    best: tuple[float, Widths] = (-1.0, ())
-    for far in distances(len(ideal)):
-        kept = {}
-        for widths in around(ideal, far, smallest):
-            takes = _takes(form, design.depths, widths, classes, budgets)
-            use = max(map(truediv, takes.values(), budgets.values()))
-            if use <= 1:
-                kept[widths] = use
-        full = [widths for widths, use in kept.items() if use >= BINDS]
-        if full:
-            chosen = min(full, key=lambda w: (distortion(w, ideal), -kept[w]))
-            return with_fields(design, {"widths": chosen})
-        best = max([best, *((use, widths) for widths, use in kept.items())])
-    if not best[1]:
+
+    def miss(widths: Widths) -> float:
+        takes = _takes(form, design.depths, widths, classes, budgets)
+        use = max(map(truediv, takes.values(), budgets.values()))
+        return -use if use <= 1 else inf
+
+    widths, by = nearest(ideal, smallest, miss, -BINDS)
+    if by == inf:
         takes = _takes(form, design.depths, smallest, classes, budgets)
         raise InputError(
             f"a design cannot be made narrow enough for this budget: the smallest possible, depths "
             f"{design.depths} and widths {smallest}, takes {broken(budgets, takes)}; give at least "
             "that, or fewer classes"
         )
-    return with_fields(design, {"widths": best[1]})
+    return with_fields(design, {"widths": widths})
 
 
 def can_fill(

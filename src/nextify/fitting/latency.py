@@ -141,13 +141,9 @@ def _drawn(problem: Problem) -> list[Sample]:
 def _guess(known: Sequence[Sample], clock: Clock) -> list[float]:
     """Seconds for each MAC, byte of training activations, parameter, block, and answer: the line
     that fits best relative to what was measured, corrected near the latency."""
-    rows = np.array(
-        [
-            [*(clock.count(one, name) for name in _COUNTED), sum(one.design.depths), 1]
-            for one in known
-        ],
-        dtype=np.float64,
-    )
+    counts = [[clock.count(one, name) for name in _COUNTED] for one in known]
+    blocks = [[sum(one.design.depths), 1] for one in known]
+    rows = np.concatenate([counts, blocks], axis=1, dtype=np.float64)
     took = np.array([_median(one) for one in known])
     # Designs that take about as long as is allowed count most.
     trust = np.exp(-np.abs(np.log(took / clock.allowed)))

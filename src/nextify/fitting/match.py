@@ -7,7 +7,7 @@ from nextify.costs import Polynomial, form_of
 from nextify.designs import Design, Path
 from nextify.designs.fields import with_fields
 from nextify.errors import InputError
-from nextify.fitting.widths import Widths, around, distances, distortion, scales
+from nextify.fitting.widths import Widths, nearest, scales
 from nextify.words import read_count
 
 Quantity = Literal["macs", "params"]
@@ -78,19 +78,12 @@ def _matched(
         return one.at(design.depths, widths, classes) / goal - 1
 
     _, scale = scales(one, design, goal, classes)
-    ideal = [width * scale for width in design.widths]
-    least = [unit] * len(ideal)
-    (nearest,) = around(ideal, 0, least, unit)
-    for far in distances(len(ideal)):
-        tried = around(ideal, far, least, unit)
-        within = [widths for widths in tried if abs(gap(widths)) <= WITHIN]
-        if within:
-            best = min(within, key=lambda w: (distortion(w, ideal), abs(gap(w))))
-            return with_fields(design, {"widths": best})
-        nearest = min([nearest, *tried], key=lambda w: abs(gap(w)))
+    ideal, least = [width * scale for width in design.widths], [unit] * len(design.widths)
+    widths, miss = nearest(ideal, least, lambda tried: abs(gap(tried)), WITHIN, unit)
+    if miss <= WITHIN:
+        return with_fields(design, {"widths": widths})
     raise InputError(
         f"widths {design.widths} of a design cannot be rescaled to {goal:,.0f} {quantity} within "
-        f"0.5 %: the nearest, {nearest}, is {abs(gap(nearest)):.1%} "
-        f"{'above' if gap(nearest) > 0 else 'below'}; "
+        f"0.5 %: the nearest, {widths}, is {miss:.1%} {'above' if gap(widths) > 0 else 'below'}; "
         + ("use a smaller multiple_of" if unit > 1 else "give a larger target")
     )

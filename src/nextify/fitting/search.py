@@ -100,11 +100,8 @@ def _seeds(goal: Goal) -> tuple[Floats, Floats]:
     reached = np.where(use.max(1) <= 1 + 1e-9, use.min(1), -use.max(1))
     chosen = _choose(reached, _distance(goal, depths[at], widths), at)
     least, narrowest = (np.array([sizes], dtype=np.float64) for sizes in space.smallest())
-    return _round(
-        space,
-        np.concatenate([depths[at][chosen], least]),
-        np.concatenate([widths[chosen], narrowest]),
-    )
+    begun = np.concatenate([depths[at][chosen], least])
+    return _round(space, begun, np.concatenate([widths[chosen], narrowest]))
 
 
 def _reach(goal: Goal, depths: Floats, shapes: Floats) -> Floats:

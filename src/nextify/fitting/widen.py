@@ -1,6 +1,7 @@
 """`match_width`: a transformer rescaled in width until it costs a number of MACs."""
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import gcd, lcm, log
 
@@ -90,7 +91,7 @@ def _nearest(
     heads: tuple[int, ...],
     goal: float,
     cost_of: Callable[[Transformer], int],
-) -> Iterator[Transformer]:
+) -> list[Transformer]:
     """With so many heads in each stage, the narrowest design that costs the target or more, and the
     one before it."""
     # The least first width that every stage's heads divide.
@@ -100,12 +101,6 @@ def _nearest(
         given = heads if isinstance(design, Swin) else heads[0]
         return with_fields(design, {"width": count * least, "heads": given})
 
-    low, high = 0, 1
-    while cost_of(at(high)) < goal and high * least < _MOST_WIDTH:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if cost_of(at(middle)) < goal else (low, middle)
-    yield at(high)
-    if low:
-        yield at(low)
+    counts = range(1, _MOST_WIDTH // least + 1)
+    cheaper = bisect_left(counts, goal, key=lambda count: cost_of(at(count)))
+    return [at(count) for count in (cheaper + 1, cheaper) if count]

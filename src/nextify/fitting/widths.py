@@ -1,6 +1,6 @@
 """Widths near a common multiple of a design's own: what `match_cost` and `fill_budget` try."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from math import log
 
@@ -38,38 +38,43 @@ def scales(one: Polynomial, design: Design, cost: float, classes: int) -> tuple[
     return low, high
 
 
-def distances(stages: int) -> Iterator[int]:
-    """Units by which widths may leave their proportion: ever more, as long as not too many widths
-    are that near.
+def nearest(
+    ideal: Sequence[float],
+    least: Sequence[int],
+    miss: Callable[[Widths], float],
+    enough: float,
+    unit: int = 1,
+) -> tuple[Widths, float]:
+    """Of widths within a few units of the ideal ones, none below the least, those that miss a goal
+    by no more than `enough`, with the least largest change of a proportion; where there are none,
+    those that miss it least. With by how much they do.
 
-    >>> list(distances(4)), list(distances(6))
-    ([1, 2, 4], [1, 2])
+    >>> nearest([10.2, 20.0], (10, 1), lambda widths: abs(sum(widths) - 31), enough=0.5)
+    ((10, 21), 0)
     """
+    missed = {widths: miss(widths) for widths in _around(ideal, 0, least, unit)}
     for far in _FAR:
-        if (2 * far + 1) ** stages > _MOST_CANDIDATES:
+        if (2 * far + 1) ** len(ideal) > _MOST_CANDIDATES:
             break
-        yield far
+        missed |= {widths: miss(widths) for widths in _around(ideal, far, least, unit)}
+        near = [widths for widths, by in missed.items() if by <= enough]
+        if near:
+            best = min(near, key=lambda widths: (_distortion(widths, ideal), missed[widths]))
+            return best, missed[best]
+    return min(missed.items(), key=lambda one: one[1])
 
 
-def around(ideal: list[float], far: int, least: Sequence[int], unit: int = 1) -> list[Widths]:
-    """Multiples of a unit within `far` of them of the ideal widths, none below the least.
-
-    >>> around([10.2, 20.0], 1, least=(10, 1))
-    [(10, 19), (10, 20), (10, 21), (11, 19), (11, 20), (11, 21)]
-    """
+def _around(ideal: Sequence[float], far: int, least: Sequence[int], unit: int) -> Iterator[Widths]:
+    """Multiples of a unit within `far` of them of the ideal widths, none below the least."""
     steps = range(-far, far + 1)
     choices = [
         sorted({max(low, (round(width / unit) + step) * unit) for step in steps})
         for width, low in zip(ideal, least, strict=True)
     ]
-    return list(product(*choices))
+    return product(*choices)
 
 
-def distortion(widths: Widths, ideal: list[float]) -> float:
-    """The largest change of a proportion between two widths, as a logarithm.
-
-    >>> distortion((10, 20), [10.0, 20.0])
-    0.0
-    """
+def _distortion(widths: Widths, ideal: Sequence[float]) -> float:
+    """The largest change of a proportion between two widths, as a logarithm."""
     changes = [log(width / wish) for width, wish in zip(widths, ideal, strict=True)]
     return max(changes) - min(changes)

@@ -1,6 +1,7 @@
-"""`bench`: how fast a design is on this machine, and how much memory it takes."""
+"""`bench`: how fast a design is on this machine, and how much memory it takes; and
+`measure_latency` of several designs, by turns, which `fit` asks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -18,6 +19,7 @@ from nextify.measuring.limits import require_room
 from nextify.measuring.memory import peak_memory
 from nextify.measuring.reference import LIBRARIES, Library, installed
 from nextify.measuring.tasks import prepared
+from nextify.network import build
 from nextify.training.machine import thread_count
 
 OnProgress = Callable[[str, float], None]
@@ -106,8 +108,11 @@ def bench(
         networks, differs = _networks(chosen, other, conditions)
         found = list(_timed(tasks, networks, conditions, effort, on_progress))
     del networks
-    if memory:
-        found = [_weighed(one, chosen, other, conditions, on_progress) for one in found]
+    for at, one in enumerate(found if memory else ()):
+        on_progress(f"memory of {one.task}", 0.0)
+        ours = peak_memory(one.task, chosen, conditions)
+        theirs = None if other is None else peak_memory(one.task, other, conditions)
+        found[at] = replace(one, memory=ours, memory_beside=theirs)
     return Benchmark(chosen, other, differs, tuple(found))
 
 
@@ -134,7 +139,7 @@ def _networks(
     if other is None:
         return [ours], None
     library, name = other
-    theirs = reference.build_theirs(name, library, conditions)
+    theirs = reference.build_theirs(library, name, conditions)
     reference.same_weights(ours, theirs, library)
     return [ours, theirs], reference.difference(ours, theirs, conditions)
 
@@ -158,17 +163,38 @@ def _timed(
         yield one
 
 
-def _weighed(
-    one: Measurement,
-    design: AnyDesign,
-    other: tuple[Library, str] | None,
-    conditions: Conditions,
-    on_progress: OnProgress,
-) -> Measurement:
-    """A measurement with its peak memory."""
-    on_progress(f"memory of {one.task}", 0.0)
-    return replace(
-        one,
-        memory=peak_memory(one.task, design, conditions),
-        memory_beside=None if other is None else peak_memory(one.task, other, conditions),
+QUICK = Effort(seconds=0.5, least=7, most=50, untimed=1)
+
+
+def measure_latency(
+    designs: Sequence[AnyDesign],
+    image_size: int | tuple[int, int] = 224,
+    classes: int = 1000,
+    *,
+    batch_size: int = 1,
+    threads: int | None = None,
+    device: str = "cpu",
+    effort: Effort = QUICK,
+) -> tuple[Spread, ...]:
+    """Seconds that each design takes to answer a batch, in evaluation mode and float32.
+
+    All are measured by turns. Before every timed call there is one that is not, so that a network
+    finds its own weights in the cache.
+
+    >>> from nextify.designs import design
+    >>> measure_latency([design("convnext-atto")], 32, effort=Effort(rounds=2))[0].count
+    2
+    """
+    conditions = Conditions(
+        image_size=image_size,
+        classes=classes,
+        batch_size=batch_size,
+        threads=threads,
+        device=device,
     )
+    for one in designs:
+        require_room(one, ("throughput",), conditions)
+    with thread_count(threads):
+        networks = [build(one, classes, image_size=image_size, device=device) for one in designs]
+        calls = [prepared("throughput", network, conditions) for network in networks]
+        return tuple(map(spread_of, by_turns(calls, effort)))

@@ -57,13 +57,10 @@ def by_turns(
             for _ in range(effort.untimed):
                 call()
             own.append(taken(call).wall)
-        share = _done(effort, len(times[0]), (time.perf_counter() - began) / len(calls))
+        rounds, seconds = len(times[0]), (time.perf_counter() - began) / len(calls)
+        by_time = min(seconds / effort.seconds, rounds / effort.least)
+        share = max(by_time, rounds / effort.most)
+        if effort.rounds is not None:
+            share = rounds / effort.rounds
         on_round(min(share, 1.0))
     return tuple(map(tuple, times))
-
-
-def _done(effort: Effort, rounds: int, seconds: float) -> float:
-    if effort.rounds is not None:
-        return rounds / effort.rounds
-    by_time = min(seconds / effort.seconds, rounds / effort.least)
-    return max(by_time, rounds / effort.most)

@@ -57,9 +57,8 @@ class Conditions:
     @property
     def format(self) -> torch.memory_format:
         """The memory format as torch has it."""
-        if self.memory_format == "contiguous":
-            return torch.contiguous_format
-        return torch.channels_last
+        is_contiguous = self.memory_format == "contiguous"
+        return torch.contiguous_format if is_contiguous else torch.channels_last
 
     def batch_of(self, task: Task) -> int:
         """How many images a task takes."""

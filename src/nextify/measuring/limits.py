@@ -2,7 +2,7 @@
 
 import torch
 
-from nextify.costs import Cost, cost
+from nextify.costs import cost
 from nextify.designs import AnyDesign, Design
 from nextify.errors import InputError
 from nextify.machine import memory
@@ -25,9 +25,17 @@ def require_room(
             small for batch norm; and as `cost` does.
     """
     counted = cost(design, conditions.image_size, conditions.classes)
-    if "training" in tasks:
-        _require_statistics(design, counted, conditions)
-    there = _memory(conditions.device)
+    _, height, width = counted.sections[-2].shape
+    has_batch_norm = isinstance(design, Design) and design.norm == "batch"
+    is_single = conditions.batch_size * height * width == 1  # value of a channel
+    if "training" in tasks and has_batch_norm and is_single:
+        raise InputError(
+            "training with batch norm on maps of one pixel needs a batch of at least 2; use a "
+            "larger batch or larger images, or leave training out"
+        )
+    device = torch.device(conditions.device)
+    is_gpu = device.type == "cuda"
+    there = torch.cuda.get_device_properties(device).total_memory if is_gpu else memory()
     for task in tasks:
         training = task == "training"
         fixed = networks * counted.params * _FLOAT32 * (_COPIES if training else 1)
@@ -41,17 +49,6 @@ def require_room(
             )
 
 
-def _require_statistics(design: AnyDesign, counted: Cost, conditions: Conditions) -> None:
-    """Batch norm in training needs more than one value of each channel."""
-    _, height, width = counted.sections[-2].shape
-    has_batch_norm = isinstance(design, Design) and design.norm == "batch"
-    if has_batch_norm and conditions.batch_size * height * width == 1:
-        raise InputError(
-            "training with batch norm on maps of one pixel needs a batch of at least 2; use a "
-            "larger batch or larger images, or leave training out"
-        )
-
-
 def _remedy(left: int, image: int, batch: int, networks: int) -> str:
     fitting = left // image
     if batch > 1 and fitting >= 1:
@@ -59,10 +56,3 @@ def _remedy(left: int, image: int, batch: int, networks: int) -> str:
     if networks > 1:
         return "measure it beside none, leave training out, or choose a narrower design"
     return "choose a narrower design or smaller images"
-
-
-def _memory(device: str) -> int:
-    """Of the device, or of the machine, in bytes."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.get_device_properties(device).total_memory
-    return memory()

@@ -5,22 +5,20 @@ before the network was built, when Python, torch and the network's library are l
 warmed up on small tensors. It holds weights, activations, the images, gradients, the optimiser's
 state, workspaces and what the allocator did not give back. On a GPU: torch's peak of tensors.
 
-    python -m nextify.measuring.memory < job.json
+    python -m nextify.measuring.memory < job.pickle
 """
 
-import json
 import os
+import pickle
 import subprocess
 import sys
-from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
-from nextify.designs import AnyDesign, design_from_dict
+from nextify.designs import AnyDesign
 from nextify.errors import InputError
 from nextify.machine.processes import end_with_parent
 from nextify.machine.use import forget_peak, in_use, peak
@@ -29,11 +27,10 @@ from nextify.measuring.reference import Library, build_ours, build_theirs
 from nextify.measuring.tasks import prepared, wait
 
 _TIMES = 3
+Measured = AnyDesign | tuple[Library, str]
 
 
-def peak_memory(
-    task: Task, network: AnyDesign | tuple[Library, str], conditions: Conditions
-) -> int:
+def peak_memory(task: Task, network: Measured, conditions: Conditions) -> int:
     """The peak memory of a task, in bytes, measured in a process that does nothing else.
 
     Args:
@@ -42,22 +39,16 @@ def peak_memory(
     Raises:
         InputError: the process did not get to its end, most likely for want of memory.
     """
-    job: dict[str, Any] = {"task": task, "conditions": asdict(conditions), "parent": os.getpid()}
-    if isinstance(network, tuple):
-        job["library"], job["name"] = network
-    else:
-        job["design"] = asdict(network)
     home = str(Path(__file__).parents[2])  # where this nextify is
     path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
         [sys.executable, "-P", "-m", "nextify.measuring.memory"],
-        input=json.dumps(job),
+        input=pickle.dumps((os.getpid(), task, network, conditions)),
         capture_output=True,
-        text=True,
         env={**os.environ, "PYTHONPATH": path},
     )
     if done.returncode != 0:
-        last = done.stderr.strip().splitlines()[-1:] or ["it was killed"]
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it was killed"]
         raise InputError(
             f"the memory of {task} cannot be measured ({last[0]}); use a smaller batch, or leave "
             "memory out"
@@ -65,30 +56,23 @@ def peak_memory(
     return int(done.stdout.split()[-1])
 
 
-def serve(job: dict[str, Any]) -> int:
-    """Measure a job in this process; bytes."""
-    size = job["conditions"].pop("image_size")
-    conditions = Conditions(
-        image_size=size if isinstance(size, int) else tuple(size), **job["conditions"]
-    )
+def _measured(task: Task, network: Measured, conditions: Conditions) -> int:
+    """The same, in this process."""
     if conditions.threads is not None:
         torch.set_num_threads(conditions.threads)
-    if "library" in job:
-        import_module(job["library"])
+    if isinstance(network, tuple):
+        import_module(network[0])
     _warm_up(conditions.device)
     before = in_use(conditions.device)
-    network = _network(job, conditions)
-    call = prepared(job["task"], network, conditions)
+    if isinstance(network, tuple):
+        built: nn.Module = build_theirs(*network, conditions)
+    else:
+        built = build_ours(network, conditions)
+    call = prepared(task, built, conditions)
     forget_peak(conditions.device)
     for _ in range(_TIMES):
         call()
     return peak(conditions.device) - before
-
-
-def _network(job: dict[str, Any], conditions: Conditions) -> nn.Module:
-    if "design" in job:
-        return build_ours(design_from_dict(job["design"]), conditions)
-    return build_theirs(job["name"], job["library"], conditions)
 
 
 def _warm_up(device: str) -> None:
@@ -102,6 +86,6 @@ def _warm_up(device: str) -> None:
 
 
 if __name__ == "__main__":
-    order = json.load(sys.stdin)
-    end_with_parent(order.pop("parent"))
-    print(serve(order))
+    parent, *job = pickle.load(sys.stdin.buffer)
+    end_with_parent(parent)
+    print(_measured(*job))

@@ -49,7 +49,7 @@ def their_name(design: AnyDesign, library: Library) -> str | None:
     return REFERENCES.get(ours or "", {}).get(library)
 
 
-def build_theirs(name: str, library: Library, conditions: Conditions) -> nn.Module:
+def build_theirs(library: Library, name: str, conditions: Conditions) -> nn.Module:
     """A library's network by its own name, on the device and in the memory format."""
     network: nn.Module
     match library:

@@ -19,10 +19,12 @@ def prepared(task: Task, network: nn.Module, conditions: Conditions) -> Call:
     The network is set to the mode of the task. Images and labels are random and made once: loading
     and augmenting them is no part of it.
     """
-    images = _images(conditions.batch_of(task), conditions)
+    draw = torch.Generator().manual_seed(0)
+    images = torch.randn(conditions.batch_of(task), 3, *conditions.sides, generator=draw)
+    images = images.to(conditions.device).contiguous(memory_format=conditions.format)
     forward: Forward = _compiled(network) if conditions.compiled else network
     if task == "training":
-        return _training_step(network, forward, images, conditions)
+        return _step(network, forward, images, conditions)
     network.eval()
 
     @torch.inference_mode()
@@ -34,9 +36,7 @@ def prepared(task: Task, network: nn.Module, conditions: Conditions) -> Call:
     return answer
 
 
-def _training_step(
-    network: nn.Module, forward: Forward, images: Tensor, conditions: Conditions
-) -> Call:
+def _step(network: nn.Module, forward: Forward, images: Tensor, conditions: Conditions) -> Call:
     """Forward, cross-entropy, backward, fused AdamW."""
     network.train()
     labels = torch.arange(len(images), device=images.device) % conditions.classes
@@ -57,12 +57,6 @@ def wait(device: str) -> None:
     """Until all that was asked of a GPU is done; a processor is done when it answers."""
     if torch.device(device).type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def _images(count: int, conditions: Conditions) -> Tensor:
-    draw = torch.Generator().manual_seed(0)
-    images = torch.randn(count, 3, *conditions.sides, generator=draw)
-    return images.to(conditions.device).contiguous(memory_format=conditions.format)
 
 
 def _autocast(conditions: Conditions) -> torch.autocast:

@@ -1,4 +1,4 @@
-"""From specs to modules: one `match`, and a table."""
+"""From specs to modules: one table."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 from torch import nn
+from torchvision.models.swin_transformer import PatchMerging
+from torchvision.ops import Permute
 
 from nextify.blueprint import draw, require_image_size, specs
 from nextify.designs import AnyDesign, Design
@@ -56,21 +58,19 @@ def build(
 
 def assemble(blueprint: specs.Blueprint, stochastic_depth: float = 0.0) -> modules.Network:
     """The modules of a blueprint on the meta device: shapes, but no memory and no weights."""
-    blocks = sum(len(stage.blocks) for stage in blueprint.stages)
-    rates = iter([stochastic_depth * at / max(blocks - 1, 1) for at in range(blocks)])
+    count = sum(len(stage.blocks) for stage in blueprint.stages)
+    rates = iter([stochastic_depth * at / max(count - 1, 1) for at in range(count)])
     with torch.device("meta"):
-        stages = [
-            modules.StageModule(
-                _sequence(stage.downsample),
-                nn.Sequential(*(_block(block, next(rates)) for block in stage.blocks)),
-            )
-            for stage in blueprint.stages
-        ]
+        stages = []
+        for stage in blueprint.stages:
+            blocks = nn.Sequential(*(_block(block, next(rates)) for block in stage.blocks))
+            downsample = _sequence(stage.downsample)
+            stages.append(nn.Sequential(OrderedDict(downsample=downsample, blocks=blocks)))
         return modules.Network(_sequence(blueprint.stem), stages, _sequence(blueprint.head))
 
 
 def _sequence(layers: specs.Layers) -> nn.Sequential:
-    return nn.Sequential(OrderedDict((name, _module(layer)) for name, layer in layers))
+    return nn.Sequential(OrderedDict((name, _MODULES[type(one)](one)) for name, one in layers))
 
 
 def _block(block: specs.AnyBlock, drop_probability: float) -> nn.Module:
@@ -79,60 +79,49 @@ def _block(block: specs.AnyBlock, drop_probability: float) -> nn.Module:
             branch, shortcut, after = map(_sequence, (block.branch, block.shortcut, block.after))
             return modules.ResidualBlock(branch, shortcut, after, drop_probability)
         case specs.EncoderBlock():
-            return transformers.VitBlock(block.channels, block.heads, block.inner, drop_probability)
+            return transformers.VitBlock(block, drop_probability)
         case specs.WindowBlock():
-            windows = block.window, block.shift
-            return transformers.WindowBlock(
-                block.channels, block.heads, *windows, block.ratio, drop_probability
-            )
+            return transformers.WindowBlock(block, drop_probability)
 
 
 def _conv_kind(conv: specs.Conv) -> type[nn.Conv2d]:
-    if 1 < conv.groups == conv.inputs:
+    if conv.groups > 1:
         return DepthwiseConv2d
-    if conv.groups > 1 or conv.padding > 0:
-        return SpatialConv2d if _is_large_and_dense(conv) else nn.Conv2d
+    if conv.padding > 0:
+        keeps_size = conv.stride == 1 and conv.kernel == 2 * conv.padding + 1
+        return SpatialConv2d if keeps_size and conv.kernel >= 5 else nn.Conv2d
     if conv.kernel == 1:
         return modules.PointwiseConv2d
     # A stem's patches have too few values for the product to pay.
     return modules.PatchConv2d if conv.kernel == conv.stride and conv.inputs > 3 else nn.Conv2d
 
 
-def _is_large_and_dense(conv: specs.Conv) -> bool:
-    same_size = conv.stride == 1 and conv.kernel == 2 * conv.padding + 1
-    return conv.groups == 1 and same_size and conv.kernel >= 5
+def _conv(conv: specs.Conv) -> nn.Conv2d:
+    shape = conv.inputs, conv.outputs, conv.kernel, conv.stride, conv.padding
+    return _conv_kind(conv)(*shape, groups=conv.groups, bias=conv.bias)
 
 
-def _module(layer: specs.Layer) -> nn.Module:
-    match layer:
-        case specs.Conv():
-            shape = layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.padding
-            return _conv_kind(layer)(*shape, groups=layer.groups, bias=layer.bias)
-        case specs.Norm(kind="batch"):
-            return nn.BatchNorm2d(layer.channels, layer.eps)
-        case specs.Norm():
-            return modules.ChannelNorm(layer.channels, layer.eps)
-        case specs.Activation(kind="relu"):
-            return nn.ReLU(inplace=True)
-        case specs.Activation():
-            return modules.Gelu()
-        case specs.Block() | specs.EncoderBlock() | specs.WindowBlock():
-            return _block(layer, 0.0)
-        case _:
-            return _MODULES[type(layer)](layer)
+def _norm(norm: specs.Norm) -> nn.Module:
+    """With the small number under the root that ResNet has, and ConvNeXt."""
+    if norm.kind == "batch":
+        return nn.BatchNorm2d(norm.channels, eps=1e-5)
+    return modules.ChannelNorm(norm.channels, eps=1e-6)
 
 
 # Of a kind of layer, one kind of module.
 _MODULES: dict[type, Callable[[Any], nn.Module]] = {
+    specs.Conv: _conv,
+    specs.Norm: _norm,
+    specs.Activation: lambda act: nn.ReLU(inplace=True) if act.kind == "relu" else modules.Gelu(),
     specs.MaxPool: lambda layer: nn.MaxPool2d(layer.kernel, layer.stride, layer.padding),
     specs.LayerScale: lambda layer: modules.Scale(layer.channels, layer.initial),
     specs.ResponseNorm: lambda layer: modules.ResponseNorm2d(layer.channels),
-    specs.GlobalPool: lambda _: modules.Pool(),
+    specs.GlobalPool: lambda _: nn.AdaptiveAvgPool2d(1),
     specs.Linear: lambda layer: modules.Classifier(layer.inputs, layer.outputs),
-    specs.TokensLast: lambda _: transformers.TokensLast(),
+    specs.TokensLast: lambda _: Permute([0, 2, 3, 1]),
     specs.Embedding: lambda layer: transformers.TokenEmbedding(layer.channels, layer.tokens),
     specs.TokenNorm: lambda layer: nn.LayerNorm(layer.channels, layer.eps),
-    specs.PatchMerging: lambda layer: transformers.Merging(layer.channels),
+    specs.PatchMerging: lambda layer: PatchMerging(layer.channels, transformers.SwinNorm),
     specs.ClassToken: lambda _: transformers.FirstToken(),
     specs.TokenPool: lambda _: transformers.TokenMean(),
 }

@@ -96,15 +96,13 @@ def depthwise_weight_gradient(
     if method == "torch":
         like = x.new_empty(x.shape[1], 1, kernel, kernel)
         return _torch_backward(x, grad, like, stride, 1)
-    ways = {"grouped": _by_grouped_convolution, "pairs": _by_pairs, "taps": _tap_by_tap}
+    ways = {"grouped": _by_groups, "pairs": _by_pairs, "taps": _tap_by_tap}
     taps = ways[method](x, grad, rows, columns, stride)
     outside = (columns.first, kernel - 1 - columns.last, rows.first, kernel - 1 - rows.last)
     return F.pad(taps, outside).unsqueeze(1)
 
 
-def _by_grouped_convolution(
-    x: Tensor, grad: Tensor, rows: Reach, columns: Reach, stride: int
-) -> Tensor:
+def _by_groups(x: Tensor, grad: Tensor, rows: Reach, columns: Reach, stride: int) -> Tensor:
     count, channels, height, width = x.shape
     images = x.contiguous().view(1, count * channels, height, width)
     images = F.pad(images, (columns.before, columns.after, rows.before, rows.after))
@@ -200,18 +198,12 @@ class DepthwiseConv2d(nn.Conv2d):
         if x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
             return super().forward(x)
         if x.shape[2:] == (1, 1):
-            return self._centre(x)
-        if self._trains_fast(x):
-            y: Tensor = _Depthwise.apply(x, self.weight, self.bias, self.stride[0])
-            return y
-        return super().forward(x)
-
-    def _centre(self, x: Tensor) -> Tensor:
-        middle = self.kernel_size[0] // 2
-        y = x * self.weight[:, :, middle, middle, None]
-        return y if self.bias is None else y + self.bias.view(-1, 1, 1)
-
-    def _trains_fast(self, x: Tensor) -> bool:
+            middle = self.kernel_size[0] // 2
+            y = x * self.weight[:, :, middle, middle, None]
+            return y if self.bias is None else y + self.bias.view(-1, 1, 1)
         shape = (self.kernel_size[0], self.stride[0], x.shape[2], x.shape[3])
         training = self.weight.requires_grad and torch.is_grad_enabled()
-        return training and weight_gradient_method(*shape) != "torch"
+        if training and weight_gradient_method(*shape) != "torch":
+            result: Tensor = _Depthwise.apply(x, self.weight, self.bias, self.stride[0])
+            return result
+        return super().forward(x)

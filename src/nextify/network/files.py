@@ -26,7 +26,7 @@ from nextify.network.weights.preprocessing import Preprocessing
 FORMAT = "nextify-network-1"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Card:
     """What belongs to a network's weights.
 

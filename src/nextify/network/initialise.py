@@ -3,7 +3,7 @@
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchvision.models.swin_transformer import ShiftedWindowAttention
 
 from nextify.network.modules import Classifier, ResponseNorm2d, Scale
@@ -30,19 +30,20 @@ def initialise(
         head_scale: factor on the weights of the classifier.
     """
     for module in network.modules():
+        bias = getattr(module, "bias", None)
+        if isinstance(bias, Tensor):
+            nn.init.zeros_(bias)
         match module:
             case nn.Conv2d():
                 fan_out = module.weight[0, 0].numel() * module.out_channels / module.groups
                 _draw(module.weight, scheme, (2.0 / fan_out) ** 0.5, generator)
-                _zero(module.bias)
             case nn.Linear():
                 _draw(module.weight, scheme, module.in_features**-0.5, generator)
                 if isinstance(module, Classifier):
                     module.weight.data.mul_(head_scale)
-                _zero(module.bias)
             case nn.MultiheadAttention():
                 _draw(module.in_proj_weight, scheme, module.embed_dim**-0.5, generator)
-                _zero(module.in_proj_bias)
+                nn.init.zeros_(module.in_proj_bias)
             case ShiftedWindowAttention():
                 table = module.relative_position_bias_table
                 nn.init.trunc_normal_(table, 0.0, 0.02, generator=generator)
@@ -54,20 +55,12 @@ def initialise(
                 module.reset_parameters()
             case ResponseNorm2d():
                 nn.init.zeros_(module.weight)
-                nn.init.zeros_(module.bias)
             case Scale():
                 nn.init.constant_(module.weight, module.initial)
 
 
-def _draw(
-    weight: torch.Tensor, scheme: WeightInit, he_sd: float, generator: torch.Generator
-) -> None:
+def _draw(weight: Tensor, scheme: WeightInit, he_sd: float, generator: torch.Generator) -> None:
     if scheme == "he_normal":
         nn.init.normal_(weight, 0.0, he_sd, generator=generator)
     else:
         nn.init.trunc_normal_(weight, 0.0, 0.02, generator=generator)
-
-
-def _zero(bias: torch.Tensor | None) -> None:
-    if bias is not None:
-        nn.init.zeros_(bias)

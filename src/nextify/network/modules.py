@@ -126,21 +126,12 @@ class ResidualBlock(nn.Module):
         self, branch: nn.Module, shortcut: nn.Module, after: nn.Module, drop_probability: float
     ) -> None:
         super().__init__()
-        self.branch = branch
-        self.shortcut = shortcut
-        self.drop = StochasticDepth(drop_probability)
-        self.after = after
+        self.branch, self.shortcut = branch, shortcut
+        self.drop, self.after = StochasticDepth(drop_probability), after
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.after(self.shortcut(x) + self.drop(self.branch(x)))
         return y
-
-
-class Pool(nn.Module):
-    """Global average pooling: (N, C, H, W) to (N, C, 1, 1)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.mean((2, 3), keepdim=True)
 
 
 class Classifier(nn.Linear):
@@ -150,27 +141,13 @@ class Classifier(nn.Linear):
         return F.linear(x.flatten(1), self.weight, self.bias)
 
 
-class StageModule(nn.Module):
-    """What leads to a stage, and its blocks: (N, C, H, W) to (N, C', H', W')."""
-
-    def __init__(self, downsample: nn.Module, blocks: nn.Sequential) -> None:
-        super().__init__()
-        self.downsample = downsample
-        self.blocks = blocks
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.blocks(self.downsample(x))
-        return y
-
-
 class Network(nn.Module):
-    """A network built from a blueprint: images (N, 3, H, W) to logits (N, classes)."""
+    """A network built from a blueprint: images (N, 3, H, W) to logits (N, classes). A stage has two
+    parts: `downsample`, what leads to it, and its `blocks`."""
 
-    def __init__(self, stem: nn.Module, stages: list[StageModule], head: nn.Module) -> None:
+    def __init__(self, stem: nn.Module, stages: list[nn.Sequential], head: nn.Module) -> None:
         super().__init__()
-        self.stem = stem
-        self.stages = nn.Sequential(*stages)
-        self.head = head
+        self.stem, self.stages, self.head = stem, nn.Sequential(*stages), head
 
     def forward(self, images: Tensor) -> Tensor:
         x = images.contiguous(memory_format=torch.channels_last)

@@ -12,14 +12,15 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models.swin_transformer import PatchMerging, SwinTransformerBlock
+from torchvision.models.swin_transformer import SwinTransformerBlock
 from torchvision.models.vision_transformer import EncoderBlock
 
-from nextify.blueprint.unfold import SWIN_EPS
+from nextify.blueprint import specs
+from nextify.blueprint.transformers import SWIN_EPS
 from nextify.errors import InputError
 from nextify.network.modules import StochasticDepth
 
-_SwinNorm = partial(nn.LayerNorm, eps=SWIN_EPS)
+SwinNorm = partial(nn.LayerNorm, eps=SWIN_EPS)
 
 
 class TokenEmbedding(nn.Module):
@@ -49,9 +50,6 @@ class SelfAttention(nn.MultiheadAttention):
     Shape: (N, L, D) to the same.
     """
 
-    def __init__(self, channels: int, heads: int) -> None:
-        super().__init__(channels, heads, batch_first=True)
-
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         joint = F.linear(x, self.in_proj_weight, self.in_proj_bias)
         q, k, v = joint.view(*x.shape[:2], 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
@@ -63,10 +61,10 @@ class SelfAttention(nn.MultiheadAttention):
 class VitBlock(EncoderBlock):  # type: ignore[misc]
     """torchvision's encoder block, with stochastic depth on both branches: (N, L, D) to it."""
 
-    def __init__(self, channels: int, heads: int, inner: int, drop_probability: float) -> None:
-        super().__init__(heads, channels, inner, 0.0, 0.0)
-        self.self_attention = SelfAttention(channels, heads)
-        self.drop = StochasticDepth(drop_probability)
+    def __init__(self, block: specs.EncoderBlock, drop: float) -> None:
+        super().__init__(block.heads, block.channels, block.inner, 0.0, 0.0)
+        self.self_attention = SelfAttention(block.channels, block.heads)
+        self.drop = StochasticDepth(drop)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.drop(self.self_attention(self.ln_1(x)))
@@ -80,19 +78,10 @@ class WindowBlock(SwinTransformerBlock):  # type: ignore[misc]
     Shape: (N, H, W, C) to the same.
     """
 
-    def __init__(
-        self, channels: int, heads: int, window: int, shift: int, ratio: float, drop: float
-    ) -> None:
-        sides = [window, window], [shift, shift]
-        super().__init__(channels, heads, *sides, ratio, norm_layer=_SwinNorm)
+    def __init__(self, block: specs.WindowBlock, drop: float) -> None:
+        sides = [block.window] * 2, [block.shift] * 2
+        super().__init__(block.channels, block.heads, *sides, block.ratio, norm_layer=SwinNorm)
         self.stochastic_depth = StochasticDepth(drop)
-
-
-class Merging(PatchMerging):  # type: ignore[misc]
-    """torchvision's patch merging: (N, H, W, C) to (N, H / 2, W / 2, 2 C), rounded up."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, _SwinNorm)
 
 
 class FirstToken(nn.Module):
@@ -100,13 +89,6 @@ class FirstToken(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x[:, 0]
-
-
-class TokensLast(nn.Module):
-    """A map with the channels last: (N, C, H, W) to (N, H, W, C), a view."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.permute(0, 2, 3, 1)
 
 
 class TokenMean(nn.Module):

@@ -21,14 +21,11 @@ def places(plan: Plan, records: Iterable[Record]) -> Mapping[Place, Record]:
     told = {(cell, each.seed): each for each in given for cell in each.cells}
     found = {(c.name, seed): told[c.name, seed] for c, seed in planned if (c.name, seed) in told}
     if len(found) < len(planned) and given:
-        known = {what_ran(each.run): each for each in sorted(given, key=_use)}
+        # Of several records of one run: one that did not fail, by the latest code.
+        best_last = sorted(given, key=lambda each: (each.outcome != "failed", each.revision))
+        known = {what_ran(each.run): each for each in best_last}
         for cell, seed in planned:
             ran = known.get(what_ran(plan.run(cell, seed).as_dict()))
             if ran is not None:
                 found.setdefault((cell.name, seed), ran)
     return found
-
-
-def _use(record: Record) -> tuple[bool, int]:
-    """Of several records of one run: one that did not fail, by the latest code."""
-    return record.outcome != "failed", record.revision

@@ -13,7 +13,6 @@ from nextify.requests import (
     REQUESTS,
     DataSpec,
     StudyRequest,
-    as_study_request,
     command_line,
     command_of,
     given,
@@ -184,17 +183,16 @@ def _where(values: Mapping[str, Any], requests: Sequence[StudyRequest]) -> DataS
 def _requests(values: Mapping[str, Any]) -> tuple[StudyRequest, ...]:
     """What a plan's values say was asked for; of files from before requests were kept, read from
     their command. Nothing where this version cannot read it."""
+    asked: list[Any] = []
     with suppress(InputError, KeyError, SystemExit):
-        if "requests" in values:
-            return tuple(_request(each) for each in values["requests"])
-        lines = [line for line in str(values.get("command", "")).split(" && ") if line]
-        return tuple(as_study_request(read(shlex.split(line)[1:]).request) for line in lines)
+        for each in values.get("requests", ()):
+            options = {name: value for name, value in each.items() if name != "command"}
+            asked.append(made(REQUESTS[each["command"]], options))
+        if "requests" not in values:
+            lines = filter(None, str(values.get("command", "")).split(" && "))
+            asked += [read(shlex.split(line)[1:]).request for line in lines]
+        return tuple(each for each in asked if isinstance(each, StudyRequest))
     return ()
-
-
-def _request(values: Mapping[str, Any]) -> StudyRequest:
-    options = {name: value for name, value in values.items() if name != "command"}
-    return as_study_request(made(REQUESTS[values["command"]], options))
 
 
 def _known(kind: Any, values: Mapping[str, Any]) -> dict[str, Any]:

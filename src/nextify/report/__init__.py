@@ -7,16 +7,13 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nextify.report.page import ReportFiles
     from nextify.report.write import write_report
-
-__all__ = ["ReportFiles", "write_report"]
 
 
 def __getattr__(name: str) -> object:
     """What draws is imported when it is asked for: words alone need no matplotlib."""
-    if name not in __all__:
+    if name != "write_report":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from nextify.report import write
+    from nextify.report.write import write_report
 
-    return getattr(write, name)
+    return write_report

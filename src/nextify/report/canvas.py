@@ -57,11 +57,6 @@ class Sheet:
         style = {"size": 8.0, "color": INK, "ha": align, "va": "center_baseline", **style}
         return self.axes.text(x, y, text, **style)
 
-    def end(self, text: Text) -> float:
-        """Where a text ends, in inches from the left. It draws the figure, which takes time."""
-        box = text.get_window_extent().transformed(self.axes.transData.inverted())
-        return float(box.x1)
-
     def inches(self, point: Any) -> tuple[float, float]:
         """Where a point given in pixels stands, in inches from the left and the top."""
         x, y = self.axes.transData.inverted().transform(point)
@@ -114,7 +109,8 @@ class Sheet:
             if x > start and x + self.type.wide(meaning) > self.width:
                 x, y = start, y + 0.18
             self.axes.plot(x, y, linestyle="none", **mark)
-            x = self.end(self.text(x + self.type.gap, y, meaning, size=self.type.small)) + 0.25
+            text = self.text(x + self.type.gap, y, meaning, size=self.type.small)
+            x = self.inches((text.get_window_extent().x1, 0.0))[0] + 0.25
         return y
 
 

@@ -47,19 +47,6 @@ class UsedRecipe:
     steps: str
     settings: Mapping[str, Setting]
 
-    @property
-    def changed(self) -> int:
-        """How many settings differ from the named recipe's."""
-        return sum(setting.named is not None for setting in self.settings.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """Versions and machine, and how many runs were made there."""
-
-    runs: int
-    values: Mapping[str, str]
-
 
 def nothing_recorded(plan: Plan) -> InputError:
     """What to say where there is nothing to report."""
@@ -106,7 +93,7 @@ def as_values(plan: Plan, grid: Grid) -> dict[str, Any]:
     return {
         "without_score": [asdict(each) for each in troubles(plan, grid)],
         "recipes": [asdict(each) for each in recipes(plan)],
-        "environments": [asdict(each) for each in environments(grid)],
+        "environments": environments(grid),
     }
 
 
@@ -152,21 +139,17 @@ def _ranges(steps: list[int]) -> str:
     >>> _ranges([0, 1, 2, 5])
     '0–2, 5'
     """
-    parts = [[step for _, step in run] for _, run in groupby(enumerate(steps), _shift)]
+    runs = groupby(enumerate(steps), lambda placed: placed[1] - placed[0])
+    parts = [[step for _, step in run] for _, run in runs]
     return ", ".join(str(p[0]) if len(p) == 1 else f"{p[0]}–{p[-1]}" for p in parts)
 
 
-def _shift(placed: tuple[int, int]) -> int:
-    at, step = placed
-    return step - at
-
-
-def environments(grid: Grid) -> list[Environment]:
-    """Each environment once, the most used first."""
+def environments(grid: Grid) -> list[dict[str, Any]]:
+    """Each environment once, the most used first: versions and machine, and how many runs."""
     made = [run.environment for row in grid for run in row if run and run.environment]
     keys = [json.dumps(each, sort_keys=True, default=str) for each in made]
     first = dict(zip(reversed(keys), reversed(made), strict=True))
-    return [Environment(n, in_text(first[key])) for key, n in Counter(keys).most_common()]
+    return [{"runs": n, "values": in_text(first[key])} for key, n in Counter(keys).most_common()]
 
 
 def in_text(values: Mapping[str, Any]) -> dict[str, str]:

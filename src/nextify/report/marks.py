@@ -27,10 +27,15 @@ def ends(within: Interval | None) -> tuple[float, ...]:
 
 def fit_across(axes: Axes, values: Iterable[float | None]) -> None:
     """Let the horizontal axis hold all values."""
+    axes.set_xlim(holding(values))
+
+
+def holding(values: Iterable[float | None], pad: float = 0.06) -> tuple[float, float]:
+    """Limits of an axis that holds all values, with room of `pad` of their range on either side."""
     known = [value for value in values if value is not None] or [0.0, 1.0]
     low, high = min(known), max(known)
-    pad = 0.06 * (high - low) or 0.5
-    axes.set_xlim(low - pad, high + pad)
+    room = pad * (high - low) or 0.5
+    return low - room, high + room
 
 
 def mark_paper(axes: Axes, at: int, value: float, error: float | None) -> None:
@@ -76,7 +81,4 @@ def limits(values: Sequence[float | None], pad: float = 0.07) -> tuple[float, fl
     >>> limits([1.0, None, 4.0], pad=0.25)
     (-1.0, 5.0)
     """
-    known = [0.0, *(value for value in values if value is not None)]
-    low, high = min(known), max(known)
-    room = pad * (high - low) or 0.5
-    return low - room, high + room
+    return holding([0.0, *values], pad)

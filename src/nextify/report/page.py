@@ -108,10 +108,9 @@ def write_drawings(drawings: Sequence[Drawing], folder: str | PathLike[str]) -> 
         InputError: the folder cannot be written.
     """
     files: dict[str, bytes] = {}
-    for drawing in drawings:
-        files[f"{drawing.name}.svg"] = drawing.svg.encode()
-        files[f"{drawing.name}.png"] = drawing.png
-        files[f"{drawing.name}.pdf"] = drawing.pdf
+    for each in drawings:
+        kinds = {"svg": each.svg.encode(), "png": each.png, "pdf": each.pdf}
+        files |= {f"{each.name}.{kind}": data for kind, data in kinds.items()}
     _write(Path(folder), files)
     return tuple(Path(folder) / name for name in files)
 

@@ -1,7 +1,8 @@
 """`write_report`: from a study to a folder of files that anyone can open."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from os import PathLike
+from typing import Any
 
 from nextify.errors import InputError
 from nextify.findings import Score
@@ -11,6 +12,7 @@ from nextify.report.cells.files import drawings, texts
 from nextify.report.factors import FactorContent, factor_content
 from nextify.report.factors.files import factor_drawings, factor_texts
 from nextify.report.page import ReportFiles, write_files
+from nextify.studies.kinds import kind_of
 
 Study = str | PathLike[str] | tuple[Plan, Iterable[Record]]
 
@@ -47,13 +49,19 @@ def write_report(
     plan, records = _given(study)
     if beside is not None or metric != "accuracy":
         require_factors(plan)
-    if plan.experiment in ("path", "comparison"):
-        read = steps_content if plan.experiment == "path" else comparison_content
-        content = read(plan, records)
-        drawn = drawings(content)
-        return write_files(folder, drawn, texts(content, drawn, now))
     studies = [(plan, records)] + ([_given(beside)] if beside is not None else [])
-    return write_factors(factor_content(studies, metric), folder, now=now)
+    content, draw, write = _PAGES[kind_of(plan).page]
+    shown = content(studies, metric)
+    drawn = draw(shown)
+    return write_files(folder, drawn, write(shown, drawn, now))
+
+
+# What a page says, from studies and a score; its figures; its files by name.
+_PAGES: dict[str, tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]] = {
+    "steps": (lambda studies, _: steps_content(*studies[0]), drawings, texts),
+    "comparison": (lambda studies, _: comparison_content(*studies[0]), drawings, texts),
+    "factors": (factor_content, factor_drawings, factor_texts),
+}
 
 
 def require_factors(plan: Plan, file: str = "FILE") -> None:

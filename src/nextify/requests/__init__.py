@@ -10,7 +10,6 @@ from nextify.requests.commands import (
     REQUESTS,
     Attribute,
     Bench,
-    Budgets,
     Choose,
     Compare,
     Convert,
@@ -34,7 +33,6 @@ from nextify.requests.commands import (
     Study,
     StudyRequest,
     Train,
-    as_study_request,
     command_of,
 )
 from nextify.requests.data_spec import DataSpec

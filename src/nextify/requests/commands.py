@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
-from nextify.errors import InputError
 from nextify.requests.data_spec import DataSpec
 from nextify.requests.options import MOST_PIXELS, SEEDS, Pixels, option, positional
 
@@ -504,15 +503,3 @@ def command_of(kind: type) -> str:
 
 REQUESTS: dict[str, type[Request]] = {command_of(kind): kind for kind in get_args(Request)}
 StudyRequest = Study | Compare | Choose  # what makes plans of many runs
-
-
-def as_study_request(request: object) -> StudyRequest:
-    """A request for many runs.
-
-    Raises:
-        InputError: it is for something else.
-    """
-    match request:
-        case Study() | Compare() | Choose():
-            return request
-    raise InputError(f"{request!r} asks for no runs; give a request to study, compare or choose")

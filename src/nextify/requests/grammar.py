@@ -8,7 +8,7 @@
 
 import argparse
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -214,27 +214,20 @@ def words_of(request: Request, *, local: bool = True, last: Sequence[str] = ()) 
     values = given(request)
     order = [key for key in values if key not in last] + [key for key in last if key in values]
     places = [key for key in values if known[key].about.positional]
+    placed = [v if isinstance(v := values[key], tuple) else (as_text(v),) for key in places]
     options = [known[key] for key in order if key not in places]
     shown = [each for each in options if local or not each.about.local or each.key in last]
     return [
         *command_of(type(request)).split(),
-        *(word for key in places for word in _placed(values[key])),
+        *(word for words in placed for word in words),
         *(word for entry in shown if entry.inner is not bool for word in _named(entry, request)),
-        *(_flag(entry) for entry in shown if entry.inner is bool),
+        *(f"--no-{e.option[2:]}" if e.default else e.option for e in shown if e.inner is bool),
     ]
-
-
-def _placed(value: Any) -> Iterator[str]:
-    yield from value if isinstance(value, tuple) else (as_text(value),)
 
 
 def _named(entry: Entry, request: Request) -> tuple[str, ...]:
     text = as_text(entry.of(request))
     return (f"{entry.option}={text}",) if text.startswith("-") else (entry.option, text)
-
-
-def _flag(entry: Entry) -> str:
-    return entry.option.replace("--", "--no-", 1) if entry.default else entry.option
 
 
 def command_line(request: Request, *, local: bool = False, last: Sequence[str] = ()) -> str:

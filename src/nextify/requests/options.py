@@ -5,7 +5,6 @@ that the command line prints, or a group of them: another dataclass, whose field
 command line like its own.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import reduce
@@ -29,7 +28,7 @@ class Option:
     Attributes:
         help, metavar: for `--help`.
         name: on the command line, where it is not the field's, with dashes.
-        least, most: of a number. above: of a number that is larger than that. such_as: examples.
+        least, most: of a whole number; a float is above 0. such_as: of a float, what to give.
         positional: stands without `--name`. many: of a positional, how argparse says it.
         local: says where or how something is done and not what: no page names it.
     """
@@ -39,7 +38,6 @@ class Option:
     name: str = ""
     least: int = 0
     most: int = 1
-    above: float | None = None
     such_as: str = ""
     positional: bool = False
     many: Literal["", "?", "*", "+"] = ""
@@ -157,8 +155,7 @@ def refusal(entry: Entry, value: Any) -> str | None:
         fine = type(value) is int and about.least <= value <= about.most
         return None if fine else f"give a whole number from {about.least} to {limit}"
     if entry.inner is float:
-        fine = type(value) in (int, float) and math.isfinite(value)
-        fine = fine and (about.above or 0.0) < value <= about.most
+        fine = type(value) in (int, float) and 0 < value <= about.most
         return None if fine else f"give {about.such_as}"
     if entry.inner == Pixels:
         sides = value if isinstance(value, tuple) else (value,)
@@ -166,10 +163,8 @@ def refusal(entry: Entry, value: Any) -> str | None:
         return None if fine else f"give pixels, as 224 or 224x320, at most {MOST_PIXELS:,}"
     if entry.inner is str and not value:
         return f"it is empty; give a value{'' if about.positional else ' or leave the option out'}"
-    return None if type(value) is entry.inner else f"give {_NOUNS[entry.inner]}"
-
-
-_NOUNS = {bool: "true or false", str: "a text"}
+    noun = "true or false" if entry.inner is bool else "a text"
+    return None if type(value) is entry.inner else f"give {noun}"
 
 
 def _pixels(text: str) -> int | tuple[int, ...]:
@@ -177,11 +172,7 @@ def _pixels(text: str) -> int | tuple[int, ...]:
     return sides[0] if len(sides) == 1 else tuple(sides)
 
 
-_READ: Mapping[Any, Callable[[str], Any]] = {
-    int: int,
-    float: float,
-    Pixels: _pixels,
-}
+_READ: Mapping[Any, Callable[[str], Any]] = {int: int, float: float, Pixels: _pixels}
 
 
 def as_text(value: Any) -> str:

@@ -2,12 +2,9 @@
 
 import tomllib
 from pathlib import Path
-from typing import TypeVar
 
 from nextify.errors import InputError
-from nextify.requests.options import made
-
-T = TypeVar("T")
+from nextify.requests.options import T, made
 
 
 def read_toml(kind: type[T], file: Path) -> T:

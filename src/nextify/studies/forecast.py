@@ -1,7 +1,6 @@
 """What a plan will cost and what it will tell, before it starts; and the plans beside it."""
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,10 +44,6 @@ class Forecast:
     half_width: float | None
     points: float | None
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        return asdict(self)
-
 
 def forecast(
     plan: Plan, *, pilot: Pilot | None = None, workers: int = 1, sigma: float | None = None
@@ -74,7 +69,12 @@ def forecast(
 def neighbours(of: Frame, plan: Plan) -> tuple[Plan | None, Plan | None]:
     """The next cheaper and the next better plan: those of the usual ones that come next in the
     number of runs. The better one also has narrower intervals."""
-    usual = [_usual(of, experiment, seeds) for experiment, seeds in _LADDER]
+    # Costs are matched cell by cell, which takes time and changes no count of runs.
+    cheap, first = replace(of, matched=""), of.seeds[0]
+    usual = [
+        plan_experiment(replace(cheap, seeds=range(first, first + seeds)), experiment)
+        for experiment, seeds in _LADDER
+    ]
     runs, width = len(plan.runs()), half_width(plan) or np.inf
     cheaper = [other for other in usual if len(other.runs()) < runs]
     better = [p for p in usual if len(p.runs()) > runs and (half_width(p) or np.inf) < width]
@@ -82,13 +82,6 @@ def neighbours(of: Frame, plan: Plan) -> tuple[Plan | None, Plan | None]:
         max(cheaper, key=lambda p: (len(p.runs()), -(half_width(p) or np.inf)), default=None),
         min(better, key=lambda p: len(p.runs()), default=None),
     )
-
-
-def _usual(of: Frame, experiment: Experiment, seeds: int) -> Plan:
-    first = of.seeds[0]
-    # Costs are matched cell by cell, which takes time and changes no count of runs.
-    cheap = replace(of, seeds=tuple(range(first, first + seeds)), matched="")
-    return plan_experiment(cheap, experiment)
 
 
 def half_width(plan: Plan) -> float | None:

@@ -91,11 +91,8 @@ def image_files(paths: Iterable[Path]) -> list[Path]:
 
 def _images_at(path: Path) -> list[Path]:
     try:
-        if path.is_dir():
-            found = [path / name for name in images_below(path)]
-        elif path.exists():
-            return [path]
-        else:
+        found = [path / name for name in images_below(path)] if path.is_dir() else [path]
+        if not path.exists():
             raise InputError(f"image {path} does not exist; give an image file or a folder")
     except OSError as error:
         raise InputError(f"{path} cannot be opened ({error.strerror}); give an image file or a "

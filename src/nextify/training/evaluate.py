@@ -60,12 +60,8 @@ def evaluate(
             labels.append(truth.cpu())
     confidence, predicted = torch.cat(probabilities).max(1)
     correct = predicted == torch.cat(labels)
-    return Scores(
-        accuracy=correct.double().mean().item(),
-        nll=torch.cat(losses).double().mean().item(),
-        calibration_error=calibration_error(confidence, correct),
-        correct=correct,
-    )
+    accuracy, nll = (of.double().mean().item() for of in (correct, torch.cat(losses)))
+    return Scores(accuracy, nll, calibration_error(confidence, correct), correct)
 
 
 @contextmanager

@@ -108,13 +108,9 @@ def prepare(
     if weights is not None:
         initial = initial_weights(weights, chosen, dataset.classes, new_head=new_head)
     require_batch(recipe, len(dataset.train))
+    data, about = dataset.identity(), initial.about if initial else None
     run = Run(
-        design=chosen,
-        recipe=recipe,
-        data=dataset.identity(),
-        seed=seed,
-        precision=precision,
-        initial=initial.about if initial else None,
+        design=chosen, recipe=recipe, data=data, seed=seed, precision=precision, initial=about
     )
     return Prepared(run, dataset, initial)
 
@@ -236,11 +232,4 @@ def forget_checkpoint(folder: Path) -> None:
 def card_of(run: Run, dataset: Dataset, about: dict[str, Any]) -> Card:
     """What belongs to the weights of a run's network."""
     seen = as_seen(dataset, run)
-    return Card(
-        design=run.design,
-        classes=dataset.classes,
-        image_size=dataset.test_size,
-        mean=seen.mean,
-        std=seen.std,
-        about=about,
-    )
+    return Card(run.design, dataset.classes, dataset.test_size, seen.mean, seen.std, about)

@@ -79,11 +79,9 @@ def initial_weights(
         ) from error
     is_new = new_head or loaded.head_is_new or _has_other_classes(card, classes)
     loaded = replace(loaded, head_is_new=is_new)
-    entries = {
-        name: entry
-        for name, entry in network.state_dict().items()
-        if not (loaded.head_is_new and name.startswith(f"{CLASSIFIER}."))
-    }
+    entries = network.state_dict()
+    if loaded.head_is_new:
+        entries = {n: e for n, e in entries.items() if not n.startswith(f"{CLASSIFIER}.")}
     images = loaded.preprocessing
     about = Initial(
         source=weights.source, fingerprint=fingerprint(entries), mean=images.mean, std=images.std
@@ -127,11 +125,8 @@ def _differing(weights: Weights, card: Card | None, design: Design) -> list[str]
     if not isinstance(theirs, Design):
         return [f"kind={theirs.kind} (not convolutional)"]
     names = _SHOWN_IN_SHAPES if card is None else [field.name for field in fields(Design)]
-    return [
-        f"{name}={written(getattr(theirs, name))} (not {written(getattr(design, name))})"
-        for name in names
-        if getattr(theirs, name) != getattr(design, name)
-    ]
+    values = ((name, getattr(theirs, name), getattr(design, name)) for name in names)
+    return [f"{name}={written(a)} (not {written(b)})" for name, a, b in values if a != b]
 
 
 _SHOWN_IN_SHAPES = [

@@ -126,41 +126,32 @@ def _carried_out(state: State, run: Run, dataset: Dataset, settings: Settings) -
     except Diverged as error:
         return str(error)
     scores = _evaluate(state, run, dataset, dataset.test, settings)
-    is_finite = math.isfinite(scores.nll)
-    return scores if is_finite else "the loss on the test images is not finite"
+    return scores if math.isfinite(scores.nll) else "the loss on the test images is not finite"
 
 
 def _epochs(state: State, run: Run, dataset: Dataset, settings: Settings) -> None:
     """Train from where the state stands to the last epoch."""
     watched = curve_images(dataset.test)
+    images = len(watched)
     while state.epoch < run.recipe.epochs:
         began = time.perf_counter()
         loss = _epoch(state, run, dataset, settings)
         state.seconds += time.perf_counter() - began
-        scores = _evaluate(state, run, dataset, watched, settings)
+        accuracy = _evaluate(state, run, dataset, watched, settings).accuracy
         state.epoch += 1
         rate = learning_rate_at(run.recipe, state.step - 1, state.steps_per_epoch)
-        state.curve.append(
-            EpochPoint(
-                epoch=state.epoch,
-                learning_rate=rate,
-                train_loss=loss,
-                accuracy=scores.accuracy,
-                images=len(watched),
-            )
+        point = EpochPoint(
+            epoch=state.epoch, learning_rate=rate, train_loss=loss, accuracy=accuracy, images=images
         )
-        _after_epoch(state, run, scores.accuracy, settings)
-
-
-def _after_epoch(state: State, run: Run, accuracy: float, settings: Settings) -> None:
-    if accuracy > state.best_accuracy:
-        state.best_accuracy = accuracy
-        if settings.on_best is not None:
-            settings.on_best(state)
-    if settings.checkpoint is not None:
-        save(state, run, settings.checkpoint)
-    if settings.on_epoch is not None:
-        settings.on_epoch(state.epoch, run.recipe.epochs)
+        state.curve.append(point)
+        if accuracy > state.best_accuracy:
+            state.best_accuracy = accuracy
+            if settings.on_best is not None:
+                settings.on_best(state)
+        if settings.checkpoint is not None:
+            save(state, run, settings.checkpoint)
+        if settings.on_epoch is not None:
+            settings.on_epoch(state.epoch, run.recipe.epochs)
 
 
 def _epoch(state: State, run: Run, dataset: Dataset, settings: Settings) -> float:
@@ -181,12 +172,7 @@ def training_batches(
     """An epoch's batches: augmented images (B, C, S, S) and soft targets (B, classes)."""
     recipe = run.recipe
     augment = augmentation(recipe, dataset)
-    mix = Mix(
-        mixup=recipe.mixup,
-        cutmix=recipe.cutmix,
-        label_smoothing=recipe.label_smoothing,
-        classes=len(dataset.classes),
-    )
+    mix = Mix(recipe.mixup, recipe.cutmix, recipe.label_smoothing, len(dataset.classes))
     for pixels, labels in batches(
         dataset.train,
         recipe.batch_size,
@@ -255,10 +241,9 @@ def _record(run: Run, state: State, settings: Settings, found: Scores | str) -> 
     if isinstance(found, Scores):
         correct, steps = found.packed, state.step
         scores = {name: getattr(found, name) for name in ("accuracy", "nll", "calibration_error")}
-        result = Result(
-            **scores, images=len(found.correct), correct=correct, curve=curve, steps=steps
-        )
-    seen = state.step * run.recipe.batch_size
+        count = len(found.correct)
+        result = Result(**scores, images=count, correct=correct, curve=curve, steps=steps)
+    trained = state.step * run.recipe.batch_size
     return Record(
         key=run.key,
         run=run.as_dict(),
@@ -268,7 +253,7 @@ def _record(run: Run, state: State, settings: Settings, found: Scores | str) -> 
         measured=Measured(
             seconds=state.seconds,
             evaluation_seconds=state.evaluation_seconds,
-            images_per_second=seen / state.seconds if state.seconds else 0.0,
+            images_per_second=trained / state.seconds if state.seconds else 0.0,
             peak_memory=peak(settings.device),
         ),
         environment=environment(settings.device),

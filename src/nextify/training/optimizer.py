@@ -8,7 +8,6 @@ from torchvision.models.swin_transformer import ShiftedWindowAttention
 
 from nextify.designs import Recipe
 from nextify.network import Network
-from nextify.network.modules import StageModule
 from nextify.network.transformers import TokenEmbedding
 
 BLOCKS_IN_A_GROUP = 3
@@ -28,11 +27,11 @@ def layer_groups(network: Network) -> list[list[nn.Module]]:
     """
     groups: list[list[nn.Module]] = [[network.stem]]
     for stage in network.stages.children():
-        assert isinstance(stage, StageModule)
-        blocks = list(stage.blocks)
+        downsample, of_blocks = stage.children()
+        blocks = list(of_blocks.children())
         starts = range(0, len(blocks), BLOCKS_IN_A_GROUP)
         parts = [blocks[at : at + BLOCKS_IN_A_GROUP] for at in starts]
-        groups += [[stage.downsample, *parts[0]], *parts[1:]]
+        groups += [[downsample, *parts[0]], *parts[1:]]
     return [*groups, [network.head]]
 
 

@@ -10,7 +10,7 @@ from torch import nn
 import nextify as nx
 from network.weights.others import CLASSES, LACKING, PAIRS, on_meta, perturbed
 from nextify.designs import FAMILIES
-from nextify.network.weights.recognise import read_design
+from nextify.network.weights.recognise import read_design, recognise
 from nextify.network.weights.save import foreign_entries
 from nextify.network.weights.source import Weights
 
@@ -34,8 +34,9 @@ LARGE = [pair for pair in PAIRS if pair not in SMALL and pair[0] != "convnextv2-
 @pytest.mark.parametrize("family", FAMILIES)
 def test_entries_are_theirs_and_tell_the_design(family):
     network = nx.build(FAMILIES[family], CLASSES, device="meta")
-    own = read_design(Weights(family, network.state_dict()))
-    assert (own.design, own.table.naming) == (FAMILIES[family], "nextify")
+    own = Weights(family, network.state_dict())
+    assert read_design(own).design == FAMILIES[family]
+    assert recognise(own).naming == "nextify"
     for naming in ("official", "timm", "torchvision"):
         if family in LACKING[naming]:
             with pytest.raises(nx.InputError, match="write it in the naming of nextify"):
@@ -46,11 +47,12 @@ def test_entries_are_theirs_and_tell_the_design(family):
         assert {n: (e.shape, e.dtype) for n, e in ours.items()} == {
             n: (e.shape, e.dtype) for n, e in theirs.items()
         }
-        found = read_design(Weights(family, theirs))
+        weights = Weights(family, theirs)
+        found = read_design(weights)
         assert (found.design, found.classes) == (FAMILIES[family], CLASSES)
         # timm names ResNets as torchvision does.
         expected = "torchvision" if "resnet" in family else naming
-        assert found.table.naming == expected
+        assert recognise(weights).naming == expected
 
 
 def equal_outputs(ours: nn.Module, theirs: nn.Module) -> None:

@@ -23,7 +23,7 @@ class Mixture:
     own: Tensor
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Mix:
     """Mixes each image with its partner, the image as far from the end of the batch as it is from
     the start (timm's pairing: batches are shuffled, so partners are random).
@@ -41,10 +41,10 @@ class Mix:
 
     mixup: float
     cutmix: float
-    switch_probability: float = 0.5
-    probability: float = 1.0
     label_smoothing: float
     classes: int
+    switch_probability: float = 0.5
+    probability: float = 1.0
 
     def __call__(
         self, images: Tensor, labels: Tensor, generator: Generator

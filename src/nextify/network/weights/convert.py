@@ -13,7 +13,8 @@ from nextify.network.files import FORMAT, Card, card_in, save_network
 from nextify.network.weights.load import Loaded, fill
 from nextify.network.weights.namings import NamingName
 from nextify.network.weights.pairing import CLASSIFIER
-from nextify.network.weights.recognise import headless, read_design, recognise
+from nextify.network.weights.preprocessing import SEEN
+from nextify.network.weights.recognise import Recognised, headless, read_design, recognise
 from nextify.network.weights.save import save_weights
 from nextify.network.weights.source import Weights, open_weights
 
@@ -79,21 +80,18 @@ def own_card(weights: Weights) -> Card | None:
     return card_in(weights.metadata, weights.path)
 
 
-def _design(
-    weights: Weights, naming: str, given: Design | None, card: Card | None
-) -> tuple[Design, int]:
+def _design(weights: Weights, naming: str, given: Design | None, card: Card | None) -> Recognised:
     """The design, and the number of classes."""
     if given is None and card is not None:
-        return require_convolutional(card.design, "convert"), len(card.classes)
+        return Recognised(require_convolutional(card.design, "convert"), len(card.classes))
     if given is None:
-        found = read_design(weights, naming)
-        return found.design, found.classes
+        return read_design(weights, naming)
     table = recognise(weights, naming, assemble(draw(given, 1)).state_dict())
     naming_of_head = table.name(f"{CLASSIFIER}.bias")
     bias = weights.entries.get(naming_of_head[0]) if naming_of_head else None
     if bias is None or bias.ndim != 1 or not len(bias):
         raise headless(weights)
-    return given, len(bias)
+    return Recognised(given, len(bias))
 
 
 def _names(given: Sequence[str] | None, card: Card | None, classes: int) -> tuple[str, ...]:
@@ -109,16 +107,7 @@ def _names(given: Sequence[str] | None, card: Card | None, classes: int) -> tupl
 
 
 def _as_card(design: Design, classes: tuple[str, ...], loaded: Loaded) -> Card:
-    images = loaded.preprocessing
-    return Card(
-        design=design,
-        classes=classes,
-        image_size=images.image_size,
-        mean=images.mean,
-        std=images.std,
-        about={
-            "weights": Path(loaded.source).name,
-            "naming": loaded.naming,
-            "preprocessing": asdict(images),
-        },
-    )
+    images = asdict(loaded.preprocessing)
+    about = {"weights": Path(loaded.source).name, "naming": loaded.naming, "preprocessing": images}
+    seen = {name: images[name] for name in SEEN}
+    return Card(design=design, classes=classes, about=about, **seen)

@@ -1,7 +1,7 @@
 """Repositories on the Hugging Face hub, by way of huggingface_hub, which caches and resumes."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from nextify.errors import InputError
@@ -10,7 +10,7 @@ PREFIX = "hf:"
 _NAME = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
 
 
-def fetch(source: str, file_names: Iterable[str], config_name: str) -> tuple[Path, Path | None]:
+def fetch(source: str, file_names: Sequence[str], config_name: str) -> tuple[Path, Path | None]:
     """The first file of these names in a repository, and its configuration if it has one.
 
     Args:
@@ -23,13 +23,12 @@ def fetch(source: str, file_names: Iterable[str], config_name: str) -> tuple[Pat
     if found is None:
         raise InputError(f"{source!r} is no name on the hub; give {PREFIX}owner/name, as "
                          f"{PREFIX}timm/convnext_tiny.fb_in1k")  # fmt: skip
-    names = list(file_names)
-    for name in names:
+    for name in file_names:
         weights = _download(found["repo"], name, found["revision"])
         if weights is not None:
             return weights, _download(found["repo"], config_name, found["revision"])
-    raise InputError(f"repository {found['repo']!r} on the hub holds none of {', '.join(names)}; "
-                     "choose one that does")  # fmt: skip
+    raise InputError(f"repository {found['repo']!r} on the hub holds none of "
+                     f"{', '.join(file_names)}; choose one that does")  # fmt: skip
 
 
 def _download(repo: str, name: str, revision: str | None) -> Path | None:

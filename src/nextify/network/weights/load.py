@@ -100,7 +100,15 @@ def fill(
             f"weights {weights.source} have no classifier for the network's classes; give the "
             "network as many classes, or accept a new head with classes_differ='keep_body'"
         )
-    entries = _converted(network, weights, names, allow_nonfinite)
+    own = network.state_dict()
+    given = {ours: weights.entries[theirs].detach() for ours, theirs in names.items()}
+    entries = {ours: e.reshape(own[ours].shape).to(own[ours].dtype) for ours, e in given.items()}
+    broken = [names[ours] for ours, entry in entries.items() if not entry.isfinite().all()]
+    if broken and not allow_nonfinite:
+        raise InputError(
+            f"weights {weights.source} hold NaN or infinite numbers in {listed(broken)}; use a "
+            "checkpoint from before they arose, or allow them (allow_nonfinite)"
+        )
     _fill(network, entries, head_is_new, seed)
     return Loaded(
         source=weights.source,
@@ -109,37 +117,13 @@ def fill(
         entries=len(entries),
         head_is_new=head_is_new,
         preprocessing=weights.preprocessing or usual(table.naming, table.architecture),
-        notes=(*weights.notes, *_conversions(entries, weights, names)),
+        notes=(*weights.notes, *_conversions(given, entries)),
     )
 
 
-def _converted(
-    network: Network, weights: Weights, names: Mapping[str, str], allow_nonfinite: bool
-) -> dict[str, Tensor]:
-    """The entries by our names, in the network's shapes and types."""
-    own = network.state_dict()
-    entries = {
-        ours: weights.entries[theirs].detach().reshape(own[ours].shape).to(own[ours].dtype)
-        for ours, theirs in names.items()
-    }
-    broken = [names[ours] for ours, entry in entries.items() if not entry.isfinite().all()]
-    if broken and not allow_nonfinite:
-        raise InputError(
-            f"weights {weights.source} hold NaN or infinite numbers in {listed(broken)}; use a "
-            "checkpoint from before they arose, or allow them (allow_nonfinite)"
-        )
-    return entries
-
-
-def _conversions(
-    entries: Mapping[str, Tensor], weights: Weights, names: Mapping[str, str]
-) -> list[str]:
-    pairs = {
-        (weights.entries[theirs].dtype, entries[ours].dtype)
-        for ours, theirs in names.items()
-        if not ours.endswith(COUNTER)
-    }
-    return sorted(f"{str(a)[6:]} converted to {str(b)[6:]}" for a, b in pairs if a != b)
+def _conversions(given: Mapping[str, Tensor], entries: Mapping[str, Tensor]) -> list[str]:
+    kinds = {(given[o].dtype, e.dtype) for o, e in entries.items() if not o.endswith(COUNTER)}
+    return sorted(f"{str(a)[6:]} converted to {str(b)[6:]}" for a, b in kinds if a != b)
 
 
 def _fill(network: Network, entries: dict[str, Tensor], head_is_new: bool, seed: int) -> None:

@@ -133,27 +133,18 @@ def _counts(found: re.Match[str]) -> dict[str, object] | None:
 
 # The names of a ConvNeXt, ours beside those of the official code, of timm and of torchvision: for
 # each place in the network, what stands there. torchvision has no ConvNeXt V2.
+_DOWNSAMPLE, _BLOCK = "stages.{stage}.downsample", "stages.{stage}.blocks.{block}"
 _Names = tuple[str, str, str, str]
 _CONVNEXT: dict[_Names, tuple[_Names, ...]] = {
     ("stem", "downsample_layers.0", "stem", "features.0"): (
         ("conv.{part}", "0.{part}", "0.{part}", "0.{part}"),
         ("norm.{part}", "1.{part}", "1.{part}", "1.{part}"),
     ),
-    (
-        "stages.{stage}.downsample",
-        "downsample_layers.{stage}",
-        "stages.{stage}.downsample",
-        "features.{between}",
-    ): (
+    (_DOWNSAMPLE, "downsample_layers.{stage}", _DOWNSAMPLE, "features.{between}"): (
         ("norm.{part}", "0.{part}", "0.{part}", "0.{part}"),
         ("conv.{part}", "1.{part}", "1.{part}", "1.{part}"),
     ),
-    (
-        "stages.{stage}.blocks.{block}.branch",
-        "stages.{stage}.{block}",
-        "stages.{stage}.blocks.{block}",
-        "features.{feature}.{block}",
-    ): (
+    (f"{_BLOCK}.branch", "stages.{stage}.{block}", _BLOCK, "features.{feature}.{block}"): (
         ("spatial.{part}", "dwconv.{part}", "conv_dw.{part}", "block.0.{part}"),
         ("spatial_norm.{part}", "norm.{part}", "norm.{part}", "block.2.{part}"),
         ("pointwise1.{part}", "pwconv1.{part}", "mlp.fc1.{part}", "block.3.{part}"),
@@ -197,26 +188,31 @@ _OFFICIAL_ISOTROPIC = (
 )
 
 
-def _resnet(*convs: str) -> tuple[Rule, ...]:
-    """torchvision's names, which timm shares, for blocks of these convolutions."""
+def _resnet(*convs: str) -> tuple[tuple[Rule, ...], Outline]:
+    """torchvision's names, which timm shares, for blocks of these convolutions; the outline."""
     theirs = {"shortcut.conv": "downsample.0", "shortcut.norm": "downsample.1"}
     for at, conv in enumerate(convs, 1):
         theirs |= {f"branch.{conv}": f"conv{at}", f"branch.{conv}_norm": f"bn{at}"}
-    ours, block = "stages.{stage}.blocks.{block}", "layer{layer}.{block}"
-    return (
-        Rule("stem.conv.{part}", "conv1.{part}"),
-        Rule("stem.norm.{part}", "bn1.{part}"),
-        *(Rule(f"{ours}.{a}.{{part}}", f"{block}.{b}.{{part}}") for a, b in theirs.items()),
-        Rule("head.classifier.{part}", "fc.{part}"),
-    )
+    names = {"stem.conv": "conv1", "stem.norm": "bn1"}
+    names |= {f"{_BLOCK}.{a}": f"layer{{layer}}.{{block}}.{b}" for a, b in theirs.items()}
+    names["head.classifier"] = "fc"
+    between = " ".join(f"{conv} {conv}_norm {conv}_act" for conv in convs)
+    parts = {
+        "stem": "conv norm act pool",
+        "branches": between.removesuffix(f" {convs[-1]}_act"),
+        "shortcuts": "(conv norm)?",
+        "after blocks": "act",
+        "head": "pool classifier",
+    }
+    rules = tuple(Rule(f"{a}.{{part}}", f"{b}.{{part}}") for a, b in names.items())
+    return rules, Outline(parts, nn.BatchNorm2d, nn.ReLU, stem_stride=2)
 
 
-_BASIC_RESNET = _resnet("spatial1", "spatial2")
-_BOTTLENECK_RESNET = _resnet("pointwise1", "spatial", "pointwise2")
-
+_BASIC = _resnet("spatial1", "spatial2")
+_BOTTLENECK = _resnet("pointwise1", "spatial", "pointwise2")
 
 # Our own names, which the other tables know between them.
-_KNOWN = (*_OFFICIAL, *_TIMM, *_BASIC_RESNET, *_BOTTLENECK_RESNET)
+_KNOWN = (*_OFFICIAL, *_TIMM, *_BASIC[0], *_BOTTLENECK[0])
 _OWN = tuple(Rule(ours, ours) for ours in dict.fromkeys(rule.ours for rule in _KNOWN))
 
 
@@ -230,20 +226,6 @@ def _convnext(branch_end: str, stem: str = "conv norm", stages: int | None = 4) 
     return Outline(parts, nn.LayerNorm, nn.GELU, stages)
 
 
-def _resnet_outline(*convs: str) -> Outline:
-    between = " ".join(f"{conv} {conv}_norm {conv}_act" for conv in convs)
-    parts = {
-        "stem": "conv norm act pool",
-        "branches": between.removesuffix(f" {convs[-1]}_act"),
-        "shortcuts": "(conv norm)?",
-        "after blocks": "act",
-        "head": "pool classifier",
-    }
-    return Outline(parts, nn.BatchNorm2d, nn.ReLU, stem_stride=2)
-
-
-_BASIC = _resnet_outline("spatial1", "spatial2")
-_BOTTLENECK = _resnet_outline("pointwise1", "spatial", "pointwise2")
 _V1_OR_V2 = "(pointwise2( scale)?|response_norm pointwise2)"
 
 # Where several know equally many names of a file, the first is meant: a basic ResNet's names are
@@ -255,10 +237,10 @@ TABLES: tuple[Table, ...] = (
           _convnext(_V1_OR_V2, stem="conv", stages=1)),
     Table("timm", "ConvNeXt", _TIMM, _convnext("(response_norm )?pointwise2( scale)?")),
     Table("torchvision", "ConvNeXt", _TORCHVISION, _convnext("pointwise2 scale", stages=None)),
-    Table("torchvision", "ResNet of basic blocks", _BASIC_RESNET, _BASIC),
-    Table("torchvision", "ResNet", _BOTTLENECK_RESNET, _BOTTLENECK),
-    Table("timm", "ResNet of basic blocks", _BASIC_RESNET, _BASIC),
-    Table("timm", "ResNet", _BOTTLENECK_RESNET, _BOTTLENECK),
+    Table("torchvision", "ResNet of basic blocks", *_BASIC),
+    Table("torchvision", "ResNet", *_BOTTLENECK),
+    Table("timm", "ResNet of basic blocks", *_BASIC),
+    Table("timm", "ResNet", *_BOTTLENECK),
 )  # fmt: skip
 
 NAMINGS: tuple[NamingName, ...] = get_args(NamingName)

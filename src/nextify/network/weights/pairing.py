@@ -50,7 +50,13 @@ def match_entries(network: Network, weights: Weights, table: Table) -> dict[str,
         if found not in (own, usual):
             misshapen.append(f"{theirs} ({_by(found)}, not {_by(usual)})")
     surplus = [theirs for theirs in weights.entries if theirs not in expected]
-    _require_none(weights, table, missing, surplus, misshapen)
+    wrong = {"missing": missing, "left over": surplus, "of another shape": misshapen}
+    parts = [f"{len(which)} {what}: {listed(which)}" for what, which in wrong.items() if which]
+    if parts:
+        raise InputError(
+            f"weights {weights.source}, in the naming of {table.naming}, do not fit the network: "
+            f"{'; '.join(parts)}; use the design that they were made for"
+        )
     return kept
 
 
@@ -62,18 +68,6 @@ def _is_other_head(weights: Weights, theirs: Sequence[str], own: Shape) -> bool:
         return weight is bias
     classes = weight.shape[:1]
     return weight.shape[1:] == own[1:] and bias.shape == classes and classes != own[:1]
-
-
-def _require_none(
-    weights: Weights, table: Table, missing: list[str], surplus: list[str], misshapen: list[str]
-) -> None:
-    wrong = {"missing": missing, "left over": surplus, "of another shape": misshapen}
-    parts = [f"{len(names)} {what}: {listed(names)}" for what, names in wrong.items() if names]
-    if parts:
-        raise InputError(
-            f"weights {weights.source}, in the naming of {table.naming}, do not fit the network: "
-            f"{'; '.join(parts)}; use the design that they were made for"
-        )
 
 
 def listed(names: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from nextify.network.weights.namings import NamingName
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+SEEN = ("mean", "std", "image_size")  # what a network's card states beside its design
 METADATA_KEY = "nextify.preprocessing"
 _LARGEST_IMAGE = 1 << 14  # pixels a side: what claims more was not made by training
 
@@ -102,7 +103,7 @@ def from_metadata(metadata: Mapping[str, str]) -> Preprocessing | None:
         if "card" in metadata:
             card = json.loads(metadata["card"])
             also = card.get("about", {}).get("preprocessing", {})
-            return _read({**also, **{name: card[name] for name in ("mean", "std", "image_size")}})
+            return _read({**also, **{name: card[name] for name in SEEN}})
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"its preprocessing cannot be read ({error})") from error
     return None

@@ -1,7 +1,8 @@
 """Which naming a file is in, and of which design, from nothing but names and shapes."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 from nextify.blueprint import draw
 from nextify.designs import FAMILIES, Design
@@ -15,7 +16,7 @@ from nextify.network.weights.source import Weights
 _STEM_STRIDES = {7: 4, 3: 1}  # of stems that are not patches, by kernel; 4 and 2 have equal shapes
 
 
-def recognise(weights: Weights, naming: str = "auto", ours: Iterable[str] = ()) -> Table:
+def recognise(weights: Weights, naming: str = "auto", ours: Collection[str] = ()) -> Table:
     """The table that knows most of the names.
 
     Args:
@@ -25,7 +26,6 @@ def recognise(weights: Weights, naming: str = "auto", ours: Iterable[str] = ()) 
     Raises:
         InputError: no table knows any, or another naming's knows more.
     """
-    own = list(ours)
     tables = [table for table in TABLES if naming in ("auto", table.naming)]
     if not tables:
         raise InputError(f"unknown naming {naming!r}; give auto or one of {', '.join(NAMINGS)}")
@@ -39,7 +39,7 @@ def recognise(weights: Weights, naming: str = "auto", ours: Iterable[str] = ()) 
             f"begin with {first}; the namings are {', '.join(NAMINGS)}"
         )
     best = [table for table in tables if known[table] == most]
-    return next((t for t in best if own and all(map(t.name, own))), best[0])
+    return next((t for t in best if ours and all(map(t.name, ours))), best[0])
 
 
 def _own_names(weights: Weights, table: Table) -> dict[str, str]:
@@ -48,11 +48,9 @@ def _own_names(weights: Weights, table: Table) -> dict[str, str]:
     return {theirs: ours for theirs, ours in names.items() if ours is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class Recognised:
-    """A file's naming, design and number of classes."""
+class Recognised(NamedTuple):
+    """A file's design and number of classes."""
 
-    table: Table
     design: Design
     classes: int
 
@@ -80,7 +78,7 @@ def read_design(weights: Weights, naming: str = "auto") -> Recognised:
             f"the design of weights {weights.source}, in the naming of {table.naming}, cannot be "
             f"told from their shapes ({_reason(error)}); give it with --design"
         ) from error
-    return Recognised(table, chosen, classes)
+    return Recognised(chosen, classes)
 
 
 def headless(weights: Weights) -> InputError:
@@ -111,22 +109,19 @@ def _design(shapes: Mapping[str, Shape]) -> Design:
     fields["kernel_size"] = shapes[f"{first}.{spatial}.weight"][-1]
     stem = shapes["stem.conv.weight"][-1]
     fields["stem_stride"] = _STEM_STRIDES.get(stem, stem) if is_resnet else stem
-    if is_basic:
-        fields["block"] = "basic"
-    else:
+    if not is_basic:
         fields["ratio"] = shapes[f"{first}.{wide}.weight"][0] // widths[0]
     if not is_resnet:
         fields["layer_scale"] = 1e-6 if f"{first}.scale.weight" in shapes else None
         is_v2 = f"{first}.response_norm.weight" in shapes
         fields["response_norm"] = "global" if is_v2 else "none"
-    return with_fields(FAMILIES["resnet-50" if is_resnet else "convnext-tiny"], fields)
+    resnet = "resnet-18" if is_basic else "resnet-50"
+    return with_fields(FAMILIES[resnet if is_resnet else "convnext-tiny"], fields)
 
 
 def _depths(shapes: Mapping[str, Shape]) -> tuple[int, ...]:
     """How many blocks each stage has; a gap in their numbers shows when names are compared."""
-    blocks: dict[int, set[str]] = {}
-    for name in shapes:
-        words = name.split(".")
-        if words[0] == "stages" and words[2] == "blocks":
-            blocks.setdefault(int(words[1]), set()).add(words[3])
-    return tuple(len(blocks[stage]) for stage in sorted(blocks))
+    words = [name.split(".") for name in shapes if name.startswith("stages.")]
+    blocks = {(int(stage), block) for _, stage, kind, block, *_ in words if kind == "blocks"}
+    depths = Counter(stage for stage, _ in blocks)
+    return tuple(depths[stage] for stage in sorted(depths))

@@ -2,10 +2,10 @@
 
 import json
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
-from io import BytesIO
+from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 
 import torch
@@ -14,18 +14,15 @@ from torch import Tensor, nn
 
 from nextify.designs import FAMILIES
 from nextify.errors import InputError, unknown
-from nextify.files import write_whole
-from nextify.network.modules import Network, ResidualBlock, StageModule
+from nextify.files import Content, write_whole
+from nextify.network.modules import Network, ResidualBlock
 from nextify.network.weights.namings import NAMINGS, TABLES, NamingName, Outline, Table, shaped
 from nextify.network.weights.pairing import foreign_names
 from nextify.network.weights.preprocessing import METADATA_KEY, Preprocessing
 
-# timm computes the pointwise convolutions of these as convolutions, and of all others as matrices.
-_TIMM_CONVOLUTIONS = tuple(
-    (FAMILIES[f"{kind}-{size}"].depths, FAMILIES[f"{kind}-{size}"].widths)
-    for kind in ("convnext", "convnextv2")
-    for size in ("atto", "femto", "pico", "nano")
-)
+# timm computes the pointwise convolutions of these as convolutions, and of all others as matrices;
+# V2's have the same depths and widths.
+_TIMM_CONVOLUTIONS = [FAMILIES[f"convnext-{size}"] for size in ("atto", "femto", "pico", "nano")]
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 
 
@@ -45,7 +42,9 @@ def foreign_entries(network: Network, naming: NamingName) -> dict[str, Tensor]:
     table = _table(network, naming)
     names = foreign_names(network, table)
     state = network.state_dict()
-    whole = table.naming == "timm" and _depths_and_widths(state) in _TIMM_CONVOLUTIONS
+    blocks = [len(one) for name, one in state.items() if name.endswith("branch.spatial.weight")]
+    known = [list(chain.from_iterable(map(repeat, d.widths, d.depths))) for d in _TIMM_CONVOLUTIONS]
+    whole = table.naming == "timm" and blocks in known
     found = {}
     for ours, (theirs, form) in names.items():
         entry, own = state[ours], "same" if whole and form == "matrix" else form
@@ -78,11 +77,9 @@ def save_weights(
     tidy = {name: _alone(entry) for name, entry in entries.items()}
     if path.suffix == ".safetensors":
         stated = {METADATA_KEY: json.dumps(asdict(preprocessing))} if preprocessing else {}
-        content = save(tidy, {"format": "pt", **stated})
+        content: Content = save(tidy, {"format": "pt", **stated})
     else:
-        buffer = BytesIO()
-        torch.save({"model": tidy} if naming == "official" else tidy, buffer)
-        content = buffer.getvalue()
+        content = partial(torch.save, {"model": tidy} if naming == "official" else tidy)
     write_whole(path, content, what="weights", remedy="choose another folder")
 
 
@@ -90,13 +87,6 @@ def _alone(entry: Tensor) -> Tensor:
     """An entry by itself on the CPU: a part of a larger storage would be written with all of it."""
     own = entry.detach().cpu().contiguous()
     return own if own.untyped_storage().nbytes() == own.nbytes else own.clone()
-
-
-def _depths_and_widths(state: Mapping[str, Tensor]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    found = re.compile(r"stages\.(\d+)\.blocks\.\d+\.branch\.spatial\.weight")
-    widths = [(int(name[1]), len(e)) for key, e in state.items() if (name := found.fullmatch(key))]
-    depths = Counter(stage for stage, _ in widths)
-    return tuple(depths.values()), tuple(dict(widths).values())
 
 
 def _table(network: Network, naming: NamingName) -> Table:
@@ -139,9 +129,9 @@ def _parts(network: Network) -> Iterator[tuple[str, nn.Module]]:
     yield "stem", network.stem
     yield "head", network.head
     for at, stage in enumerate(network.stages.children()):
-        assert isinstance(stage, StageModule)
-        yield "downsampling" if at else "downsampling after the stem", stage.downsample
-        for block in stage.blocks.children():
+        downsample, blocks = stage.children()
+        yield "downsampling" if at else "downsampling after the stem", downsample
+        for block in blocks.children():
             assert isinstance(block, ResidualBlock)
             yield "branches", block.branch
             yield "shortcuts", block.shortcut

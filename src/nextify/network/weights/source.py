@@ -67,7 +67,7 @@ def open_weights(source: str | Path | Mapping[str, Any], wrapper: str | None = N
     path, config = _located(source)
     name = str(source)
     entries, metadata = _read(path, name)
-    stated = _preprocessing(name, metadata, config)
+    stated = _stated(name, metadata, config)
     weights = _unwrapped(name, entries, wrapper)
     _require_held(weights, path)
     return replace(weights, path=path, metadata=metadata, preprocessing=stated)
@@ -109,27 +109,26 @@ def _read(path: Path, name: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
     try:
         with path.open("rb") as file:
             start = file.read(9)
-    except OSError as error:
-        raise InputError(f"weights {name} cannot be read ({error.strerror}); give another file"
-                         ) from None  # fmt: skip
-    if start[8:9] == b"{":
-        return _read_safetensors(path, name)
-    if start.startswith(b"PK\x03\x04"):
-        _require_stored(path, name)
-    elif not start.startswith(b"\x80"):
+        if start[8:9] == b"{":
+            with safe_open(path, framework="pt") as held:
+                entries = {key: held.get_tensor(key) for key in held.keys()}  # noqa: SIM118
+                return entries, held.metadata() or {}
+        if start.startswith(b"PK\x03\x04"):
+            _require_stored(path, name)
+        elif not start.startswith(b"\x80"):
+            raise InputError(
+                f"weights {name} are neither in the safetensors format nor in torch's; {_REMEDY}"
+            )
+        return _unpickled(path, name), {}
+    except InputError:
+        raise
+    except Exception as error:  # whatever a damaged file makes the libraries raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = reason if len(reason) <= 160 else f"{reason[:160]}..."
         raise InputError(
-            f"weights {name} are neither in the safetensors format nor in torch's; {_REMEDY}"
-        )
-    return _unpickled(path, name), {}
-
-
-def _read_safetensors(path: Path, name: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            entries = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            return entries, file.metadata() or {}
-    except Exception as error:  # whatever a damaged file makes the library raise
-        raise _damaged(name, error) from error
+            f"weights {name} cannot be read ({reason}); the file is damaged, cut short or not to "
+            "be read by you: give another"
+        ) from error
 
 
 def _unpickled(path: Path, name: str) -> Mapping[str, Any]:
@@ -141,10 +140,10 @@ def _unpickled(path: Path, name: str) -> Mapping[str, Any]:
         with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
             warnings.simplefilter("ignore")
             found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged file makes the unpickler raise
+    except pickle.UnpicklingError as error:
         wanted = re.search(r"GLOBAL (\S+)", str(error))
-        if wanted is None or not isinstance(error, pickle.UnpicklingError):
-            raise _damaged(name, error) from error
+        if wanted is None:
+            raise
         raise InputError(
             f"weights {name} are refused: the file wants to call {wanted[1]}, and only tensors are "
             f"read; {_REMEDY}"
@@ -154,21 +153,11 @@ def _unpickled(path: Path, name: str) -> Mapping[str, Any]:
     return found
 
 
-def _damaged(name: str, error: Exception) -> InputError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    reason = reason if len(reason) <= 160 else f"{reason[:160]}..."
-    return InputError(f"weights {name} cannot be read ({reason}); the file is damaged or cut short")
-
-
 def _require_stored(path: Path, name: str) -> None:
     """torch packs files without compressing them: what unpacks to more than it is, is a bomb."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-        size = path.stat().st_size
-    except Exception as error:  # whatever a damaged file makes the library raise
-        raise _damaged(name, error) from error
-    unpacked = sum(member.file_size for member in members)
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    size, unpacked = path.stat().st_size, sum(member.file_size for member in members)
     if unpacked > size or any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise InputError(
             f"weights {name} are refused: a compressed file, of {size:,} bytes that unpack to "
@@ -176,9 +165,7 @@ def _require_stored(path: Path, name: str) -> None:
         )
 
 
-def _preprocessing(
-    name: str, metadata: Mapping[str, str], config: Path | None
-) -> Preprocessing | None:
+def _stated(name: str, metadata: Mapping[str, str], config: Path | None) -> Preprocessing | None:
     try:
         stated = preprocessing.from_metadata(metadata)
         if stated is None and config is not None:
@@ -228,22 +215,24 @@ def _require_tensors(name: str, entries: Mapping[Any, Any]) -> None:
     if not entries:
         raise InputError(f"weights {name} hold no entries; {_REMEDY}")
     for key, entry in entries.items():
-        if not isinstance(key, str) or not isinstance(entry, Tensor):
-            raise InputError(
-                f"weights {name} hold {key!r}, which is a {type(entry).__name__} and no tensor; "
-                f"{_REMEDY}"
-            )
-        if entry.layout != torch.strided or entry.is_quantized or entry.is_nested or entry.is_meta:
-            raise InputError(f"entry {key!r} of weights {name} is not stored as plain numbers; "
-                             "save the weights as dense floating-point tensors")  # fmt: skip
-        if entry.numel() == 0:
-            raise InputError(f"entry {key!r} of weights {name} is empty; {_REMEDY}")
-        is_counter = key.endswith(COUNTER) and entry.dtype == torch.int64 and entry.ndim == 0
-        if entry.dtype not in _DTYPES and not is_counter:
-            raise InputError(
-                f"entry {key!r} of weights {name} is of type {str(entry.dtype)[6:]}; weights are "
-                "float32, float16, bfloat16 or float64: save them as one of these"
-            )
+        fault = _fault(key, entry)
+        if fault is not None:
+            raise InputError(f"entry {key!r} of weights {name} is {fault}")
+
+
+def _fault(key: object, entry: object) -> str | None:
+    """What an entry is that weights cannot be, and the remedy."""
+    if not isinstance(key, str) or not isinstance(entry, Tensor):
+        return f"a {type(entry).__name__} and no tensor; {_REMEDY}"
+    if entry.layout != torch.strided or entry.is_quantized or entry.is_nested or entry.is_meta:
+        return "not stored as plain numbers; save the weights as dense floating-point tensors"
+    if entry.numel() == 0:
+        return f"empty; {_REMEDY}"
+    is_counter = key.endswith(COUNTER) and entry.dtype == torch.int64 and entry.ndim == 0
+    if entry.dtype in _DTYPES or is_counter:
+        return None
+    kinds = "float32, float16, bfloat16 or float64"
+    return f"of type {str(entry.dtype)[6:]}; weights are {kinds}: save them as one of these"
 
 
 def _require_held(weights: Weights, path: Path) -> None:

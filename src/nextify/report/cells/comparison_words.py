@@ -36,7 +36,7 @@ def _best(content: ComparisonContent, on: Standings) -> str:
     row = content.row(content.found.networks[on.leader], on.images)
     assert row is not None  # a leader has a score
     lost = f" ({row.trouble} of {plural(len(row.recorded), 'run')})" if row.trouble else ""
-    lead = f", {_against(row)} against {content.baseline}" if row.move else ""
+    lead = f", {_against(row)} against {content.baseline}" if row.move.value is not None else ""
     accuracy = f"{plus_minus(row.accuracy, row.half)} %{lost}{lead}"
     highest = f"{row.name} has the highest accuracy {where}, {accuracy}"
     rivals = [content.found.networks[at] for at in on.rivals or () if at != on.leader]
@@ -82,8 +82,8 @@ def _best_rate(rows: Sequence[Row]) -> str:
 
 
 def _against(row: Row) -> str:
-    interval = f" (95 % interval {between(row.within)})" if row.within else ""
-    return f"{signed(row.difference)} points{interval}"
+    interval = f" (95 % interval {between(row.move.interval)})" if row.move.interval else ""
+    return f"{signed(row.move.value)} points{interval}"
 
 
 def _next(content: ComparisonContent, best: Row) -> str:
@@ -91,29 +91,25 @@ def _next(content: ComparisonContent, best: Row) -> str:
     others = [row for row in content.moved if row.images == best.images]
     if best.name != content.baseline or not others:
         return ""
-    second = max(others, key=lambda row: row.difference or 0.0)
+    second = max(others, key=lambda row: row.move.value or 0.0)
     return f"; {second.name} comes next, {_against(second)}"
 
 
 def gains(content: ComparisonContent) -> str:
     """What the baseline gains from more images, and who gains more or less than it."""
-    found, (baseline, *others) = content.found.gains, content.gains
-    assert found is not None  # with several numbers of images there are gains
-    start = f"From {whole(found.smallest)} to {whole(found.largest)} images {baseline.name}"
+    (fewest, *_, most), (baseline, *others) = content.found.images, content.gains
+    start = f"From {whole(fewest)} to {whole(most)} images {baseline.name}"
     if baseline.mean.mean is None:
         return f"{start} has no gain yet: one of the two numbers has no finished run."
     parts = [f"{start} gains {plus_minus(baseline.mean.mean, baseline.half)} points."]
     for verdict, what in (("up", "more"), ("down", "less")):
-        told = [row for row in others if row.verdict == verdict]
-        if told:
-            parts += [_gaining(told, what), *_pooled(told)]
-    unresolved = [
-        f"{row.name} ({between(row.within)})" for row in others if row.verdict == "not resolved"
-    ]
-    if unresolved:
+        if clear := [row for row in others if row.move.verdict == verdict]:
+            parts += [_gaining(clear, what), *_pooled(clear)]
+    if unresolved := [row for row in others if row.move.verdict == "not resolved"]:
+        told = named([f"{row.name} ({between(row.move.interval)})" for row in unresolved])
         verb = "gains" if len(unresolved) == 1 else "gain"
-        parts.append(f"Whether {named(unresolved)} {verb} more or less is not resolved.")
-    bare = [f"{r.name} {signed(r.difference)}" for r in others if r.verdict == "no interval"]
+        parts.append(f"Whether {told} {verb} more or less is not resolved.")
+    bare = [f"{r.name} {signed(r.move.value)}" for r in others if r.move.verdict == "no interval"]
     if bare:
         parts.append(f"Against that: {named(bare)}; too few runs for intervals.")
     return " ".join(parts)
@@ -121,21 +117,17 @@ def gains(content: ComparisonContent) -> str:
 
 def _gaining(rows: Sequence[Line], what: str) -> str:
     """Gains that are resolved to differ from the baseline's, the largest difference first."""
-    ordered = sorted(rows, key=lambda row: -abs(row.difference or 0.0))
+    sizes = {row: abs(row.move.value or 0.0) for row in rows}
     told = [
-        f"{row.name} gains {percent(abs(row.difference or 0.0))} {what} ({between(row.within)})"
-        for row in ordered
+        f"{row.name} gains {percent(size)} {what} ({between(row.move.interval)})"
+        for row, size in sorted(sizes.items(), key=lambda each: -each[1])
     ]
     return f"{named(told)}."
 
 
 def _pooled(rows: Sequence[Line]) -> list[str]:
     """Where a verdict needs the spread of all networks, that it does."""
-    told = [
-        f"{row.name} {between(row.own)}"
-        for row in rows
-        if row.resolved and row.own and not row.own.excludes_zero
-    ]
+    told = [f"{row.name} {between(row.move.own)}" for row in sentences.leaning(rows)]
     text = (
         "That rests on a spread pooled over all networks: from the two networks’ own seeds "
         f"alone ({named(told)}) zero is not excluded."
@@ -186,13 +178,10 @@ def meaning(content: ComparisonContent) -> list[Paragraph]:
     """Paragraphs on what was equal, what an interval covers, and how sure the answers are."""
     shown = [sentences.no_intervals(content)]
     if content.has_intervals:
-        found = [
-            ("What was found.", _found(content)),
-            ("What could be found.", _resolution(content)),
-        ]
         shown = [
             ("What an interval covers.", _covers(content)),
-            *(found if content.moved else []),
+            *[("What was found.", _found(content))] * bool(content.moved),
+            *[("What could be found.", _resolution(content))] * bool(content.moved),
             ("Noise.", _noise(content)),
             _assumptions(content),
         ]
@@ -314,10 +303,10 @@ def _covers(content: ComparisonContent) -> str:
 
 
 def _found(content: ComparisonContent) -> str:
-    tested = [row for row in content.moved if row.within]
+    tested = [row for row in content.moved if row.move.interval]
     if not tested:
         return "There is no difference with an interval yet."
-    clear = [row for row in tested if row.resolved]
+    clear = [row for row in tested if row.move.resolved]
     stand = sentences.firm(tested)
     text = (
         f"The intervals of {len(clear)} of {plural(len(tested), 'difference')} to "
@@ -328,7 +317,7 @@ def _found(content: ComparisonContent) -> str:
     if 0 < len(stand) < len(clear):
         lost = [row for row in clear if row not in stand]
         text += f"; {_places(lost)} {'does' if len(lost) == 1 else 'do'} not"
-    alone = _places([row for row in clear if row.own and not row.own.excludes_zero])
+    alone = _places(sentences.leaning(clear))
     pooled = (
         "The spread is pooled over all networks; from the two networks’ own seeds alone "
         f"{alone} would not exclude zero. "
@@ -345,7 +334,7 @@ def _resolution(content: ComparisonContent) -> str:
     reach = {
         images: percent(max(halves))
         for images in content.found.images
-        if (halves := [row.within.half for row in content.rows_on(images) if row.within])
+        if (halves := sentences.halves(content.rows_on(images)))
     }
     if not reach:
         return "Nothing yet: that takes two networks with two finished runs each."
@@ -374,9 +363,9 @@ def _noise(content: ComparisonContent) -> str:
         f"{_by_number(sds)}."
     )
     paired = {
-        on.images: signed(on.spread.correlation)
+        on.images: signed(on.spread.correlation[0])
         for on in known
-        if on.spread.correlation is not None
+        if on.spread.correlation[0] is not None
     }
     if not paired:
         return text
@@ -400,21 +389,15 @@ def _assumptions(content: ComparisonContent) -> Paragraph:
     checked = [(on, on.spread.uneven) for on in content.found.at if on.spread.uneven]
     names = content.found.networks
     odd = [
-        f"{names[uneven.cell]} varies more than the others {content.on(on.images)} "
-        f"({POINTS * uneven.sd:.2f} points against {POINTS * uneven.others:.2f}; corrected "
-        f"p = {max(uneven.p, 0.0001):.1g})"
+        sentences.varies(names[uneven.cell], f"{content.on(on.images)} ", uneven)
         for on, uneven in checked
         if uneven.clearly
     ]
     if odd:
-        return "Warning: an assumption does not hold.", (
-            f"{text}Here {listed(odd)}. Intervals that involve it are too narrow, the others "
-            "there too wide. The columns difference_own_… of comparison.csv rest on each pair of "
-            "networks alone."
-        )
-    if not checked:
-        return "Assumptions.", text + "There are too few runs to check that."
-    return "Assumptions.", (
-        text + "No network’s spread clearly differs, but so few runs would only show a large "
-        "difference."
+        return sentences.uneven(content, text, listed(odd))
+    text += (
+        "No network’s spread clearly differs, but so few runs would only show a large difference."
+        if checked
+        else "There are too few runs to check that."
     )
+    return "Assumptions.", text

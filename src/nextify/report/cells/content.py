@@ -4,17 +4,17 @@ A path's steps are cells against the cell before, a comparison's networks cells 
 Accuracies here are in per cent and differences in percentage points: what the reader sees.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 from nextify.findings import (
+    BlockModel,
     CellMean,
     Comparison,
     Difference,
     Grid,
-    Interval,
-    Spread,
     grid,
     measure_comparison,
     measure_steps,
@@ -34,11 +34,11 @@ class Line:
     """A mean and its difference to the mean it is compared with: a network's gain, say.
 
     Attributes:
-        mean: in per cent or points. move: in points; None where there is no difference.
+        mean: in per cent or points. move: in points; without a value where there is none.
     """
 
     mean: CellMean
-    move: Difference | None
+    move: Difference
 
     @property
     def name(self) -> str:
@@ -54,41 +54,6 @@ class Line:
     def half(self) -> float | None:
         """Half the width of the mean's interval, for new seeds."""
         return self.mean.interval.half if self.mean.interval else None
-
-    @property
-    def difference(self) -> float | None:
-        """To the mean it is compared with."""
-        return self.move.value if self.move else None
-
-    @property
-    def within(self) -> Interval | None:
-        """The difference's interval, for new seeds."""
-        return self.move.interval if self.move else None
-
-    @property
-    def wide(self) -> Interval | None:
-        """The difference's interval, for new seeds and new test images."""
-        return self.move.wide if self.move else None
-
-    @property
-    def own(self) -> Interval | None:
-        """The difference's interval from these two cells' seeds alone."""
-        return self.move.own if self.move else None
-
-    @property
-    def p_holm(self) -> float | None:
-        """Two-sided, adjusted for all differences together."""
-        return self.move.holm if self.move else None
-
-    @property
-    def verdict(self) -> str:
-        """That of the difference; empty where there is none."""
-        return self.move.verdict if self.move else ""
-
-    @property
-    def resolved(self) -> bool:
-        """Whether the difference's interval excludes zero."""
-        return self.verdict in ("up", "down")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,18 +94,11 @@ class Row(Line):
         """Of a whole training."""
         return self.cell.recipe.epochs * (self.images // self.cell.recipe.batch_size)
 
-    def result(self, name: str) -> float | None:
-        """A field of the results, mean over the runs that finished."""
-        return _mean([getattr(run.result, name) for run in self.recorded if run.result])
-
-    def measured(self, name: str) -> float | None:
-        """A field of what was measured, mean over the runs that finished."""
-        runs = [run for run in self.recorded if run.result and run.measured]
-        return _mean([getattr(run.measured, name) for run in runs])
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return fmean(values) if values else None
+    def mean_of(self, part: str, name: str) -> float | None:
+        """A field of `result` or of what was `measured`, mean over the runs that finished."""
+        parts = [getattr(run, part) for run in self.recorded if run.result]
+        values = [getattr(each, name) for each in parts if each]
+        return fmean(values) if values else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,7 +128,7 @@ class CellsContent:
     @property
     def moved(self) -> tuple[Row, ...]:
         """The rows with a difference."""
-        return tuple(row for row in self.rows if row.move)
+        return tuple(row for row in self.rows if row.move.value is not None)
 
     @property
     def has_intervals(self) -> bool:
@@ -192,8 +150,8 @@ class StepsContent(CellsContent):
         overall: the last step against the first, in points. spread: accuracy as a fraction.
     """
 
-    overall: Difference | None
-    spread: Spread
+    overall: Difference
+    spread: BlockModel
 
     @property
     def has_paper(self) -> bool:
@@ -271,7 +229,7 @@ def steps_content(plan: Plan, records: Iterable[Record]) -> StepsContent:
     runs = _some(plan, grid(plan, kept))
     found = measure_steps(plan, kept)
     rows = (_row(plan, runs, found, at, at) for at in range(len(runs)))
-    overall = found.overall and hundredfold(found.overall)
+    overall = hundredfold(found.overall)
     return StepsContent(
         plan=plan, runs=runs, rows=tuple(rows), overall=overall, spread=found.spread
     )
@@ -292,9 +250,13 @@ def comparison_content(plan: Plan, records: Iterable[Record]) -> ComparisonConte
         for at, network in enumerate(found.networks)
         if (network, on.images) in where
     )
-    gains = map(_line, found.gains.means, found.gains.differences) if found.gains else ()
+    gains = [_seen(found.gains, at) for at in range(len(found.networks)) if found.gains]
     return ComparisonContent(
-        plan=plan, runs=runs, rows=tuple(rows), found=found, gains=tuple(gains)
+        plan=plan,
+        runs=runs,
+        rows=tuple(rows),
+        found=found,
+        gains=tuple(Line(**each) for each in gains),
     )
 
 
@@ -306,19 +268,17 @@ def _some(plan: Plan, runs: Grid) -> Grid:
 
 
 def _row(plan: Plan, runs: Grid, found: Compared, at: int, cell: int) -> Row:
-    line, of = _line(found.means[at], found.differences[at]), plan.cells[cell]
-    planned = plan.seeds_of(of)
+    of = plan.cells[cell]
+    seeded = zip(plan.all_seeds, runs[cell], strict=True)
     return Row(
-        mean=line.mean,
-        move=line.move,
+        **_seen(found, at),
         at=at,
         cell=of,
         images=plan.images_of(of),
-        runs=tuple(
-            run for seed, run in zip(plan.all_seeds, runs[cell], strict=True) if seed in planned
-        ),
+        runs=tuple(run for seed, run in seeded if seed in plan.seeds_of(of)),
     )
 
 
-def _line(mean: CellMean, move: Difference | None) -> Line:
-    return Line(mean=hundredfold(mean), move=move and hundredfold(move))
+def _seen(found: Compared, at: int) -> dict[str, Any]:
+    """A mean and its difference as the reader sees them."""
+    return {"mean": hundredfold(found.means[at]), "move": hundredfold(found.differences[at])}

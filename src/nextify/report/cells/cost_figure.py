@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from nextify.report import style as look
 from nextify.report.cells.content import Row, StepsContent
-from nextify.report.marks import apart, ends, spanned
+from nextify.report.marks import apart, ends, holding, spanned
 from nextify.report.style import BLUE, GREY, INK, PALE, Drawing
 from nextify.words import percent, plural
 
@@ -15,6 +15,8 @@ _WIDTH, _HEIGHT = 7.4, 3.7
 _PLOT = (0.62, 0.5, 4.75, 3.02)  # left, bottom, width, height in inches
 _LINE = 0.145  # between labels of points above one another, inches
 _LOG_FROM = 8.0  # largest MACs over smallest
+_POINTER = {"arrowstyle": "-", "color": GREY, "lw": 0.4, "shrinkA": 0, "shrinkB": 2}
+_GROUND = {"boxstyle": "square,pad=0.08", "fc": "white", "ec": "none", "alpha": 0.8}
 
 _Point = tuple[Row, float]  # a step and its accuracy
 _Place = tuple[float, float, Row]  # inches from the lower left
@@ -50,8 +52,7 @@ def _scales(axes: Axes, points: list[_Point]) -> None:
     axes.set_xlabel(f"multiply-accumulates an image, {unit}")
     axes.set_ylabel("test accuracy, %")
     values = [v for row, accuracy in points for v in (accuracy, *ends(row.mean.interval))]
-    pad = 0.05 * (max(values) - min(values)) or 0.5
-    axes.set_ylim(min(values) - pad, max(values) + pad)
+    axes.set_ylim(holding(values, 0.05))
 
 
 def _points(axes: Axes, points: list[_Point], last: str) -> None:
@@ -67,27 +68,16 @@ def _points(axes: Axes, points: list[_Point], last: str) -> None:
 
 def _numbers(axes: Axes, points: list[_Point]) -> None:
     """Number the points on their right; points above one another get labels that stand apart."""
-    to_inches = axes.figure.dpi_scale_trans.inverted()
+    inches = axes.figure.dpi_scale_trans
     placed: list[_Place] = []
     for row, accuracy in points:
-        x, y = to_inches.transform(axes.transData.transform((row.cell.macs, accuracy)))
+        x, y = inches.inverted().transform(axes.transData.transform((row.cell.macs, accuracy)))
         placed.append((float(x), float(y), row))
     for group in _columns(placed):
         for (x, y, row), at in zip(group, apart([y for _, y, _ in group], _LINE), strict=True):
-            axes.annotate(
-                str(row.at),
-                (x, y),
-                xycoords=axes.figure.dpi_scale_trans,
-                xytext=(x + 0.17, at),
-                textcoords=axes.figure.dpi_scale_trans,
-                va="center",
-                size=7.5,
-                color=INK,
-                zorder=5,
-                arrowprops={"arrowstyle": "-", "color": GREY, "lw": 0.4, "shrinkA": 0,
-                            "shrinkB": 2},
-                bbox={"boxstyle": "square,pad=0.08", "fc": "white", "ec": "none", "alpha": 0.8},
-            )  # fmt: skip
+            axes.annotate(str(row.at), (x, y), (x + 0.17, at), xycoords=inches, textcoords=inches,
+                          va="center", size=7.5, color=INK, zorder=5, arrowprops=_POINTER,
+                          bbox=_GROUND)  # fmt: skip
 
 
 def _columns(points: list[_Place]) -> list[list[_Place]]:

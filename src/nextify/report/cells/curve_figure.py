@@ -1,15 +1,14 @@
 """Training curves: loss and accuracy per epoch, a small pair of panels for each step or network."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nextify.records.record import EpochPoint, Record
 from nextify.report import style as look
-from nextify.report.cells.content import AnyContent, ComparisonContent, StepsContent
+from nextify.report.cells.content import AnyContent, ComparisonContent, Row, StepsContent
 from nextify.report.style import BLUE, GREY, ORANGE, PALE, Drawing
 from nextify.words import plural, whole
 
@@ -20,24 +19,8 @@ _STEP = 2 * _PANEL + 0.52  # of a step's two panels with their title and labels
 _TITLE = 26
 
 
-@dataclass(frozen=True, slots=True)
-class _Curves:
-    """A pair of panels.
-
-    Attributes:
-        title: above the pair. runs: whose curves are drawn. note: on runs without a score.
-        behind: runs whose curves are drawn in grey, to compare.
-    """
-
-    title: str
-    runs: tuple[Record, ...]
-    note: str
-    behind: tuple[Record, ...] = ()
-
-    @property
-    def points(self) -> Iterator[EpochPoint]:
-        """Of all its runs."""
-        return (point for run in self.runs for point in _curve(run))
+# A pair of panels: its title, the row whose runs' curves are drawn, and runs in grey to compare.
+_Pair = tuple[str, Row, Sequence[Record]]
 
 
 def curve_figure(content: AnyContent) -> Drawing | None:
@@ -61,27 +44,25 @@ def curve_figure(content: AnyContent) -> Drawing | None:
                 f"{plural(len(rows), 'network')} on {whole(rows[0].images)} images, a line a seed; "
                 f"{content.baseline} in grey."
             )
-    shown = zip(names, rows, behind, strict=False)
-    return _drawn(
-        [_Curves(name, row.recorded, row.trouble, grey) for name, row, grey in shown], told
-    )
+    return _drawn(list(zip(names, rows, behind, strict=False)), told)
 
 
-def _drawn(curves: Sequence[_Curves], description: str) -> Drawing | None:
-    """Loss above, accuracy below, for each of `curves`; None where no run has a curve."""
-    if not any(point for each in curves for point in each.points):
+def _drawn(shown: Sequence[_Pair], description: str) -> Drawing | None:
+    """Loss above, accuracy below, for each of `shown`; None where no run has a curve."""
+    runs = [run for _, row, _ in shown for run in row.recorded]
+    if not any(map(_curve, runs)):
         return None
-    columns = min(_COLUMNS, len(curves))
-    rows = math.ceil(len(curves) / columns)
-    limits = _limits(curves)
+    columns = min(_COLUMNS, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    limits = _limits(runs)
     with look.style():
         figure = Figure(figsize=(_WIDTH, rows * _STEP + 0.1))
-        for at, each in enumerate(curves):
-            pair = _pair(figure, at, columns, rows, first=at % columns == 0)
-            _draw(pair, each.behind, PALE)
-            _draw(pair, each.runs, BLUE)
-            _finish(pair, each, limits)
-            _label(pair, at, len(curves))
+        for at, (title, row, behind) in enumerate(shown):
+            pair = _pair(figure, at, columns)
+            _draw(pair, behind, PALE)
+            _draw(pair, row.recorded, BLUE)
+            _finish(pair, title, row, limits)
+            _label(pair, at, len(shown))
         return look.drawn(figure, "curves", description)
 
 
@@ -89,7 +70,7 @@ def _curve(record: Record) -> tuple[EpochPoint, ...]:
     return record.result.curve if record.result else record.curve
 
 
-def _pair(figure: Figure, at: int, columns: int, rows: int, first: bool) -> tuple[Axes, Axes]:
+def _pair(figure: Figure, at: int, columns: int) -> tuple[Axes, Axes]:
     """The axes of one step: loss and accuracy."""
     across, up = figure.get_size_inches()
     slot = (across - 0.5) / _COLUMNS
@@ -100,7 +81,7 @@ def _pair(figure: Figure, at: int, columns: int, rows: int, first: bool) -> tupl
     def panel(bottom: float) -> Axes:
         axes = figure.add_axes((left / across, bottom / up, wide / across, (_PANEL - 0.06) / up))
         look.plain(axes, "both")
-        axes.tick_params(labelleft=first)
+        axes.tick_params(labelleft=at % columns == 0)
         return axes
 
     return panel(top - _PANEL + 0.06), panel(top - 2 * _PANEL + 0.06)
@@ -122,11 +103,11 @@ def _columns(points: list[tuple[int, float]]) -> tuple[list[int], list[float]]:
     return [x for x, _ in points], [y for _, y in points]
 
 
-def _limits(curves: Sequence[_Curves]) -> dict[str, tuple[float, float]]:
+def _limits(runs: Sequence[Record]) -> dict[str, tuple[float, float]]:
     """One scale for all panels. The first half of the epochs may leave the accuracy's."""
-    points = [p for each in curves for p in each.points]
+    points = [p for run in runs for p in _curve(run)]
     epochs = max(p.epoch for p in points)
-    finished = [p for each in curves for run in each.runs if run.result for p in _curve(run)]
+    finished = [p for run in runs if run.result for p in _curve(run)]
     losses = [p.train_loss for p in finished or points if math.isfinite(p.train_loss)] or [1.0]
     late = [p for p in points if p.accuracy is not None and p.epoch >= epochs / 2]
     tested = [100 * p.accuracy for p in late if p.accuracy is not None] or [0.0, 100.0]
@@ -139,7 +120,7 @@ def _limits(curves: Sequence[_Curves]) -> dict[str, tuple[float, float]]:
 
 
 def _finish(
-    pair: tuple[Axes, Axes], shown: _Curves, limits: dict[str, tuple[float, float]]
+    pair: tuple[Axes, Axes], title: str, row: Row, limits: dict[str, tuple[float, float]]
 ) -> None:
     loss, accuracy = pair
     loss.set(xlim=limits["epoch"], ylim=limits["loss"])
@@ -147,10 +128,10 @@ def _finish(
     loss.tick_params(labelbottom=False)
     for axes in pair:
         axes.locator_params(axis="both", nbins=3)
-    loss.set_title(look.shortened(shown.title, _TITLE), loc="left", pad=4, size=6.8)
-    if shown.note or not any(run.result for run in shown.runs):
-        loss.text(0.97, 0.93, shown.note or "not run yet", transform=loss.transAxes, ha="right",
-                  va="top", size=6.6, color=ORANGE if shown.note else GREY)  # fmt: skip
+    loss.set_title(look.shortened(title, _TITLE), loc="left", pad=4, size=6.8)
+    if row.trouble or not any(run.result for run in row.recorded):
+        loss.text(0.97, 0.93, row.trouble or "not run yet", transform=loss.transAxes, ha="right",
+                  va="top", size=6.6, color=ORANGE if row.trouble else GREY)  # fmt: skip
 
 
 def _label(pair: tuple[Axes, Axes], at: int, count: int) -> None:

@@ -40,18 +40,15 @@ def page(content: AnyContent, drawn: Sequence[Drawing], now: str | None) -> str:
     """The page of a path or of a comparison as HTML text."""
     match content:
         case StepsContent():
-            template, notes = (
-                "steps.html",
-                [row for row in content.rows if row.cell.paper and row.cell.paper.note],
-            )
+            notes = [row for row in content.rows if row.cell.paper and row.cell.paper.note]
             marks = {row.at: mark for row, mark in zip(notes, ascii_lowercase, strict=False)}
             own: dict[str, object] = {"notes": notes, "note_marks": marks}
         case ComparisonContent():
-            template, recipes = "comparison.html", split_recipes(content.plan)
+            recipes = split_recipes(content.plan)
             own = {"found": content.found, "in_words": in_words, "recipes": recipes}
     words = words_of(content)
     return render(
-        template,
+        "steps.html" if isinstance(content, StepsContent) else "comparison.html",
         drawn,
         now,
         content=content,

@@ -3,13 +3,14 @@
 import math
 from itertools import pairwise
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from nextify.report import style as look
 from nextify.report.canvas import SMALL, Marks, Sheet, key_lines
 from nextify.report.cells.content import ComparisonContent, Row
 from nextify.report.cells.looks import NetworkLook, look_of
-from nextify.report.marks import apart, ends, limits, occurring, spanned
+from nextify.report.marks import apart, ends, holding, limits, occurring, spanned
 from nextify.report.style import GREY, INK, PALE, Drawing
 from nextify.words import percent, plural, whole
 
@@ -72,15 +73,10 @@ class _Across:
     def scale(self, axes: Axes) -> None:
         """A tick at each number of images, written out where there is room."""
         axes.set_xscale("log")
-        axes.set_xlim(*(self._shifted(number, sign * _MARGIN) for number, sign in self._ends()))
+        margin = _MARGIN / self.inches
+        axes.set_xlim(self.numbers[0] * math.exp(-margin), self.numbers[-1] * math.exp(margin))
         axes.minorticks_off()
         axes.set_xticks(self.numbers, self._written())
-
-    def _ends(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        return (self.numbers[0], -1), (self.numbers[-1], 1)
-
-    def _shifted(self, number: int, inches: float) -> float:
-        return number * math.exp(inches / self.inches)
 
     def _written(self) -> list[str]:
         written: list[str] = []
@@ -95,17 +91,14 @@ class _Across:
 
 def _accuracies(axes: Axes, content: ComparisonContent, across: _Across) -> None:
     values = [v for row in content.rows for v in (*row.mean.values, *ends(row.mean.interval))]
-    known = [value for value in values if value is not None] or [0.0, 100.0]
-    pad = 0.06 * (max(known) - min(known)) or 0.5
-    axes.set_ylim(min(known) - pad, max(known) + pad)
+    axes.set_ylim(holding(values))
     for at, name in enumerate(content.found.networks):
         own, rows = look_of(at), content.rows_of(name)
-        scored = [(across.at(row.images, at), row.accuracy) for row in rows]
-        lined = [(x, math.nan if y is None else y) for x, y in scored]  # broken where there is none
-        axes.plot([x for x, _ in lined], [y for _, y in lined], color=own.color, lw=1.1,
-                  linestyle=own.line, zorder=2)  # fmt: skip
-        for row in rows:
-            _accuracy(axes, across.at(row.images, at), row, own)
+        places = [across.at(row.images, at) for row in rows]
+        scored = np.array([row.accuracy for row in rows], float)  # broken where there is none
+        axes.plot(places, scored, color=own.color, lw=1.1, linestyle=own.line, zorder=2)
+        for x, row in zip(places, rows, strict=True):
+            _accuracy(axes, x, row, own)
 
 
 def _accuracy(axes: Axes, x: float, row: Row, own: NetworkLook) -> None:
@@ -156,28 +149,20 @@ def _line_ends(content: ComparisonContent) -> list[tuple[int, Row, float]]:
 
 
 def _differences(sheet: Sheet, axes: Axes, content: ComparisonContent, across: _Across) -> None:
-    axes.set_ylim(limits([v for row in content.moved for v in (row.difference, *ends(row.within))]))
+    moves = [row.move for row in content.moved]
+    axes.set_ylim(limits([v for move in moves for v in (move.value, *ends(move.interval))]))
     axes.axhline(0, color=INK, lw=0.9, zorder=1)
     for at, name in enumerate(content.found.networks):
         own = look_of(at)
         moved = [row for row in content.moved if row.name == name]
         places = [across.at(row.images, at) for row in moved]
-        axes.plot(places, [_moved(row) for row in moved], color=own.color, lw=0.9, alpha=0.6,
-                  linestyle=own.line, zorder=2)  # fmt: skip
-        for x, row in zip(places, moved, strict=True):
-            _difference(axes, x, row, own)
+        values = np.array([row.move.value for row in moved], float)
+        axes.plot(places, values, color=own.color, lw=0.9, alpha=0.6, linestyle=own.line, zorder=2)
+        for x, value, row in zip(places, values, moved, strict=True):
+            spanned(axes, row.move.interval, x, upright=True, color=own.color, lw=1.3, zorder=3)
+            axes.plot(x, value, zorder=4, **own.mark(row.move.resolved))
     x, y = sheet.inches(axes.get_yaxis_transform().transform((1.0, 0.0)))
     sheet.text(x + 0.08, y, f"0: as {_baseline(content)}", size=SMALL, color=GREY)
-
-
-def _difference(axes: Axes, x: float, row: Row, own: NetworkLook) -> None:
-    """An upright interval with its mark: filled where it excludes zero."""
-    spanned(axes, row.within, x, upright=True, color=own.color, lw=1.3, zorder=3)
-    axes.plot(x, _moved(row), zorder=4, **own.mark(row.resolved))
-
-
-def _moved(row: Row) -> float:
-    return math.nan if row.difference is None else row.difference
 
 
 def _baseline(content: ComparisonContent) -> str:
@@ -190,7 +175,7 @@ def marks_of(content: ComparisonContent, interval: str, run: str) -> Marks:
     Args:
         interval, run: the markers of an interval and of a single run.
     """
-    verdicts = {row.verdict for row in content.rows}
+    verdicts = {row.move.verdict for row in content.rows}
     several = any(row.n > 1 for row in content.rows)
     hollow = {"marker": "o", "mfc": "white", "mec": GREY, "ms": 4.6, "mew": 1.1}
     return occurring([

@@ -1,12 +1,15 @@
 """What the reports of a path and of a comparison say alike, in plain sentences."""
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from nextify.findings import Interval
+from nextify.findings.blocks import Uneven
 from nextify.report import details
-from nextify.report.cells.content import CellsContent, Row
+from nextify.report.cells.content import CellsContent, Line, Row
 from nextify.words import listed, plural, span
 
+AnyLine = TypeVar("AnyLine", bound=Line)
 Paragraph = tuple[str, str]  # a heading word and the text
 
 POINTS = 100.0  # accuracy as a fraction to percentage points
@@ -14,10 +17,8 @@ POINTS = 100.0  # accuracy as a fraction to percentage points
 
 def progress(content: CellsContent) -> str:
     """How much of the plan is recorded, and what became of it."""
-    counts = content.counts
-    return details.progress(
-        counts["planned"], counts["missing"], counts["diverged"], counts["failed"]
-    )
+    planned, _, *lost, missing = content.counts.values()
+    return details.progress(planned, missing, *lost)
 
 
 def between(interval: Interval | None) -> str:
@@ -49,12 +50,43 @@ def with_images(names: str) -> str:
 
 def open_with_images(rows: Iterable[Row]) -> list[Row]:
     """Those whose difference an interval for new test images does not exclude from zero."""
-    return [row for row in rows if row.wide and not row.wide.excludes_zero]
+    return [row for row in rows if row.move.wide and not row.move.wide.excludes_zero]
+
+
+def leaning(rows: Iterable[AnyLine]) -> list[AnyLine]:
+    """Those whose difference the two cells' own seeds do not exclude from zero."""
+    return [row for row in rows if row.move.own and not row.move.own.excludes_zero]
+
+
+def halves(rows: Iterable[Row]) -> list[float]:
+    """Half the widths of the differences' intervals."""
+    return [row.move.interval.half for row in rows if row.move.interval]
 
 
 def firm(rows: Iterable[Row]) -> list[Row]:
     """Those whose difference stands when all are judged together."""
-    return [row for row in rows if row.p_holm is not None and row.p_holm < 0.05]
+    return [row for row in rows if row.move.holm is not None and row.move.holm < 0.05]
+
+
+def sizes(uneven: Uneven) -> str:
+    """The spread of one cell and that of the others."""
+    return f"{POINTS * uneven.sd:.2f} points against {POINTS * uneven.others:.2f}"
+
+
+def varies(name: str, where: str, uneven: Uneven) -> str:
+    """On a cell whose spread clearly differs."""
+    p = max(uneven.p, 0.0001)
+    return f"{name} varies more than the others {where}({sizes(uneven)}; corrected p = {p:.1g})"
+
+
+def uneven(content: CellsContent, model: str, odd: str) -> Paragraph:
+    """The warning where a `model` does not hold."""
+    steps = content.noun == "step"
+    return "Warning: an assumption does not hold.", (
+        f"{model}Here {odd}. Intervals that involve it are too narrow, the others "
+        f"{'' if steps else 'there '}too wide. The columns difference_own_… of "
+        f"{'steps' if steps else 'comparison'}.csv rest on each pair of {content.noun}s alone."
+    )
 
 
 def left_out(content: CellsContent) -> list[Paragraph]:

@@ -1,6 +1,6 @@
 """What the numbers of a path's steps mean, in plain sentences made from them."""
 
-from nextify.findings import Spread
+from nextify.findings import BlockModel
 from nextify.report.cells import sentences
 from nextify.report.cells.content import StepsContent
 from nextify.report.cells.sentences import POINTS, Paragraph, between
@@ -11,7 +11,7 @@ def headline(content: StepsContent) -> str:
     """The study in one or two sentences: where it started, where it ended."""
     first, last = content.rows[0], content.rows[-1]
     overall = content.overall
-    if overall is None:
+    if overall.value is None:
         if len(content.rows) == 1 and first.accuracy is not None:
             return f"{first.name}: {percent(first.accuracy)} % of test images right."
         return "The path's two ends cannot be compared yet: one of them has no finished run."
@@ -44,11 +44,11 @@ def meaning(content: StepsContent) -> list[Paragraph]:
 
 
 def _found(content: StepsContent) -> str:
-    tested = [row for row in content.rows if row.within]
+    tested = [row for row in content.rows if row.move.interval]
     if not tested:
         return "There is no difference with an interval yet."
-    clear = [row for row in tested if row.resolved]
-    names = [f"{row.name} ({signed(row.difference)})" for row in clear]
+    clear = [row for row in tested if row.move.resolved]
+    names = [f"{row.name} ({signed(row.move.value)})" for row in clear]
     share = f"{len(clear)} of {plural(len(tested), 'difference')}"
     stand = [row.name for row in sentences.firm(tested)]
     text = (
@@ -63,7 +63,7 @@ def _found(content: StepsContent) -> str:
 
 
 def _resolution(content: StepsContent) -> str:
-    halves = [row.within.half for row in content.rows if row.within]
+    halves = sentences.halves(content.rows)
     if not halves:
         return "Nothing yet: that takes neighbouring steps with two finished runs each."
     low, high = min(halves), max(halves)
@@ -82,12 +82,12 @@ def _population(content: StepsContent) -> str:
         "images and tested on the same test images. It does not speak of other training images, "
         "other data or other recipes."
     )
-    if any(row.wide for row in content.rows):
+    if any(row.move.wide for row in content.rows):
         text += f" “New images too” allows, besides, for another test set{others} of the same kind."
     return text
 
 
-def _noise(spread: Spread) -> str:
+def _noise(spread: BlockModel) -> str:
     if spread.within_sd is None:
         return "Unknown."
     text = (
@@ -98,13 +98,14 @@ def _noise(spread: Spread) -> str:
     if spread.residual_sd is None:
         return f"{text}). {_pairing(spread)}"
     return (
-        f"{text}); {POINTS * spread.residual_sd:.2f} ({spread.residual_df}) once what a seed does "
+        f"{text}); {POINTS * spread.residual_sd:.2f} ({spread.df_residual}) once what a seed does "
         f"to all steps alike is taken out. {_pairing(spread)}"
     )
 
 
-def _pairing(spread: Spread) -> str:
-    if spread.correlation is None or spread.pairing is None:
+def _pairing(spread: BlockModel) -> str:
+    correlation, interval = spread.correlation
+    if correlation is None or spread.pairing is None:
         return ""
     change = 100 * (spread.pairing - 1)
     effect = "changed their width by less than 1 %"
@@ -112,7 +113,7 @@ def _pairing(spread: Spread) -> str:
         effect = f"made them {abs(change):.0f} % {'narrower' if change < 0 else 'wider'}"
     return (
         "Differences compare runs with the same seed. The correlation of such runs across steps "
-        f"is {signed(spread.correlation)} (95 % interval {between(spread.correlation_interval)}); "
+        f"is {signed(correlation)} (95 % interval {between(interval)}); "
         f"pairing {effect}."
     )
 
@@ -126,14 +127,9 @@ def _assumptions(content: StepsContent) -> Paragraph:
     if uneven is None:
         return "Assumptions.", text + "There are too few runs to check that."
     name = content.rows[uneven.cell].name
-    sizes = f"{POINTS * uneven.sd:.2f} points against {POINTS * uneven.others:.2f}"
-    if not uneven.clearly:
-        return "Assumptions.", (
-            f"{text}No step’s spread clearly differs (most: {name}, {sizes}, corrected "
-            f"p = {uneven.p:.2f}), but so few runs would only show a large difference."
-        )
-    return "Warning: an assumption does not hold.", (
-        f"{text}Here {name} varies more than the others ({sizes}; corrected "
-        f"p = {max(uneven.p, 0.0001):.1g}). Intervals that involve it are too narrow, the others "
-        "too wide. The columns difference_own_… of steps.csv rest on each pair of steps alone."
+    if uneven.clearly:
+        return sentences.uneven(content, text, sentences.varies(name, "", uneven))
+    return "Assumptions.", (
+        f"{text}No step’s spread clearly differs (most: {name}, {sentences.sizes(uneven)}, "
+        f"corrected p = {uneven.p:.2f}), but so few runs would only show a large difference."
     )

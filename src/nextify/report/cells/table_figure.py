@@ -1,9 +1,10 @@
 """The main figure as a table: a row a step, or a row a network."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from nextify.findings.comparison import BASELINE
@@ -49,7 +50,7 @@ def step_figure(content: StepsContent) -> Drawing:
         Words(0.26, lambda row: str(row.at), color=GREY),
         Words(0.34, _step_name, ("Step", "each on the one before"), "left"),
         *_accuracies(layout, ("Test accuracy, %", _data(content)), _path),
-        *_differences(layout, "to the step before", lambda row: signed(row.difference)),
+        *_differences(layout, "to the step before", lambda row: signed(row.move.value)),
         *_costs(layout, lambda row: row.cell.macs / most),
         *(_paper(content) if content.has_paper else []),
     ]
@@ -121,7 +122,7 @@ def _step_name(row: Row) -> str:
 
 
 def _to_baseline(row: Row) -> str:
-    return signed(row.difference) if row.at != BASELINE else "baseline"
+    return signed(row.move.value) if row.at != BASELINE else "baseline"
 
 
 def _paper_accuracy(row: Row) -> str:
@@ -147,24 +148,16 @@ def short_names(content: ComparisonContent) -> list[str]:
 def _path(axes: Axes, rows: Sequence[Row]) -> None:
     """Each step's accuracy: a square where the recipe is not the last step's; joined by a line
     that is broken where there is no score."""
-    _fit_accuracies(axes, rows)
-    scored = [math.nan if row.accuracy is None else row.accuracy for row in rows]
+    scored = np.array([row.accuracy for row in rows], float)
     axes.plot(scored, range(len(rows)), color=PALE, lw=1.0, zorder=1)
     last = rows[-1].cell.recipe_name
-    for at, row in enumerate(rows):
-        _accuracy(axes, at, row, look.marker(row.cell.recipe_name, last))
+    _each_accuracy(axes, rows, [look.marker(row.cell.recipe_name, last) for row in rows])
 
 
-def _each_accuracy(axes: Axes, rows: Sequence[Row]) -> None:
-    _fit_accuracies(axes, rows)
-    for at, row in enumerate(rows):
-        _accuracy(axes, at, row, "o")
-
-
-def _fit_accuracies(axes: Axes, rows: Sequence[Row]) -> None:
-    fit_across(
-        axes, [value for row in rows for value in (*row.mean.values, *ends(row.mean.interval))]
-    )
+def _each_accuracy(axes: Axes, rows: Sequence[Row], shapes: Iterable[str] = repeat("o")) -> None:
+    fit_across(axes, [v for row in rows for v in (*row.mean.values, *ends(row.mean.interval))])
+    for (at, row), shape in zip(enumerate(rows), shapes, strict=False):
+        _accuracy(axes, at, row, shape)
 
 
 def _accuracy(axes: Axes, at: int, row: Row, shape: str) -> None:
@@ -199,14 +192,15 @@ def _trouble(axes: Axes, at: int, row: Row) -> None:
 
 def _each_difference(axes: Axes, rows: Sequence[Row]) -> None:
     """With the interval: filled where that excludes zero."""
-    fit_across(axes, [0.0, *(v for row in rows for v in (row.difference, *ends(row.within)))])
+    moves = [row.move for row in rows]
+    fit_across(axes, [0.0, *(v for move in moves for v in (move.value, *ends(move.interval)))])
     axes.axvline(0, color=INK, lw=0.8, zorder=1)
-    for at, row in enumerate(rows):
-        if row.difference is not None:
-            color = ORANGE if row.verdict == "down" else BLUE
-            spanned(axes, row.within, at, color=color, lw=1.3, zorder=2)
-            filled = color if row.resolved else "white"
-            axes.plot(row.difference, at, "o", mfc=filled, mec=color, ms=4.2, mew=1.0, zorder=3)
+    for at, move in enumerate(moves):
+        if move.value is not None:
+            color = ORANGE if move.verdict == "down" else BLUE
+            spanned(axes, move.interval, at, color=color, lw=1.3, zorder=2)
+            filled = color if move.resolved else "white"
+            axes.plot(move.value, at, "o", mfc=filled, mec=color, ms=4.2, mew=1.0, zorder=3)
 
 
 def _each_paper(axes: Axes, rows: Sequence[Row]) -> None:
@@ -220,7 +214,7 @@ def _step_marks(content: StepsContent) -> Marks:
     """The marks that occur, with their meaning."""
     *before, last = (row.cell.recipe_name for row in content.rows)
     others = sorted({recipe for recipe in before if recipe != last})
-    verdicts = {row.verdict for row in content.rows}
+    verdicts = {row.move.verdict for row in content.rows}
     several = any(row.n > 1 for row in content.rows)
     return occurring([
         (True, {"marker": "o", "color": BLUE, "ms": 4.6}, "mean" if several else "one run"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nextify.findings import Spread, Standings
+from nextify.findings import BlockModel, Difference, Standings
 from nextify.records import Cell
 from nextify.report import details
 from nextify.report.cells import comparison_words, step_words
@@ -76,7 +76,7 @@ def _gain(line: Line) -> Values:
         "gain_points": line.mean.mean,
         **ends_of("gain", line.mean.interval, "_points"),
         **ends_of("gain_wide", line.mean.wide, "_points"),
-        **_difference(line),
+        **_difference(line.move),
     }
     return _tidied(values)
 
@@ -91,25 +91,25 @@ def _numbers(row: Row, content: CellsContent) -> Values:
         **ends_of("accuracy", row.mean.interval, "_percent"),
         **ends_of("accuracy_wide", row.mean.wide, "_percent"),
         **{f"accuracy_percent_seed_{seed}": value for seed, value in seeds},
-        **_difference(row),
-        "nll_nats": row.result("nll"),
-        "calibration_error": row.result("calibration_error"),
+        **_difference(row.move),
+        "nll_nats": row.mean_of("result", "nll"),
+        "calibration_error": row.mean_of("result", "calibration_error"),
         "params": row.cell.params,
         "macs": row.cell.macs,
-        "training_seconds": row.measured("seconds"),
-        "images_per_second": row.measured("images_per_second"),
+        "training_seconds": row.mean_of("measured", "seconds"),
+        "images_per_second": row.mean_of("measured", "images_per_second"),
     }
 
 
-def _difference(line: Line) -> Values:
+def _difference(move: Difference) -> Values:
     return {
-        "difference_points": line.difference,
-        **ends_of("difference", line.within, "_points"),
-        **ends_of("difference_wide", line.wide, "_points"),
-        **ends_of("difference_own", line.own, "_points"),
-        "p": line.move.p if line.move else None,
-        "p_holm": line.p_holm,
-        "verdict": line.verdict,
+        "difference_points": move.value,
+        **ends_of("difference", move.interval, "_points"),
+        **ends_of("difference_wide", move.wide, "_points"),
+        **ends_of("difference_own", move.own, "_points"),
+        "p": move.p,
+        "p_holm": move.holm,
+        "verdict": move.verdict,
     }
 
 
@@ -150,9 +150,9 @@ def words_of(content: AnyContent) -> Any:
 
 def _steps_found(content: StepsContent) -> Values:
     overall = content.overall
-    ends = ends_of("difference", overall.interval if overall else None, "_points")
+    ends = ends_of("difference", overall.interval, "_points")
     return {
-        "overall": _tidied({"difference_points": overall.value if overall else None, **ends}),
+        "overall": _tidied({"difference_points": overall.value, **ends}),
         "noise": _noise(content.spread, "step"),
         "steps": lines_of(content)["steps.csv"],
     }
@@ -192,15 +192,15 @@ def _on(on: Standings, networks: Sequence[str]) -> Values:
     }
 
 
-def _noise(spread: Spread, cell: str) -> Values:
+def _noise(spread: BlockModel, cell: str) -> Values:
     """What is known of the noise; `cell` says what the fit's cells are."""
-    uneven, between = spread.uneven, spread.correlation_interval
+    uneven, (correlation, between) = spread.uneven, spread.correlation
     values = {
         "residual_sd_points": hundred(spread.residual_sd),
-        "residual_df": spread.residual_df,
+        "residual_df": spread.df_residual,
         "within_sd_points": hundred(spread.within_sd),
         "within_df": spread.within_df,
-        "seed_correlation": spread.correlation,
+        "seed_correlation": correlation,
         "seed_correlation_low": between.low if between else None,
         "seed_correlation_high": between.high if between else None,
         "pairing_width_ratio": spread.pairing,

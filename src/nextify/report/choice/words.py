@@ -1,18 +1,20 @@
 """The answer of a choice, in sentences."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from nextify.designs import Design
 from nextify.designs.fields import hints, written
 from nextify.findings import Interval
 from nextify.findings.choice import Choice, Finalist
+from nextify.report.details import lost
 from nextify.words import bytes_in_words, in_words, plural
 
 
 def as_values(choice: Choice) -> dict[str, Any]:
     """The choice as plain values, ready for JSON, and its notes."""
-    return {**choice.as_dict(), "notes": list(notes(choice))}
+    return {**asdict(choice), "notes": list(notes(choice))}
 
 
 def notes(choice: Choice) -> Iterator[str]:
@@ -128,6 +130,5 @@ def row(each: Finalist) -> list[str]:
 
 def standing(each: Finalist) -> str:
     """How a finalist stands, with its runs without a score."""
-    counts = {"diverged": each.diverged, "failed": each.failed}
-    parts = [f"{count} {what}" for what, count in counts.items() if count]
+    parts = lost(each.diverged, each.failed)
     return f"{each.standing} ({', '.join(parts)})" if parts else each.standing

@@ -1,6 +1,7 @@
 """Verdicts of an attribution, what its numbers rest on and what cannot be said, in sentences."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from nextify.findings import Attribution, Contribution, Interaction
@@ -24,7 +25,7 @@ _NOISE: dict[Source, str] = {
 
 def as_values(found: Attribution) -> dict[str, Any]:
     """The attribution as plain values, ready for JSON, with its verdicts and notes."""
-    values = found.as_dict()
+    values = asdict(found)
     for each, of in zip(values["contributions"], found.contributions, strict=True):
         each["verdict"] = verdict(found, of)
     if found.gap:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nextify.errors import InputError
-from nextify.findings import Attribution, Contribution, Grid, Score, attribute, grid
+from nextify.findings import Attribution, Grid, Score, attribute, grid
 from nextify.findings.scores import ATTRIBUTED
 from nextify.records import Plan, Record
 from nextify.report.details import nothing_recorded
@@ -37,11 +37,6 @@ class View:
     costs: FactorCosts | None
     paper: PaperColumn | None
     next: tuple[NextRuns, ...]
-
-    @property
-    def undecided(self) -> list[Contribution]:
-        """Factors whose interval includes zero, or that have none."""
-        return [c for c in self.found.contributions if c.answer in ("not resolved", "no interval")]
 
     @property
     def has_intervals(self) -> bool:
@@ -110,10 +105,9 @@ def factor_content(
 def _require_same_factors(plans: list[Plan]) -> None:
     first, *others = plans
     for other in (plan for plan in others if plan.factors != first.factors):
-        theirs = {factor.name: factor.choices for factor in other.factors}
-        ours = {factor.name: factor.choices for factor in first.factors}
-        odd = next((n for n in (*ours, *theirs) if ours.get(n) != theirs.get(n)), None)
-        what = "their order" if odd is None else f"factor {odd!r}"
+        shared = set(first.factors) & set(other.factors)
+        odd = [f for f in (*first.factors, *other.factors) if f not in shared]
+        what = f"factor {odd[0].name!r}" if odd else "their order"
         raise InputError(
             f"the two studies have different factors ({what} differs); give two experiments on "
             "the same factors, one of them with --matched macs, say"
@@ -121,11 +115,9 @@ def _require_same_factors(plans: list[Plan]) -> None:
 
 
 def _labels(plans: list[Plan]) -> list[str]:
+    """What tells them apart: the matching, or else the data, or else their places."""
     same = {"": "as they are", "macs": "at equal MACs", "params": "at equal parameters"}
     labels = [same[plan.matched] for plan in plans]
-    if len(set(labels)) == len(labels):
-        return labels
-    data = [f"{label}, {plan.data['name']}" for label, plan in zip(labels, plans, strict=True)]
-    if len(set(data)) == len(data):
-        return data
-    return [f"{label}, study {at}" for at, label in enumerate(labels, start=1)]
+    data = [f"{same[plan.matched]}, {plan.data['name']}" for plan in plans]
+    places = [f"{label}, study {at}" for at, label in enumerate(labels, start=1)]
+    return next(each for each in (labels, data, places) if len(set(each)) == len(each))

@@ -11,7 +11,7 @@ from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.units import Unit
 from nextify.report.marks import ends, limits, occurring, spanned
 from nextify.report.style import BLUE, GREY, INK, ORANGE, PALE, Drawing
-from nextify.words import large, plural
+from nextify.words import MISSING, large, plural
 
 _TOP = 0.56
 _ROW = 0.37
@@ -166,12 +166,11 @@ def signed_count(value: float | None, suffix: str = "") -> str:
     ('−12.3 k', '0 B')
     """
     if value is None:
-        return "–"
-    if round(value) == 0:
-        return f"0 {suffix}".strip()
-    text = large(abs(value))
+        return MISSING
+    sign = "" if round(value) == 0 else "+" if value > 0 else "−"
+    text = large(abs(value)) if sign else "0"
     gap = "" if text[-1].isalpha() else " " * bool(suffix)
-    return f"{'+' if value > 0 else '−'}{text}{gap}{suffix}"
+    return f"{sign}{text}{gap}{suffix}"
 
 
 def _marks(content: FactorContent) -> Marks:
@@ -206,11 +205,9 @@ def _footnote(view: View, content: FactorContent) -> str:
 
 
 def _description(content: FactorContent) -> str:
-    parts = []
+    parts, of = [], content.unit
     for view in content.views:
-        told = [
-            f"{each.name} {content.unit.signed(each.estimate.value)} ({each.answer})"
-            for each in view.found.contributions
-        ]
+        every = view.found.contributions
+        told = (f"{each.name} {of.signed(each.estimate.value)} ({each.answer})" for each in every)
         parts.append(f"{view.label}: {', '.join(told)}")
-    return f"Contributions to {content.unit.title} in {content.unit.name}; {'; '.join(parts)}."
+    return f"Contributions to {of.title} in {of.name}; {'; '.join(parts)}."

@@ -62,20 +62,17 @@ def factor_costs(plan: Plan) -> FactorCosts | None:
 def _subsets(plan: Plan, size: int, classes: int) -> list[Design]:
     """The designs of all subsets; bit j of the index says whether factor j is made. None where the
     plan's own designs are others, or too many would have to be rescaled."""
-    cells = {
-        frozenset(cell.made or ()): require_convolutional(cell.design, "a path")
-        for cell in plan.cells
-    }
-    start = cells.get(frozenset())
-    if start is None:
+    sets = (frozenset(cell.made or ()) for cell in plan.cells)
+    designs = (require_convolutional(cell.design, "a path") for cell in plan.cells)
+    cells = dict(zip(sets, designs, strict=True))
+    if (start := cells.get(frozenset())) is None:
         return []
     plain = _rebuilt(plan, start)
-    if not all(_alike(cells[made], one, plan) for made, one in plain.items() if made in cells):
+    alike = all(_alike(cells[made], one, plan) for made, one in plain.items() if made in cells)
+    if not alike or (plan.matched and len(plain) > _MOST_MATCHED):
         return []
     if not plan.matched:
         return list(plain.values())
-    if len(plain) > _MOST_MATCHED:
-        return []
     goal = geometric_mean(getattr(cell, plan.matched) for cell in plan.cells)
     return [
         cells[made]

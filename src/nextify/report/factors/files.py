@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from nextify.findings import Contribution, Interaction, Score
+from nextify.findings import Interaction
 from nextify.findings.scores import BETTER
 from nextify.report.factors import caveats, words
 from nextify.report.factors.content import FactorContent, View
@@ -22,7 +22,7 @@ _MOST_PAIRS = 8  # in the table, beyond those found
 
 def factor_drawings(content: FactorContent) -> list[Drawing]:
     """Every figure that the runs allow."""
-    of_views = [draw(content, view) for view in content.views for draw in _OF_A_VIEW]
+    of_views = (draw(content, view) for view in content.views for draw in _OF_A_VIEW)
     return [contribution_figure(content), *filter(None, of_views)]
 
 
@@ -50,10 +50,10 @@ def factors_page(content: FactorContent, drawings: Sequence[Drawing], now: str |
 def pairs_to_show(view: View) -> list[Interaction]:
     """The interactions found, and the largest of the others; all of them if they are sums."""
     ordered = sorted(view.found.interactions, key=lambda each: -abs(each.estimate.value or 0.0))
-    others = [each for each in ordered if not each.found]
     if any(each.aliased for each in ordered):
         return ordered
-    return [*(each for each in ordered if each.found), *others[:_MOST_PAIRS]]
+    found = [each for each in ordered if each.found]
+    return found + [each for each in ordered if not each.found][:_MOST_PAIRS]
 
 
 def letter(view: View, pair: Interaction) -> str:
@@ -67,15 +67,10 @@ def agreement(view: View, at: int) -> str:
     `"yes"` if all three are decided alike, `"in sign"` if only their signs agree, else `"no"`.
     """
     each = {score: found.contributions[at] for score, found in view.scores.items()}
-    signs = {_sign(score, one) for score, one in each.items()}
+    gains = [BETTER[score] * (one.estimate.value or 0.0) for score, one in each.items()]
     answers = {one.answer for one in each.values()}
-    if 0 in signs:
+    if 0 in gains:
         return MISSING
-    if len(signs) > 1:
+    if min(gains) < 0 < max(gains):
         return "no"
     return "yes" if answers in ({"helps"}, {"hurts"}) else "in sign"
-
-
-def _sign(score: Score, each: Contribution) -> int:
-    value = each.estimate.value or 0.0
-    return ((value > 0) - (value < 0)) * BETTER[score]

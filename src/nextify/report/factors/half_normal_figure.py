@@ -55,6 +55,6 @@ def _name(sheet: Sheet, axes: Axes, points: list[tuple[float, float, str]]) -> N
 
 
 def _description(content: FactorContent, view: View) -> str:
-    largest = sorted(view.found.noise.half_normal, key=lambda each: -abs(each[1]))[:3]
-    told = ", ".join(f"{name} {content.unit.signed(effect)}" for name, effect, _ in largest)
-    return f"Half-normal plot of {len(view.found.noise.half_normal)} effects; largest: {told}."
+    largest = sorted(view.found.noise.half_normal, key=lambda each: -abs(each[1]))
+    told = ", ".join(f"{name} {content.unit.signed(effect)}" for name, effect, _ in largest[:3])
+    return f"Half-normal plot of {len(largest)} effects; largest: {told}."

@@ -1,6 +1,7 @@
 """The interaction matrix: how much more one factor adds where another is made."""
 
 from dataclasses import dataclass
+from itertools import count
 from string import ascii_uppercase
 from typing import Any
 
@@ -32,12 +33,11 @@ class Tile:
 
 def tiles(found: tuple[Interaction, ...]) -> dict[frozenset[str], Tile]:
     """The interaction that each pair of factors belongs to; pairs of one sum share a letter."""
-    sums = [each for each in found if each.aliased]
-    letters = {id(each): letters_of(at) for at, each in enumerate(sums)}
-    places = {}
+    places, letters = {}, map(letters_of, count())
     for each in found:
-        for first, second in ((each.first, each.second), *((a, b) for a, b, _ in each.aliased)):
-            places[frozenset((first, second))] = Tile(each, letters.get(id(each), ""))
+        tile = Tile(each, next(letters) if each.aliased else "")
+        pairs = ((each.first, each.second), *((a, b) for a, b, _ in each.aliased))
+        places.update(dict.fromkeys(map(frozenset, pairs), tile))
     return places
 
 
@@ -122,10 +122,10 @@ def _key(sheet: Sheet, side: float, most: float, content: FactorContent, view: V
 
 
 def _meaning(every: tuple[Interaction, ...], count: int) -> list[str]:
-    tested = any(each.q is not None for each in every)
-    found = sum(each.found for each in every)
-    lines = [f"framed, bold: found ({found})" if tested else "not tested: no intervals"]
-    lines.append("(5 % false discoveries)" if tested else "")
+    lines = ["not tested: no intervals", ""]
+    if any(each.q is not None for each in every):
+        found = sum(each.found for each in every)
+        lines = [f"framed, bold: found ({found})", "(5 % false discoveries)"]
     if any(each.aliased for each in every):
         lines.append("letters: sums, in the table")
     if unknown := count * (count - 1) // 2 - len(tiles(every)):
@@ -134,12 +134,7 @@ def _meaning(every: tuple[Interaction, ...], count: int) -> list[str]:
 
 
 def _description(content: FactorContent, view: View) -> str:
-    found = [
-        f"{each.first} with {each.second} {content.unit.signed(each.estimate.value)}"
-        for each in view.found.interactions
-        if each.found
-    ]
-    return (
-        f"Two-factor interactions in {content.unit.name} as a matrix of {len(content.names)} "
-        f"factors; found: {', '.join(found) or 'none'}."
-    )
+    of, found = content.unit, [each for each in view.found.interactions if each.found]
+    told = [f"{each.first} with {each.second} {of.signed(each.estimate.value)}" for each in found]
+    what = f"Two-factor interactions in {of.name} as a matrix of {len(content.names)} factors"
+    return f"{what}; found: {', '.join(told) or 'none'}."

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
-from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -78,8 +77,7 @@ def _point(of: Estimate, predicted: bool = False) -> Point | None:
 
 def rate_figure(content: FactorContent, view: View) -> Drawing | None:
     """Contributions at each learning rate; None where only one was tried."""
-    stable = view.found.rates
-    if stable is None:
+    if (stable := view.found.rates) is None:
         return None
     lanes = _lanes({f"{at.rate:g} × the rate": map(_point, at.estimates) for at in stable.rates})
     title = "Contribution at each learning rate"
@@ -134,23 +132,25 @@ def _paper(sheet: Sheet, paper: PaperColumn, row: float, rows: int) -> None:
     sheet.head(left, 0.14, "The paper", _WHERE[paper.path])
     axes = sheet.panel((left, _TOP, 1.0, row * rows), rows)
     axes.axvline(0, color=INK, lw=0.8, zorder=1)
-    known = {at: each for at, each in enumerate(paper.increments) if each}
-    for at, each in known.items():
-        mark_paper(axes, at, each.points, each.error)
-    reaches = [(each.points, each.error or 0.0) for each in known.values()]
-    axes.set_xlim(limits([end for value, by in reaches for end in (value - by, value + by)]))
+    reached: list[float] = []
+    for at, each in enumerate(paper.increments):
+        if each:
+            mark_paper(axes, at, each.points, each.error)
+            reached += [each.points - (each.error or 0.0), each.points + (each.error or 0.0)]
+    axes.set_xlim(limits(reached))
     axes.set_xlabel("ImageNet, points", size=SMALL, labelpad=1)
 
 
 def _marks(lanes: Sequence[Lane]) -> Marks:
-    marks: list[tuple[dict[str, Any], str]] = []
-    for lane in lanes:
-        marker, color = lane.look
-        marks.append(({"marker": marker, "color": color, "ms": 4.6}, lane.name))
-    if any(point and point[2] for lane in lanes for point in lane.points):
-        hollow = {"marker": "D", "mfc": "white", "mec": GREY, "ms": 4.2, "mew": 0.9}
-        marks.append((hollow, "hollow: predicted, no run there"))
-    return marks
+    predicted = any(point and point[2] for lane in lanes for point in lane.points)
+    hollow = {"marker": "D", "mfc": "white", "mec": GREY, "ms": 4.2, "mew": 0.9}
+    return [
+        *(
+            ({"marker": lane.look[0], "color": lane.look[1], "ms": 4.6}, lane.name)
+            for lane in lanes
+        ),
+        *[(hollow, "hollow: predicted, no run there")] * predicted,
+    ]
 
 
 def _told(content: FactorContent, lanes: Sequence[Lane]) -> str:

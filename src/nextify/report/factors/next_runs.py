@@ -1,7 +1,8 @@
 """What to run next: commands that settle what these runs leave open, with their number of runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -45,13 +46,12 @@ def next_runs(plan: Plan, found: Attribution, file: str = "") -> tuple[NextRuns,
             place.
     """
     asked = _Advice(plan, found, {"file": file} if file else {})
-    if unfinished := asked.finish():  # what is open then, is not known yet
-        return (unfinished,)
+    if found.counts.missing:  # what is open is not known yet
+        return (asked.finish(),)
     if not found.counts.finished:
-        return tuple(filter(None, [asked.lower_rate()]))
-    seeds = (asked.second_seed(), *asked.more_seeds())
-    every = (asked.sharper_plan(), *seeds, asked.all_subsets(), asked.live_factors())
-    return tuple(filter(None, every))
+        return tuple(asked.lower_rate())
+    seeds = (*asked.second_seed(), *asked.more_seeds())
+    return (*asked.sharper_plan(), *seeds, *asked.all_subsets(), *asked.live_factors())
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,46 +60,40 @@ class _Advice:
     found: Attribution
     file: Mapping[str, Any]
 
-    def finish(self) -> NextRuns | None:
+    def finish(self) -> NextRuns:
         missing = self.found.counts.missing
-        if not missing:
-            return None
         why = f"Finish the study: {plural(missing, 'planned run')} not recorded yet."
         return self._next(why, {}, missing)
 
-    def lower_rate(self) -> NextRuns | None:
+    def lower_rate(self) -> Iterator[NextRuns]:
         """Where no run has a score because all diverged."""
         rates = {cell.recipe.learning_rate for cell in self.plan.cells}
         if not self.found.counts.diverged or not self.plan.requests:
-            return None
+            return
         there = given(self.plan.requests[-1]).get("changes", ())
         kept = [each for each in there if not each.startswith("learning_rate=")]
         changes = (*kept, f"learning_rate={min(rates) / 3:.2g}")
         change = {"changes": changes, "file": self._beside("lower-rate")}
         why = "Every run that could be carried out diverged: a third of the learning rate."
-        return NextRuns(why, self._command(change), len(self.plan.runs()))
+        yield NextRuns(why, self._command(change), len(self.plan.runs()))
 
-    def sharper_plan(self) -> NextRuns | None:
+    def sharper_plan(self) -> Iterator[NextRuns]:
         """From a screen to resolution V."""
         if self.plan.experiment not in _SCREENS or len(self.plan.factors) < 3:
-            return None
-        why = (
-            "Tell contributions from two-factor interactions, and these from each other: "
-            "resolution V"
-        )
+            return
+        why = "Tell contributions from two-factor interactions, and these from each other:"
         kept = "" if self.plan.matched else ", which keeps the runs that it shares with this plan"
         levels = fraction(len(self.plan.factors), ATTRIBUTE)
         seeds = max(2, len(self.plan.seeds))
         change = {"experiment": "resolution-5", "seeds": seeds}
-        return self._next(f"{why}{kept}.", change, self._new(levels, seeds))
+        yield self._next(f"{why} resolution V{kept}.", change, self._new(levels, seeds))
 
-    def second_seed(self) -> NextRuns | None:
-        if len(self.plan.seeds) > 1 or self.plan.experiment in _SCREENS:
-            return None
-        why = "Measure the noise instead of guessing it: a second seed for every cell."
-        return self._seeds(2, why)
+    def second_seed(self) -> Iterator[NextRuns]:
+        if len(self.plan.seeds) == 1 and self.plan.experiment not in _SCREENS:
+            why = "Measure the noise instead of guessing it: a second seed for every cell."
+            yield self._seeds(2, why)
 
-    def more_seeds(self) -> list[NextRuns]:
+    def more_seeds(self) -> Iterator[NextRuns]:
         """For the cheapest undecided factor, and for all that can be settled."""
         there = len(self.plan.seeds)
         needed = {
@@ -108,44 +102,36 @@ class _Advice:
             if each.needed and there < each.needed.seeds <= _MOST_TIMES * there
         }
         ends = {pick(needed.values()) for pick in (min, max) if needed}
-        return [self._seeds(seeds, _settled(seeds, needed)) for seeds in sorted(ends)]
+        return (self._seeds(seeds, _settled(seeds, needed)) for seeds in sorted(ends))
 
-    def all_subsets(self) -> NextRuns | None:
+    def all_subsets(self) -> Iterator[NextRuns]:
         """Where the two-factor model is seen to fail."""
-        gap, lack = self.found.gap, self.found.lack_of_fit
-        fails = bool(
-            gap and not gap.by_construction and gap.estimate.interval
-            and gap.estimate.interval.excludes_zero
-        ) or bool(lack and lack.p < _SURE)  # fmt: skip
-        count = len(self.plan.factors)
+        gap, lack, count = self.found.gap, self.found.lack_of_fit, len(self.plan.factors)
+        within = gap.estimate.interval if gap and not gap.by_construction else None
+        fails = (within and within.excludes_zero) or (lack and lack.p < _SURE)
         if not fails or count > _MOST_FULL or self.plan.experiment in ("full", *_SCREENS):
-            return None
-        why = (
-            f"Interactions of three or more factors are there: all {1 << count} subsets give exact "
-            "Shapley values."
-        )
+            return
+        why = "Interactions of three or more factors are there:"
         new = self._new(full(count), len(self.plan.seeds))
-        return self._next(why, {"experiment": "full"}, new)
+        give = f"all {1 << count} subsets give exact Shapley values."
+        yield self._next(f"{why} {give}", {"experiment": "full"}, new)
 
-    def live_factors(self) -> NextRuns | None:
+    def live_factors(self) -> Iterator[NextRuns]:
         """All subsets of the few factors that do something."""
-        live = self._live()
+        acting = {c.name for c in self.found.contributions if c.answer in ("helps", "hurts")}
+        pairs = [pair for pair in self.found.interactions if pair.found and not pair.aliased]
+        live = acting.union(*((pair.first, pair.second) for pair in pairs))
         if len(live) not in _LIVE or len(live) == len(self.plan.factors):
-            return None
+            return
         text = ",".join(_as_option(f) for f in self.plan.factors if f.name in live)
         seeds = max(4, len(self.plan.seeds))
         why = (
             f"Look closely at the {len(live)} factors that do something, in all subsets; the "
             "others stay as at the start."
         )
-        file = self._beside("live")
-        change = {"experiment": "full", "factors": text, "seeds": seeds, "file": file}
-        return NextRuns(why, self._command(change), self._runs(1 << len(live), seeds))
-
-    def _live(self) -> set[str]:
-        live = {each.name for each in self.found.contributions if each.answer in ("helps", "hurts")}
-        pairs = [pair for pair in self.found.interactions if pair.found and not pair.aliased]
-        return live.union(*((pair.first, pair.second) for pair in pairs))
+        change = {"experiment": "full", "factors": text, "seeds": seeds}
+        command = self._command({**change, "file": self._beside("live")})
+        yield NextRuns(why, command, self._runs(1 << len(live), seeds))
 
     def _seeds(self, seeds: int, why: str) -> NextRuns:
         added = (seeds - len(self.plan.seeds)) * len(self.plan.cells)
@@ -180,28 +166,22 @@ class _Advice:
     def _new(self, levels: Levels, seeds: int) -> int:
         """Runs of these cells that the plan has not. Matched cells change with the plan."""
         names = [factor.name for factor in self.plan.factors]
-        wanted = {
-            tuple(n for n, on in zip(names, row, strict=True) if on > 0)
-            for row in with_ends(levels).tolist()
-        }
-        total = self._runs(len(wanted), seeds)
-        if self.plan.matched:
-            return total
-        there = sum(
-            min(seeds, len(self.plan.seeds)) + len(cell.more_seeds)
-            for cell in self.plan.cells
-            if tuple(cell.made or ()) in wanted
-        )
-        return total - there
+        made = (with_ends(levels) > 0).tolist()
+        wanted = {tuple(compress(names, row)) for row in made}
+        cells = () if self.plan.matched else self.plan.cells
+        kept = [cell for cell in cells if tuple(cell.made or ()) in wanted]
+        each = min(seeds, len(self.plan.seeds))
+        there = sum(each + len(cell.more_seeds) for cell in kept)
+        return self._runs(len(wanted), seeds) - there
 
 
 def _settled(seeds: int, needed: Mapping[str, int]) -> str:
     """What more seeds are for."""
     names = [name for name, least in needed.items() if least <= seeds]
-    many = len(names) > 1
+    effect, as_large = ("effects", "they are") if names[1:] else ("effect", "it is")
     return (
-        f"To see the effect{'s' * many} of {listed(names)} with 80 % probability, if "
-        f"{'they are' if many else 'it is'} as large as measured: {seeds} seeds a cell."
+        f"To see the {effect} of {listed(names)} with 80 % probability, if {as_large} as large as "
+        f"measured: {seeds} seeds a cell."
     )
 
 

@@ -3,33 +3,32 @@
 Scores in their own units: accuracy as a fraction, negative log-likelihood in nats.
 """
 
-from collections.abc import Mapping
+import json
 from dataclasses import asdict
 from typing import Any
 
-from nextify.findings import Attribution, Contribution
+from nextify.findings import Attribution
 from nextify.report import details
 from nextify.report.factors import caveats, words
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.page import csv_text, ends_of
 
 _COSTS = ("params", "macs", "training_bytes")
-_DIGITS = 6  # significant ones kept: below this, sums differ from machine to machine
 
 
 def contributions_csv(content: FactorContent) -> str:
     """A line per study, score and factor; an empty field where there is no number."""
     lines = [
-        _contribution(view, found, at, each)
+        _contribution(view, found, at)
         for view in content.views
         for found in view.scores.values()
-        for at, each in enumerate(found.contributions)
+        for at in range(len(content.names))
     ]
     return csv_text(tidied(lines))
 
 
-def _contribution(view: View, found: Attribution, at: int, each: Contribution) -> dict[str, Any]:
-    ways, lost = found.ways[at], found.failures[at]
+def _contribution(view: View, found: Attribution, at: int) -> dict[str, Any]:
+    each, ways, lost = found.contributions[at], found.ways[at], found.failures[at]
     paper = view.paper.increments[at] if view.paper else None
     return {
         "study": view.label,
@@ -99,13 +98,13 @@ def as_values(content: FactorContent) -> dict[str, Any]:
         "metric": content.metric,
         "factors": [asdict(factor) for factor in content.views[0].plan.factors],
         "headline": words.headline(content),
-        "studies": [_study(content, view) for view in content.views],
+        "studies": [tidied(_study(content, view)) for view in content.views],
     }
 
 
 def _study(content: FactorContent, view: View) -> dict[str, Any]:
     plan, scores = view.plan, view.scores.items()
-    values = {
+    return {
         "label": view.label,
         "title": plan.title,
         "path": plan.name,
@@ -120,20 +119,13 @@ def _study(content: FactorContent, view: View) -> dict[str, Any]:
         "next": [asdict(each) for each in view.next],
         **details.as_values(plan, view.runs),
     }
-    return dict(tidied(values))
 
 
 def tidied(value: Any) -> Any:
-    """A value with all its floats rounded, so that equal records give equal bytes.
+    """A value with all its floats rounded, so that equal records give equal bytes: below six
+    significant digits sums differ from machine to machine.
 
     >>> tidied({"a": [0.12345678, 1]})
     {'a': [0.123457, 1]}
     """
-    match value:
-        case float():
-            return float(f"{value:.{_DIGITS}g}")
-        case Mapping():
-            return {name: tidied(each) for name, each in value.items()}
-        case list() | tuple():
-            return [tidied(each) for each in value]
-    return value
+    return json.loads(json.dumps(value), parse_float=lambda text: float(f"{float(text):.6g}"))

@@ -70,15 +70,15 @@ def compared(content: FactorContent) -> str:
     """Whether the contributions of two studies differ: their runs are independent."""
     if len(content.views) != 2:
         return ""
-    pairs = list(zip(*(view.found.contributions for view in content.views), strict=True))
-    reach = float(stats.norm.ppf(upper(len(pairs))))
+    reach = float(stats.norm.ppf(upper(len(content.names))))
     told = []
-    for one, other in pairs:
-        if one.estimate.error is None or other.estimate.error is None:
+    for pair in zip(*(view.found.contributions for view in content.views), strict=True):
+        one, other = (each.estimate for each in pair)
+        if one.error is None or other.error is None:
             return ""
-        apart = (other.estimate.value or 0.0) - (one.estimate.value or 0.0)
-        if abs(apart) > reach * math.hypot(one.estimate.error, other.estimate.error):
-            told.append(f"{one.name} ({content.unit.signed(apart)})")
+        apart = (other.value or 0.0) - (one.value or 0.0)
+        if abs(apart) > reach * math.hypot(one.error, other.error):
+            told.append(f"{pair[0].name} ({content.unit.signed(apart)})")
     first, second = (view.label for view in content.views)
     what, sure = f"From networks {first} to networks {second},", "(all factors together, 5 %)"
     if not told:
@@ -98,11 +98,11 @@ def adds_up(content: FactorContent, view: View) -> str:
     if gap is None:
         what = "an end cell (no factor made, all made) has no score yet, or a contribution"
         return f"Not known: {what} is not known."
-    known = [e.estimate.value for e in view.found.contributions if e.estimate.value is not None]
+    total = sum(each.estimate.value or 0.0 for each in view.found.contributions)
     within, own = (_within(content, each.interval) for each in (gap.total, gap.estimate))
     text = (
         f"All factors together were measured to add {unit.signed(gap.total.value)} {unit.name}"
-        f"{within}; the contributions sum to {unit.signed(sum(known))}."
+        f"{within}; the contributions sum to {unit.signed(total)}."
     )
     told = caveats.gap(view.found)
     if gap.by_construction:
@@ -187,8 +187,7 @@ def noise(content: FactorContent, view: View) -> str:
 
 def fit(view: View) -> str:
     """Whether the two-factor model fits all cells."""
-    found = view.found.lack_of_fit
-    if found is None:
+    if (found := view.found.lack_of_fit) is None:
         return "Not testable: that takes repeated runs and more cells than effects."
     clear = "does not fit" if found.p < CLEARLY else "is not seen to fail"
     what = f"The model of main effects and two-factor interactions {clear}"
@@ -217,10 +216,9 @@ def costs(content: FactorContent) -> str:
     )
     for view in content.views:
         if what := _EQUAL.get(view.plan.matched):
-            text += (
-                f" In the study {view.label} widths were rescaled so that all networks cost the "
-                f"same: {what} are equal by construction."
-            )
+            rescaled = f"In the study {view.label} widths were rescaled"
+            equal = f"{what} are equal by construction"
+            text += f" {rescaled} so that all networks cost the same: {equal}."
     return text
 
 
@@ -229,13 +227,10 @@ def stability(view: View) -> str:
     found = view.found.rates
     if found is None:
         return ""
-    told = [
-        f"{each.low:g} and {each.high:g} × the rate: {signed(each.kendall)}" for each in found.ranks
-    ]
+    told = [f"{at.low:g} and {at.high:g} × the rate: {signed(at.kendall)}" for at in found.ranks]
     text = f"Kendall’s rank correlation of the contributions, {'; '.join(told)}. " if told else ""
-    names = [each.name for each in view.found.contributions]
-    pairs = zip(names, found.together, strict=True)
-    if changed := [name for name, interval in pairs if interval and interval.excludes_zero]:
+    pairs = zip(view.found.contributions, found.together, strict=True)
+    if changed := [each.name for each, within in pairs if within and within.excludes_zero]:
         start = "From the lowest to the highest rate the contribution of"
         return f"{text}{start} {listed(changed)} changes."
     return text + "No contribution is seen to change from the lowest to the highest rate."
@@ -268,7 +263,7 @@ def nothing_next(view: View) -> str:
     """Where no command is left to give."""
     if not view.found.counts.finished:
         return "Make runs finish first: a lower learning_rate, or a longer warm-up."
-    if view.undecided:
+    if any(c.answer in ("not resolved", "no interval") for c in view.found.contributions):
         return (
             "The undecided factors would take more runs than is sensible: whatever they do is "
             "smaller than what their intervals leave open."

@@ -8,8 +8,8 @@ from typing import Any
 import sympy as sp
 
 from nextify.report.scaling.blocks import Block, Table
-from nextify.scaling.laws import Law, Mixer, law, mixer
-from nextify.scaling.laws.formulas import B, N, P
+from nextify.scaling.laws.formulas import B, Law, N, P, law
+from nextify.scaling.laws.mixers import Mixer, mixer
 from nextify.scaling.laws.paper import PAPER, far_path
 
 _WIDTH = 98

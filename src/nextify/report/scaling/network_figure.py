@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from nextify.designs import Vit
 from nextify.report import style as look
 from nextify.report.style import Drawing
-from nextify.scaling.laws.networks import NetworkPoint, Quantity
+from nextify.scaling.laws.networks import Curves, NetworkPoint, Quantity
 from nextify.scaling.laws.vit import attention_share, overtakes_at
 
 _LOOKS = (
@@ -27,7 +27,6 @@ _PANELS: tuple[tuple[str, str, Quantity, float], ...] = (
     ("ms", "latency, one image", "seconds", 1e-3),
 )
 Values = Mapping[int, float]  # by size
-Curves = Mapping[str, Sequence[NetworkPoint]]  # of each network
 _STEPS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0))
 
 
@@ -75,8 +74,7 @@ def _key(measured: Sequence[NetworkPoint]) -> str:
 def _frame(axes: Axes, sides: Sequence[int]) -> None:
     """Logarithmic axes with ticks at round numbers, also where there are one or two sizes."""
     look.plain(axes, "both")
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    axes.set(xscale="log", yscale="log")
     ticks = [tick for tick in _TICKS if sides[0] <= tick <= sides[-1]]
     ticks = ticks if len(ticks) > 2 else list(sides)
     axes.set_xlim(sides[0] / 1.15, sides[-1] * 1.15)
@@ -176,10 +174,9 @@ def share_figure(vits: Mapping[str, Vit], classes: int = 1000) -> Drawing:
         figure = Figure(figsize=(4.6, 2.8), layout="constrained")
         axes = figure.subplots()
         look.plain(axes, "both")
-        axes.set_xscale("log")
+        axes.set(xscale="log", ylim=(0, 1), xlabel="image size, pixels")
         axes.set_xticks(_TICKS, [str(tick) for tick in _TICKS])
         axes.minorticks_off()
-        axes.set_ylim(0, 1)
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
         axes.axhline(0.5, color=look.PALE, lw=1.0, zorder=0)
         for (name, at), (color, _) in zip(halves.items(), cycle(_LOOKS), strict=False):
@@ -189,7 +186,6 @@ def share_figure(vits: Mapping[str, Vit], classes: int = 1000) -> Drawing:
             axes.plot(sides, quadratic, color=color, lw=1.5, label=words)
             axes.plot(sides, whole, color=color, lw=0.6, ls=(0, (4, 2)))
             axes.plot(at, 0.5, "o", color=color, mfc="white", ms=5, zorder=4)
-        axes.set_xlabel("image size, pixels")
         title = "share of attention in ViT's multiply-accumulates"
         axes.set_title(title, loc="left", color=look.INK)
         axes.legend(frameon=False, title="solid: N² terms\ndashed: with projections",

@@ -8,9 +8,10 @@ from scipy import stats
 
 from nextify.report.scaling.blocks import Block, Table, clock
 from nextify.report.scaling.law_words import law_values
-from nextify.scaling.laws import findings, law
+from nextify.scaling.laws import findings
 from nextify.scaling.laws.findings import Reason
 from nextify.scaling.laws.fit import Exponent
+from nextify.scaling.laws.formulas import law
 from nextify.scaling.laws.ranges import POINTS
 from nextify.scaling.laws.sweeps import Sweep
 from nextify.words import MISSING, bytes_in_words

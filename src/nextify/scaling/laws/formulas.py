@@ -6,8 +6,10 @@ P tokens with those that pad windows; h heads, w window, k kernel, r the MLP's r
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
+from typing import Any
 
 import sympy as sp
 
@@ -86,21 +88,7 @@ def law(mixer: mixers.Mixer) -> Law:
     >>> law(mixers.Attention()).macs, law(mixers.Attention(projected=False)).macs
     (4*B*D**2*N + 2*B*D*N**2, 2*B*D*N**2)
     """
-    match mixer:
-        case mixers.MatrixProduct():
-            return Law(B * N * D**2, D**2, 2 * X, X, sp.S.One)
-        case mixers.Attention(projected=False):
-            return _attention_core()
-        case mixers.Attention():
-            return _attention(mixer)
-        case mixers.WindowAttention():
-            return _window_attention(mixer)
-        case mixers.Recurrence():
-            return _recurrence()
-        case mixers.Convolution():
-            return _convolution(mixer)
-        case mixers.FeedForward():
-            return _feed_forward(mixer)
+    return _LAWS[type(mixer)](mixer)
 
 
 def amounts(mixer: mixers.Mixer, *, batch: int = 1, tokens: mixers.Tokens, width: int) -> Amounts:
@@ -135,20 +123,13 @@ def dominant(expression: sp.Expr, symbol: sp.Symbol) -> tuple[sp.Expr, int]:
     return polynomial.LC() * symbol**degree, degree
 
 
-def _attention_core() -> Law:
-    map_ = B * N**2
-    return Law(
-        macs=2 * N**2 * D * B,
-        parameters=sp.S.Zero,
-        inference=sp.Max(2 * X + map_, X + 2 * map_),
-        kept=2 * X + map_,
-        sequential=sp.Integer(2),
-        path=sp.S.One,
-        path_leading=sp.S.One,
-    )
+def _product(mixer: mixers.MatrixProduct) -> Law:
+    return Law(macs=B * N * D**2, parameters=D**2, inference=2 * X, kept=X, sequential=sp.S.One)
 
 
 def _attention(mixer: mixers.Attention) -> Law:
+    if not mixer.projected:
+        return _attention_core()
     map_ = B * h * N**2
     seven = 7 * X  # tokens; query, key and value; and these again, in the order of heads
     return Law(
@@ -161,6 +142,19 @@ def _attention(mixer: mixers.Attention) -> Law:
         path_leading=sp.S.One,
         fixed=N**2 if mixer.causal and not mixer.fused else sp.S.Zero,
         constants=((h, mixer.heads),),
+    )
+
+
+def _attention_core() -> Law:
+    map_ = B * N**2
+    return Law(
+        macs=2 * N**2 * D * B,
+        parameters=sp.S.Zero,
+        inference=sp.Max(2 * X + map_, X + 2 * map_),
+        kept=2 * X + map_,
+        sequential=sp.Integer(2),
+        path=sp.S.One,
+        path_leading=sp.S.One,
     )
 
 
@@ -191,7 +185,7 @@ def _window_path(mixer: mixers.WindowAttention, farthest: sp.Expr) -> sp.Expr:
     return sp.Piecewise((1, farthest <= w), (beyond, True))
 
 
-def _recurrence() -> Law:
+def _recurrence(mixer: mixers.Recurrence) -> Law:
     return Law(
         macs=2 * B * N * D**2,
         parameters=2 * D**2,
@@ -230,3 +224,13 @@ def _feed_forward(mixer: mixers.FeedForward) -> Law:
         sequential=sp.Integer(2),
         constants=((r, mixer.ratio),),
     )
+
+
+_LAWS: dict[type, Callable[[Any], Law]] = {
+    mixers.MatrixProduct: _product,
+    mixers.Attention: _attention,
+    mixers.WindowAttention: _window_attention,
+    mixers.Recurrence: _recurrence,
+    mixers.Convolution: _convolution,
+    mixers.FeedForward: _feed_forward,
+}

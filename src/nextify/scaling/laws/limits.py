@@ -10,16 +10,8 @@ from typing import Any, NotRequired, TypedDict, Unpack
 
 from nextify.errors import InputError
 from nextify.machine import memory
+from nextify.scaling.laws import mixers
 from nextify.scaling.laws.formulas import amounts
-from nextify.scaling.laws.mixers import (
-    Attention,
-    Convolution,
-    Mixer,
-    Recurrence,
-    Tokens,
-    count_of,
-    heads_of,
-)
 from nextify.scaling.laws.sweeps import Axis
 from nextify.words import bytes_in_words
 
@@ -29,13 +21,13 @@ BYTES = 4  # of a float32
 class Sizes(TypedDict):
     """At which a mixer is measured; the batch is 1 if nothing is said."""
 
-    tokens: Tokens
+    tokens: mixers.Tokens
     width: int
     batch: NotRequired[int]
 
 
 _MOST = 1 << 40  # tokens; where a search ends
-_ONCE = 1 << 20  # bytes: whole pages, and what libraries take for themselves whatever the size
+ONCE = 1 << 20  # bytes: whole pages, and what libraries take for themselves whatever the size
 _BLOCK = 1 << 20  # bytes of a thread of the fused kernel: 256 x 512 scores and 256 rows of values
 _STATE = 1024  # bytes of the objects around a state of the recurrence: about 900 were measured
 _STATE_KEPT = 4096  # and with the nodes that its backward pass goes through
@@ -47,11 +39,11 @@ def usable_memory() -> int:
     return memory() // 2
 
 
-def bytes_needed(mixer: Mixer, *, training: bool = False, **sizes: Unpack[Sizes]) -> int:
+def bytes_needed(mixer: mixers.Mixer, *, training: bool = False, **sizes: Unpack[Sizes]) -> int:
     """Bytes that measuring a mixer at one size takes, at the most: an upper bound. What libraries
     load once, about 20 MB, is left out.
 
-    >>> bytes_needed(Attention(), tokens=16384, width=64) / 2**30  # of maps of N x N: two, ...
+    >>> bytes_needed(mixers.Attention(), tokens=16384, width=64) / 2**30  # two maps of N x N, ...
     4.0...
 
     Raises:
@@ -68,35 +60,32 @@ def bytes_needed(mixer: Mixer, *, training: bool = False, **sizes: Unpack[Sizes]
         # forward peak again; the backward pass has two products for each.
         alive = found.parameters + found.kept + 2 * found.inference
         own *= 3
-    own_buffers = isinstance(mixer, Convolution) and not mixer.depthwise
+    own_buffers = isinstance(mixer, mixers.Convolution) and not mixer.depthwise
     # oneDNN orders the weights of a convolution anew, by way of a copy.
     constant = found.fixed + (3 if own_buffers else 1) * found.parameters
     # Freed memory that the C library keeps: up to half as much again was measured.
     values = constant + own + alive + alive // 2
-    return BYTES * values + _ONCE + _object_bytes(mixer, count_of(sizes["tokens"]), training)
+    return BYTES * values + ONCE + _object_bytes(mixer, mixers.count_of(sizes["tokens"]), training)
 
 
-def bytes_held(mixer: Mixer, **sizes: Unpack[Sizes]) -> int:
+def bytes_held(mixer: mixers.Mixer, **sizes: Unpack[Sizes]) -> int:
     """Bytes of a mixer that waits while others are measured: weights, masks and its input."""
     found = amounts(mixer, **sizes)
-    inputs = sizes.get("batch", 1) * count_of(sizes["tokens"]) * sizes["width"]
+    inputs = sizes.get("batch", 1) * mixers.count_of(sizes["tokens"]) * sizes["width"]
     return BYTES * (found.parameters + found.fixed + inputs)
 
 
-def _object_bytes(mixer: Mixer, tokens: int, training: bool) -> int:
+def _object_bytes(mixer: mixers.Mixer, tokens: int, training: bool) -> int:
     """Bytes around small tensors, and of buffers that do not grow with the sizes."""
-    match mixer:
-        case Recurrence():
-            return tokens * (_STATE_KEPT if training else _STATE)
-        case Attention(fused=True):
-            return _BLOCK * (os.cpu_count() or 1)
-        case _:
-            return 0
+    if isinstance(mixer, mixers.Recurrence):
+        return tokens * (_STATE_KEPT if training else _STATE)
+    fused = isinstance(mixer, mixers.Attention) and mixer.fused
+    return _BLOCK * (os.cpu_count() or 1) if fused else 0
 
 
 def require_memory(
     name: str,
-    mixer: Mixer,
+    mixer: mixers.Mixer,
     limit: int,
     *,
     training: bool = False,
@@ -120,7 +109,8 @@ def require_memory(
 
     if (taken := needed()) <= limit:
         return
-    remedies = _remedies(lambda **changed: needed(**changed) <= limit, sizes, heads_of(mixer), axis)
+    heads = mixers.heads_of(mixer)
+    remedies = _remedies(lambda **changed: needed(**changed) <= limit, sizes, heads, axis)
     remedy = next(remedies, "nothing smaller would fit; give")
     others = f" (with {_amount(beside)} of the other sizes)" if beside else ""
     raise InputError(
@@ -159,18 +149,18 @@ def largest(fits: Callable[[int], bool], most: int = _MOST) -> int:
     return low
 
 
-def _like(tokens: Tokens, side: int) -> Tokens:
+def _like(tokens: mixers.Tokens, side: int) -> mixers.Tokens:
     return side if isinstance(tokens, int) else (side, side)
 
 
-def _shown(tokens: Tokens) -> str:
+def _shown(tokens: mixers.Tokens) -> str:
     """
     >>> _shown(4096), _shown((14, 14))
     ('4,096', '196 (14 x 14)')
     """
     if isinstance(tokens, int):
         return f"{tokens:,}"
-    return f"{count_of(tokens):,} ({tokens[0]:,} x {tokens[1]:,})"
+    return f"{mixers.count_of(tokens):,} ({tokens[0]:,} x {tokens[1]:,})"
 
 
 def _amount(count: int) -> str:

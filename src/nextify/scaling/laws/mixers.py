@@ -34,7 +34,7 @@ class Attention:
     fused: bool = False
 
     def __post_init__(self) -> None:
-        _require_positive("heads", self.heads)
+        _require_positive(heads=self.heads)
         if not self.projected and (self.heads > 1 or self.causal or self.fused):
             raise InputError(
                 "projected is False; set it to True for heads, causal or fused attention"
@@ -62,8 +62,7 @@ class WindowAttention:
     plane: bool = False
 
     def __post_init__(self) -> None:
-        _require_positive("window", self.window)
-        _require_positive("heads", self.heads)
+        _require_positive(window=self.window, heads=self.heads)
 
     @property
     def shift(self) -> int:
@@ -103,7 +102,7 @@ class FeedForward:
     ratio: int = 4
 
     def __post_init__(self) -> None:
-        _require_positive("ratio", self.ratio)
+        _require_positive(ratio=self.ratio)
 
 
 Tokens = int | tuple[int, int]
@@ -142,8 +141,7 @@ def require_shape(mixer: Mixer, tokens: Tokens, width: int) -> tuple[int, int]:
                 f"tokens is {tokens}; a mixer in the plane needs (rows, columns), as (14, 14)"
             )
         tokens = (1, tokens)
-    _require_positive("tokens", min(tokens))
-    _require_positive("width", width)
+    _require_positive(tokens=min(tokens), width=width)
     if width % heads_of(mixer):
         raise InputError(
             f"width is {width}; it must be a multiple of the {heads_of(mixer)} attention heads"
@@ -151,9 +149,10 @@ def require_shape(mixer: Mixer, tokens: Tokens, width: int) -> tuple[int, int]:
     return tokens if in_plane(mixer) else (1, count_of(tokens))
 
 
-def _require_positive(name: str, value: int) -> None:
-    if value < 1:
-        raise InputError(f"{name} is {value}; it must be at least 1")
+def _require_positive(**values: int) -> None:
+    for name, value in values.items():
+        if value < 1:
+            raise InputError(f"{name} is {value}; it must be at least 1")
 
 
 MIXERS: dict[str, Mixer] = {

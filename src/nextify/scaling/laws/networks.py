@@ -9,19 +9,17 @@ from itertools import combinations, groupby, pairwise
 from typing import Literal
 
 from nextify.costs import Cost, cost
-from nextify.costs.facts import values_of
+from nextify.costs.layer import values_of
 from nextify.costs.spread import Spread
 from nextify.designs import AnyDesign, Design, Swin, Vit, design
 from nextify.designs.fields import read_fields
 from nextify.errors import InputError
-from nextify.scaling.laws.limits import largest
+from nextify.scaling.laws.limits import BYTES, ONCE, largest
 from nextify.scaling.laws.sweeps import Resident
 from nextify.words import bytes_in_words
 
 DEFAULT = ("resnet-50", "convnext-tiny", "vit-s-16", "swin-t")  # 4 to 5 GMACs at 224 pixels
 SIDES = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
-_BYTES = 4  # of a float32
-_ONCE = 1 << 20  # bytes: whole pages, and what libraries take whatever the size
 _GRID = 32  # pixels
 
 Quantity = Literal["macs", "kept", "alive", "seconds"]
@@ -54,6 +52,9 @@ class NetworkPoint:
         if quantity == "seconds":
             return None if self.seconds is None else self.seconds.median
         return int(getattr(self, quantity))
+
+
+Curves = Mapping[str, Sequence[NetworkPoint]]  # of each network
 
 
 @cache
@@ -99,10 +100,10 @@ def point(name: str, side: int, classes: int = 1000) -> NetworkPoint:
     Raises:
         InputError: the design cannot see such images.
     """
-    counted = _cost(name, side, classes)
-    kept, alive = counted.training_bytes, counted.inference_bytes
+    of = _cost(name, side, classes)
+    kept, alive = of.training_bytes, of.inference_bytes
     return NetworkPoint(
-        name=name, side=side, params=counted.params, macs=counted.macs, kept=kept, alive=alive
+        name=name, side=side, params=of.params, macs=of.macs, kept=kept, alive=alive
     )
 
 
@@ -121,7 +122,7 @@ def alive_at_most(name: str, side: int, classes: int = 1000) -> int:
     what they named on the way. And the image is there as it came and with its channels last.
     """
     one, counted = network(name), _cost(name, side, classes)
-    image = _BYTES * 3 * side**2
+    image = BYTES * 3 * side**2
     held = [2 * image + own for own in _held(counted, by_name=not isinstance(one, Design))]
     found = [layer.inference_bytes + own for layer, own in zip(counted.layers, held, strict=True)]
     return max(found) + _mask_bytes(one, side)
@@ -131,7 +132,7 @@ def _held(counted: Cost, *, by_name: bool) -> Iterator[int]:
     """Bytes held around each layer: of the maps that each module around it was given; by name, of
     all that was made before it in its own block."""
     entries: dict[str, int] = {}  # which layer's output a module was given
-    made = [_BYTES * values_of(layer.shape) for layer in counted.layers]
+    made = [BYTES * values_of(layer.shape) for layer in counted.layers]
     inside: dict[str, list[int]] = {}
     for at, layer in enumerate(counted.layers):
         parts = layer.name.split(".")
@@ -149,7 +150,7 @@ def _mask_bytes(one: AnyDesign, side: int) -> int:
     if not isinstance(one, Swin):
         return 0
     padded = -(-side // one.patch_size // one.window) * one.window
-    return 2 * _BYTES * padded**2 * one.window**2
+    return 2 * BYTES * padded**2 * one.window**2
 
 
 def activation_bytes(name: str, side: int, classes: int = 1000) -> int:
@@ -159,14 +160,14 @@ def activation_bytes(name: str, side: int, classes: int = 1000) -> int:
     # A convolution orders its weights anew, by way of a copy. Of freed memory the C library keeps
     # half as much again as is alive.
     alive = alive_at_most(name, side, classes)
-    return 2 * _BYTES * max(weights) + alive + alive // 2 + _ONCE
+    return 2 * BYTES * max(weights) + alive + alive // 2 + ONCE
 
 
 def bytes_needed(names: Sequence[str], side: int, classes: int = 1000) -> int:
     """Bytes to measure networks at an image size, at the most: the weights of all, which take
     turns, and what the dearest needs to answer."""
     weights = sum(_cost(name, side, classes).params for name in names)
-    return _BYTES * weights + max(activation_bytes(name, side, classes) for name in names)
+    return BYTES * weights + max(activation_bytes(name, side, classes) for name in names)
 
 
 def require_memory(names: Sequence[str], side: int, limit: int, classes: int = 1000) -> None:
@@ -175,8 +176,7 @@ def require_memory(names: Sequence[str], side: int, limit: int, classes: int = 1
     Raises:
         InputError: with what it takes, the limit, and what would fit.
     """
-    needed = bytes_needed(names, side, classes)
-    if needed <= limit:
+    if (needed := bytes_needed(names, side, classes)) <= limit:
         return
     dearest = max(names, key=lambda name: activation_bytes(name, side, classes))
     step = math.lcm(*(_step(network(name)) for name in names))
@@ -201,8 +201,7 @@ def curve(name: str, sides: Sequence[int], classes: int = 1000) -> list[NetworkP
     """A network by formula, at every 32 pixels between two sizes where it can see images, and at
     these sizes."""
     between = {*range(-(-min(sides) // _GRID) * _GRID, max(sides) + 1, _GRID), *sides}
-    one = network(name)
-    step = _step(one) if isinstance(one, Vit) else 1
+    step = _step(network(name))
     seen = [side for side in sorted(between) if side in sides or side % step == 0]
     return [point(name, side, classes) for side in seen]
 
@@ -241,16 +240,12 @@ class Crossing:
     @property
     def is_flicker(self) -> bool:
         """Is the order the other one only here and there, at far fewer sizes?"""
-        few = sum(span.count for span in self.below)
-        widest = max(span.count for span in self.below)
-        return (widest == 1 or (widest == 2 and len(self.below) > 2)) and 2 * few <= sum(
-            span.count for span in self.above
-        )
+        below = [span.count for span in self.below]
+        narrow = max(below) == 1 or (max(below) == 2 and len(below) > 2)
+        return narrow and 2 * sum(below) <= sum(span.count for span in self.above)
 
 
-def crossings(
-    curves: Mapping[str, Sequence[NetworkPoint]], quantity: Quantity
-) -> Iterator[Crossing]:
+def crossings(curves: Curves, quantity: Quantity) -> Iterator[Crossing]:
     """All pairs of curves that cross, at the sizes that both have.
 
     By formula it is told size by size, on the grid of 32 pixels. Measured seconds scatter: sizes
@@ -258,11 +253,8 @@ def crossings(
     """
     for one, other in combinations(curves, 2):
         known = {found.side: found for found in curves[other]}
-        pairs = [(a, known[a.side]) for a in curves[one] if a.side in known]
-        if quantity == "seconds":
-            pairs = [pair for pair in pairs if not _overlap(*pair)]
-        all_gaps = ((a.side, _gap(a.value(quantity), b.value(quantity))) for a, b in pairs)
-        gaps = [(side, gap) for side, gap in all_gaps if gap]
+        pairs = ((found, known[found.side]) for found in curves[one] if found.side in known)
+        gaps = [(pair[0].side, gap) for pair in pairs if (gap := _gap(*pair, quantity))]
         found = _spans(gaps, between=quantity == "seconds")
         if len(found) < 2:
             continue
@@ -290,16 +282,14 @@ def _meeting(one: tuple[int, float], other: tuple[int, float]) -> float:
     return float(one[0] * (other[0] / one[0]) ** part)
 
 
-def _gap(one: float | None, other: float | None) -> float:
-    """The logarithm of the first over the second; 0 where one is not known."""
-    return math.log(one / other) if one and other else 0.0
-
-
-def _overlap(one: NetworkPoint, other: NetworkPoint) -> bool:
-    first, second = one.seconds, other.seconds
-    if first is None or second is None:
-        return False
-    return first.low <= second.high and second.low <= first.high
+def _gap(one: NetworkPoint, other: NetworkPoint, quantity: Quantity) -> float:
+    """The logarithm of the first's over the second's; 0 where one is not known, or the quartiles of
+    seconds overlap."""
+    a, b = one.seconds, other.seconds
+    if quantity == "seconds" and a and b and max(a.low, b.low) <= min(a.high, b.high):
+        return 0.0
+    first, second = one.value(quantity), other.value(quantity)
+    return math.log(first / second) if first and second else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

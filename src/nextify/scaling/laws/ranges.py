@@ -6,29 +6,13 @@ from dataclasses import dataclass, field
 
 import sympy as sp
 
+from nextify.scaling.laws import limits, mixers
 from nextify.scaling.laws.formulas import B, D, N, amounts, dominant, law
-from nextify.scaling.laws.limits import (
-    BYTES,
-    Sizes,
-    bytes_held,
-    bytes_needed,
-    largest,
-    require_memory,
-    usable_memory,
-)
-from nextify.scaling.laws.mixers import (
-    Convolution,
-    Mixer,
-    WindowAttention,
-    count_of,
-    heads_of,
-    in_plane,
-)
 from nextify.scaling.laws.sweeps import Axis, Step
 
 POINTS = 7
 _SHARE = 0.9  # of the MACs that the leading term must have
-_MOST = {"N": 1 << 20, "D": 1 << 12}  # the search ends here
+MOST = {"N": 1 << 20, "D": 1 << 12}  # the search ends here
 _BATCH = {"N": 1, "D": 4}  # along D each weight is then used often enough to be worth its loading
 
 
@@ -50,21 +34,21 @@ class Settings:
     step: Step = "forward"
     rounds: int = 5
     seconds: float = 0.15
-    memory: int = field(default_factory=usable_memory)
+    memory: int = field(default_factory=limits.usable_memory)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """A mixer along an axis, and how it is measured.
 
-    >>> from nextify.scaling.laws import mixer
+    >>> from nextify.scaling.laws.mixers import mixer
     >>> attention = Line("attention", mixer("attention"), "N", Settings())
     >>> attention.leading[1], attention.at(256)
     (2, {'tokens': 256, 'width': 32, 'batch': 1})
     """
 
     name: str
-    mixer: Mixer
+    mixer: mixers.Mixer
     axis: Axis
     settings: Settings
 
@@ -73,19 +57,14 @@ class Line:
         return self.settings.step == "training"
 
     @property
-    def most(self) -> int:
-        """Where a search ends."""
-        return _MOST[self.axis]
-
-    @property
     def step(self) -> int:
         """Sizes are multiples of this (in the plane, sides are of its root): other sizes run too,
         but would add the padding's staircase to the line."""
-        return 8 * heads_of(self.mixer) if self.axis == "D" else _token_step(self.mixer)
+        return 8 * mixers.heads_of(self.mixer) if self.axis == "D" else _token_step(self.mixer)
 
-    def at(self, size: int) -> Sizes:
+    def at(self, size: int) -> limits.Sizes:
         """All sizes at one along the axis; tokens in the plane are a square."""
-        given, plane = self.settings, in_plane(self.mixer)
+        given, plane = self.settings, mixers.in_plane(self.mixer)
         count, width = size, given.width
         if self.axis == "D":
             count, width = _square(self.mixer, given.tokens) if plane else given.tokens, size
@@ -95,7 +74,7 @@ class Line:
 
     def rounded(self, size: float) -> int:
         """The nearest size that is a multiple of heads and windows (at least one of them)."""
-        if self.axis == "N" and in_plane(self.mixer):
+        if self.axis == "N" and mixers.in_plane(self.mixer):
             return _square(self.mixer, size)
         return max(1, round(size / self.step)) * self.step
 
@@ -117,7 +96,7 @@ class Line:
     def leading_share(self, size: int) -> float:
         """The leading term's part of the MACs, 0 to 1; padding counts as not leading."""
         sizes = self.at(size)
-        values = {B: sizes["batch"], N: count_of(sizes["tokens"]), D: sizes["width"]}
+        values = {B: sizes["batch"], N: mixers.count_of(sizes["tokens"]), D: sizes["width"]}
         return float(self.leading[0].subs(values)) / amounts(self.mixer, **sizes).macs
 
     @property
@@ -130,42 +109,40 @@ class Line:
         along D, where weights grow, too, and each is used for all tokens."""
         if self.axis == "D":
             return 0
-        return self._after(lambda n: BYTES * amounts(self.mixer, **self.at(n)).inference <= cache)
+        most = cache // limits.BYTES
+        return self._after(lambda n: amounts(self.mixer, **self.at(n)).inference <= most)
 
     def _after(self, holds: Callable[[int], bool]) -> int:
         """The first size at which something does not hold any more."""
-        found = largest(lambda size: holds(self.rounded(size)), self.most)
-        return self.rounded(min(self.most, 1 + found))
+        most = MOST[self.axis]
+        found = limits.largest(lambda size: holds(self.rounded(size)), most)
+        return self.rounded(min(most, 1 + found))
 
     def held(self, size: int) -> int:
         """Bytes of a case that waits for its turn."""
-        return bytes_held(self.mixer, **self.at(size))
+        return limits.bytes_held(self.mixer, **self.at(size))
 
     def require(self, size: int, beside: int = 0) -> None:
         """Refuse a size that does not fit. `beside`: bytes of other sizes."""
-        require_memory(
+        limits.require_memory(
             self.name, self.mixer, self.settings.memory, **self.at(size),
             training=self.training, axis=self.axis, beside=beside,
         )  # fmt: skip
 
     def fits(self, size: int) -> bool:
         """Does a size fit, with the six smaller ones?"""
-        needed = bytes_needed(self.mixer, training=self.training, **self.at(size))
+        needed = limits.bytes_needed(self.mixer, training=self.training, **self.at(size))
         smaller = 2 * self.held(size)  # their ratio is 16^(1/6): 1.7 times
         return needed + smaller <= self.settings.memory
 
 
-def _token_step(mixer: Mixer) -> int:
-    match mixer:
-        case WindowAttention(window=window, plane=plane):
-            return window**2 if plane else window
-        case Convolution(plane=True):
-            return 64
-        case _:
-            return 16
+def _token_step(mixer: mixers.Mixer) -> int:
+    if isinstance(mixer, mixers.WindowAttention):
+        return mixer.window**2 if mixer.plane else mixer.window
+    return 64 if mixers.in_plane(mixer) else 16
 
 
-def _square(mixer: Mixer, count: float) -> int:
+def _square(mixer: mixers.Mixer, count: float) -> int:
     """Tokens in the plane: the nearest square of whole steps."""
     side = math.isqrt(_token_step(mixer))
     return (max(1, round(math.sqrt(count) / side)) * side) ** 2

@@ -70,16 +70,6 @@ def _values(design: Vit, classes: int) -> dict[sp.Symbol, int]:
     return {L: design.depth, D: design.width, M: design.inner, p: design.patch_size, K: classes}
 
 
-def macs(design: Vit, side: int, classes: int = 1000) -> int:
-    """By the law; the same as `nextify.costs.cost` counts.
-
-    >>> macs(Vit(), 224)
-    17563828224
-    """
-    at = vit_law().total.subs(N, TOKENS).subs(_values(design, classes))
-    return int(at.subs(S, side))
-
-
 def attention_share(design: Vit, side: float, classes: int = 1000) -> tuple[float, float]:
     """The part of a ViT's MACs in the quadratic term, and that in all of attention, with the
     projections; 0 to 1.

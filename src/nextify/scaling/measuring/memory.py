@@ -37,12 +37,8 @@ def growth(module: nn.Module, x: Tensor) -> Resident | None:
             module(x)
     own = x.untyped_storage().nbytes()
     tensors = own if watch.at is None else alive_after(module, x)[watch.at]
-    return Resident(
-        bytes=watch.highest - watch.first + own,
-        tensors=tensors,
-        buffers=watch.buffers,
-        operator=watch.operator,
-    )
+    grown, operator = watch.highest - watch.first + own, watch.operator
+    return Resident(bytes=grown, tensors=tensors, buffers=watch.buffers, operator=operator)
 
 
 class _Grown(Watch):

@@ -1,11 +1,10 @@
 """Counting and timing networks over image sizes on this machine."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
 
 from nextify.costs.spread import spread_of
 from nextify.machine.facts import measured_on
@@ -18,8 +17,8 @@ from nextify.scaling.measuring.memory import growth
 from nextify.scaling.measuring.timing import forward, prepared, time_rounds
 from nextify.scaling.saving import Kept
 
-OnPoint = Callable[[str, int], None]
-"""Called with a name and a size before it is measured."""
+Told = Callable[[str], None]
+"""Called with what is about to be measured, in words."""
 
 
 def measure_networks(
@@ -29,7 +28,7 @@ def measure_networks(
     memory: int | None = None,
     threads: int | None = None,
     save: Path | None = None,
-    on_point: OnPoint = lambda name, side: None,
+    told: Told = lambda line: None,
 ) -> Networks:
     """The same with each network at each image size counted, and timed answering one image.
 
@@ -54,20 +53,18 @@ def measure_networks(
         for side, own in missing.items():
             require_memory(own, side, memory or usable_memory(), classes)
         for side, own in missing.items():
-            points = _at(own, side, rounds, classes, on_point)
+            points = _at(own, side, rounds, classes, told)
             kept.add(*points)
             known.update({(one.name, side): one for one in points})
         measured = tuple(known[name, side] for side in sides for name in names)
         return replace(asked, measured=measured, threads=torch.get_num_threads())
 
 
-def _at(
-    names: Sequence[str], side: int, rounds: int, classes: int, on_point: OnPoint
-) -> list[NetworkPoint]:
+def _at(names: list[str], side: int, rounds: int, classes: int, told: Told) -> list[NetworkPoint]:
     image = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     points, networks = [], []
     for name in names:
-        on_point(name, side)
+        told(f"{name} at {side} pixels ...")
         networks.append(build(network(name), classes, image_size=side).eval())
         counted = _counted(name, side, classes)
         resident = growth(networks[-1], image)
@@ -78,6 +75,5 @@ def _at(
 
 def _counted(name: str, side: int, classes: int) -> int:
     """MACs by torch's counter, on shapes alone."""
-    module: nn.Module = build(network(name), classes, image_size=side, device="meta").eval()
-    image: Tensor = torch.empty(1, 3, side, side, device="meta")
-    return count_macs(module, image).macs
+    module = build(network(name), classes, image_size=side, device="meta").eval()
+    return count_macs(module, torch.empty(1, 3, side, side, device="meta")).macs

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -11,11 +12,11 @@ import torch
 from nextify.errors import InputError
 from nextify.machine.clock import Taken
 from nextify.machine.facts import measured_on
-from nextify.scaling.laws import Mixer, amounts, in_plane
+from nextify.scaling.laws.formulas import amounts
 from nextify.scaling.laws.kept import SWEEPS
 from nextify.scaling.laws.limits import BYTES
-from nextify.scaling.laws.mixers import count_of, require_shape
-from nextify.scaling.laws.ranges import Line, Settings
+from nextify.scaling.laws.mixers import Mixer, count_of, in_plane, require_shape
+from nextify.scaling.laws.ranges import MOST, Line, Settings
 from nextify.scaling.laws.sweeps import AXES, Axis, Point, Sweep
 from nextify.scaling.measuring import count, timing
 from nextify.scaling.measuring.memory import growth, last_cache
@@ -26,6 +27,7 @@ _SPAN = 16  # largest size over smallest
 _LEAST_SPAN = 4
 _FEWEST = 3  # points of a line
 _PAIRS = 3  # rounds of a call and its products by themselves
+_WALL = ("wall", "wall_fastest", "wall_slowest")
 _FLOOR = 10  # times the overhead that the shortest call must take
 
 
@@ -37,7 +39,7 @@ def measure_mixers(
     sizes: Mapping[tuple[str, Axis], Sequence[int]] | None = None,
     threads: int | None = None,
     save: Path | None = None,
-    on_line: Callable[[str, Axis], None] = lambda name, axis: None,
+    told: Callable[[str], None] = lambda line: None,
 ) -> list[Sweep]:
     """Measure mixers along axes. What does not fit is refused before anything is measured.
 
@@ -46,25 +48,23 @@ def measure_mixers(
         sizes: to measure at, by name and axis; where there are none, they are chosen.
         threads: of torch; None: as they are.
         save: a file to keep sweeps in, each as soon as it is done; those in it are not measured.
-        on_line: called with name and axis before they are measured.
+        told: called with what is about to be measured, in words.
 
     Raises:
         InputError: a size that does not fit, a file of other settings or sizes.
     """
     with timing.prepared(threads):
         kept = Kept(SWEEPS, save, _made_with(settings, is_chosen=sizes is None))
-        lines = {
-            Line(name, mixer, axis, settings): tuple((sizes or {}).get((name, axis), ()))
-            for axis in axes
-            for name, mixer in chosen.items()
-        }
-        found = {line: _known(kept, line, given) for line, given in lines.items()}
-        missing = {line: given for line, given in lines.items() if found[line] is None}
-        for line, given in missing.items():
-            require_sizes(line, given)
-        for line, given in missing.items():
-            on_line(line.name, line.axis)
-            found[line] = sweep = measure(line, given)
+        pairs = product(axes, chosen.items())
+        lines = [Line(name, mixer, axis, settings) for axis, (name, mixer) in pairs]
+        given = {line: tuple((sizes or {}).get((line.name, line.axis), ())) for line in lines}
+        found = {line: _known(kept, line, given[line]) for line in lines}
+        missing = [line for line, sweep in found.items() if sweep is None]
+        for line in missing:
+            require_sizes(line, given[line])
+        for line in missing:
+            told(f"{line.name} along {line.axis} ...")
+            found[line] = sweep = measure(line, given[line])
             kept.add(sweep)
     return [sweep for sweep in found.values() if sweep is not None]
 
@@ -149,13 +149,13 @@ def choose(line: Line) -> list[int]:
     size = fast = first  # up to `fast`, overhead has more than a tenth
     while True:
         line.require(size)
-        seconds = timing.best(_Case(line, size).call, 0.0)
+        seconds = timing.shortest(_Case(line, size).call, 0.0).seconds
         fast = size if seconds < floor else fast
         if size < outside and seconds > most / 4:
             outside = 0  # too slow to get there: stay with what the cache holds
         after = line.larger(size)
         enough = seconds > most / 2 and size >= _LEAST_SPAN * max(fast, outside)
-        if enough or after > line.most or not line.fits(after):
+        if enough or after > MOST[line.axis] or not line.fits(after):
             break
         size = after
     least = min(max(fast, outside), size / _LEAST_SPAN)
@@ -182,21 +182,19 @@ class _Case:
         self.x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
         make = timing.training_step if line.training else timing.forward
         self.call = make(self.module, self.x)
-        self.watched = self.call
-        if not line.training:
-            self.watched = timing.forward(self.module, self.x, watched=True)
+        plain = timing.forward(self.module, self.x, watched=True)
+        self.watched = self.call if line.training else plain
 
 
 def _overhead(line: Line) -> float:
     """Seconds of a call at the smallest size: that of the interpreter and of torch."""
-    return timing.best(_Case(line, line.step).call)
+    return timing.shortest(_Case(line, line.step).call).seconds
 
 
 def _point(line: Line, case: _Case, rounds: Sequence[Taken]) -> Point:
     found = amounts(line.mixer, **case.sizes)
     counted = count.count_macs(case.module, case.x)
     busy, bare = _shares(case)
-    seconds, walls = [one.seconds for one in rounds], [one.wall for one in rounds]
     return Point(
         tokens=require_shape(line.mixer, case.sizes["tokens"], case.sizes["width"]),
         width=case.sizes["width"],
@@ -208,15 +206,11 @@ def _point(line: Line, case: _Case, rounds: Sequence[Taken]) -> Point:
         alive_counted=count.count_alive(case.module, case.x),
         kept=BYTES * found.kept,
         resident=growth(case.module, case.x),
-        seconds=median(seconds),
-        fastest=min(seconds),
-        slowest=max(seconds),
-        wall=median(walls),
-        wall_fastest=min(walls),
-        wall_slowest=max(walls),
         processor=median(one.processor for one in rounds),
         busy=busy,
         bare=bare,
+        **timing.middle_and_ends([one.seconds for one in rounds]),
+        **timing.middle_and_ends([one.wall for one in rounds], _WALL),
     )
 
 

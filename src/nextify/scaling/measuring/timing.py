@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from statistics import median
 from typing import Any
 
 import torch
@@ -43,16 +44,15 @@ def take_rounds(calls: Sequence[Call], rounds: int) -> list[list[Taken]]:
     Rounds go through all calls in turn, so that a slow minute of the machine meets all of them. A
     call's time in a round is the best of several: whatever else runs can only add to it.
     """
-    taken: list[list[Taken]] = [[] for _ in calls]
-    for _ in range(rounds):
-        for found, call in zip(taken, calls, strict=True):
-            found.append(shortest(call))
-    return taken
+    taken = [[shortest(call) for call in calls] for _ in range(rounds)]
+    return [list(own) for own in zip(*taken, strict=True)]
 
 
-def best(call: Call, least: float = _LEAST) -> float:
-    """Seconds of the shortest call, see `shortest`."""
-    return shortest(call, least).seconds
+def middle_and_ends(
+    values: Sequence[float], names: Sequence[str] = ("seconds", "fastest", "slowest")
+) -> dict[str, Any]:
+    """The median, the least and the most, each under its name."""
+    return dict(zip(names, (median(values), min(values), max(values)), strict=True))
 
 
 def shortest(call: Call, least: float = _LEAST) -> Taken:

@@ -14,7 +14,6 @@ def build(
     tokens: int | tuple[int, int],
     width: int,
     seed: int = 0,
-    device: torch.device | str = "cpu",
 ) -> nn.Module:
     """A module that maps (B, N, D) to the same. Its weights are drawn from the seed alone.
 
@@ -32,7 +31,7 @@ def build(
     draw = torch.Generator().manual_seed(seed)
     for weight in module.parameters():
         nn.init.normal_(weight, std=weight[0].numel() ** -0.5, generator=draw)
-    return module.to(device)
+    return module
 
 
 def _module(mixer: data.Mixer, grid: tuple[int, int], width: int) -> nn.Module:

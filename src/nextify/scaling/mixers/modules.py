@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from nextify.scaling.mixers.windows import Windows
 
+Pair = tuple[int, int]  # rows and columns
+
 
 class MatrixProduct(nn.Module):
     """A B: (B, N, D) times (D, D)."""
@@ -37,9 +39,7 @@ class Attention(nn.Module):
     Shape: (B, N, D) to the same; with `causal_tokens`, N is at most that.
     """
 
-    def __init__(
-        self, width: int, heads: int = 1, *, causal_tokens: int = 0, fused: bool = False
-    ) -> None:
+    def __init__(self, width: int, heads: int, *, causal_tokens: int, fused: bool) -> None:
         super().__init__()
         self.heads, self.fused = heads, fused
         self.causal = causal_tokens > 0
@@ -56,8 +56,8 @@ class Attention(nn.Module):
         if self.fused:
             return F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
         tokens = q.shape[2]
-        mask = self.get_buffer("later")[:tokens, :tokens] if self.causal else None
-        return attend_by_heads(q, k, v, mask)
+        mask = self.get_buffer("later")[None, None, :tokens, :tokens] if self.causal else None
+        return attend(q, k, v, mask)
 
 
 class WindowAttention(nn.Module):
@@ -77,17 +77,14 @@ class WindowAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = _apart(self._in_windows(x), self.qkv, self.heads)
         mask = self.mask[:, None] if isinstance(self.mask, Tensor) else None  # for all heads
-        found = attend_by_heads(q, k, v, mask, (self.count, self.heads))
-        return self._in_order(F.linear(_together(found), self.out), len(x))
+        found = F.linear(_together(attend(q, k, v, mask)), self.out)
+        return found.view(x.shape[0], -1, x.shape[2]).index_select(1, self.get_buffer("place"))
 
     def _in_windows(self, x: Tensor) -> Tensor:
         """(B, N, D) to (B windows, size, D): padding, shift and partition are one placement."""
         padded = x.new_zeros(len(x), self.count * self.size, x.shape[2])
         padded[:, self.get_buffer("place")] = x
         return padded.view(-1, self.size, x.shape[2])
-
-    def _in_order(self, windows: Tensor, batch: int) -> Tensor:
-        return windows.view(batch, -1, windows.shape[2]).index_select(1, self.get_buffer("place"))
 
 
 class Recurrence(nn.Module):
@@ -115,9 +112,7 @@ class Convolution(nn.Module):
     Shape: (B, rows x columns, D) to the same.
     """
 
-    def __init__(
-        self, width: int, kernel: tuple[int, int], grid: tuple[int, int], groups: int = 1
-    ) -> None:
+    def __init__(self, width: int, kernel: Pair, grid: Pair, groups: int = 1) -> None:
         super().__init__()
         self.grid, self.padding = grid, (kernel[0] // 2, kernel[1] // 2)
         self.groups = groups
@@ -129,7 +124,7 @@ class Convolution(nn.Module):
         return found.permute(0, 2, 3, 1).flatten(1, 2)
 
 
-def separable(width: int, kernel: tuple[int, int], grid: tuple[int, int]) -> nn.Module:
+def separable(width: int, kernel: Pair, grid: Pair) -> nn.Module:
     """A depthwise convolution, then a matrix product that mixes channels."""
     depthwise = Convolution(width, kernel, grid, groups=width)
     return nn.Sequential(OrderedDict(depthwise=depthwise, pointwise=MatrixProduct(width)))
@@ -147,26 +142,16 @@ class FeedForward(nn.Module):
         return F.linear(F.gelu(F.linear(x, self.expand)), self.contract)
 
 
-def attend(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, grid: tuple[int, ...] = ()
-) -> Tensor:
-    """softmax(q k^T / sqrt(d) + mask) v: (M, N, d) each to (M, N, d).
+def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    """softmax(q k^T / sqrt(d) + mask) v: (..., N, d) each to the same.
 
-    The mask is added in place, to the scores seen as (-1, *grid, N, N).
+    A mask of (windows, 1, N, N), or of one for all, is added in place.
     """
-    weights: Tensor = (q * q.shape[2] ** -0.5) @ k.mT
+    weights: Tensor = (q * q.shape[-1] ** -0.5) @ k.mT
     if mask is not None:
-        weights.view(-1, *grid, *weights.shape[1:]).add_(mask)
+        weights.view(-1, len(mask), *weights.shape[1:]).add_(mask)
     weights = weights.softmax(-1)  # the scores are freed here
     return weights @ v
-
-
-def attend_by_heads(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None, grid: tuple[int, ...] = ()
-) -> Tensor:
-    """The same of (B, heads, N, d) each."""
-    found = attend(q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), mask, grid)
-    return found.view(q.shape)
 
 
 def _apart(x: Tensor, weight: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,7 +1,6 @@
 """Both models on several splits of the text: trained, compared with counting, and let speak."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -15,10 +14,9 @@ from nextify.scaling.sequence.model import NextWord, speak
 from nextify.scaling.sequence.results import Counts, Found, Outcome, kept
 from nextify.scaling.sequence.settings import KINDS, Kind, Settings
 from nextify.scaling.sequence.text import parts_of, read_text, sentences, words
-from nextify.scaling.sequence.training import Report, perplexity, train
+from nextify.scaling.sequence.training import Task, perplexity, train
 from nextify.scaling.sequence.vocabulary import EOS, SOS, UNK, Vocabulary, vocabulary
 
-Numbers = tuple[int, ...]
 Progress = Callable[[Kind, int, int, float], None]  # model, seed, epoch, perplexity
 
 SIZES = (16, 32, 64, 128, 256, 512)  # tokens of a timed step
@@ -60,17 +58,6 @@ def measure_sequence(
     return Found(settings, counts, tuple(known[each] for each in wanted), steps, threads)
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """The text as one seed splits it, in numbers."""
-
-    seed: int
-    vocabulary: Vocabulary
-    train: tuple[Numbers, ...]
-    validation: tuple[Numbers, ...]
-    test: tuple[Numbers, ...]
-
-
 def task(settings: Settings, seed: int) -> Task:
     """The text that comes with nextify; its vocabulary is that of the training sentences.
 
@@ -78,14 +65,14 @@ def task(settings: Settings, seed: int) -> Task:
     (',', 'the', 'and', 'to')
     """
     parts = parts_of(sentences(read_text(), settings.context - 1), seed)
-    known = vocabulary(parts.train)
-    sides = (parts.train, parts.validation, parts.test)
-    return Task(seed, known, *(tuple(known.numbers(s) for s in side) for side in sides))
+    known = vocabulary(parts["train"])
+    numbers = {name: tuple(map(known.numbers, side)) for name, side in parts.items()}
+    return Task(seed, known, **numbers)
 
 
 def count(given: Task) -> Counts:
     """The models that count, on the task's test sentences."""
-    size = len(given.vocabulary)
+    size = len(given.vocabulary.words)
     pairs = ngrams.pair_counts(given.train, size)
     tables = (
         ngrams.unigram(pairs),
@@ -113,7 +100,7 @@ def run(kind: Kind, settings: Settings, seed: int, progress: Progress) -> Outcom
         curve.append(found)
         progress(kind, seed, epoch, found)
 
-    model = _trained(kind, given, settings, report)
+    model = train(kind, given, settings, report)
     return Outcome(
         kind=kind,
         seed=seed,
@@ -123,11 +110,6 @@ def run(kind: Kind, settings: Settings, seed: int, progress: Progress) -> Outcom
         curve=tuple(curve),
         said=tuple(said(model, given.vocabulary, (), seed)),
     )
-
-
-def _trained(kind: Kind, given: Task, settings: Settings, report: Report) -> NextWord:
-    size = len(given.vocabulary)
-    return train(kind, size, given.train, given.validation, settings, given.seed, report)
 
 
 def spoken(
@@ -156,10 +138,10 @@ def spoken(
         )
     with prepared(threads):
         given = task(settings, seed=0)
-        on_unknown(given.vocabulary.unknown(begin), len(given.vocabulary))
+        on_unknown(given.vocabulary.unknown(begin), len(given.vocabulary.words))
         found = {}
         for kind in KINDS:
-            model = _trained(kind, given, settings, partial(progress, kind, given.seed))
+            model = train(kind, given, settings, partial(progress, kind, given.seed))
             found[kind] = list(said(model, given.vocabulary, begin, given.seed))
     return found
 

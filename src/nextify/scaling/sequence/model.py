@@ -3,7 +3,8 @@
 The two models differ in the mixer alone, and in the MLP's width, which makes up for its cost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -32,7 +33,7 @@ class NextWord(nn.Module):
 
     def forward(self, numbers: Tensor, draw: Generator | None = None) -> Tensor:
         """Scores. With a generator, as in training: it draws what dropout sets to zero."""
-        drop = Dropout(self.dropout, draw)
+        drop = partial(dropout, share=self.dropout, draw=draw)
         words = self.words[numbers] * self.scale
         x = drop(words + self.positions[: numbers.shape[1]])
         for block in self.blocks:
@@ -51,22 +52,16 @@ class Block(nn.Module):
         self.expand = nn.Parameter(torch.empty(hidden, width))
         self.contract = nn.Parameter(torch.empty(width, hidden))
 
-    def forward(self, x: Tensor, drop: "Dropout") -> Tensor:
+    def forward(self, x: Tensor, drop: Callable[[Tensor], Tensor]) -> Tensor:
         x = x + drop(self.mixer(self.norms[0](x)))
         return x + drop(F.linear(F.gelu(F.linear(self.norms[1](x), self.expand)), self.contract))
 
 
-class Dropout:
+def dropout(x: Tensor, share: float, draw: Generator | None) -> Tensor:
     """Sets a share of the values to zero, drawn from a generator; without one, does nothing."""
-
-    def __init__(self, share: float, draw: Generator | None) -> None:
-        self.share, self.draw = share, draw
-
-    def __call__(self, x: Tensor) -> Tensor:
-        if self.draw is None or self.share == 0:
-            return x
-        kept = torch.rand(x.shape, generator=self.draw) >= self.share
-        return x * kept / (1 - self.share)
+    if draw is None or share == 0:
+        return x
+    return x * (torch.rand(x.shape, generator=draw) >= share) / (1 - share)
 
 
 def next_word(kind: Kind, words: int, settings: Settings, seed: int) -> NextWord:

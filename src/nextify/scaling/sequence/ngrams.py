@@ -33,8 +33,7 @@ def pair_counts(sequences: Sequence[Numbers], size: int) -> Table:
 
 def unigram(counts: Table) -> Table:
     """(size,): each word's share of all that follow. Every word of a vocabulary has one."""
-    share: Table = counts.sum(0) / counts.sum()
-    return share
+    return np.asarray(counts.sum(0) / counts.sum())
 
 
 def additive(counts: Table, added: float) -> Table:
@@ -44,8 +43,7 @@ def additive(counts: Table, added: float) -> Table:
         added: k, above 0, to every word that is ever asked.
     """
     more = counts + added * (counts.sum(0) > 0)
-    table: Table = more / more.sum(1, keepdims=True)
-    return table
+    return np.asarray(more / more.sum(1, keepdims=True))
 
 
 def kneser_ney(counts: Table, discount: float) -> Table:
@@ -64,8 +62,7 @@ def kneser_ney(counts: Table, discount: float) -> Table:
     before = pairs.sum(0) / pairs.sum()
     seen = np.maximum(total, 1)
     left = np.where(total > 0, discount * pairs.sum(1, keepdims=True) / seen, 1.0)
-    table: Table = np.maximum(counts - discount, 0) / seen + left * before
-    return table
+    return np.asarray(np.maximum(counts - discount, 0) / seen + left * before)
 
 
 def best(

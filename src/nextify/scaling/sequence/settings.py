@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from nextify.errors import InputError
-from nextify.scaling.laws import Attention, Mixer, Recurrence, amounts
+from nextify.scaling.laws.formulas import amounts
+from nextify.scaling.laws.mixers import Attention, Mixer, Recurrence
 
 Kind = Literal["transformer", "recurrent"]
 KINDS: tuple[Kind, ...] = ("transformer", "recurrent")
@@ -33,20 +33,11 @@ class Settings:
     rate: float = 3e-3
     decay: float = 0.1
 
-    def __post_init__(self) -> None:
-        if self.width % self.heads:
-            raise InputError(
-                f"width is {self.width}; it must be a multiple of the {self.heads} attention heads"
-            )
-
 
 def mixer_of(kind: Kind, settings: Settings) -> Mixer:
     """The mixer of a model: causal attention or the recurrence."""
-    match kind:
-        case "transformer":
-            return Attention(heads=settings.heads, causal=True)
-        case "recurrent":
-            return Recurrence()
+    transformer = Attention(heads=settings.heads, causal=True)
+    return transformer if kind == "transformer" else Recurrence()
 
 
 def hidden_width(kind: Kind, settings: Settings) -> int:
@@ -58,10 +49,8 @@ def hidden_width(kind: Kind, settings: Settings) -> int:
     >>> hidden_width("transformer", Settings()), hidden_width("recurrent", Settings())
     (128, 256)
     """
-    plain = settings.ratio * settings.width
-    return plain + (_mixer_macs("transformer", settings) - _mixer_macs(kind, settings)) // (
-        2 * settings.context * settings.width
-    )
+    dearer = _mixer_macs("transformer", settings) - _mixer_macs(kind, settings)
+    return settings.ratio * settings.width + dearer // (2 * settings.context * settings.width)
 
 
 def macs_per_word(kind: Kind, settings: Settings, words: int) -> int:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from statistics import median
 
 import torch
 
@@ -37,10 +36,8 @@ def time_steps(
             # One sequence: the batch changes nothing.
             chain=longest_chain(_step(kind, words, here, batch=1)),
             macs=batch * here.context * macs_per_word(kind, here, words),
-            seconds=median(seconds),
-            fastest=min(seconds),
-            slowest=max(seconds),
             rounds=len(seconds),
+            **timing.middle_and_ends(seconds),
         )
         for (kind, here), seconds in zip(cases, rows, strict=True)
     )

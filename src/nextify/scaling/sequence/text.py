@@ -6,7 +6,6 @@ ALICE_NOTICE.txt beside it.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 
 import numpy as np
@@ -19,15 +18,6 @@ _HEADING = re.compile(r"^ +CHAPTER .*\n+.*$", re.MULTILINE)
 _PART = 0.1  # of the sentences, for validation and again for testing
 
 Sentence = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Sentences for training, for choosing (when to stop, how much to smooth) and for testing."""
-
-    train: tuple[Sentence, ...]
-    validation: tuple[Sentence, ...]
-    test: tuple[Sentence, ...]
 
 
 def read_text() -> str:
@@ -61,22 +51,23 @@ def sentences(text: str, most: int) -> list[Sentence]:
     return found + ([tuple(open_ones)] if open_ones else [])
 
 
-def parts_of(all_sentences: Sequence[Sentence], seed: int) -> Parts:
-    """Draw a tenth of the sentences for validation and a tenth for testing.
+def parts_of(all_sentences: Sequence[Sentence], seed: int) -> dict[str, tuple[Sentence, ...]]:
+    """Sentences for training ("train"), a tenth of them for choosing when to stop and how much to
+    smooth ("validation"), and a tenth for testing ("test").
 
     A sentence that occurs more than once is drawn as one: no test sentence is trained on.
 
     >>> parts = parts_of([(str(number),) for number in range(20)], seed=0)
-    >>> len(parts.train), len(parts.validation), len(parts.test)
-    (16, 2, 2)
+    >>> {part: len(sentences) for part, sentences in parts.items()}
+    {'train': 16, 'validation': 2, 'test': 2}
     """
     different = sorted(set(all_sentences))
     order = np.random.default_rng(seed).permutation(len(different))
     count = round(_PART * len(different))
     drawn = [different[at] for at in order]
     test, validation = frozenset(drawn[:count]), frozenset(drawn[count : 2 * count])
-    return Parts(
-        train=tuple(s for s in all_sentences if s not in test and s not in validation),
-        validation=tuple(s for s in all_sentences if s in validation),
-        test=tuple(s for s in all_sentences if s in test),
-    )
+    sides = {"train": frozenset(different) - test - validation, "validation": validation}
+    return {
+        name: tuple(sentence for sentence in all_sentences if sentence in side)
+        for name, side in {**sides, "test": test}.items()
+    }

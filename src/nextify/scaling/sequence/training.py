@@ -3,15 +3,17 @@
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from nextify.scaling.sequence.model import NextWord, next_word
 from nextify.scaling.sequence.settings import Kind, Settings
-from nextify.scaling.sequence.vocabulary import shifted
+from nextify.scaling.sequence.vocabulary import Vocabulary, shifted
 from nextify.training.optimizer import clip_gradient
 
 T = TypeVar("T")
@@ -22,14 +24,20 @@ _NOTHING = -100  # a desired output that is not asked: what fills up shorter sen
 _LONGEST_STEP = 1.0  # norm of all gradients, at the most
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A text as one seed splits it, in numbers: sentences to train on, to choose the best epoch
+    with and to test on."""
+
+    seed: int
+    vocabulary: Vocabulary
+    train: Sequence[Numbers]
+    validation: Sequence[Numbers]
+    test: Sequence[Numbers]
+
+
 def train(
-    kind: Kind,
-    words: int,
-    sentences: Sequence[Numbers],
-    validation: Sequence[Numbers],
-    settings: Settings,
-    seed: int,
-    report: Report = lambda epoch, found: None,
+    kind: Kind, given: Task, settings: Settings, report: Report = lambda epoch, found: None
 ) -> NextWord:
     """Train a model; its weights are those of the epoch that was best on validation sentences.
 
@@ -37,21 +45,21 @@ def train(
     weights decay, and torch's own recursive cosine sets the rate: a network's optimiser and
     schedule would give other bits than the results that are kept.
     """
-    model = next_word(kind, words, settings, seed)
-    _start_from_frequencies(model, sentences)
-    draw = torch.Generator().manual_seed(seed)
+    model = next_word(kind, len(given.vocabulary.words), settings, given.seed)
+    _start_from_frequencies(model, given.train)
+    draw = torch.Generator().manual_seed(given.seed)
     optimizer = torch.optim.AdamW(model.parameters(), settings.rate, weight_decay=settings.decay)
-    steps = settings.epochs * math.ceil(len(sentences) / settings.batch)
+    steps = settings.epochs * math.ceil(len(given.train) / settings.batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     best, weights = math.inf, model.state_dict()
     for epoch in range(1, settings.epochs + 1):
-        for inputs, desired in batches(sentences, settings.batch, draw):
+        for inputs, desired in batches(given.train, settings.batch, draw):
             optimizer.zero_grad()
             torch.autograd.backward(loss(model(inputs, draw), desired))
             clip_gradient(model.parameters(), _LONGEST_STEP)
             optimizer.step()
             schedule.step()
-        found = perplexity(model, validation)
+        found = perplexity(model, given.validation)
         report(epoch, found)
         if found < best:
             best, weights = found, copy.deepcopy(model.state_dict())
@@ -86,14 +94,10 @@ def _shuffled(given: Sequence[T], draw: Generator | None) -> list[T]:
 
 
 def _filled_up(sentences: Sequence[Numbers]) -> tuple[Tensor, Tensor]:
-    longest = max(map(len, sentences)) - 1
-    inputs = torch.zeros(len(sentences), longest, dtype=torch.long)
-    desired = torch.full_like(inputs, _NOTHING)
-    for row, sentence in enumerate(sentences):
-        given, asked = shifted(sentence)
-        inputs[row, : len(given)] = torch.tensor(given)
-        desired[row, : len(asked)] = torch.tensor(asked)
-    return inputs, desired
+    given, asked = zip(*map(shifted, sentences), strict=True)
+    inputs = pad_sequence([torch.tensor(words) for words in given], batch_first=True)
+    desired = [torch.tensor(words) for words in asked]
+    return inputs, pad_sequence(desired, batch_first=True, padding_value=_NOTHING)
 
 
 def loss(scores: Tensor, desired: Tensor, reduction: str = "mean") -> Tensor:

@@ -26,9 +26,6 @@ class Vocabulary:
     words: tuple[str, ...]
     number: dict[str, int] = field(repr=False, compare=False)
 
-    def __len__(self) -> int:
-        return len(self.words)
-
     def numbers(self, sentence: Sequence[str]) -> tuple[int, ...]:
         """A sentence between <SOS> and <EOS>, with <UNK> for words that are not known."""
         inside = (self.number.get(word, self.number[UNK]) for word in sentence)

@@ -115,20 +115,21 @@ def carry_out(task: Task, folder: Path, run: Callable[[Plan, Path], Summary]) ->
         with Store.open(folder / name, create=False) as store:
             return summary, (plan, store.records())
 
-    first, screening = done(task.asked(plan_screening(task)), SCREENING)
+    first, screening = done(plan_screening(task).asked_by(task.request), SCREENING)
     plan = _kept(folder / FINALS) or plan_finals(task, *screening)
     if plan is None:
         return Outcome(None, {"screening": screening}, (first,))
-    second, finals = done(task.asked(plan), FINALS)
+    second, finals = done(plan.asked_by(task.request), FINALS)
     choice = choose(screening, finals, task.budgets, possible(task))
     return Outcome(choice, {"screening": screening, "finals": finals}, (first, second))
 
 
 def _kept(file: Path) -> Plan | None:
     """The plan of the finals, once they have begun."""
-    if not file.exists():
-        return None
-    with suppress(InputError), Store.open(file) as store:  # what is wrong with it, `execute` says
+    with (
+        suppress(InputError),
+        Store.open(file, create=False) as store,
+    ):  # what is wrong with it, `execute` says
         return store.plan()
     return None
 

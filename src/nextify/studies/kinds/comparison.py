@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import product
-from typing import Any, Literal
+from itertools import combinations, product
+from typing import Any
 
 from nextify.costs import cost
 from nextify.designs import AnyDesign, Design, Recipe, Swin, Vit, design, recipe
@@ -19,6 +19,7 @@ from nextify.designs.fields import hints, read_fields
 from nextify.errors import InputError
 from nextify.findings import measure_comparison
 from nextify.fitting import match_cost, match_width
+from nextify.fitting.match import Quantity
 from nextify.records import Cell, Matched, Plan
 from nextify.requests import Compare
 from nextify.studies.kinds.frame import cell_of, require_seeds, seeds_of, size_of, target_of
@@ -86,16 +87,13 @@ def plan_comparison(
     require_seeds(seeds)
     _require_distinct(networks)
     numbers = _numbers(images, int(data["train"]), int(data["classes"]))
-    one_cost = _at_one_cost(networks, matched, target, data)
+    one_cost = _at_one_cost(networks, matched, target, data) if matched else networks
     _require_distinct(one_cost)  # rescaling may have made equal ones
-    cells = [
-        _cell(network, number, data, most_epochs)
-        for number, network in product(sorted(numbers, reverse=True), one_cost)
-    ]
+    every = product(sorted(numbers, reverse=True), one_cost)
     return Plan(
         name="comparison",
         title=f"Networks compared on {data['name']}",  # others may join them in the file
-        cells=tuple(cells),
+        cells=tuple(_cell(network, number, data, most_epochs) for number, network in every),
         seeds=tuple(seeds),
         data=dict(data),
         experiment="comparison",
@@ -107,16 +105,15 @@ def plan_comparison(
 def _require_distinct(networks: Sequence[Network]) -> None:
     if not networks:
         raise InputError("no networks are given; name one at least, such as convnext-mini")
-    first: dict[tuple[AnyDesign, Recipe], str] = {}
-    for at, network in enumerate(networks):
-        name = network.name
-        if any(name == other.name for other in networks[:at]):
-            raise InputError(f"network {name!r} is given twice; change one of them, or leave it")
-        # One network counted twice would make the spread between networks too small.
-        twin = first.setdefault((network.design, network.recipe), name)
-        if twin != name:
+    for one, other in combinations(networks, 2):
+        if one.name == other.name:
             raise InputError(
-                f"networks {twin!r} and {name!r} are the same design under the same "
+                f"network {one.name!r} is given twice; change one of them, or leave it"
+            )
+        # One network counted twice would make the spread between networks too small.
+        if (one.design, one.recipe) == (other.design, other.recipe):
+            raise InputError(
+                f"networks {one.name!r} and {other.name!r} are the same design under the same "
                 "recipe; change one of them, or leave it"
             )
 
@@ -143,10 +140,8 @@ def _numbers(images: Sequence[int], everything: int, classes: int) -> tuple[int,
 
 
 def _at_one_cost(
-    networks: Sequence[Network], matched: Matched, target: float | None, data: Mapping[str, Any]
+    networks: Sequence[Network], matched: Quantity, target: float | None, data: Mapping[str, Any]
 ) -> list[Network]:
-    if not matched:
-        return list(networks)
     size = size_of(data)
     if target is None:
         with _naming(networks[0]):
@@ -155,7 +150,7 @@ def _at_one_cost(
 
 
 def _rescaled(
-    network: Network, quantity: Literal["macs", "params"], target: float, size: Mapping[str, Any]
+    network: Network, quantity: Quantity, target: float, size: Mapping[str, Any]
 ) -> AnyDesign:
     one = network.design
     with _naming(network):
@@ -264,10 +259,8 @@ def read_networks(words: Sequence[str], recipe_name: str) -> list[Network]:
 
 def _require_shared(name: str, shared: list[str]) -> None:
     """What stands before the first name is for all networks: each has to have these fields."""
-    own, every = (
-        {field for kind in kinds for field in hints(kind)}
-        for kinds in ((type(design(name)), Recipe), (Design, Vit, Swin, Recipe))
-    )
+    own = {*hints(type(design(name))), *hints(Recipe)}
+    every = {*hints(Design), *hints(Vit), *hints(Swin)}
     for text in shared:
         field = text.partition("=")[0]
         if field in every - own:
@@ -280,16 +273,13 @@ def _require_shared(name: str, shared: list[str]) -> None:
 def _network(
     name: str, own: list[str], shared: list[str], recipe_name: str, *, label: bool
 ) -> Network:
-    base = design(name)
-    of_all, of_one = (read_fields(texts, type(base), Recipe) for texts in (shared, own))
-    design_fields, recipe_fields = (
-        {**every, **one} for every, one in zip(of_all, of_one, strict=True)
-    )
+    kind = type(design(name))
+    every, one = (read_fields(texts, kind, Recipe) for texts in (shared, own))
     return Network(
         name=name if label else " ".join([name, *own]),
-        design=design(name, **design_fields),
+        design=design(name, **{**every[0], **one[0]}),
         recipe_name=recipe_name,
-        recipe=recipe(recipe_name, **recipe_fields),
+        recipe=recipe(recipe_name, **{**every[1], **one[1]}),
     )
 
 
@@ -315,4 +305,4 @@ def _number(text: str, everything: int) -> int:
 
 _NUMBER = r"[0-9]{1,12}(/0*[1-9][0-9]{0,11}|\.[0-9]{1,12})?"
 
-COMPARISON = Kind(name="comparison", plan=plan_of, findings=measure_comparison)
+COMPARISON = Kind(plan=plan_of, findings=measure_comparison, page="comparison")

@@ -125,17 +125,12 @@ def plan_more(of: Frame, there: Plan, *, cells: int | None, fold: str | None = N
     Raises:
         InputError: the earlier plan has other factors; nothing can be added.
     """
-    _require_same_factors(of, there)
-    old = distinct_levels(there)
+    old = _levels_there(of, there)
     names = [factor.name for factor in of.factors]
-    if cells is not None:
-        new = augment(old, cells)
-    elif fold is None:
-        new = fold_over(old)
-    elif fold in names:
-        new = fold_over(old, names.index(fold))
-    else:
+    if fold is not None and fold not in names:
         raise unknown("factor", fold, names)
+    factor = None if fold is None else names.index(fold)
+    new = fold_over(old, factor) if cells is None else augment(old, cells)
     if not len(new):
         raise InputError(
             "the study has all of these cells already; fold over one factor, or add cells"
@@ -149,17 +144,18 @@ def plan_again(of: Frame, there: Plan) -> Plan:
     Raises:
         InputError: the earlier plan has other factors.
     """
-    _require_same_factors(of, there)
-    plan = plan_cells(of, distinct_levels(there), there.experiment)
+    plan = plan_cells(of, _levels_there(of, there), there.experiment)
     kept = ("orders", "requests", "command", "where")
     return replace(plan, **{name: getattr(there, name) for name in kept})
 
 
-def _require_same_factors(of: Frame, there: Plan) -> None:
+def _levels_there(of: Frame, there: Plan) -> Levels:
+    """The distinct cells of an earlier experiment on the same factors."""
     if there.factors != of.factors:
         raise InputError(
             "the study file's factors are not those of this experiment; ask for the same"
         )
+    return distinct_levels(there)
 
 
 def distinct_levels(plan: Plan) -> Levels:
@@ -247,4 +243,4 @@ def cell_name(row: Iterable[int], rate: float = 1.0) -> str:
     return signs if rate == 1 else f"{signs} at {rate:g} x the learning rate"
 
 
-FACTORS = Kind(name="factors", plan=plan_of, findings=attribute)
+FACTORS = Kind(plan=plan_of, findings=attribute, page="factors")

@@ -3,15 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextify.costs import cost
-from nextify.designs import Design
+from nextify.designs import AnyDesign, Design, Recipe, require_convolutional
 from nextify.errors import InputError
-from nextify.experiments.coding import all_cells
+from nextify.experiments.coding import Levels, all_cells
 from nextify.findings.surface import Seen, seen
 from nextify.fitting import BUDGETS, Fitted, can_fill, fill_budget, fit, use_of
 from nextify.records import Cell, Matched, Plan, Record
@@ -43,18 +42,6 @@ class Task:
     budgets: Mapping[str, int]
     request: Choose
 
-    def asked(self, plan: Plan) -> Plan:
-        """A plan that knows what it was asked by."""
-        return plan.asked_by(self.request)
-
-    def filled(self, design: Design) -> Design:
-        """A design as wide as the budget allows."""
-        return fill_budget(design, self.budgets, **self.frame.size)
-
-    def use(self, design: Design) -> dict[str, float]:
-        """For each budget, used over allowed."""
-        return use_of(design, self.budgets, **self.frame.size)
-
 
 def in_budget(budgets: Mapping[str, int]) -> str:
     """Budgets in words.
@@ -68,12 +55,6 @@ def in_budget(budgets: Mapping[str, int]) -> str:
         for name, most in budgets.items()
     )
     return f"at most {' and '.join(amounts)}"
-
-
-def design_of(cell: Cell) -> Design:
-    """The design of a cell of a path."""
-    assert isinstance(cell.design, Design)
-    return cell.design
 
 
 def plan_screening(task: Task) -> Plan:
@@ -125,7 +106,9 @@ def possible(task: Task) -> NDArray[np.bool_]:
 
 def _within(task: Task, cell: Cell, design: Design | None = None) -> Cell:
     """The cell as wide as the budget allows, or with a design that is so already."""
-    filled = design or task.filled(design_of(cell))
+    filled = design or fill_budget(
+        require_convolutional(cell.design, "a path"), task.budgets, **task.frame.size
+    )
     counted = cost(filled, **task.frame.size)
     return replace(cell, design=filled, params=counted.params, macs=counted.macs)
 
@@ -133,10 +116,11 @@ def _within(task: Task, cell: Cell, design: Design | None = None) -> Cell:
 def _matched(task: Task, cells: Sequence[Cell]) -> Matched:
     """What all cells have equally much of, within 1 %."""
     names: tuple[Matched, ...] = ("macs", "params")
+    designs = [require_convolutional(cell.design, "a path") for cell in cells]
     for name in names:
         if set(task.budgets) == {name}:
-            least = min(task.use(design_of(cell))[name] for cell in cells)
-            return name if least >= _EQUAL else ""
+            used = (use_of(each, task.budgets, **task.frame.size)[name] for each in designs)
+            return name if min(used) >= _EQUAL else ""
     return ""
 
 
@@ -155,11 +139,12 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
         return None
     first = max(screening.all_seeds) + 1
     fresh = tuple(range(first, first + task.request.final_seeds))
-    frame = replace(task.frame, seeds=fresh, end_seeds=0)
-    chosen = _chosen(task, known)
-    rows = np.array(chosen, dtype=np.int8).reshape(len(chosen), len(frame.factors))
+    frame, rows = replace(task.frame, seeds=fresh, end_seeds=0), _chosen(task, known)
     plan = factors.plan_cells(frame, rows, "augmented")
-    cells = _distinct(_those_within(task, plan.cells))
+    distinct: dict[tuple[AnyDesign, Recipe], Cell] = {}
+    for cell in _those_within(task, plan.cells):
+        distinct.setdefault((cell.design, cell.recipe), cell)
+    cells = list(distinct.values())
     names = [factors.cell_name(row) for row in rows[: task.request.reshaped].tolist()]
     best = [cell for name in names for cell in cells if cell.name == name]
     cells += [cell for one in best for cell in _reshaped(task, one)]
@@ -167,51 +152,39 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
     return replace(plan, cells=tuple(cells), title=title)
 
 
-def _chosen(task: Task, known: Seen) -> list[list[int]]:
+def _chosen(task: Task, known: Seen) -> Levels:
     """Levels of the finalists, the one that is predicted best first."""
     learned = known.surface
     draws = learned.draws(_DRAWS, np.random.default_rng(0))
     gain = learned.means.copy()
     barred = ~possible(task)
     barred[sorted(known.troubled)] = True
-    same: set[tuple[Any, ...]] = set()
-    chosen: list[list[int]] = []
+    same: list[tuple[AnyDesign, Recipe]] = []
+    chosen: list[int] = []
     best = np.full(len(draws), -np.inf)
     while len(chosen) < task.request.finalists and not barred.all():
         at = int(np.argmax(np.where(barred, -np.inf, gain)))
         barred[at] = True
-        row = learned.levels[at]
-        cell = _within(task, factors.cell_at(task.frame, row))
+        cell = _within(task, factors.cell_at(task.frame, learned.levels[at]))
         if (cell.design, cell.recipe) in same:
             continue
-        same.add((cell.design, cell.recipe))
-        chosen.append(row.tolist())
+        same.append((cell.design, cell.recipe))
+        chosen.append(at)
         best = np.maximum(best, draws[:, at])
         gain = np.maximum(draws, best[:, None]).mean(axis=0)
-    return chosen
-
-
-def _distinct(cells: Iterable[Cell]) -> list[Cell]:
-    """Without those that are the same network, trained the same way, as one before."""
-    first: dict[tuple[Any, ...], Cell] = {}
-    for cell in cells:
-        first.setdefault((cell.design, cell.recipe), cell)
-    return list(first.values())
+    return learned.levels[chosen]
 
 
 def _reshaped(task: Task, cell: Cell) -> list[Cell]:
     """The cell with depths and widths that `fit` proposes, if there are any."""
-    own = design_of(cell)
+    own = require_convolutional(cell.design, "a path")
     most = _MOST_BLOCKS * sum(own.depths)
     try:
         found = _proposals(task, own, _PROPOSALS)
     except InputError:  # fit does not go below 8 channels
         return []
-    shapes = [
-        one.design
-        for one in found
-        if one.design.depths != own.depths and sum(one.design.depths) <= most and one.binds
-    ]
+    designs = [one.design for one in found if one.binds]
+    shapes = [d for d in designs if d.depths != own.depths and sum(d.depths) <= most]
     return [
         replace(
             _within(task, cell, design),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nextify.designs import Precision
 from nextify.records import Plan, Record
 from nextify.requests import StudyRequest
+from nextify.studies.running.worker import Train, train_run
 
 if TYPE_CHECKING:  # it imports torch
     from nextify.data import Dataset
@@ -42,10 +43,11 @@ class Kind:
     """A kind of study.
 
     Attributes:
-        name: of the kind. plan: the cells and seeds that are asked for.
-        findings: arithmetic on a plan and its records.
+        plan: the cells and seeds that are asked for. train: how a cell is trained with a seed.
+        findings: arithmetic on a plan and its records. page: that shows them.
     """
 
-    name: Literal["path", "factors", "comparison"]
     plan: Callable[[Asked], Plan]
+    train: Train = train_run
     findings: Callable[[Plan, Iterable[Record]], Any]
+    page: Literal["steps", "factors", "comparison"]

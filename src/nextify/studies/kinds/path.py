@@ -54,4 +54,4 @@ def _require_no_experiment(options: Experiment) -> None:
             )
 
 
-PATH = Kind(name="path", plan=plan_of, findings=measure_steps)
+PATH = Kind(plan=plan_of, findings=measure_steps, page="steps")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nextify.data import Dataset
-from nextify.data.whole import whole
+from nextify.data.subsets import whole
 from nextify.designs import Run
 from nextify.files import read_json
 from nextify.findings.choice import Finalist
