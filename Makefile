@@ -6,9 +6,10 @@ BIN = $(VENV)/bin
 .PHONY: demo test check quick-check slow cifar10-study cifar10-matched-study \
   cifar10-images-study cifar10-images-rates clean
 
+# Four epochs and not the default six, so that it ends within ten minutes on a slow machine, too.
 demo: $(VENV)/.installed
 	mkdir -p demo
-	$(BIN)/nextify study small --file demo/small.study --report demo/report
+	$(BIN)/nextify study small epochs=4 --file demo/small.study --report demo/report
 
 # In two processes, each with one thread: what is tested is too small for more.
 test: $(VENV)/.installed-dev
