@@ -308,7 +308,8 @@ def endure(path: Path, ways: Sequence[str], random: Random) -> None:
     """One study after another, each struck until it is done; every time, look what is left."""
     left = deque(ways)
     while left:
-        folder = Folder(path / f"{len(left)}")
+        # By how many there are: one that ends before it is struck leaves all strikes to the next.
+        folder = Folder(path / f"{len(list(path.iterdir()))}")
         folder.study.parent.mkdir()
         there: dict[str, Record] = {}
         while left and len(there) < len(expected()):
