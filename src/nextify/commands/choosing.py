@@ -10,7 +10,7 @@ from nextify.commands.studying import asked_of, load_images, timed, trained, wor
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset
 from nextify.errors import InputError
-from nextify.files import is_there, make_folder, read_json, require_place, write_json
+from nextify.files import is_there, read_json, require_place, write_json
 from nextify.findings.choice import Choice, Finalist
 from nextify.fitting import budgets_of
 from nextify.records import Plan
@@ -117,7 +117,6 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
             )
         for phase in found:
             watch.note(announced_phase(phase))
-    make_folder(folder, "--output")
     keep = partial(_keep, folder, {"command": command_line(asked.request), "settings": settings})
     keep(None)
     outcome = carry_out(task, folder, partial(_run, request, setup, watch))
