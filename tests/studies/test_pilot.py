@@ -37,11 +37,11 @@ class Stopwatch:
         self.says = []
 
     def hire(self, seat, orders):
-        self.efforts = orders.train.efforts
+        self.allowances = orders.train.allowances
         self.says.append((seat, Ready({})))
 
     def give(self, seat, run):
-        self.timed.append(self.efforts[run.key])
+        self.timed.append(self.allowances[run.key])
         record = Record(
             key=run.key, run=run.as_dict(), outcome="finished", environment={"seconds": 1.0}
         )

@@ -20,7 +20,7 @@ EVALUATED = 200  # test images
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
+class Allowance:
     """How much is timed, so that one knows before how long that may take.
 
     Attributes:
@@ -35,40 +35,40 @@ class Effort:
     seconds: float
 
 
-def time_run(run: Run, dataset: Dataset, effort: Effort) -> float:
+def time_run(run: Run, dataset: Dataset, allowed: Allowance) -> float:
     """Seconds that a run would take on the default device: its steps, and its evaluations."""
     dataset = as_named(dataset, run.data)
     settings = settings_on(None, dataset)
     keep_freed_memory()
     state = start(run, dataset, settings.device)
-    seconds = median(_step_seconds(state, run, dataset, settings, effort))
-    an_image = _evaluation_seconds(state, run, dataset, settings.device, effort)
+    seconds = median(_step_seconds(state, run, dataset, settings, allowed))
+    an_image = _evaluation_seconds(state, run, dataset, settings.device, allowed)
     seen = run.recipe.epochs * len(curve_images(dataset.test)) + len(dataset.test)
     return run.recipe.epochs * state.steps_per_epoch * seconds + seen * an_image
 
 
 def _evaluation_seconds(
-    state: State, run: Run, dataset: Dataset, device: str, effort: Effort
+    state: State, run: Run, dataset: Dataset, device: str, allowed: Allowance
 ) -> float:
     """Of one image."""
-    few = dataset.test.take(torch.arange(min(EVALUATED, effort.images, len(dataset.test))))
+    few = dataset.test.take(torch.arange(min(EVALUATED, allowed.images, len(dataset.test))))
     judge = partial(evaluate, state.judged, dataset, few, device=device, precision=run.precision)
     return taken(judge).wall / len(few)
 
 
 def _step_seconds(
-    state: State, run: Run, dataset: Dataset, settings: Settings, effort: Effort
+    state: State, run: Run, dataset: Dataset, settings: Settings, allowed: Allowance
 ) -> list[float]:
     times: list[float] = []
     first = began = time.perf_counter()
     found = training_batches(state, run, dataset, settings)
-    for images, targets in islice(found, effort.warmup + effort.steps):
+    for images, targets in islice(found, allowed.warmup + allowed.steps):
         there = time.perf_counter()
-        few = images[: effort.images]
-        update(state, run, few, targets[: effort.images]).item()  # waits for the device
+        few = images[: allowed.images]
+        update(state, run, few, targets[: allowed.images]).item()  # waits for the device
         now = time.perf_counter()
         times.append(there - began + (now - there) * len(images) / len(few))
-        if now - first > effort.seconds:
+        if now - first > allowed.seconds:
             break
         began = now
-    return times[effort.warmup :] or times
+    return times[allowed.warmup :] or times

@@ -17,7 +17,7 @@ from nextify.studies.running.messages import Died, Done, Ready, Stopped
 from nextify.studies.running.worker import OnProgress, Orders, Setup
 
 if TYPE_CHECKING:
-    from nextify.training.timing import Effort
+    from nextify.training.timing import Allowance
 
 WARMUP = 2
 STEPS = 6
@@ -71,26 +71,26 @@ def run_pilot(plan: Plan, setup: Setup, workers: int, crew: Crew | None = None) 
     sample = _sample(plan)
     crew = crew or LocalCrew(min(workers, len(sample)), gpus())
     seats = min(workers, len(sample), crew.seats)
-    efforts = {cell.name: _effort(cell, seats / len(sample)) for cell in sample}
-    known = [cell for cell in sample if efforts[cell.name].images >= _LEAST_IMAGES]
+    allowances = {cell.name: _allowed(cell, seats / len(sample)) for cell in sample}
+    known = [cell for cell in sample if allowances[cell.name].images >= _LEAST_IMAGES]
     runs = {cell.name: plan.run(cell, plan.seeds[0]) for cell in known}
-    timer = _Timer({run.key: efforts[name] for name, run in runs.items()})
+    timer = _Timer({run.key: allowances[name] for name, run in runs.items()})
     found = _timed(crew, seats, Orders(setup, timer, plan.data), runs.values())
     timed = [(cell, found[runs[cell.name].key]) for cell in known if runs[cell.name].key in found]
     return _pilot(plan, timed, len(sample) - len(timed)) if timed else None
 
 
-def _effort(cell: Cell, share: float) -> "Effort":
+def _allowed(cell: Cell, share: float) -> "Allowance":
     """What may be timed of a cell.
 
     Args:
         share: of a process's time.
     """
     from nextify.training import default_device
-    from nextify.training.timing import Effort  # takes a second to import
+    from nextify.training.timing import Allowance  # takes a second to import
 
     most = _MOST_MACS["cpu" if default_device() == "cpu" else "cuda"] * share
-    return Effort(WARMUP, STEPS, int(most / (PASSES * cell.macs)), MOST_SECONDS * share)
+    return Allowance(WARMUP, STEPS, int(most / (PASSES * cell.macs)), MOST_SECONDS * share)
 
 
 def _timed(crew: Crew, seats: int, orders: Orders, runs: Iterable[Run]) -> dict[str, float]:
@@ -151,10 +151,10 @@ class _Timer:
     """Does a few steps of a run instead of training it. Its record is for the pilot alone: the
     seconds of the whole run are in its environment."""
 
-    efforts: "Mapping[str, Effort]"  # by the run's key
+    allowances: "Mapping[str, Allowance]"  # by the run's key
 
     def __call__(self, run: Run, dataset: Any, on_progress: OnProgress) -> Record:
         from nextify.training.timing import time_run
 
-        found = {"seconds": time_run(run, dataset, self.efforts[run.key])}
+        found = {"seconds": time_run(run, dataset, self.allowances[run.key])}
         return Record(key=run.key, run=run.as_dict(), outcome="finished", environment=found)
