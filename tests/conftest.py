@@ -6,6 +6,7 @@ every process that they are dealt to.
 """
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -33,3 +34,11 @@ def same_terminal_everywhere() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def same_draws_in_any_order() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def hears_interrupts() -> Iterator[None]:
+    """What a shell starts in the background ignores SIGINT, and so do the tests in it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -365,10 +365,10 @@ def test_a_kill_frees_a_lock_at_once(tmp_path):
         assert locks.claim(key)
 
 
+@pytest.mark.usefixtures("hears_interrupts")
 def test_an_interrupt_during_a_start_comes_after_it():
     """Also where another thread, which does not block the signal, is there to take it."""
     done, reached = threading.Event(), []
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has none
     threading.Thread(target=done.wait, daemon=True).start()
     try:
         with pytest.raises(KeyboardInterrupt), deaf_to_interrupts():
@@ -377,5 +377,4 @@ def test_an_interrupt_during_a_start_comes_after_it():
             reached.append("started")
     finally:
         done.set()
-        signal.signal(signal.SIGINT, before)
     assert reached == ["started"]

@@ -125,6 +125,7 @@ def test_a_step_that_fails_is_one_line():
         run_pilot(plan_of(10**6), Nothing(), workers=1)
 
 
+@pytest.mark.usefixtures("hears_interrupts")
 def test_an_interrupt_ends_the_processes():
     from multiprocessing import active_children
 
