@@ -81,7 +81,7 @@ def test_rates_cross_the_networks(nextify, pets):
         (["epochs=0"], "'epochs'"),
         (["vit-mini", "patch_size=04"], "'vit-mini' and 'vit-mini patch_size=04' are the same"),
         (["ViT_Mini"], "'vit-mini patch_size=4' and 'vit-mini' are the same"),
-        (["batch_size=64"], "network 'convnext-mini': recipe field 'batch_size' is 64"),
+        (["batch_size=64"], "network 'vit-mini': recipe field 'batch_size' is 64"),
     ],
 )
 def test_refused_in_one_line(nextify, pets, changes, said):

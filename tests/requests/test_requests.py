@@ -169,7 +169,7 @@ def test_what_is_refused_names_the_field(values, message):
 
 def test_arguments_are_taken_by_their_places():
     planned = nx.study("small", "epochs=1", seeds=1, plan=True, quiet=True)
-    assert planned.plan.command == "nextify study small epochs=1 --seeds 1"
+    assert planned.plan.command == "nextify study small epochs=1 --recipe modern-small --seeds 1"
     planned = nx.compare("vit-mini", "convnext-mini", seeds=1, no_pilot=True, plan=True, quiet=True)
     assert [cell.network for cell in planned.plan.cells] == ["vit-mini", "convnext-mini"]
     with pytest.raises(InputError, match="unexpected argument 'b'"):

@@ -1,14 +1,14 @@
 """The command choose: from a budget to a design, its accuracy, and a trained network."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nextify.commands.studying import asked_of, load_images, timed, trained, workers_of
+from nextify.commands.studying import asked_of, load_images, plan_in, timed, trained, workers_of
 from nextify.commands.watch import QUIET, Watch
-from nextify.data import Dataset
+from nextify.data import Dataset, held_out
 from nextify.errors import InputError
 from nextify.files import is_there, read_json, require_place, write_json
 from nextify.findings.choice import Choice, Finalist
@@ -29,7 +29,7 @@ from nextify.studies import (
     phases,
     plan_screening,
 )
-from nextify.studies.kinds.choosing import settings_of, task_of
+from nextify.studies.kinds.choosing import SCREENING, settings_of, task_of
 from nextify.studies.kinds.winner import train_winner
 from nextify.training.memory import require_memory_for
 
@@ -100,16 +100,16 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     """
     budgets_of(**asdict(request.budgets))  # before images, which take longer
     images = load_images(request.data, watch)
-    asked = asked_of(request, request.precision, images)
-    task = task_of(asked)
-    screening, settings = plan_screening(task).asked_by(asked.request), settings_of(task)
     folder = Path(request.output or f"runs/choose-{images.name}-{_budget_name(request)}")
+    file = folder / SCREENING
+    asked = asked_of(request, request.precision, images, file)
+    task = task_of(replace(asked, images=_screened(request, images, file)), images.identity())
+    screening, settings = plan_screening(task).asked_by(asked.request), settings_of(task)
     if not request.plan:  # which writes nothing, and neither does what is refused
         require_place(folder, "--output")
     _require_same(folder, settings)
-    setup = WorkerSetup(request.data)
-    if request.plan or not is_there(folder / "screening.study"):
-        found = _phases(request, task, screening, setup, images, watch)
+    if request.plan or not is_there(file):
+        found = _phases(request, task, screening, images, watch)
         if request.plan:
             count = len(images.train) + len(images.test)
             return PlannedChoice(
@@ -119,15 +119,29 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
             watch.note(announced_phase(phase))
     keep = partial(_keep, folder, {"command": command_line(asked.request), "settings": settings})
     keep(None)
-    outcome = carry_out(task, folder, partial(_run, request, setup, watch))
+    outcome = carry_out(task, folder, partial(_run, request, watch))
     chosen = _finish(outcome, images, folder, settings, watch)
     keep(chosen.as_dict())
     return chosen
 
 
-def _run(request: Choose, setup: WorkerSetup, watch: Watch, plan: Plan, file: Path) -> Summary:
+def _screened(request: Choose, images: Dataset, file: Path) -> Dataset:
+    """The screening's images: a fifth of the training images to choose finalists by, so that the
+    test images have not chosen who is judged by them. One that was begun before it was so goes on
+    as it was."""
+    there = plan_in(file)
+    if there is not None and not there.held_out:
+        return images
+    return held_out(images, request.data.split_seed)
+
+
+def _setup(request: Choose, plan: Plan) -> WorkerSetup:
+    return WorkerSetup(replace(request.data, hold_out=plan.held_out))
+
+
+def _run(request: Choose, watch: Watch, plan: Plan, file: Path) -> Summary:
     watch.note(f"{file.stem}: {len(plan.cells)} networks, {len(plan.runs())} runs")
-    return trained(request, plan, file, setup, watch)
+    return trained(request, plan, file, _setup(request, plan), watch)
 
 
 def _finish(
@@ -150,11 +164,11 @@ def _best(choice: Choice | None) -> Finalist | None:
 
 
 def _phases(
-    request: Choose, task: Task, screening: Plan, setup: WorkerSetup, images: Dataset, watch: Watch
+    request: Choose, task: Task, screening: Plan, images: Dataset, watch: Watch
 ) -> tuple[Phase, ...]:
     require_memory_for(screening)
     workers = workers_of(request.workers)
-    pilot = None if request.no_pilot else timed(screening, setup, workers, watch)
+    pilot = None if request.no_pilot else timed(screening, _setup(request, screening), workers, watch)
     return phases(task, screening, pilot, workers, len(images.train) + len(images.test))
 
 

@@ -1,5 +1,6 @@
 """Commands study and compare: from a request to a plan, its runs and its report."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from nextify.studies import (
 )
 from nextify.studies.kinds import Asked, kind_asked, kind_of
 from nextify.studies.kinds.factors import frame_of, is_experiment
+from nextify.studies.kinds.settle import settled
 from nextify.training.machine import default_device, default_precision
 from nextify.training.memory import require_memory_for
 from nextify.words import read_numbers
@@ -131,12 +133,23 @@ def load_images(spec: DataSpec, watch: Watch) -> Dataset:
 
 
 def asked_of(
-    request: StudyRequest, precision: Precision | None, images: Dataset, file: Path | None = None
+    request: StudyRequest, precision: Precision | None, images: Dataset, file: Path
 ) -> Asked:
-    """What a plan is made from, in the precision asked for; by default mixed on a GPU."""
-    settled = precision or default_precision(default_device())
-    request = changed(request, precision=None if settled == "float32" else settled)
-    return Asked(request=request, precision=settled, images=images, file=file)
+    """What a plan is made from, with what the request leaves unsaid: the precision, mixed on a GPU,
+    and how to train."""
+    chosen = precision or default_precision(default_device())
+    request = changed(request, precision=None if chosen == "float32" else chosen)
+    request = settled(request, len(images.train), plan_in(file))
+    return Asked(request=request, precision=chosen, images=images, file=file)
+
+
+def plan_in(file: Path) -> Plan | None:
+    """The plan in a study file, if there is one; what is wrong with a file, `execute` says."""
+    if not is_there(file):
+        return None
+    with suppress(InputError), Store.open(file, create=False) as store:
+        return store.plan()
+    return None
 
 
 def trained(

@@ -1,9 +1,10 @@
 """Commands train, evaluate and predict: one network."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from nextify.commands.studying import load_images
 from nextify.commands.watch import QUIET, Watch
@@ -12,6 +13,7 @@ from nextify.designs import Design, Precision, design, recipe
 from nextify.designs import Recipe as RecipeFields
 from nextify.designs.fields import read_fields
 from nextify.designs.run import require_weights
+from nextify.designs.suited import suited_lengths, suited_recipe
 from nextify.network import Card, Network, load_network
 from nextify.requests import Evaluate, Machine, Predict, Train
 from nextify.training import InitialWeights, Scores, Trained, prepare, train_in_folder
@@ -40,12 +42,11 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
         name, texts = None, (request.design, *texts)
     kind = Design if name is None else type(design(name))
     design_fields, recipe_fields = read_fields(texts, kind, RecipeFields)
-    how = recipe(request.recipe, **recipe_fields)
-    require_weights(how, request.weights)
     chosen = design_to_train(name, design_fields, request.weights)
     with on_machine(request.machine) as (device, precision):
         spec = replace(request.data, test_image_size=request.test_image_size)
         images = load_images(spec, watch)
+        recipe_name, how = _recipe(request, recipe_fields, len(images.train))
         ready = prepare(
             chosen,
             how,
@@ -57,7 +58,7 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
         )
         if ready.weights is not None:
             watch.note(_about(ready.weights))
-        folder = Path(request.output or default_folder(name, request.recipe, ready.run))
+        folder = Path(request.output or default_folder(name, recipe_name, ready.run))
         with watch.steps() as on_step:
             trained = train_in_folder(
                 ready.run,
@@ -71,6 +72,17 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
     if trained.was_there:
         watch.note(f"{folder} holds this run already; nothing to do")
     return trained
+
+
+def _recipe(request: Train, fields: Mapping[str, Any], images: int) -> tuple[str, RecipeFields]:
+    """The recipe that is named, as it is; else what suits the number of images."""
+    if request.recipe is not None:
+        how = recipe(request.recipe, **fields)
+        require_weights(how, request.weights)
+        return request.recipe, how
+    name = suited_recipe(images, pretrained=request.weights is not None)
+    lengths = suited_lengths(name, images, batch=fields.get("batch_size"))
+    return name, recipe(name, **{**lengths, **fields})
 
 
 @contextmanager

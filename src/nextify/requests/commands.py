@@ -16,6 +16,7 @@ Screening = Literal["leave-one-out", "add-one-in", "resolution-4", "resolution-5
 Kind = Literal["path", Screening]
 Matched = Literal["macs", "params"]
 Precision = Literal["float32", "bfloat16"]
+Recipes = Literal["modern", "modern-small"]
 Metric = Literal["accuracy", "nll", "logit-accuracy"]
 
 
@@ -43,6 +44,15 @@ def _design() -> Any:
 def _factors() -> Any:
     return option(None, "default: eight groups of choices; 'recipe' is one too",
                   metavar="CHOICE+CHOICE,...")  # fmt: skip
+
+
+def _recipe() -> Any:
+    return option(None, "by name (default: what suits the number of images)", metavar="NAME")
+
+
+def _path_recipe() -> Any:
+    return option(None, "modern or modern-small; its classic one before (default: what suits the "
+                  "number of images)", metavar="NAME")  # fmt: skip
 
 
 def _matched() -> Any:
@@ -228,7 +238,7 @@ class Train:
                                  metavar="SOURCE")  # fmt: skip
     new_head: bool = option(False, "draw the classifier anew in any case")
     data: DataSpec = _group(DataSpec)
-    recipe: str = option("modern", "by name (default: modern)")
+    recipe: str | None = _recipe()
     seed: int = option(0, "default: 0", most=SEEDS - 1)
     output: str | None = option(None, "where the network goes (default: runs/...)", metavar="DIR",
                                 local=True)  # fmt: skip
@@ -312,6 +322,7 @@ class Study:
     file: ClassVar[str] = "runs/PATH-DATA.study"
     path: str = positional(..., "small, resnet50 or resnet200")
     changes: tuple[str, ...] = _changes()
+    recipe: Recipes | None = _path_recipe()
     data: DataSpec = _group(DataSpec)
     experiment: Experiment = _group(Experiment)
     runs: Runs = _group(Runs)
@@ -348,8 +359,7 @@ class Compare:
     rates: str | None = option(
         None, "every network at these multiples of the rate: 0.5,1,2", metavar="X,..."
     )
-    recipe: str = option("modern-small", "of all networks (default: modern-small)",
-                         metavar="NAME")  # fmt: skip
+    recipe: str | None = _recipe()
     hold_out: bool = option(False, "test on a fifth of the training images, to choose by")
     data: DataSpec = _group(DataSpec)
     runs: Runs = _group(Runs)
@@ -380,6 +390,7 @@ class Choose:
         None, "whose choices are tried (default: small up to 64 pixels, else resnet50)",
         metavar="NAME",
     )  # fmt: skip
+    recipe: Recipes | None = _path_recipe()
     experiment: Screening = option("resolution-4", "screening (default: resolution-4)",
                                    metavar="KIND")  # fmt: skip
     factors: str | None = _factors()

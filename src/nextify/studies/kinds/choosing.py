@@ -83,9 +83,10 @@ def phases(
     times: list[float | None] = [None, None, None]
     if pilot is not None:
         mean = sum(pilot.seconds.values()) / len(pilot.seconds)
+        more = int(task.data["train"]) / int(task.frame.data["train"])
         times = [
             pilot.total(screening, workers),
-            max(mean, mean * runs / workers),
+            more * max(mean, mean * runs / workers),
             mean * images / int(task.frame.data["train"]),
         ]
     return (
@@ -134,18 +135,22 @@ def _kept(file: Path) -> Plan | None:
     return None
 
 
-def task_of(asked: Asked) -> Task:
+def task_of(asked: Asked, data: Mapping[str, Any]) -> Task:
     """What a request asks to choose.
+
+    Args:
+        asked: with the images of the screening. data: `Dataset.identity()` of the finals.
 
     Raises:
         InputError: as `Frame` and `budgets_of` do.
     """
-    request, data = asked.request, asked.images.identity()
+    request = asked.request
     assert isinstance(request, Choose)
     name = request.path or ("small" if int(data["image_size"]) <= _SMALL else "resnet50")
     frame = framed(asked, name, request.factors, seeds=range(request.seeds), end_seeds=0)
     budgets = budgets_of(**asdict(request.budgets), **frame.size)
-    return Task(frame=frame, budgets=budgets, request=request)
+    held_out = asked.images.identity() != data
+    return Task(frame=frame, data=data, held_out=held_out, budgets=budgets, request=request)
 
 
 def settings_of(task: Task) -> dict[str, Any]:
@@ -154,7 +159,7 @@ def settings_of(task: Task) -> dict[str, Any]:
     design_fields, recipe_fields = read_fields(request.changes, Design, Recipe)
     return {
         **{f"the budget of {name}": task.budgets.get(name) for name in BUDGETS},
-        **{f"{name!r} of the data": value for name, value in of.data.items()},
+        **{f"{name!r} of the data": value for name, value in task.data.items()},
         "the path": of.path.name,
         "the factors": ", ".join(f"{f.name} = {' + '.join(f.choices)}" for f in of.factors),
         "the experiment": request.experiment,

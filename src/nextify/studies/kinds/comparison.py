@@ -219,7 +219,7 @@ def networks_of(request: Compare) -> list[Network]:
     Raises:
         InputError: as `read_networks` does; a rate that is none.
     """
-    networks = read_networks(request.networks, request.recipe)
+    networks = read_networks(request.networks, request.recipe or "modern-small")
     if request.rates is None:
         return networks
     rates = read_numbers("--rates", request.rates)

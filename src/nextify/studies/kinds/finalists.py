@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,9 @@ class Task:
     """A choice to be made: among which designs, under which budget, by how many runs.
 
     Attributes:
-        frame: the path, its factors and recipes, the data, and the screening's seeds.
+        frame: the path, its factors and recipes, the screening's images and seeds.
+        data: of the finals, which are tested on the test images.
+        held_out: whether the screening is tested on images of their own.
         budgets: at most so much, by the names in `nextify.fitting.BUDGETS`.
         request: what was asked for, which the plans keep: the screening's experiment; how many
             designs that it predicts to be good get fresh seeds, beside the start and the end of
@@ -39,6 +42,8 @@ class Task:
     """
 
     frame: Frame
+    data: Mapping[str, Any]
+    held_out: bool
     budgets: Mapping[str, int]
     request: Choose
 
@@ -81,7 +86,8 @@ def plan_screening(task: Task) -> Plan:
         f"Screening: what {len(plain.factors)} factors of the {plain.name} path do on "
         f"{plain.data['name']} with {in_budget(task.budgets)}"
     )
-    return replace(plain, cells=cells, matched=_matched(task, cells), title=title)
+    matched = _matched(task, cells)
+    return replace(plain, cells=cells, matched=matched, title=title, held_out=task.held_out)
 
 
 def _proposals(task: Task, start: Design, count: int) -> tuple[Fitted, ...]:
@@ -139,7 +145,8 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
         return None
     first = max(screening.all_seeds) + 1
     fresh = tuple(range(first, first + task.request.final_seeds))
-    frame, rows = replace(task.frame, seeds=fresh, end_seeds=0), _chosen(task, known)
+    frame = replace(task.frame, seeds=fresh, end_seeds=0, data=task.data)
+    rows = _chosen(task, known)
     plan = factors.plan_cells(frame, rows, "augmented")
     distinct: dict[tuple[AnyDesign, Recipe], Cell] = {}
     for cell in _those_within(task, plan.cells):

@@ -1,7 +1,7 @@
 """What the cells of a plan share, and how a cell is made: for every kind of study."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
 
 from nextify.costs import cost
@@ -98,6 +98,8 @@ def framed(asked: Asked, path_name: str, factors: str | None, **settings: Any) -
     assert not isinstance(asked.request, Compare)
     design_fields, recipe_fields = read_fields(asked.request.changes, Design, Recipe)
     chosen = path(path_name).with_design_fields(design_fields)
+    if after := asked.request.recipe:
+        chosen = replace(chosen, recipes=(after.replace("modern", "classic"), after))
     return Frame(
         chosen,
         factors=read_factors(factors, chosen) if factors else (),
