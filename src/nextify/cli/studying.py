@@ -54,7 +54,7 @@ def _show_plan(planned: Planned, as_json: bool) -> None:
         case "steps" if as_json:
             print_json(plan.as_dict())
         case "steps":
-            _show_steps(plan)
+            _show_steps(plan, planned.seconds)
         case "comparison" if as_json:
             print_json({"plan": plan.as_dict(), "seconds": planned.seconds})
         case "comparison":
@@ -66,15 +66,13 @@ def _show_plan(planned: Planned, as_json: bool) -> None:
             _show_factors(plan, found)
 
 
-def _show_steps(plan: Plan) -> None:
+def _show_steps(plan: Plan, seconds: float | None) -> None:
     rows = [
         [cell.name, cell.changed, cell.recipe_name, f"{cell.params:,}", f"{cell.macs / 1e6:,.2f}"]
         for cell in plan.cells
     ]
     print_table(["step", "what changed", "recipe", "params", "M MACs"], rows)
-    cells, seeds = len(plan.cells), len(plan.seeds)
-    images = sum(cell.recipe.epochs for cell in plan.cells) * seeds * int(plan.data["train"])
-    say(f"\n{cells} steps x {seeds} seeds = {cells * seeds} runs, {images:,} training images seen")
+    say(f"\n{announced(plan, seconds)}")
 
 
 def print_factors(factors: Sequence[Factor]) -> None:

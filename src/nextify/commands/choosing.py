@@ -14,7 +14,7 @@ from nextify.files import is_there, read_json, require_place, write_json
 from nextify.findings.choice import Choice, Finalist
 from nextify.fitting import budgets_of
 from nextify.records import Plan
-from nextify.report.announce import announced_phase
+from nextify.report.announce import announced_phase, recipes_of
 from nextify.report.choice.files import write_choice
 from nextify.report.choice.words import as_fields, as_values
 from nextify.report.page import ReportFiles
@@ -104,10 +104,11 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     file = folder / SCREENING
     asked = asked_of(request, request.precision, images, file)
     task = task_of(replace(asked, images=_screened(request, images, file)), images.identity())
-    screening, settings = plan_screening(task).asked_by(asked.request), settings_of(task)
+    screening, settings = plan_screening(task).asked_by(task.request), settings_of(task)
     if not request.plan:  # which writes nothing, and neither does what is refused
         require_place(folder, "--output")
     _require_same(folder, settings)
+    watch.note(recipes_of(screening))
     if request.plan or not is_there(file):
         found = _phases(request, task, screening, images, watch)
         if request.plan:
@@ -117,7 +118,7 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
             )
         for phase in found:
             watch.note(announced_phase(phase))
-    keep = partial(_keep, folder, {"command": command_line(asked.request), "settings": settings})
+    keep = partial(_keep, folder, {"command": command_line(task.request), "settings": settings})
     keep(None)
     outcome = carry_out(task, folder, partial(_run, request, watch))
     chosen = _finish(outcome, images, folder, settings, watch)
@@ -168,7 +169,9 @@ def _phases(
 ) -> tuple[Phase, ...]:
     require_memory_for(screening)
     workers = workers_of(request.workers)
-    pilot = None if request.no_pilot else timed(screening, _setup(request, screening), workers, watch)
+    pilot = (
+        None if request.no_pilot else timed(screening, _setup(request, screening), workers, watch)
+    )
     return phases(task, screening, pilot, workers, len(images.train) + len(images.test))
 
 

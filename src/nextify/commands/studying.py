@@ -13,7 +13,7 @@ from nextify.files import is_there, require_place
 from nextify.findings import sigma_of
 from nextify.records import Plan, Record, Store
 from nextify.report import write_report
-from nextify.report.announce import announced, pilot_note
+from nextify.report.announce import announced, pilot_note, recipes_of
 from nextify.report.page import ReportFiles
 from nextify.report.write import read_study
 from nextify.requests import Choose, Compare, DataSpec, Runs, Study, StudyRequest, changed
@@ -109,18 +109,17 @@ def _planned(request: Study | Compare, watch: Watch) -> tuple[Planned, WorkerSet
     asked = asked_of(request, request.runs.precision, images, file)
     plan, setup = kind.plan(asked), WorkerSetup(spec)
     planned = Planned(plan=plan, file=file)
+    watch.note(recipes_of(plan))
     if not request.runs.plan and is_there(file):
         return planned, setup
     require_memory_for(plan)
-    if kind.page == "steps":
-        return planned, setup
     workers = workers_of(request.runs.workers)
     no_pilot = (request if isinstance(request, Compare) else request.experiment).no_pilot
     pilot = None if no_pilot else timed(plan, setup, workers, watch)
     planned = replace(planned, seconds=pilot.total(plan, workers) if pilot else None)
     if kind.page == "factors":
         planned = replace(planned, forecasts=_forecasts(asked, plan, pilot, workers))
-    if not request.runs.plan and (planned.forecasts or pilot):
+    if not request.runs.plan:
         watch.note(announced(plan, planned.seconds, planned.forecasts))
     return planned, setup
 

@@ -14,9 +14,11 @@ from nextify.designs import Recipe as RecipeFields
 from nextify.designs.fields import read_fields
 from nextify.designs.run import require_weights
 from nextify.designs.suited import suited_lengths, suited_recipe
+from nextify.files import is_there
 from nextify.network import Card, Network, load_network
+from nextify.report.announce import announced_recipes
 from nextify.requests import Evaluate, Machine, Predict, Train
-from nextify.training import InitialWeights, Scores, Trained, prepare, train_in_folder
+from nextify.training import InitialWeights, Prepared, Scores, Trained, prepare, train_in_folder
 from nextify.training.classify import (
     Classified,
     classify,
@@ -25,8 +27,11 @@ from nextify.training.classify import (
     score,
     was_trained_on,
 )
-from nextify.training.folder import default_folder, design_to_train
+from nextify.training.folder import RECORD, default_folder, design_to_train
 from nextify.training.machine import default_precision, thread_count, usable_device
+from nextify.training.memory import require_memory
+from nextify.training.timing import Allowance, time_run
+from nextify.words import duration
 
 
 def train(request: Train, watch: Watch = QUIET) -> Trained:
@@ -59,6 +64,9 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
         if ready.weights is not None:
             watch.note(_about(ready.weights))
         folder = Path(request.output or default_folder(name, recipe_name, ready.run))
+        watch.note(announced_recipes([(recipe_name, how, len(images.train))]))
+        if not is_there(folder / RECORD):
+            watch.note(f"about {duration(_seconds(ready, device))}")
         with watch.steps() as on_step:
             trained = train_in_folder(
                 ready.run,
@@ -72,6 +80,14 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
     if trained.was_there:
         watch.note(f"{folder} holds this run already; nothing to do")
     return trained
+
+
+def _seconds(ready: Prepared, device: str) -> float:
+    """That a training will take, by two of its steps."""
+    if device == "cpu":
+        require_memory(ready.run)
+    allowed = Allowance(warmup=1, steps=2, images=ready.run.recipe.batch_size, seconds=3.0)
+    return time_run(ready.run, ready.dataset, allowed, weights=ready.weights, device=device)
 
 
 def _recipe(request: Train, fields: Mapping[str, Any], images: int) -> tuple[str, RecipeFields]:

@@ -1,7 +1,8 @@
 """`fill_budget`: a design rescaled in width until it uses a budget up, and no more."""
 
-from collections.abc import Iterable, Mapping
-from math import inf
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from math import inf, log
 from operator import truediv
 
 from nextify.costs import Form, form_of
@@ -9,9 +10,11 @@ from nextify.designs import Design
 from nextify.designs.fields import with_fields
 from nextify.errors import InputError
 from nextify.fitting.budgets import BINDS, BUDGETS, broken
+from nextify.fitting.space import GROWTH
 from nextify.fitting.widths import Widths, nearest, scales
 
 LEAST_WIDTH = 4  # below it whole numbers keep no proportions
+_TILTS = 10  # steps of the growth of widths that are tried, in either direction
 
 
 def fill_budget(
@@ -21,13 +24,18 @@ def fill_budget(
     image_size: int | tuple[int, int] = 224,
     classes: int = 1000,
 ) -> Design:
-    """The design as wide as a budget allows: its widths rescaled until the first of the budgets is
-    used up; none of them is exceeded.
+    """The design as wide as budgets allow: its widths rescaled until one of them is used up; none
+    is exceeded.
 
     Depths and choices stay, and the proportions of the widths as well as whole numbers allow: of
     all widths within a few units of a common multiple of the old ones that keep every budget and
     use one of them by 99 % or more, it takes those with the least largest change of a proportion.
     Where whole numbers do not reach 99 % (very narrow networks), those that use most.
+
+    Of several budgets one would be used up long before the others: wide late stages take
+    parameters, wide early ones multiply-accumulates. So the widths then grow from stage to stage by
+    more or less than before, within the bounds of `nextify.fitting.space`, as far as that uses
+    the least used budget better.
 
     >>> from nextify.costs import totals
     >>> from nextify.designs import design
@@ -44,18 +52,27 @@ def fill_budget(
             proportions, with 4 channels where there are fewest.
     """
     form, smallest = form_of(design, image_size), _smallest(design)
-    scale = min(
-        scales(getattr(form, BUDGETS[name]), design, allowed, classes)[0]
-        for name, allowed in budgets.items()
-    )
-    ideal = [width * scale for width in design.widths]
+
+    def use_by(widths: Sequence[float]) -> tuple[float, float]:
+        """The least and the largest use of a budget."""
+        takes = [
+            getattr(form, BUDGETS[name]).at(design.depths, widths, classes) for name in budgets
+        ]
+        used = list(map(truediv, takes, budgets.values()))
+        return min(used), max(used)
 
     def miss(widths: Widths) -> float:
-        takes = _takes(form, design.depths, widths, classes, budgets)
-        use = max(map(truediv, takes.values(), budgets.values()))
-        return -use if use <= 1 else inf
+        least, most = use_by(widths)
+        return -least if most <= 1 else inf
 
-    widths, by = nearest(ideal, smallest, miss, -BINDS)
+    tilted = (
+        _widest(form, design, budgets, classes, tilt) for tilt in _tilts(design, len(budgets))
+    )
+    ideal = max(tilted, key=lambda widths: round(use_by(widths)[0], 2))
+    least = smallest if len(budgets) == 1 else [LEAST_WIDTH] * len(smallest)
+    widths, by = nearest(ideal, least, miss, -BINDS * use_by(ideal)[0])
+    if by == inf:
+        widths, by = smallest, miss(smallest)
     if by == inf:
         takes = _takes(form, design.depths, smallest, classes, budgets)
         raise InputError(
@@ -64,6 +81,31 @@ def fill_budget(
             "that, or fewer classes"
         )
     return with_fields(design, {"widths": widths})
+
+
+def _tilts(design: Design, budgets: int) -> list[float]:
+    """By how much more widths may grow from stage to stage, the least change first."""
+    growths = [after / before for before, after in pairwise(design.widths)]
+    if budgets == 1 or not growths:
+        return [1.0]
+    (low, low_under), (high, high_under) = GROWTH
+    least, most = low / low_under / min(growths), high / high_under / max(growths)
+    steps = (least ** (step / _TILTS) for step in range(1, _TILTS + 1))
+    more = (most ** (step / _TILTS) for step in range(1, _TILTS + 1))
+    within = [tilt for tilt in (*steps, *more) if least <= tilt <= most]
+    return sorted({1.0, *within}, key=lambda tilt: abs(log(tilt)))
+
+
+def _widest(
+    form: Form, design: Design, budgets: Mapping[str, int], classes: int, tilt: float
+) -> list[float]:
+    """The real widths, grown by so much more, at which the first of the budgets is used up."""
+    widths = [width * tilt**stage for stage, width in enumerate(design.widths)]
+    scale = min(
+        scales(getattr(form, BUDGETS[name]), design.depths, widths, allowed, classes)[0]
+        for name, allowed in budgets.items()
+    )
+    return [width * scale for width in widths]
 
 
 def can_fill(

@@ -77,7 +77,7 @@ def _matched(
     def gap(widths: Widths) -> float:
         return one.at(design.depths, widths, classes) / goal - 1
 
-    _, scale = scales(one, design, goal, classes)
+    _, scale = scales(one, design.depths, design.widths, goal, classes)
     ideal, least = [width * scale for width in design.widths], [unit] * len(design.widths)
     widths, miss = nearest(ideal, least, lambda tried: abs(gap(tried)), WITHIN, unit)
     if miss <= WITHIN:

@@ -5,7 +5,6 @@ from itertools import product
 from math import log
 
 from nextify.costs import Polynomial
-from nextify.designs import Design
 
 Widths = tuple[int, ...]
 
@@ -13,21 +12,24 @@ _FAR = (1, 2, 4)  # units by which a width may leave its proportion, if fewer do
 _MOST_CANDIDATES = 20_000
 
 
-def scales(one: Polynomial, design: Design, cost: float, classes: int) -> tuple[float, float]:
-    """The real factor on all widths at which the design costs so much, by bisection: the last one
+def scales(
+    one: Polynomial, depths: Sequence[int], widths: Sequence[float], cost: float, classes: int
+) -> tuple[float, float]:
+    """The real factor on all widths at which a design costs so much, by bisection: the last one
     found below the cost, and the first that is not.
 
     >>> from nextify.costs import form_of
     >>> from nextify.designs import design
     >>> tiny = design("convnext-tiny")
-    >>> below, above = scales(form_of(tiny, 224).params, tiny, 4 * 28_589_128, 1000)
+    >>> below, above = scales(
+    ...     form_of(tiny, 224).params, tiny.depths, tiny.widths, 4 * 28_589_128, 1000)
     >>> round(below, 3), above - below < 1e-12
     (2.021, True)
     """
 
     def total(scale: float) -> float:
-        widths = tuple(width * scale for width in design.widths)
-        return one.at(design.depths, widths, classes)  # type: ignore[arg-type]
+        scaled = tuple(width * scale for width in widths)
+        return one.at(depths, scaled, classes)  # type: ignore[arg-type]
 
     low, high = 0.0, 1.0
     while total(high) < cost:

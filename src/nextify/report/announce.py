@@ -1,7 +1,8 @@
 """What is said before a study starts: what its plan costs and tells."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from nextify.designs import Recipe
 from nextify.records import Experiment, Plan
 from nextify.studies import Forecast, Phase, Pilot
 from nextify.studies.running.pilot import PASSES
@@ -25,13 +26,39 @@ def announced(plan: Plan, seconds: float | None = None, forecasts: Sequence[Fore
         time = "" if of.seconds is None else f", about {duration(of.seconds)}"
         width = "" if of.half_width is None else f"; intervals of +- {half_width(of)}"
         return f"{of.cells} cells, {of.runs} runs{time}{width}"
-    networks = len({cell.network for cell in plan.cells})
-    numbers = len(plan.cells) // networks
-    text = (
-        f"{plural(networks, 'network')} x {plural(numbers, 'number')} of images x "
-        f"{plural(len(plan.seeds), 'seed')} = {plural(len(plan.runs()), 'run')}"
-    )
+    if plan.experiment == "path":
+        what = plural(len(plan.cells), "step")
+    else:
+        networks = len({cell.network for cell in plan.cells})
+        numbers = plural(len(plan.cells) // networks, "number")
+        what = f"{plural(networks, 'network')} x {numbers} of images"
+    text = f"{what} x {plural(len(plan.seeds), 'seed')} = {plural(len(plan.runs()), 'run')}"
     return text if seconds is None else f"{text}, about {duration(seconds)}"
+
+
+def announced_recipes(recipes: Iterable[tuple[str, Recipe, int]]) -> str:
+    """How networks are trained, in one line: recipes by name, with the images that they are for.
+
+    >>> from nextify.designs import recipe
+    >>> announced_recipes([("modern-small", recipe("modern-small", epochs=49), 1_231)])
+    'recipe modern-small: 49 epochs of 19 updates (931), batches of 64'
+    """
+    every: dict[str, list[str]] = {}
+    for name, how, images in recipes:
+        steps = images // how.batch_size
+        text = (
+            f"{plural(how.epochs, 'epoch')} of {plural(steps, 'update')} "
+            f"({how.epochs * steps:,}), batches of {how.batch_size}"
+        )
+        names = every.setdefault(text, [])
+        if name not in names:
+            names.append(name)
+    return "; ".join(f"recipe {' and '.join(names)}: {text}" for text, names in every.items())
+
+
+def recipes_of(plan: Plan) -> str:
+    """How a plan's cells are trained, in one line."""
+    return announced_recipes((c.recipe_name, c.recipe, plan.images_of(c)) for c in plan.cells)
 
 
 def announced_phase(phase: Phase) -> str:

@@ -387,7 +387,7 @@ class Choose:
     budgets: Budgets = _group(Budgets)
     data: DataSpec = _group(DataSpec)
     path: str | None = option(
-        None, "whose choices are tried (default: small up to 64 pixels, else resnet50)",
+        None, "whose choices are tried (default: small or resnet50, what uses the budget best)",
         metavar="NAME",
     )  # fmt: skip
     recipe: Recipes | None = _path_recipe()

@@ -12,6 +12,7 @@ from nextify.data import Dataset, as_named
 from nextify.designs import Run
 from nextify.machine.clock import taken
 from nextify.training.evaluate import curve_images, evaluate
+from nextify.training.initial import InitialWeights
 from nextify.training.loop import Settings, settings_on, training_batches, update
 from nextify.training.machine import keep_freed_memory
 from nextify.training.state import State, start
@@ -35,12 +36,19 @@ class Allowance:
     seconds: float
 
 
-def time_run(run: Run, dataset: Dataset, allowed: Allowance) -> float:
-    """Seconds that a run would take on the default device: its steps, and its evaluations."""
+def time_run(
+    run: Run,
+    dataset: Dataset,
+    allowed: Allowance,
+    *,
+    weights: InitialWeights | None = None,
+    device: str | None = None,
+) -> float:
+    """Seconds that a run would take on a device: its steps, and its evaluations."""
     dataset = as_named(dataset, run.data)
-    settings = settings_on(None, dataset)
+    settings = settings_on(device, dataset)
     keep_freed_memory()
-    state = start(run, dataset, settings.device)
+    state = start(run, dataset, settings.device, weights)
     seconds = median(_step_seconds(state, run, dataset, settings, allowed))
     an_image = _evaluation_seconds(state, run, dataset, settings.device, allowed)
     seen = run.recipe.epochs * len(curve_images(dataset.test)) + len(dataset.test)

@@ -6,7 +6,7 @@ interrupt the same call goes on. The finalists are fixed by the file of the fina
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,15 +16,15 @@ from nextify.errors import InputError
 from nextify.findings.choice import Choice, choose
 from nextify.fitting import BUDGETS, budgets_of
 from nextify.records import Plan, Record, Store
-from nextify.requests import Choose
+from nextify.requests import Choose, changed
 from nextify.studies.kinds.finalists import Task, plan_finals, plan_screening, possible
-from nextify.studies.kinds.frame import framed
+from nextify.studies.kinds.frame import framed, size_of
 from nextify.studies.kinds.kind import Asked
+from nextify.studies.kinds.shape import suited_shape
 from nextify.studies.running.pilot import Pilot
 from nextify.studies.running.summary import Setback, Summary
 
 SCREENING, FINALS = "screening.study", "finals.study"
-_SMALL = 64  # pixels a side up to which the small path is the one that suits
 ENDS = 2  # the start and the end, which are always among the finals
 
 
@@ -146,11 +146,26 @@ def task_of(asked: Asked, data: Mapping[str, Any]) -> Task:
     """
     request = asked.request
     assert isinstance(request, Choose)
-    name = request.path or ("small" if int(data["image_size"]) <= _SMALL else "resnet50")
-    frame = framed(asked, name, request.factors, seeds=range(request.seeds), end_seeds=0)
-    budgets = budgets_of(**asdict(request.budgets), **frame.size)
+    size = size_of(data)
+    budgets = budgets_of(**asdict(request.budgets), **size)
+    request = _with_shape(request, budgets, size)
+    asked = replace(asked, request=request)
+    frame = framed(
+        asked, str(request.path), request.factors, seeds=range(request.seeds), end_seeds=0
+    )
     held_out = asked.images.identity() != data
     return Task(frame=frame, data=data, held_out=held_out, budgets=budgets, request=request)
+
+
+def _with_shape(request: Choose, budgets: Mapping[str, int], size: Mapping[str, Any]) -> Choose:
+    """The request with the path whose designs use the budgets best, where it names none."""
+    if request.path is not None:
+        return request
+    design_fields, _ = read_fields(request.changes, Design, Recipe)
+    given = design_fields.get("stem_stride")
+    shape = suited_shape(budgets, **size, stem_stride=given)
+    stride = () if given or shape.stem_stride == 4 else (f"stem_stride={shape.stem_stride}",)
+    return changed(request, path=shape.path, changes=(*request.changes, *stride))
 
 
 def settings_of(task: Task) -> dict[str, Any]:
