@@ -1,6 +1,6 @@
 """Designs filled up to a budget: none exceeded, one used up, proportions kept."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 from hypothesis import given, settings
@@ -70,3 +70,19 @@ def test_budgets_are_those_of_fit():
     assert use_of(design("convnext-tiny"), like) == dict.fromkeys(like, 1.0)
     with pytest.raises(InputError, match="no budget is given"):
         budgets_of()
+
+
+@pytest.mark.parametrize(
+    ("plain", "size", "budgets"),
+    [
+        (path("resnet50").end, 224, {"params": 12_000_000, "macs": 2_200_000_000}),
+        (path("resnet50").start, 224, {"params": 12_000_000, "macs": 2_200_000_000}),
+        (path("small").start, 96, {"params": 300_000, "macs": 50_000_000}),
+    ],
+)
+def test_of_two_budgets_both_are_used(plain, size, budgets):
+    """In the widths' own proportions one of them would be used by 85 % or less."""
+    filled = fill_budget(plain, budgets, image_size=size, classes=12)
+    assert min(use_of(filled, budgets, image_size=size, classes=12).values()) > 0.95
+    growths = [after / before for before, after in pairwise(filled.widths)]
+    assert all(1.45 <= growth <= 2.55 for growth in growths), filled.widths

@@ -41,7 +41,7 @@ def fill_budget(
     >>> from nextify.designs import design
     >>> filled = fill_budget(design("convnext-tiny"), {"params": 12_000_000, "macs": 4 * 10**9})
     >>> filled.widths, totals(filled).params
-    ((61, 122, 245, 491), 11927745)
+    ((121, 182, 273, 409), 11946051)
 
     Args:
         budgets: at most so much, by the names in `BUDGETS`; at least one.
@@ -61,16 +61,18 @@ def fill_budget(
         used = list(map(truediv, takes, budgets.values()))
         return min(used), max(used)
 
-    def miss(widths: Widths) -> float:
-        least, most = use_by(widths)
-        return -least if most <= 1 else inf
-
     tilted = (
         _widest(form, design, budgets, classes, tilt) for tilt in _tilts(design, len(budgets))
     )
     ideal = max(tilted, key=lambda widths: round(use_by(widths)[0], 2))
     least = smallest if len(budgets) == 1 else [LEAST_WIDTH] * len(smallest)
-    widths, by = nearest(ideal, least, miss, -BINDS * use_by(ideal)[0])
+    reached = use_by(ideal)[0]
+
+    def miss(widths: Widths) -> float:
+        low, high = use_by(widths)
+        return -min(low / reached, high) if high <= 1 else inf
+
+    widths, by = nearest(ideal, least, miss, -BINDS)
     if by == inf:
         widths, by = smallest, miss(smallest)
     if by == inf:

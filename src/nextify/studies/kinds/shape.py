@@ -56,16 +56,12 @@ def suited_shape(
 
     Args:
         image_size, classes: that costs are counted for. stem_stride: that is asked for.
-
-    Raises:
-        InputError: no path can be made narrow enough.
     """
     strides = (stem_stride,) if stem_stride else _STRIDES
     size = {"image_size": image_size, "classes": classes}
     tried = (_shape(name, stride, budgets, size) for name, stride in product(_PATHS, strides))
     found = [shape for shape in tried if shape]
-    if not found:
-        fill_budget(path(_PATHS[0]).end, budgets, **size)  # says what is possible
+    if not found:  # who plans with it says what is possible
         return Shape(_PATHS[0], strides[0], 0.0, (0.0, 0.0))
     best = max(shape.use for shape in found)
     return min((s for s in found if s.use >= _NEARLY * best), key=lambda shape: shape.unusual)
