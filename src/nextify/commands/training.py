@@ -24,7 +24,7 @@ from nextify.training.classify import (
     was_trained_on,
 )
 from nextify.training.folder import default_folder, design_to_train
-from nextify.training.machine import default_precision, thread_count, usable_device
+from nextify.training.machine import default_precision, plain_torch, thread_count, usable_device
 
 
 def train(request: Train, watch: Watch = QUIET) -> Trained:
@@ -77,7 +77,7 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
 def on_machine(asked: Machine) -> Iterator[tuple[str, Precision]]:
     """The device and precision asked for, checked; inside, as many threads as asked for."""
     device = usable_device(asked.device)
-    with thread_count(asked.threads):
+    with thread_count(asked.threads), plain_torch():
         yield device, asked.precision or default_precision(device)
 
 

@@ -148,7 +148,7 @@ def test_missing_left_over_and_misshapen(refuses):
 
 def test_weights_of_another_architecture(refuses):
     message = refuses(perturbed("resnet-18", "timm").state_dict())
-    assert "torchvision has (ResNet of basic blocks)" in message
+    assert "in the naming of torchvision (ResNet of basic blocks), and the network is of another design" in message
     assert "other networks" not in message
 
 

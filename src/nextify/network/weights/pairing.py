@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from nextify.errors import InputError
 from nextify.network.modules import Network
 from nextify.network.weights.namings import Form, Shape, Table, listed, shaped
-from nextify.network.weights.source import COUNTER, Weights
+from nextify.network.weights.source import COUNTER, Weights, fault_of
 
 CLASSIFIER = "head.classifier"
 HEAD_NORM = "head.norm"
@@ -24,8 +24,8 @@ def foreign_names(network: Network, table: Table) -> dict[str, tuple[str, Form]]
     nameless = [ours for ours, name in names.items() if name is None]
     if nameless:
         raise InputError(
-            f"the names that {table.naming} has ({table.architecture}) do not reach "
-            f"{listed(nameless)} of the network; it is of another design"
+            f"the network is of another design: for {listed(nameless)} there are no names in the "
+            f"naming of {table.naming}"
         )
     return {ours: name for ours, name in names.items() if name is not None}
 
@@ -37,31 +37,61 @@ def match_entries(network: Network, weights: Weights, table: Table) -> dict[str,
     norm where the weights end before that. A stem of one channel fits one of three.
 
     Raises:
-        InputError: entries missing, left over or of another shape; the first few of each by name.
+        InputError: entries missing, left over or of another shape, the first few of each by name;
+            or one that is no numbers.
     """
-    names = foreign_names(network, table)
+    names = _names_for(network, weights, table)
     shapes = {ours: tuple(entry.shape) for ours, entry in network.state_dict().items()}
     new = _new_entries(weights, names, shapes)
     expected = {theirs: ours for ours, (theirs, _) in names.items()}
     wanted = {o: t for t, o in expected.items() if o not in new}
     kept = {ours: theirs for ours, theirs in wanted.items() if theirs in weights.entries}
-    missing = [t for o, t in wanted.items() if o not in kept and not t.endswith(COUNTER)]
-    misshapen = []
-    for ours, theirs in kept.items():
-        found, own = tuple(weights.entries[theirs].shape), shapes[ours]
-        is_grey = ours == STEM and found == (own[0], 1, *own[2:])
-        if _filled(found) != _filled(own) and not is_grey:
-            usual = shaped(own, names[ours][1])
-            misshapen.append(f"{theirs} ({_by(found)}, not {_by(usual)})")
-    surplus = [theirs for theirs in weights.entries if theirs not in expected]
-    wrong = {"missing": missing, "left over": surplus, "of another shape": misshapen}
+    found = {ours: tuple(weights.entries[theirs].shape) for ours, theirs in kept.items()}
+    _require_channels(weights, found.get(STEM, ()), shapes[STEM])
+    wrong = {
+        "missing": [t for o, t in wanted.items() if o not in kept and not t.endswith(COUNTER)],
+        "left over": [theirs for theirs in weights.entries if theirs not in expected],
+        "of another shape": [
+            f"{kept[ours]} ({_by(shape)}, not {_by(shaped(shapes[ours], names[ours][1]))})"
+            for ours, shape in found.items()
+            if not _fits(ours, shape, shapes[ours])
+        ],
+    }
     parts = [f"{len(which)} {what}: {listed(which)}" for what, which in wrong.items() if which]
     if parts:
         raise InputError(
             f"weights {weights.source}, in the naming of {table.naming}, do not fit the network: "
             f"{'; '.join(parts)}; use the design that they were made for"
         )
+    for theirs in kept.values():
+        fault = fault_of(theirs, weights.entries[theirs])
+        if fault is not None:
+            raise InputError(f"entry {theirs!r} of weights {weights.source} is {fault}")
     return kept
+
+
+def _names_for(network: Network, weights: Weights, table: Table) -> dict[str, tuple[str, Form]]:
+    try:
+        return foreign_names(network, table)
+    except InputError as error:
+        raise InputError(
+            f"weights {weights.source} are in the naming of {table.naming} ({table.architecture}), "
+            f"and {error}"
+        ) from None
+
+
+def _require_channels(weights: Weights, found: Shape, own: Shape) -> None:
+    """Images of three channels, or of one, whose weights can be spread over three."""
+    if len(found) == len(own) and found[1] not in (1, own[1]):
+        raise InputError(
+            f"weights {weights.source} are for images of {found[1]} channels, and nextify's "
+            f"networks see {own[1]}; give weights for images in colour or grey"
+        )
+
+
+def _fits(ours: str, found: Shape, own: Shape) -> bool:
+    is_grey = ours == STEM and found == (own[0], 1, *own[2:])
+    return is_grey or _filled(found) == _filled(own)
 
 
 def _new_entries(

@@ -15,7 +15,7 @@ from nextify.errors import InputError
 REMEDY = "give a safetensors file, or a .pth file with nothing but tensors in it"
 
 
-class _Aside:
+class ForeignObject:
     """In the place of an object that programs save beside weights: takes anything, does nothing."""
 
     def __init__(self, *_: object) -> None: ...
@@ -28,6 +28,13 @@ class _Plain:
 
     def __new__(cls, *_: object) -> Any:
         return {}
+
+
+class _PlainList:
+    """In the place of another kind of list: a plain one."""
+
+    def __new__(cls, *_: object) -> Any:
+        return []
 
 
 # What training programs save beside weights: their command line, the best score, paths, versions.
@@ -53,8 +60,9 @@ _DICTIONARIES = (
     "pytorch_lightning.utilities.parsing.AttributeDict",
 )  # fmt: skip
 _STANDING_IN: list[Any] = [
-    *((_Aside, name) for name in _BESIDE),
+    *((ForeignObject, name) for name in _BESIDE),
     *((_Plain, name) for name in _DICTIONARIES),
+    (_PlainList, "collections.deque"),
 ]
 
 
@@ -93,8 +101,8 @@ def require_stored(path: Path, name: str) -> None:
         members = archive.infolist()
     inside = [member.filename for member in members]
     if any(one.endswith("/constants.pkl") for one in inside):
-        raise InputError(f"weights {name} are refused: a TorchScript program, or one of "
-                         "torch.export; save the network's state_dict() instead")  # fmt: skip
+        raise InputError(f"weights {name} are refused: a TorchScript program; "
+                         "save the network's state_dict() instead")  # fmt: skip
     if not any(one.endswith("data.pkl") for one in inside):
         raise InputError(
             f"weights {name} are a zip archive, and none of torch's; unpack it and give the file "

@@ -39,7 +39,8 @@ def recognise(weights: Weights, naming: str = "auto", ours: Collection[str] = ()
         looks = f"they look like {like}; " if like else ""
         raise InputError(
             f"weights {weights.source} are not in {expected}: {looks}their names begin "
-            f"with {first}; the namings are {', '.join(NAMINGS)}, of ResNets, ConvNeXts and V2's"
+            f"with {first}; nextify loads ResNets, ConvNeXts and ConvNeXts V2, as "
+            f"{', '.join(NAMINGS)} name their entries"
         )
     best = [table for table in tables if known[table] == most]
     return next((t for t in best if ours and all(map(t.name, ours))), best[0])

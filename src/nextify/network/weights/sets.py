@@ -5,6 +5,7 @@ that behind all of this stand the names of a known network."""
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from torch import Tensor
@@ -12,7 +13,7 @@ from torch import Tensor
 from nextify.errors import InputError
 from nextify.network.weights.namings import TABLES, Table, listed
 
-_DEEPEST = 3  # mappings within mappings
+_DEEPEST, _MOST_MAPPINGS = 3, 64  # mappings within mappings, and how many of them at each depth
 _STEM = "stem.conv.weight"  # a network begins with it, so its name tells what stands before names
 _AVERAGE = re.compile(r"(^|[._])(ema|averaged?|swa|teacher|shadow)([._]|$)")
 _TABLES = tuple({table.rules: table for table in TABLES}.values())  # namings may share rules
@@ -63,7 +64,8 @@ def network_entries(
             f"{known or 'none, the entries are bare'}"
         )
     if not named:
-        return max((mapping for _, mapping in mappings), key=_tensors), ()
+        largest = max((mapping for _, mapping in mappings), key=_tensors)
+        return {n: e for n, e in largest.items() if isinstance(e, Tensor)} or found, ()
     most = max(one.known for one in named)
     large = [one for one in named if 2 * one.known >= most]
     chosen = next((one for one in large if not _AVERAGE.search(one.where)), large[0])
@@ -87,19 +89,17 @@ def _notes(chosen: EntrySet, sets: list[EntrySet], mapping: Mapping[str, Any]) -
 
 
 def _mappings(found: Mapping[Any, Any]) -> Iterator[tuple[str, Mapping[Any, Any]]]:
-    """A mapping and those in it, each once, with the keys that lead there."""
-    seen: set[int] = set()
+    """A mapping and those in it, with the keys that lead there."""
     level = [("", found)]
     for _ in range(_DEEPEST + 1):
-        fresh = [(path, one) for path, one in level if id(one) not in seen]
-        seen |= {id(one) for _, one in fresh}
-        yield from fresh
-        level = [
+        yield from level
+        inside = (
             (f"{path}.{key}".removeprefix("."), value)
-            for path, one in fresh
-            for key, value in one.items()
+            for path, mapping in level
+            for key, value in mapping.items()
             if isinstance(key, str) and isinstance(value, Mapping)
-        ]
+        )
+        level = list(islice(inside, _MOST_MAPPINGS))  # a file may hold one in itself
 
 
 def _sets_in(path: str, mapping: Mapping[Any, Any]) -> Iterator[EntrySet]:

@@ -159,24 +159,23 @@ def _of_network(name: str, found: Mapping[Any, Any], wrapper: str | None) -> Wei
 
 
 def _require_tensors(name: str, entries: Mapping[Any, Any]) -> None:
-    """Every entry an ordinary tensor of numbers that weights can be."""
     if not entries:
         raise InputError(f"weights {name} hold no entries; {REMEDY}")
     for key, entry in entries.items():
-        fault = _fault(key, entry)
-        if fault is not None:
-            raise InputError(f"entry {key!r} of weights {name} is {fault}")
+        if not isinstance(key, str):
+            raise InputError(f"weights {name} have {key!r} for the name of an entry; {REMEDY}")
+        if not isinstance(entry, Tensor):
+            kind = type(entry).__name__
+            raise InputError(f"entry {key!r} of weights {name} is a {kind} and no tensor; {REMEDY}")
 
 
-def _fault(key: object, entry: object) -> str | None:
-    """What an entry is that weights cannot be, and the remedy."""
-    if not isinstance(key, str) or not isinstance(entry, Tensor):
-        return f"a {type(entry).__name__} and no tensor; {REMEDY}"
+def fault_of(name: str, entry: Tensor) -> str | None:
+    """What an entry is that weights cannot be, and the remedy; None: numbers, as it should be."""
     if entry.layout != torch.strided or entry.is_quantized or entry.is_nested or entry.is_meta:
         return "not stored as plain numbers; save the weights as dense floating-point tensors"
     if entry.numel() == 0:
         return f"empty; {REMEDY}"
-    if entry.dtype in _DTYPES or (key.endswith(COUNTER) and not entry.is_complex()):
+    if entry.dtype in _DTYPES or (name.endswith(COUNTER) and not entry.is_complex()):
         return None
     kinds = "float32, float16, bfloat16 or float64"
     return f"of type {str(entry.dtype)[6:]}; weights are {kinds}: save them as one of these"
