@@ -119,7 +119,7 @@ def test_tensors_of_the_wrong_type(broken, saved, refuses):
     entries = foreign_entries(tiny(), "timm")
     entries["head.fc.weight"] = broken(entries["head.fc.weight"])
     message = refuses(saved(entries))
-    assert "'head.fc.weight'" in message and ("save" in message or "give" in message)
+    assert "head.fc.weight" in message and any(do in message for do in ("save", "give", "use"))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
@@ -148,7 +148,8 @@ def test_missing_left_over_and_misshapen(refuses):
 
 def test_weights_of_another_architecture(refuses):
     message = refuses(perturbed("resnet-18", "timm").state_dict())
-    assert "in the naming of torchvision (ResNet of basic blocks), and the network is of another design" in message
+    assert "in the naming of torchvision (ResNet of basic blocks)" in message
+    assert "the network is of another design" in message
     assert "other networks" not in message
 
 

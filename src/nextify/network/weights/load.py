@@ -15,7 +15,7 @@ from nextify.network.weights.namings import NamingName, Table, listed
 from nextify.network.weights.pairing import CLASSIFIER, HEAD_NORM, STEM, match_entries
 from nextify.network.weights.preprocessing import Preprocessing, usual
 from nextify.network.weights.recognise import recognise
-from nextify.network.weights.source import COUNTER, Weights, open_weights
+from nextify.network.weights.source import COUNTER, Weights, fault_of, open_weights
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,6 +103,9 @@ def fill(
         )
     own = network.state_dict()
     given = {ours: weights.entries[theirs].detach() for ours, theirs in names.items()}
+    for ours, theirs in names.items():
+        if (fault := fault_of(theirs, given[ours])) is not None:
+            raise InputError(f"entry {theirs!r} of weights {weights.source} is {fault}")
     entries = {ours: _as_ours(ours, e, own[ours]) for ours, e in given.items()}
     broken = [names[ours] for ours, entry in entries.items() if not entry.isfinite().all()]
     if broken and not allow_nonfinite:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from nextify.errors import InputError
 from nextify.network.modules import Network
 from nextify.network.weights.namings import Form, Shape, Table, listed, shaped
-from nextify.network.weights.source import COUNTER, Weights, fault_of
+from nextify.network.weights.source import COUNTER, Weights
 
 CLASSIFIER = "head.classifier"
 HEAD_NORM = "head.norm"
@@ -37,8 +37,7 @@ def match_entries(network: Network, weights: Weights, table: Table) -> dict[str,
     norm where the weights end before that. A stem of one channel fits one of three.
 
     Raises:
-        InputError: entries missing, left over or of another shape, the first few of each by name;
-            or one that is no numbers.
+        InputError: entries missing, left over or of another shape; the first few of each by name.
     """
     names = _names_for(network, weights, table)
     shapes = {ours: tuple(entry.shape) for ours, entry in network.state_dict().items()}
@@ -63,10 +62,6 @@ def match_entries(network: Network, weights: Weights, table: Table) -> dict[str,
             f"weights {weights.source}, in the naming of {table.naming}, do not fit the network: "
             f"{'; '.join(parts)}; use the design that they were made for"
         )
-    for theirs in kept.values():
-        fault = fault_of(theirs, weights.entries[theirs])
-        if fault is not None:
-            raise InputError(f"entry {theirs!r} of weights {weights.source} is {fault}")
     return kept
 
 

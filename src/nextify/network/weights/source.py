@@ -173,8 +173,6 @@ def fault_of(name: str, entry: Tensor) -> str | None:
     """What an entry is that weights cannot be, and the remedy; None: numbers, as it should be."""
     if entry.layout != torch.strided or entry.is_quantized or entry.is_nested or entry.is_meta:
         return "not stored as plain numbers; save the weights as dense floating-point tensors"
-    if entry.numel() == 0:
-        return f"empty; {REMEDY}"
     if entry.dtype in _DTYPES or (name.endswith(COUNTER) and not entry.is_complex()):
         return None
     kinds = "float32, float16, bfloat16 or float64"
