@@ -77,7 +77,7 @@ def test_what_timm_leaves_out_or_says_in_other_words():
     found = read_config({"pretrained_cfg": {
         "crop_mode": None, "mean": None, "interpolation": None, "input_size": [1, 48, 48],
         "label_names": {"1": "dog", "0": "cat"}, "test_input_size": [3, 288, 288],
-        "test_crop_pct": 1.0, "fixed_input_size": True,
+        "test_crop_pct": 1.0, "fixed_input_size": True, "label_descriptions": {"cat": "a cat"},
     }}, {})  # fmt: skip
     assert found.class_names == ("cat", "dog")
     images = found.preprocessing
@@ -85,6 +85,8 @@ def test_what_timm_leaves_out_or_says_in_other_words():
     assert found.notes == (
         "timm tests these weights at 288 pixels and a crop of 1.0 (test_input_size); here they see "
         "48",
+        "classes have the names in label_names, not label_descriptions; --class-names FILE gives "
+        "others",
     )
 
 
@@ -102,6 +104,7 @@ def test_what_timm_leaves_out_or_says_in_other_words():
         ({"classifier": "fc"}, "have no 'fc'"),
         ({"architecture": "resnetblur50"}, "'architecture' is 'resnetblur50'"),
         ({"model_args": {"act_layer": "gelu_tanh"}}, "'act_layer' is 'gelu_tanh'"),
+        ({"model_args": [3]}, "'model_args' is [3]"),
         ({"global_pool": "max"}, "'global_pool' is 'max'"),
         ({"model_type": "convnext", "hidden_act": "silu"}, "'hidden_act' is 'silu'"),
         ({"model_type": "convnext", "id2label": {"0": "a", "1": "b"}}, "states 2 classes"),
@@ -141,3 +144,25 @@ def test_a_processor_that_does_something_else(repository, refuses, tmp_path):
     folder = repository(unnamed, naming="transformers", design=TINY_RESNET)
     loaded = nx.load_weights(tiny(design=TINY_RESNET), folder)
     assert not loaded.preprocessing.is_stated  # nothing is said of images
+
+
+VALUES = [None, 0, -1, 3.5, float("nan"), True, "x", [], {}, [3, "a", 3], ["a"], {"0": ["a"]},
+          {"a": 0}, {"²": "z"}, [[["a"]]], {"height": [1], "width": [1]}, 10**400]  # fmt: skip
+FIELDS = ["pretrained_cfg", "input_size", "mean", "crop_pct", "crop_mode", "interpolation",
+          "num_classes", "label_names", "first_conv", "architecture", "model_args", "global_pool",
+          "test_input_size", "hidden_act", "id2label"]  # fmt: skip
+PROCESSED = ["size", "crop_pct", "resample", "image_mean", "image_std", "do_resize"]
+
+
+def test_values_of_any_type():
+    """An `InputError` in one line, or something that is meant; nothing else."""
+    for value in VALUES:
+        given = [({name: value}, {}) for name in FIELDS]
+        given += [({"pretrained_cfg": {name: value}}, {}) for name in FIELDS]
+        given += [({"model_type": "convnext", name: value}, {}) for name in FIELDS]
+        given += [({"model_type": "convnext"}, {name: value}) for name in PROCESSED]
+        for config, processor in given:
+            try:
+                read_config(config, processor)
+            except nx.InputError as error:
+                assert "\n" not in str(error)

@@ -26,6 +26,8 @@ _SHOWN = {
 }  # fmt: skip
 # Pillow's numbers for interpolation, which transformers writes.
 _BY_NUMBER = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
+# What stands beside timm's `pretrained_cfg` as well as in it, and then counts.
+_OVER = ("architecture", "label_descriptions", "label_names", "num_classes")
 _SQUASHED_FROM = 384  # pixels; transformers' ConvNeXt processor cuts nothing off from there on
 
 
@@ -68,7 +70,7 @@ def _timm(config: Values) -> Stated:
     inner = config.get("pretrained_cfg", config)
     if not isinstance(inner, Mapping):
         raise InputError("'pretrained_cfg' holds no fields")
-    over = {n: config[n] for n in ("num_classes", "label_names", "architecture") if n in config}
+    over = {name: config[name] for name in _OVER if name in config}
     values = {**_given(inner), **over}
     _require_plain(values, config)
     names = values.get("label_names") or values.get("labels")
@@ -81,13 +83,15 @@ def _timm(config: Values) -> Stated:
         class_names=_names("label_names", names),
         classes=classes,
         modules=tuple(modules),
-        notes=_test_size(values),
+        notes=(*_test_size(values), *_descriptions(values)),
     )
 
 
 def _require_plain(values: Values, config: Values) -> None:
     """Refuse what computes something else with the same entries."""
     arguments = config.get("model_args", {})
+    if not isinstance(arguments, Mapping):
+        raise InputError(f"'model_args' is {arguments!r}; fields are expected")
     strange = {name: arguments[name] for name in arguments if name not in _SHOWN}
     named = str(values.get("architecture", "")).partition(".")[0]
     if named and not _PLAIN.fullmatch(named):
@@ -117,13 +121,20 @@ def _by_channel(value: Any) -> Any:
     return (*value,) * 3 if isinstance(value, list | tuple) and len(value) == 1 else value
 
 
-def _test_size(values: Values) -> tuple[str, ...]:
-    size = values.get("test_input_size")
-    if size is None or not isinstance(size, list | tuple) or list(size) == values.get("input_size"):
-        return ()
-    crop = f" and a crop of {values['test_crop_pct']}" * ("test_crop_pct" in values)
-    return (f"timm tests these weights at {size[-1]} pixels{crop} (test_input_size); here they see "
-            f"{values.get('input_size', (224,))[-1]}",)  # fmt: skip
+def _test_size(values: Values) -> list[str]:
+    size, usual = values.get("test_input_size"), values.get("input_size", [224])
+    if not isinstance(size, list | tuple) or not size or size == usual:
+        return []
+    crop = f" and a crop of {values['test_crop_pct']}" if "test_crop_pct" in values else ""
+    return [f"timm tests these weights at {size[-1]} pixels{crop} (test_input_size); here they see "
+            f"{usual[-1]}"]  # fmt: skip
+
+
+def _descriptions(values: Values) -> list[str]:
+    if "label_descriptions" not in values:
+        return []
+    return ["classes have the names in label_names, not label_descriptions; --class-names FILE "
+            "gives others"]  # fmt: skip
 
 
 def _names(field: str, names: Any) -> tuple[str, ...]:

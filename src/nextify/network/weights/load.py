@@ -1,6 +1,6 @@
 """`load_weights`: published weights into a network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -103,9 +103,7 @@ def fill(
         )
     own = network.state_dict()
     given = {ours: weights.entries[theirs].detach() for ours, theirs in names.items()}
-    for ours, theirs in names.items():
-        if (fault := fault_of(theirs, given[ours])) is not None:
-            raise InputError(f"entry {theirs!r} of weights {weights.source} is {fault}")
+    _require_numbers(weights, names.values())
     entries = {ours: _as_ours(ours, e, own[ours]) for ours, e in given.items()}
     broken = [names[ours] for ours, entry in entries.items() if not entry.isfinite().all()]
     if broken and not allow_nonfinite:
@@ -125,6 +123,12 @@ def fill(
         preprocessing=weights.stated.preprocessing or usual(table.naming, table.architecture),
         notes=(*weights.notes, *_changes(given, entries, new)),
     )
+
+
+def _require_numbers(weights: Weights, names: Iterable[str]) -> None:
+    for name in names:
+        if (fault := fault_of(name, weights.entries[name])) is not None:
+            raise InputError(f"entry {name!r} of weights {weights.source} is {fault}")
 
 
 def _require_stated(weights: Weights, table: Table) -> None:
