@@ -161,3 +161,14 @@ def test_nextifys_own_networks_see_centre_squares(photographs):
                 mean=IMAGENET_MEAN, std=IMAGENET_STD, about={"epoch": 3})  # fmt: skip
     assert published_view(card) is None
     assert foreign_entries(build(card.design, 2), "timm")
+
+
+def test_paths_may_be_texts_and_texts_paths(nextify, photographs):
+    from nextify.network import convert_weights, load_network
+
+    converted(nextify, "bicubic", 0.9, 2)
+    convert_weights("net.safetensors", "again.safetensors")
+    assert load_network("again.safetensors")[1] == load_network(Path("again.safetensors"))[1]
+    file = next(photographs.rglob("*.png"))
+    assert len(nx.predict(network=Path("net.safetensors"), images=(file,))) == 1
+    assert load(photographs).classes == load(str(photographs)).classes

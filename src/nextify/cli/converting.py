@@ -7,7 +7,7 @@ from nextify.cli.reading import design_from
 from nextify.cli.show import note, print_json, say
 from nextify.designs import Design, require_convolutional
 from nextify.errors import InputError
-from nextify.network import convert_weights
+from nextify.network import convert_weights, read_class_names
 from nextify.requests import Convert
 
 
@@ -19,7 +19,7 @@ def run(request: Convert, as_json: bool) -> int:
         read_as=request.read_as,
         write_as=request.write_as,
         design=_design(request),
-        class_names=_class_names(request.class_names),
+        class_names=None if request.class_names is None else read_class_names(request.class_names),
         allow_nonfinite=request.allow_nonfinite,
         wrapper=request.wrapper,
     )
@@ -56,13 +56,3 @@ def _design(request: Convert) -> Design | None:
     if request.changes:
         raise InputError(f"{request.changes[0]!r} changes a design; name it with --design")
     return None
-
-
-def _class_names(file: str | None) -> list[str] | None:
-    if file is None:
-        return None
-    try:
-        return Path(file).read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise InputError(f"--class-names {file} cannot be read ({error}); give a text file with "
-                         "one name a line") from None  # fmt: skip

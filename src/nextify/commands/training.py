@@ -28,7 +28,7 @@ from nextify.training.classify import (
     was_trained_on,
 )
 from nextify.training.folder import RECORD, default_folder, design_to_train
-from nextify.training.machine import default_precision, thread_count, usable_device
+from nextify.training.machine import default_precision, plain_torch, thread_count, usable_device
 from nextify.training.memory import require_memory
 from nextify.training.timing import Allowance, time_run
 from nextify.words import duration
@@ -105,7 +105,7 @@ def _recipe(request: Train, fields: Mapping[str, Any], images: int) -> tuple[str
 def on_machine(asked: Machine) -> Iterator[tuple[str, Precision]]:
     """The device and precision asked for, checked; inside, as many threads as asked for."""
     device = usable_device(asked.device)
-    with thread_count(asked.threads):
+    with thread_count(asked.threads), plain_torch():
         yield device, asked.precision or default_precision(device)
 
 

@@ -28,7 +28,7 @@ from nextify.requests import DataSpec
 NAMES = ("embedded", _EMBEDDED, *_PUBLIC)
 
 
-def load(source: str | DataSpec, **options: Any) -> Dataset:
+def load(source: str | Path | DataSpec, **options: Any) -> Dataset:
     """The data set named `source`: 'embedded', a public set of `NAMES`, or the path of a folder.
 
     A name comes before a folder of the same name: write './cifar10' for that.
@@ -40,7 +40,7 @@ def load(source: str | DataSpec, **options: Any) -> Dataset:
     Raises:
         InputError: it cannot be loaded as asked.
     """
-    spec = source if isinstance(source, DataSpec) else DataSpec(source=source, **options)
+    spec = source if isinstance(source, DataSpec) else DataSpec(source=str(source), **options)
     name = spec.source
     if name in ("embedded", _EMBEDDED):
         parts = parts_of_embedded(spec)

@@ -1,4 +1,4 @@
-"""How published weights look at an image: resized by its shorter side, the middle cut out.
+"""How published weights look at an image: resized, mostly by its shorter side, the middle cut out.
 
 The data sets here keep the centre square of each image instead, resized once (`decode`).
 """
@@ -16,13 +16,13 @@ from nextify.data.dataset import Images
 from nextify.data.decoding import open_rgb, quiet_pillow
 from nextify.errors import unknown
 
-_NAMES = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
-_FILTERS = {name: Image.Resampling[name.upper()] for name in _NAMES}
+_FILTERS = {one.name.lower(): one for one in Image.Resampling}
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The middle of an image whose shorter side was resized to `image_size / crop`.
+    """The middle of an image whose shorter side was resized to `image_size / crop`; or both its
+    sides (squash), or its longer side (border), with `fill` in what it leaves empty.
 
     By Pillow, and to the pixel as timm and torchvision transform images for evaluation.
 
@@ -32,11 +32,14 @@ class View:
     Attributes:
         image_size: side of the result in pixels. crop: the share of the resized side that is kept.
         interpolation: nearest, bilinear, bicubic, lanczos, box or hamming.
+        mode: center, squash or border. fill: a colour in RGB, of 8 bits.
     """
 
     image_size: int
     crop: float
     interpolation: str
+    mode: str = "center"
+    fill: tuple[int, ...] = (0, 0, 0)
 
     def __post_init__(self) -> None:
         if self.interpolation not in _FILTERS:
@@ -49,14 +52,24 @@ class View:
 
     def __call__(self, image: Image.Image) -> Tensor:
         """An RGB image as (3, image_size, image_size) uint8."""
-        width, height = image.size
-        short, side = min(width, height), self.shorter_side
-        size = (side * width // short, side * height // short)
+        size = self._resized(*image.size)
         if size != image.size:
             image = image.resize(size, _FILTERS[self.interpolation])
-        left, top = (round((length - self.image_size) / 2) for length in size)
-        middle = image.crop((left, top, left + self.image_size, top + self.image_size))
+        left, top = (_start(length, self.image_size) for length in size)
+        middle = Image.new("RGB", (self.image_size, self.image_size), self.fill)
+        middle.paste(image, (-left, -top))
         return torch.from_numpy(np.array(middle)).permute(2, 0, 1).contiguous()
+
+    def _resized(self, width: int, height: int) -> tuple[int, int]:
+        """The size that an image is resized to."""
+        side = self.shorter_side
+        if self.mode == "squash":
+            return side, side
+        if self.mode == "border":
+            ratio = max(width / side, height / side)
+            return max(round(width / ratio), 1), max(round(height / ratio), 1)
+        short = min(width, height)
+        return side * width // short, side * height // short
 
     def of_file(self, path: Path) -> Tensor:
         """An image file, seen so. Raises `UnreadableImage`."""
@@ -68,3 +81,8 @@ class View:
         pixels = images.pixels.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).contiguous().numpy()
         seen = [self(Image.fromarray(one)) for one in pixels]
         return Images(torch.stack(seen), images.labels)
+
+
+def _start(length: int, part: int) -> int:
+    """Where the middle part of a length begins; before 0 where that is longer, as timm pads it."""
+    return round((length - part) / 2) if length >= part else -((part - length) // 2)

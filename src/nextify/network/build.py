@@ -11,6 +11,7 @@ from torchvision.ops import Permute
 
 from nextify.blueprint import draw, require_image_size, specs
 from nextify.designs import AnyDesign, Design
+from nextify.errors import InputError
 from nextify.network import modules, transformers
 from nextify.network.dense import SpatialConv2d
 from nextify.network.depthwise import DepthwiseConv2d
@@ -25,9 +26,12 @@ def build(
     weight_init: WeightInit | None = None,
     stochastic_depth: float = 0.0,
     seed: int = 0,
-    device: torch.device | str = "cpu",
+    device: torch.device | str | None = None,
 ) -> modules.Network:
     """A network of a design, initialised.
+
+    In surroundings that torch's modules heed, it is what they would be: on the default device
+    (`with torch.device("meta")`) and of the default type, with the same weights on all.
 
     >>> build(Design(), classes=10)(torch.zeros(2, 3, 64, 64)).shape
     torch.Size([2, 10])
@@ -39,34 +43,44 @@ def build(
             normal for networks with batch norm, truncated normal for those with layer norm.
         stochastic_depth: drop probability of the last block, linearly less before.
         seed: of the initial weights: the same seed gives the same weights.
-        device: where the network lives; `"meta"` builds it without memory or weights.
+        device: where the network lives, by default torch's default device; `"meta"` builds it
+            without memory or weights.
 
     Raises:
-        InputError: the patches of a ViT do not divide its images.
+        InputError: the patches of a ViT do not divide its images, or there are no classes.
     """
+    if classes < 1:
+        raise InputError(f"classes is {classes!r}; a network has at least one")
     if not isinstance(design, Design):
         require_image_size(design, image_size)
+    where = torch.device(device) if device is not None else torch.get_default_device()
     network = assemble(draw(design, classes, image_size), stochastic_depth)
-    if torch.device(device).type == "meta":
-        return network
-    has_batch_norm = isinstance(design, Design) and design.norm == "batch"
-    by_design: WeightInit = "he_normal" if has_batch_norm else "trunc_normal"
-    network = network.to_empty(device="cpu")
-    initialise(network, weight_init or by_design, torch.Generator().manual_seed(seed))
-    return network.to(memory_format=torch.channels_last).to(device)
+    if where.type != "meta":
+        has_batch_norm = isinstance(design, Design) and design.norm == "batch"
+        by_design: WeightInit = "he_normal" if has_batch_norm else "trunc_normal"
+        with torch.device("cpu"), torch.inference_mode(False):
+            network = network.to_empty(device="cpu")
+            initialise(network, weight_init or by_design, torch.Generator().manual_seed(seed))
+            network = network.to(memory_format=torch.channels_last).to(where)
+    return network.to(torch.get_default_dtype())
 
 
 def assemble(blueprint: specs.Blueprint, stochastic_depth: float = 0.0) -> modules.Network:
-    """The modules of a blueprint on the meta device: shapes, but no memory and no weights."""
+    """The modules of a blueprint on the meta device: shapes, but no memory and no weights, which
+    would be of type float32."""
+    with torch.device("meta"), torch.inference_mode(False):
+        return _modules(blueprint, stochastic_depth).to(torch.float32)
+
+
+def _modules(blueprint: specs.Blueprint, stochastic_depth: float) -> modules.Network:
     count = sum(len(stage.blocks) for stage in blueprint.stages)
     rates = iter([stochastic_depth * at / max(count - 1, 1) for at in range(count)])
-    with torch.device("meta"):
-        stages = []
-        for stage in blueprint.stages:
-            blocks = nn.Sequential(*(_block(block, next(rates)) for block in stage.blocks))
-            downsample = _sequence(stage.downsample)
-            stages.append(nn.Sequential(OrderedDict(downsample=downsample, blocks=blocks)))
-        return modules.Network(_sequence(blueprint.stem), stages, _sequence(blueprint.head))
+    stages = []
+    for stage in blueprint.stages:
+        blocks = nn.Sequential(*(_block(block, next(rates)) for block in stage.blocks))
+        downsample = _sequence(stage.downsample)
+        stages.append(nn.Sequential(OrderedDict(downsample=downsample, blocks=blocks)))
+    return modules.Network(_sequence(blueprint.stem), stages, _sequence(blueprint.head))
 
 
 def _sequence(layers: specs.Layers) -> nn.Sequential:

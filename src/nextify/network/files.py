@@ -13,14 +13,15 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from nextify.blueprint import draw
 from nextify.designs import AnyDesign, design_from_dict
 from nextify.designs.fields import fits, hints
 from nextify.errors import InputError
-from nextify.files import write_whole
+from nextify.files import is_there, write_whole
 from nextify.network.build import assemble
-from nextify.network.modules import Network
+from nextify.network.modules import Network, network_in
 from nextify.network.weights.preprocessing import Preprocessing
 
 FORMAT = "nextify-network-1"
@@ -50,26 +51,49 @@ class Card:
         Preprocessing(mean=self.mean, std=self.std, image_size=self.image_size)
 
 
-def save_network(network: Network, card: Card, path: Path) -> None:
+def save_network(network: Network, card: Card, path: str | Path) -> None:
     """Write weights and card to one file, whole or not at all.
 
     Raises:
         InputError: if the file cannot be written.
     """
     metadata = {"format": FORMAT, "card": json.dumps(asdict(card))}
-    tensors = {name: entry.contiguous().cpu() for name, entry in network.state_dict().items()}
-    write_whole(path, save(tensors, metadata), what="network", remedy="choose another folder")
+    content = save(alone(network_in(network).state_dict()), metadata)
+    write_whole(Path(path), content, what="network", remedy="choose another folder")
 
 
-def load_network(path: Path) -> tuple[Network, Card]:
+def alone(entries: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Entries for a file, each by itself on the CPU: a part of a larger storage would be written
+    with all of it, and two of one storage not at all by safetensors.
+
+    Raises:
+        InputError: they have no numbers.
+    """
+    found: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, entry in entries.items():
+        if entry.is_meta:
+            raise InputError(f"entry {name!r} of the network is on the meta device and has no "
+                             "numbers; load weights into it, or build it on the CPU")  # fmt: skip
+        own = entry.detach().cpu().contiguous()
+        storage = own.untyped_storage()
+        is_alone = storage.nbytes() == own.nbytes and storage.data_ptr() not in seen
+        found[name] = own if is_alone else own.clone()
+        seen.add(storage.data_ptr())
+    return found
+
+
+@torch.inference_mode(False)  # parameters made in it could not be trained
+def load_network(path: str | Path) -> tuple[Network, Card]:
     """A network in evaluation mode on the CPU, and its card.
 
     Raises:
         InputError: no such file, no network file, or weights that are not its design's.
     """
+    path = Path(path)
     if path.is_dir():
         path = path / "network.safetensors"
-    if not path.exists():
+    if not is_there(path):
         raise InputError(f"network file {path} does not exist; `nextify train` makes one")
     try:
         with safe_open(path, framework="pt") as file:

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nextify.errors import InputError
+
 
 class ChannelNorm(nn.LayerNorm):
     """Layer normalisation over the channels of each position: (N, C, H, W) to the same.
@@ -159,3 +161,18 @@ class Network(nn.Module):
         for module in self.modules():
             if isinstance(module, StochasticDepth):
                 module.generator = generator
+
+
+def network_in(module: nn.Module) -> Network:
+    """A network itself, or the one in what wraps it, as `nn.DataParallel` and `torch.compile` do.
+
+    Raises:
+        InputError: there is none in it, or more than one.
+    """
+    found = [inside for inside in module.modules() if isinstance(inside, Network)]
+    if len(found) != 1:
+        raise InputError(
+            f"a {type(module).__name__} with {len(found) or 'no'} networks of nextify in it is "
+            "given; give the network"
+        )
+    return found[0]

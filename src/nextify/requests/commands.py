@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, get_args
 from nextify.requests.data_spec import DataSpec
 from nextify.requests.options import MOST_PIXELS, SEEDS, Pixels, option, positional
 
-Naming = Literal["nextify", "official", "timm", "torchvision"]
+Naming = Literal["nextify", "official", "timm", "torchvision", "transformers"]
 Screening = Literal["leave-one-out", "add-one-in", "resolution-4", "resolution-5", "full",
                     "permutations", "augmented"]  # fmt: skip
 Kind = Literal["path", Screening]

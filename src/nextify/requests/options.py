@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import reduce
 from operator import or_
+from os import PathLike
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -206,7 +207,13 @@ def tidy(entry: Entry, value: Any) -> Any:
         return tuple(value.split())
     if isinstance(value, list):
         return tuple(map(str, value)) if entry.inner == tuple[str, ...] else tuple(value)
-    return str(value) if hasattr(value, "__fspath__") else value
+    if isinstance(value, tuple):
+        return tuple(map(_path_as_text, value))
+    return _path_as_text(value)
+
+
+def _path_as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, PathLike) else value
 
 
 def _plain(value: Any) -> str:

@@ -18,7 +18,7 @@ from nextify.data.folder import images_below
 from nextify.designs import Precision
 from nextify.errors import InputError
 from nextify.network import Card, Network
-from nextify.network.weights.pairing import listed
+from nextify.network.weights.namings import listed
 from nextify.network.weights.preprocessing import from_about
 from nextify.requests import DataSpec
 from nextify.training.evaluate import Scores, evaluate
@@ -108,7 +108,9 @@ def published_view(card: Card, image_size: int | None = None) -> View | None:
     images = from_about(card.about)
     if images is None:
         return None
-    return View(image_size or images.image_size, images.crop, images.interpolation)
+    fill = tuple(round(255 * value) for value in images.mean)
+    size = image_size or images.image_size
+    return View(size, images.crop, images.interpolation, images.crop_mode, fill)
 
 
 def load_for(card: Card, spec: DataSpec) -> Dataset:

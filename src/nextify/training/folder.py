@@ -123,7 +123,7 @@ def default_folder(design_name: str | None, recipe_name: str, run: Run) -> Path:
 def train_in_folder(
     run: Run,
     dataset: Dataset,
-    folder: Path,
+    folder: str | Path,
     *,
     weights: InitialWeights | None = None,
     device: str | None = None,
@@ -145,6 +145,7 @@ def train_in_folder(
             memory; as `train_with_network` does.
         KeyboardInterrupt: that says how to go on.
     """
+    folder = Path(folder)
     there = _finished(folder, run)
     if there is not None:
         forget_checkpoint(folder)  # a kill may have come before

@@ -77,7 +77,7 @@ def initial_weights(
             f"weights {weights.source} are of another design: {', '.join(differing)}; leave the "
             "design out to use theirs, or give the weights of yours"
         ) from error
-    is_new = new_head or loaded.head_is_new or _has_other_classes(card, classes)
+    is_new = new_head or loaded.head_is_new or _has_other_classes(weights, card, classes)
     loaded = replace(loaded, head_is_new=is_new)
     entries = network.state_dict()
     if loaded.head_is_new:
@@ -98,9 +98,12 @@ def design_of(source: Source) -> AnyDesign:
         InputError: they cannot be read, or do not tell it.
     """
     weights = open_weights(source)
+    card = own_card(weights)
+    if card is not None:
+        return card.design
+    recognise(weights)  # which says what networks are not known: there is no design to name
     try:
-        card = own_card(weights)
-        return read_design(weights).design if card is None else card.design
+        return read_design(weights).design
     except InputError as error:
         raise InputError(
             f"which design the weights {weights.source} are of is not known ({error}); name it, "
@@ -108,11 +111,10 @@ def design_of(source: Source) -> AnyDesign:
         ) from error
 
 
-def _has_other_classes(card: Card | None, classes: Sequence[str]) -> bool:
+def _has_other_classes(weights: Weights, card: Card | None, classes: Sequence[str]) -> bool:
     """Whether weights state that their classes are others; numbers stand for unknown names."""
-    if card is None or card.classes == tuple(map(str, range(len(card.classes)))):
-        return False
-    return card.classes != tuple(classes)
+    theirs = weights.stated.class_names if card is None else card.classes
+    return theirs != tuple(map(str, range(len(theirs)))) and theirs != tuple(classes)
 
 
 def _differing(weights: Weights, card: Card | None, design: Design) -> list[str]:

@@ -3,7 +3,7 @@
 import ctypes
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 
@@ -89,3 +89,19 @@ def keep_freed_memory() -> None:
         mallopt(mmap_threshold, 1 << 30)
         mallopt(trim_threshold, 1 << 30)
         mallopt(top_pad, 64 << 20)
+
+
+@contextmanager
+def plain_torch() -> Iterator[None]:
+    """Whatever the caller has set of torch, a run is the same: on the CPU by default, of float32,
+    with gradients, and with no other precision than its own."""
+    kind, here = torch.get_default_dtype(), torch.get_default_device()
+    torch.set_default_dtype(torch.float32)
+    # A default device makes every operator slower.
+    on_cpu = nullcontext() if here.type == "cpu" else torch.device("cpu")
+    full = torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False)
+    try:
+        with on_cpu, torch.inference_mode(False), torch.enable_grad(), full[0], full[1]:
+            yield
+    finally:
+        torch.set_default_dtype(kind)

@@ -64,7 +64,10 @@ def start(
     recipe = run.recipe
     require_batch(recipe, len(dataset.train))
     classes, size = len(dataset.classes), dataset.image_size
-    network = build(run.design, classes, image_size=size, stochastic_depth=recipe.stochastic_depth)
+    dropped = recipe.stochastic_depth
+    network = build(
+        run.design, classes, image_size=size, stochastic_depth=dropped, device="cpu"
+    ).float()  # whatever is set around it
     weights = generator_for(run.seed, "weights")
     scheme = "trunc_normal" if recipe.weight_init == "pretrained" else recipe.weight_init
     initialise(network, scheme, weights, recipe.head_init_scale)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import nextify as nx
 from network.references import perturb
+from nextify.designs import Design
 from nextify.designs.fields import with_fields
 from nextify.network import Network
 
@@ -17,11 +18,13 @@ TINY = with_fields(
     nx.design("convnext-tiny"),
     {"depths": (1, 1, 1, 1), "widths": (2, 3, 4, 5), "kernel_size": 3},
 )
+TINY_V2 = with_fields(TINY, {"layer_scale": None, "response_norm": "global"})
+TINY_RESNET = with_fields(nx.design("resnet-18"), {"depths": (1,) * 4, "widths": (4, 6, 8, 10)})
 CLASSES = 3
 
 
-def tiny(classes: int = CLASSES, seed: int = 1) -> Network:
-    network = nx.build(TINY, classes)
+def tiny(classes: int = CLASSES, seed: int = 1, design: Design = TINY) -> Network:
+    network = nx.build(design, classes)
     perturb(network, seed)
     return network.eval()
 

@@ -66,7 +66,7 @@ def test_a_network_file_with_all_that_belongs_to_it(nextify, tmp_path):
     network, card = load_network(tmp_path / "own.safetensors")
     assert (card.design, card.classes, card.image_size) == (TINY, ("cat", "dog", "bird"), 224)
     assert all(torch.equal(state(tiny())[name], entry) for name, entry in state(network).items())
-    images = open_weights("own.safetensors").preprocessing
+    images = open_weights("own.safetensors").stated.preprocessing
     assert asdict(images) == said["preprocessing"] | {
         "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "is_stated": True
     }  # fmt: skip

@@ -119,7 +119,7 @@ def test_tensors_of_the_wrong_type(broken, saved, refuses):
     entries = foreign_entries(tiny(), "timm")
     entries["head.fc.weight"] = broken(entries["head.fc.weight"])
     message = refuses(saved(entries))
-    assert "'head.fc.weight'" in message and ("save" in message or "give" in message)
+    assert "head.fc.weight" in message and any(do in message for do in ("save", "give", "use"))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
@@ -148,7 +148,8 @@ def test_missing_left_over_and_misshapen(refuses):
 
 def test_weights_of_another_architecture(refuses):
     message = refuses(perturbed("resnet-18", "timm").state_dict())
-    assert "torchvision has for a ResNet of basic blocks" in message
+    assert "in the naming of torchvision (ResNet of basic blocks)" in message
+    assert "the network is of another design" in message
     assert "other networks" not in message
 
 
@@ -189,8 +190,7 @@ def test_features_without_a_head():
     entries = foreign_entries(tiny(), "timm")
     body = {name: entry for name, entry in entries.items() if "head.fc" not in name}
     assert nx.load_weights(tiny(), body).head_is_new
-    with pytest.raises(nx.InputError, match="no classifier"):
-        read_design(Weights("body", body))
+    assert read_design(Weights("body", body)) == (TINY, None)
 
 
 class Command:
@@ -268,7 +268,7 @@ def test_what_is_no_file_of_weights(tmp_path, refuses):
     for name, words in {
         "pipe": "no ordinary file",
         "none": "do not exist",
-        "empty": "neither in the safetensors format",
+        "empty": "an empty file",
         "text": "neither in the safetensors format",
         "folder": "holds no weights",
         "null\0": "do not exist",

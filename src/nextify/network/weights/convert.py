@@ -14,7 +14,7 @@ from nextify.network.weights.load import Loaded, fill
 from nextify.network.weights.namings import NamingName
 from nextify.network.weights.pairing import CLASSIFIER
 from nextify.network.weights.preprocessing import SEEN
-from nextify.network.weights.recognise import Recognised, headless, read_design, recognise
+from nextify.network.weights.recognise import read_design, recognise
 from nextify.network.weights.save import save_weights
 from nextify.network.weights.source import Weights, open_weights
 
@@ -35,7 +35,7 @@ class Converted:
 
 def convert_weights(
     source: str | Path,
-    target: Path,
+    target: str | Path,
     *,
     read_as: Literal["auto"] | NamingName = "auto",
     write_as: NamingName = "nextify",
@@ -57,7 +57,7 @@ def convert_weights(
     Raises:
         InputError: the weights cannot be read or written so.
     """
-    weights = open_weights(source, wrapper)
+    weights, target = open_weights(source, wrapper), Path(target)
     if weights.path is not None and target.exists() and target.samefile(weights.path):
         raise InputError(f"{target} is the file to be read; write to another one")
     card = own_card(weights)
@@ -65,7 +65,7 @@ def convert_weights(
     network = assemble(draw(chosen, classes))
     table = recognise(weights, read_as, network.state_dict())
     loaded = fill(network, weights, table, "refuse", allow_nonfinite)
-    names = _names(class_names, card, classes)
+    names = _names(class_names, weights, card, classes)
     if write_as == "nextify" and target.suffix == ".safetensors":
         save_network(network, _as_card(chosen, names, loaded), target)
     else:
@@ -80,24 +80,34 @@ def own_card(weights: Weights) -> Card | None:
     return card_in(weights.metadata, weights.path)
 
 
-def _design(weights: Weights, naming: str, given: Design | None, card: Card | None) -> Recognised:
+def _design(
+    weights: Weights, naming: str, given: Design | None, card: Card | None
+) -> tuple[Design, int]:
     """The design, and the number of classes."""
     if given is None and card is not None:
-        return Recognised(require_convolutional(card.design, "convert"), len(card.classes))
+        return require_convolutional(card.design, "convert"), len(card.classes)
     if given is None:
-        return read_design(weights, naming)
-    table = recognise(weights, naming, assemble(draw(given, 1)).state_dict())
-    naming_of_head = table.name(f"{CLASSIFIER}.bias")
-    bias = weights.entries.get(naming_of_head[0]) if naming_of_head else None
-    if bias is None or bias.ndim != 1 or not len(bias):
-        raise headless(weights)
-    return Recognised(given, len(bias))
+        design, classes = read_design(weights, naming)
+    else:
+        table = recognise(weights, naming, assemble(draw(given, 1)).state_dict())
+        bias = table.name(f"{CLASSIFIER}.bias")
+        found = weights.entries.get(bias[0]) if bias else None
+        design, classes = given, None if found is None or found.ndim != 1 else len(found)
+    if not classes:
+        raise InputError(
+            f"weights {weights.source} have no classifier, so that their classes cannot be told; "
+            "load them into a network with nx.load_weights, or train one from them with --weights"
+        )
+    return design, classes
 
 
-def _names(given: Sequence[str] | None, card: Card | None, classes: int) -> tuple[str, ...]:
+def _names(
+    given: Sequence[str] | None, weights: Weights, card: Card | None, classes: int
+) -> tuple[str, ...]:
     if given is None and card is not None and len(card.classes) == classes:
         return card.classes
-    names = tuple(given) if given is not None else tuple(map(str, range(classes)))
+    stated = given if given is not None else weights.stated.class_names
+    names = tuple(stated or map(str, range(classes)))
     if len(names) != classes:
         raise InputError(
             f"{len(names)} names of classes are given, and the weights have {classes} classes; "

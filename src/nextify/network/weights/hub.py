@@ -10,8 +10,10 @@ PREFIX = "hf:"
 _NAME = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
 
 
-def fetch(source: str, file_names: Sequence[str], config_name: str) -> tuple[Path, Path | None]:
-    """The first file of these names in a repository, and its configuration if it has one.
+def fetch(
+    source: str, file_names: Sequence[str], configs: Sequence[str]
+) -> tuple[Path, list[Path]]:
+    """The first file of these names in a repository, and those of its configurations it has.
 
     Args:
         source: `"hf:owner/name"`, with `"@revision"` where not the newest is meant.
@@ -26,7 +28,8 @@ def fetch(source: str, file_names: Sequence[str], config_name: str) -> tuple[Pat
     for name in file_names:
         weights = _download(found["repo"], name, found["revision"])
         if weights is not None:
-            return weights, _download(found["repo"], config_name, found["revision"])
+            beside = (_download(found["repo"], config, found["revision"]) for config in configs)
+            return weights, [config for config in beside if config is not None]
     raise InputError(f"repository {found['repo']!r} on the hub holds none of "
                      f"{', '.join(file_names)}; choose one that does")  # fmt: skip
 

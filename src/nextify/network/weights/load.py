@@ -1,6 +1,6 @@
 """`load_weights`: published weights into a network."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,12 +10,12 @@ from torch import Tensor
 
 from nextify.errors import InputError
 from nextify.network.initialise import initialise
-from nextify.network.modules import Network
-from nextify.network.weights.namings import NamingName, Table
-from nextify.network.weights.pairing import CLASSIFIER, listed, match_entries
+from nextify.network.modules import Network, network_in
+from nextify.network.weights.namings import NamingName, Table, listed
+from nextify.network.weights.pairing import CLASSIFIER, HEAD_NORM, STEM, match_entries
 from nextify.network.weights.preprocessing import Preprocessing, usual
 from nextify.network.weights.recognise import recognise
-from nextify.network.weights.source import COUNTER, Weights, open_weights
+from nextify.network.weights.source import COUNTER, Weights, fault_of, open_weights
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +38,7 @@ class Loaded:
     notes: tuple[str, ...]
 
     def __str__(self) -> str:
-        head = "; the head is new (other classes): train it" if self.head_is_new else ""
+        head = "; the head is new" if self.head_is_new else ""
         notes = "".join(f"; {note}" for note in self.notes)
         return (
             f"{self.entries} entries in the naming of {self.naming} ({self.architecture}) from "
@@ -65,8 +65,8 @@ def load_weights(
     ('nextify', True)
 
     Args:
-        network: of the design that the weights were made for; one on the meta device gets memory
-            on the CPU.
+        network: of the design that the weights were made for, or what wraps it; one on the meta
+            device gets memory on the CPU.
         source: a .safetensors or .pth file, a folder that holds one, a repository on the hub
             (`"hf:timm/convnext_tiny.fb_in1k"`) or a state dictionary.
         naming: which naming it must be; by default the one that its names are in.
@@ -79,7 +79,7 @@ def load_weights(
     Raises:
         InputError: the weights cannot be read, are of another design, or are not finite.
     """
-    weights = open_weights(source, wrapper)
+    network, weights = network_in(network), open_weights(source, wrapper)
     table = recognise(weights, naming, network.state_dict())
     return fill(network, weights, table, classes_differ, allow_nonfinite, seed)
 
@@ -93,6 +93,7 @@ def fill(
     seed: int = 0,
 ) -> Loaded:
     """Fill a network with weights that have been read; as `load_weights`."""
+    _require_stated(weights, table)
     names = match_entries(network, weights, table)
     head_is_new = f"{CLASSIFIER}.weight" not in names
     if head_is_new and classes_differ == "refuse":
@@ -102,39 +103,84 @@ def fill(
         )
     own = network.state_dict()
     given = {ours: weights.entries[theirs].detach() for ours, theirs in names.items()}
-    entries = {ours: e.reshape(own[ours].shape).to(own[ours].dtype) for ours, e in given.items()}
+    _require_numbers(weights, names.values())
+    entries = {ours: _as_ours(ours, e, own[ours]) for ours, e in given.items()}
     broken = [names[ours] for ours, entry in entries.items() if not entry.isfinite().all()]
     if broken and not allow_nonfinite:
         raise InputError(
             f"weights {weights.source} hold NaN or infinite numbers in {listed(broken)}; use a "
             "checkpoint from before they arose, or allow them (allow_nonfinite)"
         )
-    _fill(network, entries, head_is_new, seed)
+    lacking = own.keys() - names.keys()
+    new = [name for name in (CLASSIFIER, HEAD_NORM) if f"{name}.weight" in lacking]
+    _fill(network, entries, new, seed)
     return Loaded(
         source=weights.source,
         naming=table.naming,
         architecture=table.architecture,
         entries=len(entries),
         head_is_new=head_is_new,
-        preprocessing=weights.preprocessing or usual(table.naming, table.architecture),
-        notes=(*weights.notes, *_conversions(given, entries)),
+        preprocessing=weights.stated.preprocessing or usual(table.naming, table.architecture),
+        notes=(*weights.notes, *_changes(given, entries, new)),
     )
 
 
-def _conversions(given: Mapping[str, Tensor], entries: Mapping[str, Tensor]) -> list[str]:
+def _require_numbers(weights: Weights, names: Iterable[str]) -> None:
+    for name in names:
+        if (fault := fault_of(name, weights.entries[name])) is not None:
+            raise InputError(f"entry {name!r} of weights {weights.source} is {fault}")
+
+
+def _require_stated(weights: Weights, table: Table) -> None:
+    """That the configuration beside weights is theirs: as many classes, in the modules it names."""
+    stated, known = weights.stated, table.name(f"{CLASSIFIER}.bias")
+    bias = weights.entries.get(known[0]) if known else None
+    counts = {"classes": stated.classes, "class names": len(stated.class_names) or None}
+    for what, count in counts.items():
+        if bias is not None and count not in (None, len(bias.flatten())):
+            raise InputError(
+                f"weights {weights.source} have {len(bias.flatten())} classes, and the "
+                f"configuration beside them states {count} {what}; mend or remove it"
+            )
+    lacking = [name for name in stated.modules if f"{name}.weight" not in weights.entries]
+    if lacking and (bias is not None or lacking != list(stated.modules[-1:])):
+        raise InputError(
+            f"weights {weights.source} have no {lacking[0]!r}, which the configuration beside them "
+            "names; mend or remove it"
+        )
+
+
+def _as_ours(name: str, given: Tensor, own: Tensor) -> Tensor:
+    """An entry of theirs in our shape and type. A stem that sees one channel sees the mean of three
+    by a third of its weights for each: grey images give the same answers."""
+    if name == STEM and given.shape[1] == 1 != own.shape[1]:
+        given = given.expand(own.shape) / own.shape[1]
+    if name.endswith(COUNTER):  # batches, beyond the largest number of a half if stored as one
+        given = given.nan_to_num(0, 0, 0)
+    return given.reshape(own.shape).to(own.dtype)
+
+
+def _changes(
+    given: Mapping[str, Tensor], entries: Mapping[str, Tensor], new: Sequence[str]
+) -> list[str]:
     kinds = {(given[o].dtype, e.dtype) for o, e in entries.items() if not o.endswith(COUNTER)}
-    return sorted(f"{str(a)[6:]} converted to {str(b)[6:]}" for a, b in kinds if a != b)
+    notes = sorted(f"{str(a)[6:]} converted to {str(b)[6:]}" for a, b in kinds if a != b)
+    if STEM in given and given[STEM].shape[1] != entries[STEM].shape[1]:
+        notes.append("the stem of one input channel repeated for three, a third of it for each")
+    if HEAD_NORM in new:
+        notes.append("they have no norm before the head: it is new, too")
+    return notes
 
 
-def _fill(network: Network, entries: dict[str, Tensor], head_is_new: bool, seed: int) -> None:
+def _fill(network: Network, entries: dict[str, Tensor], new: Sequence[str], seed: int) -> None:
     if any(entry.is_meta for entry in network.state_dict().values()):
         network.to_empty(device="cpu").to(memory_format=torch.channels_last)
     for name, entry in network.state_dict().items():
         if name.endswith(COUNTER) and name not in entries:
             entry.zero_()
     network.load_state_dict(entries, strict=False)
-    if head_is_new:
-        classifier = network.get_submodule(CLASSIFIER)
-        where = next(classifier.parameters()).device
-        initialise(classifier.cpu(), "trunc_normal", torch.Generator().manual_seed(seed))
-        classifier.to(where)
+    generator = torch.Generator().manual_seed(seed)
+    for module in map(network.get_submodule, new):
+        where = next(module.parameters()).device
+        initialise(module.cpu(), "trunc_normal", generator)
+        module.to(where)

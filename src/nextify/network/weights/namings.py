@@ -6,15 +6,16 @@ read backwards, it recognises a file whose design is not known.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
 from functools import cache
 from typing import Literal, get_args
 
 from torch import nn
 
-NamingName = Literal["nextify", "official", "timm", "torchvision"]
+NamingName = Literal["nextify", "official", "timm", "torchvision", "transformers"]
 Shape = tuple[int, ...]
+_SHOWN = 3  # names in a message
 Side = Literal["ours", "theirs"]
 
 # How their shape of an entry differs from ours: not at all; 1 x 1 convolutions as matrices;
@@ -208,8 +209,46 @@ def _resnet(*convs: str) -> tuple[tuple[Rule, ...], Outline]:
     return rules, Outline(parts, nn.BatchNorm2d, nn.ReLU, stem_stride=2)
 
 
-_BASIC = _resnet("spatial1", "spatial2")
-_BOTTLENECK = _resnet("pointwise1", "spatial", "pointwise2")
+# transformers' names of a ConvNeXt are the official ones but for these parts, in this order.
+_HF_STAGE, _HF_BLOCK = "encoder.stages.{stage}", "encoder.stages.{stage}.layers.{block}"
+_HF_PARTS = {
+    "downsample_layers.0.0": "embeddings.patch_embeddings",
+    "downsample_layers.0.1": "embeddings.layernorm",
+    "downsample_layers.{stage}": f"{_HF_STAGE}.downsampling_layer",
+    "stages.{stage}.{block}": _HF_BLOCK,
+    "grn.gamma": "grn.weight",
+    "grn.beta": "grn.bias",
+    "gamma": "layer_scale_parameter",
+    "norm.": "layernorm.",
+}
+
+
+def _convnext_of_transformers(model: str) -> tuple[Rule, ...]:
+    rules = []
+    for rule in _OFFICIAL:
+        theirs = rule.theirs.replace("head.", "classifier.")
+        for official, part in _HF_PARTS.items():
+            theirs = theirs.replace(official, part, 1) if official in rule.theirs else theirs
+        is_head = theirs.startswith("classifier")
+        rules.append(Rule(rule.ours, theirs if is_head else f"{model}.{theirs}", rule.form))
+    return tuple(rules)
+
+
+def _resnet_of_transformers(*convs: str) -> tuple[Rule, ...]:
+    branch, shortcut = f"{_BLOCK}.branch", f"{_BLOCK}.shortcut"
+    places = [("stem.conv", "stem.norm", "embedder.embedder"),
+              (f"{shortcut}.conv", f"{shortcut}.norm", f"{_HF_BLOCK}.shortcut"),
+              *((f"{branch}.{conv}", f"{branch}.{conv}_norm", f"{_HF_BLOCK}.layer.{at}")
+                for at, conv in enumerate(convs))]  # fmt: skip
+    rules = [Rule("head.classifier.{part}", "classifier.1.{part}")]
+    for conv, norm, theirs in places:
+        rules.append(Rule(f"{conv}.{{part}}", f"resnet.{theirs}.convolution.{{part}}"))
+        rules.append(Rule(f"{norm}.{{part}}", f"resnet.{theirs}.normalization.{{part}}"))
+    return tuple(rules)
+
+
+_BASIC_CONVS, _BOTTLENECK_CONVS = ("spatial1", "spatial2"), ("pointwise1", "spatial", "pointwise2")
+_BASIC, _BOTTLENECK = _resnet(*_BASIC_CONVS), _resnet(*_BOTTLENECK_CONVS)
 
 # Our own names, which the other tables know between them.
 _KNOWN = (*_OFFICIAL, *_TIMM, *_BASIC[0], *_BOTTLENECK[0])
@@ -241,6 +280,25 @@ TABLES: tuple[Table, ...] = (
     Table("torchvision", "ResNet", *_BOTTLENECK),
     Table("timm", "ResNet of basic blocks", *_BASIC),
     Table("timm", "ResNet", *_BOTTLENECK),
+    Table("transformers", "ConvNeXt", _convnext_of_transformers("convnext"),
+          _convnext("pointwise2 scale", stages=None)),
+    Table("transformers", "ConvNeXt V2", _convnext_of_transformers("convnextv2"),
+          _convnext("response_norm pointwise2", stages=None)),
+    Table("transformers", "ResNet of basic blocks", _resnet_of_transformers(*_BASIC_CONVS),
+          _BASIC[1]),
+    Table("transformers", "ResNet", _resnet_of_transformers(*_BOTTLENECK_CONVS), _BOTTLENECK[1]),
 )  # fmt: skip
 
 NAMINGS: tuple[NamingName, ...] = get_args(NamingName)
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first few names, and how many more there are. They come from a file: what does not print,
+    as a line break, is escaped.
+
+    >>> listed(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    every = list(names)
+    more = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
+    return ", ".join(name if name.isprintable() else repr(name) for name in every[:_SHOWN]) + more

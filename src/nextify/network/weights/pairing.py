@@ -1,15 +1,17 @@
 """A network's entries and a file's, one to one: what is missing, left over or of another shape."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from nextify.errors import InputError
 from nextify.network.modules import Network
-from nextify.network.weights.namings import Form, Shape, Table, shaped
+from nextify.network.weights.namings import Form, Shape, Table, listed, shaped
 from nextify.network.weights.source import COUNTER, Weights
 
 CLASSIFIER = "head.classifier"
+HEAD_NORM = "head.norm"
 _HEAD = (f"{CLASSIFIER}.weight", f"{CLASSIFIER}.bias")
-_SHOWN = 3
+_HEAD_NORM = (f"{HEAD_NORM}.weight", f"{HEAD_NORM}.bias")
+STEM = "stem.conv.weight"
 
 
 def foreign_names(network: Network, table: Table) -> dict[str, tuple[str, Form]]:
@@ -22,8 +24,8 @@ def foreign_names(network: Network, table: Table) -> dict[str, tuple[str, Form]]
     nameless = [ours for ours, name in names.items() if name is None]
     if nameless:
         raise InputError(
-            f"the names that {table.naming} has for a {table.architecture} do not reach "
-            f"{listed(nameless)} of the network; it is of another design"
+            f"the network is of another design: for {listed(nameless)} there are no names in the "
+            f"naming of {table.naming}"
         )
     return {ours: name for ours, name in names.items() if name is not None}
 
@@ -31,26 +33,29 @@ def foreign_names(network: Network, table: Table) -> dict[str, tuple[str, Form]]
 def match_entries(network: Network, weights: Weights, table: Table) -> dict[str, str]:
     """Their name for each entry of ours. Only counters of batches may be missing, and the head.
 
-    A classifier for another number of classes, or none, is left out; then the head is new.
+    A classifier for another number of classes, or none, is left out; then the head is new, with its
+    norm where the weights end before that. A stem of one channel fits one of three.
 
     Raises:
         InputError: entries missing, left over or of another shape; the first few of each by name.
     """
-    names = foreign_names(network, table)
+    names = _names_for(network, weights, table)
     shapes = {ours: tuple(entry.shape) for ours, entry in network.state_dict().items()}
-    head_is_new = _is_other_head(weights, [names[ours][0] for ours in _HEAD], shapes[_HEAD[0]])
+    new = _new_entries(weights, names, shapes)
     expected = {theirs: ours for ours, (theirs, _) in names.items()}
-    wanted = {o: t for t, o in expected.items() if not (head_is_new and o in _HEAD)}
+    wanted = {o: t for t, o in expected.items() if o not in new}
     kept = {ours: theirs for ours, theirs in wanted.items() if theirs in weights.entries}
-    missing = [t for o, t in wanted.items() if o not in kept and not t.endswith(COUNTER)]
-    misshapen = []
-    for ours, theirs in kept.items():
-        found, own = tuple(weights.entries[theirs].shape), shapes[ours]
-        usual = shaped(own, names[ours][1])
-        if found not in (own, usual):
-            misshapen.append(f"{theirs} ({_by(found)}, not {_by(usual)})")
-    surplus = [theirs for theirs in weights.entries if theirs not in expected]
-    wrong = {"missing": missing, "left over": surplus, "of another shape": misshapen}
+    found = {ours: tuple(weights.entries[theirs].shape) for ours, theirs in kept.items()}
+    _require_channels(weights, found.get(STEM, ()), shapes[STEM])
+    wrong = {
+        "missing": [t for o, t in wanted.items() if o not in kept and not t.endswith(COUNTER)],
+        "left over": [theirs for theirs in weights.entries if theirs not in expected],
+        "of another shape": [
+            f"{kept[ours]} ({_by(shape)}, not {_by(shaped(shapes[ours], names[ours][1]))})"
+            for ours, shape in found.items()
+            if not _fits(ours, shape, shapes[ours])
+        ],
+    }
     parts = [f"{len(which)} {what}: {listed(which)}" for what, which in wrong.items() if which]
     if parts:
         raise InputError(
@@ -60,6 +65,41 @@ def match_entries(network: Network, weights: Weights, table: Table) -> dict[str,
     return kept
 
 
+def _names_for(network: Network, weights: Weights, table: Table) -> dict[str, tuple[str, Form]]:
+    try:
+        return foreign_names(network, table)
+    except InputError as error:
+        raise InputError(
+            f"weights {weights.source} are in the naming of {table.naming} ({table.architecture}), "
+            f"and {error}"
+        ) from None
+
+
+def _require_channels(weights: Weights, found: Shape, own: Shape) -> None:
+    """Images of three channels, or of one, whose weights can be spread over three."""
+    if len(found) == len(own) and found[1] not in (1, own[1]):
+        raise InputError(
+            f"weights {weights.source} are for images of {found[1]} channels, and nextify's "
+            f"networks see {own[1]}; give weights for images in colour or grey"
+        )
+
+
+def _fits(ours: str, found: Shape, own: Shape) -> bool:
+    is_grey = ours == STEM and found == (own[0], 1, *own[2:])
+    return is_grey or _filled(found) == _filled(own)
+
+
+def _new_entries(
+    weights: Weights, names: Mapping[str, tuple[str, Form]], shapes: Mapping[str, Shape]
+) -> Sequence[str]:
+    """Those of the network's head that the weights cannot fill: the classifier of other classes
+    or none, and the norm before it where that is missing, too (V2's pre-trained files)."""
+    head = [names[ours][0] for ours in (*_HEAD, *_HEAD_NORM) if ours in names]
+    if not any(theirs in weights.entries for theirs in head):
+        return *_HEAD, *_HEAD_NORM
+    return _HEAD if _is_other_head(weights, head[:2], shapes[_HEAD[0]]) else ()
+
+
 def _is_other_head(weights: Weights, theirs: Sequence[str], own: Shape) -> bool:
     """Whether the file's classifier, at these two names, is whole but for other classes; or
     there is none."""
@@ -67,19 +107,18 @@ def _is_other_head(weights: Weights, theirs: Sequence[str], own: Shape) -> bool:
     if weight is None or bias is None:
         return weight is bias
     classes = weight.shape[:1]
-    return weight.shape[1:] == own[1:] and bias.shape == classes and classes != own[:1]
+    fits = _filled(weight.shape[1:]) == _filled(own[1:]) and bias.shape == classes
+    return fits and classes != own[:1]
 
 
-def listed(names: Iterable[str]) -> str:
-    """The first few names, and how many more there are. They come from a file: what does not print,
-    as a line break, is escaped.
+def _filled(shape: Shape) -> Shape:
+    """A shape without its sides of 1: C numbers are (1, C) or (1, 1, 1, C) elsewhere, and 1 x 1
+    convolutions matrices; the numbers and their order are the same.
 
-    >>> listed(["a", "b", "c", "d", "e"])
-    'a, b, c and 2 more'
+    >>> _filled((1, 1, 1, 384)), _filled((384, 96, 1, 1)), _filled((1,))
+    ((384,), (384, 96), ())
     """
-    every = list(names)
-    more = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
-    return ", ".join(name if name.isprintable() else repr(name) for name in every[:_SHOWN]) + more
+    return tuple(side for side in shape if side != 1)
 
 
 def _by(shape: Shape) -> str:

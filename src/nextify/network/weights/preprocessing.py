@@ -3,16 +3,20 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+from PIL import Image
 
 from nextify.designs.fields import fits, hints
-from nextify.errors import InputError
+from nextify.errors import InputError, unknown
 from nextify.network.weights.namings import NamingName
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 SEEN = ("mean", "std", "image_size")  # what a network's card states beside its design
 METADATA_KEY = "nextify.preprocessing"
+_INTERPOLATIONS = tuple(one.name.lower() for one in Image.Resampling)
+CropMode = Literal["center", "squash", "border"]
 _LARGEST_IMAGE = 1 << 14  # pixels a side: what claims more was not made by training
 
 
@@ -26,6 +30,8 @@ class Preprocessing:
     Attributes:
         image_size: side of the input in pixels.
         crop: the share of the resized side that is kept.
+        crop_mode: center, as above; squash: both sides are resized to image_size / crop; border:
+            the longer side is, and what then lacks of the other is filled with the mean.
         is_stated: whether the weights came with it; otherwise it is what their naming's
             published weights have in common.
     """
@@ -35,6 +41,7 @@ class Preprocessing:
     image_size: int = 224
     interpolation: str = "bicubic"
     crop: float = 0.875
+    crop_mode: CropMode = "center"
     is_stated: bool = False
 
     def __post_init__(self) -> None:
@@ -42,6 +49,8 @@ class Preprocessing:
             value = getattr(self, name)
             if not fits(value, hint):
                 raise InputError(f"preprocessing field {name!r} is {value!r}")
+        if self.interpolation not in _INTERPOLATIONS:
+            raise unknown("interpolation", self.interpolation, _INTERPOLATIONS)
         if not len(self.mean) == len(self.std) == 3 or min(self.std) <= 0:
             raise InputError(f"preprocessing has mean {self.mean} and std {self.std}")
         if not (1 <= self.image_size <= _LARGEST_IMAGE and 0 < self.crop <= 1):
@@ -52,28 +61,9 @@ class Preprocessing:
 
 def usual(naming: NamingName, architecture: str) -> Preprocessing:
     """What the published ImageNet weights in a naming were evaluated with."""
-    is_bilinear = naming == "torchvision" or architecture.startswith("ResNet")
+    is_resnet = naming != "transformers" and architecture.startswith("ResNet")
+    is_bilinear = naming == "torchvision" or is_resnet
     return Preprocessing(interpolation="bilinear" if is_bilinear else "bicubic")
-
-
-def from_timm(config: Mapping[str, Any]) -> Preprocessing:
-    """From the `config.json` of timm's repositories on the hub.
-
-    >>> from_timm({"pretrained_cfg": {"input_size": [3, 288, 288], "crop_pct": 0.95}}).image_size
-    288
-
-    Raises:
-        InputError: values that cannot be meant.
-    """
-    values = config.get("pretrained_cfg", config)
-    if not isinstance(values, Mapping):
-        raise InputError("'pretrained_cfg' holds no fields")
-    names = {"mean": "mean", "std": "std", "interpolation": "interpolation", "crop_pct": "crop"}
-    found = {ours: values[theirs] for theirs, ours in names.items() if theirs in values}
-    size = values.get("input_size", (3, 224, 224))
-    if not isinstance(size, list | tuple) or len(size) != 3 or size[1] != size[2]:
-        raise InputError(f"'input_size' is {size!r}; square images of 3 channels are expected")
-    return _read({**found, "image_size": size[1]})
 
 
 def from_about(about: Mapping[str, Any]) -> Preprocessing | None:
@@ -85,7 +75,7 @@ def from_about(about: Mapping[str, Any]) -> Preprocessing | None:
     if "preprocessing" not in about:
         return None
     try:
-        return _read(about["preprocessing"])
+        return preprocessing_of(about["preprocessing"])
     except (TypeError, InputError) as error:
         raise InputError(f"the card's preprocessing cannot be read ({error}); convert the weights "
                          "again") from error  # fmt: skip
@@ -99,17 +89,22 @@ def from_metadata(metadata: Mapping[str, str]) -> Preprocessing | None:
     """
     try:
         if METADATA_KEY in metadata:
-            return _read(json.loads(metadata[METADATA_KEY]))
+            return preprocessing_of(json.loads(metadata[METADATA_KEY]))
         if "card" in metadata:
             card = json.loads(metadata["card"])
             also = card.get("about", {}).get("preprocessing", {})
-            return _read({**also, **{name: card[name] for name in SEEN}})
+            return preprocessing_of({**also, **{name: card[name] for name in SEEN}})
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"its preprocessing cannot be read ({error})") from error
     return None
 
 
-def _read(values: Mapping[str, Any]) -> Preprocessing:
+def preprocessing_of(values: Mapping[str, Any]) -> Preprocessing:
+    """What its fields state, in whatever else there is beside them.
+
+    Raises:
+        InputError: values that cannot be meant.
+    """
     known = {name: values[name] for name in hints(Preprocessing) if name in values}
     tidy: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in known.items()}
     return Preprocessing(**{**tidy, "is_stated": True})

@@ -9,6 +9,7 @@ from nextify.designs import FAMILIES, Design
 from nextify.designs.fields import with_fields
 from nextify.errors import InputError
 from nextify.network.build import assemble
+from nextify.network.weights.likeness import of_names
 from nextify.network.weights.namings import NAMINGS, TABLES, Shape, Table
 from nextify.network.weights.pairing import CLASSIFIER, match_entries
 from nextify.network.weights.source import Weights
@@ -34,9 +35,12 @@ def recognise(weights: Weights, naming: str = "auto", ours: Collection[str] = ()
     if 2 * most < len(weights.entries):
         expected = "a known naming" if naming == "auto" else f"the naming of {naming}"
         first = ", ".join(repr(name) for name in list(weights.entries)[:3])
+        like = of_names(weights.entries) if naming == "auto" else None
+        looks = f"they look like {like}; " if like else ""
         raise InputError(
-            f"weights {weights.source} are not in {expected}: their names "
-            f"begin with {first}; the namings are {', '.join(NAMINGS)}"
+            f"weights {weights.source} are not in {expected}: {looks}their names begin "
+            f"with {first}; nextify loads ResNets, ConvNeXts and ConvNeXts V2, as "
+            f"{', '.join(NAMINGS)} name their entries"
         )
     best = [table for table in tables if known[table] == most]
     return next((t for t in best if ours and all(map(t.name, ours))), best[0])
@@ -49,10 +53,10 @@ def _own_names(weights: Weights, table: Table) -> dict[str, str]:
 
 
 class Recognised(NamedTuple):
-    """A file's design and number of classes."""
+    """A file's design and number of classes; None: it has no classifier."""
 
     design: Design
-    classes: int
+    classes: int | None
 
 
 def read_design(weights: Weights, naming: str = "auto") -> Recognised:
@@ -67,26 +71,16 @@ def read_design(weights: Weights, naming: str = "auto") -> Recognised:
     table = recognise(weights, naming)
     names = _own_names(weights, table)
     shapes = {ours: tuple(weights.entries[theirs].shape) for theirs, ours in names.items()}
-    if f"{CLASSIFIER}.weight" not in shapes:
-        raise headless(weights)
     try:
-        classes = shapes[f"{CLASSIFIER}.weight"][0]
+        classes = next(iter(shapes.get(f"{CLASSIFIER}.weight", (None,))))
         chosen = _design(shapes)
-        match_entries(assemble(draw(chosen, classes)), weights, table)
+        match_entries(assemble(draw(chosen, classes or 1)), weights, table)
     except (LookupError, ArithmeticError, RuntimeError, InputError) as error:
         raise InputError(
             f"the design of weights {weights.source}, in the naming of {table.naming}, cannot be "
             f"told from their shapes ({_reason(error)}); give it with --design"
         ) from error
     return Recognised(chosen, classes)
-
-
-def headless(weights: Weights) -> InputError:
-    """For weights without a classifier."""
-    return InputError(
-        f"weights {weights.source} have no classifier, so that their classes cannot be told; load "
-        "them into a network with nx.load_weights"
-    )
 
 
 def _reason(error: Exception) -> str:

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from nextify.designs import FAMILIES
 from nextify.errors import InputError, unknown
 from nextify.files import Content, write_whole
-from nextify.network.modules import Network, ResidualBlock
+from nextify.network.files import alone
+from nextify.network.modules import Network, ResidualBlock, network_in
 from nextify.network.weights.namings import NAMINGS, TABLES, NamingName, Outline, Table, shaped
 from nextify.network.weights.pairing import foreign_names
 from nextify.network.weights.preprocessing import METADATA_KEY, Preprocessing
@@ -73,20 +74,13 @@ def save_weights(
         raise InputError(
             f"weights file {path} has no known ending; give one of {', '.join(SUFFIXES)}"
         )
-    entries = foreign_entries(network, naming)
-    tidy = {name: _alone(entry) for name, entry in entries.items()}
+    tidy = alone(foreign_entries(network_in(network), naming))
     if path.suffix == ".safetensors":
         stated = {METADATA_KEY: json.dumps(asdict(preprocessing))} if preprocessing else {}
         content: Content = save(tidy, {"format": "pt", **stated})
     else:
         content = partial(torch.save, {"model": tidy} if naming == "official" else tidy)
     write_whole(path, content, what="weights", remedy="choose another folder")
-
-
-def _alone(entry: Tensor) -> Tensor:
-    """An entry by itself on the CPU: a part of a larger storage would be written with all of it."""
-    own = entry.detach().cpu().contiguous()
-    return own if own.untyped_storage().nbytes() == own.nbytes else own.clone()
 
 
 def _table(network: Network, naming: NamingName) -> Table:

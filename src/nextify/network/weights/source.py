@@ -1,35 +1,32 @@
 """Weights as they are found: in a file, in a folder, on the hub; read without running anything."""
 
-import argparse
 import json
-import pickle
-import re
-import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import torch
 from safetensors import safe_open
 from torch import Tensor
 
 from nextify.errors import InputError
-from nextify.network.weights import preprocessing
+from nextify.network.weights import likeness
+from nextify.network.weights.config import Stated, read_config
 from nextify.network.weights.hub import PREFIX, fetch
-from nextify.network.weights.preprocessing import Preprocessing
+from nextify.network.weights.pickled import REMEDY, require_stored, unpickled
+from nextify.network.weights.preprocessing import from_metadata
+from nextify.network.weights.sets import network_entries
 
 FILE_NAMES = ("network.safetensors", "model.safetensors", "pytorch_model.bin")
-CONFIG_NAME = "config.json"
+# timm's, or transformers' with what it does to images.
+_CONFIG_NAMES = ("config.json", "preprocessor_config.json")
 
-# Where training programs put the entries within what they save, and before each entry's name.
-_WRAPPERS = ("model", "state_dict", "model_ema", "state_dict_ema", "module")
-_PREFIXES = ("module.", "_orig_mod.", "model.")
-_DEEPEST = 3
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 COUNTER = "num_batches_tracked"  # of batch norms: a whole number, and never needed
-_REMEDY = "give a safetensors file, or a .pth file with nothing but tensors in it"
+_BEGINNING = 512  # bytes of a file, by which its format is told
+_MOST_SHARED = 16  # a file's entries may be as often its size: several may share their numbers
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -39,14 +36,14 @@ class Weights:
     Attributes:
         source: where they are from, for people. path: their file, if they are from one.
         metadata: what a safetensors file says beside its entries.
-        preprocessing: what came with them. notes: what was done to get at them.
+        stated: what came with them. notes: what was done to get at them.
     """
 
     source: str
     entries: Mapping[str, Tensor]
     path: Path | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
-    preprocessing: Preprocessing | None = None
+    stated: Stated = field(default_factory=Stated)
     notes: tuple[str, ...] = ()
 
 
@@ -56,33 +53,39 @@ def open_weights(source: str | Path | Mapping[str, Any], wrapper: str | None = N
     Args:
         source: a .safetensors, .pth, .pt or .bin file, a folder that holds one, a repository on
             the Hugging Face hub (`"hf:timm/convnext_tiny.fb_in1k"`), or a state dictionary.
-        wrapper: which of several sets of entries (`"model_ema"`); by default the first of model,
-            state_dict, model_ema, state_dict_ema and module.
+        wrapper: which of several sets of entries (`"model_ema"`, also as a part of their names);
+            by default the first of the largest that is no moving average.
 
     Raises:
         InputError: nothing there, or nothing that can be used.
     """
     if isinstance(source, Mapping):
-        return _unwrapped("the state dictionary", source, wrapper)
-    path, config = _located(source)
+        return _of_network("the state dictionary", source, wrapper)
+    if not isinstance(source, str | PathLike):
+        raise InputError(
+            f"weights are a {type(source).__name__}; give a file, a folder, a repository on the "
+            "hub or a state dictionary (network.state_dict())"
+        )
+    path, configs = _located(source)
     name = str(source)
     entries, metadata = _read(path, name)
-    stated = _stated(name, metadata, config)
-    weights = _unwrapped(name, entries, wrapper)
+    stated = _stated(name, metadata, configs)
+    weights = _of_network(name, entries, wrapper)
     _require_held(weights, path)
-    return replace(weights, path=path, metadata=metadata, preprocessing=stated)
+    notes = (*weights.notes, *stated.notes)
+    return replace(weights, path=path, metadata=metadata, stated=stated, notes=notes)
 
 
-def _located(source: str | Path) -> tuple[Path, Path | None]:
-    """The file of weights, and timm's `config.json` beside it."""
+def _located(source: str | Path) -> tuple[Path, list[Path]]:
+    """The file of weights, and the configurations beside it."""
     if isinstance(source, str) and source.startswith(PREFIX):
-        return fetch(source, FILE_NAMES[1:], CONFIG_NAME)
+        return fetch(source, FILE_NAMES[1:], _CONFIG_NAMES)
     path = Path(source)
     try:
         if path.is_dir():
             return _in_folder(path)
         if path.is_file():
-            return path, None
+            return path, []
         what = "are no ordinary file" if path.exists() else "do not exist"
     except (OSError, ValueError) as error:
         raise InputError(
@@ -94,11 +97,11 @@ def _located(source: str | Path) -> tuple[Path, Path | None]:
     )
 
 
-def _in_folder(folder: Path) -> tuple[Path, Path | None]:
+def _in_folder(folder: Path) -> tuple[Path, list[Path]]:
     for name in FILE_NAMES:
         if (folder / name).is_file():
-            config = folder / CONFIG_NAME
-            return folder / name, config if config.is_file() else None
+            configs = [folder / config for config in _CONFIG_NAMES]
+            return folder / name, [config for config in configs if config.is_file()]
     raise InputError(
         f"folder {folder} holds no weights; expected is one of {', '.join(FILE_NAMES)}"
     )
@@ -108,18 +111,19 @@ def _read(path: Path, name: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
     """What a file holds and its metadata, by the format that its first bytes say it is in."""
     try:
         with path.open("rb") as file:
-            start = file.read(9)
+            start = file.read(_BEGINNING)
         if start[8:9] == b"{":
             with safe_open(path, framework="pt") as held:
                 entries = {key: held.get_tensor(key) for key in held.keys()}  # noqa: SIM118
                 return entries, held.metadata() or {}
         if start.startswith(b"PK\x03\x04"):
-            _require_stored(path, name)
+            require_stored(path, name)
         elif not start.startswith(b"\x80"):
-            raise InputError(
-                f"weights {name} are neither in the safetensors format nor in torch's; {_REMEDY}"
-            )
-        return _unpickled(path, name), {}
+            what = likeness.of_bytes(start)
+            raise InputError(f"weights {name} are " + (
+                what or f"neither in the safetensors format nor in torch's; {REMEDY}"
+            ))  # fmt: skip
+        return unpickled(path, name), {}
     except InputError:
         raise
     except Exception as error:  # whatever a damaged file makes the libraries raise
@@ -131,116 +135,58 @@ def _read(path: Path, name: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         ) from error
 
 
-def _unpickled(path: Path, name: str) -> Mapping[str, Any]:
-    """What `torch.save` wrote, by torch's unpickler that knows tensors and plain containers only.
-
-    Training programs add their command line (`argparse.Namespace`), which is as plain.
-    """
+def _stated(name: str, metadata: Mapping[str, str], configs: list[Path]) -> Stated:
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
-            warnings.simplefilter("ignore")
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        wanted = re.search(r"GLOBAL (\S+)", str(error))
-        if wanted is None:
-            raise
-        raise InputError(
-            f"weights {name} are refused: the file wants to call {wanted[1]}, and only tensors are "
-            f"read; {_REMEDY}"
-        ) from error
-    if not isinstance(found, Mapping):
-        raise InputError(f"weights {name} hold a {type(found).__name__}, no entries; {_REMEDY}")
-    return found
-
-
-def _require_stored(path: Path, name: str) -> None:
-    """torch packs files without compressing them: what unpacks to more than it is, is a bomb."""
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-    size, unpacked = path.stat().st_size, sum(member.file_size for member in members)
-    if unpacked > size or any(member.compress_type != zipfile.ZIP_STORED for member in members):
-        raise InputError(
-            f"weights {name} are refused: a compressed file, of {size:,} bytes that unpack to "
-            f"{unpacked:,}, where torch.save compresses nothing; {_REMEDY}"
-        )
-
-
-def _stated(name: str, metadata: Mapping[str, str], config: Path | None) -> Preprocessing | None:
-    try:
-        stated = preprocessing.from_metadata(metadata)
-        if stated is None and config is not None:
-            values = json.loads(config.read_text(encoding="utf-8"))
-            stated = preprocessing.from_timm(values if isinstance(values, dict) else {})
+        stated = from_metadata(metadata)
+        if stated is not None or not configs:
+            return Stated(preprocessing=stated)
+        read = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in configs}
+        values = [read.get(known, {}) for known in _CONFIG_NAMES]
+        return read_config(*(one if isinstance(one, dict) else {} for one in values))
     except (OSError, ValueError, RecursionError) as error:  # an InputError is a ValueError
         raise InputError(
             f"weights {name} cannot be used: {error}; mend or remove that part"
         ) from error
-    return stated
 
 
-def _unwrapped(name: str, found: Mapping[str, Any], wrapper: str | None) -> Weights:
-    notes: list[str] = []
-    for _ in range(_DEEPEST):
-        inside = [key for key in _WRAPPERS if _is_full(found.get(key))]
-        chosen = wrapper or next(iter(inside), None)
-        if chosen is None:
-            break
-        if not _is_full(found.get(chosen)):
-            raise InputError(
-                f"weights {name} have no {chosen!r}; leave the wrapper out or choose one of: "
-                f"{', '.join(inside) or 'none, the entries are bare'}"
-            )
-        others = [key for key in inside if key != chosen]
-        if others:
-            notes.append(f"read from {chosen!r} (not from {', '.join(others)}, also there)")
-        found, wrapper = found[chosen], None
-    _require_tensors(name, found)
-    return Weights(name, _without_prefixes(found), notes=tuple(notes))
-
-
-def _is_full(value: object) -> TypeGuard[Mapping[str, Any]]:
-    return isinstance(value, Mapping) and len(value) > 0
-
-
-def _without_prefixes(entries: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    while True:
-        prefix = next((p for p in _PREFIXES if all(key.startswith(p) for key in entries)), None)
-        if prefix is None:
-            return entries
-        entries = {key.removeprefix(prefix): entry for key, entry in entries.items()}
+def _of_network(name: str, found: Mapping[Any, Any], wrapper: str | None) -> Weights:
+    if {"state", "param_groups"} <= found.keys():
+        raise InputError(f"weights {name} are an optimiser's state, without a network; give the "
+                         "file that has the network's state_dict()")  # fmt: skip
+    entries, notes = network_entries(name, found, wrapper)
+    _require_tensors(name, entries)
+    return Weights(name, entries, notes=notes)
 
 
 def _require_tensors(name: str, entries: Mapping[Any, Any]) -> None:
-    """Every entry an ordinary tensor of numbers that weights can be."""
     if not entries:
-        raise InputError(f"weights {name} hold no entries; {_REMEDY}")
+        raise InputError(f"weights {name} hold no entries; {REMEDY}")
     for key, entry in entries.items():
-        fault = _fault(key, entry)
-        if fault is not None:
-            raise InputError(f"entry {key!r} of weights {name} is {fault}")
+        if not isinstance(key, str):
+            raise InputError(f"weights {name} have {key!r} for the name of an entry; {REMEDY}")
+        if not isinstance(entry, Tensor):
+            kind = type(entry).__name__
+            raise InputError(f"entry {key!r} of weights {name} is a {kind} and no tensor; {REMEDY}")
 
 
-def _fault(key: object, entry: object) -> str | None:
-    """What an entry is that weights cannot be, and the remedy."""
-    if not isinstance(key, str) or not isinstance(entry, Tensor):
-        return f"a {type(entry).__name__} and no tensor; {_REMEDY}"
+def fault_of(name: str, entry: Tensor) -> str | None:
+    """What an entry is that weights cannot be, and the remedy; None: numbers, as it should be."""
     if entry.layout != torch.strided or entry.is_quantized or entry.is_nested or entry.is_meta:
         return "not stored as plain numbers; save the weights as dense floating-point tensors"
-    if entry.numel() == 0:
-        return f"empty; {_REMEDY}"
-    is_counter = key.endswith(COUNTER) and entry.dtype == torch.int64 and entry.ndim == 0
-    if entry.dtype in _DTYPES or is_counter:
+    if entry.dtype in _DTYPES or (name.endswith(COUNTER) and not entry.is_complex()):
         return None
     kinds = "float32, float16, bfloat16 or float64"
     return f"of type {str(entry.dtype)[6:]}; weights are {kinds}: save them as one of these"
 
 
 def _require_held(weights: Weights, path: Path) -> None:
-    """A tensor can claim any size over one stored number; a file holds no more than its size."""
-    claimed = sum(entry.numel() * entry.element_size() for entry in weights.entries.values())
-    size = path.stat().st_size
-    if claimed > size:
-        raise InputError(
-            f"weights {weights.source} are refused: a file of {size:,} bytes that claims "
-            f"{claimed:,} bytes of weights; {_REMEDY}"
-        )
+    """A tensor can claim any size over one stored number, and many entries the same numbers."""
+    size, claimed = path.stat().st_size, 0
+    for entry in weights.entries.values():
+        own = entry.numel() * entry.element_size()
+        claimed += own
+        if own > size or claimed > _MOST_SHARED * size:
+            raise InputError(
+                f"weights {weights.source} are refused: a file of {size:,} bytes that claims "
+                f"{claimed:,} bytes of weights or more; {REMEDY}"
+            )
