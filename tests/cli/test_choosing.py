@@ -98,7 +98,10 @@ def test_another_choice_in_the_same_folder_is_refused(refused, done, change, sai
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (["--params", "2k"], "the smallest possible, depths (1, 2, 1) and widths (8, 12, 18)"),
+        (
+            ["--params", "2k"],
+            "none of the screening's 4 networks can be made narrow enough",
+        ),
         (["--params", "many"], "params is 'many'; give a number"),
         (["--data", "./nowhere"], "nowhere"),
         (["--factors", "nothing"], "unknown choice"),

@@ -1,4 +1,4 @@
-"""What a request leaves unsaid: by the images, by the study that goes on, never over what is said."""
+"""What a request leaves unsaid, settled: by the images, or by the study that goes on."""
 
 from dataclasses import replace
 

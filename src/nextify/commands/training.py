@@ -47,6 +47,8 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
         name, texts = None, (request.design, *texts)
     kind = Design if name is None else type(design(name))
     design_fields, recipe_fields = read_fields(texts, kind, RecipeFields)
+    if request.recipe is not None:  # before images, which take longer
+        require_weights(recipe(request.recipe, **recipe_fields), request.weights)
     chosen = design_to_train(name, design_fields, request.weights)
     with on_machine(request.machine) as (device, precision):
         spec = replace(request.data, test_image_size=request.test_image_size)
@@ -93,9 +95,7 @@ def _seconds(ready: Prepared, device: str) -> float:
 def _recipe(request: Train, fields: Mapping[str, Any], images: int) -> tuple[str, RecipeFields]:
     """The recipe that is named, as it is; else what suits the number of images."""
     if request.recipe is not None:
-        how = recipe(request.recipe, **fields)
-        require_weights(how, request.weights)
-        return request.recipe, how
+        return request.recipe, recipe(request.recipe, **fields)
     name = suited_recipe(images, pretrained=request.weights is not None)
     lengths = suited_lengths(name, images, batch=fields.get("batch_size"))
     return name, recipe(name, **{**lengths, **fields})

@@ -51,7 +51,7 @@ def fill_budget(
         InputError: no width is small enough; it says what the smallest possible takes: the same
             proportions, with 4 channels where there are fewest.
     """
-    form, smallest = form_of(design, image_size), _smallest(design)
+    form, smallest = form_of(design, image_size), narrowest(design).widths
 
     def use_by(widths: Sequence[float]) -> tuple[float, float]:
         """The least and the largest use of a budget."""
@@ -123,8 +123,19 @@ def can_fill(
     >>> can_fill(design("resnet50"), {"params": 10_000})
     False
     """
-    smallest = with_fields(design, {"widths": _smallest(design)})
-    return max(use_of(smallest, budgets, image_size=image_size, classes=classes).values()) <= 1
+    use = use_of(narrowest(design), budgets, image_size=image_size, classes=classes)
+    return max(use.values()) <= 1
+
+
+def narrowest(design: Design) -> Design:
+    """The design with its proportions, and 4 channels where there are fewest.
+
+    >>> from nextify.designs import design
+    >>> narrowest(design("convnext-tiny")).widths
+    (4, 8, 16, 32)
+    """
+    scale = LEAST_WIDTH / min(design.widths)
+    return with_fields(design, {"widths": tuple(round(width * scale) for width in design.widths)})
 
 
 def use_of(
@@ -150,8 +161,3 @@ def _takes(
 ) -> dict[str, int]:
     """What a design costs of each budget."""
     return {name: getattr(form, BUDGETS[name]).at(depths, widths, classes) for name in names}
-
-
-def _smallest(design: Design) -> Widths:
-    """Its proportions, with 4 channels where there are fewest."""
-    return tuple(round(width * LEAST_WIDTH / min(design.widths)) for width in design.widths)

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nextify.costs import cost
+from nextify.costs import cost, totals
 from nextify.designs import AnyDesign, Design, Recipe, require_convolutional
 from nextify.errors import InputError
 from nextify.experiments.coding import Levels, all_cells
 from nextify.findings.surface import Seen, seen
-from nextify.fitting import BUDGETS, Fitted, can_fill, fill_budget, fit, use_of
+from nextify.fitting import BUDGETS, Fitted, can_fill, fill_budget, fit, narrowest, use_of
 from nextify.records import Cell, Matched, Plan, Record
 from nextify.requests import Choose
 from nextify.studies.kinds import factors
@@ -74,13 +74,13 @@ def plan_screening(task: Task) -> Plan:
         InputError: no design keeps the budget, too few of the cells do, or an experiment that
             these factors do not allow.
     """
-    _proposals(task, task.frame.path.end, 1)  # says what is possible
     plain = factors.plan_experiment(task.frame, task.request.experiment)
     cells = tuple(_those_within(task, plain.cells))
     if len(cells) < len(plain.factors) + 2:
         raise InputError(
-            f"only {len(cells)} of the screening's {len(plain.cells)} networks can be made narrow "
-            f"enough for {in_budget(task.budgets)}; give more, fewer --factors, or another path"
+            f"{'only ' * bool(cells)}{len(cells) or 'none'} of the screening's {len(plain.cells)} "
+            f"networks can be made narrow enough for {in_budget(task.budgets)}; all can for "
+            f"{_enough(task, plain.cells)}: give that, fewer --factors, or another path"
         )
     title = (
         f"Screening: what {len(plain.factors)} factors of the {plain.name} path do on "
@@ -93,6 +93,14 @@ def plan_screening(task: Task) -> Plan:
 def _proposals(task: Task, start: Design, count: int) -> tuple[Fitted, ...]:
     budgets = (task.budgets.get(name) for name in BUDGETS)
     return fit(*budgets, start=start, count=count, **task.frame.size)
+
+
+def _enough(task: Task, cells: Iterable[Cell]) -> str:
+    """The budget at which every cell can be made narrow enough."""
+    designs = [narrowest(require_convolutional(cell.design, "a path")) for cell in cells]
+    counted = [totals(each, **task.frame.size) for each in designs]
+    least = {name: max(getattr(one, BUDGETS[name]) for one in counted) for name in task.budgets}
+    return " and ".join(f"{most:,} {name.replace('_', ' ')}" for name, most in least.items())
 
 
 def _those_within(task: Task, cells: Iterable[Cell]) -> Iterable[Cell]:
