@@ -3,12 +3,13 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
-from nextify.data import ImageFiles, Images, cache, decoding, load
+from nextify.data import ImageFiles, Images, decoding, kept, load
 from nextify.errors import InputError
 
 MakeFolder = Callable[..., Path]
@@ -21,9 +22,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
     paths: list[Path] = []
     original = decoding.open_rgb
 
-    def recording(path: Path, enough: int | None = None) -> Image.Image:
+    def recording(path: Path, *others: Any) -> Image.Image:
         paths.append(path)
-        return original(path, enough)
+        return original(path, *others)
 
     monkeypatch.setattr(decoding, "open_rgb", recording)
     yield paths
@@ -88,7 +89,8 @@ def test_a_damaged_cache_is_made_again(
     (path,) = cache_files(own_cache)
     content = path.read_bytes()
     path.write_bytes(damage(content))
-    assert load(str(root)).fingerprint == first.fingerprint
+    with pytest.warns(RuntimeWarning, match="is damaged or was changed by another program"):
+        assert load(str(root)).fingerprint == first.fingerprint
     assert len(opened) == 18
     assert path.read_bytes() == content
 
@@ -135,7 +137,7 @@ def test_a_full_disk_is_a_warning_and_leaves_nothing(
         Path(name).write_text("half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache, "save_file", full)
+    monkeypatch.setattr(kept, "save_file", full)
     with pytest.warns(RuntimeWarning, match="No space left on device"):
         load(str(make_folder(COUNTS)))
     assert cache_files(own_cache) == []
@@ -157,9 +159,9 @@ def test_unreadable_images_are_remembered(
 def test_where_the_cache_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("NEXTIFY_CACHE")
-    assert cache.cache_folder() == tmp_path / ".cache" / "nextify"
+    assert kept.cache_folder() == tmp_path / ".cache" / "nextify"
     monkeypatch.setenv("NEXTIFY_CACHE", "~/elsewhere")
-    assert cache.cache_folder() == tmp_path / "elsewhere"
+    assert kept.cache_folder() == tmp_path / "elsewhere"
 
 
 def test_no_progress_bar_where_no_one_watches(

@@ -241,6 +241,7 @@ def test_permission_denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     def denied(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
+    (tmp_path / "image.png").touch()
     monkeypatch.setattr("nextify.data.decoding.Image.open", denied)  # tests may run as root
     assert_refused(tmp_path / "image.png", "permission denied")
 

@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nextify.commands.studying import asked_of, load_images, timed, trained, workers_of
+from nextify.commands.studying import asked_of, show_images, timed, trained, workers_of
 from nextify.commands.watch import QUIET, Watch
-from nextify.data import Dataset
+from nextify.data import Dataset, load
 from nextify.errors import InputError
 from nextify.files import is_there, read_json, require_place, write_json
 from nextify.findings.choice import Choice, Finalist
@@ -33,6 +33,7 @@ from nextify.studies.kinds.choosing import settings_of, task_of
 from nextify.studies.kinds.winner import train_winner
 from nextify.training.memory import require_memory_for
 
+_NAME, _PRINT = "'name' of the data", "'fingerprint' of the data"
 _ANOTHER = "name another folder with --output"
 
 
@@ -99,7 +100,7 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
         KeyboardInterrupt: by Ctrl-C; what is recorded is kept, and the same call goes on.
     """
     budgets_of(**asdict(request.budgets))  # before images, which take longer
-    images = load_images(request.data, watch)
+    images = load(request.data)
     asked = asked_of(request, request.precision, images)
     task = task_of(asked)
     screening, settings = plan_screening(task).asked_by(asked.request), settings_of(task)
@@ -107,6 +108,7 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     if not request.plan:  # which writes nothing, and neither does what is refused
         require_place(folder, "--output")
     _require_same(folder, settings)
+    show_images(images, watch)
     setup = WorkerSetup(request.data)
     if request.plan or not is_there(folder / "screening.study"):
         found = _phases(request, task, screening, setup, images, watch)
@@ -170,7 +172,10 @@ def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
     there = settings if kept is None else kept.get("settings")
     if not isinstance(there, dict):
         raise InputError(f"file {folder / 'choice.json'} is no choice; {_ANOTHER}")
+    same_images = there.get(_PRINT) == settings.get(_PRINT)
     for name in {**settings, **there}:
+        if name == _NAME and same_images:
+            continue
         if there.get(name) != settings.get(name):
             raise InputError(
                 f"folder {folder} holds another choice: {name} is {there.get(name)!r} there and "

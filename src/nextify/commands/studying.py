@@ -12,10 +12,10 @@ from nextify.files import is_there, require_place
 from nextify.findings import sigma_of
 from nextify.records import Plan, Record, Store
 from nextify.report import write_report
-from nextify.report.announce import announced, pilot_note
+from nextify.report.announce import announced, announced_images, pilot_note
 from nextify.report.page import ReportFiles
 from nextify.report.write import read_study
-from nextify.requests import Choose, Compare, DataSpec, Runs, Study, StudyRequest, changed
+from nextify.requests import Choose, Compare, Runs, Study, StudyRequest, changed
 from nextify.studies import (
     Forecast,
     Pilot,
@@ -102,11 +102,12 @@ def _planned(request: Study | Compare, watch: Watch) -> tuple[Planned, WorkerSet
     kind = kind_asked(request)
     held_out = isinstance(request, Compare) and request.hold_out
     spec = replace(request.data, hold_out=held_out)
-    images = load_images(spec, watch)
+    images = load(spec)
     file = _file(request, images.name)
     asked = asked_of(request, request.runs.precision, images, file)
     plan, setup = kind.plan(asked), WorkerSetup(spec)
     planned = Planned(plan=plan, file=file)
+    show_images(images, watch)
     if not request.runs.plan and is_there(file):
         return planned, setup
     require_memory_for(plan)
@@ -123,11 +124,10 @@ def _planned(request: Study | Compare, watch: Watch) -> tuple[Planned, WorkerSet
     return planned, setup
 
 
-def load_images(spec: DataSpec, watch: Watch) -> Dataset:
-    """The data set; what was left out is noted."""
-    found = load(spec)
-    watch.skipped(found.skipped)
-    return found
+def show_images(images: Dataset, watch: Watch) -> None:
+    """Note what images are used and how: when all else that was asked for is known to be good."""
+    watch.note(announced_images(images))
+    watch.skipped(images.skipped)
 
 
 def asked_of(

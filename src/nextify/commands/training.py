@@ -5,14 +5,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nextify.commands.studying import load_images
+from nextify.commands.studying import show_images
 from nextify.commands.watch import QUIET, Watch
-from nextify.data import Dataset, UnreadableImage
+from nextify.data import Dataset, UnreadableImage, load
 from nextify.designs import Design, Precision, design, recipe
 from nextify.designs import Recipe as RecipeFields
 from nextify.designs.fields import read_fields
 from nextify.designs.run import require_weights
 from nextify.network import Card, Network, load_network
+from nextify.report.announce import announced_left_out, evaluated_note
 from nextify.requests import Evaluate, Machine, Predict, Train
 from nextify.training import InitialWeights, Scores, Trained, prepare, train_in_folder
 from nextify.training.classify import (
@@ -45,7 +46,7 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
     chosen = design_to_train(name, design_fields, request.weights)
     with on_machine(request.machine) as (device, precision):
         spec = replace(request.data, test_image_size=request.test_image_size)
-        images = load_images(spec, watch)
+        images = load(spec)
         ready = prepare(
             chosen,
             how,
@@ -66,6 +67,7 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
                 weights=ready.weights,
                 device=device,
                 loaders=request.machine.loaders,
+                on_start=lambda: show_images(images, watch),
                 on_step=on_step,
             )
     if trained.was_there:
@@ -103,13 +105,10 @@ def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
     (network, card), on = load_network(Path(request.network)), request.machine
     with on_machine(on) as (device, precision):
         images = load_for(card, replace(request.data, test_image_size=request.test_image_size))
-        watch.skipped(images.skipped)
+        show_images(images, watch)
         found = score(network, card, images, device=device, precision=precision, loaders=on.loaders)
-    if not was_trained_on(card, images):
-        watch.note(
-            "these are not the images, or not the split, that the network was trained and tested "
-            "with: some test images may be among its training images"
-        )
+    if note := evaluated_note(was_trained_on(card, images), images):
+        watch.note(note)
     return Evaluated(scores=found, images=images)
 
 
@@ -130,7 +129,7 @@ class Predictions:
         return classify(self.network, self.card, self.images, top=self.top, device=self.device)
 
 
-def predict(request: Predict) -> Predictions:
+def predict(request: Predict, watch: Watch = QUIET) -> Predictions:
     """Classify images: iterated over, one answer an image, as soon as it is there.
 
     Raises:
@@ -139,4 +138,7 @@ def predict(request: Predict) -> Predictions:
     network, card = load_network(Path(request.network))
     device = usable_device(request.device)
     images = image_files(map(Path, request.images))
-    return Predictions(network, card, images, request.top, device)
+    for found in images.found:
+        for line in announced_left_out(found.left_out, found.outside):
+            watch.note(line)
+    return Predictions(network, card, images.paths, request.top, device)

@@ -6,8 +6,8 @@ They are either all in memory (`Images`) or decoded when asked for (`ImageFiles`
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import torch
@@ -84,7 +84,8 @@ def both_resized(
 
 @dataclass(frozen=True, eq=False)
 class ImageFiles:
-    """Images that stay in their files and are decoded each time a batch asks for them."""
+    """Images that stay in their files and are decoded each time a batch asks for them; a file that
+    has changed since is refused."""
 
     paths: tuple[Path, ...]
     labels: Tensor  # (N,) int64
@@ -101,12 +102,51 @@ class ImageFiles:
         """Themselves: they are decoded before they come to a device."""
         return self
 
+    def digest(self, index: int) -> bytes:
+        """The sha256 of an image's file."""
+        return bytes.fromhex(self.contents[index].rpartition(" ")[2])
+
     def take(self, indices: Tensor) -> "ImageFiles":
         """The images of these (M,) indices."""
         chosen = indices.tolist()
         paths = tuple(self.paths[i] for i in chosen)
         contents = tuple(self.contents[i] for i in chosen)
         return replace(self, paths=paths, labels=self.labels[indices], contents=contents)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """How a data set came from what was found, for people and for who scores a network on it.
+
+    Attributes:
+        train, test: the folders of the splits; empty where a folder has none.
+        split_seed: drew the test images, where none were set apart; else None.
+        held_out: test images are a part of the training images, drawn by `hold_out`.
+        all_tested: there are no splits, and every image is a test image.
+        reordered: the classes stand in a network's order, and not in that of their names.
+        limited_from: how many training images there were before a `train_limit`; else None.
+        left_out: how many files and folders were not taken, by reason and by ending or name
+            (`nextify.data.walk.Reason`). outside: images behind links that lead out of the folder,
+            by the link's name.
+        duplicates: test images whose file is also among the training images; None: not known.
+        content: the SHA-256, in hex, over the files of all images and their classes, however they
+            are split, sized or called; empty for images that are in no files.
+        crop: what a published network keeps of an image: the side that the shorter one is resized
+            to; None: the centre square is kept.
+    """
+
+    train: str = ""
+    test: str = ""
+    split_seed: int | None = None
+    held_out: bool = False
+    all_tested: bool = False
+    reordered: bool = False
+    limited_from: int | None = None
+    left_out: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    outside: Mapping[str, int] = field(default_factory=dict)
+    duplicates: int | None = None
+    content: str = ""
+    crop: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +160,7 @@ class Parts:
     image_size: int  # the side, in pixels, that the network sees
     source: str  # one sentence: origin and licence, for reports
     skipped: tuple[str, ...] = ()  # unreadable files that were left out
+    origin: Origin = Origin()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -138,6 +179,19 @@ class Dataset(Parts):
     def test_size(self) -> int:
         """The side, in pixels, at which the network sees the test images."""
         return self.test_image_size or self.image_size
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether images stay in their files."""
+        return isinstance(self.test, ImageFiles)
+
+    def counts(self) -> tuple[list[int], list[int]]:
+        """Training and test images of each class."""
+        train, test = (
+            side.labels.bincount(minlength=len(self.classes)).tolist()
+            for side in (self.train, self.test)
+        )
+        return train, test
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The data set with images in memory moved to a device."""
@@ -171,8 +225,9 @@ def measured(
     """
     if train_limit is not None and train_limit < len(parts.train):
         chosen = stratified_subset(parts.train.labels, train_limit, seed)
-        parts = replace(parts, train=parts.train.take(chosen))
-    found = {field.name: getattr(parts, field.name) for field in fields(Parts)}
+        origin = replace(parts.origin, limited_from=len(parts.train))
+        parts = replace(parts, train=parts.train.take(chosen), origin=origin)
+    found = {each.name: getattr(parts, each.name) for each in fields(Parts)}
     mean, std = statistics(parts.train)
     other_size = None if test_image_size == parts.image_size else test_image_size
     return Dataset(

@@ -19,6 +19,8 @@ from nextify.errors import unknown
 _NAMES = ("nearest", "bilinear", "bicubic", "lanczos", "box", "hamming")
 _FILTERS = {name: Image.Resampling[name.upper()] for name in _NAMES}
 
+_MOST = 1 << 24  # pixels that a whole image is resized to; photographs stay far below
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -52,10 +54,17 @@ class View:
         width, height = image.size
         short, side = min(width, height), self.shorter_side
         size = (side * width // short, side * height // short)
-        if size != image.size:
-            image = image.resize(size, _FILTERS[self.interpolation])
         left, top = (round((length - self.image_size) / 2) for length in size)
-        middle = image.crop((left, top, left + self.image_size, top + self.image_size))
+        box = (left, top, left + self.image_size, top + self.image_size)
+        if size[0] * size[1] > _MOST:  # of a strip, only what is kept is made
+            across, down = width / size[0], height / size[1]
+            part = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
+            kept = (self.image_size, self.image_size)
+            middle = image.resize(kept, _FILTERS[self.interpolation], box=part)
+        elif size != image.size:
+            middle = image.resize(size, _FILTERS[self.interpolation]).crop(box)
+        else:
+            middle = image.crop(box)
         return torch.from_numpy(np.array(middle)).permute(2, 0, 1).contiguous()
 
     def of_file(self, path: Path) -> Tensor:
