@@ -6,10 +6,11 @@ taken for what it was.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from rich.console import Console
@@ -18,8 +19,10 @@ from torch import Tensor
 
 from nextify.data.contents import Contents
 from nextify.data.decoding import UnreadableImage, decode_quietly, quiet_pillow
-from nextify.data.kept import Kept, keep, kept_as, name_of
+from nextify.data.kept import Kept, Release, keep, kept_as, name_of, nothing, room
 from nextify.machine import cores
+
+T = TypeVar("T")
 
 _BLOCK = 32  # files a thread reads before it reports: enough to make the report cheap
 
@@ -41,6 +44,7 @@ class Result:
     rows: Tensor  # (M, *shape) uint8
     kept: Tensor  # (M,) int64, ascending: the file of each row
     unreadable: tuple[tuple[int, str], ...]  # the other files, and why
+    release: Release = nothing  # lets go of the memory of the rows
 
 
 def decoded_squares(size: int) -> Reading:
@@ -76,7 +80,7 @@ def read_once(contents: Contents, reading: Reading) -> Result:
         there = kept_as(name) or _as_kept(result, contents)
     unreadable = {int(at): str(why) for at, why in there.about["unreadable"]}
     every = sorted((unreadable | contents.unopened).items())
-    return Result(there.tensors["rows"], there.tensors["kept"], tuple(every))
+    return Result(there.tensors["rows"], there.tensors["kept"], tuple(every), there.release)
 
 
 def _name(contents: Contents, reading: Reading) -> str:
@@ -92,12 +96,14 @@ def _name(contents: Contents, reading: Reading) -> str:
 def _as_kept(result: Result, contents: Contents) -> Kept:
     """What belongs to the files' contents: why a file could not be opened does not."""
     unreadable = [each for each in result.unreadable if each[0] not in contents.unopened]
-    return Kept({"rows": result.rows, "kept": result.kept}, {"unreadable": unreadable})
+    return Kept(
+        {"rows": result.rows, "kept": result.kept}, {"unreadable": unreadable}, result.release
+    )
 
 
 def _read(contents: Contents, reading: Reading) -> Result:
     listing = contents.listing
-    rows = torch.empty((len(listing), *reading.shape), dtype=torch.uint8)
+    rows, release = room((len(listing), *reading.shape))
 
     def read_block(indices: range) -> dict[int, str]:
         unreadable = {}
@@ -119,7 +125,17 @@ def _read(contents: Contents, reading: Reading) -> Result:
         shown = track(
             found, reading.title, len(blocks), console=console, transient=True, disable=hidden
         )
-        unreadable = tuple(item for done in shown for item in done.items())
+        unreadable = tuple(item for done in _released(shown, release) for item in done.items())
     lost = {index for index, _ in unreadable}
     kept = torch.tensor([i for i in range(len(listing)) if i not in lost], dtype=torch.int64)
-    return Result(rows[kept] if lost else rows, kept, unreadable)
+    if lost:
+        return Result(rows[kept], kept, unreadable)
+    return Result(rows, kept, unreadable, release)
+
+
+def _released(blocks: Iterable[T], release: Release) -> Iterator[T]:
+    """The blocks as they are done, of which not many keep their memory."""
+    for number, block in enumerate(blocks):
+        if number % _BLOCK == 0:
+            release()
+        yield block

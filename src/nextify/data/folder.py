@@ -209,11 +209,21 @@ def _images_of(
             for image in images_below(folder, found, above)
         ]
         if not own:
-            raise InputError(
-                f"class {name!r} holds no images: none of {', '.join(SUFFIXES[:3])} and "
-                f"{len(SUFFIXES) - 3} other endings below {str(folders[name][0])!r}; add images or "
-                "remove the folder"
-            )
+            raise _hollow(name, folders[name][0])
         names += own
         labels += [label] * len(own)
     return names, labels
+
+
+def _hollow(name: str, folder: Path) -> InputError:
+    """Of a class without images: what is in its folder instead."""
+    inside = Found.below(folder)
+    list(images_below(folder, inside))
+    others = [f"{n} {what or 'without ending'}" for (why, what), n in inside.left_out.items()
+              if why == "suffix"]  # fmt: skip
+    there = f" (there are {_some(others)})" if others else ""
+    return InputError(
+        f"class {name!r} holds no images: none of {', '.join(SUFFIXES[:3])} and "
+        f"{len(SUFFIXES) - 3} other endings below {str(folder)!r}{there}; add images or remove the "
+        "folder"
+    )

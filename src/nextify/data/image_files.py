@@ -72,19 +72,19 @@ def parts_of_files(files: LabelledFiles, options: DataSpec, test_on_all: bool = 
     is_train, is_test = _sides(files, result, labels, options, test_on_all)
     images: Images | ImageFiles
     if in_memory:
-        images = Images(result.rows, labels)
+        images = Images(result.rows, labels, release=result.release)
     else:
         images = _streamed(contents, result, labels, size, image_size)
     train, test = (images.take(part.nonzero().flatten()) for part in (is_train, is_test))
     if test_size != size:
         test = _stored_at(test_size, test, contents, result.kept[is_test])
-    is_drawn = files.is_test is None and not test_on_all
+    all_tested = files.is_test is None and test_on_all
     digests = [bytes(row) for row in contents.digests[result.kept].numpy()]
     origin = replace(
         files.origin,
-        split_seed=options.split_seed if is_drawn else None,
-        all_tested=files.is_test is None and test_on_all,
-        duplicates=_duplicates(digests, is_train, is_test) if files.is_test is not None else None,
+        split_seed=None if all_tested or files.is_test is not None else options.split_seed,
+        all_tested=all_tested,
+        duplicates=None if all_tested else _duplicates(digests, is_train, is_test),
         content=_content(digests, labels, files.classes),
     )
     return Parts(files.name, files.classes, train, test, image_size, files.source, skipped, origin)

@@ -7,19 +7,24 @@ user's home can do worse.
 
 import hmac
 import json
+import mmap
 import os
+import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 from secrets import token_bytes
+from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
-from safetensors import SafetensorError, safe_open
+import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -30,12 +35,21 @@ _VERSION = 2  # to be raised when the same file would decode to other pixels
 _CHUNK = 1 << 24  # bytes that a thread hashes at once
 
 
+Release = Callable[[], object]
+"""Lets go of the memory of what is mapped from a file, which has it still."""
+
+
+def nothing() -> None:
+    """The release of what is in memory alone."""
+
+
 @dataclass(frozen=True, eq=False)
 class Kept:
     """Tensors by name, and plain values about them."""
 
     tensors: Mapping[str, Tensor]
     about: Mapping[str, Any]
+    release: Release = nothing
 
 
 def cache_folder() -> Path:
@@ -59,15 +73,12 @@ def kept_as(name: str) -> Kept | None:
     if _key() is None:
         return None
     try:
-        with safe_open(path, "pt") as file:
-            about = json.loads(file.metadata()["about"])
-            tensors = {each: file.get_tensor(each) for each in file.keys()}  # noqa: SIM118
-        found = Kept(tensors, about["values"])
-        if hmac.compare_digest(str(about["code"]), _code(name, found)):
+        found, code = _mapped(path)
+        if hmac.compare_digest(code, _code(name, found)):
             return found
     except FileNotFoundError:
         return None
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+    except (OSError, KeyError, TypeError, ValueError, RecursionError):
         pass
     warnings.warn(
         f"the cache file {str(path)!r} is damaged or was changed by another program; it is made "
@@ -101,17 +112,64 @@ def _place(name: str) -> Path:
     return cache_folder() / "images" / f"{name}.safetensors"
 
 
+def _mapped(path: Path) -> tuple[Kept, str]:
+    """What a file in the safetensors format holds, mapped, and the code that it carries."""
+    with path.open("rb") as file:
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    start = 8 + int.from_bytes(content[:8], "little")
+    head = json.loads(content[8:start])
+    about = json.loads(head.pop("__metadata__")["about"])
+    tensors = {name: _tensor(content, start, **entry) for name, entry in head.items()}
+    release = partial(content.madvise, mmap.MADV_DONTNEED)
+    return Kept(tensors, about["values"], release), str(about["code"])
+
+
+_DTYPES = {"U8": torch.uint8, "I64": torch.int64}
+
+
+def _tensor(
+    content: mmap.mmap, start: int, dtype: str, shape: list[int], data_offsets: list[int]
+) -> Tensor:
+    if prod(shape) == 0:
+        return torch.empty(shape, dtype=_DTYPES[dtype])
+    offset = start + data_offsets[0]
+    flat = torch.frombuffer(content, dtype=_DTYPES[dtype], count=prod(shape), offset=offset)
+    return flat.reshape(shape)
+
+
+def room(shape: tuple[int, ...]) -> tuple[Tensor, Release]:
+    """A tensor (uint8) to be filled, mapped from a file without a name where that can be had."""
+    size = prod(shape)
+    try:
+        if sys.platform != "linux":
+            raise OSError("a disk that is full would end the process")
+        folder = cache_folder() / "images"
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+            content = mmap.mmap(file.fileno(), size)
+    except OSError:
+        return torch.empty(shape, dtype=torch.uint8), nothing
+    rows = torch.frombuffer(content, dtype=torch.uint8).reshape(shape)
+    return rows, partial(content.madvise, mmap.MADV_DONTNEED)
+
+
 def _code(name: str, what: Kept) -> str:
     """The code of a content under its name."""
     code = hmac.new(_key() or b"", f"{name}\0{json.dumps(what.about)}".encode(), "sha256")
-    for each, tensor in sorted(what.tensors.items()):
-        data = tensor.contiguous().flatten().numpy().data.cast("B")
-        chunks = [data[at : at + _CHUNK] for at in range(0, len(data), _CHUNK)]
-        code.update(f"{each} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        with ThreadPoolExecutor(cores()) as pool:
-            for digest in pool.map(lambda chunk: sha256(chunk).digest(), chunks):
-                code.update(digest)
+    with ThreadPoolExecutor(cores()) as pool:
+        for each, tensor in sorted(what.tensors.items()):
+            code.update(f"{each} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            parts = torch.split(tensor.contiguous().flatten().view(torch.uint8), _CHUNK)
+            for at in range(0, len(parts), cores()):
+                for digest in pool.map(_digest, parts[at : at + cores()]):
+                    code.update(digest)
+                what.release()
     return code.hexdigest()
+
+
+def _digest(part: Tensor) -> bytes:
+    return sha256(part.numpy().data).digest()
 
 
 def _key() -> bytes | None:
