@@ -1,6 +1,7 @@
 """The cache: used when it fits, made again when it does not, never trusted when damaged."""
 
 import os
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -131,15 +132,15 @@ def test_an_unwritable_cache_is_a_warning(make_folder: MakeFolder, own_cache: Pa
 
 
 def test_a_full_disk_is_a_warning_and_leaves_nothing(
-    make_folder: MakeFolder, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+    make_folder: MakeFolder, own_cache: Path
 ) -> None:
-    def full(_: object, name: str, **__: object) -> None:
-        Path(name).write_text("half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(kept, "save_file", full)
-    with pytest.warns(RuntimeWarning, match="No space left on device"):
-        load(str(make_folder(COUNTS)))
+    root, limits = make_folder(COUNTS), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, limits[1]))
+    try:
+        with pytest.warns(RuntimeWarning, match="cannot be written .*File too large"):
+            load(str(root))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert cache_files(own_cache) == []
 
 

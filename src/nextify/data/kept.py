@@ -11,7 +11,7 @@ import mmap
 import os
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,8 +24,6 @@ from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
 from nextify.files import replace_file
@@ -96,10 +94,8 @@ def keep(name: str, what: Kept) -> None:
     try:
         if _key() is None:
             raise PermissionError(13, "no key of this user's own can be kept there")
-        # By its name, because safetensors' `save` would make a copy of all rows.
-        write = partial(save_file, dict(what.tensors), metadata={"about": json.dumps(about)})
-        replace_file(path, lambda file: write(file.name))
-    except (OSError, SafetensorError) as error:
+        replace_file(path, lambda file: _write(file, what, json.dumps(about)))
+    except OSError as error:
         warnings.warn(
             f"the images will be read again next time: the cache folder {str(path.parent)!r} "
             f"cannot be written ({error.args[-1]}); set NEXTIFY_CACHE to a folder that can",
@@ -122,6 +118,33 @@ def _mapped(path: Path) -> tuple[Kept, str]:
     tensors = {name: _tensor(content, start, **entry) for name, entry in head.items()}
     release = partial(content.madvise, mmap.MADV_DONTNEED)
     return Kept(tensors, about["values"], release), str(about["code"])
+
+
+def _write(file: BinaryIO, what: Kept, about: str) -> None:
+    """In the safetensors format; its own `save_file` would have all tensors in memory."""
+    head: dict[str, Any] = {"__metadata__": {"about": about}}
+    end = 0
+    for each, tensor in _in_order(what):
+        dtype = next(name for name, kind in _DTYPES.items() if kind == tensor.dtype)
+        start, end = end, end + tensor.nbytes
+        head[each] = {"dtype": dtype, "shape": list(tensor.shape), "data_offsets": [start, end]}
+    text = json.dumps(head).encode()
+    text += b" " * (-len(text) % 8)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for _, tensor in _in_order(what):
+        for part in _parts(tensor):
+            file.write(part.numpy().data)
+            what.release()
+
+
+def _in_order(what: Kept) -> list[tuple[str, Tensor]]:
+    """The tensors, those of the largest numbers first, so that each is aligned."""
+    return sorted(what.tensors.items(), key=lambda item: (-item[1].element_size(), item[0]))
+
+
+def _parts(tensor: Tensor) -> Sequence[Tensor]:
+    """A tensor's bytes, some at a time."""
+    return torch.split(tensor.contiguous().flatten().view(torch.uint8), _CHUNK)
 
 
 _DTYPES = {"U8": torch.uint8, "I64": torch.int64}
@@ -158,9 +181,9 @@ def _code(name: str, what: Kept) -> str:
     """The code of a content under its name."""
     code = hmac.new(_key() or b"", f"{name}\0{json.dumps(what.about)}".encode(), "sha256")
     with ThreadPoolExecutor(cores()) as pool:
-        for each, tensor in sorted(what.tensors.items()):
+        for each, tensor in _in_order(what):
             code.update(f"{each} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            parts = torch.split(tensor.contiguous().flatten().view(torch.uint8), _CHUNK)
+            parts = _parts(tensor)
             for at in range(0, len(parts), cores()):
                 for digest in pool.map(_digest, parts[at : at + cores()]):
                     code.update(digest)
