@@ -38,7 +38,7 @@ def kind_of(name: str) -> str | None:
     plain = "".join(char for char in plain if not unicodedata.combining(char))
     words = [word for word in re.split(r"[\W_\d]+", unicodedata.normalize("NFC", plain)) if word]
     telling = [word for word in map(_short, words) if word not in _SAYS_NOTHING]
-    return _KINDS.get(telling[0]) if len(telling) == 1 else None
+    return _KINDS.get("".join(telling))
 
 
 def _short(word: str) -> str:

@@ -175,7 +175,7 @@ def identity_of(folder: Path) -> Identity:
     return status.st_dev, status.st_ino
 
 
-def is_own(folder: Path) -> bool:
+def is_own(folder: Path, depth: int = 4) -> bool:
     """Whether a folder is of nextify itself, by what is in it: a run, a study, a report, or only
     folders of these; and `runs` as long as it is empty."""
     try:
@@ -194,7 +194,9 @@ def is_own(folder: Path) -> bool:
         return False
     if marked:
         return True
-    return all(map(is_own, inner)) if inner else folder.name == "runs"
+    if not inner:
+        return folder.name == "runs"
+    return depth > 0 and all(is_own(each, depth - 1) for each in inner)
 
 
 def _is_report(file: Path) -> bool:
