@@ -10,7 +10,7 @@ from nextify.commands.studying import asked_of, show_images, timed, trained, wor
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, load
 from nextify.errors import InputError
-from nextify.files import is_there, read_json, require_place, write_json
+from nextify.files import is_there, read_json, require_writable, write_json
 from nextify.findings.choice import Choice, Finalist
 from nextify.fitting import budgets_of
 from nextify.records import Plan
@@ -106,7 +106,7 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     screening, settings = plan_screening(task).asked_by(asked.request), settings_of(task)
     folder = Path(request.output or f"runs/choose-{images.name}-{_budget_name(request)}")
     if not request.plan:  # which writes nothing, and neither does what is refused
-        require_place(folder, "--output")
+        require_writable(folder, "--output")
     _require_same(folder, settings)
     show_images(images, watch)
     setup = WorkerSetup(request.data)

@@ -8,7 +8,7 @@ from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, load
 from nextify.designs import Precision
 from nextify.errors import InputError
-from nextify.files import is_there, require_place
+from nextify.files import is_there, require_place, require_writable
 from nextify.findings import sigma_of
 from nextify.records import Plan, Record, Store
 from nextify.report import write_report
@@ -91,7 +91,7 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
     if runs.file is None or isinstance(request, Compare):
         require_place(planned.file.parent, "--file")
     if runs.report:
-        require_place(Path(runs.report), "--report")  # before the work, not after it
+        require_writable(Path(runs.report), "--report")  # before the work, not after it
     summary = trained(runs, planned.plan, planned.file, setup, watch)
     report = write_report(planned.file, runs.report or report_folder(planned.file))
     return Studied(file=planned.file, summary=summary, report=report)
