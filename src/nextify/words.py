@@ -264,10 +264,10 @@ _HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 
 
 def shown(name: str, kept: str = "") -> str:
-    """A name from a file, as it can be shown on a terminal: what it would obey is escaped.
+    r"""A name from a file, as it can be shown on a terminal: what it would obey is escaped.
 
     >>> shown("a\x1b[31mb\n")
-    'a\\\\x1b[31mb\\\\n'
+    'a\\x1b[31mb\\n'
 
     Args:
         kept: characters that may stay, as line breaks in a text of several lines.

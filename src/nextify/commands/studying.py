@@ -1,6 +1,9 @@
 """Commands study and compare: from a request to a plan, its runs and its report."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,7 @@ from nextify.studies import (
 )
 from nextify.studies.kinds import Asked, kind_asked, kind_of
 from nextify.studies.kinds.factors import frame_of, is_experiment
+from nextify.studies.running.progress import Progress, Show
 from nextify.training.machine import default_device, default_precision
 from nextify.training.memory import require_memory_for
 from nextify.words import read_numbers
@@ -84,7 +88,7 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
         InputError: anything that cannot be carried out as asked.
         Interrupted: by Ctrl-C; what is recorded is kept, and the same call goes on.
     """
-    planned, setup = _planned(request, watch)
+    planned, setup, unsaid = _planned(request, watch)
     runs = request.runs
     if runs.plan:
         return planned
@@ -92,13 +96,14 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
         require_place(planned.file.parent, "--file")
     if runs.report:
         require_writable(Path(runs.report), "--report")  # before the work, not after it
-    summary = trained(runs, planned.plan, planned.file, setup, watch)
+    summary = trained(runs, planned.plan, planned.file, setup, watch, unsaid)
     report = write_report(planned.file, runs.report or report_folder(planned.file))
     return Studied(file=planned.file, summary=summary, report=report)
 
 
-def _planned(request: Study | Compare, watch: Watch) -> tuple[Planned, WorkerSetup]:
-    """The plan, forecast where it is new, and how a worker loads the images."""
+def _planned(request: Study | Compare, watch: Watch) -> tuple[Planned, WorkerSetup, Dataset | None]:
+    """The plan, forecast where it is new, and how a worker loads the images; these, where nothing
+    has been said of them yet: the study file may still refuse the plan."""
     kind = kind_asked(request)
     held_out = isinstance(request, Compare) and request.hold_out
     spec = replace(request.data, hold_out=held_out)
@@ -107,12 +112,14 @@ def _planned(request: Study | Compare, watch: Watch) -> tuple[Planned, WorkerSet
     asked = asked_of(request, request.runs.precision, images, file)
     plan, setup = kind.plan(asked), WorkerSetup(spec)
     planned = Planned(plan=plan, file=file)
-    show_images(images, watch)
     if not request.runs.plan and is_there(file):
-        return planned, setup
+        return planned, setup, images
     require_memory_for(plan)
+    if kind.page == "steps" and not request.runs.plan:
+        return planned, setup, images
+    show_images(images, watch)
     if kind.page == "steps":
-        return planned, setup
+        return planned, setup, None
     workers = workers_of(request.runs.workers)
     no_pilot = (request if isinstance(request, Compare) else request.experiment).no_pilot
     pilot = None if no_pilot else timed(plan, setup, workers, watch)
@@ -121,7 +128,7 @@ def _planned(request: Study | Compare, watch: Watch) -> tuple[Planned, WorkerSet
         planned = replace(planned, forecasts=_forecasts(asked, plan, pilot, workers))
     if not request.runs.plan and (planned.forecasts or pilot):
         watch.note(announced(plan, planned.seconds, planned.forecasts))
-    return planned, setup
+    return planned, setup, None
 
 
 def show_images(images: Dataset, watch: Watch) -> None:
@@ -140,13 +147,29 @@ def asked_of(
 
 
 def trained(
-    how: Runs | Choose, plan: Plan, file: Path, setup: WorkerSetup, watch: Watch
+    how: Runs | Choose,
+    plan: Plan,
+    file: Path,
+    setup: WorkerSetup,
+    watch: Watch,
+    unsaid: Dataset | None = None,
 ) -> Summary:
-    """Train what a study file does not have yet."""
+    """Train what a study file does not have yet; first note what the images are, if that has not
+    been said."""
     train, progress, retry = kind_of(plan).train, watch.progress(), how.retry_failed
+    if unsaid is not None:
+        progress = _said_first(partial(show_images, unsaid, watch), progress)
     return execute(
         plan, file, setup, train=train, workers=how.workers, progress=progress, retry_failed=retry
     )
+
+
+@contextmanager
+def _said_first(say: Callable[[], None], progress: Progress) -> Iterator[Show]:
+    """Progress that begins with something else."""
+    say()
+    with progress as show:
+        yield show
 
 
 def workers_of(asked: int | None) -> int:
