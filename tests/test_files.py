@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from nextify.errors import InputError
-from nextify.files import is_there, read_json, replace_file, require_place, write_whole
+from nextify.files import (
+    is_there,
+    read_json,
+    replace_file,
+    require_place,
+    require_writable,
+    write_whole,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -109,6 +116,10 @@ def test_folders(tmp_path):
     require_place(tmp_path / "a" / "b", "--output")
     assert is_there(tmp_path / "a" / "b") and names(tmp_path / "a" / "b") == []
     assert not is_there(tmp_path / ("n" * 300))
+    require_writable(tmp_path / "c" / "d", "--output")
+    assert not is_there(tmp_path / "c")
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"a file is in its place\); name another with --output"):
         require_place(tmp_path / "file" / "c", "--output")
+    with pytest.raises(InputError, match=r"a file is in its place\); name another with --output"):
+        require_writable(tmp_path / "file" / "c", "--output")

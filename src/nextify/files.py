@@ -150,3 +150,13 @@ def require_place(folder: Path, option: str) -> None:
         raise InputError(
             f"folder {folder} cannot be written ({error.strerror}); name another with {option}"
         ) from error
+
+
+def require_writable(folder: Path, option: str) -> None:
+    """As `require_place`, but nothing is left behind: among images, an empty folder would be taken
+    for a class by who loads them next."""
+    missing = [each for each in (folder, *folder.parents) if not is_there(each)]
+    require_place(folder, option)
+    with suppress(OSError):  # another process has put something there
+        for each in missing:
+            each.rmdir()

@@ -3,6 +3,7 @@ digits, units, and a real minus sign."""
 
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -246,6 +247,36 @@ def listed(items: Sequence[str]) -> str:
     'a, b and c'
     """
     return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
+
+
+def composed(name: str) -> str:
+    """A name as all ways to write it have it: a Mac stores letters and their accents apart.
+
+    >>> composed("cafe\u0301") == "caf\u00e9"
+    True
+    """
+    return unicodedata.normalize("NFC", name)
+
+
+# Control characters, which a terminal obeys; marks that turn the direction of what follows; bytes
+# of a file name that are no text.
+_HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def shown(name: str, kept: str = "") -> str:
+    r"""A name from a file, as it can be shown on a terminal: what it would obey is escaped.
+
+    >>> shown("a\x1b[31mb\n")
+    'a\\x1b[31mb\\n'
+
+    Args:
+        kept: characters that may stay, as line breaks in a text of several lines.
+    """
+    return _HIDDEN.sub(lambda found: _escaped(found[0], kept), name)
+
+
+def _escaped(char: str, kept: str) -> str:
+    return char if char in kept else char.encode("unicode_escape").decode()
 
 
 def plural(number: int, noun: str) -> str:

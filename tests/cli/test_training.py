@@ -53,7 +53,14 @@ def test_what_training_leaves(net, record):
 
 def test_training_says_what_it_did(nextify, pets):
     answer = nextify("train", *TINY, "epochs=1")
-    assert answer.code == 0 and answer.err == ""
+    assert answer.code == 0
+    assert answer.err.splitlines() == [
+        "images: pets, 32 to train on and 8 to test on (a fifth of each class, drawn with split "
+        "seed 0)",
+        "2 classes (training + test images): cat 16+4, dog 16+4",
+        "largest class: cat, 50.0% of the training images; always to answer it scores 50.0%",
+        "seen at 8 pixels a side: the largest centred square of each image, resized; in memory",
+    ]
     (folder,) = Path("runs").iterdir()
     assert folder.name.startswith("convnext-mini-modern-small-")
     assert "accuracy" in answer.out and f"network: {folder / 'network.safetensors'}" in answer.out

@@ -1,14 +1,34 @@
 """The cache: used when it fits, made again when it does not, never trusted when damaged."""
 
 import os
+import re
+import resource
+import shutil
+import stat
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
-from nextify.data import ImageFiles, Images, cache, decoding, load
+from nextify.data import (
+    ImageFiles,
+    Images,
+    batches,
+    cache,
+    contents,
+    decode,
+    decoding,
+    kept,
+    load,
+)
 from nextify.errors import InputError
 
 MakeFolder = Callable[..., Path]
@@ -21,9 +41,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
     paths: list[Path] = []
     original = decoding.open_rgb
 
-    def recording(path: Path, enough: int | None = None) -> Image.Image:
+    def recording(path: Path, *others: Any) -> Image.Image:
         paths.append(path)
-        return original(path, enough)
+        return original(path, *others)
 
     monkeypatch.setattr(decoding, "open_rgb", recording)
     yield paths
@@ -88,7 +108,8 @@ def test_a_damaged_cache_is_made_again(
     (path,) = cache_files(own_cache)
     content = path.read_bytes()
     path.write_bytes(damage(content))
-    assert load(str(root)).fingerprint == first.fingerprint
+    with pytest.warns(RuntimeWarning, match="is damaged or was changed by another program"):
+        assert load(str(root)).fingerprint == first.fingerprint
     assert len(opened) == 18
     assert path.read_bytes() == content
 
@@ -106,6 +127,153 @@ def test_a_changed_image_is_decoded_again(
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     assert load(str(root), memory_limit=memory_limit).fingerprint != first.fingerprint
     assert len(opened) == 18
+
+
+def rewritten_in_place(path: Path, content: bytes) -> None:
+    with path.open("r+b") as file:
+        file.write(content)
+
+
+def replaced_by_another(path: Path, content: bytes) -> None:
+    beside = path.with_suffix(".new")
+    beside.write_bytes(content)
+    beside.replace(path)
+
+
+@pytest.mark.parametrize("change", [rewritten_in_place, replaced_by_another])
+@pytest.mark.parametrize("memory_limit", [None, 0])
+def test_other_images_of_the_same_size_and_time_are_seen(
+    make_folder: MakeFolder,
+    memory_limit: int | None,
+    change: Callable[[Path, bytes], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As unpacking or syncing a new version over an old one leaves them."""
+    root = make_folder({"cat": 0, "dog": 0})
+    paths = [root / name / f"{n}.bmp" for name in ("cat", "dog") for n in range(3)]
+
+    def version(seed: int) -> list[bytes]:
+        draw = torch.Generator().manual_seed(seed)
+        made = []
+        for _ in paths:
+            pixels = torch.randint(256, (12, 12, 3), generator=draw, dtype=torch.uint8)
+            Image.fromarray(pixels.numpy()).save(root / "made.bmp")
+            made.append((root / "made.bmp").read_bytes())
+        (root / "made.bmp").unlink()
+        return made
+
+    for path, content in zip(paths, version(0), strict=True):
+        path.write_bytes(content)
+        os.utime(path, (1_500_000_000, 1_500_000_000))
+    monkeypatch.setattr(contents, "_SETTLED", 0)  # as if all were older than a few seconds
+    time.sleep(0.02)
+    first = load(str(root), memory_limit=memory_limit)
+    assert load(str(root), memory_limit=memory_limit).fingerprint == first.fingerprint
+    time.sleep(0.02)
+    for path, content in zip(paths, version(1), strict=True):
+        change(path, content)
+        os.utime(path, (1_500_000_000, 1_500_000_000))
+    second = load(str(root), memory_limit=memory_limit)
+    assert second.fingerprint != first.fingerprint
+    if isinstance(second.train, Images):
+        there = {decode(path, 32).numpy().tobytes() for path in paths}
+        assert {one.numpy().tobytes() for one in second.train.pixels} < there
+
+
+def test_files_without_a_time_of_change_are_known_by_parts(
+    make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on file systems that are made by a program, where both times are one."""
+    root, original = make_folder(COUNTS), os.stat
+    path = root / "cat" / "0.png"
+
+    def coarse(place: str | bytes, **more: object) -> object:
+        status = original(place, **more)  # type: ignore[arg-type]
+        if isinstance(place, bytes):
+            fields = ("st_size", "st_mode")
+            values = {name: getattr(status, name) for name in fields}
+            return SimpleNamespace(**values, st_mtime_ns=5, st_ctime_ns=5, st_ino=7)
+        return status
+
+    monkeypatch.setattr(contents.os, "stat", coarse)
+    first = load(str(root))
+    content = bytearray(path.read_bytes())
+    Image.new("RGB", (12, 12), "red").save(path)
+    path.write_bytes(path.read_bytes().ljust(len(content), b"\0"))
+    assert load(str(root)).fingerprint != first.fingerprint
+
+
+def test_a_moved_or_copied_folder_is_not_decoded_again(
+    make_folder: MakeFolder, opened: list[Path]
+) -> None:
+    root = make_folder(COUNTS)
+    first = load(str(root))
+    root.rename(root.with_name("renamed"))
+    shutil.copytree(root.with_name("renamed"), root.with_name("copy"))
+    for name in ("renamed", "copy"):
+        again = load(str(root.with_name(name)))
+        assert again.fingerprint == first.fingerprint and len(opened) == 9
+
+
+def test_a_cache_that_others_wrote_is_not_used(
+    make_folder: MakeFolder, opened: list[Path], own_cache: Path
+) -> None:
+    """Whoever does not know this user's key cannot make a file that is used."""
+    root = make_folder(COUNTS)
+    first = load(str(root))
+    (path,) = cache_files(own_cache)
+    rows = load_file(path)
+    rows["rows"].zero_()
+    with safe_open(path, "pt") as file:
+        about = file.metadata()
+    save_file(rows, path, about)
+    with pytest.warns(RuntimeWarning, match="changed by another program"):
+        assert load(str(root)).fingerprint == first.fingerprint
+    assert len(opened) == 18
+
+
+def test_the_key_is_the_users_alone(make_folder: MakeFolder, own_cache: Path) -> None:
+    load(str(make_folder(COUNTS)))
+    (key,) = own_cache.glob("key-*")
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600 and key.stat().st_size == 32
+    kept._key_in.cache_clear()
+    key.write_bytes(b"short")
+    load(str(make_folder(COUNTS, "other")))
+    assert key.stat().st_size == 32
+
+
+def test_processes_that_decode_the_same_at_once(make_folder: MakeFolder, own_cache: Path) -> None:
+    root = make_folder({"cat": 40, "dog": 40})
+    with ThreadPoolExecutor(4) as pool:
+        found = {one.fingerprint for one in pool.map(lambda _: load(str(root)), range(8))}
+    assert len(found) == 1 and len(cache_files(own_cache)) == 1
+
+
+def test_a_streamed_image_that_changes_is_refused(make_folder: MakeFolder) -> None:
+    dataset = load(str(make_folder(COUNTS)), memory_limit=0)
+    assert isinstance(dataset.train, ImageFiles)
+    Image.new("RGB", (12, 12)).save(dataset.train.paths[3])
+    message = f"image '{dataset.train.paths[3]}' is another than when the images were first read"
+    for workers in (0, 1):
+        for seed in (None, torch.Generator()):
+            with pytest.raises(InputError, match=re.escape(message)) as caught:
+                list(batches(dataset.train, 2, generator=seed, device="cpu", workers=workers))
+            assert "\n" not in str(caught.value)
+
+
+def test_an_image_that_changes_while_it_is_read_is_refused(
+    make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_folder(COUNTS)
+    original = cache._read
+
+    def written_meanwhile(*arguments: Any) -> Any:
+        Image.new("RGB", (12, 12)).save(root / "dog" / "1.png")
+        return original(*arguments)
+
+    monkeypatch.setattr(cache, "_read", written_meanwhile)
+    with pytest.raises(InputError, match=r"dog/1.png' is another than when .* were first read"):
+        load(str(root))
 
 
 @pytest.mark.parametrize("memory_limit", [None, 0])
@@ -129,15 +297,15 @@ def test_an_unwritable_cache_is_a_warning(make_folder: MakeFolder, own_cache: Pa
 
 
 def test_a_full_disk_is_a_warning_and_leaves_nothing(
-    make_folder: MakeFolder, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+    make_folder: MakeFolder, own_cache: Path
 ) -> None:
-    def full(_: object, name: str, **__: object) -> None:
-        Path(name).write_text("half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(cache, "save_file", full)
-    with pytest.warns(RuntimeWarning, match="No space left on device"):
-        load(str(make_folder(COUNTS)))
+    root, limits = make_folder(COUNTS), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, limits[1]))
+    try:
+        with pytest.warns(RuntimeWarning, match="cannot be written .*File too large"):
+            load(str(root))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert cache_files(own_cache) == []
 
 
@@ -157,9 +325,9 @@ def test_unreadable_images_are_remembered(
 def test_where_the_cache_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("NEXTIFY_CACHE")
-    assert cache.cache_folder() == tmp_path / ".cache" / "nextify"
+    assert kept.cache_folder() == tmp_path / ".cache" / "nextify"
     monkeypatch.setenv("NEXTIFY_CACHE", "~/elsewhere")
-    assert cache.cache_folder() == tmp_path / "elsewhere"
+    assert kept.cache_folder() == tmp_path / "elsewhere"
 
 
 def test_no_progress_bar_where_no_one_watches(

@@ -30,8 +30,8 @@ PARTS = Parts("noise", ("a", "b"), noise(12), noise(6, seed=1), 8, "Made here.")
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_statistics_are_those_of_the_pixels(channels: int) -> None:
-    pixels = noise(40, channels).pixels
-    mean, std = channel_statistics(pixels)
+    images = noise(40, channels)
+    pixels, (mean, std) = images.pixels, channel_statistics(images)
     values = pixels.double() / 255
     expected = values.mean(dim=(0, 2, 3)), values.std(dim=(0, 2, 3), correction=0)
     assert len(mean) == len(std) == 3
@@ -40,7 +40,8 @@ def test_statistics_are_those_of_the_pixels(channels: int) -> None:
 
 
 def test_flat_images_can_be_divided_by_their_deviation() -> None:
-    mean, std = channel_statistics(torch.full((4, 3, 2, 2), 51, dtype=torch.uint8))
+    flat = Images(torch.full((4, 3, 2, 2), 51, dtype=torch.uint8), torch.zeros(4))
+    mean, std = channel_statistics(flat)
     assert mean == pytest.approx((0.2,) * 3) and std == pytest.approx((1 / 255,) * 3)
 
 

@@ -1,5 +1,9 @@
 """Every kind of image file gives the pixels that it shows."""
 
+import os
+import struct
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -9,7 +13,7 @@ import pytest
 import torch
 from PIL import Image, PngImagePlugin
 
-from nextify.data import UnreadableImage, decode, stored_size
+from nextify.data import SUFFIXES, UnreadableImage, decode, decoding, stored_size
 from nextify.data.decoding import centre_square, open_rgb, resized, shorter_side
 from nextify.errors import InputError
 
@@ -170,6 +174,131 @@ def test_damaged_exif_does_not_hide_the_image(tmp_path: Path) -> None:
     assert np.array_equal(pixels_of(path), COLOUR)
 
 
+TURNED = COLOUR.transpose(1, 0, 2)[::-1]  # as a camera stores COLOUR for orientation 6
+
+
+def tiff(*entries: tuple[int, int, int, bytes], order: str = "<") -> bytes:
+    """EXIF data of tags, types, counts and values."""
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}L", 8)
+    body = b"".join(struct.pack(f"{order}HHL", *entry[:3]) + entry[3] for entry in entries)
+    return head + struct.pack(f"{order}H", len(entries)) + body + b"\0" * 16
+
+
+TURN = (0x0112, 3, 1, b"\6\0\0\0")
+FLOAT = struct.pack("<f", 1.0)
+ODD_EXIF = {
+    "resolution unit as a byte": tiff(TURN, (0x0128, 1, 1, b"\2\0\0\0")),
+    "resolution unit too large": tiff(TURN, (0x0128, 4, 1, b"\xff" * 4)),
+    "resolution as bytes": tiff(TURN, (0x011A, 1, 1, b"\x48\0\0\0")),
+    "resolution over zero": tiff(TURN, (0x011A, 5, 1, b"\0\0\0\0")),
+    "description as a float": tiff((0x010E, 11, 1, FLOAT), TURN),
+    "description as a rational": tiff((0x010E, 5, 1, b"\x26\0\0\0"), TURN),
+    "description out of the data": tiff((0x010E, 2, 999, b"\xff\xff\0\0"), TURN),
+    "a type that is none": tiff((0x010E, 99, 1, b"\0\0\0\0"), TURN),
+    "a folder of tags that is none": tiff(TURN, (0x8769, 4, 1, b"\xff\xff\xff\xff")),
+    "tags out of order": tiff((0x9999, 3, 1, b"\0\0\0\0"), TURN),
+    "more entries than there are": tiff(TURN)[:8] + b"\xff\0" + tiff(TURN)[10:],
+    "orientation as a byte": tiff((0x0112, 1, 1, b"\6\0\0\0")),
+    "orientation as a long": tiff((0x0112, 4, 1, b"\6\0\0\0")),
+    "orientation twice": tiff((0x0112, 3, 2, b"\6\0\6\0")),
+    "big endian": tiff((0x0112, 3, 1, b"\0\6\0\0"), order=">"),
+}
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+@pytest.mark.parametrize("exif", ODD_EXIF.values(), ids=ODD_EXIF)
+def test_an_odd_tag_does_not_lose_the_turn(tmp_path: Path, exif: bytes, suffix: str) -> None:
+    path, how = tmp_path / f"image.{suffix}", {"quality": 100, "lossless": True}
+    stored = Image.fromarray(np.ascontiguousarray(TURNED.repeat(4, 0).repeat(4, 1)))
+    stored.save(
+        path, exif=b"Exif\0\0" + exif, **how, **({"subsampling": 0} if suffix == "jpg" else {})
+    )
+    difference = pixels_of(path, 4 * SIDE) - COLOUR.repeat(4, 0).repeat(4, 1).astype(int)
+    assert np.abs(difference).mean() < 5
+
+
+@pytest.mark.parametrize("value", [0, 1, 9, 255])
+def test_an_orientation_that_is_none_turns_nothing(tmp_path: Path, value: int) -> None:
+    exif = b"Exif\0\0" + tiff((0x0112, 3, 1, bytes([value, 0, 0, 0])))
+    Image.fromarray(COLOUR).save(tmp_path / "image.png", exif=exif)
+    assert np.array_equal(pixels_of(tmp_path / "image.png"), COLOUR)
+
+
+@pytest.mark.parametrize("suffix", ["bmp", "dib", "tga"])
+def test_an_alpha_that_was_never_written_hides_nothing(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"image.{suffix}"
+    Image.fromarray(np.dstack([COLOUR, np.zeros_like(_GRADIENT)])).save(path)
+    if suffix != "tga":  # with a head that says where the alpha is, which Pillow does not write
+        pixels = np.dstack([COLOUR[::-1, :, ::-1], np.zeros_like(_GRADIENT)]).tobytes()
+        masks = struct.pack("<4L", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+        head = struct.pack("<LllHHLLllLL", 108, SIDE, SIDE, 1, 32, 3, len(pixels), 0, 0, 0, 0)
+        head += masks + b"BGRs" + bytes(48)
+        start = struct.pack("<2sLLL", b"BM", 122 + len(pixels), 0, 122) if suffix == "bmp" else b""
+        path.write_bytes(start + head + pixels)
+    assert np.array_equal(pixels_of(path), COLOUR)
+
+
+def test_a_png_that_is_all_transparent_is_white(tmp_path: Path) -> None:
+    Image.fromarray(np.dstack([COLOUR, np.zeros_like(_GRADIENT)])).save(tmp_path / "image.png")
+    assert (pixels_of(tmp_path / "image.png") == 255).all()
+
+
+MORE_SUFFIXES = {
+    "jfif": "JPEG", "jpe": "JPEG", "pjpeg": "JPEG", "mpo": "MPO", "apng": "PNG", "dib": "DIB",
+    "pnm": "PPM", "pbm": "PPM", "tga": "TGA", "jp2": "JPEG2000", "avif": "AVIF", "ico": "ICO",
+    "pcx": "PCX", "sgi": "SGI", "dds": "DDS", "qoi": "QOI",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("suffix", "kind"), MORE_SUFFIXES.items())
+def test_what_pillow_reads_is_taken(tmp_path: Path, suffix: str, kind: str) -> None:
+    if f".{suffix}" not in SUFFIXES:
+        pytest.skip("this Pillow cannot read it")
+    path = tmp_path / f"image.{suffix}"
+    if kind == "QOI":  # of one colour, in one run; Pillow does not write them before 11.3
+        body = b"\xfe\xff\0\0" + bytes([0xC0 | 61] * 4 + [0xC0 | 6]) + b"\0" * 7 + b"\1"
+        path.write_bytes(b"qoif" + struct.pack(">LLBB", SIDE, SIDE, 3, 0) + body)
+    else:
+        Image.new("RGB", (SIDE, SIDE), "red").save(path, kind)
+    assert np.abs(pixels_of(path).astype(int) - (255, 0, 0)).max() <= 3
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "LA", "RGBA", "CMYK", "I;16", "F", "1"])
+def test_large_images_are_worked_on_in_bands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """To the same pixels: only less of them is in memory at once."""
+    draw, shape = np.random.default_rng(0), (37, 53)
+    image = Image.fromarray(draw.integers(256, size=(*shape, 3), dtype=np.uint8))
+    if mode in ("I;16", "F"):
+        deep = draw.integers(9, 60_000, size=shape)
+        image = Image.fromarray(deep.astype(np.uint16 if mode == "I;16" else np.float32))
+    elif "A" in mode:
+        image.putalpha(Image.fromarray(draw.integers(256, size=shape, dtype=np.uint8)))
+        image = image.convert(mode)
+    else:
+        image = image.convert(mode)
+    image.save(tmp_path / "image.tif")
+    whole = decode(tmp_path / "image.tif", 16)
+    monkeypatch.setattr(decoding, "_LARGE", 100)
+    monkeypatch.setattr(decoding, "_BAND", 200)
+    assert torch.equal(decode(tmp_path / "image.tif", 16), whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16"])
+def test_a_small_file_of_many_pixels_takes_no_gigabyte(tmp_path: Path, mode: str) -> None:
+    """A file of half a megabyte and 9,450 pixels a side, which took 1 to 2.5 GiB."""
+    Image.new(mode, (9450, 9450)).save(tmp_path / "large.png")
+    script = (
+        "import resource as r; from nextify.data import decode\n"
+        "peak = lambda: r.getrusage(r.RUSAGE_SELF).ru_maxrss\n"
+        f"before = peak(); decode({str(tmp_path / 'large.png')!r}, 32); print(peak() - before)"
+    )
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert int(answer.stdout) < 750 << 10
+
+
 def test_the_centre_square_is_taken(tmp_path: Path) -> None:
     Image.fromarray(COLOUR[:8]).save(tmp_path / "wide.png")
     assert np.array_equal(pixels_of(tmp_path / "wide.png", 8), COLOUR[:8, 4:12])
@@ -241,6 +370,7 @@ def test_permission_denied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     def denied(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
+    (tmp_path / "image.png").touch()
     monkeypatch.setattr("nextify.data.decoding.Image.open", denied)  # tests may run as root
     assert_refused(tmp_path / "image.png", "permission denied")
 
@@ -252,6 +382,52 @@ def test_decompression_bombs_are_refused(
     Image.fromarray(COLOUR).save(tmp_path / "bomb.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
     assert_refused(tmp_path / "bomb.png", f"more than {limit} pixels (a decompression bomb?)")
+
+
+def test_a_jpeg_of_many_passes_is_refused(tmp_path: Path) -> None:
+    """A few bytes more make a pass over all pixels more."""
+    path = tmp_path / "image.jpg"
+    Image.fromarray(COLOUR).save(path, progressive=True)
+    content = path.read_bytes()
+    last = content[content.rindex(b"\xff\xda") : -2]
+    path.write_bytes(content[:-2] + 5 * last + content[-2:])
+    decode(path, SIDE)
+    path.write_bytes(content[:-2] + 5_000 * last + content[-2:])
+    assert_refused(path, "it is a JPEG of 50")
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png", "tif"])
+def test_of_many_frames_the_first_is_taken(tmp_path: Path, suffix: str) -> None:
+    first, *others = (Image.new("RGB", (8, 8), (255, n, 0)) for n in range(0, 250, 5))
+    path = tmp_path / f"image.{suffix}"
+    first.save(path, save_all=True, append_images=others)
+    assert pixels_of(path, 8)[0, 0].tolist() == pytest.approx([255, 0, 0], abs=2)
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    assert_refused(tmp_path / "pipe.png", "it is a pipe, a socket or a device")
+    assert shorter_side(tmp_path / "pipe.png") is None
+    (tmp_path / "zeros.png").symlink_to("/dev/zero")
+    assert_refused(tmp_path / "zeros.png", "it is a pipe, a socket or a device")
+    with (tmp_path / "huge.bmp").open("wb") as file:
+        file.truncate(200 << 30)
+    assert_refused(tmp_path / "huge.bmp", "it has 200.0 GiB, and an image has 1 GiB at most")
+
+
+STRANGERS = {
+    b"version https://git-lfs.github.com/spec/v1": "a pointer of Git LFS",
+    b"\0\0\0\x18ftypheic\0\0\0\0mif1heic": "a HEIC photograph",
+    b"  <!DOCTYPE html><html>": "a web page",
+    b'{"error": 404}': "a text (JSON)",
+    b"PK\3\4....": "a zip archive",
+}
+
+
+@pytest.mark.parametrize(("start", "what"), STRANGERS.items(), ids=STRANGERS.values())
+def test_what_a_file_is_instead_is_said(tmp_path: Path, start: bytes, what: str) -> None:
+    (tmp_path / "image.jpg").write_bytes(start)
+    assert_refused(tmp_path / "image.jpg", what)
 
 
 def test_a_text_bomb_is_refused(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def images(tmp_path: Path) -> Path:
 def test_images_are_classified_in_batches_as_they_are_alone(corners, tmp_path, images):
     trained = train_in_folder(small_run(corners, epochs=1), corners, tmp_path / "net")
     network, card = load_network(trained.network)
-    files = image_files([images / "4.png", images])
+    files = image_files([images / "4.png", images]).paths
     assert [path.name for path in files] == ["4.png", *(f"{at}.png" for at in range(5))]
     alone = list(classify(network, card, files, top=2))
     assert isinstance(alone[3], UnreadableImage) and alone[3].path == str(files[3])
@@ -128,7 +128,7 @@ def test_images_are_classified_in_batches_as_they_are_alone(corners, tmp_path, i
 
 def test_images_are_read_when_they_are_asked_for(corners, tmp_path, images):
     trained = train_in_folder(small_run(corners, epochs=1), corners, tmp_path / "net")
-    found = classify(*load_network(trained.network), image_files([images]))
+    found = classify(*load_network(trained.network), image_files([images]).paths)
     next(found)
     (images / "1.png").unlink()
     assert "no such file" in next(found).why

@@ -78,7 +78,7 @@ def test_a_head_that_will_be_new_is_not_in_the_fingerprint(trained):
 
 def test_a_head_is_kept_only_for_its_own_classes(trained, tmp_path):
     about = {"image_size": 16, "mean": (0.5,) * 3, "std": (0.2,) * 3, "about": {}}
-    for names, is_new in ((CLASSES, False), (("a", "b", "d", "c"), True), (tuple("0123"), False)):
+    for names, is_new in ((CLASSES, False), (("a", "b", "d", "e"), True), (tuple("0123"), False)):
         card = Card(design=DESIGN, classes=names, **about)  # numbers: nobody knows the names
         save_network(loaded_network(trained), card, tmp_path / "network.safetensors")
         weights = initial_weights(tmp_path, DESIGN, CLASSES)
@@ -86,6 +86,40 @@ def test_a_head_is_kept_only_for_its_own_classes(trained, tmp_path):
         assert ("head.classifier.bias" in weights.entries) != is_new
         assert initial_weights(tmp_path, DESIGN, CLASSES, new_head=True).loaded.head_is_new
     assert not initial_weights(trained, DESIGN, CLASSES).loaded.head_is_new
+
+
+NUMBERS = tuple(map(str, range(12)))  # as folders sort: 0, 1, 10, 11, 2, ...
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "order"),
+    [
+        (("d", "c", "b", "a"), ("a", "b", "c", "d"), [3, 2, 1, 0]),
+        (("cafe\u0301", "tea"), ("caf\u00e9", "tea"), [0, 1]),  # from a Mac
+        (NUMBERS, tuple(sorted(NUMBERS)), [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]),
+        (NUMBERS, tuple(f"{n:02}" for n in range(12)), list(range(12))),
+        (NUMBERS, tuple(f"class {n}" for n in range(12)), list(range(12))),
+        (("0", "1", "2"), ("1", "2", "3"), [0, 1, 2]),
+        (NUMBERS, tuple(sorted(map(str, range(1, 13)))), None),  # 1, 10, 11, 12, 2: whose is 10?
+        (None, tuple(sorted(NUMBERS)), [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]),
+        (None, ("a", "b", "c"), [0, 1, 2]),
+    ],
+)
+def test_a_kept_heads_outputs_follow_the_names(tmp_path, theirs, ours, order):
+    network = nx.build(DESIGN, classes=len(ours), seed=7)
+    source = network.state_dict()
+    if theirs is not None:
+        about = {"image_size": 16, "mean": (0.5,) * 3, "std": (0.2,) * 3, "about": {}}
+        source = tmp_path
+        save_network(network, Card(design=DESIGN, classes=theirs, **about),
+                     tmp_path / "network.safetensors")  # fmt: skip
+    weights = initial_weights(source, DESIGN, ours)
+    assert weights.loaded.head_is_new == (order is None)
+    if order is not None:
+        for part in ("weight", "bias"):
+            name = f"head.classifier.{part}"
+            assert torch.equal(weights.entries[name], network.state_dict()[name][order])
+        assert ("by name" in "".join(weights.notes)) == (order != sorted(order))
 
 
 def test_keys_depend_on_the_weights_and_not_on_their_place(trained, corners):

@@ -9,6 +9,7 @@ from io import TextIOWrapper
 from typing import Any
 
 from nextify.errors import InputError
+from nextify.words import shown
 
 # For terminals and pipes that are not Unicode.
 _PLAIN = str.maketrans(
@@ -29,7 +30,7 @@ def say(text: str) -> None:
         BrokenPipeError: the reader has gone.
         InputError: it cannot be written (a full disk).
     """
-    _written(lambda: print(printable(text)))
+    _written(lambda: print(printable(shown(text, "\n\t"))))
 
 
 def finish_output() -> None:
@@ -101,4 +102,4 @@ def _is_number(text: str) -> bool:
 
 def note(text: str) -> None:
     """A line for people, on standard error, so that standard output stays the answer."""
-    print(text, file=sys.stderr)
+    print(shown(text, "\n"), file=sys.stderr)

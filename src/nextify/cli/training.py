@@ -63,7 +63,7 @@ def _evaluate(request: Evaluate, as_json: bool) -> int:
 
 
 def _predict(request: Predict, as_json: bool) -> int:
-    found = predict(request)
+    found = predict(request, ON_STDERR)
     answers: list[dict[str, object]] = []
     unreadable: list[UnreadableImage] = []
     for one in found:

@@ -65,9 +65,9 @@ def evaluate(*given: Any, quiet: bool = False, **options: Any) -> Evaluated:
     return training.evaluate(_asked(requests.Evaluate, given, options), _watch(quiet))
 
 
-def predict(*given: Any, **options: Any) -> Predictions:
+def predict(*given: Any, quiet: bool = False, **options: Any) -> Predictions:
     """Classify images; see `nextify.requests.Predict`."""
-    return training.predict(_asked(requests.Predict, given, options))
+    return training.predict(_asked(requests.Predict, given, options), _watch(quiet))
 
 
 def _watch(quiet: bool) -> Watch:

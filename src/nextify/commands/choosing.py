@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nextify.commands.studying import asked_of, load_images, plan_in, timed, trained, workers_of
+from nextify.commands.studying import asked_of, plan_in, show_images, timed, trained, workers_of
 from nextify.commands.watch import QUIET, Watch
-from nextify.data import Dataset, held_out
+from nextify.data import Dataset, load
 from nextify.errors import InputError
-from nextify.files import is_there, read_json, require_place, write_json
+from nextify.files import is_there, read_json, require_writable, write_json
 from nextify.findings.choice import Choice, Finalist
 from nextify.fitting import budgets_of
 from nextify.records import Plan
@@ -33,6 +33,7 @@ from nextify.studies.kinds.choosing import SCREENING, settings_of, task_of
 from nextify.studies.kinds.winner import train_winner
 from nextify.training.memory import require_memory_for
 
+_NAME, _PRINT = "'name' of the data", "'fingerprint' of the data"
 _ANOTHER = "name another folder with --output"
 
 
@@ -99,15 +100,16 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
         KeyboardInterrupt: by Ctrl-C; what is recorded is kept, and the same call goes on.
     """
     budgets_of(**asdict(request.budgets))  # before images, which take longer
-    images = load_images(request.data, watch)
+    images = load(request.data)
     folder = Path(request.output or f"runs/choose-{images.name}-{_budget_name(request)}")
     file = folder / SCREENING
     asked = asked_of(request, request.precision, images, file)
     task = task_of(replace(asked, images=_screened(request, images, file)), images.identity())
     screening, settings = plan_screening(task).asked_by(task.request), settings_of(task)
     if not request.plan:  # which writes nothing, and neither does what is refused
-        require_place(folder, "--output")
+        require_writable(folder, "--output")
     _require_same(folder, settings)
+    show_images(images, watch)
     watch.note(recipes_of(screening))
     if request.plan or not is_there(file):
         found = _phases(request, task, screening, images, watch)
@@ -133,7 +135,7 @@ def _screened(request: Choose, images: Dataset, file: Path) -> Dataset:
     there = plan_in(file)
     if there is not None and not there.held_out:
         return images
-    return held_out(images, request.data.split_seed)
+    return load(replace(request.data, hold_out=True))
 
 
 def _setup(request: Choose, plan: Plan) -> WorkerSetup:
@@ -187,7 +189,10 @@ def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
     there = settings if kept is None else kept.get("settings")
     if not isinstance(there, dict):
         raise InputError(f"file {folder / 'choice.json'} is no choice; {_ANOTHER}")
+    same_images = there.get(_PRINT) == settings.get(_PRINT)
     for name in {**settings, **there}:
+        if name == _NAME and same_images:
+            continue
         if there.get(name) != settings.get(name):
             raise InputError(
                 f"folder {folder} holds another choice: {name} is {there.get(name)!r} there and "

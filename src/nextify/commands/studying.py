@@ -1,6 +1,7 @@
 """Commands study and compare: from a request to a plan, its runs and its report."""
 
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,14 @@ from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, load
 from nextify.designs import Precision
 from nextify.errors import InputError
-from nextify.files import is_there, require_place
+from nextify.files import is_there, require_place, require_writable
 from nextify.findings import sigma_of
 from nextify.records import Plan, Record, Store
 from nextify.report import write_report
-from nextify.report.announce import announced, pilot_note, recipes_of
+from nextify.report.announce import announced, announced_images, pilot_note, recipes_of
 from nextify.report.page import ReportFiles
 from nextify.report.write import read_study
-from nextify.requests import Choose, Compare, DataSpec, Runs, Study, StudyRequest, changed
+from nextify.requests import Choose, Compare, Runs, Study, StudyRequest, changed
 from nextify.studies import (
     Forecast,
     Pilot,
@@ -32,6 +33,7 @@ from nextify.studies import (
 from nextify.studies.kinds import Asked, kind_asked, kind_of
 from nextify.studies.kinds.factors import frame_of, is_experiment
 from nextify.studies.kinds.settle import settled
+from nextify.studies.running.progress import Progress, Show
 from nextify.training.machine import default_device, default_precision
 from nextify.training.memory import require_memory_for
 from nextify.words import read_numbers
@@ -86,33 +88,41 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
         InputError: anything that cannot be carried out as asked.
         Interrupted: by Ctrl-C; what is recorded is kept, and the same call goes on.
     """
-    planned, setup = _planned(request, watch)
+    planned, setup, say = _planned(request, watch)
     runs = request.runs
     if runs.plan:
         return planned
     if runs.file is None or isinstance(request, Compare):
         require_place(planned.file.parent, "--file")
     if runs.report:
-        require_place(Path(runs.report), "--report")  # before the work, not after it
-    summary = trained(runs, planned.plan, planned.file, setup, watch)
+        require_writable(Path(runs.report), "--report")  # before the work, not after it
+    summary = trained(runs, planned.plan, planned.file, setup, watch, say)
     report = write_report(planned.file, runs.report or report_folder(planned.file))
     return Studied(file=planned.file, summary=summary, report=report)
 
 
-def _planned(request: Study | Compare, watch: Watch) -> tuple[Planned, WorkerSetup]:
-    """The plan, forecast where it is new, and how a worker loads the images."""
+def _planned(
+    request: Study | Compare, watch: Watch
+) -> tuple[Planned, WorkerSetup, Callable[[], None] | None]:
+    """The plan, forecast where it is new, and how a worker loads the images; what says how all is
+    done, where that has not been said: a study file that is there may still refuse the plan."""
     kind = kind_asked(request)
     held_out = isinstance(request, Compare) and request.hold_out
     spec = replace(request.data, hold_out=held_out)
-    images = load_images(spec, watch)
+    images = load(spec)
     file = _file(request, images.name)
     asked = asked_of(request, request.runs.precision, images, file)
     plan, setup = kind.plan(asked), WorkerSetup(spec)
     planned = Planned(plan=plan, file=file)
-    watch.note(recipes_of(plan))
+
+    def say() -> None:
+        show_images(images, watch)
+        watch.note(recipes_of(plan))
+
     if not request.runs.plan and is_there(file):
-        return planned, setup
+        return planned, setup, say
     require_memory_for(plan)
+    say()
     workers = workers_of(request.runs.workers)
     no_pilot = (request if isinstance(request, Compare) else request.experiment).no_pilot
     pilot = None if no_pilot else timed(plan, setup, workers, watch)
@@ -121,14 +131,13 @@ def _planned(request: Study | Compare, watch: Watch) -> tuple[Planned, WorkerSet
         planned = replace(planned, forecasts=_forecasts(asked, plan, pilot, workers))
     if not request.runs.plan:
         watch.note(announced(plan, planned.seconds, planned.forecasts))
-    return planned, setup
+    return planned, setup, None
 
 
-def load_images(spec: DataSpec, watch: Watch) -> Dataset:
-    """The data set; what was left out is noted."""
-    found = load(spec)
-    watch.skipped(found.skipped)
-    return found
+def show_images(images: Dataset, watch: Watch) -> None:
+    """Note what images are used and how: when all else that was asked for is known to be good."""
+    watch.note(announced_images(images))
+    watch.skipped(images.skipped)
 
 
 def asked_of(
@@ -152,13 +161,29 @@ def plan_in(file: Path) -> Plan | None:
 
 
 def trained(
-    how: Runs | Choose, plan: Plan, file: Path, setup: WorkerSetup, watch: Watch
+    how: Runs | Choose,
+    plan: Plan,
+    file: Path,
+    setup: WorkerSetup,
+    watch: Watch,
+    say: Callable[[], None] | None = None,
 ) -> Summary:
-    """Train what a study file does not have yet."""
+    """Train what a study file does not have yet; first `say` what is to be said once nothing
+    refuses it."""
     train, progress, retry = kind_of(plan).train, watch.progress(), how.retry_failed
+    if say is not None:
+        progress = _said_first(say, progress)
     return execute(
         plan, file, setup, train=train, workers=how.workers, progress=progress, retry_failed=retry
     )
+
+
+@contextmanager
+def _said_first(say: Callable[[], None], progress: Progress) -> Iterator[Show]:
+    """Progress that begins with something else."""
+    say()
+    with progress as show:
+        yield show
 
 
 def workers_of(asked: int | None) -> int:

@@ -6,17 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nextify.commands.studying import load_images
+from nextify.commands.studying import show_images
 from nextify.commands.watch import QUIET, Watch
-from nextify.data import Dataset, UnreadableImage
+from nextify.data import Dataset, UnreadableImage, load
 from nextify.designs import Design, Precision, design, recipe
 from nextify.designs import Recipe as RecipeFields
 from nextify.designs.fields import read_fields
 from nextify.designs.run import require_weights
 from nextify.designs.suited import suited_lengths, suited_recipe
-from nextify.files import is_there
 from nextify.network import Card, Network, load_network
-from nextify.report.announce import announced_recipes
+from nextify.report.announce import announced_left_out, announced_recipes, evaluated_note
 from nextify.requests import Evaluate, Machine, Predict, Train
 from nextify.training import InitialWeights, Prepared, Scores, Trained, prepare, train_in_folder
 from nextify.training.classify import (
@@ -27,9 +26,8 @@ from nextify.training.classify import (
     score,
     was_trained_on,
 )
-from nextify.training.folder import RECORD, default_folder, design_to_train
+from nextify.training.folder import default_folder, design_to_train
 from nextify.training.machine import default_precision, plain_torch, thread_count, usable_device
-from nextify.training.memory import require_memory
 from nextify.training.timing import Allowance, time_run
 from nextify.words import duration
 
@@ -52,7 +50,7 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
     chosen = design_to_train(name, design_fields, request.weights)
     with on_machine(request.machine) as (device, precision):
         spec = replace(request.data, test_image_size=request.test_image_size)
-        images = load_images(spec, watch)
+        images = load(spec)
         recipe_name, how = _recipe(request, recipe_fields, len(images.train))
         ready = prepare(
             chosen,
@@ -66,9 +64,12 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
         if ready.weights is not None:
             watch.note(_about(ready.weights))
         folder = Path(request.output or default_folder(name, recipe_name, ready.run))
-        watch.note(announced_recipes([(recipe_name, how, len(images.train))]))
-        if not is_there(folder / RECORD):
+
+        def on_start() -> None:
+            show_images(images, watch)
+            watch.note(announced_recipes([(recipe_name, how, len(images.train))]))
             watch.note(f"about {duration(_seconds(ready, device))}")
+
         with watch.steps() as on_step:
             trained = train_in_folder(
                 ready.run,
@@ -77,6 +78,7 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
                 weights=ready.weights,
                 device=device,
                 loaders=request.machine.loaders,
+                on_start=on_start,
                 on_step=on_step,
             )
     if trained.was_there:
@@ -86,8 +88,6 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
 
 def _seconds(ready: Prepared, device: str) -> float:
     """That a training will take, by two of its steps."""
-    if device == "cpu":
-        require_memory(ready.run)
     allowed = Allowance(warmup=1, steps=2, images=ready.run.recipe.batch_size, seconds=3.0)
     return time_run(ready.run, ready.dataset, allowed, weights=ready.weights, device=device)
 
@@ -131,13 +131,10 @@ def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
     (network, card), on = load_network(Path(request.network)), request.machine
     with on_machine(on) as (device, precision):
         images = load_for(card, replace(request.data, test_image_size=request.test_image_size))
-        watch.skipped(images.skipped)
+        show_images(images, watch)
         found = score(network, card, images, device=device, precision=precision, loaders=on.loaders)
-    if not was_trained_on(card, images):
-        watch.note(
-            "these are not the images, or not the split, that the network was trained and tested "
-            "with: some test images may be among its training images"
-        )
+    if note := evaluated_note(was_trained_on(card, images), images):
+        watch.note(note)
     return Evaluated(scores=found, images=images)
 
 
@@ -158,7 +155,7 @@ class Predictions:
         return classify(self.network, self.card, self.images, top=self.top, device=self.device)
 
 
-def predict(request: Predict) -> Predictions:
+def predict(request: Predict, watch: Watch = QUIET) -> Predictions:
     """Classify images: iterated over, one answer an image, as soon as it is there.
 
     Raises:
@@ -167,4 +164,7 @@ def predict(request: Predict) -> Predictions:
     network, card = load_network(Path(request.network))
     device = usable_device(request.device)
     images = image_files(map(Path, request.images))
-    return Predictions(network, card, images, request.top, device)
+    for found in images.found:
+        for line in announced_left_out(found.left_out, found.outside):
+            watch.note(line)
+    return Predictions(network, card, images.paths, request.top, device)

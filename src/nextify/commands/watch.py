@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from nextify.commands.bars import step_bar
 from nextify.report.announce import skipped_note
 from nextify.studies.running.progress import Progress, progress_on, silent
+from nextify.words import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Watch:
 
 
 ON_STDERR = Watch(
-    lambda line: print(line, file=sys.stderr), lambda: progress_on(sys.stderr), step_bar
+    lambda line: print(shown(line, "\n"), file=sys.stderr),
+    lambda: progress_on(sys.stderr),
+    step_bar,
 )
 QUIET = Watch(lambda line: None, silent, lambda: nullcontext(lambda step, steps: None))

@@ -12,14 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from nextify.data.batches import batches
-from nextify.data.dataset import Dataset, ImageFiles, Images, measured
-from nextify.data.decoding import SUFFIXES, UnreadableImage, decode, stored_size
+from nextify.data.dataset import Dataset, ImageFiles, Images, Origin, measured
+from nextify.data.decoding import (
+    SUFFIXES,
+    ChangedImage,
+    UnreadableImage,
+    decode,
+    file_digest,
+    stored_size,
+)
 from nextify.data.embedded import NAME as _EMBEDDED
 from nextify.data.embedded import parts_of_embedded
 from nextify.data.folder import parts_of_folder
 from nextify.data.public import NAMES as _PUBLIC
 from nextify.data.public import parts_of_public
-from nextify.data.subsets import as_named, drawn, held_out
+from nextify.data.subsets import as_named, drawn, held_out, in_order
 from nextify.data.view import View
 from nextify.errors import InputError, unknown
 from nextify.files import is_there
@@ -28,13 +35,14 @@ from nextify.requests import DataSpec
 NAMES = ("embedded", _EMBEDDED, *_PUBLIC)
 
 
-def load(source: str | Path | DataSpec, **options: Any) -> Dataset:
+def load(source: str | Path | DataSpec, *, test_on_all: bool = False, **options: Any) -> Dataset:
     """The data set named `source`: 'embedded', a public set of `NAMES`, or the path of a folder.
 
     A name comes before a folder of the same name: write './cifar10' for that.
 
     Args:
         source: by name, or all that is asked for.
+        test_on_all: of images that are in no splits, make each a test image, and draw none.
         options: other fields of `DataSpec`.
 
     Raises:
@@ -45,9 +53,9 @@ def load(source: str | Path | DataSpec, **options: Any) -> Dataset:
     if name in ("embedded", _EMBEDDED):
         parts = parts_of_embedded(spec)
     elif name in _PUBLIC:
-        parts = parts_of_public(name, spec)
+        parts = parts_of_public(name, spec, test_on_all)
     elif _is_path(name):
-        parts = parts_of_folder(Path(name), spec)
+        parts = parts_of_folder(Path(name), spec, test_on_all)
     else:
         message = unknown("data set", name, NAMES)
         raise InputError(f"{message}; or give the path of a folder of images, such as ./{name}")

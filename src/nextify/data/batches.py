@@ -11,6 +11,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from nextify.data.dataset import ImageFiles, Images
 from nextify.data.decoding import decode_quietly, open_rgb, quiet_pillow, random_box, resized
+from nextify.errors import InputError
 
 
 def batches(
@@ -70,32 +71,54 @@ def _from_files(
         batch_size,
         sampler=order.tolist(),
         num_workers=workers,
+        collate_fn=_together,
         pin_memory=torch.device(device).type == "cuda",
         # The loader seeds its workers from this one instead of from torch's global state.
         generator=torch.Generator(),
     )
-    for pixels, labels in loader:
+    for dealt in loader:
+        if isinstance(dealt, InputError):
+            raise dealt
+        pixels, labels = dealt
         yield pixels.to(device, non_blocking=True), labels.to(device, non_blocking=True)
 
 
+One = tuple[Tensor, int] | InputError
+
+
+def _together(images: list[One]) -> tuple[Tensor, Tensor] | InputError:
+    """A batch, or why there is none: an error raised in a worker would come as a long text."""
+    good = [one for one in images if not isinstance(one, InputError)]
+    bad = next((one for one in images if isinstance(one, InputError)), None)
+    if bad is not None:
+        return bad
+    pixels, labels = zip(*good, strict=True)
+    return torch.stack(pixels), torch.tensor(labels)
+
+
 @dataclass(frozen=True, eq=False)
-class _Decoded(TorchDataset[tuple[Tensor, int]]):
-    """The files as torch's loader asks for them, by index; cropped at random with a seed."""
+class _Decoded(TorchDataset[One]):
+    """The files as torch's loader asks for them, by index; cropped at random with a seed. A file
+    that is another than it was is an error and not another image."""
 
     images: ImageFiles
     seed: int | None
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        images, path = self.images, self.images.paths[index]
-        with quiet_pillow():
-            if self.seed is not None:
-                image, draw = open_rgb(path), np.random.default_rng((self.seed, index))
-                pixels = resized(image, random_box(image.size, draw), images.image_size)
-            elif images.view is not None:
-                pixels = images.view(open_rgb(path))
-            else:
-                pixels = decode_quietly(path, images.stored_size)
-        return pixels, int(images.labels[index])
+    def __getitem__(self, index: int) -> One:
+        try:
+            with quiet_pillow():
+                return self._pixels(index), int(self.images.labels[index])
+        except InputError as error:
+            return InputError(str(error))
+
+    def _pixels(self, index: int) -> Tensor:
+        images, path, digest = self.images, self.images.paths[index], self.images.digest(index)
+        if self.seed is not None:
+            image, draw = open_rgb(path, None, digest), np.random.default_rng((self.seed, index))
+            return resized(image, random_box(image.size, draw), images.image_size)
+        if images.view is not None:
+            return images.view(open_rgb(path, None, digest))
+        return decode_quietly(path, images.stored_size, digest)
 
     def __len__(self) -> int:
         return len(self.images)

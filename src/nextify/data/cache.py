@@ -1,48 +1,30 @@
-"""Image files are read once; what came out is kept under the cache folder and mapped from there.
+"""Image files are decoded once; what came out is kept under the cache folder and mapped from there.
 
-A cache file is named after what was read (folder, relative names, sizes, times of change) and how
-(`Reading`). It carries a checksum: a truncated or damaged one is made again, never used.
+It is kept by the contents of the files (`nextify.data.contents`) and by how they were read
+(`Reading`): a folder that was moved or copied is not decoded again, and no file that has changed is
+taken for what it was.
 """
 
-import hashlib
-import json
-import os
 import sys
-import warnings
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from rich.console import Console
 from rich.progress import track
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from nextify.data.contents import Contents
 from nextify.data.decoding import UnreadableImage, decode_quietly, quiet_pillow
-from nextify.files import replace_file
+from nextify.data.kept import Kept, Release, keep, kept_as, name_of, nothing, room
 from nextify.machine import cores
 
-_VERSION = 1  # to be raised when the same file would decode to other pixels
+T = TypeVar("T")
+
 _BLOCK = 32  # files a thread reads before it reports: enough to make the report cheap
-
-
-@dataclass(frozen=True)
-class Listing:
-    """Image files: a folder and their names in it."""
-
-    root: Path
-    names: tuple[str, ...]  # relative to root, with '/' between the parts
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def path(self, index: int) -> Path:
-        return self.root / self.names[index]
 
 
 @dataclass(frozen=True)
@@ -52,7 +34,7 @@ class Reading:
     name: str  # names the result, with all settings that change it
     title: str  # for the progress bar
     shape: tuple[int, ...]  # of one file's result, uint8
-    read: Callable[[Path], Tensor]  # raises UnreadableImage
+    read: Callable[[Path, bytes], Tensor]  # of a file and its digest; raises UnreadableImage
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,71 +44,75 @@ class Result:
     rows: Tensor  # (M, *shape) uint8
     kept: Tensor  # (M,) int64, ascending: the file of each row
     unreadable: tuple[tuple[int, str], ...]  # the other files, and why
+    release: Release = nothing  # lets go of the memory of the rows
 
 
 def decoded_squares(size: int) -> Reading:
     """Each image as (3, size, size) pixels, to keep in memory."""
-    read = partial(decode_quietly, size=size)
+
+    def read(path: Path, digest: bytes) -> Tensor:
+        return decode_quietly(path, size, digest)
+
     return Reading(f"squares {size}", "Decoding images", (3, size, size), read)
 
 
-def content_digests() -> Reading:
-    """Each image decoded once to see that it can be, and the sha256 of its file, (32,)."""
-    return Reading("digests", "Checking images", (32,), _checked_digest)
+def checks() -> Reading:
+    """Each image decoded once to see that it can be: (1,)."""
+
+    def read(path: Path, digest: bytes) -> Tensor:
+        return decode_quietly(path, 8, digest)[0, 0, :1]
+
+    return Reading("checks", "Checking images", (1,), read)
 
 
-def _checked_digest(path: Path) -> Tensor:
-    decode_quietly(path, 8)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").digest()
-    return torch.tensor(list(digest), dtype=torch.uint8)
-
-
-def cache_folder() -> Path:
-    """`$NEXTIFY_CACHE`, or `~/.cache/nextify`."""
-    given = os.environ.get("NEXTIFY_CACHE")
-    return Path(given).expanduser() if given else Path.home() / ".cache" / "nextify"
-
-
-def read_once(listing: Listing, reading: Reading) -> Result:
+def read_once(contents: Contents, reading: Reading) -> Result:
     """The reading's result for all files: from the cache, or else read by threads and put there.
 
-    An unwritable cache folder is a warning.
+    Raises:
+        ChangedImage: a file has changed since its content was looked at.
     """
-    path = cache_folder() / "images" / f"{_key(listing, reading)}.safetensors"
-    result = _load(path)
-    if result is None:
-        decoded = _read(listing, reading)
-        _save(path, decoded)
+    name = _name(contents, reading)
+    there = kept_as(name)
+    if there is None:
+        result = _read(contents, reading)
+        keep(name, _as_kept(result, contents))
         # Mapped from the file, the rows take no memory of their own beside what is made of them.
-        result = _load(path) or decoded
-    return result
+        there = kept_as(name) or _as_kept(result, contents)
+    unreadable = {int(at): str(why) for at, why in there.about["unreadable"]}
+    every = sorted((unreadable | contents.unopened).items())
+    return Result(there.tensors["rows"], there.tensors["kept"], tuple(every), there.release)
 
 
-def _key(listing: Listing, reading: Reading) -> str:
-    # The folder's place is part of the key: copies of two data sets can agree in names, sizes and
-    # times (uncompressed images out of an archive) and still differ in their pixels.
-    root = os.fsencode(listing.root.resolve())
-    digest = hashlib.sha256(f"{_VERSION}\0{reading.name}\0".encode() + root)
-    for name in map(os.fsencode, listing.names):
-        digest.update(b"\0" + name + b"\0")
-        try:
-            # A `Path` for each of a million names would take longer than all the rest.
-            status = os.stat(root + b"/" + name)  # noqa: PTH116
-        except OSError:
-            continue  # a broken link: reading it will say so
-        digest.update(f"{status.st_size} {status.st_mtime_ns}".encode())
-    return digest.hexdigest()
+def _name(contents: Contents, reading: Reading) -> str:
+    listing = contents.listing
+    # What a file may be depends on its ending, too.
+    parts = (
+        b"unopened" if index in contents.unopened else contents.digest(index) + ending
+        for index, ending in enumerate(Path(name).suffix.lower().encode() for name in listing.names)
+    )
+    return name_of(reading.name, *parts)
 
 
-def _read(listing: Listing, reading: Reading) -> Result:
-    rows = torch.empty((len(listing), *reading.shape), dtype=torch.uint8)
+def _as_kept(result: Result, contents: Contents) -> Kept:
+    """What belongs to the files' contents: why a file could not be opened does not."""
+    unreadable = [each for each in result.unreadable if each[0] not in contents.unopened]
+    return Kept(
+        {"rows": result.rows, "kept": result.kept}, {"unreadable": unreadable}, result.release
+    )
+
+
+def _read(contents: Contents, reading: Reading) -> Result:
+    listing = contents.listing
+    rows, release = room((len(listing), *reading.shape))
 
     def read_block(indices: range) -> dict[int, str]:
         unreadable = {}
         for index in indices:
+            if index in contents.unopened:
+                unreadable[index] = contents.unopened[index]
+                continue
             try:
-                rows[index] = reading.read(listing.path(index))
+                rows[index] = reading.read(listing.path(index), contents.digest(index))
             except UnreadableImage as error:
                 unreadable[index] = error.why
         return unreadable
@@ -139,43 +125,17 @@ def _read(listing: Listing, reading: Reading) -> Result:
         shown = track(
             found, reading.title, len(blocks), console=console, transient=True, disable=hidden
         )
-        unreadable = tuple(item for done in shown for item in done.items())
+        unreadable = tuple(item for done in _released(shown, release) for item in done.items())
     lost = {index for index, _ in unreadable}
     kept = torch.tensor([i for i in range(len(listing)) if i not in lost], dtype=torch.int64)
-    return Result(rows[kept] if lost else rows, kept, unreadable)
+    if lost:
+        return Result(rows[kept], kept, unreadable)
+    return Result(rows, kept, unreadable, release)
 
 
-def _load(path: Path) -> Result | None:
-    """The result in a cache file, memory-mapped; None if there is no whole one."""
-    try:
-        with safe_open(path, "pt") as file:
-            about = json.loads(file.metadata()["about"])
-            rows, kept = file.get_tensor("rows"), file.get_tensor("kept")
-        unreadable = tuple((int(index), str(why)) for index, why in about["unreadable"])
-        whole = about["checksum"] == _checksum(rows, kept)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
-        return None
-    return Result(rows, kept, unreadable) if whole else None
-
-
-def _save(path: Path, result: Result) -> None:
-    about = {"checksum": _checksum(result.rows, result.kept), "unreadable": result.unreadable}
-    tensors = {"rows": result.rows, "kept": result.kept}
-    try:
-        # By its name, because safetensors' `save` would make a copy of all rows.
-        write = partial(save_file, tensors, metadata={"about": json.dumps(about)})
-        replace_file(path, lambda file: write(file.name))
-    except (OSError, SafetensorError) as error:
-        warnings.warn(
-            f"the images will be decoded again next time: the cache folder {str(path.parent)!r} "
-            f"cannot be written ({error}); set NEXTIFY_CACHE to a folder that can",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-
-
-def _checksum(*tensors: Tensor) -> int:
-    value = 0
-    for tensor in tensors:
-        value = zlib.crc32(tensor.flatten().numpy().data.cast("B"), value)
-    return value
+def _released(blocks: Iterable[T], release: Release) -> Iterator[T]:
+    """The blocks as they are done, of which not many keep their memory."""
+    for number, block in enumerate(blocks):
+        if number % _BLOCK == 0:
+            release()
+        yield block

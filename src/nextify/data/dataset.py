@@ -6,8 +6,9 @@ They are either all in memory (`Images`) or decoded when asked for (`ImageFiles`
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from nextify.data.decoding import stored_size
+from nextify.data.kept import Release, nothing
 from nextify.data.splits import stratified_subset
 from nextify.errors import InputError
 from nextify.machine import memory
@@ -25,18 +27,37 @@ from nextify.words import gibibytes
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-_CHUNK = 1 << 24  # values worked on at once: enough to be fast, little enough to need no memory
+_CHUNK = 1 << 22  # values worked on at once: enough to be fast, little enough to need no memory
 
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Images in memory, on any device."""
+    """Images in memory, on any device. Which of the rows are theirs is only an index until their
+    pixels are asked for: a plan needs no copy of them."""
 
-    pixels: Tensor  # (N, C, S, S) uint8; C is 1 or 3, S the stored size
+    rows: Tensor  # (M, C, S, S) uint8; C is 1 or 3, S the stored size
     labels: Tensor  # (N,) int64
+    index: Tensor | None = None  # (N,) int64: the row of each image; None: all, in order
+    release: Release = nothing  # lets go of the memory of rows that are mapped from a file
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @cached_property
+    def pixels(self) -> Tensor:
+        """(N, C, S, S) uint8."""
+        return self.rows if self.index is None else self.rows[self.index]
+
+    def chunks(self) -> Iterator[Tensor]:
+        """The pixels, some images at a time; of a file that is mapped, no more is in memory."""
+        count = max(1, _CHUNK // max(1, self.rows[:1].numel()))
+        if self.index is None or "pixels" in self.__dict__:
+            parts: Iterable[Tensor] = torch.split(self.pixels, count)
+        else:
+            parts = (self.rows[some] for some in torch.split(self.index, count))
+        for part in parts:
+            yield part
+            self.release()
 
     def to(self, device: torch.device | str) -> "Images":
         """The same images on a device."""
@@ -46,17 +67,19 @@ class Images:
         """The images of these (M,) ascending indices; a range of them shares the memory."""
         if len(indices) and int(indices[-1] - indices[0]) + 1 == len(indices):
             part = slice(int(indices[0]), int(indices[-1]) + 1)
-            return Images(self.pixels[part], self.labels[part])
-        return Images(self.pixels[indices], self.labels[indices])
+            index = None if self.index is None else self.index[part]
+            rows = self.rows[part] if index is None else self.rows
+            return Images(rows, self.labels[part], index, self.release)
+        own = indices if self.index is None else self.index[indices]
+        return Images(self.rows, self.labels[indices], own, self.release)
 
     def resized(self, size: int) -> "Images":
         """The same images, each (C, size, size); bicubic and antialiased."""
-        if self.pixels.shape[-1] == size:
+        if self.rows.shape[-1] == size:
             return self
-        count = max(1, _CHUNK // self.pixels[0].numel())
         chunks = [
             interpolate(chunk, size=(size, size), mode="bicubic", antialias=True)
-            for chunk in torch.split(self.pixels, count)
+            for chunk in self.chunks()
         ]
         return Images(torch.cat(chunks), self.labels)
 
@@ -71,7 +94,7 @@ def both_resized(
     """
     sides = stored_size(image_size), stored_size(test_image_size or image_size)
     parts = zip((train, test), sides, strict=True)
-    needed = sum(len(part) * part.pixels.shape[1] * side**2 for part, side in parts)
+    needed = sum(len(part) * part.rows.shape[1] * side**2 for part, side in parts)
     there = memory() // 2
     if needed > there:
         raise InputError(
@@ -84,7 +107,8 @@ def both_resized(
 
 @dataclass(frozen=True, eq=False)
 class ImageFiles:
-    """Images that stay in their files and are decoded each time a batch asks for them."""
+    """Images that stay in their files and are decoded each time a batch asks for them; a file that
+    has changed since is refused."""
 
     paths: tuple[Path, ...]
     labels: Tensor  # (N,) int64
@@ -101,12 +125,51 @@ class ImageFiles:
         """Themselves: they are decoded before they come to a device."""
         return self
 
+    def digest(self, index: int) -> bytes:
+        """The sha256 of an image's file."""
+        return bytes.fromhex(self.contents[index].rpartition(" ")[2])
+
     def take(self, indices: Tensor) -> "ImageFiles":
         """The images of these (M,) indices."""
         chosen = indices.tolist()
         paths = tuple(self.paths[i] for i in chosen)
         contents = tuple(self.contents[i] for i in chosen)
         return replace(self, paths=paths, labels=self.labels[indices], contents=contents)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """How a data set came from what was found, for people and for who scores a network on it.
+
+    Attributes:
+        train, test: the folders of the splits; empty where a folder has none.
+        split_seed: drew the test images, where none were set apart; else None.
+        held_out: test images are a part of the training images, drawn by `hold_out`.
+        all_tested: there are no splits, and every image is a test image.
+        reordered: the classes stand in a network's order, and not in that of their names.
+        limited_from: how many training images there were before a `train_limit`; else None.
+        left_out: how many files and folders were not taken, by reason and by ending or name
+            (`nextify.data.walk.Reason`). outside: images behind links that lead out of the folder,
+            by the link's name.
+        duplicates: test images whose file is also among the training images; None: not known.
+        content: the SHA-256, in hex, over the files of all images and their classes, however they
+            are split, sized or called; empty for images that are in no files.
+        crop: what a published network keeps of an image: the side that the shorter one is resized
+            to; None: the centre square is kept.
+    """
+
+    train: str = ""
+    test: str = ""
+    split_seed: int | None = None
+    held_out: bool = False
+    all_tested: bool = False
+    reordered: bool = False
+    limited_from: int | None = None
+    left_out: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    outside: Mapping[str, int] = field(default_factory=dict)
+    duplicates: int | None = None
+    content: str = ""
+    crop: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +183,7 @@ class Parts:
     image_size: int  # the side, in pixels, that the network sees
     source: str  # one sentence: origin and licence, for reports
     skipped: tuple[str, ...] = ()  # unreadable files that were left out
+    origin: Origin = Origin()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -138,6 +202,19 @@ class Dataset(Parts):
     def test_size(self) -> int:
         """The side, in pixels, at which the network sees the test images."""
         return self.test_image_size or self.image_size
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether images stay in their files."""
+        return isinstance(self.test, ImageFiles)
+
+    def counts(self) -> tuple[list[int], list[int]]:
+        """Training and test images of each class."""
+        train, test = (
+            side.labels.bincount(minlength=len(self.classes)).tolist()
+            for side in (self.train, self.test)
+        )
+        return train, test
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The data set with images in memory moved to a device."""
@@ -171,8 +248,9 @@ def measured(
     """
     if train_limit is not None and train_limit < len(parts.train):
         chosen = stratified_subset(parts.train.labels, train_limit, seed)
-        parts = replace(parts, train=parts.train.take(chosen))
-    found = {field.name: getattr(parts, field.name) for field in fields(Parts)}
+        origin = replace(parts.origin, limited_from=len(parts.train), duplicates=None)
+        parts = replace(parts, train=parts.train.take(chosen), origin=origin)
+    found = {each.name: getattr(parts, each.name) for each in fields(Parts)}
     mean, std = statistics(parts.train)
     other_size = None if test_image_size == parts.image_size else test_image_size
     return Dataset(
@@ -184,18 +262,18 @@ def statistics(train: Images | ImageFiles) -> tuple[tuple[float, ...], tuple[flo
     """What training images are normalised by: their own mean and deviation per channel, in [0, 1];
     ImageNet's for images that stay in their files."""
     if isinstance(train, Images):
-        return channel_statistics(train.pixels)
+        return channel_statistics(train)
     return IMAGENET_MEAN, IMAGENET_STD
 
 
-def channel_statistics(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation per channel, in [0, 1], of (N, C, S, S) uint8; three values each.
+def channel_statistics(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation per channel, in [0, 1]; three values each.
 
     Exact up to the last division: the values are counted, not summed. A deviation is at least one
     grey level, so that images of one colour can be divided by it.
     """
-    counts = torch.zeros((pixels.shape[1], 256), dtype=torch.int64)
-    for chunk in torch.split(pixels, max(1, _CHUNK // pixels[0].numel())):
+    counts = torch.zeros((images.rows.shape[1], 256), dtype=torch.int64)
+    for chunk in images.chunks():
         for channel, count in enumerate(counts):
             count += torch.bincount(chunk[:, channel].flatten(), minlength=256)
     levels = torch.arange(256, dtype=torch.float64) / 255
@@ -216,8 +294,9 @@ def fingerprint(parts: Parts) -> str:
         digest.update(_bytes(side.labels))
         match side:
             case Images():
-                digest.update(f"{tuple(side.pixels.shape)};".encode())
-                digest.update(_bytes(side.pixels))
+                digest.update(f"{(len(side), *side.rows.shape[1:])};".encode())
+                for chunk in side.chunks():
+                    digest.update(_bytes(chunk))
             case ImageFiles():
                 digest.update(json.dumps(side.contents).encode())
     return digest.hexdigest()

@@ -3,33 +3,45 @@
     pets/train/cat/1.jpg  pets/train/dog/2.jpg  pets/val/cat/3.jpg  pets/val/dog/4.jpg
     pets/cat/1.jpg        pets/dog/2.jpg        (a fifth of each class is drawn to test on)
 
-Folders within a class folder belong to the class. Hidden files and folders are not looked at.
+Splits may have other names, too (`nextify.data.split_names`). Folders within a class folder belong
+to the class. What is left out is counted (`nextify.data.walk`).
 """
 
-import os
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from nextify.data.dataset import Parts
+from nextify.data.dataset import Origin, Parts
 from nextify.data.decoding import SUFFIXES
 from nextify.data.image_files import LabelledFiles, labelled, parts_of_files
+from nextify.data.split_names import TEST_KINDS, by_kind, kind_of, the_one
+from nextify.data.walk import (
+    Found,
+    entries_of,
+    folders_of,
+    identity_of,
+    images_below,
+    is_folder,
+    is_image_name,
+)
 from nextify.errors import InputError
 from nextify.requests import DataSpec
-
-# What the folder of test images may be called; the first with class folders in it is taken, so
-# that a test folder without labels, as competitions give it, leaves the validation images.
-_TEST_NAMES = ("test", "val", "validation", "valid")
+from nextify.words import composed
 
 _EXPECTED = "give a folder that holds one folder of images per class, or train/ and val/ of these"
 
+Classes = Mapping[str, list[Path]]
+"""The folders of each class, by its name: two where one name is written in two ways."""
 
-def parts_of_folder(path: Path, options: DataSpec) -> Parts:
+
+def parts_of_folder(path: Path, options: DataSpec, test_on_all: bool = False) -> Parts:
     """The data set in a folder. Raises `InputError`, which names the folder and the remedy."""
     root = path.expanduser()
     try:
         _require_folder(root)
-        files = _labelled_files(root, *_sides(root))
+        found = Found.below(root)
+        files = _labelled_files(root, found, *_sides(root, found))
     except PermissionError as error:
         raise InputError(
             f"folder {str(error.filename)!r} cannot be read: permission denied; make it readable "
@@ -37,7 +49,7 @@ def parts_of_folder(path: Path, options: DataSpec) -> Parts:
         ) from error
     except OSError as error:
         raise InputError(f"folder {str(root)!r} cannot be opened: {error.strerror}") from error
-    return parts_of_files(files, options)
+    return parts_of_files(files, options, test_on_all)
 
 
 def _require_folder(root: Path) -> None:
@@ -48,7 +60,7 @@ def _require_folder(root: Path) -> None:
     parent, missing = root.absolute().parent, root.name
     while not parent.is_dir():
         missing, parent = parent.name, parent.parent
-    names = [entry.name for entry in _entries(parent) if _is_folder(entry)]
+    names = [entry.name for entry in entries_of(parent) if is_folder(entry)]
     near = get_close_matches(missing, names, n=1)
     hint = f"the nearest folder that does is {str(parent)!r}; {_EXPECTED}"
     if near:
@@ -56,53 +68,121 @@ def _require_folder(root: Path) -> None:
     raise InputError(f"folder {str(root)!r} does not exist; {hint}")
 
 
-def _sides(root: Path) -> tuple[Path, Path] | tuple[Path]:
+def _sides(root: Path, found: Found) -> tuple[Path, Path] | tuple[Path]:
     """The folders of training and of test images, or the folder itself if it holds the classes."""
-    found = {folder.name.lower(): folder for folder in _folders(root)}
-    train = found.get("train")
-    if train is None:
-        return (root,)
-    for name in _TEST_NAMES:
-        if name in found and _folders(found[name]):
-            return train, found[name]
-    if _folders(train) and not any(_is_image(entry) for entry in _entries(train)):
-        raise InputError(
-            f"{str(root)!r} has {train.name}/ but no test/ or val/ with class folders; add one, "
-            f"or give {str(train)!r} to have a part of its images drawn to test on"
-        )
+    folders = folders_of(root, found)
+    splits = by_kind(folder for folder in folders if folders_of(folder))
+    tests = [kind for kind in TEST_KINDS if kind in splits]
+    if "train" in splits and tests:
+        train, test = (the_one(kind, splits[kind]) for kind in ("train", tests[0]))
+        _leave_beside(root, found, folders, (train, test))
+        return train, test
+    for train in splits.get("train", ()):
+        if not _holds_images(train):
+            raise InputError(
+                f"{str(root)!r} has {train.name}/ but no test/ or val/ with class folders; add "
+                f"one, or give {str(train)!r} to have a part of its images drawn to test on"
+            )
     return (root,)  # a class of its own: 'train' beside 'car' and 'plane'
 
 
-def _labelled_files(root: Path, train: Path, test: Path | None = None) -> LabelledFiles:
-    classes, sides, use = _classes(train), [train], "a fifth of each class drawn to test on"
+def _leave_beside(root: Path, found: Found, folders: list[Path], taken: tuple[Path, Path]) -> None:
+    """Count what lies beside the splits that are taken."""
+    for folder in folders:
+        if folder not in taken:
+            found.leave("split" if kind_of(folder.name) else "beside", folder.name)
+
+
+def _holds_images(folder: Path) -> bool:
+    return any(is_image_name(entry.name) and not is_folder(entry) for entry in entries_of(folder))
+
+
+def _require_no_parts(root: Path, folders: list[Path]) -> None:
+    """Folders that all hold the same folders, and no images, are parts of a data set: folds, or
+    splits of other names. As classes they would be learned without a word."""
+    inner: list[set[str]] = []
+    for folder in folders:
+        if _holds_images(folder):
+            return
+        inner.append({composed(each.name) for each in folders_of(folder)})
+    common, every = (set.intersection(*inner), set.union(*inner)) if inner else (set(), set())
+    if len(folders) < 2 or len(common) < 2 or 2 * len(common) < len(every):
+        return
+    names = [repr(folder.name) for folder in folders]
+    raise InputError(
+        f"the folders of {str(root)!r} ({_some(names)}) hold no images but the same folders "
+        f"({_some([repr(name) for name in sorted(common)])}): parts of a data set, it seems, and "
+        f"no classes; give one of them, as {str(folders[0])!r}, or call two of them train and test"
+    )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join([*names[:3], *["..."] * (len(names) > 3)])
+
+
+def _labelled_files(
+    root: Path, found: Found, train: Path, test: Path | None = None
+) -> LabelledFiles:
+    classes = _classes(train, found)
+    sides = [classes]
+    use = "a fifth of each class drawn to test on"
     if test is not None:
-        _check_same(train, classes, test)
-        sides, use = [train, test], f"trained on {train.name}/ and tested on {test.name}/"
+        theirs = _classes_in(test, found)
+        _check_same(train, classes, test, theirs)
+        ours = {composed(name): name for name in classes}
+        sides = [classes, {ours[composed(name)]: folders for name, folders in theirs.items()}]
+        use = f"trained on {train.name}/ and tested on {test.name}/"
     name = root.resolve().name
     source = f"The images of the folder {name!r}, {use}; their licence is their owner's to state."
-    found = [_images_of(root, side, classes) for side in sides]
-    return labelled(name, source, classes, root, *found, trained=1)
+    above = frozenset(map(identity_of, (root, train, test or train)))
+    images = [_images_of(root, side, tuple(classes), found, above) for side in sides]
+    origin = Origin(
+        train=train.name if test else "",
+        test=test.name if test else "",
+        left_out=dict(found.left_out),
+        outside=dict(found.outside),
+    )
+    files = labelled(name, source, tuple(classes), root, *images, trained=1)
+    return replace(files, origin=origin)
 
 
-def _classes(side: Path) -> tuple[str, ...]:
-    names = tuple(folder.name for folder in _folders(side))
-    if not names:
-        loose = sum(_is_image(entry) for entry in _entries(side))
+def _classes(side: Path, found: Found) -> Classes:
+    classes = _classes_in(side, found)
+    if not classes:
+        loose = sum(is_image_name(e.name) and not is_folder(e) for e in entries_of(side))
         what = f"holds {loose} images but no class folders" if loose else "holds no class folders"
         raise InputError(f"folder {str(side)!r} {what}; {_EXPECTED}")
-    if len(names) == 1:
+    if len(classes) == 1:
+        (name,) = classes
+        inner = folders_of(side / name)
+        remedy = f"did you mean {str(side / name)!r}?" if len(inner) > 1 else _EXPECTED
         raise InputError(
-            f"folder {str(side)!r} holds only one class, {names[0]!r}; a classifier needs at "
-            f"least two: {_EXPECTED}"
+            f"folder {str(side)!r} holds only one class, {name!r}; a classifier needs at "
+            f"least two: {remedy}"
         )
-    return names
+    return classes
 
 
-def _check_same(train: Path, ours: tuple[str, ...], test: Path) -> None:
-    theirs = [folder.name for folder in _folders(test)]
+def _classes_in(side: Path, found: Found) -> Classes:
+    """The class folders of a side."""
+    folders = folders_of(side, found)
+    _require_no_parts(side, folders)
+    classes: dict[str, list[Path]] = {}
+    names: dict[str, str] = {}
+    for folder in folders:
+        name = names.setdefault(composed(folder.name), folder.name)
+        classes.setdefault(name, []).append(folder)
+    return classes
+
+
+def _check_same(train: Path, ours: Classes, test: Path, theirs: Classes) -> None:
+    here, there = ({composed(name): name for name in names} for names in (ours, theirs))
     differences = [
-        f"only in {side.name}/: {', '.join(map(repr, sorted(names)))}"
-        for side, names in ((train, set(ours) - set(theirs)), (test, set(theirs) - set(ours)))
+        f"only in {side.name}/: {', '.join(repr(own[name]) for name in sorted(names))}"
+        for side, own, names in (
+            (train, here, here.keys() - there.keys()),
+            (test, there, there.keys() - here.keys()),
+        )
         if names
     ]
     if differences:
@@ -112,67 +192,38 @@ def _check_same(train: Path, ours: tuple[str, ...], test: Path) -> None:
         )
 
 
-def _images_of(root: Path, side: Path, classes: tuple[str, ...]) -> tuple[list[str], list[int]]:
+def _images_of(
+    root: Path,
+    folders: Classes,
+    classes: tuple[str, ...],
+    found: Found,
+    above: frozenset[tuple[int, int]],
+) -> tuple[list[str], list[int]]:
     """Names relative to root, and labels, of all images below the class folders, in order."""
     names: list[str] = []
     labels: list[int] = []
-    above = frozenset({_identity(root), _identity(side)})
     for label, name in enumerate(classes):
-        prefix = (side / name).relative_to(root).as_posix()
-        found = [f"{prefix}/{image}" for image in images_below(side / name, above)]
-        if not found:
-            raise InputError(
-                f"class {name!r} holds no images: none of {', '.join(SUFFIXES)} below "
-                f"{str(side / name)!r}; add images or remove the folder"
-            )
-        names += found
-        labels += [label] * len(found)
+        own = [
+            f"{folder.relative_to(root).as_posix()}/{image}"
+            for folder in folders[name]
+            for image in images_below(folder, found, above)
+        ]
+        if not own:
+            raise _hollow(name, folders[name][0])
+        names += own
+        labels += [label] * len(own)
     return names, labels
 
 
-def images_below(folder: Path, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
-    """The names of all images below a folder, relative to it, in order.
-
-    Links are followed, but not back to one of the folders `above` (device and inode), which would
-    never end.
-    """
-    here = _identity(folder)
-    if here in above:
-        return
-    for entry in _entries(folder):
-        if _is_folder(entry):
-            inner = images_below(Path(entry.path), above | {here})
-            yield from (f"{entry.name}/{image}" for image in inner)
-        elif _has_suffix(entry):
-            yield entry.name
-
-
-def _identity(folder: Path) -> tuple[int, int]:
-    status = folder.stat()
-    return status.st_dev, status.st_ino
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [Path(entry.path) for entry in _entries(folder) if _is_folder(entry)]
-
-
-def _entries(folder: Path) -> "list[os.DirEntry[str]]":
-    """What a folder holds, sorted by name, without what is hidden."""
-    with os.scandir(folder) as entries:
-        shown = [entry for entry in entries if not entry.name.startswith(".")]
-    return sorted(shown, key=lambda entry: entry.name)
-
-
-def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
-
-
-def _is_image(entry: "os.DirEntry[str]") -> bool:
-    return _has_suffix(entry) and not _is_folder(entry)
-
-
-def _has_suffix(entry: "os.DirEntry[str]") -> bool:
-    return entry.name.lower().endswith(SUFFIXES)
+def _hollow(name: str, folder: Path) -> InputError:
+    """Of a class without images: what is in its folder instead."""
+    inside = Found.below(folder)
+    list(images_below(folder, inside))
+    others = [f"{n} {what or 'without ending'}" for (why, what), n in inside.left_out.items()
+              if why == "suffix"]  # fmt: skip
+    there = f" (there are {_some(others)})" if others else ""
+    return InputError(
+        f"class {name!r} holds no images: none of {', '.join(SUFFIXES[:3])} and "
+        f"{len(SUFFIXES) - 3} other endings below {str(folder)!r}{there}; add images or remove the "
+        "folder"
+    )

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from nextify.data import fashion_mnist
-from nextify.data.cache import cache_folder
 from nextify.data.dataset import Images, Parts, both_resized
 from nextify.data.image_files import LabelledFiles, labelled, parts_of_files
+from nextify.data.kept import cache_folder
 from nextify.errors import InputError
 from nextify.requests import DataSpec
 
@@ -103,7 +103,7 @@ _SOURCES = {
 NAMES = tuple(_TABLE)
 
 
-def parts_of_public(name: str, options: DataSpec) -> Parts:
+def parts_of_public(name: str, options: DataSpec, test_on_all: bool = False) -> Parts:
     """The public data set of this name, downloaded if it is not there.
 
     Raises `InputError` with what failed and the remedy.
@@ -111,7 +111,8 @@ def parts_of_public(name: str, options: DataSpec) -> Parts:
     entry = _TABLE[name]
     image_size = options.image_size or entry.image_size
     if "data" not in entry.attributes:
-        return parts_of_files(_labelled_files(name, entry), replace(options, image_size=image_size))
+        files = _labelled_files(name, entry)
+        return parts_of_files(files, replace(options, image_size=image_size), test_on_all)
     classes, train, test = _debian(name) or _arrays(name, entry)
     train, test = both_resized(train, test, image_size, options.test_image_size)
     return Parts(name, classes, train, test, image_size, _SOURCES[name])

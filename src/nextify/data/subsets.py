@@ -1,6 +1,6 @@
 """Other sets of the same images: draws, some held out to choose by, all of them to train on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 from nextify.data.dataset import Dataset, ImageFiles, Images, measured, statistics
 from nextify.data.splits import stratified_subset, stratified_test
 from nextify.errors import InputError
+from nextify.words import composed
 
 
 def drawn(dataset: Dataset, count: int, seed: int) -> Dataset:
@@ -64,7 +65,23 @@ def held_out(dataset: Dataset, seed: int = 0) -> Dataset:
         )
     is_test = stratified_test(dataset.train.labels, seed)
     train, test = (dataset.train.take(part.nonzero().flatten()) for part in (~is_test, is_test))
-    return replace(measured(replace(dataset, train=train, test=test)), draw=dataset.draw)
+    origin = replace(dataset.origin, held_out=True, duplicates=None)
+    part = replace(dataset, train=train, test=test, origin=origin)
+    return replace(measured(part), draw=dataset.draw)
+
+
+def in_order(dataset: Dataset, classes: Sequence[str]) -> Dataset:
+    """The data set with its classes in another order, if they are the same by name."""
+    place = {composed(name): at for at, name in enumerate(classes)}
+    names = [composed(name) for name in dataset.classes]
+    if dataset.classes == tuple(classes) or {*names} != {*place} or len(names) != len(classes):
+        return dataset
+    labels = torch.tensor([place[name] for name in names])
+    train, test = (
+        replace(side, labels=labels[side.labels]) for side in (dataset.train, dataset.test)
+    )
+    origin = replace(dataset.origin, reordered=True)
+    return replace(dataset, classes=tuple(classes), train=train, test=test, origin=origin)
 
 
 def whole(dataset: Dataset) -> Dataset:

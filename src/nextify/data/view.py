@@ -18,6 +18,8 @@ from nextify.errors import unknown
 
 _FILTERS = {one.name.lower(): one for one in Image.Resampling}
 
+_MOST = 1 << 24  # pixels that a whole image is resized to; photographs stay far below
+
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -53,11 +55,18 @@ class View:
     def __call__(self, image: Image.Image) -> Tensor:
         """An RGB image as (3, image_size, image_size) uint8."""
         size = self._resized(*image.size)
-        if size != image.size:
-            image = image.resize(size, _FILTERS[self.interpolation])
         left, top = (_start(length, self.image_size) for length in size)
-        middle = Image.new("RGB", (self.image_size, self.image_size), self.fill)
-        middle.paste(image, (-left, -top))
+        if size[0] * size[1] > _MOST:  # of a strip, only what is kept is made
+            box = (left, top, left + self.image_size, top + self.image_size)
+            across, down = image.width / size[0], image.height / size[1]
+            part = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
+            kept = (self.image_size, self.image_size)
+            middle = image.resize(kept, _FILTERS[self.interpolation], box=part)
+        else:
+            if size != image.size:
+                image = image.resize(size, _FILTERS[self.interpolation])
+            middle = Image.new("RGB", (self.image_size, self.image_size), self.fill)
+            middle.paste(image, (-left, -top))
         return torch.from_numpy(np.array(middle)).permute(2, 0, 1).contiguous()
 
     def _resized(self, width: int, height: int) -> tuple[int, int]:

@@ -113,7 +113,7 @@ def what_ran(values: Mapping[str, Any]) -> str:
     texts are the same run.
 
     Fields of designs and recipes at their defaults are left out, and those that are not known any
-    more stay: older and newer values compare.
+    more stay: older and newer values compare. Images are the same whatever their folder is called.
     """
     values = {name: value for name, value in values.items() if name != "revision"}
     design = values.get("design", {})
@@ -122,9 +122,32 @@ def what_ran(values: Mapping[str, Any]) -> str:
         usual = {f.name: _listed(f.default) for f in fields(kind) if f.name != "kind"}
         given = {field: _listed(value) for field, value in values.get(name, {}).items()}
         values[name] = {f: v for f, v in given.items() if f not in usual or v != usual[f]}
+    if "data" in values:
+        values["data"] = telling(values["data"])
     if "initial" in values:
         values["initial"] = {n: v for n, v in values["initial"].items() if n != "source"}
     return _canonical(values)
+
+
+def content_key(values: Mapping[str, Any]) -> str:
+    """As `Run.key`, of what `Run.as_dict` described, but for the name of its images: runs of one
+    such key are the same run, carried out by the same code."""
+    return hashlib.sha256(f"{values.get('revision')} {what_ran(values)}".encode()).hexdigest()
+
+
+def same_images(there: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
+    """Whether two identities are of the same images: the fingerprint tells, and not the name, which
+    is that of a folder and may change.
+
+    >>> same_images({"name": "a", "fingerprint": "1"}, {"name": "b", "fingerprint": "1"})
+    True
+    """
+    return telling(there) == telling(here)
+
+
+def telling(data: Mapping[str, Any]) -> dict[str, Any]:
+    """An identity without the name, where it has a fingerprint."""
+    return {n: value for n, value in data.items() if n != "name" or "fingerprint" not in data}
 
 
 def _listed(value: Any) -> Any:

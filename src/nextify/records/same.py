@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from nextify.designs.run import telling
 from nextify.records.plan import Cell, Plan
 
 
@@ -19,7 +20,9 @@ def first_difference(there: Plan, here: Plan) -> str | None:
 
 
 def united(there: Plan, here: Plan) -> Plan:
-    """One plan for the cells and seeds of both, which are otherwise the same study."""
+    """One plan for the cells and seeds of both, which are otherwise the same study. The images keep
+    the name that they had there, which is in the keys of the runs."""
+    here = replace(here, data=there.data, data_source=there.data_source)
     if _holds(here, there):
         return here
     if _holds(there, here):
@@ -106,8 +109,9 @@ def _factors(plan: Plan) -> str:
 
 
 def _telling_first(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The fingerprint last: whatever differs, it does too, and tells nothing."""
-    return dict(sorted(data.items(), key=lambda field: field[0] == "fingerprint"))
+    """Without the name, which may change; the fingerprint last: whatever differs, it does too, and
+    tells nothing."""
+    return dict(sorted(telling(data).items(), key=lambda field: field[0] == "fingerprint"))
 
 
 def _cells(there: Cell, here: Cell) -> Iterator[str]:

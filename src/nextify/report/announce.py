@@ -1,12 +1,13 @@
-"""What is said before a study starts: what its plan costs and tells."""
+"""What is said before work starts: which images are used, what a plan costs and tells."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from nextify.data import Dataset
 from nextify.designs import Recipe
 from nextify.records import Experiment, Plan
 from nextify.studies import Forecast, Phase, Pilot
 from nextify.studies.running.pilot import PASSES
-from nextify.words import duration, plural
+from nextify.words import duration, plural, shown
 
 TELLS: dict[Experiment, str] = {
     "leave-one-out": "each factor undone at the end; nothing of how factors change each other",
@@ -92,4 +93,140 @@ def pilot_note(plan: Plan, pilot: Pilot | None, what: str) -> str | None:
 
 def skipped_note(names: Sequence[str]) -> str:
     """How many unreadable images were left out."""
-    return f"{plural(len(names), 'unreadable image')} left out, the first {names[0]}"
+    return f"{plural(len(names), 'unreadable image')} left out, the first {shown(names[0])}"
+
+
+_SHOWN = 6  # classes, endings or folders that are named; of more, the rest is counted
+
+
+def announced_images(dataset: Dataset) -> str:
+    """Which images are used and how, in a few lines: what was found, taken, left out, resized."""
+    lines = [
+        _counted(dataset),
+        _classes(dataset),
+        _largest_class(dataset),
+        _size(dataset),
+        *announced_left_out(dataset.origin.left_out, dataset.origin.outside),
+    ]
+    if same := dataset.origin.duplicates:
+        lines.append(
+            f"duplicates: {same:,} of the {len(dataset.test):,} test images are also among the "
+            "training images, byte for byte: on these, accuracy tells what was remembered"
+        )
+    return "\n".join(lines)
+
+
+def _counted(dataset: Dataset) -> str:
+    train, test = len(dataset.train), len(dataset.test)
+    if dataset.origin.all_tested:
+        return f"images: {shown(dataset.name)}, all {test:,} to test on (there are no splits)"
+    limit = dataset.origin.limited_from
+    of = "" if limit is None else f" of {limit:,}"
+    return (
+        f"images: {shown(dataset.name)}, {train:,}{of} to train on and {test:,} to test on"
+        f"{_split(dataset)}"
+    )
+
+
+def _split(dataset: Dataset) -> str:
+    origin = dataset.origin
+    if origin.held_out:
+        return " (a fifth of the training images, held out)"
+    if origin.split_seed is not None:
+        return f" (a fifth of each class, drawn with split seed {origin.split_seed})"
+    return f" ({shown(origin.train)}/ and {shown(origin.test)}/)" if origin.test else ""
+
+
+def _classes(dataset: Dataset) -> str:
+    train, test = dataset.counts()
+    if dataset.origin.all_tested:
+        counts, what = [f"{n:,}" for n in test], ""
+    else:
+        counts = [f"{n:,}+{m:,}" for n, m in zip(train, test, strict=True)]
+        what = " (training + test images)"
+    if dataset.origin.reordered:
+        what += " in the order of the network's outputs, by name"
+    every = [f"{shown(name)} {n}" for name, n in zip(dataset.classes, counts, strict=True)]
+    return f"{len(every)} classes{what}: {_some(every)}"
+
+
+def _largest_class(dataset: Dataset) -> str:
+    train, test = dataset.counts()
+    counts = test if dataset.origin.all_tested else train
+    at = max(range(len(counts)), key=counts.__getitem__)
+    return (
+        f"largest class: {shown(dataset.classes[at])}, {counts[at] / sum(counts):.1%} of the "
+        f"{'' if dataset.origin.all_tested else 'training '}images; always to answer it scores "
+        f"{test[at] / sum(test):.1%}"
+    )
+
+
+def _size(dataset: Dataset) -> str:
+    size, other, crop = dataset.image_size, dataset.test_size, dataset.origin.crop
+    if crop is not None:
+        way = f"the middle of each image, its shorter side resized to {crop}"
+    else:
+        way = "the largest centred square of each image, resized"
+    at = f"{size} pixels a side" + (f" (tested at {other})" if other != size else "")
+    if crop is not None:
+        at = f"{other} pixels a side"
+    where = "decoded from their files as they are needed" if dataset.is_streamed else "in memory"
+    return f"seen at {at}: {way}; {where}"
+
+
+_REASONS = {
+    "hidden": "hidden",
+    "special": "pipes, sockets or devices",
+    "loose": "images outside the class folders",
+    "known": "links to folders that are read already",
+}
+_FOLDERS = {
+    "folder": "left by other programs",
+    "own": "results of nextify",
+    "split": "other splits",
+    "beside": "beside the splits",
+}
+
+
+def announced_left_out(
+    left_out: Mapping[tuple[str, str], int], outside: Mapping[str, int]
+) -> list[str]:
+    """What a walk through a folder did not take, and what it took from elsewhere; nothing, if there
+    is neither."""
+    endings = [f"{n:,} {shown(what) or 'without an ending'}"
+               for (reason, what), n in left_out.items() if reason == "suffix"]  # fmt: skip
+    parts = [_some(endings)] * bool(endings)
+    for reason, words in _REASONS.items():
+        if number := sum(n for (each, _), n in left_out.items() if each == reason):
+            parts.append(f"{number:,} {words}")
+    for reason, words in _FOLDERS.items():
+        names = [f"{shown(what)}/" for each, what in left_out if each == reason]
+        if names:
+            parts.append(f"{_some(names)} ({words})")
+    lines = [f"left out: {'; '.join(parts)}"] * bool(parts)
+    if outside:
+        behind = _some([shown(name) for name in outside])
+        count = plural(sum(outside.values()), "image")
+        lines.append(f"links: {count} from outside the folder, by the links {behind}")
+    return lines
+
+
+def _some(items: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = len(items) - _SHOWN
+    return ", ".join(items) if more <= 1 else f"{', '.join(items[:_SHOWN])} and {more:,} more"
+
+
+def evaluated_note(was_trained_on: bool, dataset: Dataset) -> str | None:
+    """What a score is worth: whether the network may have seen the images that it is of."""
+    if dataset.origin.split_seed is not None:
+        return (
+            "the network was trained on the other images of this folder: it is scored on the fifth "
+            "that was kept from it"
+        )
+    if not was_trained_on:
+        return (
+            "these are not the images, or not the split, that the network was trained and tested "
+            "with: some test images may be among its training images"
+        )
+    return None

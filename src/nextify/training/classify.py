@@ -12,10 +12,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nextify.data import SUFFIXES, Dataset, Images, UnreadableImage, View, decode, load, stored_size
+from nextify.data import (
+    SUFFIXES,
+    Dataset,
+    Images,
+    UnreadableImage,
+    View,
+    decode,
+    in_order,
+    load,
+    stored_size,
+)
 from nextify.data.augment import evaluation_view
-from nextify.data.folder import images_below
+from nextify.data.walk import Found, images_below
 from nextify.designs import Precision
+from nextify.designs.run import same_images
 from nextify.errors import InputError
 from nextify.network import Card, Network
 from nextify.network.weights.namings import listed
@@ -80,27 +91,49 @@ def _best(
     ]
 
 
-def image_files(paths: Iterable[Path]) -> list[Path]:
+@dataclass(frozen=True, slots=True)
+class ImagePaths:
+    """Images to classify.
+
+    Attributes:
+        paths: in order. found: for each folder, what it holds that was not taken.
+    """
+
+    paths: list[Path]
+    found: tuple[Found, ...]
+
+
+def image_files(paths: Iterable[Path]) -> ImagePaths:
     """The images of these paths, and those in the folders among them, in order.
 
     Raises:
         InputError: there is no such file, or a folder without images.
     """
-    return [image for path in paths for image in _images_at(path)]
+    images: list[Path] = []
+    found: list[Found] = []
+    for path in paths:
+        try:
+            if path.is_dir():
+                found.append(Found.below(path))
+                images += _images_in(path, found[-1])
+            elif path.exists():
+                images.append(path)
+            else:
+                raise InputError(f"image {path} does not exist; give an image file or a folder")
+        except OSError as error:
+            raise InputError(f"{path} cannot be opened ({error.strerror}); give an image file or "
+                             "a folder") from error  # fmt: skip
+    return ImagePaths(images, tuple(found))
 
 
-def _images_at(path: Path) -> list[Path]:
-    try:
-        found = [path / name for name in images_below(path)] if path.is_dir() else [path]
-        if not path.exists():
-            raise InputError(f"image {path} does not exist; give an image file or a folder")
-    except OSError as error:
-        raise InputError(f"{path} cannot be opened ({error.strerror}); give an image file or a "
-                         "folder") from error  # fmt: skip
-    if not found:
-        raise InputError(f"folder {path} holds no images ({', '.join(sorted(SUFFIXES))}); give an "
-                         "image file or a folder of them")  # fmt: skip
-    return found
+def _images_in(folder: Path, found: Found) -> list[Path]:
+    images = [folder / name for name in images_below(folder, found)]
+    if not images:
+        raise InputError(
+            f"folder {folder} holds no images ({', '.join(SUFFIXES[:3])} or one of "
+            f"{len(SUFFIXES) - 3} other endings); give an image file or a folder of them"
+        )
+    return images
 
 
 def published_view(card: Card, image_size: int | None = None) -> View | None:
@@ -115,21 +148,63 @@ def published_view(card: Card, image_size: int | None = None) -> View | None:
 
 def load_for(card: Card, spec: DataSpec) -> Dataset:
     """A data set, as `nextify.data.load` gives it, with its test images as a network sees them; by
-    default of the sizes that it was trained with."""
+    default of the sizes that it was trained with.
+
+    Of images that are in no splits, every one is a test image, unless the network was trained on
+    these very images: then the part that its training set apart is. Classes of the same names
+    stand in the order of the network's.
+
+    Raises:
+        InputError: its classes are others.
+    """
     view = published_view(card, spec.test_image_size or spec.image_size)
     if view is not None:
         # The files themselves, not squares that are kept of them.
-        files = replace(spec, image_size=None, test_image_size=None, memory_limit=0)
-        return _seen(load(files), view)
-    trained_at = card.about.get("data", {}).get("image_size", card.image_size)
-    test_size = spec.test_image_size or card.image_size
-    return load(replace(spec, image_size=spec.image_size or trained_at, test_image_size=test_size))
+        spec = replace(spec, image_size=None, test_image_size=None, memory_limit=0)
+    else:
+        trained_at = card.about.get("data", {}).get("image_size", card.image_size)
+        test_size = spec.test_image_size or card.image_size
+        image_size = spec.image_size or trained_at
+        spec = replace(spec, image_size=image_size, test_image_size=test_size)
+    dataset = in_order(_unseen(card, spec), card.classes)
+    _require_classes(card, dataset)
+    return dataset if view is None else _seen(dataset, view)
+
+
+def _unseen(card: Card, spec: DataSpec) -> Dataset:
+    """The data set, of which the test images are those that the network was not trained on, as far
+    as its card tells."""
+    every = load(spec, test_on_all=True)
+    if not every.origin.all_tested:
+        return every
+    match card.about.get("images"):
+        case {"content": every.origin.content, "split_seed": int(seed)}:
+            return load(replace(spec, split_seed=seed))
+        case None if _may_be_of(card, every):  # of before cards said it
+            drawn = load(spec)
+            return drawn if was_trained_on(card, drawn) else every
+    return every
+
+
+def _may_be_of(card: Card, every: Dataset) -> bool:
+    """Whether a network may have been trained on a part of these images, by their number."""
+    data = card.about.get("data", {})
+    return bool(data.get("train", 0) + data.get("test", 0) == len(every.test))
+
+
+def _require_classes(card: Card, dataset: Dataset) -> None:
+    if dataset.classes != card.classes:
+        raise InputError(
+            f"the network's classes ({listed(card.classes)}) are not those of data set "
+            f"{dataset.name!r} ({listed(dataset.classes)}); use the data that it was trained for"
+        )
 
 
 def _seen(dataset: Dataset, view: View) -> Dataset:
     test = dataset.test
     seen = view.of_images(test) if isinstance(test, Images) else replace(test, view=view)
-    return replace(dataset, test=seen, test_image_size=view.image_size)
+    origin = replace(dataset.origin, crop=view.shorter_side)
+    return replace(dataset, test=seen, test_image_size=view.image_size, origin=origin)
 
 
 def score(
@@ -146,11 +221,7 @@ def score(
     Raises:
         InputError: its classes are others.
     """
-    if dataset.classes != card.classes:
-        raise InputError(
-            f"the network's classes ({listed(card.classes)}) are not those of data set "
-            f"{dataset.name!r} ({listed(dataset.classes)}); use the data that it was trained for"
-        )
+    _require_classes(card, dataset)
     seen = replace(dataset, mean=card.mean, std=card.std)
     return evaluate(
         network.to(device), seen, dataset.test, device=device, precision=precision, workers=loaders
@@ -164,6 +235,6 @@ def was_trained_on(card: Card, dataset: Dataset) -> bool:
     here = dataset.identity()
     there: Mapping[str, Any] = card.about.get("data", here)
     if there.get("test_image_size") == here.get("test_image_size"):
-        return dict(there) == here
-    names = ("name", "image_size", "classes", "train", "test")
+        return same_images(there, here)
+    names = ("image_size", "classes", "train", "test")
     return all(there.get(name) == here[name] for name in names)

@@ -22,7 +22,7 @@ from nextify.blueprint import require_image_size
 from nextify.data import Dataset
 from nextify.designs import AnyDesign, Precision, Recipe, Run, design
 from nextify.designs.fields import with_fields
-from nextify.designs.run import require_batch
+from nextify.designs.run import content_key, require_batch
 from nextify.errors import InputError, is_out_of_memory
 from nextify.files import make_folder, read_json, write_json
 from nextify.network import Card, save_network
@@ -128,6 +128,7 @@ def train_in_folder(
     weights: InitialWeights | None = None,
     device: str | None = None,
     loaders: int | None = None,
+    on_start: Callable[[], None] | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Trained:
     """Train a run, unless the folder holds it already; an interrupted one goes on from its last
@@ -138,7 +139,7 @@ def train_in_folder(
 
     Args:
         device, loaders: where it trains and how many processes decode streamed images; None for
-            what suits the machine. on_step: as in `Settings`.
+            what suits the machine. on_start, on_step: as in `Settings`.
 
     Raises:
         InputError: the folder holds another run or cannot be written; the run does not fit the
@@ -155,12 +156,20 @@ def train_in_folder(
         reached = {"epoch": state.epoch, "curve_accuracy": state.best_accuracy}
         save_network(state.judged, card_of(run, dataset, reached), folder / BEST)
 
-    settings = replace(settings_on(device, dataset, loaders), on_step=on_step, on_best=keep_best)
+    settings = replace(
+        settings_on(device, dataset, loaders),
+        on_start=on_start,
+        on_step=on_step,
+        on_best=keep_best,
+    )
     record, state = train_from_checkpoint(run, dataset, folder, settings, weights)
     accuracy = None if record.result is None else record.result.accuracy
     about = {"accuracy": accuracy, "run": record.key, "data": run.data}
     if run.initial is not None:
         about["weights"] = run.initial.source
+    if dataset.origin.split_seed is not None:  # so that it can be scored on what it has not seen
+        drawn = {"content": dataset.origin.content, "split_seed": dataset.origin.split_seed}
+        about["images"] = drawn
     keep(folder / RECORD, record.as_dict(), record, state, card_of(run, dataset, about))
     return Trained(record, folder)
 
@@ -175,7 +184,7 @@ def _finished(folder: Path, run: Run) -> Record | None:
         record = record_from_dict(values)
     except (ValueError, KeyError, TypeError):
         raise InputError(f"file {file} is no record; {_ELSEWHERE}") from None
-    if record.key != run.key:
+    if record.key != run.key and content_key(record.run) != content_key(run.as_dict()):
         raise InputError(
             f"{folder} holds another run (other design, recipe, weights, data or seed); "
             f"{_ELSEWHERE}"

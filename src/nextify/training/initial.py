@@ -19,6 +19,7 @@ from nextify.network.weights.load import fill
 from nextify.network.weights.pairing import CLASSIFIER
 from nextify.network.weights.recognise import read_design, recognise
 from nextify.network.weights.source import Weights, open_weights
+from nextify.words import composed
 
 Source = str | Path | Mapping[str, Any]
 
@@ -45,7 +46,8 @@ def initial_weights(
     """Read weights for a run to start from.
 
     The classifier is kept only where it can be that of the run's classes: there are as many, and
-    the names that a network file of nextify has for them are the same. Otherwise it will be new.
+    the names that a network file of nextify has for them are the same, in any order: its outputs
+    are put in the order of the classes. Otherwise it will be new.
 
     >>> from nextify import build, design
     >>> trained = build(design("convnext-mini"), classes=10).state_dict()
@@ -77,17 +79,17 @@ def initial_weights(
             f"weights {weights.source} are of another design: {', '.join(differing)}; leave the "
             "design out to use theirs, or give the weights of yours"
         ) from error
-    is_new = new_head or loaded.head_is_new or _has_other_classes(weights, card, classes)
-    loaded = replace(loaded, head_is_new=is_new)
-    entries = network.state_dict()
-    if loaded.head_is_new:
-        entries = {n: e for n, e in entries.items() if not n.startswith(f"{CLASSIFIER}.")}
+    order = None if new_head or loaded.head_is_new else _order(_names_of(weights, card), classes)
+    loaded = replace(loaded, head_is_new=order is None)
+    entries = _with_outputs(network.state_dict(), order)
     images = loaded.preprocessing
     about = Initial(
         source=weights.source, fingerprint=fingerprint(entries), mean=images.mean, std=images.std
     )
-    notes = (f"the weights were trained as {', '.join(differing)}",) if differing else ()
-    return InitialWeights(entries, about, loaded, notes)
+    notes = [f"the weights were trained as {', '.join(differing)}"] * bool(differing)
+    if order is not None and order != sorted(order):
+        notes.append("the head's outputs are put in the order of the images' classes, by name")
+    return InitialWeights(entries, about, loaded, tuple(notes))
 
 
 def design_of(source: Source) -> AnyDesign:
@@ -111,10 +113,38 @@ def design_of(source: Source) -> AnyDesign:
         ) from error
 
 
-def _has_other_classes(weights: Weights, card: Card | None, classes: Sequence[str]) -> bool:
-    """Whether weights state that their classes are others; numbers stand for unknown names."""
-    theirs = weights.stated.class_names if card is None else card.classes
-    return theirs != tuple(map(str, range(len(theirs)))) and theirs != tuple(classes)
+def _names_of(weights: Weights, card: Card | None) -> tuple[str, ...]:
+    """What weights state that their classes are; nothing where they do not."""
+    return weights.stated.class_names if card is None else card.classes
+
+
+def _order(names: Sequence[str], classes: Sequence[str]) -> list[int] | None:
+    """Which output of a head is that of each class; None if its classes are others.
+
+    Outputs without names have their numbers; a card may have these for want of names. Classes that
+    are no numbers then stand in the order of the outputs, as those do that count from 1 upwards.
+    """
+    numbers = [str(output) for output in range(len(classes))]
+    theirs = [composed(name) for name in names] or numbers
+    ours = [composed(name) for name in classes]
+    if len(theirs) != len(ours):
+        return None
+    if theirs == numbers and all(name.isdecimal() for name in ours):
+        values = [int(name) for name in ours]
+        if sorted(values) == list(range(len(ours))):
+            return values
+        return list(range(len(ours))) if values == sorted({*values}) else None
+    if {*ours} == {*theirs}:
+        return [theirs.index(name) for name in ours]
+    return list(range(len(ours))) if theirs == numbers else None
+
+
+def _with_outputs(entries: Mapping[str, Tensor], order: list[int] | None) -> dict[str, Tensor]:
+    """Entries with the classifier's outputs in an order; without the classifier for None."""
+    head = {name for name in entries if name.startswith(f"{CLASSIFIER}.")}
+    if order is None:
+        return {name: entry for name, entry in entries.items() if name not in head}
+    return {name: entry[order] if name in head else entry for name, entry in entries.items()}
 
 
 def _differing(weights: Weights, card: Card | None, design: Design) -> list[str]:

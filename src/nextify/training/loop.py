@@ -13,6 +13,7 @@ from torch import Tensor
 from nextify.data import Dataset, ImageFiles, Images, as_named, batches
 from nextify.data.augment import Augment, Mix
 from nextify.designs import Recipe, Run
+from nextify.designs.run import same_images
 from nextify.errors import InputError
 from nextify.machine.facts import environment
 from nextify.machine.limits import cores
@@ -44,6 +45,7 @@ class Settings:
     Attributes:
         device: where the network trains. workers: processes that decode streamed images.
         checkpoint: file to write after each epoch and to go on from; None for none.
+        on_start: called before the first step, when nothing is left to be refused.
         on_epoch, on_step: called after each of them.
         on_best: called with the state whenever the curve's accuracy is the best so far.
     """
@@ -51,6 +53,7 @@ class Settings:
     device: str = "cpu"
     workers: int = 0
     checkpoint: Path | None = None
+    on_start: Callable[[], None] | None = None
     on_epoch: OnProgress | None = None
     on_step: OnProgress | None = None
     on_best: Callable[[State], None] | None = None
@@ -105,7 +108,7 @@ def train_with_network(
             or a checkpoint cannot be read or written.
     """
     dataset = as_named(dataset, run.data)
-    if dict(run.data) != dataset.identity():
+    if not same_images(run.data, dataset.identity()):
         raise InputError(f"data set {dataset.name!r} is not the one that the run names; load it "
                          "with the same arguments")  # fmt: skip
     keep_freed_memory()
@@ -114,6 +117,8 @@ def train_with_network(
         state = start(run, dataset, settings.device, weights)
         if settings.checkpoint is not None and settings.checkpoint.exists():
             restore(state, run, settings.checkpoint)
+        if settings.on_start is not None:
+            settings.on_start()
         seen = as_seen(dataset, run).to(settings.device)
         found = _carried_out(state, run, seen, settings)
         return _record(run, state, settings, found), state

@@ -9,7 +9,7 @@ import torch
 
 from nextify.data import Dataset
 from nextify.designs import Recipe, Run
-from nextify.designs.run import require_batch
+from nextify.designs.run import content_key, require_batch
 from nextify.errors import InputError
 from nextify.files import write_whole
 from nextify.network import Network, build, initialise
@@ -98,6 +98,7 @@ def save(state: State, run: Run, path: Path) -> None:
     values = {
         "format": FORMAT,
         "run": run.key,
+        "content": content_key(run.as_dict()),
         "network": state.network.state_dict(),
         "optimizer": state.optimizer.state_dict(),
         "average": None if state.average is None else state.average.network.state_dict(),
@@ -128,7 +129,7 @@ def restore(state: State, run: Run, path: Path) -> None:
         InputError: if the file is no checkpoint, or one of another run.
     """
     values = _read(path)
-    if values.get("run") != run.key:
+    if run.key != values.get("run") and content_key(run.as_dict()) != values.get("content"):
         raise InputError(
             f"checkpoint {path} belongs to another run (other design, recipe, weights, data or "
             "seed); use the same arguments, or another folder with --output"

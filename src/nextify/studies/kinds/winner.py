@@ -43,7 +43,7 @@ def train_winner(
     run = Run(
         design=chosen.design,
         recipe=cell.recipe,
-        data=everything.identity(),
+        data={**everything.identity(), "name": f"{finals.data['name']}, all images"},
         seed=max(finals.all_seeds) + 1,
         precision=finals.precision,
     )

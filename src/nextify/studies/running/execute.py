@@ -6,6 +6,7 @@ interrupt, a kill -9 or a power cut, the same call does what is left.
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
@@ -88,4 +89,5 @@ def _open(plan: Plan, path: Path, retry_failed: bool) -> tuple[Plan, Sequence[Re
         if retry_failed:
             store.delete_failed()
         # Networks that join a comparison bring seeds that the ones before them have to get too.
-        return joined if plan.experiment == "comparison" else plan, store.records()
+        to_do = joined if plan.experiment == "comparison" else replace(plan, data=joined.data)
+        return to_do, store.records()

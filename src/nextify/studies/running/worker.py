@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from nextify.designs import Run
+from nextify.designs.run import telling
 from nextify.errors import InputError
 from nextify.records import Record
 from nextify.requests import DataSpec
@@ -113,6 +114,7 @@ def work(orders: Orders, runs: Iterable[Run], say: Callable[[Message], None]) ->
 
 
 def _require_same_data(planned: Mapping[str, Any], loaded: Mapping[str, Any]) -> None:
+    planned, loaded = telling(planned), telling(loaded)
     for name in {**planned, **loaded}:
         there, here = planned.get(name), loaded.get(name)
         if there != here:

@@ -1,0 +1,100 @@
+"""What is said of images before work starts."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from nextify.data import Dataset, ImageFiles, Images, Origin
+from nextify.report.announce import announced_images, announced_left_out, evaluated_note
+
+
+def dataset(counts: tuple[list[int], list[int]], origin: Origin, streamed: bool = False) -> Dataset:
+    """Of classes a, b, c ... with so many training and test images."""
+
+    def side(numbers: list[int]) -> Images | ImageFiles:
+        labels = torch.tensor([label for label, n in enumerate(numbers) for _ in range(n)])
+        if streamed:
+            return ImageFiles((), labels, (), 110, 96)
+        return Images(torch.zeros(len(labels), 1, 1, 1, dtype=torch.uint8), labels)
+
+    train, test = map(side, counts)
+    return Dataset(
+        name="pets", classes=tuple("abcdefghijkl"[: len(counts[0])]), train=train, test=test,
+        image_size=96, source="", mean=(0.5,) * 3, std=(0.5,) * 3, fingerprint="0" * 64,
+        origin=origin,
+    )  # fmt: skip
+
+
+def test_a_drawn_split() -> None:
+    text = announced_images(dataset(([95, 5], [38, 2]), Origin(split_seed=3), streamed=True))
+    assert text.splitlines() == [
+        "images: pets, 100 to train on and 40 to test on (a fifth of each class, drawn with split "
+        "seed 3)",
+        "2 classes (training + test images): a 95+38, b 5+2",
+        "largest class: a, 95.0% of the training images; always to answer it scores 95.0%",
+        "seen at 96 pixels a side: the largest centred square of each image, resized; decoded from "
+        "their files as they are needed",
+    ]
+
+
+def test_folders_of_splits_what_is_left_out_and_what_is_twice() -> None:
+    left_out = {
+        ("suffix", ".heic"): 1200, ("suffix", ""): 1, ("hidden", ""): 2, ("loose", ""): 3,
+        ("special", ""): 1, ("known", "x"): 1, ("folder", "@eaDir"): 9, ("own", "runs"): 1,
+        ("split", "val"): 1, ("beside", "labels"): 1,
+    }  # fmt: skip
+    origin = Origin(
+        train="train", test="test", left_out=left_out, outside={"more": 5}, duplicates=2
+    )
+    lines = announced_images(dataset(([3] * 12, [1] * 12), origin)).splitlines()
+    assert len(lines) <= 8
+    assert lines[0] == "images: pets, 36 to train on and 12 to test on (train/ and test/)"
+    assert lines[
+        1
+    ] == "12 classes (training + test images): a 3+1, b 3+1, c 3+1, d 3+1, e 3+1, " + (
+        "f 3+1 and 6 more"
+    )
+    assert lines[4] == (
+        "left out: 1,200 .heic, 1 without an ending; 2 hidden; 1 pipes, sockets or devices; "
+        "3 images outside the class folders; 1 links to folders that are read already; @eaDir/ "
+        "(left by other programs); runs/ (results of nextify); val/ (other splits); labels/ "
+        "(beside the splits)"
+    )
+    assert lines[5] == "links: 5 images from outside the folder, by the links more"
+    assert lines[6].startswith("duplicates: 2 of the 12 test images are also among the training")
+
+
+def test_a_part_of_the_images() -> None:
+    few = announced_images(dataset(([2, 2], [1, 1]), Origin(limited_from=100)))
+    assert few.startswith("images: pets, 4 of 100 to train on and 2 to test on\n")
+    held = announced_images(dataset(([2, 2], [1, 1]), Origin(held_out=True)))
+    assert "(a fifth of the training images, held out)" in held
+    every = announced_images(dataset(([2, 2], [2, 2]), Origin(all_tested=True, reordered=True)))
+    assert every.splitlines()[:3] == [
+        "images: pets, all 4 to test on (there are no splits)",
+        "2 classes in the order of the network's outputs, by name: a 2, b 2",
+        "largest class: a, 50.0% of the images; always to answer it scores 50.0%",
+    ]
+
+
+def test_names_cannot_command_a_terminal() -> None:
+    one = replace(dataset(([2, 2], [1, 1]), Origin(outside={"\x1b[2J": 1})), name="a\nb")
+    one = replace(one, classes=("\x1b]0;owned\x07", "\u202egnp"))
+    text = announced_images(one)
+    assert text.isprintable() or set(text) - {"\n"} == {c for c in text if c.isprintable()}
+    assert "images: a\\nb," in text and "\\x1b]0;owned\\x07 2+1" in text
+
+
+@pytest.mark.parametrize(("left_out", "outside"), [({}, {})])
+def test_nothing_is_said_of_nothing(left_out: dict, outside: dict) -> None:
+    assert announced_left_out(left_out, outside) == []
+
+
+def test_what_a_score_is_worth() -> None:
+    drawn, given = (
+        dataset(([2, 2], [1, 1]), origin) for origin in (Origin(split_seed=0), Origin())
+    )
+    assert "scored on the fifth that was kept from it" in str(evaluated_note(True, drawn))
+    assert "may be among its training images" in str(evaluated_note(False, given))
+    assert evaluated_note(True, given) is None
