@@ -73,6 +73,9 @@ RECIPE = [
     ("modern mixup=-1", "must not be negative"),
     ("modern label_smoothing=2", "from 0 to 1"),
     ("modern widths=1,2", "unknown field 'widths'"),
+    ("modern --epochs 0", "'epochs' is 0; it must be greater than 0"),
+    ("epochs=3", "'epochs=3' changes a recipe; name it before, as modern"),
+    ("--epochs 3", "'epochs=3' changes a recipe; name it before, as modern"),
 ]
 
 

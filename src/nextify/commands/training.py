@@ -35,11 +35,9 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
         InputError: anything that cannot be carried out as asked.
         KeyboardInterrupt: by Ctrl-C, with how to go on.
     """
-    name, texts = request.design, request.changes
-    if request.design is not None and "=" in request.design:  # left out: the weights tell it
-        name, texts = None, (request.design, *texts)
+    name = request.design  # left out: the weights tell it
     kind = Design if name is None else type(design(name))
-    design_fields, recipe_fields = read_fields(texts, kind, RecipeFields)
+    design_fields, recipe_fields = read_fields(request.changes, kind, RecipeFields)
     how = recipe(request.recipe, **recipe_fields)
     require_weights(how, request.weights)
     chosen = design_to_train(name, design_fields, request.weights)

@@ -30,6 +30,7 @@ class Option:
         name: on the command line, where it is not the field's, with dashes.
         least, most: of a whole number; a float is above 0. such_as: of a float, what to give.
         positional: stands without `--name`. many: of a positional, how argparse says it.
+        fields: of a positional: it takes FIELD=VALUE.
         local: says where or how something is done and not what: no page names it.
     """
 
@@ -41,6 +42,7 @@ class Option:
     such_as: str = ""
     positional: bool = False
     many: Literal["", "?", "*", "+"] = ""
+    fields: bool = False
     local: bool = False
 
 
@@ -229,7 +231,7 @@ def made(kind: type[T], values: Mapping[str, Any]) -> T:
     known = {entry.key: entry for entry in entries(kind)}
     inner: dict[str, dict[str, Any]] = {name: {} for name in groups(kind)}
     own: dict[str, Any] = {}
-    for key, value in values.items():
+    for key, value in _placed(known, values).items():
         if key not in known:
             hint = "; fields to change stand in 'changes'" if "changes" in known else ""
             raise InputError(f"{unknown('option', key, known)}{hint}")
@@ -242,6 +244,17 @@ def made(kind: type[T], values: Mapping[str, Any]) -> T:
         if entry.about.positional and entry.about.many in ("", "+") and not values.get(key):
             raise InputError(f"{key} is not given; {entry.about.help or 'give it'}")
     return kind(**own, **{name: groups(kind)[name](**given) for name, given in inner.items()})
+
+
+def _placed(known: Mapping[str, Entry], values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where a name is left out, the first FIELD=VALUE stands in its place: it is no name."""
+    name = next((key for key, entry in known.items() if entry.about.many == "?"), "")
+    fields = next((entry for entry in known.values() if entry.about.fields), None)
+    word = values.get(name)
+    if fields is None or not isinstance(word, str) or "=" not in word:
+        return values
+    others = tidy(fields, values.get(fields.key, ()))
+    return {**values, name: None, fields.key: (word, *others)}
 
 
 def changed(request: T, **values: Any) -> T:
