@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import shutil
 from pathlib import Path
 
@@ -52,8 +53,14 @@ def test_what_training_leaves(net, record):
 
 
 def test_training_says_what_it_did(nextify, pets):
-    answer = nextify("train", *TINY, "epochs=1")
-    assert answer.code == 0 and answer.err == ""
+    answer = nextify("train", *TINY, "--epochs", "2")
+    assert answer.code == 0
+    told = (
+        r"\d\d:\d\d:\d\d epoch {} of 2: training loss \d\.\d{{4}}, accuracy \d+\.\d\d%; 0 s so far"
+    )
+    first, second = answer.err.splitlines()
+    assert re.fullmatch(told.format(1) + "(, about 0 s left)?", first)
+    assert re.fullmatch(told.format(2), second)
     (folder,) = Path("runs").iterdir()
     assert folder.name.startswith("convnext-mini-modern-small-")
     assert "accuracy" in answer.out and f"network: {folder / 'network.safetensors'}" in answer.out

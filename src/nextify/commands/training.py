@@ -56,7 +56,7 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
         if ready.weights is not None:
             watch.note(_about(ready.weights))
         folder = Path(request.output or default_folder(name, request.recipe, ready.run))
-        with watch.steps() as on_step:
+        with watch.steps() as shown:
             trained = train_in_folder(
                 ready.run,
                 images,
@@ -64,7 +64,8 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
                 weights=ready.weights,
                 device=device,
                 loaders=request.machine.loaders,
-                on_step=on_step,
+                on_step=shown.step,
+                on_epoch=shown.epoch,
             )
     if trained.was_there:
         watch.note(f"{folder} holds this run already; nothing to do")

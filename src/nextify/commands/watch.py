@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from nextify.commands.bars import step_bar
+from nextify.commands.bars import Steps, step_bar
 from nextify.report.announce import skipped_note
 from nextify.studies.running.progress import Progress, progress_on, silent
 
@@ -20,7 +20,7 @@ class Watch:
 
     note: Callable[[str], None]
     progress: Callable[[], Progress]
-    steps: Callable[[], AbstractContextManager[Callable[[int, int], None]]]
+    steps: Callable[[], AbstractContextManager[Steps]]
 
     def skipped(self, images: Sequence[str]) -> None:
         """Note how many images were left out, if any were."""
@@ -31,4 +31,5 @@ class Watch:
 ON_STDERR = Watch(
     lambda line: print(line, file=sys.stderr), lambda: progress_on(sys.stderr), step_bar
 )
-QUIET = Watch(lambda line: None, silent, lambda: nullcontext(lambda step, steps: None))
+_SILENT = Steps(lambda step, steps: None, lambda point, epochs: None)
+QUIET = Watch(lambda line: None, silent, lambda: nullcontext(_SILENT))

@@ -12,7 +12,7 @@
 ('network.safetensors', True, True)
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +28,13 @@ from nextify.files import make_folder, read_json, write_json
 from nextify.network import Card, save_network
 from nextify.records import Record, record_from_dict
 from nextify.training.initial import InitialWeights, Source, as_seen, design_of, initial_weights
-from nextify.training.loop import Settings, settings_on, train_with_network
+from nextify.training.loop import (
+    OnEpoch,
+    OnProgress,
+    Settings,
+    settings_on,
+    train_with_network,
+)
 from nextify.training.memory import require_memory
 from nextify.training.state import State
 
@@ -128,7 +134,8 @@ def train_in_folder(
     weights: InitialWeights | None = None,
     device: str | None = None,
     loaders: int | None = None,
-    on_step: Callable[[int, int], None] | None = None,
+    on_step: OnProgress | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> Trained:
     """Train a run, unless the folder holds it already; an interrupted one goes on from its last
     whole epoch.
@@ -138,7 +145,7 @@ def train_in_folder(
 
     Args:
         device, loaders: where it trains and how many processes decode streamed images; None for
-            what suits the machine. on_step: as in `Settings`.
+            what suits the machine. on_step, on_epoch: as in `Settings`.
 
     Raises:
         InputError: the folder holds another run or cannot be written; the run does not fit the
@@ -154,7 +161,8 @@ def train_in_folder(
         reached = {"epoch": state.epoch, "curve_accuracy": state.best_accuracy}
         save_network(state.judged, card_of(run, dataset, reached), folder / BEST)
 
-    settings = replace(settings_on(device, dataset, loaders), on_step=on_step, on_best=keep_best)
+    settings = settings_on(device, dataset, loaders)
+    settings = replace(settings, on_step=on_step, on_epoch=on_epoch, on_best=keep_best)
     record, state = train_from_checkpoint(run, dataset, folder, settings, weights)
     accuracy = None if record.result is None else record.result.accuracy
     about = {"accuracy": accuracy, "run": record.key, "data": run.data}
