@@ -109,8 +109,8 @@ def test_a_pipe_hears_nothing_of_a_study_that_is_whole():
 
 def test_a_pipe_that_closes():
     stream = io.StringIO()
-    stream.close()
     with progress_on(stream) as show:
+        stream.close()
         show(SNAPSHOT)
 
 
