@@ -274,3 +274,31 @@ def hours_and_minutes(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def shown(text: str, keep: str = "") -> str:
+    """A text as a terminal may have it: what would steer it, or turn the order of what follows, is
+    an escape. Names of files and classes may hold anything.
+
+    >>> shown("a\\x1b[2Jb"), shown("a\\nb", keep="\\n")
+    ('a\\\\x1b[2Jb', 'a\\nb')
+    """
+    return _STEERING.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
+
+
+# Control characters, ends of lines, what turns the order of writing, halves of surrogates.
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def one_line(text: str) -> str:
+    """A text in one line, as a terminal may have it.
+
+    >>> one_line("not\\nhere")
+    'not⏎here'
+    """
+    return shown("⏎".join(text.splitlines()))

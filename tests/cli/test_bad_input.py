@@ -220,6 +220,13 @@ def test_predicting(refused, folders, network, line, said):
     assert said in refused("predict", str(network), *line.split(" "))
 
 
+def test_a_network_of_other_classes_is_told_how_to_name_its_images(refused, network):
+    said = refused("evaluate", str(network))  # on the embedded images
+    assert (
+        "(cat, dog) are not those of" in said and "name images of its classes with --data" in said
+    )
+
+
 STUDY = [
     ("--seeds 0", "--seeds"),
     ("--seeds -1", "--seeds"),

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from nextify.commands.bars import Steps, step_bar
+from nextify.machine.lines import note
 from nextify.report.announce import skipped_note
 from nextify.studies.running.progress import Progress, progress_on, silent
 
@@ -28,8 +29,6 @@ class Watch:
             self.note(skipped_note(images))
 
 
-ON_STDERR = Watch(
-    lambda line: print(line, file=sys.stderr), lambda: progress_on(sys.stderr), step_bar
-)
+ON_STDERR = Watch(note, lambda: progress_on(sys.stderr), step_bar)
 _SILENT = Steps(lambda step, steps: None, lambda point, epochs: None)
 QUIET = Watch(lambda line: None, silent, lambda: nullcontext(_SILENT))

@@ -1,4 +1,4 @@
-"""What a long command tells where no terminal shows a bar: plain lines, for a pipe or a file.
+"""Lines on standard error: notes, and what a long command tells where no terminal shows a bar.
 
 Errors are suppressed: hours of work do not end with a reader that has gone.
 """
@@ -8,9 +8,17 @@ import time
 from contextlib import suppress
 from typing import TextIO
 
-from nextify.words import hours_and_minutes
+from nextify.words import hours_and_minutes, one_line, shown
 
 EVERY = 60.0  # seconds between two lines while nothing ends
+
+
+def note(text: str, stream: TextIO | None = None) -> None:
+    """Lines for people, on standard error, so that standard output stays the answer."""
+    place = stream or sys.stderr
+    if place is not None:  # as where a shell closed it: print would take standard output
+        with suppress(Exception):
+            print(shown(text, keep="\n"), file=place, flush=True)
 
 
 class Lines:
@@ -29,8 +37,7 @@ class Lines:
     def say(self, text: str) -> None:
         """A line, now."""
         self.last = time.monotonic()
-        with suppress(Exception):
-            print(f"{time.strftime('%H:%M:%S')} {text}", file=self.stream or sys.stderr, flush=True)
+        note(one_line(f"{time.strftime('%H:%M:%S')} {text}"), self.stream)
 
     def tell(self, text: str, share: float, *, ended: bool = False) -> None:
         """A line if something ended or none was due, with the time so far and the time left.

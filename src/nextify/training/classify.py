@@ -147,7 +147,7 @@ def score(
     if dataset.classes != card.classes:
         raise InputError(
             f"the network's classes ({listed(card.classes)}) are not those of data set "
-            f"{dataset.name!r} ({listed(dataset.classes)}); use the data that it was trained for"
+            f"{dataset.name!r} ({listed(dataset.classes)}); name images of its classes with --data"
         )
     seen = replace(dataset, mean=card.mean, std=card.std)
     return evaluate(

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from nextify.machine.lines import Lines
 from nextify.records import Outcome
-from nextify.words import hours_and_minutes
+from nextify.words import hours_and_minutes, one_line
 
 _SETBACKS_SHOWN = 8
 _SEATS_SHOWN = 4  # in a line
@@ -74,9 +74,10 @@ Show = Callable[[Snapshot], None]
 Progress = AbstractContextManager[Show]
 
 
-def progress_on(stream: TextIO) -> Progress:
-    """What suits a stream: a live table on a terminal, else lines."""
-    return redrawn(Console(file=stream)) if stream.isatty() else plain(stream)
+def progress_on(stream: TextIO | None) -> Progress:
+    """What suits a stream: a live table on a terminal, else lines; nothing where it is closed."""
+    is_terminal = stream is not None and stream.isatty()
+    return redrawn(Console(file=stream)) if is_terminal else plain(stream)
 
 
 def silent() -> Progress:
@@ -85,7 +86,7 @@ def silent() -> Progress:
 
 
 @contextmanager
-def plain(stream: TextIO) -> Iterator[Show]:
+def plain(stream: TextIO | None) -> Iterator[Show]:
     """A line at the start, one for each run that ends, and one a minute while none does."""
     lines, shown, is_first = Lines(stream), 0, True
 
@@ -140,7 +141,8 @@ def line(ending: Ending) -> str:
     'finished  BN to LN, seed 0: 84.31 %  (12 s)'
     """
     said = ending.message if ending.accuracy is None else f"{100 * ending.accuracy:.2f} %"
-    return f"{ending.outcome:9} {ending.label}: {said}  ({hours_and_minutes(ending.seconds)})"
+    time = hours_and_minutes(ending.seconds)
+    return one_line(f"{ending.outcome:9} {ending.label}: {said}  ({time})")
 
 
 def table(snapshot: Snapshot) -> RenderableType:
