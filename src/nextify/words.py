@@ -296,9 +296,14 @@ def _escape(character: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """A text in one line, as a terminal may have it.
+    """A text in one line, as a terminal may have it; words that fill it are cut.
 
     >>> one_line("not\\nhere")
     'not⏎here'
     """
-    return shown("⏎".join(text.splitlines()))
+    joined = "⏎".join(text.splitlines())
+    return shown(_ENDLESS.sub(lambda found: f"{found[0][:_LONGEST]}…", joined))
+
+
+_LONGEST = 500  # of a word; names of files have at most 255 characters
+_ENDLESS = re.compile(rf"\S{{{_LONGEST + 1},}}")

@@ -1,6 +1,8 @@
 """What cannot be carried out is refused in one line that names it and the remedy: see `refused`."""
 
+import os
 import re
+import shutil
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -225,6 +227,27 @@ def test_a_network_of_other_classes_is_told_how_to_name_its_images(refused, netw
     assert (
         "(cat, dog) are not those of" in said and "name images of its classes with --data" in said
     )
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["evaluate {}", "predict {} pets", "train x --output net {}", "study {}.toml",
+     "convert net o.pth --class-names {}", "scale mixers --save {}", "convert {} o.pth"],
+)  # fmt: skip
+def test_what_has_no_end_is_not_read(refused, pets, network, line):
+    """A pipe that nobody writes into would be waited for without end."""
+    shutil.copytree(network, "net")
+    Path("net/record.json").unlink()
+    for name in ("pipe", "pipe.toml", "net/record.json"):
+        os.mkfifo(name)
+    words = line.format("pipe").split(" ")
+    words = ["train", *TINY, "--output", "net"] if words[0] == "train" else words
+    assert "o ordinary file" in refused(*words)
+
+
+def test_images_that_are_too_small_for_a_network(refused, pets, network):
+    said = refused("evaluate", str(network), "--data", "pets", "--test-image-size", "3")
+    assert "images of 3 pixels are too small" in said
 
 
 STUDY = [

@@ -7,6 +7,7 @@ from nextify.cli.reading import design_from
 from nextify.cli.show import note, print_json, say
 from nextify.designs import Design, require_convolutional
 from nextify.errors import InputError
+from nextify.files import read_ordinary
 from nextify.network import convert_weights
 from nextify.requests import Convert
 
@@ -62,7 +63,7 @@ def _class_names(file: str | None) -> list[str] | None:
     if file is None:
         return None
     try:
-        return Path(file).read_text(encoding="utf-8").splitlines()
+        return read_ordinary(Path(file)).decode().splitlines()
     except (OSError, ValueError) as error:
         raise InputError(f"--class-names {file} cannot be read ({error}); give a text file with "
                          "one name a line") from None  # fmt: skip

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nextify.blueprint import require_image_size
 from nextify.commands.studying import load_images
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, UnreadableImage
@@ -103,6 +104,7 @@ def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
     with on_machine(on) as (device, precision):
         images = load_for(card, replace(request.data, test_image_size=request.test_image_size))
         watch.skipped(images.skipped)
+        require_image_size(card.design, images.test_size, card.image_size)
         found = score(network, card, images, device=device, precision=precision, loaders=on.loaders)
     if not was_trained_on(card, images):
         watch.note(

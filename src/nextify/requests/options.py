@@ -5,6 +5,7 @@ that the command line prints, or a group of them: another dataclass, whose field
 command line like its own.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import reduce
@@ -151,7 +152,7 @@ def refusal(entry: Entry, value: Any) -> str | None:
         return None if value in get_args(entry.inner) else f"give one of {known}"
     if get_origin(entry.inner) is tuple:
         fine = isinstance(value, tuple) and all(isinstance(each, str) and each for each in value)
-        return None if fine else "give texts"
+        return next(filter(None, map(_unspeakable, value)), None) if fine else "give texts"
     if entry.inner is int:
         limit = "2^63 - 1" if about.most == SEEDS - 1 else f"{about.most:,}"
         fine = type(value) is int and about.least <= value <= about.most
@@ -166,7 +167,17 @@ def refusal(entry: Entry, value: Any) -> str | None:
     if entry.inner is str and not value:
         return f"it is empty; give a value{'' if about.positional else ' or leave the option out'}"
     noun = "true or false" if entry.inner is bool else "a text"
-    return None if type(value) is entry.inner else f"give {noun}"
+    if type(value) is not entry.inner:
+        return f"give {noun}"
+    return _unspeakable(value) if entry.inner is str else None
+
+
+def _unspeakable(text: str) -> str | None:
+    """Why no file can be named so, as by half of a character from a program; None if one can."""
+    try:
+        return "it holds a NUL; leave that out" if b"\0" in os.fsencode(text) else None
+    except UnicodeEncodeError:
+        return "it holds half of a character (a surrogate); leave that out"
 
 
 def _pixels(text: str) -> int | tuple[int, ...]:
