@@ -12,14 +12,15 @@ class InputError(ValueError):
     """Input that cannot be used. The message names what, its value, and what to do instead."""
 
 
-def unknown(kind: str, value: str, known: Iterable[str]) -> InputError:
-    """An `InputError` for a name that is not known, with the nearest known name.
+def unknown(kind: str, value: str, known: Iterable[str], also: Iterable[str] = ()) -> InputError:
+    """An `InputError` for a name that is not known, with the nearest known name. `also`: further
+    names that may be meant, too many to be listed.
 
     >>> str(unknown("design", "resnet5", ["resnet50", "convnext-tiny"]))
     "unknown design 'resnet5'; did you mean 'resnet50'? Known: resnet50, convnext-tiny"
     """
     names = list(known)
-    near = get_close_matches(value, names, n=1, cutoff=0.5)
+    near = get_close_matches(value, [*names, *also], n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return InputError(f"unknown {kind} {value!r}{hint} Known: {', '.join(names)}")
 

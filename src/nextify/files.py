@@ -1,8 +1,10 @@
 """Files and folders: written whole or not at all, read as objects, made where they are missing."""
 
+import errno
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -76,6 +78,26 @@ def _partial(path: Path) -> BinaryIO:
     return path.with_name(f".{path.name}.{token_hex(4)}.partial").open("wb")
 
 
+def require_ordinary(path: Path) -> None:
+    """Check that a file is one with an end: a pipe, a socket or a device may have none.
+
+    Raises:
+        OSError: it is not, or not there.
+    """
+    if stat.S_IFMT(path.stat().st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
+        raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
+
+
+def read_ordinary(path: Path) -> bytes:
+    """What an ordinary file holds.
+
+    Raises:
+        OSError: it is none, or cannot be read.
+    """
+    require_ordinary(path)
+    return path.read_bytes()
+
+
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write an object as JSON, whole or not at all, for a command that can be repeated.
 
@@ -98,7 +120,7 @@ def read_json(
         InputError: it cannot be read, or holds something else.
     """
     try:
-        values = json.loads(path.read_bytes())
+        values = json.loads(read_ordinary(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

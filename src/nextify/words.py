@@ -258,27 +258,6 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-# Control characters, which a terminal obeys; marks that turn the direction of what follows; bytes
-# of a file name that are no text.
-_HIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def shown(name: str, kept: str = "") -> str:
-    r"""A name from a file, as it can be shown on a terminal: what it would obey is escaped.
-
-    >>> shown("a\x1b[31mb\n")
-    'a\\x1b[31mb\\n'
-
-    Args:
-        kept: characters that may stay, as line breaks in a text of several lines.
-    """
-    return _HIDDEN.sub(lambda found: _escaped(found[0], kept), name)
-
-
-def _escaped(char: str, kept: str) -> str:
-    return char if char in kept else char.encode("unicode_escape").decode()
-
-
 def plural(number: int, noun: str) -> str:
     """A number with its noun.
 
@@ -305,3 +284,36 @@ def hours_and_minutes(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def shown(text: str, keep: str = "") -> str:
+    """A text as a terminal may have it: what would steer it, or turn the order of what follows, is
+    an escape. Names of files and classes may hold anything.
+
+    >>> shown("a\\x1b[2Jb"), shown("a\\nb", keep="\\n")
+    ('a\\\\x1b[2Jb', 'a\\nb')
+    """
+    return _STEERING.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
+
+
+# Control characters, ends of lines, what turns the order of writing, halves of surrogates.
+_STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def one_line(text: str) -> str:
+    """A text in one line, as a terminal may have it; words that fill it are cut.
+
+    >>> one_line("not\\nhere")
+    'not⏎here'
+    """
+    joined = "⏎".join(text.splitlines())
+    return shown(_ENDLESS.sub(lambda found: f"{found[0][:_LONGEST]}…", joined))
+
+
+_LONGEST = 500  # of a word; names of files have at most 255 characters
+_ENDLESS = re.compile(rf"\S{{{_LONGEST + 1},}}")

@@ -1,6 +1,8 @@
 """What cannot be carried out is refused in one line that names it and the remedy: see `refused`."""
 
+import os
 import re
+import shutil
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -73,6 +75,9 @@ RECIPE = [
     ("modern mixup=-1", "must not be negative"),
     ("modern label_smoothing=2", "from 0 to 1"),
     ("modern widths=1,2", "unknown field 'widths'"),
+    ("modern --epochs 0", "'epochs' is 0; it must be greater than 0"),
+    ("epochs=3", "'epochs=3' changes a recipe; name it before, as modern"),
+    ("--epochs 3", "'epochs=3' changes a recipe; name it before, as modern"),
 ]
 
 
@@ -215,6 +220,34 @@ def network(tmp_path_factory):
 @pytest.mark.parametrize(("line", "said"), PREDICT, ids=[line[:20] for line, _ in PREDICT])
 def test_predicting(refused, folders, network, line, said):
     assert said in refused("predict", str(network), *line.split(" "))
+
+
+def test_a_network_of_other_classes_is_told_how_to_name_its_images(refused, network):
+    said = refused("evaluate", str(network))  # on the embedded images
+    assert (
+        "(cat, dog) are not those of" in said and "name images of its classes with --data" in said
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["evaluate {}", "predict {} pets", "train x --output net {}", "study {}.toml",
+     "convert net o.pth --class-names {}", "scale mixers --save {}", "convert {} o.pth"],
+)  # fmt: skip
+def test_what_has_no_end_is_not_read(refused, pets, network, line):
+    """A pipe that nobody writes into would be waited for without end."""
+    shutil.copytree(network, "net")
+    Path("net/record.json").unlink()
+    for name in ("pipe", "pipe.toml", "net/record.json"):
+        os.mkfifo(name)
+    words = line.format("pipe").split(" ")
+    words = ["train", *TINY, "--output", "net"] if words[0] == "train" else words
+    assert "o ordinary file" in refused(*words)
+
+
+def test_images_that_are_too_small_for_a_network(refused, pets, network):
+    said = refused("evaluate", str(network), "--data", "pets", "--test-image-size", "3")
+    assert "images of 3 pixels are too small" in said
 
 
 STUDY = [

@@ -22,7 +22,10 @@ def test_a_table_and_json(nextify):
         "bench", "convnext-mini", *QUICK, "--beside", "none", "--threads", "1", "--json"
     )
     values = json.loads(answer.out)
-    assert answer.err == "" and values["conditions"]["threads"] == 1
+    assert values["conditions"]["threads"] == 1
+    told = [line.partition(" ")[2].partition(";")[0] for line in answer.err.splitlines()]
+    assert told[:2] == ["convnext-mini: latency, 0% done", "convnext-mini: throughput, 17% done"]
+    assert told[-1] == "convnext-mini: memory of training, 83% done"
     assert values["environment"]["torch"] and values["conditions"]["memory_format"]
     (found,) = values["results"]
     assert found["name"] == "convnext-mini" and found["beside"] is None

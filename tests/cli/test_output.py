@@ -4,9 +4,15 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from nextify.cli import main as entrance
+from nextify.cli.main import main
+from nextify.cli.show import print_table, say
 
 COMMAND = f'"{sys.executable}" -m nextify'
 
@@ -67,6 +73,39 @@ def test_columns_stay_aligned_in_plain_signs():
 
 def test_a_message_about_a_name_with_a_line_break_stays_one_line(refused):
     assert "network file not⏎here does not exist" in refused("predict", "not\nhere", "x")
+
+
+STEERING = [
+    ("a\x1b[2Jb", "a\\x1b[2Jb"), ("a\rb", "a⏎b"), ("a\u2028b", "a⏎b"), ("a\x00b", "a\\x00b"),
+    ("a\u202eb", "a\\u202eb"), ("a\udcffb", "a\\udcffb"), ("a\x9bb", "a\\x9bb"), ("añ猫b", "añ猫b"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "said"), STEERING, ids=[ascii(name) for name, _ in STEERING])
+def test_what_would_steer_a_terminal_is_written_as_an_escape(capsys, name, said):
+    assert main(["predict", name, "x"]) == 2
+    assert f"network file {said} does not exist" in capsys.readouterr().err
+    print_table(["name"], [[name]])
+    assert capsys.readouterr().out.splitlines()[-1] == said
+    say(f"{name}\tx")
+    told = capsys.readouterr().out
+    assert told.endswith("b\tx\n") and not set("\x1b\x00\x9b\u202e\u2028") & set(told)
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_one_line(capsys, monkeypatch):
+    def warn(request, as_json):
+        warnings.warn("it will be\ndecoded again", RuntimeWarning, stacklevel=1)
+        return 0
+
+    monkeypatch.setattr(entrance, "import_module", lambda name: SimpleNamespace(run=warn))
+    assert main(["designs"]) == 0
+    assert capsys.readouterr() == ("", "warning: it will be⏎decoded again\n")
+
+
+def test_where_standard_error_is_closed_nothing_takes_its_place():
+    done = shell(f"{COMMAND} cost nothing 2>&-")
+    assert (done.returncode, done.stdout) == (2, "")
 
 
 def test_a_name_that_is_not_unicode_does_not_break_the_answer():

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import shutil
 from pathlib import Path
 
@@ -52,15 +53,23 @@ def test_what_training_leaves(net, record):
 
 
 def test_training_says_what_it_did(nextify, pets):
-    answer = nextify("train", *TINY, "epochs=1")
+    answer = nextify("train", *TINY, "--epochs", "2")
     assert answer.code == 0
-    assert answer.err.splitlines() == [
+    *block, first, second = answer.err.splitlines()
+    assert block[:-1] == [
         "images: pets, 32 to train on and 8 to test on (a fifth of each class, drawn with split "
         "seed 0)",
         "2 classes (training + test images): cat 16+4, dog 16+4",
         "largest class: cat, 50.0% of the training images; always to answer it scores 50.0%",
         "seen at 8 pixels a side: the largest centred square of each image, resized; in memory",
+        "recipe modern-small: 2 epochs of 4 updates (8), batches of 8",
     ]
+    assert re.fullmatch(r"about \d+ s", block[-1])
+    told = (
+        r"\d\d:\d\d:\d\d epoch {} of 2: training loss \d\.\d{{4}}, accuracy \d+\.\d\d%; 0 s so far"
+    )
+    assert re.fullmatch(told.format(1) + "(, about 0 s left)?", first)
+    assert re.fullmatch(told.format(2), second)
     (folder,) = Path("runs").iterdir()
     assert folder.name.startswith("convnext-mini-modern-small-")
     assert "accuracy" in answer.out and f"network: {folder / 'network.safetensors'}" in answer.out

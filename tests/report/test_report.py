@@ -65,6 +65,22 @@ def test_all_files_are_written_and_nothing_else(two_seeds):
     assert all(path.stat().st_size > 500 for path in named)
 
 
+def test_a_page_fits_a_phone(two_seeds):
+    """The command is copied as it is, wraps between its words and is not cut; figures keep a size
+    at which their text can be read, and scroll."""
+    plan, _, files = two_seeds
+    html = files.html.read_text()
+    (command,) = re.findall(r"<pre><code>(.*?)</code></pre>", html)
+    assert re.sub(r"</?span>", "", command) == plan.command
+    assert "<span>--seeds</span> 2 <span>--epochs</span>" in command
+    style = html.partition("<style>")[2].partition("</style>")[0]
+    assert "pre-wrap" in re.findall(r"^pre \{(.*)\}", style, flags=re.MULTILINE)[0]
+    wide = float(re.findall(r"\.drawing \{ min-width: ([\d.]+)rem", style)[0]) * 16  # pixels
+    views = re.findall(r'<div class="drawing"><svg.*?viewBox="0 0 ([\d.]+)', html)
+    assert len(views) == html.count('class="drawing"') > 0
+    assert all(7 * wide / float(view) > 9.5 for view in views)  # ticks are of 7 points
+
+
 def test_csv_and_json_and_page_agree_with_attribution(two_seeds):
     plan, records, files = two_seeds
     steps = measure_steps(plan, records)

@@ -1,10 +1,13 @@
 """What a study shows is a function of its snapshot, and breaking it breaks nothing."""
 
 import io
+import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from nextify.machine import lines
 from nextify.studies import Snapshot, progress_on
 from nextify.studies.running.failure import describe, describe_death
 from nextify.studies.running.progress import Ending, Seat, line, redrawn, table
@@ -37,7 +40,7 @@ def test_the_table_says_what_there_is_to_say():
     assert "BN to LN, seed 1" in text
     assert "3/10" in text
     assert "loads the data" in text
-    assert "4 of 30 runs, 2 min 10 s so far, ≈ 1 h 02 min left, 1 in another process" in text
+    assert "4 of 30 runs, 2 min 10 s so far, about 1 h 02 min left, 1 in another process" in text
     assert "failed    patchify stem, seed 0: OSError: [Errno 5] [red]  (1 s)" in text
     assert text.index("30 runs") < text.index("patchify") < text.index("diverged")
     assert "stage ratio" not in text
@@ -65,6 +68,69 @@ def test_durations(seconds, text):
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def told(stream: io.StringIO) -> list[str]:
+    """Lines without the time of day that they begin with."""
+    lines = stream.getvalue().splitlines()
+    assert all(re.match(r"\d\d:\d\d:\d\d ", text) for text in lines)
+    return [text[9:] for text in lines]
+
+
+def test_a_pipe_gets_a_line_at_the_start_and_for_each_ending():
+    stream = io.StringIO()
+    with progress_on(stream) as show:
+        for count in (0, 1, 1, 3):
+            show(replace(SNAPSHOT, done=1 + count, endings=SNAPSHOT.endings[:count]))
+    start, *endings = told(stream)
+    assert start.startswith("1 of 30 runs, 2 min 10 s so far, about 1 h 02 min left")
+    assert endings == [
+        "[2/30] finished  stage ratio, seed 0: 84.31 %  (12 s), about 1 h 02 min left",
+        "[3/30] failed    patchify stem, seed 0: OSError: [Errno 5] [red]  (1 s), "
+        "about 1 h 02 min left",
+        "[4/30] diverged  GELU, seed 0: the loss was not finite  (3 s), about 1 h 02 min left",
+    ]
+
+
+def test_a_pipe_hears_of_runs_that_take_long(monkeypatch):
+    monkeypatch.setattr(lines, "EVERY", 0.0)
+    stream = io.StringIO()
+    with progress_on(stream) as show:
+        show(replace(SNAPSHOT, endings=()))
+    assert told(stream)[-1].endswith("1 in another process; BN to LN, seed 1: epoch 3 of 10")
+
+
+def test_a_pipe_hears_nothing_of_a_study_that_is_whole():
+    stream = io.StringIO()
+    with progress_on(stream) as show:
+        show(replace(SNAPSHOT, done=30, endings=(), seats=()))
+    assert stream.getvalue() == ""
+
+
+def test_a_pipe_that_closes():
+    stream = io.StringIO()
+    with progress_on(stream) as show:
+        stream.close()
+        show(SNAPSHOT)
+
+
+def test_lines_tell_the_pace_of_what_this_start_did(monkeypatch):
+    stream, now = io.StringIO(), 0.0
+    monkeypatch.setattr(lines.time, "monotonic", lambda: now)
+    telling = lines.Lines(stream)
+    telling.tell("half was there", 0.5)
+    now = 10.0
+    telling.tell("in between", 0.55)
+    now = 20.0
+    telling.tell("an epoch", 0.6, ended=True)
+    now = 81.0
+    telling.tell("a minute later", 0.75)
+    telling.tell("the end", 1.0, ended=True)
+    assert told(stream) == [
+        "an epoch; 20 s so far, about 1 min 20 s left",
+        "a minute later; 1 min 21 s so far, about 1 min 21 s left",
+        "the end; 1 min 21 s so far",
+    ]
 
 
 def test_a_terminal_gets_a_live_table():

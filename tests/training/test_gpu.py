@@ -5,6 +5,7 @@ import torch
 
 import nextify as nx
 from nextify.designs import Run, design
+from nextify.records import EpochPoint
 from nextify.training import Settings, train_with_network
 from training.conftest import SMALL, small_recipe
 
@@ -35,7 +36,7 @@ def test_resuming_gives_the_same_bits(corners, tmp_path):
     run = gpu_run(corners)
     whole = train_with_network(run, corners, Settings("cuda"))[0]
 
-    def stop(epoch: int, epochs: int) -> None:
+    def stop(point: EpochPoint, epochs: int) -> None:
         raise KeyboardInterrupt
 
     file = tmp_path / "checkpoint.pt"

@@ -10,6 +10,7 @@ import nextify as nx
 from nextify.designs import Run, design, recipe
 from nextify.errors import InputError
 from nextify.network import Card, save_network, save_weights
+from nextify.records import EpochPoint
 from nextify.training import (
     InitialWeights,
     Settings,
@@ -295,8 +296,8 @@ def test_the_same_run_gives_the_same_bits_also_after_a_stop(trained, corners, tm
     assert again.result == whole.result
     assert train(replace(run, seed=1), corners, weights=weights).result != whole.result
 
-    def stop(epoch: int, epochs: int) -> None:
-        if epoch == 2:
+    def stop(point: EpochPoint, epochs: int) -> None:
+        if point.epoch == 2:
             raise Stop
 
     settings = Settings(checkpoint=tmp_path / "checkpoint.pt")
@@ -313,7 +314,7 @@ def test_a_checkpoint_from_before_groups_had_scales_goes_on(corners, tmp_path):
     whole = train(run, corners)
     settings = Settings(checkpoint=tmp_path / "checkpoint.pt")
 
-    def stop(epoch: int, epochs: int) -> None:
+    def stop(point: EpochPoint, epochs: int) -> None:
         raise Stop
 
     with pytest.raises(Stop):

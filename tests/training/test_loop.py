@@ -10,6 +10,7 @@ import torch
 
 from nextify.designs import Run, design
 from nextify.errors import InputError
+from nextify.records import EpochPoint
 from nextify.training import Settings, evaluate, train, train_with_network
 from training.conftest import SMALL, small_recipe, small_run
 
@@ -74,8 +75,8 @@ def test_resuming_gives_the_same_bits_as_never_stopping(corners, tmp_path, after
     )
     whole, state = train_with_network(run, corners, Settings())
 
-    def stop(epoch: int, epochs: int) -> None:
-        if epoch == after:
+    def stop(point: EpochPoint, epochs: int) -> None:
+        if point.epoch == after:
             raise Stop
 
     settings = Settings(checkpoint=tmp_path / "checkpoint.pt")

@@ -28,8 +28,9 @@ def run(request: Bench, as_json: bool) -> int:
         raise InputError("no design is named; `nextify designs` lists them")
     conditions = _conditions(request)
     found: dict[str, Benchmark] = {}
-    for name, design in designs.items():
-        with share_bar(name) as on_progress:
+    for at, (name, design) in enumerate(designs.items(), start=1):
+        shown = f"{name} ({at} of {len(designs)})" if len(designs) > 1 else name
+        with share_bar(shown) as on_progress:
             found[name] = bench(
                 design,
                 conditions,

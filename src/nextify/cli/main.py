@@ -5,6 +5,7 @@ input, with one line on standard error; 130, Ctrl-C.
 """
 
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -12,6 +13,7 @@ from nextify import __version__, requests
 from nextify.cli.show import discard_output, finish_output, note, prepare_output
 from nextify.errors import InputError
 from nextify.machine import limit_threads
+from nextify.words import one_line
 
 # The module here whose `run` carries a command out; imported when asked, so that --help and bad
 # options answer at once.
@@ -36,11 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prepare_output()
     limit_threads()
     try:
-        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: note(one_line(f"warning: {message}"))
+            code = _run(list(sys.argv[1:] if arguments is None else arguments))
         finish_output()
     except InputError as error:
-        # File names may hold line breaks.
-        note(f"nextify: {'⏎'.join(str(error).splitlines())}")
+        note(one_line(f"nextify: {error}"))  # names of files may hold anything
         return 2
     except BrokenPipeError:
         discard_output()  # the reader (`| head`) has what it wanted

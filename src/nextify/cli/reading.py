@@ -194,6 +194,8 @@ def _show(request: requests.Show, as_json: bool) -> None:
 
 def _recipe(request: requests.Recipe, as_json: bool) -> None:
     shown, values = RECIPES, {name: asdict(one) for name, one in RECIPES.items()}
+    if request.changes and not request.name:
+        raise InputError(f"{request.changes[0]!r} changes a recipe; name it before, as modern")
     if request.name:
         (fields,) = read_fields(request.changes, Recipe)
         chosen = recipe(request.name, **fields)

@@ -9,7 +9,8 @@ from io import TextIOWrapper
 from typing import Any
 
 from nextify.errors import InputError
-from nextify.words import shown
+from nextify.machine.lines import note as note  # beside the answers, for all commands
+from nextify.words import one_line, shown
 
 # For terminals and pipes that are not Unicode.
 _PLAIN = str.maketrans(
@@ -18,7 +19,10 @@ _PLAIN = str.maketrans(
 
 
 def prepare_output() -> None:
-    """Let standard output take every text: what it cannot encode is written as an escape."""
+    """Let standard output take every text: what it cannot encode is written as an escape. Where a
+    shell has closed standard error, no other file becomes it."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -30,7 +34,7 @@ def say(text: str) -> None:
         BrokenPipeError: the reader has gone.
         InputError: it cannot be written (a full disk).
     """
-    _written(lambda: print(printable(shown(text, "\n\t"))))
+    _written(lambda: print(printable(text)))
 
 
 def finish_output() -> None:
@@ -55,7 +59,9 @@ def is_printable(text: str) -> bool:
 
 
 def printable(text: str) -> str:
-    """A text with plain stand-ins for arrows and lines, where standard output is not Unicode."""
+    """A text that steers no terminal, with plain stand-ins for arrows and lines where standard
+    output is not Unicode."""
+    text = shown(text, keep="\n\t")
     return text if is_printable(text) else text.translate(_PLAIN)
 
 
@@ -83,7 +89,7 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     A plain grid and not rich's table: rich would cut columns on a narrow terminal or in a pipe,
     and takes longer to import than the whole answer.
     """
-    table = [[printable(cell) for cell in row] for row in (head, *rows)]
+    table = [[printable(one_line(cell)) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[at]) for row in table) for at in range(len(head))]
     numeric = [all(_is_number(row[at]) for row in table[1:]) for at in range(len(head))]
     for index, row in enumerate(table):
@@ -98,8 +104,3 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def _is_number(text: str) -> bool:
     return not text or text[0] in "0123456789+-–.±(" or text == "?"
-
-
-def note(text: str) -> None:
-    """A line for people, on standard error, so that standard output stays the answer."""
-    print(shown(text, "\n"), file=sys.stderr)

@@ -1,8 +1,9 @@
-"""A bar on standard error, where someone watches."""
+"""What a long command shows on standard error: a bar on a terminal, else plain lines."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -16,15 +17,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from nextify.machine.lines import Lines
+from nextify.records import EpochPoint
+
 
 @contextmanager
-def bar(*columns: ProgressColumn, **settings: Any) -> Iterator[Callable[..., None]]:
-    """What moves the bar, by `description` and `completed` of `total`; it does nothing where
-    nobody watches. Further columns and settings are those of rich's `Progress`."""
-    console = Console(file=sys.stderr)
-    if not console.is_terminal:
-        yield lambda **_: None
-        return
+def bar(
+    console: Console, *columns: ProgressColumn, **settings: Any
+) -> Iterator[Callable[..., None]]:
+    """What moves a bar on a terminal, by `description` and `completed` of `total`. Further columns
+    and settings are those of rich's `Progress`."""
     every = (TextColumn("{task.description}"), BarColumn(), *columns)
     with Progress(*every, console=console, **settings) as progress:
 
@@ -36,16 +38,56 @@ def bar(*columns: ProgressColumn, **settings: Any) -> Iterator[Callable[..., Non
         yield move
 
 
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Shows a training: what `Settings.on_step` and `Settings.on_epoch` take."""
+
+    step: Callable[[int, int], None]
+    epoch: Callable[[EpochPoint, int], None]
+
+
 @contextmanager
-def step_bar() -> Iterator[Callable[[int, int], None]]:
-    """The bar of a training; what `Settings.on_step` takes."""
+def step_bar() -> Iterator[Steps]:
+    """The bar of a training; in a pipe a line an epoch, and one a minute within long ones."""
+    console = Console(file=sys.stderr)
+    if not console.is_terminal:
+        yield _step_lines(Lines())
+        return
     columns = MofNCompleteColumn(), TextColumn("steps"), TimeElapsedColumn(), TimeRemainingColumn()
-    with bar(*columns) as move:
-        yield lambda step, steps: move(description="training", completed=step, total=steps)
+    with bar(console, *columns) as move:
+        yield Steps(
+            lambda step, steps: move(description="training", completed=step, total=steps),
+            lambda point, epochs: None,
+        )
+
+
+def _step_lines(lines: Lines) -> Steps:
+    def epoch(point: EpochPoint, epochs: int) -> None:
+        scores = f"training loss {point.train_loss:.4f}, accuracy {point.accuracy:.2%}"
+        told = f"epoch {point.epoch} of {epochs}: {scores}"
+        lines.tell(told, point.epoch / epochs, ended=True)
+
+    return Steps(lambda step, steps: lines.tell(f"step {step:,} of {steps:,}", step / steps), epoch)
 
 
 @contextmanager
 def share_bar(name: str) -> Iterator[Callable[[str, float], None]]:
-    """The bar of what is measured; what `bench` takes as `on_progress`."""
-    with bar(TimeElapsedColumn(), transient=True) as move:
+    """The bar of what is measured, and the share of all that is done: what `bench` takes as
+    `on_progress`. In a pipe a line for each that begins."""
+    console = Console(file=sys.stderr)
+    if not console.is_terminal:
+        yield _share_lines(name, Lines())
+        return
+    with bar(console, TimeElapsedColumn(), transient=True) as move:
         yield lambda what, share: move(description=f"{name}: {what}", completed=share, total=1.0)
+
+
+def _share_lines(name: str, lines: Lines) -> Callable[[str, float], None]:
+    last = ""
+
+    def show(what: str, share: float) -> None:
+        nonlocal last
+        lines.tell(f"{name}: {what}, {share:.0%} done", share, ended=what != last)
+        last = what
+
+    return show

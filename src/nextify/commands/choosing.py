@@ -156,8 +156,8 @@ def _finish(
     choice, winner = outcome.choice, None
     if best := _best(choice):
         watch.note(f"winner: {best.name} on all images")
-        with watch.steps() as on_step:
-            winner = train_winner(images, outcome.studies["finals"][0], best, folder, on_step)
+        with watch.steps() as shown:  # no epochs: their accuracies are of images that it has seen
+            winner = train_winner(images, outcome.studies["finals"][0], best, folder, shown.step)
     report = write_choice(choice, outcome.studies, settings, folder / "report") if choice else None
     return Chosen(choice=choice, winner=winner, outcome=outcome, folder=folder, report=report)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nextify.blueprint import require_image_size
 from nextify.commands.studying import show_images
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, UnreadableImage, load
@@ -40,11 +41,9 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
         InputError: anything that cannot be carried out as asked.
         KeyboardInterrupt: by Ctrl-C, with how to go on.
     """
-    name, texts = request.design, request.changes
-    if request.design is not None and "=" in request.design:  # left out: the weights tell it
-        name, texts = None, (request.design, *texts)
+    name = request.design  # left out: the weights tell it
     kind = Design if name is None else type(design(name))
-    design_fields, recipe_fields = read_fields(texts, kind, RecipeFields)
+    design_fields, recipe_fields = read_fields(request.changes, kind, RecipeFields)
     if request.recipe is not None:  # before images, which take longer
         require_weights(recipe(request.recipe, **recipe_fields), request.weights)
     chosen = design_to_train(name, design_fields, request.weights)
@@ -70,7 +69,7 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
             watch.note(announced_recipes([(recipe_name, how, len(images.train))]))
             watch.note(f"about {duration(_seconds(ready, device))}")
 
-        with watch.steps() as on_step:
+        with watch.steps() as shown:
             trained = train_in_folder(
                 ready.run,
                 images,
@@ -79,7 +78,8 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
                 device=device,
                 loaders=request.machine.loaders,
                 on_start=on_start,
-                on_step=on_step,
+                on_step=shown.step,
+                on_epoch=shown.epoch,
             )
     if trained.was_there:
         watch.note(f"{folder} holds this run already; nothing to do")
@@ -131,6 +131,7 @@ def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
     (network, card), on = load_network(Path(request.network)), request.machine
     with on_machine(on) as (device, precision):
         images = load_for(card, replace(request.data, test_image_size=request.test_image_size))
+        require_image_size(card.design, images.test_size, card.image_size)
         show_images(images, watch)
         found = score(network, card, images, device=device, precision=precision, loaders=on.loaders)
     if note := evaluated_note(was_trained_on(card, images), images):

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from nextify.commands.bars import step_bar
+from nextify.commands.bars import Steps, step_bar
+from nextify.machine.lines import note
 from nextify.report.announce import skipped_note
 from nextify.studies.running.progress import Progress, progress_on, silent
-from nextify.words import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Watch:
 
     note: Callable[[str], None]
     progress: Callable[[], Progress]
-    steps: Callable[[], AbstractContextManager[Callable[[int, int], None]]]
+    steps: Callable[[], AbstractContextManager[Steps]]
 
     def skipped(self, images: Sequence[str]) -> None:
         """Note how many images were left out, if any were."""
@@ -29,9 +29,6 @@ class Watch:
             self.note(skipped_note(images))
 
 
-ON_STDERR = Watch(
-    lambda line: print(shown(line, "\n"), file=sys.stderr),
-    lambda: progress_on(sys.stderr),
-    step_bar,
-)
-QUIET = Watch(lambda line: None, silent, lambda: nullcontext(lambda step, steps: None))
+ON_STDERR = Watch(note, lambda: progress_on(sys.stderr), step_bar)
+_SILENT = Steps(lambda step, steps: None, lambda point, epochs: None)
+QUIET = Watch(lambda line: None, silent, lambda: nullcontext(_SILENT))

@@ -23,7 +23,7 @@ from nextify.network import build
 from nextify.training.machine import thread_count
 
 OnProgress = Callable[[str, float], None]
-"""Called with what is being measured and the share of it that is done, 0 to 1."""
+"""Called with what is being measured and the share of all that is done, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +106,12 @@ def bench(
     require_room(chosen, tasks, conditions, 1 + (other is not None))
     with thread_count(conditions.threads):
         networks, differs = _networks(chosen, other, conditions)
-        found = list(_timed(tasks, networks, conditions, effort, on_progress))
+        every = len(tasks) * (1 + memory)
+        part = partial(_part, on_progress, every)
+        found = list(_timed(tasks, networks, conditions, effort, part))
     del networks
     for at, one in enumerate(found if memory else ()):
-        on_progress(f"memory of {one.task}", 0.0)
+        part(len(tasks) + at, f"memory of {one.task}", 0.0)
         ours = peak_memory(one.task, chosen, conditions)
         theirs = None if other is None else peak_memory(one.task, other, conditions)
         found[at] = replace(one, memory=ours, memory_beside=theirs)
@@ -144,18 +146,24 @@ def _networks(
     return [ours, theirs], reference.difference(ours, theirs, conditions)
 
 
+def _part(on_progress: OnProgress, parts: int, at: int, what: str, share: float) -> None:
+    """Tell of a share of one of so many parts."""
+    on_progress(what, (at + share) / parts)
+
+
 def _timed(
     tasks: tuple[Task, ...],
     networks: list[nn.Module],
     conditions: Conditions,
     effort: Effort,
-    on_progress: OnProgress,
+    part: Callable[[int, str, float], None],
 ) -> Iterator[Measurement]:
-    for task in tasks:
+    for at, task in enumerate(tasks):
+        part(at, task, 0.0)
         calls = [prepared(task, network, conditions) for network in networks]
         # A small network's weights stay in the cache when it alone answers image by image.
         own = replace(effort, untimed=1) if task == "latency" else effort
-        ours, *others = by_turns(calls, own, partial(on_progress, task))
+        ours, *others = by_turns(calls, own, partial(part, at, task))
         one = Measurement(task, conditions.batch_of(task), spread_of(ours))
         for theirs in others:
             ratio = spread_of([a / b for a, b in zip(theirs, ours, strict=True)])

@@ -19,7 +19,7 @@ from nextify.blueprint import draw
 from nextify.designs import AnyDesign, design_from_dict
 from nextify.designs.fields import fits, hints
 from nextify.errors import InputError
-from nextify.files import is_there, write_whole
+from nextify.files import is_there, require_ordinary, write_whole
 from nextify.network.build import assemble
 from nextify.network.modules import Network, network_in
 from nextify.network.weights.preprocessing import Preprocessing
@@ -96,6 +96,7 @@ def load_network(path: str | Path) -> tuple[Network, Card]:
     if not is_there(path):
         raise InputError(f"network file {path} does not exist; `nextify train` makes one")
     try:
+        require_ordinary(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

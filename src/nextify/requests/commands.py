@@ -21,8 +21,8 @@ Metric = Literal["accuracy", "nll", "logit-accuracy"]
 
 
 def _changes() -> Any:
-    return positional((), "fields to change, as stem_stride=2 or epochs=20", metavar="FIELD=VALUE",
-                      many="*")  # fmt: skip
+    return positional((), "fields to change, as epochs=20 (--epochs 20 is the same)",
+                      metavar="FIELD=VALUE", many="*", fields=True)  # fmt: skip
 
 
 def _group(kind: type) -> Any:
@@ -198,8 +198,8 @@ class Bench:
     """Time and memory of designs on this machine."""
 
     designs: tuple[str, ...] = positional(
-        ..., "designs by name, and fields to change in all of them", metavar="NAME|FIELD=VALUE",
-        many="+",
+        ..., "designs by name, and fields to change in all of them, as kernel_size=5 "
+        "(--kernel-size 5 is the same)", metavar="NAME|FIELD=VALUE", many="+", fields=True,
     )  # fmt: skip
     beside: Literal["timm", "torchvision", "none"] | None = option(
         None, "timm, torchvision or none (default: timm if it is there)", metavar="LIBRARY"
@@ -342,8 +342,8 @@ class Compare:
 
     file: ClassVar[str] = "runs/compare-DATA.study"
     networks: tuple[str, ...] = positional(
-        ..., "networks by name, fields to change after each; before the first name: in all",
-        metavar="NAME|FIELD=VALUE", many="+",
+        ..., "networks by name, fields to change after each; before the first name, and as an "
+        "option (--epochs 20): in all", metavar="NAME|FIELD=VALUE", many="+", fields=True,
     )  # fmt: skip
     images: str | None = option(
         None, "numbers of training images, or parts of all: 1/16,1/4,1 (default: all)",

@@ -17,6 +17,7 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 from nextify.errors import InputError, unknown
 from nextify.requests.commands import REQUESTS, Request, command_of
 from nextify.requests.options import Entry, as_text, entries, from_text, given, made
+from nextify.requests.spellings import apart, field_entry, unknown_option
 from nextify.requests.toml import read_toml
 
 _SCALE = "laws of scaling: formula, count and measurement side by side"
@@ -43,6 +44,7 @@ class Parser(argparse.ArgumentParser):
 class Command(Parser):
     """A command's parser: options may stand before, between and after its other arguments."""
 
+    kind: type[Request]
     _is_mixing = False
 
     def parse_known_args(  # type: ignore[override]
@@ -57,7 +59,7 @@ class Command(Parser):
             found, left = self.parse_known_intermixed_args(args, namespace)
         finally:
             self._is_mixing = False
-        if left:
+        if left := [word for word in left if word != "--"]:
             raise self._unexpected(left)
         return found, left
 
@@ -79,8 +81,7 @@ class Command(Parser):
         option = next((text for text in left if text.startswith("-")), None)
         if option is None:
             return InputError(f"unexpected argument {left[0]!r}; see `{self.prog} --help`")
-        known = [name for name in self._option_string_actions if name.startswith("--")]
-        return unknown(f"option of `{self.prog}`:", option.partition("=")[0], known)
+        return unknown_option(self.kind, option.partition("=")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,7 @@ def _about(kind: type[Request]) -> str:
 
 
 def _fill(command: Command, kind: type[Request]) -> None:
+    command.kind = kind
     for entry in entries(kind):
         _add(command, entry, getattr(kind, "file", ""))
     command.add_argument("--json", action="store_true", dest="--json",
@@ -176,13 +178,28 @@ def read(words: Sequence[str], parser: Parser | None = None) -> Asked:
     """
     parser = parser or make_parser()
     first, file, rest = _split(words)
-    spread = [*first, *([] if file is None else _words_of(first, file, rest)), *rest]
+    kind = REQUESTS.get(" ".join(first))
+    rest, fields = (rest, []) if kind is None else apart(kind, rest)
+    spread = [*first, *([] if file is None else _words_of(first, file, [*rest, *fields])), *rest]
     values = vars(parser.parse_args(spread))
     name = " ".join(filter(None, (values.pop("command"), values.pop("subject", None))))
     as_json = values.pop("--json", False)
     kind = REQUESTS[name]
     found = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
-    return Asked(made(kind, found), as_json)
+    return Asked(made(kind, _with_fields(kind, found, fields)), as_json)
+
+
+def _with_fields(
+    kind: type[Request], values: dict[str, Any], fields: Sequence[str]
+) -> dict[str, Any]:
+    """Values, with the fields that stood among the options: like options, they are for all that is
+    asked for. Among networks, these are the fields before the first name."""
+    entry = field_entry(kind)
+    if entry is None:
+        return values
+    there = values.get(entry.key, ())
+    is_for_all = entry.about.many == "+"
+    return values | {entry.key: (*fields, *there) if is_for_all else (*there, *fields)}
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], Path | None, list[str]]:

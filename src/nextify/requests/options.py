@@ -5,6 +5,7 @@ that the command line prints, or a group of them: another dataclass, whose field
 command line like its own.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import reduce
@@ -31,6 +32,7 @@ class Option:
         name: on the command line, where it is not the field's, with dashes.
         least, most: of a whole number; a float is above 0. such_as: of a float, what to give.
         positional: stands without `--name`. many: of a positional, how argparse says it.
+        fields: of a positional: it takes FIELD=VALUE.
         local: says where or how something is done and not what: no page names it.
     """
 
@@ -42,6 +44,7 @@ class Option:
     such_as: str = ""
     positional: bool = False
     many: Literal["", "?", "*", "+"] = ""
+    fields: bool = False
     local: bool = False
 
 
@@ -150,7 +153,7 @@ def refusal(entry: Entry, value: Any) -> str | None:
         return None if value in get_args(entry.inner) else f"give one of {known}"
     if get_origin(entry.inner) is tuple:
         fine = isinstance(value, tuple) and all(isinstance(each, str) and each for each in value)
-        return None if fine else "give texts"
+        return next(filter(None, map(_unspeakable, value)), None) if fine else "give texts"
     if entry.inner is int:
         limit = "2^63 - 1" if about.most == SEEDS - 1 else f"{about.most:,}"
         fine = type(value) is int and about.least <= value <= about.most
@@ -165,7 +168,17 @@ def refusal(entry: Entry, value: Any) -> str | None:
     if entry.inner is str and not value:
         return f"it is empty; give a value{'' if about.positional else ' or leave the option out'}"
     noun = "true or false" if entry.inner is bool else "a text"
-    return None if type(value) is entry.inner else f"give {noun}"
+    if type(value) is not entry.inner:
+        return f"give {noun}"
+    return _unspeakable(value) if entry.inner is str else None
+
+
+def _unspeakable(text: str) -> str | None:
+    """Why no file can be named so, as by half of a character from a program; None if one can."""
+    try:
+        return "it holds a NUL; leave that out" if b"\0" in os.fsencode(text) else None
+    except UnicodeEncodeError:
+        return "it holds half of a character (a surrogate); leave that out"
 
 
 def _pixels(text: str) -> int | tuple[int, ...]:
@@ -236,7 +249,7 @@ def made(kind: type[T], values: Mapping[str, Any]) -> T:
     known = {entry.key: entry for entry in entries(kind)}
     inner: dict[str, dict[str, Any]] = {name: {} for name in groups(kind)}
     own: dict[str, Any] = {}
-    for key, value in values.items():
+    for key, value in _placed(known, values).items():
         if key not in known:
             hint = "; fields to change stand in 'changes'" if "changes" in known else ""
             raise InputError(f"{unknown('option', key, known)}{hint}")
@@ -249,6 +262,17 @@ def made(kind: type[T], values: Mapping[str, Any]) -> T:
         if entry.about.positional and entry.about.many in ("", "+") and not values.get(key):
             raise InputError(f"{key} is not given; {entry.about.help or 'give it'}")
     return kind(**own, **{name: groups(kind)[name](**given) for name, given in inner.items()})
+
+
+def _placed(known: Mapping[str, Entry], values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where a name is left out, the first FIELD=VALUE stands in its place: it is no name."""
+    name = next((key for key, entry in known.items() if entry.about.many == "?"), "")
+    fields = next((entry for entry in known.values() if entry.about.fields), None)
+    word = values.get(name)
+    if fields is None or not isinstance(word, str) or "=" not in word:
+        return values
+    others = tidy(fields, values.get(fields.key, ()))
+    return {**values, name: None, fields.key: (word, *others)}
 
 
 def changed(request: T, **values: Any) -> T:

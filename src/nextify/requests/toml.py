@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 
 from nextify.errors import InputError
+from nextify.files import read_ordinary
 from nextify.requests.options import T, made
 
 
@@ -19,7 +20,7 @@ def read_toml(kind: type[T], file: Path) -> T:
         InputError: the file cannot be read or is no TOML; a key or a value that is none.
     """
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        values = tomllib.loads(read_ordinary(file).decode("utf-8-sig"))
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}); name another file") from None
     except ValueError as error:

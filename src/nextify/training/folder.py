@@ -28,7 +28,13 @@ from nextify.files import make_folder, read_json, write_json
 from nextify.network import Card, save_network
 from nextify.records import Record, record_from_dict
 from nextify.training.initial import InitialWeights, Source, as_seen, design_of, initial_weights
-from nextify.training.loop import Settings, settings_on, train_with_network
+from nextify.training.loop import (
+    OnEpoch,
+    OnProgress,
+    Settings,
+    settings_on,
+    train_with_network,
+)
 from nextify.training.memory import require_memory
 from nextify.training.state import State
 
@@ -129,7 +135,8 @@ def train_in_folder(
     device: str | None = None,
     loaders: int | None = None,
     on_start: Callable[[], None] | None = None,
-    on_step: Callable[[int, int], None] | None = None,
+    on_step: OnProgress | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> Trained:
     """Train a run, unless the folder holds it already; an interrupted one goes on from its last
     whole epoch.
@@ -139,7 +146,7 @@ def train_in_folder(
 
     Args:
         device, loaders: where it trains and how many processes decode streamed images; None for
-            what suits the machine. on_start, on_step: as in `Settings`.
+            what suits the machine. on_start, on_step, on_epoch: as in `Settings`.
 
     Raises:
         InputError: the folder holds another run or cannot be written; the run does not fit the
@@ -160,6 +167,7 @@ def train_in_folder(
         settings_on(device, dataset, loaders),
         on_start=on_start,
         on_step=on_step,
+        on_epoch=on_epoch,
         on_best=keep_best,
     )
     record, state = train_from_checkpoint(run, dataset, folder, settings, weights)

@@ -32,6 +32,8 @@ CHECK_EVERY = 50
 
 OnProgress = Callable[[int, int], None]
 """Called with the number of epochs, or of steps, that are done and of all."""
+OnEpoch = Callable[[EpochPoint, int], None]
+"""Called with an epoch that has ended and the number of all."""
 
 
 class Diverged(Exception):
@@ -54,7 +56,7 @@ class Settings:
     workers: int = 0
     checkpoint: Path | None = None
     on_start: Callable[[], None] | None = None
-    on_epoch: OnProgress | None = None
+    on_epoch: OnEpoch | None = None
     on_step: OnProgress | None = None
     on_best: Callable[[State], None] | None = None
 
@@ -77,7 +79,10 @@ def train(
     >>> train(run, images).outcome
     'finished'
     """
-    settings = replace(settings_on(None, dataset), on_epoch=on_progress)
+    settings = settings_on(None, dataset)
+    if on_progress is not None:
+        told = on_progress
+        settings = replace(settings, on_epoch=lambda point, epochs: told(point.epoch, epochs))
     return train_with_network(run, dataset, settings, weights)[0]
 
 
@@ -156,7 +161,7 @@ def _epochs(state: State, run: Run, dataset: Dataset, settings: Settings) -> Non
         if settings.checkpoint is not None:
             save(state, run, settings.checkpoint)
         if settings.on_epoch is not None:
-            settings.on_epoch(state.epoch, run.recipe.epochs)
+            settings.on_epoch(point, run.recipe.epochs)
 
 
 def _epoch(state: State, run: Run, dataset: Dataset, settings: Settings) -> float:

@@ -1,4 +1,4 @@
-"""How a study shows what it is doing: a live table on a terminal, else a line per finished run.
+"""How a study shows what it is doing: a live table on a terminal, else plain lines.
 
 A supervisor hands a `Snapshot` to whatever shows it, again and again. What is shown is a function
 of the snapshot alone. Errors are suppressed: hours of training do not end with a terminal that was
@@ -15,10 +15,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from nextify.machine.lines import Lines
 from nextify.records import Outcome
-from nextify.words import hours_and_minutes
+from nextify.words import hours_and_minutes, one_line
 
 _SETBACKS_SHOWN = 8
+_SEATS_SHOWN = 4  # in a line
 _STYLES = {"failed": "red", "diverged": "yellow"}
 
 
@@ -72,9 +74,10 @@ Show = Callable[[Snapshot], None]
 Progress = AbstractContextManager[Show]
 
 
-def progress_on(stream: TextIO) -> Progress:
-    """What suits a stream: a live table on a terminal, else a line for each run that ends."""
-    return redrawn(Console(file=stream)) if stream.isatty() else plain(stream)
+def progress_on(stream: TextIO | None) -> Progress:
+    """What suits a stream: a live table on a terminal, else lines; nothing where it is closed."""
+    is_terminal = stream is not None and stream.isatty()
+    return redrawn(Console(file=stream)) if is_terminal else plain(stream)
 
 
 def silent() -> Progress:
@@ -83,18 +86,34 @@ def silent() -> Progress:
 
 
 @contextmanager
-def plain(stream: TextIO) -> Iterator[Show]:
-    """One line for each run that ends."""
-    shown = 0
+def plain(stream: TextIO | None) -> Iterator[Show]:
+    """A line at the start, one for each run that ends, and one a minute while none does."""
+    lines, shown, is_first = Lines(stream), 0, True
 
     def show(snapshot: Snapshot) -> None:
-        nonlocal shown
+        nonlocal shown, is_first
+        if is_first and snapshot.done < snapshot.total:
+            lines.say(_status(snapshot))
+        is_first = False
         new, shown = snapshot.endings[shown:], len(snapshot.endings)
         for at, ending in enumerate(new, start=snapshot.done - len(new) + 1):
-            with suppress(Exception):
-                print(f"[{at}/{snapshot.total}] {line(ending)}", file=stream, flush=True)
+            lines.say(f"[{at}/{snapshot.total}] {line(ending)}{_left(snapshot)}")
+        if lines.is_due:
+            lines.say("; ".join([_status(snapshot), *_trained(snapshot.seats)]))
 
     yield show
+
+
+def _left(snapshot: Snapshot) -> str:
+    if snapshot.left is None or snapshot.done >= snapshot.total:
+        return ""
+    return f", about {hours_and_minutes(snapshot.left)} left"
+
+
+def _trained(seats: tuple[Seat, ...]) -> list[str]:
+    """What workers do, a few of them."""
+    busy = [f"{seat.label}: epoch {seat.epoch} of {seat.epochs}" for seat in seats if seat.epochs]
+    return busy[:_SEATS_SHOWN]
 
 
 @contextmanager
@@ -122,7 +141,8 @@ def line(ending: Ending) -> str:
     'finished  BN to LN, seed 0: 84.31 %  (12 s)'
     """
     said = ending.message if ending.accuracy is None else f"{100 * ending.accuracy:.2f} %"
-    return f"{ending.outcome:9} {ending.label}: {said}  ({hours_and_minutes(ending.seconds)})"
+    time = hours_and_minutes(ending.seconds)
+    return one_line(f"{ending.outcome:9} {ending.label}: {said}  ({time})")
 
 
 def table(snapshot: Snapshot) -> RenderableType:
@@ -145,12 +165,9 @@ def _seats(seats: tuple[Seat, ...]) -> Table:
 
 def _status(snapshot: Snapshot) -> str:
     time = hours_and_minutes(snapshot.elapsed)
-    parts = [f"{snapshot.done} of {snapshot.total} runs", f"{time} so far"]
-    if snapshot.left is not None and snapshot.done < snapshot.total:
-        parts.append(f"≈ {hours_and_minutes(snapshot.left)} left")
-    if snapshot.waiting:
-        parts.append(f"{snapshot.waiting} in another process")
-    return ", ".join(parts)
+    elsewhere = f", {snapshot.waiting} in another process" if snapshot.waiting else ""
+    runs = f"{snapshot.done} of {snapshot.total} runs"
+    return f"{runs}, {time} so far{_left(snapshot)}{elsewhere}"
 
 
 def _setbacks(endings: tuple[Ending, ...]) -> list[Text]:
