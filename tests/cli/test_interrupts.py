@@ -9,9 +9,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from .conftest import TINY, ended, until
+from .conftest import TINY, ended, make_images, until
 
 TRAIN = ("train", *TINY, "epochs=9")
+
+
+@pytest.fixture
+def pets(own_folder: Path) -> None:
+    """With images to choose the best epoch by, so that there is one."""
+    counts = {"train": 16, "test": 4, "val": 4}
+    folders = {f"{side}/{name}": n for side, n in counts.items() for name in ("cat", "dog")}
+    make_images(own_folder / "pets", folders)
 
 
 def outcome(folder: str) -> dict:

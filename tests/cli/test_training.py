@@ -46,7 +46,7 @@ def record(net: Path) -> dict:
 
 def test_what_training_leaves(net, record):
     names = {path.name for path in net.iterdir()}
-    assert names == {"record.json", "network.safetensors", "best.safetensors"}
+    assert names == {"record.json", "network.safetensors"}
     assert record["outcome"] == "finished" and record["result"]["steps"] == 8
     assert [point["epoch"] for point in record["curve"]] == [1, 2]
     assert record["run"]["recipe"]["epochs"] == 2

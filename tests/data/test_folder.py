@@ -259,3 +259,27 @@ def test_an_unknown_name(make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatc
     root = make_folder({"a": 2, "b": 2})
     monkeypatch.chdir(root.parent)
     assert load("pets").name == load("./pets").name == load("pets/").name == "pets"
+
+
+def test_validation_images_beside_test_images_are_for_choosing(tmp_path):
+    root = tmp_path / "pets"
+    for side, count in (("train", 6), ("test", 2), ("val", 3)):
+        for name in ("cat", "dog"):
+            (root / side / name).mkdir(parents=True)
+            for at in range(count):
+                Image.new("RGB", (8, 8), (at, len(side), count)).save(
+                    root / side / name / f"{at}.png"
+                )
+    spec = DataSpec(source=str(root), image_size=8)
+    plain = load(spec)
+    assert (len(plain.train), len(plain.test), plain.validation) == (12, 4, None)
+    chosen_by = with_validation(plain, spec)
+    assert len(chosen_by.validation) == 6 and chosen_by.watched is chosen_by.validation
+    assert chosen_by.identity() == {**plain.identity(), "validation": 6}
+    held = load(replace(spec, hold_out=True))
+    assert (len(held.train), len(held.test)) == (12, 6)
+    assert torch.equal(held.test.pixels, chosen_by.validation.pixels)
+    assert with_validation(held, replace(spec, hold_out=True)).validation is None
+    shutil.rmtree(root / "test")  # then val/ is what is tested on, and a part is held out
+    assert len(load(spec).test) == 6 and not load(spec).origin.validation
+    assert len(load(replace(spec, hold_out=True)).train) == 10

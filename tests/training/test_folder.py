@@ -26,7 +26,7 @@ def test_a_run_in_a_folder(corners, tmp_path):
     trained = train_in_folder(run, corners, folder)
     assert trained.record.result == train(run, corners).result and not trained.was_there
     names = {path.name for path in folder.iterdir()}
-    assert names == {"record.json", "network.safetensors", "best.safetensors"}
+    assert names == {"record.json", "network.safetensors"}  # nothing to choose an epoch by
     network, card = load_network(trained.network)
     assert card.about == {"accuracy": trained.record.result.accuracy, "run": run.key,
                           "data": dict(run.data)}  # fmt: skip

@@ -27,17 +27,18 @@ def _say_trained(trained: Trained, as_json: bool) -> int:
     elif record.result is None or record.measured is None:
         say(f"{record.outcome}: {record.message}")
     else:
-        _say_result(record.result, record.measured)
+        watched = "validation" if record.run["data"].get("validation") else "test"
+        _say_result(record.result, record.measured, watched)
         say(f"network: {trained.network}")
     return 0 if record.result is not None else 1
 
 
-def _say_result(result: Result, measured: Measured) -> None:
+def _say_result(result: Result, measured: Measured, watched: str) -> None:
     rows = [
         [str(at.epoch), f"{at.train_loss:.4f}", f"{at.accuracy:.2%}", str(at.images)]
         for at in result.curve
     ]
-    print_table(["epoch", "training loss", "test accuracy", "of images"], rows)
+    print_table(["epoch", "training loss", f"{watched} accuracy", "of images"], rows)
     say(
         f"\naccuracy {result.accuracy:.2%} on {result.images:,} test images, negative "
         f"log-likelihood {result.nll:.4f} nats, calibration error "

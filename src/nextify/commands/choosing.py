@@ -135,11 +135,12 @@ def _screened(request: Choose, images: Dataset, file: Path) -> Dataset:
     there = plan_in(file)
     if there is not None and not there.held_out:
         return images
-    return load(replace(request.data, hold_out=True))
+    return load(replace(request.data, hold_out=True, image_size=images.image_size))
 
 
 def _setup(request: Choose, plan: Plan) -> WorkerSetup:
-    return WorkerSetup(replace(request.data, hold_out=plan.held_out))
+    size = int(plan.data["image_size"])
+    return WorkerSetup(replace(request.data, hold_out=plan.held_out, image_size=size))
 
 
 def _run(request: Choose, watch: Watch, plan: Plan, file: Path) -> Summary:

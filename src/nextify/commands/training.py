@@ -9,7 +9,7 @@ from typing import Any
 from nextify.blueprint import require_image_size
 from nextify.commands.studying import show_images
 from nextify.commands.watch import QUIET, Watch
-from nextify.data import Dataset, UnreadableImage, load
+from nextify.data import Dataset, UnreadableImage, load, with_validation
 from nextify.designs import Design, Precision, design, recipe
 from nextify.designs import Recipe as RecipeFields
 from nextify.designs.fields import read_fields
@@ -49,7 +49,7 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
     chosen = design_to_train(name, design_fields, request.weights)
     with on_machine(request.machine) as (device, precision):
         spec = replace(request.data, test_image_size=request.test_image_size)
-        images = load(spec)
+        images = with_validation(load(spec), spec)
         recipe_name, how = _recipe(request, recipe_fields, len(images.train))
         ready = prepare(
             chosen,

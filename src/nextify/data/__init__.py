@@ -8,6 +8,7 @@
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,18 @@ def load(source: str | Path | DataSpec, *, test_on_all: bool = False, **options:
         message = unknown("data set", name, NAMES)
         raise InputError(f"{message}; or give the path of a folder of images, such as ./{name}")
     found = measured(parts, spec.train_limit, spec.split_seed, spec.test_image_size)
-    return held_out(found, spec.split_seed) if spec.hold_out else found
+    if spec.hold_out and not found.origin.held_out:
+        return held_out(found, spec.split_seed)
+    return found
+
+
+def with_validation(dataset: Dataset, spec: DataSpec) -> Dataset:
+    """The data set with the validation images that its folder has beside the test images, if it
+    has any: to choose by, so that the test images choose nothing."""
+    if not dataset.origin.validation or spec.hold_out:
+        return dataset
+    beside = load(replace(spec, hold_out=True, image_size=dataset.image_size))
+    return replace(dataset, validation=beside.test)
 
 
 def _is_path(source: str) -> bool:

@@ -144,7 +144,9 @@ class Origin:
     Attributes:
         train, test: the folders of the splits; empty where a folder has none.
         split_seed: drew the test images, where none were set apart; else None.
-        held_out: test images are a part of the training images, drawn by `hold_out`.
+        validation: the folder of another split, to choose by; empty where there is none.
+        held_out: the test images are those that `hold_out` asks for: a part of the training
+            images, or the validation images.
         all_tested: there are no splits, and every image is a test image.
         reordered: the classes stand in a network's order, and not in that of their names.
         limited_from: how many training images there were before a `train_limit`; else None.
@@ -160,6 +162,7 @@ class Origin:
 
     train: str = ""
     test: str = ""
+    validation: str = ""
     split_seed: int | None = None
     held_out: bool = False
     all_tested: bool = False
@@ -194,9 +197,15 @@ class Dataset(Parts):
     std: tuple[float, ...]  # three equal values for grey images; ImageNet's for `ImageFiles`
     fingerprint: str  # sha256, in hex, over all that determines the images
     test_image_size: int | None = None  # that side for the test images, where it is another
+    validation: Images | ImageFiles | None = None  # to choose the best epoch by
     # Where the training images are a draw (`nextify.data.drawn`): from how many, and the seed. The
     # fingerprint is then that of all images, which with these two determines the draw.
     draw: tuple[int, int] | None = None
+
+    @property
+    def watched(self) -> Images | ImageFiles:
+        """The images that a training's curve is of."""
+        return self.test if self.validation is None else self.validation
 
     @property
     def test_size(self) -> int:
@@ -218,7 +227,9 @@ class Dataset(Parts):
 
     def to(self, device: torch.device | str) -> "Dataset":
         """The data set with images in memory moved to a device."""
-        return replace(self, train=self.train.to(device), test=self.test.to(device))
+        watched = None if self.validation is None else self.validation.to(device)
+        train, test = self.train.to(device), self.test.to(device)
+        return replace(self, train=train, test=test, validation=watched)
 
     def identity(self) -> dict[str, str | int]:
         """What tells this data set from every other, ready for JSON; part of a run's key."""
@@ -231,6 +242,8 @@ class Dataset(Parts):
             "test": len(self.test),
         }
         # Left out where they say nothing, as in runs from before there were these fields.
+        if self.validation is not None:
+            values["validation"] = len(self.validation)
         if self.test_size != self.image_size:
             values["test_image_size"] = self.test_size
         if self.draw is not None:

@@ -41,7 +41,7 @@ def parts_of_folder(path: Path, options: DataSpec, test_on_all: bool = False) ->
     try:
         _require_folder(root)
         found = Found.below(root)
-        files = _labelled_files(root, found, *_sides(root, found))
+        files = _labelled_files(root, found, _sides(root, found), options.hold_out)
     except PermissionError as error:
         raise InputError(
             f"folder {str(error.filename)!r} cannot be read: permission denied; make it readable "
@@ -68,15 +68,16 @@ def _require_folder(root: Path) -> None:
     raise InputError(f"folder {str(root)!r} does not exist; {hint}")
 
 
-def _sides(root: Path, found: Found) -> tuple[Path, Path] | tuple[Path]:
-    """The folders of training and of test images, or the folder itself if it holds the classes."""
+def _sides(root: Path, found: Found) -> tuple[Path, ...]:
+    """The folders of training, of test and of validation images, as far as there are some: the
+    folder itself if it holds the classes."""
     folders = folders_of(root, found)
     splits = by_kind(folder for folder in folders if folders_of(folder))
     tests = [kind for kind in TEST_KINDS if kind in splits]
     if "train" in splits and tests:
-        train, test = (the_one(kind, splits[kind]) for kind in ("train", tests[0]))
-        _leave_beside(root, found, folders, (train, test))
-        return train, test
+        sides = tuple(the_one(kind, splits[kind]) for kind in ("train", *tests[:2]))
+        _leave_beside(root, found, folders, sides)
+        return sides
     for train in splits.get("train", ()):
         if not _holds_images(train):
             raise InputError(
@@ -86,7 +87,7 @@ def _sides(root: Path, found: Found) -> tuple[Path, Path] | tuple[Path]:
     return (root,)  # a class of its own: 'train' beside 'car' and 'plane'
 
 
-def _leave_beside(root: Path, found: Found, folders: list[Path], taken: tuple[Path, Path]) -> None:
+def _leave_beside(root: Path, found: Found, folders: list[Path], taken: tuple[Path, ...]) -> None:
     """Count what lies beside the splits that are taken."""
     for folder in folders:
         if folder not in taken:
@@ -121,8 +122,14 @@ def _some(names: list[str]) -> str:
 
 
 def _labelled_files(
-    root: Path, found: Found, train: Path, test: Path | None = None
+    root: Path, found: Found, taken: tuple[Path, ...], hold_out: bool
 ) -> LabelledFiles:
+    """The files of the training images and, if there are some, of the test images; to hold out,
+    of the validation images in their place."""
+    train, *tests = taken
+    validation = tests[1] if len(tests) > 1 else None
+    hold_out = hold_out and validation is not None
+    test = (validation if hold_out else tests[0]) if tests else None
     classes = _classes(train, found)
     sides = [classes]
     use = "a fifth of each class drawn to test on"
@@ -139,6 +146,8 @@ def _labelled_files(
     origin = Origin(
         train=train.name if test else "",
         test=test.name if test else "",
+        validation=validation.name if validation else "",
+        held_out=hold_out,
         left_out=dict(found.left_out),
         outside=dict(found.outside),
     )

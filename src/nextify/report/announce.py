@@ -122,15 +122,19 @@ def _counted(dataset: Dataset) -> str:
         return f"images: {shown(dataset.name)}, all {test:,} to test on (there are no splits)"
     limit = dataset.origin.limited_from
     of = "" if limit is None else f" of {limit:,}"
-    return (
+    told = (
         f"images: {shown(dataset.name)}, {train:,}{of} to train on and {test:,} to test on"
         f"{_split(dataset)}"
     )
+    if dataset.validation is not None:
+        name = shown(dataset.origin.validation)
+        told += f"; {len(dataset.validation):,} to choose the best epoch by ({name}/)"
+    return told
 
 
 def _split(dataset: Dataset) -> str:
     origin = dataset.origin
-    if origin.held_out:
+    if origin.held_out and not origin.validation:
         return " (a fifth of the training images, held out)"
     if origin.split_seed is not None:
         return f" (a fifth of each class, drawn with split seed {origin.split_seed})"

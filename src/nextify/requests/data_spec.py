@@ -22,7 +22,8 @@ class DataSpec:
         test_image_size: the side of the test images; None: the same.
         memory_limit: decoded images of more bytes are streamed from their files; None: half of the
             memory that this process may use.
-        hold_out: test on a fifth of the training images, and never look at the test images.
+        hold_out: test on the validation images of a folder that has some beside test images, else
+            on a fifth of the training images, and never look at the test images.
     """
 
     source: str = option("embedded", name="data", help="'embedded', a public data set by name, or "

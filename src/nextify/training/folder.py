@@ -141,8 +141,9 @@ def train_in_folder(
     """Train a run, unless the folder holds it already; an interrupted one goes on from its last
     whole epoch.
 
-    The folder gets `network.safetensors`, `best.safetensors` (the network after the epoch that was
-    best on the curve's test images) and `record.json`; until then, a checkpoint.
+    The folder gets `network.safetensors`, `record.json` and, of a data set with validation images,
+    `best.safetensors`: the network after the epoch that was best on these. Until then it holds a
+    checkpoint.
 
     Args:
         device, loaders: where it trains and how many processes decode streamed images; None for

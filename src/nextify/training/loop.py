@@ -49,7 +49,8 @@ class Settings:
         checkpoint: file to write after each epoch and to go on from; None for none.
         on_start: called before the first step, when nothing is left to be refused.
         on_epoch, on_step: called after each of them.
-        on_best: called with the state whenever the curve's accuracy is the best so far.
+        on_best: called with the state whenever the accuracy on the validation images, if there are
+            some, is the best so far: the test images choose nothing.
     """
 
     device: str = "cpu"
@@ -141,7 +142,7 @@ def _carried_out(state: State, run: Run, dataset: Dataset, settings: Settings) -
 
 def _epochs(state: State, run: Run, dataset: Dataset, settings: Settings) -> None:
     """Train from where the state stands to the last epoch."""
-    watched = curve_images(dataset.test)
+    watched = curve_images(dataset.watched)
     images = len(watched)
     while state.epoch < run.recipe.epochs:
         began = time.perf_counter()
@@ -156,7 +157,7 @@ def _epochs(state: State, run: Run, dataset: Dataset, settings: Settings) -> Non
         state.curve.append(point)
         if accuracy > state.best_accuracy:
             state.best_accuracy = accuracy
-            if settings.on_best is not None:
+            if settings.on_best is not None and dataset.validation is not None:
                 settings.on_best(state)
         if settings.checkpoint is not None:
             save(state, run, settings.checkpoint)

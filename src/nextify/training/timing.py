@@ -51,7 +51,7 @@ def time_run(
     state = start(run, dataset, settings.device, weights)
     seconds = median(_step_seconds(state, run, dataset, settings, allowed))
     an_image = _evaluation_seconds(state, run, dataset, settings.device, allowed)
-    seen = run.recipe.epochs * len(curve_images(dataset.test)) + len(dataset.test)
+    seen = run.recipe.epochs * len(curve_images(dataset.watched)) + len(dataset.test)
     return run.recipe.epochs * state.steps_per_epoch * seconds + seen * an_image
 
 
