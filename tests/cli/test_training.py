@@ -64,7 +64,7 @@ def test_training_says_what_it_did(nextify, pets):
         "seen at 8 pixels a side: the largest centred square of each image, resized; in memory",
         "recipe modern-small: 2 epochs of 4 updates (8), batches of 8",
     ]
-    assert re.fullmatch(r"about \d+ s", block[-1])
+    assert re.fullmatch(r"about [\d.]+ s", block[-1])
     told = (
         r"\d\d:\d\d:\d\d epoch {} of 2: training loss \d\.\d{{4}}, accuracy \d+\.\d\d%; 0 s so far"
     )

@@ -1,16 +1,19 @@
 """A user's folder: both layouts, and one clear line for whatever is wrong with it."""
 
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from nextify.data import Dataset, ImageFiles, Images, decode, load
+from nextify.data import Dataset, ImageFiles, Images, decode, load, with_validation
 from nextify.errors import InputError
+from nextify.requests import DataSpec
 
 MakeFolder = Callable[..., Path]
 TWO_SIDES = {"train/cat": 4, "train/dog": 5, "val/cat": 2, "val/dog": 1}
@@ -267,9 +270,8 @@ def test_validation_images_beside_test_images_are_for_choosing(tmp_path):
         for name in ("cat", "dog"):
             (root / side / name).mkdir(parents=True)
             for at in range(count):
-                Image.new("RGB", (8, 8), (at, len(side), count)).save(
-                    root / side / name / f"{at}.png"
-                )
+                image = Image.new("RGB", (8, 8), (at, len(side), count))
+                image.save(root / side / name / f"{at}.png")
     spec = DataSpec(source=str(root), image_size=8)
     plain = load(spec)
     assert (len(plain.train), len(plain.test), plain.validation) == (12, 4, None)
