@@ -111,7 +111,7 @@ def test_huge_numbers_are_counted_and_not_made(nextify):
     assert nextify("recipe", "modern", "epochs=1000000000000").code == 0
 
 
-SMALL_STUDY = ("study", "small", "--data", "pets", "batch_size=16")
+SMALL_STUDY = ("study", "small", "--data", "pets", "batch_size=16", "--no-pilot")
 
 OPTIONS = [
     ("--seed -1", "--seed: it is '-1'; give a whole number from 0 to 2^63 - 1"),

@@ -17,7 +17,7 @@ from nextify.studies.running.locks import RunLocks
 from .conftest import changed, contents, ended, make_images, until
 
 STUDY = ("study", "small", "--data", "pets", "--image-size", "28", "epochs=1", "batch_size=16",
-         "--seeds", "1", "--workers", "2")  # fmt: skip
+         "--seeds", "1", "--workers", "2", "--no-pilot")  # fmt: skip
 RUNS = 15
 
 
@@ -97,7 +97,8 @@ def test_another_study_in_the_same_file_is_refused(nextify, done, change, said):
 
 def test_a_plan_trains_nothing(nextify, images):
     answer = nextify(*STUDY, "--plan", "--file", "a.study")
-    assert "15 steps x 1 seeds = 15 runs, 960 training images seen" in answer.out
+    assert "15 steps x 1 seed = 15 runs" in answer.out
+    assert "classic-small and modern-small: 1 epoch of 4 updates (4), batches of 16" in answer.err
     plan = json.loads(nextify(*changed((*STUDY, "--plan", "--json"), ["epochs=1000000000000"])).out)
     assert len(plan["cells"]) == RUNS and plan["cells"][0]["recipe"]["epochs"] == 10**12
     assert plan["command"].startswith("nextify study small batch_size=16 epochs=1000000000000")
@@ -108,7 +109,7 @@ def test_skipped_images_are_counted(nextify, images):
     Path("pets/cat/0.png").write_text("hello")
     answer = nextify(*STUDY, "--plan", "--skip-unreadable")
     assert answer.code == 0
-    assert answer.err.endswith("; in memory\n1 unreadable image left out, the first cat/0.png\n")
+    assert "; in memory\n1 unreadable image left out, the first cat/0.png\n" in answer.err
 
 
 def test_a_report_of_a_study(nextify, done, done_once):
