@@ -1,5 +1,6 @@
 """Commands study and compare: from a request to a plan, its runs and its report."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from nextify.files import is_there, require_place
 from nextify.findings import sigma_of
 from nextify.records import Plan, Record, Store
 from nextify.report import write_report
-from nextify.report.announce import announced, pilot_note
+from nextify.report.announce import announced, damage_note, pilot_note
 from nextify.report.page import ReportFiles
 from nextify.report.write import read_study
 from nextify.requests import Choose, Compare, DataSpec, Runs, Study, StudyRequest, changed
@@ -143,10 +144,21 @@ def trained(
     how: Runs | Choose, plan: Plan, file: Path, setup: WorkerSetup, watch: Watch
 ) -> Summary:
     """Train what a study file does not have yet."""
+    note_damage(file, watch, goes_on=True)
     train, progress, retry = kind_of(plan).train, watch.progress(), how.retry_failed
     return execute(
         plan, file, setup, train=train, workers=how.workers, progress=progress, retry_failed=retry
     )
+
+
+def note_damage(file: Path, watch: Watch, *, goes_on: bool = False) -> None:
+    """Note what is damaged in a study file, if that is anything."""
+    if not is_there(file):
+        return
+    with suppress(InputError), Store.open(file, create=False) as store:  # whoever uses it says it
+        damage = store.damage()
+        if damage and (damage.has_plan or goes_on):
+            watch.note(damage_note(file, damage, goes_on=goes_on))
 
 
 def workers_of(asked: int | None) -> int:
