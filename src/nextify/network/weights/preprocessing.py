@@ -14,6 +14,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 SEEN = ("mean", "std", "image_size")  # what a network's card states beside its design
 METADATA_KEY = "nextify.preprocessing"
 _LARGEST_IMAGE = 1 << 14  # pixels a side: what claims more was not made by training
+_LEAST_SPREAD = 1e-4  # of values in [0, 1]: a tenth of the smallest step of a 12-bit image's
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +43,7 @@ class Preprocessing:
             value = getattr(self, name)
             if not fits(value, hint):
                 raise InputError(f"preprocessing field {name!r} is {value!r}")
-        if not len(self.mean) == len(self.std) == 3 or min(self.std) <= 0:
+        if not len(self.mean) == len(self.std) == 3 or min(self.std) < _LEAST_SPREAD:
             raise InputError(f"preprocessing has mean {self.mean} and std {self.std}")
         if not (1 <= self.image_size <= _LARGEST_IMAGE and 0 < self.crop <= 1):
             raise InputError(
