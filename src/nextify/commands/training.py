@@ -67,6 +67,7 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
                 device=device,
                 loaders=request.machine.loaders,
                 on_step=on_step,
+                note=watch.note,
             )
     if trained.was_there:
         watch.note(f"{folder} holds this run already; nothing to do")

@@ -30,7 +30,7 @@ from nextify.records import Record, record_from_dict
 from nextify.training.initial import InitialWeights, Source, as_seen, design_of, initial_weights
 from nextify.training.loop import Settings, settings_on, train_with_network
 from nextify.training.memory import require_memory
-from nextify.training.state import State
+from nextify.training.state import State, Unreadable
 
 RECORD, NETWORK, BEST = "record.json", "network.safetensors", "best.safetensors"
 _CHECKPOINT = "checkpoint.pt"
@@ -129,6 +129,7 @@ def train_in_folder(
     device: str | None = None,
     loaders: int | None = None,
     on_step: Callable[[int, int], None] | None = None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> Trained:
     """Train a run, unless the folder holds it already; an interrupted one goes on from its last
     whole epoch.
@@ -139,6 +140,7 @@ def train_in_folder(
     Args:
         device, loaders: where it trains and how many processes decode streamed images; None for
             what suits the machine. on_step: as in `Settings`.
+        note: takes a line for people.
 
     Raises:
         InputError: the folder holds another run or cannot be written; the run does not fit the
@@ -155,7 +157,7 @@ def train_in_folder(
         save_network(state.judged, card_of(run, dataset, reached), folder / BEST)
 
     settings = replace(settings_on(device, dataset, loaders), on_step=on_step, on_best=keep_best)
-    record, state = train_from_checkpoint(run, dataset, folder, settings, weights)
+    record, state = train_from_checkpoint(run, dataset, folder, settings, weights, note)
     accuracy = None if record.result is None else record.result.accuracy
     about = {"accuracy": accuracy, "run": record.key, "data": run.data}
     if run.initial is not None:
@@ -172,8 +174,11 @@ def _finished(folder: Path, run: Run) -> Record | None:
         return None
     try:
         record = record_from_dict(values)
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"file {file} is no record; {_ELSEWHERE}") from None
+    except InputError as error:
+        raise InputError(
+            f"file {file} is no record, or damaged ({error}); remove it to train again, or "
+            f"{_ELSEWHERE}"
+        ) from None
     if record.key != run.key:
         raise InputError(
             f"{folder} holds another run (other design, recipe, weights, data or seed); "
@@ -189,8 +194,11 @@ def train_from_checkpoint(
     folder: Path,
     settings: Settings,
     weights: InitialWeights | None = None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> tuple[Record, State]:
     """As `train_with_network`, with a checkpoint in a folder, which is made if it is not there.
+
+    From one that is damaged it cannot go on: it is noted, and the training starts again.
 
     Raises:
         InputError: the folder cannot be made; the run takes more memory than there is.
@@ -201,7 +209,12 @@ def train_from_checkpoint(
     make_folder(folder, "--output")
     try:
         kept = replace(settings, checkpoint=folder / _CHECKPOINT)
-        return train_with_network(run, dataset, kept, weights)
+        try:
+            return train_with_network(run, dataset, kept, weights)
+        except Unreadable:
+            note(f"{kept.checkpoint} is damaged: the training starts again from its first epoch")
+            forget_checkpoint(folder)
+            return train_with_network(run, dataset, kept, weights)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"interrupted; the same command goes on from the last whole epoch in {folder}"
