@@ -7,6 +7,8 @@ command line prints it and exits with code 2; as a library it is an ordinary `Va
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_LONGEST = 80  # signs of a value that a message shows
+
 
 class InputError(ValueError):
     """Input that cannot be used. The message names what, its value, and what to do instead."""
@@ -20,6 +22,7 @@ def unknown(kind: str, value: str, known: Iterable[str], also: Iterable[str] = (
     "unknown design 'resnet5'; did you mean 'resnet50'? Known: resnet50, convnext-tiny"
     """
     names = list(known)
+    value = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}..."
     near = get_close_matches(value, [*names, *also], n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return InputError(f"unknown {kind} {value!r}{hint} Known: {', '.join(names)}")

@@ -108,6 +108,26 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     write_whole(path, json.dumps(values, indent=2), what="record", remedy=remedy)
 
 
+def parse_json(text: bytes | str) -> Any:
+    """What a text of JSON says.
+
+    Raises:
+        ValueError: it is none, names a field twice, or is nested too deeply.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        name = next(name for at, (name, _) in enumerate(pairs) if name in dict(pairs[:at]))
+        raise ValueError(f"field {name[:60]!r} is there twice")
+    return found
+
+
 def read_json(
     path: Path, what: str = "record", remedy: str = "name another folder with --output"
 ) -> dict[str, Any] | None:
@@ -120,12 +140,12 @@ def read_json(
         InputError: it cannot be read, or holds something else.
     """
     try:
-        values = json.loads(read_ordinary(path))
+        values = parse_json(read_ordinary(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise InputError(f"file {path} cannot be read ({error.strerror}); {remedy}") from error
-    except (ValueError, RecursionError):
+    except ValueError:
         values = None
     if not isinstance(values, dict):
         raise InputError(f"file {path} is no {what}; {remedy}")

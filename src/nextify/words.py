@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from decimal import Decimal
+from reprlib import Repr
 
 from nextify.errors import InputError
 
@@ -17,6 +18,8 @@ _NUMBER = r"(?P<number>[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE]\+?[0-9]{1,2})?)"
 _COUNT = re.compile(_NUMBER + r" ?(?P<prefix>[kKmMgGtT]?)", re.ASCII)
 _SECONDS = re.compile(_NUMBER + r" ?(?P<unit>us|ms|s)", re.ASCII)
 _UNITS = {"us": Decimal("1e-6"), "ms": Decimal("1e-3"), "s": Decimal(1)}
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
 _BYTES = re.compile(_NUMBER + r" ?(?P<prefix>[kKmMgGtT]?)(?P<binary>i?)B", re.ASCII)
 
 
@@ -238,6 +241,18 @@ def duration(seconds: float | None) -> str:
     if seconds < 180:
         return f"{seconds:.1f} s" if seconds < 20 else f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def in_short(value: object) -> str:
+    """A value as a message names it: in one line, and cut short where it is long.
+
+    >>> in_short("x" * 100), in_short([1, None]), in_short(10**5000)
+    ("'xxxxxxxxxxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxxxxxxxxxxx'", '[1, None]', 'a huge number')
+    """
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a huge number" if isinstance(value, int) else f"a {type(value).__name__}"
 
 
 def listed(items: Sequence[str]) -> str:

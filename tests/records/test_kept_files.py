@@ -171,7 +171,7 @@ def test_unknown_tables_are_left_alone(toy):
         assert connection.execute("SELECT * FROM probes").fetchall() == [("small ResNet", 0.5)]
         values = json.loads(connection.execute("SELECT plan FROM plan").fetchone()[0])
         values["of_a_newer_version"] = values["cells"][0]["another"] = 1
-        connection.execute("UPDATE plan SET plan = ?", (json.dumps(values),))
+        connection.execute("INSERT OR REPLACE INTO plan VALUES (1, ?)", (json.dumps(values),))
     connection.close()
     with Store.open("new.study", create=False) as store:
         assert store.plan() == plan

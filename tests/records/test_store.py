@@ -350,8 +350,7 @@ def test_a_damaged_row(tmp_path, plan, nonsense):
     quoted = nonsense.replace("'", "''")
     sqlite_file(path, f"UPDATE runs SET result = '{quoted}'", f"UPDATE plan SET plan = '{quoted}'")
     with Store.open(path, create=False) as store:
-        with pytest.raises(InputError, match="is damaged"):
-            store.records()
+        assert store.records() == () and store.damage().unknown == 1
         with pytest.raises(InputError, match="is damaged"):
             store.plan()
 

@@ -17,6 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from nextify.cli.main import main
+from nextify.designs.values import from_values
 from nextify.errors import InputError
 from nextify.report.scaling.mixer_figure import mixer_figure
 from nextify.report.scaling.mixer_line_figure import mixer_line_figure
@@ -41,7 +42,7 @@ from nextify.scaling.measuring import choose, measure, timing
 from nextify.scaling.measuring.memory import growth
 from nextify.scaling.measuring.timing import time_rounds
 from nextify.scaling.mixers import build
-from nextify.scaling.saving import contents, read
+from nextify.scaling.saving import contents
 
 from .sizes import Case, cases
 
@@ -431,10 +432,10 @@ def test_a_sweep_in_a_file_is_the_sweep(name):
     given = replace(sweep(1.9), name=name, mixer=MIXERS[name], overhead=0.5)
     points = tuple(replace(p, seconds=round(p.seconds, 9)) for p in given.points)
     given = replace(given, points=(*points[:3], replace(points[3], resident=None)))
-    again = read(Sweep, json.loads(json.dumps(values_of(given))))
+    again = from_values(Sweep, json.loads(json.dumps(values_of(given))))
     assert (again.mixer, again.sizes) == (given.mixer, given.sizes)
     assert again.time.value == pytest.approx(given.time.value, abs=1e-4)
-    assert read(Sweep, json.loads(json.dumps(values_of(again)))) == again
+    assert from_values(Sweep, json.loads(json.dumps(values_of(again)))) == again
 
 
 def test_the_command_goes_on_from_its_file(tmp_path, capsys, monkeypatch):

@@ -23,11 +23,16 @@ from tiny_study import (
     undisturbed,
 )
 
+from nextify.commands.studying import note_damage
+from nextify.commands.watch import QUIET
 from nextify.data import load
 from nextify.designs import path
 from nextify.errors import InputError
 from nextify.machine import cores
 from nextify.records import Plan, Record, Store
+from nextify.report.cells import steps_content
+from nextify.report.details import troubles
+from nextify.report.write import read_study
 from nextify.requests import DataSpec
 from nextify.studies import (
     Done,
@@ -87,6 +92,48 @@ def test_workers_share_the_runs_and_have_one_thread_each(here):
         records = store.records()
     assert [record.environment for record in records] == [{"threads": "1", "gpu": ""}] * 9
     assert os.environ.get("CUDA_VISIBLE_DEVICES") != ""
+
+
+def test_a_damaged_record_is_named_left_out_and_trained_again(here):
+    plan, notes = tiny_plan(), []
+    watch = replace(QUIET, note=notes.append)
+    here.execute(plan, workers=1)
+    content = bytearray(here.study.read_bytes())
+    at = content.index(b'"accuracy":0.') + 13
+    content[at] = 48 + (content[at] - 47) % 10  # another digit
+    here.study.write_bytes(content)
+    note_damage(here.study, watch)
+    content = steps_content(*read_study(here.study))
+    assert content.counts == {"planned": 6, "finished": 5, "diverged": 0, "failed": 1, "missing": 0}
+    (trouble,) = troubles(plan, content.runs)
+    assert "damaged" in trouble.message
+    note_damage(here.study, watch, goes_on=True)
+    run = f"{trouble.name}, seed {trouble.seed}"
+    assert notes == [
+        f"study file {here.study} is damaged: 1 record lost ({run}), left out until the study's "
+        "command trains them again",
+        f"study file {here.study} is damaged: 1 record lost ({run}), trained again",
+    ]
+    assert here.execute(plan, workers=1).finished == 1
+    assert determined(here.study) == undisturbed(plan)
+    note_damage(here.study, watch)
+    assert len(notes) == 2
+
+
+def test_a_study_whose_file_has_lost_its_first_page_goes_on(here):
+    """Without its header and the definitions of its tables: the rows are on other pages."""
+    plan, notes = tiny_plan(), []
+    here.execute(plan, workers=1)
+    content = here.study.read_bytes()
+    here.study.write_bytes(bytes(4096) + content[4096:])
+    note_damage(here.study, replace(QUIET, note=notes.append), goes_on=True)
+    kept = here.study.with_name(f"{here.study.name}.damaged")
+    assert notes == [
+        f"study file {here.study} is damaged: no record is lost; as it was, it is kept as {kept}"
+    ]
+    assert here.execute(plan, workers=1).finished == 0
+    assert determined(here.study) == undisturbed(plan)
+    assert kept.read_bytes() == bytes(4096) + content[4096:]
 
 
 def test_one_worker_for_each_gpu_unless_told_otherwise(here):

@@ -69,6 +69,59 @@ def test_an_interrupted_run_goes_on(corners, tmp_path):
     assert min(steps) == 9 and found.record.result == train(run, corners).result
 
 
+def test_a_record_of_values_of_another_kind_is_refused_in_one_line(corners, tmp_path):
+    run, file = small_run(corners, epochs=1), tmp_path / "record.json"
+    train_in_folder(run, corners, tmp_path)
+    values = json.loads(file.read_text())
+    for changed, words in (
+        ({"outcome": "done"}, "field 'outcome' is 'done'"),
+        ({"outcome": "failed"}, "field 'outcome' is 'failed', and there is a result"),
+        ({"key": 3}, "field 'key' is 3; it must be a text"),
+        ({"run": {**values["run"], "seed": 7}}, "not the key of its 'run'"),
+        ({"run": []}, "field 'run' is []; it must be a table of fields"),
+        ({"result": {**values["result"], "accuracy": "all"}}, "'result.accuracy' is 'all'"),
+        ({"result": {**values["result"], "nll": float("nan")}}, "'result.nll' is nan"),
+        ({"result": {**values["result"], "images": 10**400}}, "'result.images' is 1000"),
+        ({"result": {**values["result"], "accuracy": 1 / 64}}, "answers are right"),
+        ({"curve": None}, "field 'curve' is None; it must be a list"),
+        ({"curve": [{}]}, "field 'curve[0].epoch' is missing"),
+        ({"measured": {"seconds": True}}, "field 'measured.seconds' is True"),
+        ({"mood": "good"}, "unknown field 'mood'"),
+    ):
+        file.write_text(json.dumps({**values, **changed}))
+        with pytest.raises(InputError) as refused:
+            train_in_folder(run, corners, tmp_path)
+        said = str(refused.value)
+        assert words in said and str(file) in said and "\n" not in said
+    file.write_text(json.dumps(values)[:-1] + ', "key": "x"}')
+    with pytest.raises(InputError, match="is no record"):
+        train_in_folder(run, corners, tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "zeroed", "empty"])
+def test_a_damaged_checkpoint_is_said_and_the_training_starts_again(corners, tmp_path, damage):
+    """torch reads a checkpoint in which a weight is another, without a word."""
+    run, file, notes = small_run(corners, epochs=2), tmp_path / "checkpoint.pt", []
+
+    def stop(step: int, steps: int) -> None:
+        if step > steps // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_in_folder(run, corners, tmp_path, on_step=stop)
+    content, middle = bytearray(file.read_bytes()), file.stat().st_size // 2
+    content[middle] ^= 64 if damage == "flipped" else 0
+    content[middle : middle + 4096] = (
+        bytes(4096) if damage == "zeroed" else content[middle : middle + 4096]
+    )
+    file.write_bytes(content[: {"cut": middle, "empty": 0}.get(damage)])
+    found = train_in_folder(run, corners, tmp_path, note=notes.append)
+    assert [each.replace(str(file), "FILE") for each in notes] == [
+        "FILE is damaged: the training starts again from its first epoch"
+    ]
+    assert found.record.result == train(run, corners).result and not file.exists()
+
+
 def test_a_run_from_weights(corners, tmp_path):
     first = train_in_folder(small_run(corners, epochs=1), corners, tmp_path)
     recipe = small_recipe(epochs=1)

@@ -15,7 +15,7 @@ def run(request: Attribute | Report, as_json: bool) -> int:
     """Carry out attribute or report."""
     if isinstance(request, Attribute):
         return _attribute(request, as_json)
-    files = report(request)
+    files = report(request, ON_STDERR)
     if as_json:
         print_json(file_values(files))
     else:

@@ -50,9 +50,9 @@ def attribute(*given: Any, quiet: bool = False, **options: Any) -> Attributed:
     return attributing.attribute(_asked(requests.Attribute, given, options), _watch(quiet))
 
 
-def report(*given: Any, **options: Any) -> ReportFiles:
+def report(*given: Any, quiet: bool = False, **options: Any) -> ReportFiles:
     """Write the report of a study; see `nextify.requests.Report`."""
-    return attributing.report(_asked(requests.Report, given, options))
+    return attributing.report(_asked(requests.Report, given, options), _watch(quiet))
 
 
 def train(*given: Any, quiet: bool = False, **options: Any) -> Trained:

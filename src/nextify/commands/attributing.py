@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nextify.commands.studying import report_folder
+from nextify.commands.studying import note_damage, report_folder
 from nextify.commands.watch import QUIET, Watch
 from nextify.errors import InputError
 from nextify.findings.crosscheck import fanova_importances, shapiq_values
@@ -42,6 +42,8 @@ def attribute(request: Attribute, watch: Watch = QUIET) -> Attributed:
         InputError: no such file, or a study without factors.
     """
     files = [Path(name) for name in (request.file, request.beside) if name]
+    for file in files:
+        note_damage(file, watch)
     studies = [read_study(file) for file in files]
     for file, (plan, _) in zip(files, studies, strict=True):
         require_factors(plan, str(file))
@@ -54,13 +56,14 @@ def attribute(request: Attribute, watch: Watch = QUIET) -> Attributed:
     return Attributed(content=content, checks=checks, report=written)
 
 
-def report(request: Report) -> ReportFiles:
+def report(request: Report, watch: Watch = QUIET) -> ReportFiles:
     """Write a study's page, figures and tables.
 
     Raises:
         InputError: no such file, no run recorded yet, or the folder cannot be written.
     """
     file = Path(request.file)
+    note_damage(file, watch)
     return write_report(file, request.output or report_folder(file))
 
 

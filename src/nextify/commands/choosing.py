@@ -144,7 +144,7 @@ def _setup(request: Choose, plan: Plan) -> WorkerSetup:
 
 
 def _run(request: Choose, watch: Watch, plan: Plan, file: Path) -> Summary:
-    watch.note(f"{file.stem}: {len(plan.cells)} networks, {len(plan.runs())} runs")
+    watch.note(f"{file.stem}: {len(plan.cells)} networks, {plan.count} runs")
     return trained(request, plan, file, _setup(request, plan), watch)
 
 
@@ -158,7 +158,8 @@ def _finish(
     if best := _best(choice):
         watch.note(f"winner: {best.name} on all images")
         with watch.steps() as shown:  # no epochs: their accuracies are of images that it has seen
-            winner = train_winner(images, outcome.studies["finals"][0], best, folder, shown.step)
+            finals = outcome.studies["finals"][0]
+            winner = train_winner(images, finals, best, folder, shown.step, watch.note)
     report = write_choice(choice, outcome.studies, settings, folder / "report") if choice else None
     return Chosen(choice=choice, winner=winner, outcome=outcome, folder=folder, report=report)
 
@@ -186,10 +187,11 @@ def _budget_name(request: Choose) -> str:
 
 def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
     """Check that a folder holds no other choice."""
-    kept = read_json(folder / "choice.json", "choice", _ANOTHER)
+    remedy = f"remove it, which loses no run, or {_ANOTHER}"
+    kept = read_json(folder / "choice.json", "choice", remedy)
     there = settings if kept is None else kept.get("settings")
     if not isinstance(there, dict):
-        raise InputError(f"file {folder / 'choice.json'} is no choice; {_ANOTHER}")
+        raise InputError(f"file {folder / 'choice.json'} is no choice; {remedy}")
     same_images = there.get(_PRINT) == settings.get(_PRINT)
     for name in {**settings, **there}:
         if name == _NAME and same_images:

@@ -14,7 +14,13 @@ from nextify.files import is_there, require_place, require_writable
 from nextify.findings import sigma_of
 from nextify.records import Plan, Record, Store
 from nextify.report import write_report
-from nextify.report.announce import announced, announced_images, pilot_note, recipes_of
+from nextify.report.announce import (
+    announced,
+    announced_images,
+    damage_note,
+    pilot_note,
+    recipes_of,
+)
 from nextify.report.page import ReportFiles
 from nextify.report.write import read_study
 from nextify.requests import Choose, Compare, Runs, Study, StudyRequest, changed
@@ -170,6 +176,7 @@ def trained(
 ) -> Summary:
     """Train what a study file does not have yet; first `say` what is to be said once nothing
     refuses it."""
+    note_damage(file, watch, goes_on=True)
     train, progress, retry = kind_of(plan).train, watch.progress(), how.retry_failed
     if say is not None:
         progress = _said_first(say, progress)
@@ -184,6 +191,16 @@ def _said_first(say: Callable[[], None], progress: Progress) -> Iterator[Show]:
     say()
     with progress as show:
         yield show
+
+
+def note_damage(file: Path, watch: Watch, *, goes_on: bool = False) -> None:
+    """Note what is damaged in a study file, if that is anything."""
+    if not is_there(file):
+        return
+    with suppress(InputError), Store.open(file, create=False) as store:  # whoever uses it says it
+        damage = store.damage()
+        if damage and (damage.has_plan or goes_on):
+            watch.note(damage_note(file, damage, goes_on=goes_on))
 
 
 def workers_of(asked: int | None) -> int:

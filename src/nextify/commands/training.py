@@ -80,6 +80,7 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
                 on_start=on_start,
                 on_step=shown.step,
                 on_epoch=shown.epoch,
+                note=watch.note,
             )
     if trained.was_there:
         watch.note(f"{folder} holds this run already; nothing to do")

@@ -16,7 +16,7 @@ Precision = Literal["float32", "bfloat16"]
 # The fields that designs and recipes had when runs were first recorded: always in a run's key. All
 # that came and come later are left out where they hold their default, so that the runs from before
 # keep their keys.
-_FIRST = frozenset(
+FIRST = frozenset(
     """depths widths stem stem_stride block spatial bottleneck ratio spatial_position kernel_size
     activation activations norms norm downsampling layer_scale response_norm kind patch_size depth
     width heads mlp_ratio window optimizer learning_rate reference_batch final_learning_rate
@@ -89,18 +89,23 @@ class Run:
 
         The same weights from another place make the same run.
         """
-        values = self.as_dict()
-        if self.initial is not None:
-            del values["initial"]["source"]
-        return hashlib.sha256(_canonical(values).encode()).hexdigest()
+        return key_of(self.as_dict())
+
+
+def key_of(values: Mapping[str, Any]) -> str:
+    """The key of the run that `Run.as_dict` described, by whatever version."""
+    if "initial" in values:
+        told = {name: value for name, value in values["initial"].items() if name != "source"}
+        values = {**values, "initial": told}
+    return hashlib.sha256(_canonical(values).encode()).hexdigest()
 
 
 def _told(of: AnyDesign | Recipe) -> dict[str, Any]:
-    """The fields of a design or recipe that tell it from others; see `_FIRST`."""
+    """The fields of a design or recipe that tell it from others; see `FIRST`."""
     return {
         each.name: getattr(of, each.name)
         for each in fields(of)
-        if each.name in _FIRST or getattr(of, each.name) != each.default
+        if each.name in FIRST or getattr(of, each.name) != each.default
     }
 
 

@@ -4,6 +4,7 @@ The file is in the safetensors format, which holds no code. Its metadata carries
 names of the classes and the preprocessing, so that images can be classified with nothing else.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,13 +17,16 @@ from safetensors.torch import save
 from torch import Tensor
 
 from nextify.blueprint import draw
-from nextify.designs import AnyDesign, design_from_dict
-from nextify.designs.fields import fits, hints
+from nextify.costs import cost
+from nextify.designs import AnyDesign
+from nextify.designs.values import from_values
 from nextify.errors import InputError
-from nextify.files import is_there, require_ordinary, write_whole
+from nextify.files import parse_json, write_whole
+from nextify.machine import memory
 from nextify.network.build import assemble
 from nextify.network.modules import Network, network_in
 from nextify.network.weights.preprocessing import Preprocessing
+from nextify.words import gibibytes, in_short
 
 FORMAT = "nextify-network-1"
 
@@ -45,10 +49,29 @@ class Card:
     about: dict[str, Any]
 
     def __post_init__(self) -> None:
-        if not (fits(self.classes, hints(Card)["classes"]) and self.classes):
-            raise InputError(f"'classes' is {self.classes!r}")
+        if not self.classes:
+            raise InputError("field 'classes' is empty")
+        if len(set(self.classes)) < len(self.classes):
+            twice = next(name for at, name in enumerate(self.classes) if name in self.classes[:at])
+            raise InputError(f"field 'classes' has {in_short(twice)} twice")
         # Which refuses what cannot be meant.
         Preprocessing(mean=self.mean, std=self.std, image_size=self.image_size)
+        self._require_as_trained()
+
+    def _require_as_trained(self) -> None:
+        """Check that what is stated twice, of the images that it was trained on, agrees."""
+        data = self.about.get("data")
+        if not isinstance(data, Mapping):
+            return  # trained elsewhere
+        size = data.get("test_image_size", data.get("image_size"))
+        for name, told, trained in (
+            ("image_size", self.image_size, size),
+            ("classes", len(self.classes), data.get("classes")),
+        ):
+            if trained not in (None, told):
+                raise InputError(
+                    f"field {name!r} is of {told}, and it was trained with {in_short(trained)}"
+                )
 
 
 def save_network(network: Network, card: Card, path: str | Path) -> None:
@@ -57,9 +80,9 @@ def save_network(network: Network, card: Card, path: str | Path) -> None:
     Raises:
         InputError: if the file cannot be written.
     """
-    metadata = {"format": FORMAT, "card": json.dumps(asdict(card))}
-    content = save(alone(network_in(network).state_dict()), metadata)
-    write_whole(Path(path), content, what="network", remedy="choose another folder")
+    tensors = alone(network_in(network).state_dict())
+    metadata = {"format": FORMAT, "card": json.dumps(asdict(card)), "digest": _digest(tensors)}
+    write_whole(Path(path), save(tensors, metadata), what="network", remedy="choose another folder")
 
 
 def alone(entries: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -93,19 +116,9 @@ def load_network(path: str | Path) -> tuple[Network, Card]:
     path = Path(path)
     if path.is_dir():
         path = path / "network.safetensors"
-    if not is_there(path):
-        raise InputError(f"network file {path} does not exist; `nextify train` makes one")
-    try:
-        require_ordinary(path)
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"cannot read network file {path} ({reason}); give one that `nextify train` wrote"
-        ) from error
+    metadata, tensors = _read(path)
     card = card_in(metadata, path)
+    _require_possible(card, sum(entry.numel() for entry in tensors.values()), path)
     network = assemble(draw(card.design, len(card.classes), card.image_size))
     expected, found = (
         {name: (tuple(entry.shape), entry.dtype) for name, entry in entries.items()}
@@ -117,8 +130,55 @@ def load_network(path: str | Path) -> tuple[Network, Card]:
             f"network file {path}: {len(wrong)} weights do not fit its design, the first "
             f"{wrong[0]!r}; the file is damaged or was edited"
         )
+    if metadata.get("digest", "") not in ("", _digest(tensors)):  # of files from before: none
+        raise InputError(
+            f"network file {path} is damaged: its weights are not those that were written; bring "
+            "back a copy of it, or train the network again"
+        )
     network.load_state_dict(tensors, assign=True)
     return network.to(memory_format=torch.channels_last).eval(), card
+
+
+def _read(path: Path) -> tuple[Mapping[str, str], dict[str, Tensor]]:
+    """The metadata and the weights of a file."""
+    if not is_there(path):
+        raise InputError(f"network file {path} does not exist; `nextify train` makes one")
+    try:
+        require_ordinary(path)
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return file.metadata() or {}, tensors
+    except (SafetensorError, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"cannot read network file {path} ({reason}); give one that `nextify train` wrote"
+        ) from error
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """64 hexadecimal digits: the SHA-256 of all weights, with their names, types and shapes."""
+    found = hashlib.sha256()
+    for name, entry in sorted(tensors.items()):
+        found.update(f" {name} {entry.dtype} {tuple(entry.shape)} ".encode())
+        found.update(entry.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+def _require_possible(card: Card, numbers: int, path: Path) -> None:
+    """Check, before anything is built, that a card's network is no larger than its weights, and
+    that an image of its size fits the memory."""
+    counted = cost(card.design, card.image_size, len(card.classes))
+    if counted.params > numbers:
+        raise InputError(
+            f"network file {path}: its design has {counted.params:,} parameters, and it holds "
+            f"{numbers:,} numbers; the file is damaged or was edited"
+        )
+    if counted.inference_bytes > memory():
+        raise InputError(
+            f"network file {path}: one image of its 'image_size' of {card.image_size} pixels takes "
+            f"{gibibytes(counted.inference_bytes)} of memory, and this machine has "
+            f"{gibibytes(memory())}; the file is damaged, or needs a larger machine"
+        )
 
 
 def card_in(metadata: Mapping[str, str], path: Path) -> Card:
@@ -133,11 +193,8 @@ def card_in(metadata: Mapping[str, str], path: Path) -> Card:
             "`nextify train` wrote"
         )
     try:
-        values: dict[str, Any] = json.loads(metadata["card"])
-        design = design_from_dict(values.pop("design"))
-        tidy: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return Card(design=design, **tidy)
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        return from_values(Card, parse_json(metadata["card"]))
+    except (KeyError, ValueError) as error:  # an InputError is a ValueError
         raise InputError(
             f"network file {path} has a damaged card ({error}); give one that `nextify train` wrote"
         ) from error

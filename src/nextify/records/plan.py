@@ -1,13 +1,16 @@
 """`Plan`: which runs a study is made of, so that its records can be read without the code."""
 
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any, Literal, get_args
 
-from nextify.designs import AnyDesign, Factor, Paper, Precision, Recipe, Run, design_from_dict
-from nextify.designs.fields import with_fields
+from nextify.designs import AnyDesign, Factor, Paper, Precision, Recipe, Run
+from nextify.designs.fields import hints
+from nextify.designs.run import FIRST
+from nextify.designs.values import Count, Positive, Seed, Within, from_values, read_value
 from nextify.errors import InputError
 from nextify.requests import (
     REQUESTS,
@@ -22,6 +25,7 @@ from nextify.requests import (
 )
 from nextify.requests.commands import Kind
 from nextify.requests.commands import Matched as Rescaled
+from nextify.words import in_short
 
 Experiment = Literal[Kind, "comparison"]
 Matched = Literal["", Rescaled]
@@ -51,14 +55,14 @@ class Cell:
     design: AnyDesign
     recipe_name: str
     recipe: Recipe
-    params: int
-    macs: int
+    params: Count
+    macs: Count
     paper: Paper | None = None
     made: tuple[str, ...] | None = None
-    rate: float = 1.0
-    more_seeds: tuple[int, ...] = ()
+    rate: Annotated[float, Within(5e-324)] = 1.0
+    more_seeds: tuple[Seed, ...] = ()
     network: str = ""
-    images: int | None = None
+    images: Positive | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +88,7 @@ class Plan:
     name: str
     title: str
     cells: tuple[Cell, ...]
-    seeds: tuple[int, ...]
+    seeds: tuple[Seed, ...]
     data: Mapping[str, Any]
     data_source: str
     precision: Precision = "float32"
@@ -99,7 +103,10 @@ class Plan:
 
     def seeds_of(self, cell: Cell) -> tuple[int, ...]:
         """The seeds that a cell is trained with."""
-        return (*self.seeds, *(seed for seed in cell.more_seeds if seed not in self.seeds))
+        if not cell.more_seeds:  # as in most plans, of which some have many seeds
+            return self.seeds
+        known = set(self.seeds)
+        return (*self.seeds, *(seed for seed in cell.more_seeds if seed not in known))
 
     @property
     def all_seeds(self) -> tuple[int, ...]:
@@ -135,8 +142,18 @@ class Plan:
     def places(self) -> tuple[tuple[Cell, int], ...]:
         """Each cell with each of its seeds: seed by seed, so that an interrupted study has whole
         blocks."""
-        every = ((cell, seed) for seed in self.all_seeds for cell in self.cells)
-        return tuple((cell, seed) for cell, seed in every if seed in self.seeds_of(cell))
+        common, more = set(self.seeds), [set(cell.more_seeds) for cell in self.cells]
+        return tuple(
+            (cell, seed)
+            for seed in self.all_seeds
+            for cell, own in zip(self.cells, more, strict=True)
+            if seed in common or seed in own
+        )
+
+    @property
+    def count(self) -> int:
+        """How many runs it has."""
+        return sum(len(self.seeds_of(cell)) for cell in self.cells)
 
     def runs(self) -> tuple[Run, ...]:
         """All runs, in the order of their places."""
@@ -154,38 +171,75 @@ class Plan:
         return {**asdict(replace(self, requests=())), "requests": asked}
 
 
-def plan_from_dict(values: Mapping[str, Any]) -> Plan:
-    """The plan that `Plan.as_dict` described.
+def plan_from_dict(values: Any) -> Plan:
+    """The plan that `Plan.as_dict` described. Fields that only newer versions have are left out.
 
     Raises:
-        ValueError, KeyError, TypeError: the values describe no plan.
+        InputError: the values describe no plan; names the field.
     """
-    if not isinstance(values, Mapping):
-        raise TypeError(f"a plan is a mapping, not {type(values).__name__}")
-    found: dict[str, Any] = {
-        "factors": tuple(Factor(f["name"], tuple(f["choices"])) for f in values.get("factors", ())),
-        "orders": tuple(map(tuple, values.get("orders", ()))),
-        "cells": tuple(map(_cell_from_dict, values["cells"])),
-        "seeds": tuple(values["seeds"]),
-        "requests": (requests := _requests(values)),
-        "where": _where(values, requests),
-    }
-    return Plan(**{**_known(Plan, values), **found})
+    read_value(Mapping[str, Any], values, "")
+    _require_first(values)
+    requests = _requests(values)
+    grows = (Plan, Cell, DataSpec)
+    where = read_value(DataSpec | None, values.get("where"), "where", grows)
+    where = where or (requests[0].data if requests else None)
+    plan = from_values(Plan, values, made={"requests": requests, "where": where}, grows=grows)
+    _require_data(plan.data)
+    _require_cells(plan)
+    return plan
 
 
-def _where(values: Mapping[str, Any], requests: Sequence[StudyRequest]) -> DataSpec | None:
-    """Where the images are; of files that do not say it, where the first request said."""
-    if values.get("where"):
-        return DataSpec(**_known(DataSpec, values["where"]))
-    return requests[0].data if requests else None
+def _require_first(values: Mapping[str, Any]) -> None:
+    """Check that designs and recipes have all fields that they have always had: a plan keeps them
+    whole, and no default stands for what was lost."""
+    cells = read_value(tuple[Mapping[str, Any], ...], values.get("cells"), "cells")
+    for at, cell in enumerate(cells):
+        for part, kinds in (("design", get_args(AnyDesign)), ("recipe", (Recipe,))):
+            given = read_value(Mapping[str, Any], cell.get(part), f"cells[{at}].{part}")
+            if not any(FIRST & set(hints(kind)) <= set(given) for kind in kinds):
+                raise InputError(f"field 'cells[{at}].{part}' lacks fields that every {part} has")
+
+
+def _require_data(data: Mapping[str, Any]) -> None:
+    """Check what a plan says of its images, as far as it is read."""
+    for name in ("name", "fingerprint"):
+        read_value(str, data.get(name), f"data.{name}")
+    for name in ("image_size", "classes", "train", "test"):
+        read_value(Positive, data.get(name), f"data.{name}")
+
+
+def _require_cells(plan: Plan) -> None:
+    """Check that cells can be told apart, and are those of the experiment."""
+    factors = _once("factors", [factor.name for factor in plan.factors])
+    if not _once("cells", [cell.name for cell in plan.cells]):
+        raise InputError("field 'cells' is empty")
+    if not _once("seeds", plan.seeds):
+        raise InputError("field 'seeds' is empty")
+    for at, cell in enumerate(plan.cells):
+        if strange := _once(f"cells[{at}].made", cell.made or ()) - factors:
+            name = in_short(next(iter(strange)))
+            raise InputError(f"field 'cells[{at}].made' has {name}, which is none of the factors")
+        if plan.experiment == "comparison" and not cell.network:
+            raise InputError(f"field 'cells[{at}].network' is empty")
+    for order in plan.orders:
+        if set(order) != factors:
+            raise InputError(f"field 'orders' has {in_short(order)}, which are not the factors")
+
+
+def _once(name: str, values: Sequence[Any]) -> set[Any]:
+    """The values, of which none may be there twice."""
+    if twice := [value for value, times in Counter(values).items() if times > 1]:
+        raise InputError(f"field {name!r} has {in_short(twice[0])} twice")
+    return set(values)
 
 
 def _requests(values: Mapping[str, Any]) -> tuple[StudyRequest, ...]:
     """What a plan's values say was asked for; of files from before requests were kept, read from
     their command. Nothing where this version cannot read it."""
+    kept = read_value(tuple[Mapping[str, Any], ...], values.get("requests", ()), "requests")
     asked: list[Any] = []
-    with suppress(InputError, KeyError, SystemExit):
-        for each in values.get("requests", ()):
+    with suppress(ValueError, KeyError, TypeError, SystemExit):
+        for each in kept:
             options = {name: value for name, value in each.items() if name != "command"}
             asked.append(made(REQUESTS[each["command"]], options))
         if "requests" not in values:
@@ -193,21 +247,3 @@ def _requests(values: Mapping[str, Any]) -> tuple[StudyRequest, ...]:
             asked += [read(shlex.split(line)[1:]).request for line in lines]
         return tuple(each for each in asked if isinstance(each, StudyRequest))
     return ()
-
-
-def _known(kind: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the fields that only newer versions have."""
-    names = {each.name for each in fields(kind)}
-    return {name: value for name, value in values.items() if name in names}
-
-
-def _cell_from_dict(values: Mapping[str, Any]) -> Cell:
-    made = values.get("made")
-    found = {
-        "design": design_from_dict(values["design"]),
-        "recipe": with_fields(Recipe(), values["recipe"]),
-        "paper": Paper(**values["paper"]) if values["paper"] else None,
-        "made": None if made is None else tuple(made),
-        "more_seeds": tuple(values.get("more_seeds", ())),
-    }
-    return Cell(**{**_known(Cell, values), **found})

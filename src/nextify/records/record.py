@@ -1,8 +1,13 @@
 """`Record`: what happened in one training run."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from nextify.designs.run import key_of
+from nextify.designs.values import Amount, Count, Float, Seed, Share, from_values, read_value
+from nextify.errors import InputError
+from nextify.words import in_short
 
 Outcome = Literal["finished", "diverged", "failed"]
 
@@ -19,11 +24,11 @@ class EpochPoint:
         images: how many test images `accuracy` was measured on.
     """
 
-    epoch: int
-    learning_rate: float
-    train_loss: float
-    accuracy: float | None = None
-    images: int = 0
+    epoch: Count
+    learning_rate: Float
+    train_loss: Float
+    accuracy: Share | None = None
+    images: Count = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,13 +47,13 @@ class Result:
         steps: optimiser steps taken.
     """
 
-    accuracy: float
-    nll: float
-    calibration_error: float
-    images: int
+    accuracy: Share
+    nll: Amount
+    calibration_error: Share
+    images: Count
     correct: bytes
     curve: tuple[EpochPoint, ...] = ()
-    steps: int = 0
+    steps: Count = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,10 +67,10 @@ class Measured:
         peak_memory: of the process (CPU) or of the device (GPU), in bytes.
     """
 
-    seconds: float
-    evaluation_seconds: float
-    images_per_second: float
-    peak_memory: int
+    seconds: Amount
+    evaluation_seconds: Amount
+    images_per_second: Amount
+    peak_memory: Count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,24 +118,41 @@ class Record:
         return values
 
 
-def record_from_dict(values: Mapping[str, Any]) -> Record:
+def record_from_dict(values: Any) -> Record:
     """The record that `Record.as_dict` described.
 
     Raises:
-        ValueError, KeyError, TypeError: the values describe no record.
+        InputError: the values describe no record, or one that does not agree with itself.
     """
-    result, measured = values["result"], values["measured"]
-    if result is not None:
-        bits = bytes.fromhex(result["correct"])
-        result = Result(**{**result, "correct": bits, "curve": _curve(result["curve"])})
-    return Record(**{
-        **values,
-        "result": result,
-        "curve": _curve(values["curve"]),
-        "cells": tuple(values.get("cells", ())),
-        "measured": None if measured is None else Measured(**measured),
-    })  # fmt: skip
+    record = from_values(Record, values)
+    _require_run(record)
+    if (record.outcome == "finished") != (record.result is not None):
+        there = "no result" if record.result is None else "a result"
+        raise InputError(f"field 'outcome' is {record.outcome!r}, and there is {there}")
+    if record.result is not None:
+        _require_sum(record.result)
+    return record
 
 
-def _curve(points: Iterable[Mapping[str, Any]]) -> tuple[EpochPoint, ...]:
-    return tuple(EpochPoint(**point) for point in points)
+def _require_run(record: Record) -> None:
+    """Check that a record's key is that of its run."""
+    read_value(Seed, record.run.get("seed"), "run.seed")
+    for name in {"initial"} & set(record.run):
+        read_value(Mapping[str, Any], record.run[name], f"run.{name}")
+    if record.key != key_of(record.run):
+        raise InputError(
+            f"field 'key' is {in_short(record.key)}, which is not the key of its 'run'"
+        )
+
+
+def _require_sum(result: Result) -> None:
+    """Check that an accuracy is the share of right answers."""
+    right = int.from_bytes(result.correct, "big").bit_count()
+    if not result.correct:
+        return
+    if len(result.correct) != -(-result.images // 8):
+        raise InputError(f"field 'result.images' is {result.images}, and 'result.correct' is of "
+                         f"{8 * len(result.correct)} images")  # fmt: skip
+    if round(result.accuracy * result.images) != right:
+        raise InputError(f"field 'result.accuracy' is {result.accuracy}, but {right} of "
+                         f"{result.images} answers are right")  # fmt: skip

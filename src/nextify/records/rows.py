@@ -5,10 +5,11 @@ run's curve may hold NaN and infinities: they are written as Python's `json` doe
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from nextify.records.record import Record, record_from_dict
+from nextify.files import parse_json
+from nextify.records.record import EpochPoint, Measured, Record, Result, record_from_dict
 
 _AS_JSON = ("run", "result", "curve", "measured", "environment")
 COLUMNS = ("key", "outcome", *_AS_JSON, "correct", "message")
@@ -29,17 +30,39 @@ def to_row(record: Record) -> dict[str, str | bytes | None]:
     }
 
 
-def from_row(row: Mapping[str, Any]) -> Record:
+def from_row(row: Mapping[str, Any], cells: tuple[str, ...] = (), *, is_sealed: bool) -> Record:
     """The record that `to_row` described.
+
+    Args:
+        cells: that it belongs to. is_sealed: whether a digest vouches for the row; without one its
+            values are looked at closely.
 
     Raises:
         ValueError, KeyError, TypeError: the row is not one that `to_row` made.
     """
-    values = {name: json.loads(row[name] or "null") for name in _AS_JSON}
+    parse = json.loads if is_sealed else parse_json
+    values = {name: parse(row[name] or "null") for name in _AS_JSON}
+    told = {name: row[name] for name in ("key", "outcome", "message")}
+    values = {**told, **values, "run": _with_tuples(values["run"]), "cells": cells}
+    if is_sealed:
+        return _record({**values, "correct": row["correct"]})
     if row["correct"] is not None:
         values["result"]["correct"] = row["correct"].hex()
-    told = {name: row[name] for name in ("key", "outcome", "message")}
-    return record_from_dict({**told, **values, "run": _with_tuples(values["run"])})
+    return record_from_dict(values)
+
+
+def _record(values: dict[str, Any]) -> Record:
+    """A record of values that are known to be those of one."""
+    result, measured, correct = values["result"], values["measured"], values.pop("correct")
+    if result is not None:
+        result = Result(**{**result, "correct": correct, "curve": _curve(result["curve"])})
+    made = None if measured is None else Measured(**measured)
+    curve = _curve(values["curve"])
+    return Record(**{**values, "result": result, "curve": curve, "measured": made})
+
+
+def _curve(points: Iterable[Mapping[str, Any]]) -> tuple[EpochPoint, ...]:
+    return tuple(EpochPoint(**point) for point in points)
 
 
 def text(value: Any) -> str:

@@ -1,11 +1,12 @@
 """Is a plan the study that a file already holds? One file holds one study."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from nextify.designs.run import telling
+from nextify.designs.run import telling, what_ran
 from nextify.records.plan import Cell, Plan
+from nextify.records.record import Record
 
 
 def first_difference(there: Plan, here: Plan) -> str | None:
@@ -17,6 +18,21 @@ def first_difference(there: Plan, here: Plan) -> str | None:
     "recipe field 'epochs' of step 'ReLU to GELU' is 5 there and 10 here"
     """
     return next(_differences(there, here), None)
+
+
+def are_of(plan: Plan, records: Sequence[Record]) -> bool:
+    """Whether records can be those of a plan: some are, by what ran, and none of another run has
+    the place of one of its cells."""
+    if not records:
+        return True
+    known = {what_ran(plan.run(cell, seed).as_dict()) for cell, seed in plan.places()}
+    names = {cell.name for cell in plan.cells}
+    ours = [what_ran(record.run) in known for record in records]
+    claimed = (
+        not is_ours and record.seed in plan.all_seeds and names & set(record.cells)
+        for is_ours, record in zip(ours, records, strict=True)
+    )
+    return any(ours) and not any(claimed)
 
 
 def united(there: Plan, here: Plan) -> Plan:

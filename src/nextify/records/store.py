@@ -5,46 +5,36 @@ that a kill at any moment loses nothing that was recorded and leaves nothing hal
 journal is SQLite's rollback journal and not a write-ahead log: a killed process then leaves all
 records in the one file, which can be copied, mailed, or read from a read-only folder; a log would
 hold the last ones in a second file. A study writes too rarely for the difference in speed to show.
+
+Every row has a digest (`nextify.records.digests`), and whoever reads all rows has SQLite look
+through the file's structure first. So damage is seen: a record that cannot be believed is left out
+and stands as a run that failed, and whoever opens the file to go on with the study mends it.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from nextify.errors import InputError
+from nextify.records import digests, mending
+from nextify.records.contents import STORED, Contents, believed, rows_by_page, rows_by_sql
+from nextify.records.damage import Damage, damage_of
 from nextify.records.places import places
-from nextify.records.plan import Plan, plan_from_dict
+from nextify.records.plan import Plan
+from nextify.records.reading import known_plan, plan_in, records_in
 from nextify.records.record import Record
-from nextify.records.rows import COLUMNS, from_row, text, to_row
-from nextify.records.same import first_difference, united
-from nextify.records.trouble import damaged, explained
+from nextify.records.rows import COLUMNS, text, to_row
+from nextify.records.same import are_of, first_difference, united
+from nextify.records.tables import APPLICATION, SCHEMA, make_tables
+from nextify.records.trouble import Damaged, damaged, explained
 
-# Raised when a table changes so that older code could not read the file. A new table does not: what
-# a version does not know, it leaves alone.
-SCHEMA = 1
-_APPLICATION = int.from_bytes(b"nxfy")  # tells a study file from SQLite files of other programs
 _BUSY_SECONDS = 30.0
+_MOST_SEARCHED = 1 << 30  # bytes; no study is near it, and another program's file may be
 
-_TABLES = (
-    """CREATE TABLE runs (
-        key TEXT PRIMARY KEY NOT NULL, outcome TEXT NOT NULL, run TEXT NOT NULL,
-        result TEXT, correct BLOB, curve TEXT NOT NULL, measured TEXT,
-        environment TEXT NOT NULL, message TEXT NOT NULL, recorded_at TEXT NOT NULL
-    )""",
-    "CREATE TABLE plan (only INTEGER PRIMARY KEY CHECK (only = 1), plan TEXT NOT NULL)",
-)
-# Which run a cell has with a seed. Files from before it get it with the next plan that is saved.
-_CELLS = """
-    CREATE TABLE IF NOT EXISTS cells (
-        cell TEXT NOT NULL, seed INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (cell, seed)
-    )"""
-_READ = f"SELECT {', '.join(COLUMNS)} FROM runs"
 # The first record of a run stays, unless it is a failure.
 _ADD = f"""
     INSERT INTO runs ({", ".join(COLUMNS)}, recorded_at)
@@ -72,9 +62,12 @@ class Store(AbstractContextManager["Store"]):
     file, another program that holds it for half a minute).
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, searched: Contents | None = None
+    ) -> None:
         self.path = path
         self._connection = connection
+        self._searched = searched  # what is found in a file that SQLite cannot open
 
     @classmethod
     def open(cls, path: str | PathLike[str], *, create: bool = True) -> Self:
@@ -91,12 +84,37 @@ class Store(AbstractContextManager["Store"]):
         """
         place = Path(path)
         _require_place(place, create)
-        uri = f"{place.resolve().as_uri()}?mode={'rwc' if create else 'rw'}"
-        with explained(place):
-            connection = sqlite3.connect(uri, _BUSY_SECONDS, isolation_level=None, uri=True)
-        store = cls(place, connection)
         try:
-            with explained(place):
+            return cls._opened(place, create)
+        except Damaged as error:
+            contents = _searched(place)
+            if contents is None:
+                raise error from None
+            if not create:
+                return cls(place, sqlite3.connect(":memory:", isolation_level=None), contents)
+        return cls._mended(place)
+
+    @classmethod
+    def _mended(cls, path: Path) -> Self:
+        """A file whose structure is damaged, made anew."""
+        with mending.alone(path.resolve()):
+            try:
+                return cls._opened(path, create=True)  # another process has done it meanwhile
+            except Damaged as error:
+                contents = _searched(path)
+                if contents is None:
+                    raise error from None
+                mending.rebuild(path.resolve(), contents)
+        return cls._opened(path, create=True)
+
+    @classmethod
+    def _opened(cls, path: Path, create: bool) -> Self:
+        uri = f"{path.resolve().as_uri()}?mode={'rwc' if create else 'rw'}"
+        with explained(path):
+            connection = sqlite3.connect(uri, _BUSY_SECONDS, isolation_level=None, uri=True)
+        store = cls(path, connection)
+        try:
+            with explained(path):
                 store._prepare(create)
         except BaseException:
             connection.close()
@@ -117,31 +135,41 @@ class Store(AbstractContextManager["Store"]):
             InputError: the file holds another study; names the first difference.
         """
         with self._transaction():
-            there = self._stored_plan()
+            contents = self._contents()
+            there, records = known_plan(contents, self.path), self._records_in(contents)
             if there is not None and (difference := first_difference(there, plan)):
                 raise InputError(
                     f"study file {self.path} holds another study: {difference}; "
                     "name another file for this one, or ask for the same study"
                 )
+            if there is None and not are_of(plan, records):
+                raise InputError(
+                    f"study file {self.path} has lost its plan, and its {len(records)} runs are "
+                    "none of this study; name another file for this one, or ask for the same study"
+                )
             plan = plan if there is None else united(there, plan)
             values = (text(plan.as_dict()),)
             self._connection.execute("INSERT OR REPLACE INTO plan VALUES (1, ?)", values)
-            self._connection.execute(_CELLS)
-            for (cell, seed), record in places(plan, self.records()).items():
-                self._connection.execute(_PLACE, (cell, seed, record.key))
+            digests.seal(self._connection, digests.PLAN, *values)
+            for (cell, seed), record in places(plan, records).items():
+                self._place(cell, seed, record.key)
         return plan
 
     def plan(self) -> Plan:
         """The study's plan.
 
         Raises:
-            InputError: no plan was saved.
+            InputError: no plan was saved, or it cannot be believed.
         """
-        with explained(self.path):
-            plan = self._stored_plan()
-        if plan is None:
-            raise InputError(f"study file {self.path} holds no plan; start a study with it first")
-        return plan
+        return plan_in(self._contents(), self.path)
+
+    def damage(self) -> Damage | None:
+        """What is damaged in the file; None if nothing is.
+
+        Opening the file with `create` mends it: what is damaged is then not there any more.
+        """
+        contents = self._contents()
+        return damage_of(contents, known_plan(contents, self.path), self._read(contents)[1])
 
     def add(self, record: Record) -> bool:
         """Keep a record, in one transaction; return whether it was kept.
@@ -149,20 +177,30 @@ class Store(AbstractContextManager["Store"]):
         A run has one record. The first one stays, unless it is a failure: that gives way.
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
+        row = {**to_row(record), "recorded_at": now}
         with self._transaction():
-            added = self._connection.execute(_ADD, {**to_row(record), "recorded_at": now}).rowcount
+            if self.get(record.key) is None:  # there is none, or one that is damaged
+                self._connection.execute("DELETE FROM runs WHERE key = ?", (record.key,))
+            added = self._connection.execute(_ADD, row).rowcount
+            if added:
+                values = (row[name] for name in STORED)
+                digests.seal(self._connection, digests.run_place(record.key), *values)
             for cell in record.cells:
-                self._connection.execute(_PLACE, (cell, record.seed, record.key))
+                self._place(cell, record.seed, record.key)
         return added > 0
 
     def get(self, key: str) -> Record | None:
-        """The record of a run, by `Run.key`; None if there is none."""
-        found = self._records(f"{_READ} WHERE key = ?", (key,))
-        return found[0] if found else None
+        """The record of a run, by `Run.key`; None if there is none that can be believed."""
+        with explained(self.path):
+            rows = rows_by_sql(self._connection, key)
+        return next(iter(self._read(believed(rows, is_broken=False))[0]), None)
 
     def records(self) -> tuple[Record, ...]:
-        """All records, in the order in which the runs were first recorded."""
-        return self._records(f"{_READ} ORDER BY rowid")
+        """All records, in the order in which the runs were first recorded.
+
+        A run whose record is damaged stands at the end, as one that failed.
+        """
+        return self._records_in(self._contents())
 
     def delete_failed(self) -> int:
         """Forget the runs that failed, so that they are run again; return how many."""
@@ -170,26 +208,38 @@ class Store(AbstractContextManager["Store"]):
             return self._connection.execute("DELETE FROM runs WHERE outcome = 'failed'").rowcount
 
     def _prepare(self, create: bool) -> None:
-        self._connection.row_factory = sqlite3.Row
+        self._connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")
         self._connection.execute("PRAGMA synchronous = FULL")
         if not create:
             self._require_study()
             return
         with self._transaction():  # of two processes that start at once, one makes the tables
-            if self._is_new():
-                for table in _TABLES:
-                    self._connection.execute(table)
-            else:
+            if not self._is_new():
                 self._require_study()
+                self._mend()
             # Also written where nothing changes: it proves, before hours of work, that one can.
-            self._connection.execute(f"PRAGMA application_id = {_APPLICATION}")
-            self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
+            make_tables(self._connection)
+
+    def _mend(self) -> None:
+        """Remove rows that cannot be believed, and give a digest to those that have none.
+
+        Raises:
+            Damaged: the structure is damaged; the file has to be made anew.
+        """
+        if not self._is_sound():
+            raise damaged(self.path)
+        make_tables(self._connection)
+        contents = believed(rows_by_sql(self._connection), is_broken=False)
+        senseless = self._read(contents)[1]
+        if contents.plan and known_plan(contents, self.path) is None:
+            senseless.append(digests.PLAN)
+        mending.mend(self._connection, contents, senseless)
 
     def _require_study(self) -> None:
         if self._is_new():
             raise InputError(f"study file {self.path} is empty; start a study with it first")
-        if self._pragma("application_id") != _APPLICATION:
-            raise InputError(f"{self.path} is an SQLite file of another program; name another file")
+        if self._pragma("application_id") != APPLICATION:
+            raise Damaged(f"{self.path} is an SQLite file of another program; name another file")
         if (version := self._pragma("user_version")) != SCHEMA:
             age = "a newer" if version > SCHEMA else "an older"
             raise InputError(
@@ -219,31 +269,48 @@ class Store(AbstractContextManager["Store"]):
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def _rows(self, query: str, values: tuple[str, ...] = ()) -> list[Any]:
-        with explained(self.path):
-            return self._connection.execute(query, values).fetchall()
+    def _place(self, cell: str, seed: int, key: str) -> None:
+        """Keep which run a cell has with a seed."""
+        self._connection.execute(_PLACE, (cell, seed, key))
+        now = self._connection.execute(
+            "SELECT cell, seed, key FROM cells WHERE cell = ? AND seed = ?", (cell, seed)
+        ).fetchone()
+        digests.seal(self._connection, digests.cell_place(cell, seed), *now)
 
-    def _records(self, query: str, values: tuple[str, ...] = ()) -> tuple[Record, ...]:
-        cells, rows = self._cells(), self._rows(query, values)
-        try:
-            return tuple(replace(from_row(row), cells=cells.get(row["key"], ())) for row in rows)
-        except (ValueError, KeyError, TypeError) as error:
-            raise damaged(self.path) from error
+    def _is_sound(self) -> bool:
+        return bool(self._connection.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok")
 
-    def _cells(self) -> dict[str, tuple[str, ...]]:
-        """The cells of each run, by its key; none in files from before they were kept."""
-        found: dict[str, tuple[str, ...]] = {}
-        if self._rows("SELECT 1 FROM sqlite_master WHERE name = 'cells'"):
-            for cell, key in self._rows("SELECT cell, key FROM cells ORDER BY rowid"):
-                found[key] = (*found.get(key, ()), cell)
-        return found
+    def _contents(self) -> Contents:
+        """What can be believed of the file; of one whose structure is damaged what can be found."""
+        with suppress(Damaged), explained(self.path):
+            if self._searched is None and self._is_sound():
+                return believed(rows_by_sql(self._connection), is_broken=False)
+        contents = self._searched or _searched(self.path)
+        if contents is None:
+            raise damaged(self.path)
+        return contents
 
-    def _stored_plan(self) -> Plan | None:
-        row = self._connection.execute("SELECT plan FROM plan").fetchone()
-        try:
-            return None if row is None else plan_from_dict(json.loads(row["plan"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise damaged(self.path) from error
+    def _read(self, contents: Contents) -> tuple[list[Record], list[str]]:
+        return records_in(contents, self.path)
+
+    def _records_in(self, contents: Contents) -> tuple[Record, ...]:
+        """All records; those that are damaged, as runs that failed."""
+        found, senseless = self._read(contents)
+        if contents.damaged or senseless:
+            lost = damage_of(contents, known_plan(contents, self.path), senseless)
+            found += lost.runs if lost else ()
+        return tuple(found)
+
+
+def _searched(path: Path) -> Contents | None:
+    """What can be believed of a file that SQLite cannot read, where that is anything."""
+    try:
+        if path.stat().st_size > _MOST_SEARCHED:
+            return None
+        contents = believed(rows_by_page(path.read_bytes()), is_broken=True)
+    except OSError:
+        return None
+    return contents if contents.plan or contents.runs else None
 
 
 def _require_place(path: Path, create: bool) -> None:

@@ -7,6 +7,11 @@ from pathlib import Path
 
 from nextify.errors import InputError
 
+
+class Damaged(InputError):
+    """A file whose structure SQLite cannot read, or one that is not SQLite's at all."""
+
+
 _KEPT = "the runs recorded before are kept"
 _DAMAGED = "is damaged; move it away and start the study anew, or bring back a copy of it"
 
@@ -31,8 +36,12 @@ _REMEDIES = {
         "same command again"
     ),
     sqlite3.SQLITE_NOTADB: "is not a study file; name another file",
-    sqlite3.SQLITE_CORRUPT: _DAMAGED,
 }
+# What SQLite says of damage, also where a name in the tables' definitions is another one now.
+_OF_DAMAGE = {
+    sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG,
+    sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_FORMAT,
+}  # fmt: skip
 
 
 @contextmanager
@@ -40,18 +49,22 @@ def explained(path: Path) -> Iterator[None]:
     """Turn what SQLite raises about a file into an `InputError`; mistakes of ours stay as they are.
 
     Raises:
-        InputError: one line with the file, what is wrong with it, and the remedy.
+        InputError: one line with the file, what is wrong with it, and the remedy; `Damaged` where
+            its structure is.
     """
     try:
         yield
+    except UnicodeDecodeError as error:  # Python, of SQLite's message with a name that is damaged
+        raise damaged(path) from error
     except sqlite3.Error as error:
         # Only errors of the library itself have a code; the low byte is the kind of error.
-        code = getattr(error, "sqlite_errorcode", None)
-        if code is None or code & 0xFF not in _REMEDIES:
+        code = getattr(error, "sqlite_errorcode", -1) & 0xFF
+        kind = Damaged if code in _OF_DAMAGE else InputError
+        if kind is InputError and code not in _REMEDIES:
             raise
-        raise InputError(f"study file {path} {_REMEDIES[code & 0xFF]}") from error
+        raise kind(f"study file {path} {_REMEDIES.get(code, _DAMAGED)}") from error
 
 
-def damaged(path: Path) -> InputError:
-    """The error for a file that SQLite can read and nextify cannot."""
-    return InputError(f"study file {path} {_DAMAGED}")
+def damaged(path: Path) -> Damaged:
+    """The error for a file of which nothing can be read."""
+    return Damaged(f"study file {path} {_DAMAGED}")

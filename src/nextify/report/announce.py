@@ -1,10 +1,11 @@
 """What is said before work starts: which images are used, what a plan costs and tells."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from nextify.data import Dataset
 from nextify.designs import Recipe
-from nextify.records import Experiment, Plan
+from nextify.records import Damage, Experiment, Plan, kept_as
 from nextify.studies import Forecast, Phase, Pilot
 from nextify.studies.running.pilot import PASSES
 from nextify.words import duration, plural, shown
@@ -33,7 +34,7 @@ def announced(plan: Plan, seconds: float | None = None, forecasts: Sequence[Fore
         networks = len({cell.network for cell in plan.cells})
         numbers = plural(len(plan.cells) // networks, "number")
         what = f"{plural(networks, 'network')} x {numbers} of images"
-    text = f"{what} x {plural(len(plan.seeds), 'seed')} = {plural(len(plan.runs()), 'run')}"
+    text = f"{what} x {plural(len(plan.seeds), 'seed')} = {plural(plan.count, 'run')}"
     return text if seconds is None else f"{text}, about {duration(seconds)}"
 
 
@@ -89,6 +90,20 @@ def pilot_note(plan: Plan, pilot: Pilot | None, what: str) -> str | None:
     if pilot.by_macs:
         return f"{plural(pilot.by_macs, what)} too dear to be timed, forecast by MACs"
     return None
+
+
+def damage_note(file: Path, damage: Damage, *, goes_on: bool) -> str:
+    """What is damaged in a study file, and what becomes of it; `goes_on`: the study does, now."""
+    count = len(damage.runs) + damage.unknown
+    names = [f"{each.cells[0]}, seed {each.seed}" for each in damage.runs[:3]]
+    named = f" ({'; '.join(names)}{'; ...' if count > len(names) else ''})" if names else ""
+    then = "trained again" if goes_on else "left out until the study's command trains them again"
+    told = [f"{plural(count, 'record')} lost{named}, {then}"] if count else ["no record is lost"]
+    if not damage.has_plan:
+        told.append("its plan is written anew")
+    if goes_on and damage.is_broken:
+        told.append(f"as it was, it is kept as {kept_as(file)}")
+    return f"study file {file} is damaged: {'; '.join(told)}"
 
 
 def skipped_note(names: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from nextify.errors import InputError, unknown
+from nextify.words import in_short
 
 Pixels = int | tuple[int, int]
 MOST_PIXELS = 1 << 14  # a side; far beyond any image that a classifier sees
@@ -254,9 +255,12 @@ def made(kind: type[T], values: Mapping[str, Any]) -> T:
             hint = "; fields to change stand in 'changes'" if "changes" in known else ""
             raise InputError(f"{unknown('option', key, known)}{hint}")
         entry = known[key]
-        given = tidy(entry, value)
+        try:
+            given = tidy(entry, value)
+        except ValueError:  # Python writes no number of more than 4,300 digits
+            given = value
         if (wrong := refusal(entry, given)) is not None:
-            raise InputError(f"{key} is {value!r}; {wrong}")
+            raise InputError(f"{key} is {in_short(value)}; {wrong}")
         (inner[entry.group] if entry.group else own)[entry.field] = given
     for key, entry in known.items():
         if entry.about.positional and entry.about.many in ("", "+") and not values.get(key):

@@ -23,7 +23,7 @@ def read_toml(kind: type[T], file: Path) -> T:
         values = tomllib.loads(read_ordinary(file).decode("utf-8-sig"))
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}); name another file") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file} is no TOML: {' '.join(str(error).split())}") from None
     try:
         return made(kind, values)

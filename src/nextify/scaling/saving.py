@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import UnionType
-from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, TypeVar
 
+from nextify.designs.values import read_value
 from nextify.errors import InputError
 from nextify.files import read_json, write_whole
 
@@ -84,34 +84,13 @@ def contents(
     if content is None:
         raise InputError(f"file {path} does not exist; {remedy}")
     try:
-        results = tuple(read(kind.result, values) for values in content[kind.items])
-        return dict(content["made_with"]), results
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        made = read_value(Mapping[str, Any], content.get("made_with"), "made_with")
+        found = read_value(tuple[kind.result, ...], content.get(kind.items), kind.items)  # type: ignore[name-defined]
+        return dict(made), found
+    except InputError as error:
         raise InputError(
-            f"file {path} holds no {kind.items} of `{kind.command}`; {remedy}"
+            f"file {path} holds no {kind.items} of `{kind.command}` ({error}); {remedy}"
         ) from error
-
-
-def read(hint: Any, value: Any) -> Any:
-    """A value of JSON as its type: dataclasses in dataclasses, tuples, and what may be missing.
-
-    Where it may be one of several dataclasses, its "kind" has the name.
-
-    >>> read(tuple[int, ...] | None, None), read(tuple[int, ...], [1, 2])
-    (None, (1, 2))
-
-    Raises:
-        KeyError, TypeError, ValueError, AttributeError: it is no such value.
-    """
-    if is_dataclass(hint):
-        hints = get_type_hints(hint)
-        return hint(**{name: read(hints[name], each) for name, each in value.items()})  # type: ignore[operator]
-    if get_origin(hint) is tuple:
-        return tuple(read(get_args(hint)[0], each) for each in value)
-    if isinstance(hint, UnionType) and isinstance(value, Mapping):
-        own, kinds = dict(value), {kind.__name__: kind for kind in get_args(hint)}
-        return read(kinds[own.pop("kind", next(iter(kinds)))], own)
-    return value
 
 
 def _difference(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:

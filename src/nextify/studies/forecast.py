@@ -59,7 +59,7 @@ def forecast(
         experiment=plan.experiment,
         cells=len(plan.cells),
         seeds=len(plan.seeds),
-        runs=len(plan.runs()),
+        runs=plan.count,
         seconds=_seconds(plan, pilot, workers),
         half_width=width,
         points=None if width is None or sigma is None else width * sigma,
@@ -75,12 +75,12 @@ def neighbours(of: Frame, plan: Plan) -> tuple[Plan | None, Plan | None]:
         plan_experiment(replace(cheap, seeds=range(first, first + seeds)), experiment)
         for experiment, seeds in _LADDER
     ]
-    runs, width = len(plan.runs()), half_width(plan) or np.inf
-    cheaper = [other for other in usual if len(other.runs()) < runs]
-    better = [p for p in usual if len(p.runs()) > runs and (half_width(p) or np.inf) < width]
+    runs, width = plan.count, half_width(plan) or np.inf
+    cheaper = [other for other in usual if other.count < runs]
+    better = [p for p in usual if p.count > runs and (half_width(p) or np.inf) < width]
     return (
-        max(cheaper, key=lambda p: (len(p.runs()), -(half_width(p) or np.inf)), default=None),
-        min(better, key=lambda p: len(p.runs()), default=None),
+        max(cheaper, key=lambda p: (p.count, -(half_width(p) or np.inf)), default=None),
+        min(better, key=lambda p: p.count, default=None),
     )
 
 
@@ -101,4 +101,4 @@ def _seconds(plan: Plan, pilot: Pilot | None, workers: int) -> float | None:
     if all(cell.name in pilot.seconds for cell in plan.cells):
         return pilot.total(plan, workers)
     mean = sum(pilot.seconds.values()) / len(pilot.seconds)
-    return mean * len(plan.runs()) / workers
+    return mean * plan.count / workers

@@ -36,7 +36,7 @@ from nextify.training.loop import (
     train_with_network,
 )
 from nextify.training.memory import require_memory
-from nextify.training.state import State
+from nextify.training.state import State, Unreadable
 
 RECORD, NETWORK, BEST = "record.json", "network.safetensors", "best.safetensors"
 _CHECKPOINT = "checkpoint.pt"
@@ -137,6 +137,7 @@ def train_in_folder(
     on_start: Callable[[], None] | None = None,
     on_step: OnProgress | None = None,
     on_epoch: OnEpoch | None = None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> Trained:
     """Train a run, unless the folder holds it already; an interrupted one goes on from its last
     whole epoch.
@@ -148,6 +149,7 @@ def train_in_folder(
     Args:
         device, loaders: where it trains and how many processes decode streamed images; None for
             what suits the machine. on_start, on_step, on_epoch: as in `Settings`.
+        note: takes a line for people.
 
     Raises:
         InputError: the folder holds another run or cannot be written; the run does not fit the
@@ -171,7 +173,7 @@ def train_in_folder(
         on_epoch=on_epoch,
         on_best=keep_best,
     )
-    record, state = train_from_checkpoint(run, dataset, folder, settings, weights)
+    record, state = train_from_checkpoint(run, dataset, folder, settings, weights, note)
     accuracy = None if record.result is None else record.result.accuracy
     about = {"accuracy": accuracy, "run": record.key, "data": run.data}
     if run.initial is not None:
@@ -191,8 +193,11 @@ def _finished(folder: Path, run: Run) -> Record | None:
         return None
     try:
         record = record_from_dict(values)
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"file {file} is no record; {_ELSEWHERE}") from None
+    except InputError as error:
+        raise InputError(
+            f"file {file} is no record, or damaged ({error}); remove it to train again, or "
+            f"{_ELSEWHERE}"
+        ) from None
     if record.key != run.key and content_key(record.run) != content_key(run.as_dict()):
         raise InputError(
             f"{folder} holds another run (other design, recipe, weights, data or seed); "
@@ -208,8 +213,11 @@ def train_from_checkpoint(
     folder: Path,
     settings: Settings,
     weights: InitialWeights | None = None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> tuple[Record, State]:
     """As `train_with_network`, with a checkpoint in a folder, which is made if it is not there.
+
+    From one that is damaged it cannot go on: it is noted, and the training starts again.
 
     Raises:
         InputError: the folder cannot be made; the run takes more memory than there is.
@@ -220,7 +228,12 @@ def train_from_checkpoint(
     make_folder(folder, "--output")
     try:
         kept = replace(settings, checkpoint=folder / _CHECKPOINT)
-        return train_with_network(run, dataset, kept, weights)
+        try:
+            return train_with_network(run, dataset, kept, weights)
+        except Unreadable:
+            note(f"{kept.checkpoint} is damaged: the training starts again from its first epoch")
+            forget_checkpoint(folder)
+            return train_with_network(run, dataset, kept, weights)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"interrupted; the same command goes on from the last whole epoch in {folder}"

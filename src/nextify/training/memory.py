@@ -1,6 +1,6 @@
 """Would training fit the memory? Asked before, because the system's answer is to kill."""
 
-from nextify.costs import cost
+from nextify.costs import cost, totals
 from nextify.designs import Run
 from nextify.errors import InputError
 from nextify.machine import memory
@@ -48,9 +48,9 @@ def require_memory_for(plan: Plan) -> None:
 
 def _needed(run: Run) -> tuple[int, int]:
     """Bytes, at the least: of weights with all that is as large, and of an image's activations."""
-    counted = cost(run.design, int(run.data["image_size"]), int(run.data["classes"]))
-    recipe = run.recipe
+    of = (run.design, int(run.data["image_size"]), int(run.data["classes"]))
+    recipe, counted = run.recipe, totals(*of)
     if recipe.trainable == "head":  # the body keeps nothing for a backward pass
-        return (1 + (recipe.ema_decay > 0)) * counted.params * _BYTES, counted.inference_bytes
+        return (1 + (recipe.ema_decay > 0)) * counted.params * _BYTES, cost(*of).inference_bytes
     copies = 3 + (recipe.optimizer == "adamw") + (recipe.ema_decay > 0)  # with gradient, momentum
     return copies * counted.params * _BYTES, counted.training_bytes

@@ -110,9 +110,34 @@ def save(state: State, run: Run, path: Path) -> None:
     write_whole(path, lambda file: _dump(values, file), what="checkpoint", remedy=remedy)
 
 
+class Unreadable(InputError):
+    """A checkpoint that is damaged, or another version's."""
+
+
+class _Summed:
+    """A file that is written, with the SHA-256 of what was."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.sum = hashlib.sha256()
+
+    def write(self, content: bytes) -> int:
+        self.sum.update(content)
+        return self._file.write(content)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+# Behind what torch writes and checks no sum of: this and 64 hexadecimal digits.
+_MARK = b"\nsha256 "
+
+
 def _dump(values: dict[str, Any], file: BinaryIO) -> None:
+    summed = _Summed(file)
     try:
-        torch.save(values, file)
+        torch.save(values, summed)  # type: ignore[arg-type]
+        file.write(_MARK + summed.sum.hexdigest().encode())
     except RuntimeError as error:  # torch's own, on top of a full disk's and of an interrupt
         if isinstance(error.__context__, OSError | KeyboardInterrupt):
             raise error.__context__ from None
@@ -126,7 +151,7 @@ def restore(state: State, run: Run, path: Path) -> None:
     """Set a fresh state to that of a checkpoint.
 
     Raises:
-        InputError: if the file is no checkpoint, or one of another run.
+        Unreadable: if the file is no checkpoint, or is damaged. InputError: if it is another run's.
     """
     values = _read(path)
     if run.key != values.get("run") and content_key(run.as_dict()) != values.get("content"):
@@ -134,6 +159,15 @@ def restore(state: State, run: Run, path: Path) -> None:
             f"checkpoint {path} belongs to another run (other design, recipe, weights, data or "
             "seed); use the same arguments, or another folder with --output"
         )
+    try:
+        _fill(state, values)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise Unreadable(
+            f"checkpoint {path} is damaged ({type(error).__name__}); delete it to start again"
+        ) from error
+
+
+def _fill(state: State, values: dict[str, Any]) -> None:
     state.network.load_state_dict(values["network"])
     state.optimizer.load_state_dict(values["optimizer"])
     for group in state.optimizer.param_groups:
@@ -149,10 +183,35 @@ def restore(state: State, run: Run, path: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
+        _require_sum(path)
         values = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for damaged files
-        raise InputError(f"cannot read checkpoint {path}: {type(error).__name__}; delete it to "
-                         "start again") from error  # fmt: skip
+        if isinstance(error, InputError):
+            raise
+        raise Unreadable(
+            f"checkpoint {path} cannot be read ({type(error).__name__}); delete it to start again"
+        ) from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise InputError(f"{path} is no checkpoint of this version; delete it to start again")
+        raise _unreadable(path, "is none of this version")
     return values
+
+
+def _unreadable(path: Path, why: str) -> Unreadable:
+    return Unreadable(f"checkpoint {path} {why}; delete it to start again")
+
+
+def _require_sum(path: Path) -> None:
+    """Check that a checkpoint is as it was written; those from before sums were kept pass."""
+    length = path.stat().st_size - len(_MARK) - 64
+    with path.open("rb") as file:
+        file.seek(max(length, 0))
+        mark, told = file.read(len(_MARK)), file.read()
+        if mark != _MARK:
+            return
+        file.seek(0)
+        found = hashlib.sha256()
+        while length > 0 and (part := file.read(min(length, 1 << 20))):
+            found.update(part)
+            length -= len(part)
+    if found.hexdigest().encode() != told:
+        raise _unreadable(path, "is damaged")

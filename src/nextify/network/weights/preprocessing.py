@@ -18,6 +18,7 @@ METADATA_KEY = "nextify.preprocessing"
 _INTERPOLATIONS = tuple(one.name.lower() for one in Image.Resampling)
 CropMode = Literal["center", "squash", "border"]
 _LARGEST_IMAGE = 1 << 14  # pixels a side: what claims more was not made by training
+_LEAST_SPREAD = 1e-4  # of values in [0, 1]: a tenth of the smallest step of a 12-bit image's
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +52,7 @@ class Preprocessing:
                 raise InputError(f"preprocessing field {name!r} is {value!r}")
         if self.interpolation not in _INTERPOLATIONS:
             raise unknown("interpolation", self.interpolation, _INTERPOLATIONS)
-        if not len(self.mean) == len(self.std) == 3 or min(self.std) <= 0:
+        if not len(self.mean) == len(self.std) == 3 or min(self.std) < _LEAST_SPREAD:
             raise InputError(f"preprocessing has mean {self.mean} and std {self.std}")
         if not (1 <= self.image_size <= _LARGEST_IMAGE and 0 < self.crop <= 1):
             raise InputError(

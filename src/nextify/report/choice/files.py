@@ -30,7 +30,7 @@ class Phase:
     @property
     def counts(self) -> dict[str, int]:
         """How many runs are planned, and how many had each outcome."""
-        planned = len(self.plan.runs())
+        planned = self.plan.count
         outcomes = [run.outcome for row in self.runs for run in row if run]
         became = {name: outcomes.count(name) for name in ("finished", "diverged", "failed")}
         return {"planned": planned, **became, "missing": planned - len(outcomes)}

@@ -75,7 +75,7 @@ class _Advice:
         changes = (*kept, f"learning_rate={min(rates) / 3:.2g}")
         change = {"changes": changes, "file": self._beside("lower-rate")}
         why = "Every run that could be carried out diverged: a third of the learning rate."
-        yield NextRuns(why, self._command(change), len(self.plan.runs()))
+        yield NextRuns(why, self._command(change), self.plan.count)
 
     def sharper_plan(self) -> Iterator[NextRuns]:
         """From a screen to resolution V."""

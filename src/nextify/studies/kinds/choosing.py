@@ -90,7 +90,7 @@ def phases(
             mean * images / int(task.frame.data["train"]),
         ]
     return (
-        Phase("screening", len(screening.cells), len(screening.runs()), times[0]),
+        Phase("screening", len(screening.cells), screening.count, times[0]),
         Phase("finals", networks, runs, times[1]),
         Phase("winner", 1, 1, times[2]),
     )

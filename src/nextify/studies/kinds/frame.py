@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
 
-from nextify.costs import cost
+from nextify.costs import totals
 from nextify.designs import AnyDesign, Design, Factor, Path, Precision, Recipe, path, recipe
 from nextify.designs.factor import default_factors, read_factors, require_factors
 from nextify.designs.fields import read_fields
@@ -119,7 +119,7 @@ def cell_of(design: AnyDesign, trained: Recipe, data: Mapping[str, Any], **about
         InputError: images too small for the design, or fewer than a batch.
     """
     require_batch(trained, about.get("images") or int(data["train"]))
-    counted = cost(design, **size_of(data))
+    counted = totals(design, **size_of(data))
     return Cell(design=design, recipe=trained, params=counted.params, macs=counted.macs, **about)
 
 

@@ -1,16 +1,18 @@
 """Training the network that was chosen, on all images."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nextify.data import Dataset
 from nextify.data.subsets import whole
 from nextify.designs import Run
+from nextify.designs.values import Amount, Float, Positive, Seed, from_values
+from nextify.errors import InputError
 from nextify.files import read_json
 from nextify.findings.choice import Finalist
-from nextify.records import Plan, Record
+from nextify.records import Outcome, Plan, Record
 from nextify.training.folder import NETWORK, card_of, forget_checkpoint, keep, train_from_checkpoint
 from nextify.training.loop import settings_on
 
@@ -27,6 +29,7 @@ def train_winner(
     chosen: Finalist,
     folder: Path,
     on_step: Callable[[int, int], None] | None = None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Train the chosen design on training and test images together, for the recipe's number of
     epochs, with a seed that no other run has; what came of it, as plain values.
@@ -48,12 +51,12 @@ def train_winner(
         precision=finals.precision,
     )
     file = folder / "winner.json"
-    there = _ended(file, run.key)
+    there = _ended(file, run.key, note)
     if there is not None:
         forget_checkpoint(folder)  # a kill may have come before
         return there
     settings = replace(settings_on(None, everything), on_step=on_step)
-    record, state = train_from_checkpoint(run, everything, folder, settings)
+    record, state = train_from_checkpoint(run, everything, folder, settings, note=note)
     values = _values(run, record)
     about = {"run": run.key, "data": run.data, "seen": SEEN, "expected": expected(chosen)}
     keep(file, values, record, state, card_of(run, everything, about))
@@ -71,25 +74,48 @@ def expected(chosen: Finalist) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Winner:
+    """What came of it. Without accuracies: they were measured on images that the network had
+    seen."""
+
+    key: str
+    outcome: Outcome
+    message: str
+    seed: Seed
+    epochs: Positive
+    images: Positive
+    train_loss: tuple[Float, ...]
+    seconds: Amount | None
+    environment: Mapping[str, Any]
+
+
 def _values(run: Run, record: Record) -> dict[str, Any]:
-    """Without accuracies: they were measured on images that the network had seen."""
-    return {
-        "key": run.key,
-        "outcome": record.outcome,
-        "message": record.message,
-        "seed": run.seed,
-        "epochs": run.recipe.epochs,
-        "images": run.data["train"],
-        "train_loss": [point.train_loss for point in record.curve] if record.result else [],
-        "seconds": record.measured.seconds if record.measured else None,
-        "environment": dict(record.environment),
-    }
+    values = asdict(
+        _Winner(
+            key=run.key,
+            outcome=record.outcome,
+            message=record.message,
+            seed=run.seed,
+            epochs=run.recipe.epochs,
+            images=run.data["train"],
+            train_loss=tuple(point.train_loss for point in record.curve if record.result),
+            seconds=record.measured.seconds if record.measured else None,
+            environment=dict(record.environment),
+        )
+    )
+    return {**values, "train_loss": list(values["train_loss"])}
 
 
-def _ended(file: Path, key: str) -> dict[str, Any] | None:
+def _ended(file: Path, key: str, note: Callable[[str], None]) -> dict[str, Any] | None:
     """What came of this run, if it has ended; another run's is not looked at."""
-    values = read_json(file)
-    if values is None or values.get("key") != key:
+    try:
+        values = read_json(file)
+        if values is None or values.get("key") != key:
+            return None
+        ended = from_values(_Winner, values)
+    except InputError as error:
+        note(f"{file} is damaged ({error}); the network is trained again")
         return None
     has_network = file.with_name(NETWORK).exists()
-    return values if has_network or values.get("outcome") != "finished" else None
+    return values if has_network or ended.outcome != "finished" else None

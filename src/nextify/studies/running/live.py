@@ -13,9 +13,10 @@ from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 
-from nextify.errors import InputError
+from nextify.designs.values import from_values
+from nextify.files import parse_json
 from nextify.studies.running.locks import SHOWING, RunLocks, beside
-from nextify.studies.running.progress import Ending, Seat, Show, Snapshot
+from nextify.studies.running.progress import Show, Snapshot
 
 _EVERY = 1.0  # seconds
 
@@ -55,12 +56,10 @@ def read_live(study: str | PathLike[str]) -> Snapshot | None:
     """
     path = Path(study)
     try:
-        values = json.loads(beside(path, "live").read_text(encoding="utf-8"))
+        snapshot = from_values(Snapshot, parse_json(beside(path, "live").read_bytes()))
         with RunLocks(path) as locks:
             if locks.claim(SHOWING):
                 return None
-        seats = tuple(Seat(**seat) for seat in values.pop("seats"))
-        endings = tuple(Ending(**ending) for ending in values.pop("endings"))
-        return Snapshot(**values, seats=seats, endings=endings)
-    except (OSError, InputError, ValueError, KeyError, TypeError):
+        return snapshot
+    except (OSError, ValueError):  # an InputError is a ValueError
         return None  # there is none, or another version's

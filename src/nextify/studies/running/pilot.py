@@ -52,8 +52,10 @@ class Pilot:
     def total(self, plan: Plan, workers: int) -> float:
         """Seconds for all runs of a plan whose cells are among those of the pilot, with so many
         workers side by side."""
-        runs = [self.seconds[cell.name] for cell in plan.cells for _ in plan.seeds_of(cell)]
-        return max(sum(runs) / workers, max(runs, default=0.0))
+        runs = {cell.name: len(plan.seeds_of(cell)) for cell in plan.cells}
+        work = sum(self.seconds[name] * times for name, times in runs.items())
+        longest = max((self.seconds[name] for name, times in runs.items() if times), default=0.0)
+        return max(work / workers, longest)
 
 
 def run_pilot(plan: Plan, setup: Setup, workers: int, crew: Crew | None = None) -> Pilot | None:

@@ -1,0 +1,34 @@
+"""The tables of a study file."""
+
+import sqlite3
+
+from nextify.records import digests
+
+# Raised when a table changes so that older code could not read the file. A new table does not: what
+# a version does not know, it leaves alone.
+SCHEMA = 1
+APPLICATION = int.from_bytes(b"nxfy")  # tells a study file from SQLite files of other programs
+
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS runs (
+        key TEXT PRIMARY KEY NOT NULL, outcome TEXT NOT NULL, run TEXT NOT NULL,
+        result TEXT, correct BLOB, curve TEXT NOT NULL, measured TEXT,
+        environment TEXT NOT NULL, message TEXT NOT NULL, recorded_at TEXT NOT NULL
+    )""",
+    """CREATE TABLE IF NOT EXISTS plan (
+        only INTEGER PRIMARY KEY CHECK (only = 1), plan TEXT NOT NULL
+    )""",
+    # Which run a cell has with a seed.
+    """CREATE TABLE IF NOT EXISTS cells (
+        cell TEXT NOT NULL, seed INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (cell, seed)
+    )""",
+    *digests.TABLES,
+)
+
+
+def make_tables(connection: sqlite3.Connection) -> None:
+    """Make the tables that a file does not have yet, and mark it as a study file."""
+    for table in _TABLES:
+        connection.execute(table)
+    connection.execute(f"PRAGMA application_id = {APPLICATION}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA}")
