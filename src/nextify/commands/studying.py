@@ -97,7 +97,7 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
     planned, setup, say = _planned(request, watch)
     runs = request.runs
     if runs.plan:
-        return planned
+        return say()
     if runs.file is None or isinstance(request, Compare):
         require_place(planned.file.parent, "--file")
     if runs.report:
@@ -109,9 +109,9 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
 
 def _planned(
     request: Study | Compare, watch: Watch
-) -> tuple[Planned, WorkerSetup, Callable[[], None] | None]:
-    """The plan, forecast where it is new, and how a worker loads the images; what says how all is
-    done, where that has not been said: a study file that is there may still refuse the plan."""
+) -> tuple[Planned, WorkerSetup, Callable[[], Planned]]:
+    """The plan and how a worker loads the images; and what says how all is done, with a forecast
+    where that is new: to be called once nothing can refuse the plan any more."""
     kind = kind_asked(request)
     held_out = isinstance(request, Compare) and request.hold_out
     spec = replace(request.data, hold_out=held_out)
@@ -119,25 +119,32 @@ def _planned(
     file = _file(request, images.name)
     asked = asked_of(request, request.runs.precision, images, file)
     plan, setup = kind.plan(asked), WorkerSetup(spec)
-    planned = Planned(plan=plan, file=file)
+    is_new = request.runs.plan or not is_there(file)
+    if is_new:
+        require_memory_for(plan)
 
-    def say() -> None:
+    def say() -> Planned:
         show_images(images, watch)
         watch.note(recipes_of(plan))
+        planned = Planned(plan=plan, file=file)
+        return _forecast(planned, asked, setup, watch) if is_new else planned
 
-    if not request.runs.plan and is_there(file):
-        return planned, setup, say
-    require_memory_for(plan)
-    say()
+    return Planned(plan=plan, file=file), setup, say
+
+
+def _forecast(planned: Planned, asked: Asked, setup: WorkerSetup, watch: Watch) -> Planned:
+    """With the time that it will take and, of an experiment, with what it will tell."""
+    request, plan = asked.request, planned.plan
+    assert not isinstance(request, Choose)
     workers = workers_of(request.runs.workers)
     no_pilot = (request if isinstance(request, Compare) else request.experiment).no_pilot
     pilot = None if no_pilot else timed(plan, setup, workers, watch)
     planned = replace(planned, seconds=pilot.total(plan, workers) if pilot else None)
-    if kind.page == "factors":
+    if kind_of(plan).page == "factors":
         planned = replace(planned, forecasts=_forecasts(asked, plan, pilot, workers))
     if not request.runs.plan:
         watch.note(announced(plan, planned.seconds, planned.forecasts))
-    return planned, setup, None
+    return planned
 
 
 def show_images(images: Dataset, watch: Watch) -> None:
@@ -172,7 +179,7 @@ def trained(
     file: Path,
     setup: WorkerSetup,
     watch: Watch,
-    say: Callable[[], None] | None = None,
+    say: Callable[[], object] | None = None,
 ) -> Summary:
     """Train what a study file does not have yet; first `say` what is to be said once nothing
     refuses it."""
@@ -186,7 +193,7 @@ def trained(
 
 
 @contextmanager
-def _said_first(say: Callable[[], None], progress: Progress) -> Iterator[Show]:
+def _said_first(say: Callable[[], object], progress: Progress) -> Iterator[Show]:
     """Progress that begins with something else."""
     say()
     with progress as show:

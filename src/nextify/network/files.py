@@ -21,7 +21,7 @@ from nextify.costs import cost
 from nextify.designs import AnyDesign
 from nextify.designs.values import from_values
 from nextify.errors import InputError
-from nextify.files import parse_json, write_whole
+from nextify.files import is_there, parse_json, require_ordinary, write_whole
 from nextify.machine import memory
 from nextify.network.build import assemble
 from nextify.network.modules import Network, network_in

@@ -21,8 +21,8 @@ _STRIDES = (4, 2, 1)  # of the stem
 _FINE = 14  # pixels a side of the first stage's maps, where they can be had
 # Of the best use: among those that reach it, the most usual shape is taken. Measured on 1,231
 # photographs at 96 pixels with 300,000 parameters and 50 M MACs: ResNet-50's shape with a stem
-# stride of 2 uses 97 % of both and reaches 68 %, the small path's start at 72 % of the MACs 76 %, in
-# two fifths of the time.
+# stride of 2 uses 97 % of both and reaches 68 %, the small path's start with 72 % of the MACs 76 %,
+# in two fifths of the time.
 _NEARLY = 0.7
 
 
