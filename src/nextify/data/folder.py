@@ -154,8 +154,8 @@ def _classes(side: Path, found: Found) -> Classes:
         raise InputError(f"folder {str(side)!r} {what}; {_EXPECTED}")
     if len(classes) == 1:
         (name,) = classes
-        inner = folders_of(side / name)
-        remedy = f"did you mean {str(side / name)!r}?" if len(inner) > 1 else _EXPECTED
+        is_wrapper = folders_of(side / name) and not _holds_images(side / name)
+        remedy = f"did you mean {str(side / name)!r}?" if is_wrapper else _EXPECTED
         raise InputError(
             f"folder {str(side)!r} holds only one class, {name!r}; a classifier needs at "
             f"least two: {remedy}"
