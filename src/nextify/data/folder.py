@@ -203,11 +203,10 @@ def _images_of(
     names: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        own = [
-            f"{folder.relative_to(root).as_posix()}/{image}"
-            for folder in folders[name]
-            for image in images_below(folder, found, above)
-        ]
+        own: list[str] = []
+        for folder in folders[name]:
+            prefix = folder.relative_to(root).as_posix()
+            own += [f"{prefix}/{image}" for image in images_below(folder, found, above)]
         if not own:
             raise _hollow(name, folders[name][0])
         names += own
