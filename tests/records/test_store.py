@@ -214,6 +214,20 @@ def test_words_that_only_describe_may_change(tmp_path, plan):
         assert store.plan().title == "better"
 
 
+def test_a_study_goes_on_when_its_images_are_renamed(tmp_path, plan):
+    """And its runs keep their keys, in which the old name is."""
+    renamed = replace(plan, data={**plan.data, "name": "moved"}, seeds=(0, 1, 2))
+    with Store.open(tmp_path / "s.db") as store:
+        store.save_plan(plan)
+        joined = store.save_plan(renamed)
+        assert joined.seeds == (0, 1, 2) and joined.data == plan.data
+        cell = plan.cells[0]
+        assert joined.run(cell, 0).key == plan.run(cell, 0).key
+        other = replace(renamed, data={**renamed.data, "fingerprint": "cd" * 32})
+        with pytest.raises(InputError, match="'name' of the data is 'tiny' there and 'moved' here"):
+            store.save_plan(other)
+
+
 def sqlite_file(path: Path, *statements: str) -> Path:
     with sqlite3.connect(path) as connection:
         for statement in statements:

@@ -5,6 +5,7 @@ It is kept by the contents of the files (`nextify.data.contents`) and by how the
 taken for what it was.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -86,9 +87,11 @@ def read_once(contents: Contents, reading: Reading) -> Result:
 def _name(contents: Contents, reading: Reading) -> str:
     listing = contents.listing
     # What a file may be depends on its ending, too.
+    endings = (os.fsencode(os.path.splitext(name)[1].lower()) for name in listing.names)  # noqa: PTH122
+    rows = contents.digests.numpy()
     parts = (
-        b"unopened" if index in contents.unopened else contents.digest(index) + ending
-        for index, ending in enumerate(Path(name).suffix.lower().encode() for name in listing.names)
+        b"unopened" if index in contents.unopened else rows[index].tobytes() + ending
+        for index, ending in enumerate(endings)
     )
     return name_of(reading.name, *parts)
 

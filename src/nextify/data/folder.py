@@ -163,8 +163,8 @@ def _classes(side: Path, found: Found) -> Classes:
         raise InputError(f"folder {str(side)!r} {what}; {_EXPECTED}")
     if len(classes) == 1:
         (name,) = classes
-        inner = folders_of(side / name)
-        remedy = f"did you mean {str(side / name)!r}?" if len(inner) > 1 else _EXPECTED
+        is_wrapper = folders_of(side / name) and not _holds_images(side / name)
+        remedy = f"did you mean {str(side / name)!r}?" if is_wrapper else _EXPECTED
         raise InputError(
             f"folder {str(side)!r} holds only one class, {name!r}; a classifier needs at "
             f"least two: {remedy}"
@@ -212,11 +212,10 @@ def _images_of(
     names: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
-        own = [
-            f"{folder.relative_to(root).as_posix()}/{image}"
-            for folder in folders[name]
-            for image in images_below(folder, found, above)
-        ]
+        own: list[str] = []
+        for folder in folders[name]:
+            prefix = folder.relative_to(root).as_posix()
+            own += [f"{prefix}/{image}" for image in images_below(folder, found, above)]
         if not own:
             raise _hollow(name, folders[name][0])
         names += own

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from nextify.designs.run import telling, what_ran
+from nextify.designs.run import same_images, telling, what_ran
 from nextify.records.plan import Cell, Plan
 from nextify.records.record import Record
 
@@ -87,7 +87,7 @@ def _differences(there: Plan, here: Plan) -> Iterator[str]:
     yield from _one("the path", there.name, here.name)
     yield from _one("--hold-out", *("no" if not p.held_out else "yes" for p in (there, here)))
     yield from _one("the precision", there.precision, here.precision)
-    yield from _fields("of the data", "", *map(_telling_first, (there.data, here.data)))
+    yield from _fields("of the data", "", *_told(there.data, here.data))
     if "path" in kinds:
         yield from _steps(there, here)
     else:
@@ -124,10 +124,15 @@ def _factors(plan: Plan) -> str:
     return ", ".join(f"{f.name} = {' + '.join(f.choices)}" for f in plan.factors)
 
 
-def _telling_first(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Without the name, which may change; the fingerprint last: whatever differs, it does too, and
-    tells nothing."""
-    return dict(sorted(telling(data).items(), key=lambda field: field[0] == "fingerprint"))
+def _told(
+    there: Mapping[str, Any], here: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """What tells images apart: of the same ones not the name, which may change; the fingerprint
+    last: whatever differs, it does too, and tells nothing."""
+    are_same = same_images(there, here)
+    told = ((telling(data) if are_same else data) for data in (there, here))
+    first, second = (dict(sorted(d.items(), key=lambda f: f[0] == "fingerprint")) for d in told)
+    return first, second
 
 
 def _cells(there: Cell, here: Cell) -> Iterator[str]:

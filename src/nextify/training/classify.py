@@ -196,7 +196,7 @@ def _require_classes(card: Card, dataset: Dataset) -> None:
     if dataset.classes != card.classes:
         raise InputError(
             f"the network's classes ({listed(card.classes)}) are not those of data set "
-            f"{dataset.name!r} ({listed(dataset.classes)}); use the data that it was trained for"
+            f"{dataset.name!r} ({listed(dataset.classes)}); name images of its classes with --data"
         )
 
 
