@@ -31,8 +31,8 @@ from .hostile import Typist, make_place
 
 KEPT = Path(__file__).parents[1] / "records" / "kept"
 LONG = ((folder, "train_with_network"), (LocalCrew, "hire"), (reference, "build_ours"),
-        (benchmark, "build"), (sweep, "require_sizes"), (networks, "build"), (networks, "count_macs"),
-        (experiment, "run"), (experiment, "train"))  # fmt: skip
+        (benchmark, "build"), (sweep, "require_sizes"), (networks, "build"),
+        (networks, "count_macs"), (experiment, "run"), (experiment, "train"))  # fmt: skip
 BEGUN = 130
 COMMANDS = tuple(REQUESTS) + tuple(name for name in REQUESTS if not name.startswith("scale ")) * 2
 MOST_SECONDS = 60  # of a line, on a busy machine; a pipe that is opened waits for ever
@@ -92,7 +92,7 @@ def require_manners(answer: Answer, words: list[str]) -> None:
         assert len("nextify: x") < len(last[0]) < 5000, answer.err[-500:]
         assert answer.err.count("\nnextify: ") + answer.err.startswith("nextify: ") == 1
     else:
-        assert answer.out and "nextify: " not in answer.err, answer.err[-500:]
+        assert answer.out + answer.err and "nextify: " not in answer.err, answer.err[-500:]
         if "--json" in words and not answer.out.startswith("usage"):
             json.loads(answer.out)
     assert not set(answer.err) & set("\x1b\x00\r\u202e\u2028"), answer.err[-500:]

@@ -18,7 +18,7 @@ from nextify.blueprint import draw
 from nextify.designs import AnyDesign, design_from_dict
 from nextify.designs.fields import fits, hints
 from nextify.errors import InputError
-from nextify.files import require_ordinary, write_whole
+from nextify.files import is_there, require_ordinary, write_whole
 from nextify.network.build import assemble
 from nextify.network.modules import Network
 from nextify.network.weights.preprocessing import Preprocessing
@@ -67,9 +67,9 @@ def load_network(path: Path) -> tuple[Network, Card]:
     Raises:
         InputError: no such file, no network file, or weights that are not its design's.
     """
-    if path.is_dir():
+    if is_there(path) and path.is_dir():
         path = path / "network.safetensors"
-    if not path.exists():
+    if not is_there(path):
         raise InputError(f"network file {path} does not exist; `nextify train` makes one")
     try:
         require_ordinary(path)
