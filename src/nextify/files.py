@@ -177,6 +177,21 @@ def make_folder(folder: Path, option: str = "--output") -> None:
         ) from error
 
 
+def require_name(path: Path, option: str) -> None:
+    """Check that a file of this name can be there, and its draft beside it.
+
+    Raises:
+        InputError: with the reason and the remedy.
+    """
+    try:
+        for place in (path, path.with_name(f".{path.name}.partial")):
+            place.exists()
+    except OSError as error:
+        raise InputError(
+            f"file {path} cannot be made ({error.strerror}); name another with {option}"
+        ) from error
+
+
 def require_place(folder: Path, option: str) -> None:
     """Make a folder if it is not there and check that a file can be written into it: before the
     work, not after it.

@@ -250,6 +250,17 @@ def test_images_that_are_too_small_for_a_network(refused, pets, network):
     assert "images of 3 pixels are too small" in said
 
 
+def test_a_network_of_a_name_that_none_can_have(refused):
+    assert f"network file {'n' * 300} does not exist" in refused("evaluate", "n" * 300)
+    assert len(refused("evaluate", "n" * 100_000)) < 1000  # of the name, what can be read
+
+
+@pytest.mark.parametrize("length", [300, 250])  # 250: what is written first is longer
+def test_a_name_that_is_too_long_is_refused_before_the_work(refused, length):
+    said = refused("scale", "mixers", "--save", "n" * length)
+    assert "cannot be made (File name too long); name another with --save" in said
+
+
 STUDY = [
     ("--seeds 0", "--seeds"),
     ("--seeds -1", "--seeds"),

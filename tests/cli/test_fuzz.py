@@ -92,7 +92,7 @@ def require_manners(answer: Answer, words: list[str]) -> None:
         assert len("nextify: x") < len(last[0]) < 5000, answer.err[-500:]
         assert answer.err.count("\nnextify: ") + answer.err.startswith("nextify: ") == 1
     else:
-        assert answer.out and "nextify: " not in answer.err, answer.err[-500:]
+        assert answer.out + answer.err and "nextify: " not in answer.err, answer.err[-500:]
         if "--json" in words and not answer.out.startswith("usage"):
             json.loads(answer.out)
     assert not set(answer.err) & set("\x1b\x00\r\u202e\u2028"), answer.err[-500:]

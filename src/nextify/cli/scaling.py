@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from nextify.cli.show import note, print_json, print_table, say
 from nextify.errors import InputError
-from nextify.files import require_place
+from nextify.files import require_name, require_place
 from nextify.report.scaling.blocks import Block, Paragraph, Table
 from nextify.words import read_bytes
 
@@ -54,6 +54,7 @@ def places(save: str | None, figure: str | None) -> tuple[Path | None, Path | No
         require_place(Path(figure), "--figure")
     if save:
         require_place(Path(save).parent, "--save")
+        require_name(Path(save), "--save")
     return Path(save) if save else None, Path(figure) if figure else None
 
 

@@ -114,7 +114,7 @@ def load_network(path: str | Path) -> tuple[Network, Card]:
         InputError: no such file, no network file, or weights that are not its design's.
     """
     path = Path(path)
-    if path.is_dir():
+    if is_there(path) and path.is_dir():
         path = path / "network.safetensors"
     metadata, tensors = _read(path)
     card = card_in(metadata, path)
