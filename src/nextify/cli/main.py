@@ -33,9 +33,9 @@ COMMANDS = {command: module for module, commands in _MODULES.items() for command
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
-    prepare_output()
-    limit_threads()
     try:
+        prepare_output()
+        limit_threads()
         code = _run(list(sys.argv[1:] if arguments is None else arguments))
         finish_output()
     except InputError as error:
@@ -60,12 +60,23 @@ def _run(arguments: list[str]) -> int:
         asked = requests.read(arguments, parser)
     except SystemExit as end:  # --help and --version
         return int(end.code or 0)
-    command = import_module(f"nextify.cli.{COMMANDS[requests.command_of(type(asked.request))]}")
     try:
+        command = import_module(f"nextify.cli.{COMMANDS[requests.command_of(type(asked.request))]}")
         code: int = command.run(asked.request, asked.as_json)
-    except KeyboardInterrupt as interrupt:
+    except BaseException as error:
+        interrupt = _interrupt_behind(error)
+        if interrupt is None:
+            raise
         raise KeyboardInterrupt(str(interrupt) or _kept(asked.request)) from None
     return code
+
+
+def _interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The interrupt that an error came of: it may strike an import, or a library that then fails
+    to put its own state in order, which raises a KeyError, say."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error
 
 
 def _kept(request: requests.Request) -> str:

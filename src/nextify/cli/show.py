@@ -17,7 +17,11 @@ _PLAIN = str.maketrans(
 
 
 def prepare_output() -> None:
-    """Let standard output take every text: what it cannot encode is written as an escape."""
+    """Let standard output take every text: what it cannot encode is written as an escape. Where
+    it, or standard error, is closed, nothing is written; what would be is no other file's."""
+    for name in ("stdin", "stdout", "stderr"):  # in their order: a new file gets the first number
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -100,5 +104,7 @@ def _is_number(text: str) -> bool:
 
 
 def note(text: str) -> None:
-    """A line for people, on standard error, so that standard output stays the answer."""
-    print(text, file=sys.stderr)
+    """A line for people, on standard error, so that standard output stays the answer. Where
+    nobody reads it any more, the work goes on."""
+    with suppress(OSError):
+        print(text, file=sys.stderr)

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 
 from nextify.commands.bars import step_bar
@@ -28,7 +28,12 @@ class Watch:
             self.note(skipped_note(images))
 
 
+def _note(line: str) -> None:
+    with suppress(OSError):  # its reader may have gone; the work goes on
+        print(line, file=sys.stderr)
+
+
 ON_STDERR = Watch(
-    lambda line: print(line, file=sys.stderr), lambda: progress_on(sys.stderr), step_bar
+    _note, lambda: progress_on(sys.stderr), step_bar
 )
 QUIET = Watch(lambda line: None, silent, lambda: nullcontext(lambda step, steps: None))

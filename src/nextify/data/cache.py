@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from nextify.data.decoding import UnreadableImage, decode_quietly, quiet_pillow
-from nextify.files import replace_file
+from nextify.files import from_home, replace_file
 from nextify.machine import cores
 
 _VERSION = 1  # to be raised when the same file would decode to other pixels
@@ -84,8 +84,8 @@ def _checked_digest(path: Path) -> Tensor:
 
 def cache_folder() -> Path:
     """`$NEXTIFY_CACHE`, or `~/.cache/nextify`."""
-    given = os.environ.get("NEXTIFY_CACHE")
-    return Path(given).expanduser() if given else Path.home() / ".cache" / "nextify"
+    place = os.environ.get("NEXTIFY_CACHE") or "~/.cache/nextify"
+    return from_home(place, "set NEXTIFY_CACHE to a folder that can be written")
 
 
 def read_once(listing: Listing, reading: Reading) -> Result:

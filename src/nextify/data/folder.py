@@ -15,6 +15,7 @@ from nextify.data.dataset import Parts
 from nextify.data.decoding import SUFFIXES
 from nextify.data.image_files import LabelledFiles, labelled, parts_of_files
 from nextify.errors import InputError
+from nextify.files import from_home
 from nextify.requests import DataSpec
 
 # What the folder of test images may be called; the first with class folders in it is taken, so
@@ -26,7 +27,7 @@ _EXPECTED = "give a folder that holds one folder of images per class, or train/ 
 
 def parts_of_folder(path: Path, options: DataSpec) -> Parts:
     """The data set in a folder. Raises `InputError`, which names the folder and the remedy."""
-    root = path.expanduser()
+    root = from_home(path, "give the whole path")
     try:
         _require_folder(root)
         files = _labelled_files(root, *_sides(root))

@@ -24,7 +24,7 @@ from nextify.designs import AnyDesign, Precision, Recipe, Run, design
 from nextify.designs.fields import with_fields
 from nextify.designs.run import require_batch
 from nextify.errors import InputError, is_out_of_memory
-from nextify.files import make_folder, read_json, write_json
+from nextify.files import alone, forget_drafts, make_folder, read_json, write_json
 from nextify.network import Card, save_network
 from nextify.records import Record, record_from_dict
 from nextify.training.initial import InitialWeights, Source, as_seen, design_of, initial_weights
@@ -145,11 +145,25 @@ def train_in_folder(
             memory; as `train_with_network` does.
         KeyboardInterrupt: that says how to go on.
     """
-    there = _finished(folder, run)
-    if there is not None:
-        forget_checkpoint(folder)  # a kill may have come before
-        return Trained(there, folder, was_there=True)
+    if (there := _finished(folder, run)) is None:
+        make_folder(folder)
+        with alone(folder, _ELSEWHERE):
+            there = _finished(folder, run)  # by another process, in this moment
+            if there is None:
+                return _train(run, dataset, folder, weights, device, loaders, on_step)
+    forget_checkpoint(folder / RECORD)  # a kill may have come before
+    return Trained(there, folder, was_there=True)
 
+
+def _train(
+    run: Run,
+    dataset: Dataset,
+    folder: Path,
+    weights: InitialWeights | None,
+    device: str | None,
+    loaders: int | None,
+    on_step: Callable[[int, int], None] | None,
+) -> Trained:
     def keep_best(state: State) -> None:
         reached = {"epoch": state.epoch, "curve_accuracy": state.best_accuracy}
         save_network(state.judged, card_of(run, dataset, reached), folder / BEST)
@@ -190,15 +204,14 @@ def train_from_checkpoint(
     settings: Settings,
     weights: InitialWeights | None = None,
 ) -> tuple[Record, State]:
-    """As `train_with_network`, with a checkpoint in a folder, which is made if it is not there.
+    """As `train_with_network`, with a checkpoint in a folder that nobody else writes into.
 
     Raises:
-        InputError: the folder cannot be made; the run takes more memory than there is.
+        InputError: the run takes more memory than there is.
         KeyboardInterrupt: that says how to go on.
     """
     if settings.device == "cpu":
         require_memory(run)
-    make_folder(folder, "--output")
     try:
         kept = replace(settings, checkpoint=folder / _CHECKPOINT)
         return train_with_network(run, dataset, kept, weights)
@@ -220,13 +233,16 @@ def keep(file: Path, values: Mapping[str, Any], record: Record, state: State, ca
     if record.result is not None:
         save_network(state.judged, card, file.with_name(NETWORK))
     write_json(file, values)
-    forget_checkpoint(file.parent)
+    forget_checkpoint(file)
 
 
-def forget_checkpoint(folder: Path) -> None:
-    """Remove what is needed no more when all is kept, if that can be done."""
+def forget_checkpoint(file: Path) -> None:
+    """Remove what is needed no more when all is kept beside a file of values, if that can be done:
+    the checkpoint, and what kills have left of files that were being written."""
     with suppress(OSError):
-        (folder / _CHECKPOINT).unlink()
+        file.with_name(_CHECKPOINT).unlink()
+    for name in (file.name, NETWORK, BEST, _CHECKPOINT):
+        forget_drafts(file.with_name(name))
 
 
 def card_of(run: Run, dataset: Dataset, about: dict[str, Any]) -> Card:
