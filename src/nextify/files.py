@@ -199,6 +199,23 @@ def from_home(path: str | Path, remedy: str) -> Path:
         raise InputError(f"{str(path)!r}: there is no such home folder; {remedy}") from error
 
 
+@contextmanager
+def as_text(path: Path) -> Iterator[Path]:
+    """A name of a file that is text, for libraries that read no other: the names that files have
+    may be any bytes.
+
+    Raises:
+        OSError: there is no such file, or it cannot be read.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with path.open("rb") as file:
+            yield Path(f"/dev/fd/{file.fileno()}")
+    else:
+        yield path
+
+
 def is_there(path: Path) -> bool:
     """Whether there is such a file. Of a name that none can have, or in a folder that may not be
     entered, there is none: what is wrong with it is said by whoever opens it."""

@@ -18,7 +18,7 @@ from nextify.blueprint import draw
 from nextify.designs import AnyDesign, design_from_dict
 from nextify.designs.fields import fits, hints
 from nextify.errors import InputError
-from nextify.files import write_whole
+from nextify.files import as_text, write_whole
 from nextify.network.build import assemble
 from nextify.network.modules import Network
 from nextify.network.weights.preprocessing import Preprocessing
@@ -72,7 +72,7 @@ def load_network(path: Path) -> tuple[Network, Card]:
     if not path.exists():
         raise InputError(f"network file {path} does not exist; `nextify train` makes one")
     try:
-        with safe_open(path, framework="pt") as file:
+        with as_text(path) as name, safe_open(name, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Self
 
 from nextify.errors import InputError
@@ -44,6 +45,8 @@ _CELLS = """
     CREATE TABLE IF NOT EXISTS cells (
         cell TEXT NOT NULL, seed INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (cell, seed)
     )"""
+# Which study the file is of, whatever its name. Files from before it get it, too.
+_IDENTITY = "CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL)"
 _READ = f"SELECT {', '.join(COLUMNS)} FROM runs"
 # The first record of a run stays, unless it is a failure.
 _ADD = f"""
@@ -127,6 +130,9 @@ class Store(AbstractContextManager["Store"]):
             values = (text(plan.as_dict()),)
             self._connection.execute("INSERT OR REPLACE INTO plan VALUES (1, ?)", values)
             self._connection.execute(_CELLS)
+            self._connection.execute(_IDENTITY)
+            if self._identity() is None:
+                self._connection.execute("INSERT INTO identity VALUES (?)", (token_hex(16),))
             for (cell, seed), record in places(plan, self.records()).items():
                 self._connection.execute(_PLACE, (cell, seed, record.key))
         return plan
@@ -143,13 +149,37 @@ class Store(AbstractContextManager["Store"]):
             raise InputError(f"study file {self.path} holds no plan; start a study with it first")
         return plan
 
-    def add(self, record: Record) -> bool:
+    def identity(self) -> str | None:
+        """What tells this study's file from every other's that may come to stand in its place;
+        None in a file that only an earlier version has written."""
+        with explained(self.path):
+            return self._identity()
+
+    def _identity(self) -> str | None:
+        if not self._rows("SELECT 1 FROM sqlite_master WHERE name = 'identity'"):
+            return None
+        found = self._rows("SELECT id FROM identity")
+        return found[0][0] if found else None
+
+    def add(self, record: Record, identity: str | None = None) -> bool:
         """Keep a record, in one transaction; return whether it was kept.
 
         A run has one record. The first one stays, unless it is a failure: that gives way.
+
+        Args:
+            identity: that the file has to have; None: any.
+
+        Raises:
+            InputError: it is another study's file.
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
         with self._transaction():
+            if identity not in (None, self._identity()):
+                raise InputError(
+                    f"study file {self.path} has been replaced by another study's since the runs "
+                    "began; nothing is recorded in it. Put this study's file back, or name "
+                    "another, and start the same command again"
+                )
             added = self._connection.execute(_ADD, {**to_row(record), "recorded_at": now}).rowcount
             for cell in record.cells:
                 self._connection.execute(_PLACE, (cell, record.seed, record.key))

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from nextify.blueprint import require_image_size
+from nextify.costs.batch import require_values
 from nextify.data import Dataset
 from nextify.designs import AnyDesign, Precision, Recipe, Run, design
 from nextify.designs.fields import with_fields
@@ -108,6 +109,8 @@ def prepare(
     if weights is not None:
         initial = initial_weights(weights, chosen, dataset.classes, new_head=new_head)
     require_batch(recipe, len(dataset.train))
+    if recipe.trainable != "head":  # a frozen body keeps its statistics
+        require_values(chosen, recipe.batch_size, dataset.image_size)
     data, about = dataset.identity(), initial.about if initial else None
     run = Run(
         design=chosen, recipe=recipe, data=data, seed=seed, precision=precision, initial=about

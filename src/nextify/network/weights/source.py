@@ -16,6 +16,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from nextify.errors import InputError
+from nextify.files import as_text
 from nextify.network.weights import preprocessing
 from nextify.network.weights.hub import PREFIX, fetch
 from nextify.network.weights.preprocessing import Preprocessing
@@ -110,7 +111,7 @@ def _read(path: Path, name: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         with path.open("rb") as file:
             start = file.read(9)
         if start[8:9] == b"{":
-            with safe_open(path, framework="pt") as held:
+            with as_text(path) as name, safe_open(name, framework="pt") as held:
                 entries = {key: held.get_tensor(key) for key in held.keys()}  # noqa: SIM118
                 return entries, held.metadata() or {}
         if start.startswith(b"PK\x03\x04"):

@@ -51,7 +51,7 @@ class Snapshot:
 
     Attributes:
         total, done: runs of the plan, and those recorded. waiting: those that another process
-            is training.
+            is training. waiting_for: the first of these, in words.
         seats: per worker. endings: of this start, in order.
         elapsed: seconds since the start. left: seconds to come, None if unknown.
         pid: of the supervisor. started_at: in UTC, ISO 8601.
@@ -66,6 +66,7 @@ class Snapshot:
     left: float | None
     pid: int = 0
     started_at: str = ""
+    waiting_for: str = ""
 
 
 Show = Callable[[Snapshot], None]
@@ -149,7 +150,7 @@ def _status(snapshot: Snapshot) -> str:
     if snapshot.left is not None and snapshot.done < snapshot.total:
         parts.append(f"≈ {hours_and_minutes(snapshot.left)} left")
     if snapshot.waiting:
-        parts.append(f"{snapshot.waiting} in another process")
+        parts.append(f"{snapshot.waiting} in another process: {snapshot.waiting_for}")
     return ", ".join(parts)
 
 
