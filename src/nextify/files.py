@@ -86,7 +86,14 @@ def forget_drafts(path: Path) -> None:
 
 
 _LOCKS: set[int] = set()  # open files, which a forked child must not keep open
-os.register_at_fork(after_in_child=lambda: [os.close(_LOCKS.pop()) for _ in tuple(_LOCKS)])
+
+
+def _forget_locks() -> None:
+    while _LOCKS:
+        os.close(_LOCKS.pop())
+
+
+os.register_at_fork(after_in_child=_forget_locks)
 
 
 @contextmanager

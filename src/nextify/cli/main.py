@@ -5,12 +5,13 @@ input, with one line on standard error; 130, Ctrl-C.
 """
 
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 
 from nextify import __version__, requests
 from nextify.cli.show import discard_output, finish_output, note, prepare_output
-from nextify.errors import InputError
+from nextify.errors import InputError, is_out_of_memory
 from nextify.machine import limit_threads
 
 # The module here whose `run` carries a command out; imported when asked, so that --help and bad
@@ -33,18 +34,38 @@ COMMANDS = {command: module for module, commands in _MODULES.items() for command
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning  # in one line, without the code around it
+        return _main(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    note(f"nextify: {_one_line(message)}")
+
+
+def _one_line(said: object) -> str:
+    return "⏎".join(str(said).splitlines())  # file names may hold line breaks
+
+
+def _main(arguments: list[str]) -> int:
     try:
         prepare_output()
         limit_threads()
-        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        code = _run(arguments)
         finish_output()
     except InputError as error:
-        # File names may hold line breaks.
-        note(f"nextify: {'⏎'.join(str(error).splitlines())}")
+        note(f"nextify: {_one_line(error)}")
         return 2
     except BrokenPipeError:
         discard_output()  # the reader (`| head`) has what it wanted
         return 0
+    except Exception as error:
+        if not (isinstance(error, ImportError) or is_out_of_memory(error)):
+            raise
+        what = "cannot be loaded" if isinstance(error, ImportError) else "took too much memory"
+        note(f"nextify: what this command needs {what} ({_one_line(error)}); give it more memory "
+             "(see `ulimit -v` and the container's limit), or install nextify anew")  # fmt: skip
+        return 2
     except KeyboardInterrupt as interrupt:
         note(f"nextify: {str(interrupt) or 'interrupted'}")  # the exception itself is never false
         return 130

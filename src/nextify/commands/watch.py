@@ -33,7 +33,5 @@ def _note(line: str) -> None:
         print(line, file=sys.stderr)
 
 
-ON_STDERR = Watch(
-    _note, lambda: progress_on(sys.stderr), step_bar
-)
+ON_STDERR = Watch(_note, lambda: progress_on(sys.stderr), step_bar)
 QUIET = Watch(lambda line: None, silent, lambda: nullcontext(lambda step, steps: None))

@@ -1,4 +1,4 @@
-"""Can batch norm be trained? It divides by the deviation of a channel's values: there must be two."""
+"""Can batch norm be trained? It divides by a channel's deviation, which needs two values."""
 
 from nextify.costs.count import cost
 from nextify.designs import AnyDesign, Design

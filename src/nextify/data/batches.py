@@ -83,9 +83,7 @@ One = tuple[Tensor, int] | InputError
 Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]] | InputError
 
 
-def _loaded(
-    images: "_Decoded", order: list[int], batch_size: int, workers: int
-) -> Iterator[Batch]:
+def _loaded(images: "_Decoded", order: list[int], batch_size: int, workers: int) -> Iterator[Batch]:
     loader = DataLoader(
         images,
         batch_size,
@@ -98,7 +96,7 @@ def _loaded(
     try:
         if workers:
             SPAWN.Lock()  # fails where the loader would, which then complains a second time
-        found = iter(loader)
+        found: Iterator[Batch] = iter(loader)
     except (OSError, AssertionError) as error:  # the second one in a daemon, which may start none
         warnings.warn(
             f"no process can be started that decodes images ({error}); this one does it, as with "

@@ -1,6 +1,6 @@
 """What is said before a study starts: what its plan costs and tells."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from nextify.records import Experiment, Plan
 from nextify.studies import Forecast, Phase, Pilot
@@ -40,6 +40,14 @@ def announced_phase(phase: Phase) -> str:
     at_most = "at most " if phase.name == "finals" else ""
     counts = f"{plural(phase.networks, 'network')}, {plural(phase.runs, 'run')}"
     return f"{phase.name}: {at_most}{counts}{time}"
+
+
+def left_out_note(reasons: Mapping[str, str]) -> str | None:
+    """Networks of a screening that the budget does not allow, by name; None if there are none."""
+    if not reasons:
+        return None
+    name, why = next(iter(reasons.items()))
+    return f"{plural(len(reasons), 'network')} left out, the first {name}: {why}"
 
 
 def half_width(of: Forecast) -> str:

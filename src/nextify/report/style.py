@@ -98,7 +98,9 @@ def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
 
 
 # What no file of text may hold, no font has, or turns the direction of what follows.
-_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
 
 
 def legible(text: str) -> str:

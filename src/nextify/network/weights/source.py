@@ -111,7 +111,7 @@ def _read(path: Path, name: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         with path.open("rb") as file:
             start = file.read(9)
         if start[8:9] == b"{":
-            with as_text(path) as name, safe_open(name, framework="pt") as held:
+            with as_text(path) as place, safe_open(place, framework="pt") as held:
                 entries = {key: held.get_tensor(key) for key in held.keys()}  # noqa: SIM118
                 return entries, held.metadata() or {}
         if start.startswith(b"PK\x03\x04"):

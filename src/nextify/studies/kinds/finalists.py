@@ -1,7 +1,6 @@
 """From a budget to a screening, and from the screening's records to the finalists."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,11 +70,14 @@ def plan_screening(task: Task) -> Plan:
     """
     _proposals(task, task.frame.path.end, 1)  # says what is possible
     plain = factors.plan_experiment(task.frame, task.request.experiment)
-    cells = tuple(_those_within(task, plain.cells))
+    within = fitted(task, plain.cells).values()
+    cells = tuple(cell for cell in within if isinstance(cell, Cell))
     if len(cells) < len(plain.factors) + 2:
+        reason = next(why for why in within if isinstance(why, InputError))
         raise InputError(
             f"only {len(cells)} of the screening's {len(plain.cells)} networks can be made narrow "
-            f"enough for {in_budget(task.budgets)}; give more, fewer --factors, or another path"
+            f"enough for {in_budget(task.budgets)} ({reason}); give more, fewer --factors, or "
+            "another path"
         )
     title = (
         f"Screening: what {len(plain.factors)} factors of the {plain.name} path do on "
@@ -89,11 +91,23 @@ def _proposals(task: Task, start: Design, count: int) -> tuple[Fitted, ...]:
     return fit(*budgets, start=start, count=count, **task.frame.size)
 
 
-def _those_within(task: Task, cells: Iterable[Cell]) -> Iterable[Cell]:
-    """The cells that the budget allows, each as wide as it does."""
+def left_out(task: Task, cells: Iterable[Cell]) -> dict[str, str]:
+    """Why other networks of the experiment are not among the screening's cells, by name."""
+    plain = factors.plan_experiment(task.frame, task.request.experiment)
+    known = {cell.name for cell in cells}
+    missing = fitted(task, [cell for cell in plain.cells if cell.name not in known])
+    return {name: str(why) for name, why in missing.items() if isinstance(why, InputError)}
+
+
+def fitted(task: Task, cells: Iterable[Cell]) -> dict[str, Cell | InputError]:
+    """Each cell as wide as the budget allows, or why that cannot be, by the cells' names."""
+    found: dict[str, Cell | InputError] = {}
     for cell in cells:
-        with suppress(InputError):
-            yield _within(task, cell)
+        try:
+            found[cell.name] = _within(task, cell)
+        except InputError as error:
+            found[cell.name] = error
+    return found
 
 
 def possible(task: Task) -> NDArray[np.bool_]:
@@ -142,8 +156,9 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
     frame, rows = replace(task.frame, seeds=fresh, end_seeds=0), _chosen(task, known)
     plan = factors.plan_cells(frame, rows, "augmented")
     distinct: dict[tuple[AnyDesign, Recipe], Cell] = {}
-    for cell in _those_within(task, plan.cells):
-        distinct.setdefault((cell.design, cell.recipe), cell)
+    for cell in fitted(task, plan.cells).values():
+        if isinstance(cell, Cell):  # an end of the path may be beyond the budget
+            distinct.setdefault((cell.design, cell.recipe), cell)
     cells = list(distinct.values())
     names = [factors.cell_name(row) for row in rows[: task.request.reshaped].tolist()]
     best = [cell for name in names for cell in cells if cell.name == name]

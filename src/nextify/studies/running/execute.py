@@ -81,9 +81,7 @@ def _local_crew(workers: int | None, devices: Sequence[str] | None) -> Crew:
     return LocalCrew(workers or len(devices) or cores(), devices)
 
 
-def _open(
-    plan: Plan, path: Path, retry_failed: bool
-) -> tuple[Plan, Sequence[Record], str | None]:
+def _open(plan: Plan, path: Path, retry_failed: bool) -> tuple[Plan, Sequence[Record], str | None]:
     """Keep the plan; what is to be carried out, the records that there are, and the file's
     identity."""
     with Store.open(path) as store:
