@@ -1,15 +1,21 @@
 """Files are there whole or not at all; folders are made, or it is said why not."""
 
 import errno
+import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from nextify.errors import InputError
 from nextify.files import (
+    alone,
+    as_text,
+    forget_drafts,
+    from_home,
     is_there,
     read_json,
     replace_file,
@@ -123,3 +129,88 @@ def test_folders(tmp_path):
         require_place(tmp_path / "file" / "c", "--output")
     with pytest.raises(InputError, match=r"a file is in its place\); name another with --output"):
         require_writable(tmp_path / "file" / "c", "--output")
+
+
+HOLDS = (
+    "import sys, time; from pathlib import Path; from nextify.files import alone\n"
+    "with alone(Path(sys.argv[1]), 'name another'): print('held', flush=True); time.sleep(600)"
+)
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_two_do_not_write_one_place(tmp_path, is_folder):
+    place = tmp_path / "place"
+    if is_folder:
+        place.mkdir()
+    holds = [sys.executable, "-c", HOLDS, str(place)]
+    with subprocess.Popen(holds, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        said = rf"place is being written by another process \({other.pid}\); .* name another"
+        with pytest.raises(InputError, match=said), alone(place, "name another"):
+            pass
+        other.send_signal(signal.SIGKILL)
+    with (  # what a kill leaves locks nothing
+        alone(place, "name another"),
+        pytest.raises(InputError, match=str(os.getpid())),
+        alone(place, "name another"),
+    ):
+        pass
+    with alone(place, "name another"):
+        pass
+    assert not any(path.name.endswith("lock") for path in tmp_path.rglob("*"))
+
+
+def test_one_waits_until_the_other_has_written(tmp_path):
+    seen: list[str] = []
+
+    def write() -> None:
+        with alone(tmp_path, "", wait=True):
+            seen.append("later")
+
+    with alone(tmp_path, ""):
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join(0.05)
+        seen.append("first")
+    thread.join()
+    assert seen == ["first", "later"] and names(tmp_path) == []
+
+
+def test_a_child_holds_no_lock_of_its_parent(tmp_path):
+    reader, writer = os.pipe()
+    with alone(tmp_path, ""):
+        child = os.fork()
+        if not child:
+            os.read(reader, 1)
+            os._exit(0)
+    with alone(tmp_path, ""):
+        pass
+    os.write(writer, b".")
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_place_that_cannot_be_locked(tmp_path):
+    missing = alone(tmp_path / "not" / "here", "name another")
+    with pytest.raises(InputError, match=r"cannot be written \(.*; name another"), missing:
+        pass
+
+
+def test_drafts_that_kills_have_left_go(tmp_path):
+    for name in (".a[1].json.partial", ".a[1].json.0f3a.partial", ".b.json.partial", "a[1].json"):
+        (tmp_path / name).touch()
+    forget_drafts(tmp_path / "a[1].json")
+    assert set(names(tmp_path)) == {".b.json.partial", "a[1].json"}
+
+
+def test_a_home_that_there_is_not():
+    with pytest.raises(InputError, match=r"'~nobody-at-all/x': there is no such home .*; name it"):
+        from_home("~nobody-at-all/x", "name it")
+
+
+def test_a_name_that_is_no_text_has_one_that_is(tmp_path):
+    file = tmp_path / os.fsdecode(b"gr\xfcn")
+    file.write_text("held")
+    with as_text(file) as name:
+        assert str(name).encode() and name.read_text() == "held"
+    with as_text(tmp_path) as name:
+        assert name == tmp_path

@@ -12,6 +12,7 @@ from nextify.costs import Cost, cost
 from nextify.designs import Design, Path, Recipe, Run, Swin, Vit, design, path, recipe
 from nextify.errors import InputError
 from nextify.fitting import fit, match_cost, match_width
+from nextify.machine import limit_threads
 from nextify.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -32,5 +33,6 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     for room, names in _LATER.items():
         if name in names:
+            limit_threads()  # torch reads it when it is imported
             return getattr(import_module(f"nextify.{room}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,8 +5,9 @@ import fcntl
 import json
 import os
 import stat
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryFile
@@ -98,6 +99,88 @@ def read_ordinary(path: Path) -> bytes:
     return path.read_bytes()
 
 
+def forget_drafts(path: Path) -> None:
+    """Remove what kills have left of a file that nobody writes now, as far as that can be done."""
+    for draft in path.parent.glob(f".{escape(path.name)}.*partial"):
+        with suppress(OSError):
+            draft.unlink()
+
+
+_LOCKS: set[int] = set()  # open files, which a forked child must not keep open
+
+
+def _forget_locks() -> None:
+    while _LOCKS:
+        os.close(_LOCKS.pop())
+
+
+os.register_at_fork(after_in_child=_forget_locks)
+
+
+@contextmanager
+def alone(place: Path, remedy: str, *, wait: bool = False) -> Iterator[None]:
+    """The only one that writes a file, or into a folder that there is: two would lose what one of
+    them did. The system frees the place when a process ends, however it ends.
+
+    It is a lock on a hidden file, which is removed at the end; one that a kill has left locks
+    nothing. Where the file system knows no locks, nothing is locked.
+
+    Args:
+        remedy: what to do where another one writes there. wait: until it has ended.
+
+    Raises:
+        InputError: another process, or thread, writes there; the lock cannot be made.
+    """
+    lock = place / ".lock" if place.is_dir() else place.with_name(f".{place.name}.lock")
+    try:
+        file = _locked(lock, wait)
+    except BlockingIOError as error:
+        who = lock.read_bytes().decode(errors="replace")
+        raise InputError(
+            f"{place} is being written by another process{f' ({who})' * who.isdecimal()}; let it "
+            f"end, or {remedy}"
+        ) from error
+    except OSError as error:
+        raise InputError(f"{place} cannot be written ({error.strerror}); {remedy}") from error
+    _LOCKS.add(file)
+    try:
+        yield
+    finally:
+        if file in _LOCKS:  # and not in a child, which does not hold it
+            _LOCKS.discard(file)
+            with suppress(OSError):
+                lock.unlink()
+            os.close(file)
+
+
+def _locked(lock: Path, wait: bool) -> int:
+    """The lock file, locked and open. Raises `BlockingIOError` where it is another's."""
+    while True:
+        file = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            _lock(file, wait)
+            if os.path.samestat(os.fstat(file), lock.stat()):  # not removed since it was opened
+                os.pwrite(file, str(os.getpid()).encode(), 0)
+                os.truncate(file, len(str(os.getpid())))
+                return file
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)
+
+
+def _lock(file: int, wait: bool) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+            raise
+
+
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write an object as JSON, whole or not at all, for a command that can be repeated.
 
@@ -150,6 +233,35 @@ def read_json(
     if not isinstance(values, dict):
         raise InputError(f"file {path} is no {what}; {remedy}")
     return values
+
+
+def from_home(path: str | Path, remedy: str) -> Path:
+    """A path in which "~" may stand for a home folder.
+
+    Raises:
+        InputError: there is no such home, as for a user whom a container's system does not know.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{str(path)!r}: there is no such home folder; {remedy}") from error
+
+
+@contextmanager
+def as_text(path: Path) -> Iterator[Path]:
+    """A name of a file that is text, for libraries that read no other: the names that files have
+    may be any bytes.
+
+    Raises:
+        OSError: there is no such file, or it cannot be read.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with path.open("rb") as file:
+            yield Path(f"/dev/fd/{file.fileno()}")
+    else:
+        yield path
 
 
 def is_there(path: Path) -> bool:

@@ -3,6 +3,7 @@
 import runpy
 import subprocess
 import sys
+import warnings
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import pytest
 from nextify import __version__
 from nextify.cli import main as entrance
 from nextify.cli.main import COMMANDS, main
+from nextify.errors import InputError
 from nextify.requests import REQUESTS
 
 
@@ -86,3 +88,39 @@ def test_a_value_that_cannot_be_is_named_with_its_option(capsys, words, said):
     assert main(words.split()) == 2
     out, err = capsys.readouterr()
     assert out == "" and said in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("error", [KeyError("parents"), ImportError("half"), InputError("none")])
+def test_an_error_that_an_interrupt_has_caused_is_an_interrupt(monkeypatch, capsys, error):
+    def struck(request: object, as_json: bool) -> int:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise error  # in putting things in order
+
+    monkeypatch.setattr("nextify.cli.reading.run", struck)
+    assert main(["path", "small"]) == 130
+    assert capsys.readouterr().err == "nextify: interrupted\n"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ImportError("libtorch.so: failed to map\nit")])
+def test_a_limit_that_is_too_low_is_one_line(monkeypatch, capsys, error):
+    def limited(request: object, as_json: bool) -> int:
+        raise error
+
+    monkeypatch.setattr("nextify.cli.reading.run", limited)
+    assert main(["path", "small"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "ulimit -v" in said
+
+
+def test_a_warning_is_one_line(monkeypatch, capsys):
+    def warned(request: object, as_json: bool) -> int:
+        warnings.warn("something\nis slow", RuntimeWarning, stacklevel=1)
+        return 0
+
+    monkeypatch.setattr("nextify.cli.reading.run", warned)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert main(["path", "small"]) == 0
+    assert capsys.readouterr().err == "nextify: something⏎is slow\n"

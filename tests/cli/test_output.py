@@ -115,3 +115,14 @@ def test_a_name_that_is_not_unicode_does_not_break_the_answer():
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.startswith(b"nextify: unknown path") and done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(("closed", "out"), [(">&-", ""), ("2>&-", "step"), ("<&- 2>&-", "step")])
+def test_streams_that_are_closed(closed, out):
+    done = shell(f"{COMMAND} path small {closed}")
+    assert (done.returncode, done.stderr) == (0, "") and out in done.stdout
+
+
+def test_notes_that_nobody_reads_do_not_end_the_work():
+    done = shell(f"({COMMAND} designs --image-size 100 && echo done >&3) 3>&2 2>&1 1>&3 | true")
+    assert "done" in done.stderr

@@ -1,6 +1,7 @@
 """train, evaluate and predict, from images to answers."""
 
 import json
+import os
 import pickle
 import re
 import shutil
@@ -279,3 +280,28 @@ def test_weights_that_do_not_fit_the_design(refused, net):
     for change in ({name: tensors[name].double()}, {"surplus": tensors[name].clone()}):
         save_file({**tensors, **change}, "edited.safetensors", metadata)
         assert "do not fit its design" in refused("predict", "edited.safetensors", "pets")
+
+
+def test_folders_whose_names_are_no_text(nextify, pets):
+    """As unzip leaves them: what is trained into one can be used."""
+    folder = Path(os.fsdecode(b"gr\xfcn"))
+    folder.mkdir()
+    pets = pets.rename(folder / os.fsdecode(b"k\xe4tzchen"))
+    arguments = changed(TINY, ["epochs=1"])
+    arguments = tuple(str(pets) if each == "pets" else each for each in arguments)
+    assert nextify("train", *arguments, "--output", folder / "net").code == 0
+    for command in (("predict", folder / "net", pets / "cat"),
+                    ("evaluate", folder / "net", "--data", pets)):  # fmt: skip
+        answer = nextify(*command)
+        assert (answer.code, answer.err) == (0, ""), answer
+
+
+def test_a_user_without_a_home(pets, refused, monkeypatch):
+    def expanded(path: Path) -> Path:
+        if "~" in str(path):
+            raise RuntimeError("Could not determine home directory.")
+        return path
+
+    monkeypatch.delenv("NEXTIFY_CACHE")
+    monkeypatch.setattr(Path, "expanduser", expanded)
+    assert "set NEXTIFY_CACHE to a folder" in refused("train", *TINY, "epochs=1")

@@ -1,6 +1,8 @@
 """Batches: every image once, decided by the generator alone."""
 
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,8 @@ from torchvision.transforms import RandomResizedCrop
 
 from nextify.data import Dataset, ImageFiles, Images, batches, decode, load
 from nextify.data.decoding import random_box
+from nextify.errors import InputError
+from nextify.machine.processes import SPAWN
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -144,3 +148,39 @@ def box_ratio(boxes: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
 
 def box_middle(boxes: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     return (boxes[:, 0] + boxes[:, 2]) / 2.0
+
+
+@pytest.mark.timeout(60)  # processes that wait for ever
+def test_a_long_tmpdir_holds_no_loader_up(streamed, tmp_path, monkeypatch):
+    """No socket is made there, whose name may have 107 bytes."""
+    long = tmp_path / ("a-long-name-of-a-user-and-a-job" * 3)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    assert torch.equal(dealt_from(streamed.train, 5), dealt_from(streamed.train, 5, workers=1))
+    assert list(long.iterdir()) == []
+
+
+def test_without_processes_this_one_decodes(streamed, monkeypatch):
+    def none(*_: object) -> None:
+        raise OSError(28, "No space left on device")  # a full /dev/shm, say
+
+    monkeypatch.setattr(SPAWN, "Lock", none)
+    with pytest.warns(RuntimeWarning, match=r"No space left .*as with --loaders 0"):
+        found = dealt_from(streamed.train, 5, workers=1)
+    assert torch.equal(found, dealt_from(streamed.train, 5))
+
+
+def die(image: object) -> torch.Tensor:
+    os._exit(9)
+
+
+def test_a_process_that_dies_is_one_line(streamed):
+    with pytest.raises(InputError, match=r"has died.*--loaders 0"):
+        dealt_from(replace(streamed.test, view=die), None, workers=1)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_that_is_gone_meanwhile_is_named(streamed, workers):
+    streamed.train.paths[2].unlink()
+    with pytest.raises(InputError, match=streamed.train.paths[2].name):
+        dealt_from(streamed.train, 5, workers)

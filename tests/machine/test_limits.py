@@ -137,7 +137,34 @@ def test_what_would_not_fit_a_container_is_refused(small, monkeypatch):
         require_memory(run)
 
 
+def test_threads_sleep_while_they_wait_unless_told_otherwise(monkeypatch):
+    for before, after in ((None, "passive"), ("active", "active")):
+        if before is None:
+            monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+        else:
+            monkeypatch.setenv("OMP_WAIT_POLICY", before)
+        limit_threads()
+        assert os.environ["OMP_WAIT_POLICY"] == after
+
+
+@pytest.mark.parametrize("entrance", ["nextify.cli.main", "nextify"])
+def test_what_torch_reads_is_set_before_it_is_imported(entrance):
+    code = (
+        f"import os, sys, {entrance}; assert 'torch' not in sys.modules\n"
+        "import importlib.abc\n"
+        "class Watch(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'torch': print(os.environ.get('OMP_WAIT_POLICY')); os._exit(0)\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        + ("nextify.cli.main.main(['bench', 'resnet18'])" if "cli" in entrance else "nextify.train")
+    )
+    free = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    command = [sys.executable, "-u", "-c", code]
+    assert subprocess.check_output(command, env=free, text=True) == "passive\n"
+
+
 def test_threads_are_as_many_as_a_quota_is_worth(small, monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     limit_threads(small)
     assert os.environ["OMP_NUM_THREADS"] == "7"

@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 
@@ -18,7 +20,7 @@ from nextify.report.cells.files import page
 from nextify.report.cells.sentences import progress
 from nextify.report.cells.step_words import headline, meaning
 
-from . import fake
+from . import fake, fake_comparison, fake_experiment
 
 NOW = "1 January 2030"
 
@@ -302,3 +304,21 @@ def test_a_full_disk_leaves_no_half_file(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="No space left on device"):
         write_report((plan, fake.whole(plan)), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+ODD = "gr\udcfcn\x01\x1b[31m\u202e"
+
+
+@pytest.mark.parametrize("of", [fake, fake_comparison, fake_experiment])
+def test_a_name_that_is_no_text_comes_out_escaped(of, tmp_path):
+    """A folder that a program for another language has unpacked; what a terminal obeys."""
+    plan = fake.plan(cells=2, seeds=(0,)) if of is fake else of.plan()
+    plan = replace(plan, title=f"On {ODD}", data={**plan.data, "name": ODD}, command=f"-d {ODD}")
+    files = write_report((plan, of.whole(plan)), tmp_path / os.fsdecode(b"\xe4"))
+    assert r"gr\udcfcn\u0001\u001b[31m\u202e" in files.html.read_text()
+    assert repr(f"-d {ODD}")[1:-1] in str(json.loads(files.json.read_text()))
+    for figure in (file for file in files.figures if file.suffix == ".svg"):
+        ElementTree.parse(figure)
+    for file in files.html.parent.iterdir():
+        if file.suffix in (".html", ".csv", ".json", ".svg"):
+            assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f\u202e]", file.read_text())

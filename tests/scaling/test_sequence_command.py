@@ -9,6 +9,7 @@ from scipy import stats
 from nextify.cli.main import main
 from nextify.errors import InputError
 from nextify.report.scaling.sequence_figure import sequence_figure
+from nextify.scaling.saving import keeping
 from nextify.scaling.sequence import experiment
 from nextify.scaling.sequence.results import (
     BASELINE,
@@ -156,3 +157,13 @@ def test_refusals(capsys, line, said):
     answer = capsys.readouterr()
     last = answer.err.strip().splitlines()[-1]
     assert answer.out == "" and last.startswith("nextify: ") and said in last
+
+
+def test_two_commands_do_not_keep_results_in_one_file(tmp_path, capsys):
+    """Each would write what it has over what the other has found meanwhile."""
+    file = tmp_path / "kept.json"
+    with keeping(file):
+        assert main(["scale", "sequence", "--seeds", "2", "--save", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "another process" in said and "--save" in said
+    assert not list(tmp_path.iterdir())

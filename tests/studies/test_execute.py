@@ -1,8 +1,11 @@
 """A plan is carried out whole, whatever single runs do; what cannot be recorded stops it."""
 
 import io
+import multiprocessing
 import os
 import resource
+import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -346,8 +349,8 @@ def test_a_run_that_another_process_records_meanwhile(here):
 def test_an_interrupt_counts_what_was_recorded_and_not_yet_counted(here, monkeypatch):
     add = Store.add
 
-    def add_and_press_ctrl_c(store: Store, record: Record) -> bool:
-        add(store, record)
+    def add_and_press_ctrl_c(store: Store, record: Record, *others: str | None) -> bool:
+        add(store, record, *others)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Store, "add", add_and_press_ctrl_c)
@@ -459,3 +462,101 @@ def folder_of_images(root: Path) -> Path:
             shade = at + 200 * (label == "light")
             Image.new("L", (32, 32), shade).save(root / label / f"{at}.png")
     return root
+
+
+def test_a_file_that_another_studys_has_replaced_gets_no_record(here, tmp_path):
+    """The other study stays as it was, and so does what this one has recorded: it was moved."""
+    other, plan = Here(tmp_path / "other"), tiny_plan()
+    other.study.parent.mkdir()
+    other.execute(tiny_plan(steps=1, seeds=(0,), epochs=4))
+    before = determined(other.study)
+
+    def show(snapshot: Snapshot) -> None:
+        if snapshot.done == 2 and not (tmp_path / "moved").exists():
+            here.study.rename(tmp_path / "moved")
+            shutil.copy(other.study, here.study)
+
+    with pytest.raises(InputError, match="has been replaced by another study's"):
+        here.execute(plan, workers=1, progress=shown_by(show))
+    assert determined(here.study) == before and len(determined(tmp_path / "moved")) == 2
+
+
+def test_a_copy_of_the_same_file_may_stand_in_its_place(here, tmp_path):
+    def show(snapshot: Snapshot) -> None:
+        if snapshot.done == 2:
+            shutil.copy(here.study, tmp_path / "copy")
+            (tmp_path / "copy").replace(here.study)
+
+    assert here.execute(tiny_plan(), workers=1, progress=shown_by(show)).finished == 6
+
+
+HOLDS = (
+    "import sys, time; from pathlib import Path; from nextify.studies.running.locks import RunLocks"
+    "\nlocks = RunLocks(Path(sys.argv[1])); locks.claim(sys.argv[2]); print('held', flush=True)"
+    "\ntime.sleep(600)"
+)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells who holds a lock")
+def test_who_has_a_run_that_is_waited_for_is_said(here):
+    """A process that was stopped holds its runs: the others are trained, and it is named."""
+    plan = tiny_plan(steps=1, seeds=(0, 1))
+    holds = [sys.executable, "-c", HOLDS, str(here.study), keys(plan)[0]]
+    waits: list[str] = []
+    with subprocess.Popen(holds, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        other.send_signal(signal.SIGSTOP)
+
+        def show(snapshot: Snapshot) -> None:
+            if snapshot.done == 1 and snapshot.waiting:
+                waits.append(snapshot.waiting_for)
+                other.send_signal(signal.SIGKILL)
+
+        assert here.execute(plan, workers=1, progress=shown_by(show)).finished == 2
+    assert waits[0] == f"{plan.cells[0].name}, seed 0 (process {other.pid})"
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+from tiny_study import *
+print("runs", flush=True)
+def own(run, dataset, on_progress):
+    return tiny_record(run)
+trainer = {trainer}
+try:
+    plan = tiny_plan(steps=1)
+    print(execute(plan, "study.db", NoData(), train=trainer, workers=1, devices=()).done)
+except InputError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("trainer", "by_name"),
+    [("own", True), ("Trainer(Path('log'))", True), ("Trainer(Path('log'))", False)],
+)
+def test_a_script_without_a_guard(tmp_path, trainer, by_name):
+    """Workers do not run it again, unless it defines what they need: then it is said what to do.
+    Files beside it with names of Python's own modules are not taken for these."""
+    script = SCRIPT.format(folder=str(Path(__file__).parent), trainer=trainer)
+    (tmp_path / "script.py").write_text(script)
+    (tmp_path / "started").mkdir()
+    for name in ("random", "socket", "nextify", "torch"):
+        (tmp_path / "started" / f"{name}.py").write_text("raise SystemExit('the wrong file')")
+    done = subprocess.run(
+        [sys.executable, "../script.py" if by_name else "-"],
+        input=None if by_name else script,
+        cwd=tmp_path / "started", capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONSAFEPATH": "" if by_name else "1"},
+    )  # fmt: skip
+    *_, last = done.stdout.splitlines()
+    assert "Traceback" not in done.stderr, done.stderr
+    assert ('if __name__ == "__main__"' in last) if trainer == "own" else last == "2", done
+
+
+def test_a_daemon_may_start_no_workers(here, monkeypatch):
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
+    with pytest.raises(InputError, match="daemon=False"):
+        here.execute(tiny_plan())

@@ -26,6 +26,7 @@ SNAPSHOT = Snapshot(
     ),
     elapsed=130.0,
     left=3720.0,
+    waiting_for="Layer, seed 1 (process 7)",
 )
 
 
@@ -40,7 +41,8 @@ def test_the_table_says_what_there_is_to_say():
     assert "BN to LN, seed 1" in text
     assert "3/10" in text
     assert "loads the data" in text
-    assert "4 of 30 runs, 2 min 10 s so far, about 1 h 02 min left, 1 in another process" in text
+    waits = "1 in another process: Layer"
+    assert f"4 of 30 runs, 2 min 10 s so far, about 1 h 02 min left, {waits}" in text
     assert "failed    patchify stem, seed 0: OSError: [Errno 5] [red]  (1 s)" in text
     assert text.index("30 runs") < text.index("patchify") < text.index("diverged")
     assert "stage ratio" not in text

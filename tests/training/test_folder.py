@@ -19,6 +19,7 @@ from nextify.training.machine import deterministic
 from training.conftest import SMALL, small_recipe, small_run
 
 DESIGN = design("convnext-mini", **SMALL)
+WHOLE = {"record.json", "network.safetensors", "best.safetensors"}
 
 
 def test_a_run_in_a_folder(corners, tmp_path):
@@ -185,3 +186,42 @@ def test_images_are_read_when_they_are_asked_for(corners, tmp_path, images):
     next(found)
     (images / "1.png").unlink()
     assert "no such file" in next(found).why
+
+
+def test_a_folder_that_another_training_writes_into(corners, tmp_path):
+    """What it holds then is the other's, and a second start of the same run waits for nothing."""
+    tries: list[str] = []
+
+    def start_another(step: int, steps: int) -> None:
+        if not tries:
+            for seed in (0, 1):
+                with pytest.raises(InputError, match="another process") as refused:
+                    train_in_folder(small_run(corners, seed=seed, epochs=1), corners, tmp_path)
+                tries.append(str(refused.value))
+
+    first = train_in_folder(small_run(corners, epochs=1), corners, tmp_path, on_step=start_another)
+    assert len(tries) == 2 and all("--output" in said for said in tries)
+    assert json.loads((tmp_path / "record.json").read_text())["key"] == first.record.key
+    assert {path.name for path in tmp_path.iterdir()} == WHOLE
+
+
+@pytest.mark.parametrize("moment", ["record.json", "checkpoint.pt", "best.safetensors"])
+def test_what_a_kill_leaves_is_gone_after_the_next_start(corners, tmp_path, moment):
+    """Also where that has nothing to do, or never writes the file that was being written."""
+    run = small_run(corners, epochs=1)
+    train_in_folder(run, corners, tmp_path)
+    if moment == "record.json":  # killed while it was written: all else is there
+        (tmp_path / "record.json").unlink()
+    (tmp_path / "checkpoint.pt").unlink(missing_ok=True)
+    (tmp_path / f".{moment}.partial").write_text("half")
+    (tmp_path / f".{moment}.0a1b2c3d.partial").write_text("half")
+    train_in_folder(run, corners, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == WHOLE
+
+
+def test_batch_norm_and_a_batch_of_one(corners):
+    tiny = replace(corners, image_size=4)
+    with pytest.raises(InputError, match="batch_size of 2 or more"):
+        prepare(design("resnet-small", **SMALL), small_recipe(batch_size=1), tiny)
+    prepare(design("resnet-small", **SMALL), small_recipe(batch_size=2), tiny)
+    prepare(DESIGN, small_recipe(batch_size=1), tiny)

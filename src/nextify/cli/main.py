@@ -11,7 +11,7 @@ from importlib import import_module
 
 from nextify import __version__, requests
 from nextify.cli.show import discard_output, finish_output, note, prepare_output
-from nextify.errors import InputError
+from nextify.errors import InputError, is_out_of_memory
 from nextify.machine import limit_threads
 from nextify.words import one_line
 
@@ -35,12 +35,20 @@ COMMANDS = {command: module for module, commands in _MODULES.items() for command
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
-    prepare_output()
-    limit_threads()
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning  # in one line, without the code around it
+        return _main(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    note(one_line(f"warning: {message}"))
+
+
+def _main(arguments: list[str]) -> int:
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_, **__: note(one_line(f"warning: {message}"))
-            code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        prepare_output()
+        limit_threads()
+        code = _run(arguments)
         finish_output()
     except InputError as error:
         note(one_line(f"nextify: {error}"))  # names of files may hold anything
@@ -48,6 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         discard_output()  # the reader (`| head`) has what it wanted
         return 0
+    except Exception as error:
+        if not (isinstance(error, ImportError) or is_out_of_memory(error)):
+            raise
+        what = "cannot be loaded" if isinstance(error, ImportError) else "took too much memory"
+        note(f"nextify: what this command needs {what} ({one_line(str(error))}); give it more "
+             "memory (see `ulimit -v` and the container's limit), or install nextify anew")  # fmt: skip
+        return 2
     except KeyboardInterrupt as interrupt:
         note(f"nextify: {str(interrupt) or 'interrupted'}")  # the exception itself is never false
         return 130
@@ -63,12 +78,23 @@ def _run(arguments: list[str]) -> int:
         asked = requests.read(arguments, parser)
     except SystemExit as end:  # --help and --version
         return int(end.code or 0)
-    command = import_module(f"nextify.cli.{COMMANDS[requests.command_of(type(asked.request))]}")
     try:
+        command = import_module(f"nextify.cli.{COMMANDS[requests.command_of(type(asked.request))]}")
         code: int = command.run(asked.request, asked.as_json)
-    except KeyboardInterrupt as interrupt:
+    except BaseException as error:
+        interrupt = _interrupt_behind(error)
+        if interrupt is None:
+            raise
         raise KeyboardInterrupt(str(interrupt) or _kept(asked.request)) from None
     return code
+
+
+def _interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The interrupt that an error came of: it may strike an import, or a library that then fails
+    to put its own state in order, which raises a KeyError, say."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error
 
 
 def _kept(request: requests.Request) -> str:

@@ -19,10 +19,11 @@ _PLAIN = str.maketrans(
 
 
 def prepare_output() -> None:
-    """Let standard output take every text: what it cannot encode is written as an escape. Where a
-    shell has closed standard error, no other file becomes it."""
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
+    """Let standard output take every text: what it cannot encode is written as an escape. Where
+    it, or standard error, is closed, nothing is written; what would be is no other file's."""
+    for name in ("stdin", "stdout", "stderr"):  # in their order: a new file gets the first number
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

@@ -14,7 +14,7 @@ from nextify.files import is_there, read_json, require_writable, write_json
 from nextify.findings.choice import Choice, Finalist
 from nextify.fitting import budgets_of
 from nextify.records import Plan
-from nextify.report.announce import announced_phase, recipes_of
+from nextify.report.announce import announced_phase, left_out_note, recipes_of
 from nextify.report.choice.files import write_choice
 from nextify.report.choice.words import as_fields, as_values
 from nextify.report.page import ReportFiles
@@ -26,6 +26,7 @@ from nextify.studies import (
     Task,
     WorkerSetup,
     carry_out,
+    left_out,
     phases,
     plan_screening,
 )
@@ -112,6 +113,8 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     show_images(images, watch)
     watch.note(recipes_of(screening))
     if request.plan or not is_there(file):
+        if note := left_out_note(left_out(task, screening.cells)):
+            watch.note(note)
         found = _phases(request, task, screening, images, watch)
         if request.plan:
             count = len(images.train) + len(images.test)

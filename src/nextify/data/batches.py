@@ -1,9 +1,11 @@
 """Batches of images, in order or shuffled, from memory or from files."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -12,6 +14,7 @@ from torch.utils.data import Dataset as TorchDataset
 from nextify.data.dataset import ImageFiles, Images
 from nextify.data.decoding import decode_quietly, open_rgb, quiet_pillow, random_box, resized
 from nextify.errors import InputError
+from nextify.machine.processes import SPAWN
 
 
 def batches(
@@ -66,34 +69,66 @@ def _from_memory(
 def _from_files(
     images: "_Decoded", order: Tensor, batch_size: int, device: torch.device | str, workers: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    loader = DataLoader(
-        images,
-        batch_size,
-        sampler=order.tolist(),
-        num_workers=workers,
-        collate_fn=_together,
-        pin_memory=torch.device(device).type == "cuda",
-        # The loader seeds its workers from this one instead of from torch's global state.
-        generator=torch.Generator(),
-    )
-    for dealt in loader:
+    on_gpu = torch.device(device).type == "cuda"
+    for dealt in _loaded(images, order.tolist(), batch_size, workers):
         if isinstance(dealt, InputError):
             raise dealt
-        pixels, labels = dealt
+        pixels, labels = map(torch.from_numpy, dealt)
+        if on_gpu:
+            pixels, labels = pixels.pin_memory(), labels.pin_memory()
         yield pixels.to(device, non_blocking=True), labels.to(device, non_blocking=True)
 
 
 One = tuple[Tensor, int] | InputError
+Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]] | InputError
 
 
-def _together(images: list[One]) -> tuple[Tensor, Tensor] | InputError:
-    """A batch, or why there is none: an error raised in a worker would come as a long text."""
+def _loaded(images: "_Decoded", order: list[int], batch_size: int, workers: int) -> Iterator[Batch]:
+    loader = DataLoader(
+        images,
+        batch_size,
+        sampler=order,
+        num_workers=workers,
+        collate_fn=_together,
+        # The loader seeds its workers from this one instead of from torch's global state.
+        generator=torch.Generator(),
+    )
+    try:
+        if workers:
+            SPAWN.Lock()  # fails where the loader would, which then complains a second time
+        found: Iterator[Batch] = iter(loader)
+    except (OSError, AssertionError) as error:  # the second one in a daemon, which may start none
+        warnings.warn(
+            f"no process can be started that decodes images ({error}); this one does it, as with "
+            "--loaders 0",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        found = _loaded(images, order, batch_size, 0)
+    try:
+        yield from found
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise InputError(
+            "a process that decoded images has died, most likely for want of memory; use fewer "
+            "--loaders, or --loaders 0"
+        ) from error
+
+
+def _together(images: list[One]) -> Batch:
+    """A batch, or why there is none: an error raised in a worker would come as a long text.
+
+    As arrays it goes through a pipe. Tensors would go through shared memory, of which containers
+    have little, and a socket, whose name a long TMPDIR makes too long: processes that are killed,
+    or wait for ever.
+    """
     good = [one for one in images if not isinstance(one, InputError)]
     bad = next((one for one in images if isinstance(one, InputError)), None)
     if bad is not None:
         return bad
     pixels, labels = zip(*good, strict=True)
-    return torch.stack(pixels), torch.tensor(labels)
+    return np.stack([one.numpy() for one in pixels]), np.array(labels)
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,7 @@ from nextify.data.walk import (
     is_image_name,
 )
 from nextify.errors import InputError
+from nextify.files import from_home
 from nextify.requests import DataSpec
 from nextify.words import composed
 
@@ -37,7 +38,7 @@ Classes = Mapping[str, list[Path]]
 
 def parts_of_folder(path: Path, options: DataSpec, test_on_all: bool = False) -> Parts:
     """The data set in a folder. Raises `InputError`, which names the folder and the remedy."""
-    root = path.expanduser()
+    root = from_home(path, "give the whole path")
     try:
         _require_folder(root)
         found = Found.below(root)

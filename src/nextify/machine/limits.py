@@ -28,8 +28,13 @@ def cores(root: Path = _ROOT) -> int:
 
 
 def limit_threads(root: Path = _ROOT) -> None:
-    """Let torch, imported later, compute with no more threads than there are cores. It counts
-    those that the process may run on, and knows of no quota; what the user has set stays."""
+    """Let torch, imported later, compute with no more threads than there are cores, and let these
+    sleep where they wait for one another. What the user has set stays.
+
+    Torch counts the cores that the process may run on, and knows of no quota. Its threads would
+    spin: on a core that another program has, they take the time that they wait for.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     if cores(root) < _allowed():
         os.environ.setdefault("OMP_NUM_THREADS", str(cores(root)))
 

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from types import ModuleType
 
 SPAWN = multiprocessing.get_context("spawn")  # a fork would copy torch's threads half
 _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
@@ -31,6 +32,24 @@ def with_variables(variables: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def without_main() -> Iterator[None]:
+    """A process started now does not run this one's main module again, as it would to have what
+    that defines: a script may be without a guard, or come from standard input. Nothing that it is
+    given may be defined there; `pickle` raises an error then, and no process is started."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def is_starting() -> bool:
+    """Whether this is a process that runs its parent's main module again, before its own work."""
+    return getattr(multiprocessing.current_process(), "_inheriting", False)
 
 
 @contextmanager

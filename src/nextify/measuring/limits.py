@@ -3,7 +3,8 @@
 import torch
 
 from nextify.costs import cost
-from nextify.designs import AnyDesign, Design
+from nextify.costs.batch import require_values
+from nextify.designs import AnyDesign
 from nextify.errors import InputError
 from nextify.machine import memory
 from nextify.measuring.conditions import Conditions, Task
@@ -25,14 +26,8 @@ def require_room(
             small for batch norm; and as `cost` does.
     """
     counted = cost(design, conditions.image_size, conditions.classes)
-    _, height, width = counted.sections[-2].shape
-    has_batch_norm = isinstance(design, Design) and design.norm == "batch"
-    is_single = conditions.batch_size * height * width == 1  # value of a channel
-    if "training" in tasks and has_batch_norm and is_single:
-        raise InputError(
-            "training with batch norm on maps of one pixel needs a batch of at least 2; use a "
-            "larger batch or larger images, or leave training out"
-        )
+    if "training" in tasks:
+        require_values(design, conditions.batch_size, conditions.image_size)
     device = torch.device(conditions.device)
     is_gpu = device.type == "cuda"
     there = torch.cuda.get_device_properties(device).total_memory if is_gpu else memory()

@@ -21,7 +21,7 @@ from nextify.costs import cost
 from nextify.designs import AnyDesign
 from nextify.designs.values import from_values
 from nextify.errors import InputError
-from nextify.files import is_there, parse_json, require_ordinary, write_whole
+from nextify.files import as_text, is_there, parse_json, require_ordinary, write_whole
 from nextify.machine import memory
 from nextify.network.build import assemble
 from nextify.network.modules import Network, network_in
@@ -145,7 +145,7 @@ def _read(path: Path) -> tuple[Mapping[str, str], dict[str, Tensor]]:
         raise InputError(f"network file {path} does not exist; `nextify train` makes one")
     try:
         require_ordinary(path)
-        with safe_open(path, framework="pt") as file:
+        with as_text(path) as name, safe_open(name, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return file.metadata() or {}, tensors
     except (SafetensorError, OSError, ValueError) as error:

@@ -71,6 +71,14 @@ def announced_phase(phase: Phase) -> str:
     return f"{phase.name}: {at_most}{counts}{time}"
 
 
+def left_out_note(reasons: Mapping[str, str]) -> str | None:
+    """Networks of a screening that the budget does not allow, by name; None if there are none."""
+    if not reasons:
+        return None
+    name, why = next(iter(reasons.items()))
+    return f"{plural(len(reasons), 'network')} left out, the first {name}: {why}"
+
+
 def half_width(of: Forecast) -> str:
     """Of a contribution's interval, in standard deviations and, where these are known, points."""
     if of.half_width is None:

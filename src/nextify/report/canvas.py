@@ -55,7 +55,7 @@ class Sheet:
     def text(self, x: float, y: float, text: str, align: str = "left", **style: Any) -> Text:
         """Write."""
         style = {"size": 8.0, "color": INK, "ha": align, "va": "center_baseline", **style}
-        return self.axes.text(x, y, text, **style)
+        return self.axes.text(x, y, look.legible(text), **style)
 
     def inches(self, point: Any) -> tuple[float, float]:
         """Where a point given in pixels stands, in inches from the left and the top."""

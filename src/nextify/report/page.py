@@ -14,10 +14,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from nextify import words
 from nextify.errors import InputError
-from nextify.files import replace_file
+from nextify.files import alone, replace_file
 from nextify.findings import Interval
 from nextify.report import details
-from nextify.report.style import Drawing
+from nextify.report.style import Drawing, legible
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +94,11 @@ def write_files(
         InputError: the folder cannot be written.
     """
     place = Path(folder)
-    figures = write_drawings(drawings, place)
-    _write(place, {name: text.encode() for name, text in texts.items()})
+    figures = _figure_files(drawings)
+    _write(place, {**figures, **{name: legible(text).encode() for name, text in texts.items()}})
     main, *others = (place / name for name in texts if name.endswith(".csv"))
     html, values = place / "report.html", place / "report.json"
-    return ReportFiles(html, main, values, figures, tuple(others))
+    return ReportFiles(html, main, values, tuple(map(place.joinpath, figures)), tuple(others))
 
 
 def write_drawings(drawings: Sequence[Drawing], folder: str | PathLike[str]) -> tuple[Path, ...]:
@@ -107,19 +107,26 @@ def write_drawings(drawings: Sequence[Drawing], folder: str | PathLike[str]) -> 
     Raises:
         InputError: the folder cannot be written.
     """
-    files: dict[str, bytes] = {}
-    for each in drawings:
-        kinds = {"svg": each.svg.encode(), "png": each.png, "pdf": each.pdf}
-        files |= {f"{each.name}.{kind}": data for kind, data in kinds.items()}
+    files = _figure_files(drawings)
     _write(Path(folder), files)
-    return tuple(Path(folder) / name for name in files)
+    return tuple(map(Path(folder).joinpath, files))
+
+
+def _figure_files(drawings: Sequence[Drawing]) -> dict[str, bytes]:
+    return {
+        f"{each.name}.{kind}": data
+        for each in drawings
+        for kind, data in (("svg", each.svg.encode()), ("png", each.png), ("pdf", each.pdf))
+    }
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write all files or say why not; a reader never sees half a file."""
+    """Write all files or say why not; a reader never sees half a file, nor two reports mixed."""
     try:
-        for name, data in files.items():
-            replace_file(folder / name, data)
+        folder.mkdir(parents=True, exist_ok=True)
+        with alone(folder, "name another folder", wait=True):
+            for name, data in files.items():
+                replace_file(folder / name, data)
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(

@@ -97,6 +97,23 @@ def _saved(figure: Figure, kind: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
+# What no file of text may hold, no font has, or turns the direction of what follows.
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+
+
+def legible(text: str) -> str:
+    r"""A text with escapes for what cannot be shown, as bytes of a file's name that are no letters.
+
+    The escapes are those of JSON, so that a file of JSON keeps the name.
+
+    >>> legible("gr\udcfcn")
+    'gr\\udcfcn'
+    """
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def plain(axes: Axes, grid: str = "x") -> None:
     """Only what is needed: no box, a pale grid behind the data."""
     for side in ("top", "right", "left" if grid == "x" else "top"):

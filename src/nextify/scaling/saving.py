@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from nextify.designs.values import read_value
 from nextify.errors import InputError
-from nextify.files import read_json, write_whole
+from nextify.files import alone, read_json, write_whole
 
 T = TypeVar("T")
 _REMEDY = "name another with --save"
@@ -69,6 +70,16 @@ class Kept(Generic[T]):
         made, items = json.dumps(self.made_with), self.kind.items
         text = f'{{"made_with": {made},\n"{items}": [\n{lines}\n]}}\n'
         write_whole(self.path, text, what="file", remedy=_REMEDY)
+
+
+def keeping(path: Path | None) -> AbstractContextManager[None]:
+    """Around all that is kept in a file: of two commands at once each would lose the other's
+    results.
+
+    Raises:
+        InputError: another command keeps results there.
+    """
+    return nullcontext() if path is None else alone(path, _REMEDY)
 
 
 def contents(

@@ -9,7 +9,7 @@ from nextify.studies.forecast import Forecast, forecast, neighbours
 from nextify.studies.kinds.choosing import Outcome, Phase, carry_out, phases
 from nextify.studies.kinds.comparison import Network, plan_comparison
 from nextify.studies.kinds.factors import plan_again, plan_experiment, plan_more
-from nextify.studies.kinds.finalists import Task, in_budget, plan_finals, plan_screening
+from nextify.studies.kinds.finalists import Task, in_budget, left_out, plan_finals, plan_screening
 from nextify.studies.kinds.frame import Frame
 from nextify.studies.kinds.path import plan_path
 from nextify.studies.running.crew import Crew

@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from nextify.blueprint import require_image_size
+from nextify.costs.batch import require_values
 from nextify.data import Dataset
 from nextify.designs import AnyDesign, Precision, Recipe, Run, design
 from nextify.designs.fields import with_fields
 from nextify.designs.run import content_key, require_batch
 from nextify.errors import InputError, is_out_of_memory
-from nextify.files import make_folder, read_json, write_json
+from nextify.files import alone, forget_drafts, make_folder, read_json, write_json
 from nextify.network import Card, save_network
 from nextify.records import Record, record_from_dict
 from nextify.training.initial import InitialWeights, Source, as_seen, design_of, initial_weights
@@ -114,6 +115,8 @@ def prepare(
     if weights is not None:
         initial = initial_weights(weights, chosen, dataset.classes, new_head=new_head)
     require_batch(recipe, len(dataset.train))
+    if recipe.trainable != "head":  # a frozen body keeps its statistics
+        require_values(chosen, recipe.batch_size, dataset.image_size)
     data, about = dataset.identity(), initial.about if initial else None
     run = Run(
         design=chosen, recipe=recipe, data=data, seed=seed, precision=precision, initial=about
@@ -157,23 +160,36 @@ def train_in_folder(
         KeyboardInterrupt: that says how to go on.
     """
     folder = Path(folder)
-    there = _finished(folder, run)
-    if there is not None:
-        forget_checkpoint(folder)  # a kill may have come before
-        return Trained(there, folder, was_there=True)
+    if (there := _finished(folder, run)) is None:
+        make_folder(folder, "--output")
+        settings = replace(
+            settings_on(device, dataset, loaders),
+            on_start=on_start,
+            on_step=on_step,
+            on_epoch=on_epoch,
+        )
+        with alone(folder, _ELSEWHERE):
+            there = _finished(folder, run)  # by another process, in this moment
+            if there is None:
+                return _train(run, dataset, folder, settings, weights, note)
+    forget_checkpoint(folder / RECORD)  # a kill may have come before
+    return Trained(there, folder, was_there=True)
 
+
+def _train(
+    run: Run,
+    dataset: Dataset,
+    folder: Path,
+    settings: Settings,
+    weights: InitialWeights | None,
+    note: Callable[[str], None],
+) -> Trained:
     def keep_best(state: State) -> None:
         reached = {"epoch": state.epoch, "curve_accuracy": state.best_accuracy}
         save_network(state.judged, card_of(run, dataset, reached), folder / BEST)
 
-    settings = replace(
-        settings_on(device, dataset, loaders),
-        on_start=on_start,
-        on_step=on_step,
-        on_epoch=on_epoch,
-        on_best=keep_best,
-    )
-    record, state = train_from_checkpoint(run, dataset, folder, settings, weights, note)
+    best = replace(settings, on_best=keep_best)
+    record, state = train_from_checkpoint(run, dataset, folder, best, weights, note)
     accuracy = None if record.result is None else record.result.accuracy
     about = {"accuracy": accuracy, "run": record.key, "data": run.data}
     if run.initial is not None:
@@ -215,24 +231,23 @@ def train_from_checkpoint(
     weights: InitialWeights | None = None,
     note: Callable[[str], None] = lambda line: None,
 ) -> tuple[Record, State]:
-    """As `train_with_network`, with a checkpoint in a folder, which is made if it is not there.
+    """As `train_with_network`, with a checkpoint in a folder that nobody else writes into.
 
     From one that is damaged it cannot go on: it is noted, and the training starts again.
 
     Raises:
-        InputError: the folder cannot be made; the run takes more memory than there is.
+        InputError: the run takes more memory than there is.
         KeyboardInterrupt: that says how to go on.
     """
     if settings.device == "cpu":
         require_memory(run)
-    make_folder(folder, "--output")
     try:
         kept = replace(settings, checkpoint=folder / _CHECKPOINT)
         try:
             return train_with_network(run, dataset, kept, weights)
         except Unreadable:
             note(f"{kept.checkpoint} is damaged: the training starts again from its first epoch")
-            forget_checkpoint(folder)
+            forget_checkpoint(folder / RECORD)
             return train_with_network(run, dataset, kept, weights)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
@@ -252,13 +267,16 @@ def keep(file: Path, values: Mapping[str, Any], record: Record, state: State, ca
     if record.result is not None:
         save_network(state.judged, card, file.with_name(NETWORK))
     write_json(file, values)
-    forget_checkpoint(file.parent)
+    forget_checkpoint(file)
 
 
-def forget_checkpoint(folder: Path) -> None:
-    """Remove what is needed no more when all is kept, if that can be done."""
+def forget_checkpoint(file: Path) -> None:
+    """Remove what is needed no more when all is kept beside a file of values, if that can be done:
+    the checkpoint, and what kills have left of files that were being written."""
     with suppress(OSError):
-        (folder / _CHECKPOINT).unlink()
+        file.with_name(_CHECKPOINT).unlink()
+    for name in (file.name, NETWORK, BEST, _CHECKPOINT):
+        forget_drafts(file.with_name(name))
 
 
 def card_of(run: Run, dataset: Dataset, about: dict[str, Any]) -> Card:

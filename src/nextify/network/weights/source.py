@@ -12,6 +12,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from nextify.errors import InputError
+from nextify.files import as_text
 from nextify.network.weights import likeness
 from nextify.network.weights.config import Stated, read_config
 from nextify.network.weights.hub import PREFIX, fetch
@@ -113,7 +114,7 @@ def _read(path: Path, name: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         with path.open("rb") as file:
             start = file.read(_BEGINNING)
         if start[8:9] == b"{":
-            with safe_open(path, framework="pt") as held:
+            with as_text(path) as place, safe_open(place, framework="pt") as held:
                 entries = {key: held.get_tensor(key) for key in held.keys()}  # noqa: SIM118
                 return entries, held.metadata() or {}
         if start.startswith(b"PK\x03\x04"):

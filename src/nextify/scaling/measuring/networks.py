@@ -15,7 +15,7 @@ from nextify.scaling.laws.networks import NetworkPoint, Networks, network, point
 from nextify.scaling.measuring.count import count_macs
 from nextify.scaling.measuring.memory import growth
 from nextify.scaling.measuring.timing import forward, prepared, time_rounds
-from nextify.scaling.saving import Kept
+from nextify.scaling.saving import Kept, keeping
 
 Told = Callable[[str], None]
 """Called with what is about to be measured, in words."""
@@ -45,7 +45,7 @@ def measure_networks(
             of other settings.
     """
     names, sides, classes = asked.names, asked.sides, asked.classes
-    with prepared(threads):
+    with prepared(threads), keeping(save):
         kept = Kept(POINTS, save, {**measured_on(), "rounds": rounds, "classes": classes})
         known = {(one.name, one.side): one for one in kept.results}
         missing = {side: [n for n in names if (n, side) not in known] for side in sides}

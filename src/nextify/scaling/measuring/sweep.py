@@ -21,7 +21,7 @@ from nextify.scaling.laws.sweeps import AXES, Axis, Point, Sweep
 from nextify.scaling.measuring import count, timing
 from nextify.scaling.measuring.memory import growth, last_cache
 from nextify.scaling.mixers import build
-from nextify.scaling.saving import Kept
+from nextify.scaling.saving import Kept, keeping
 
 _SPAN = 16  # largest size over smallest
 _LEAST_SPAN = 4
@@ -53,7 +53,7 @@ def measure_mixers(
     Raises:
         InputError: a size that does not fit, a file of other settings or sizes.
     """
-    with timing.prepared(threads):
+    with timing.prepared(threads), keeping(save):
         kept = Kept(SWEEPS, save, _made_with(settings, is_chosen=sizes is None))
         pairs = product(axes, chosen.items())
         lines = [Line(name, mixer, axis, settings) for axis, (name, mixer) in pairs]

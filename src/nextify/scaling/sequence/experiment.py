@@ -9,6 +9,7 @@ import torch
 
 from nextify.errors import InputError
 from nextify.scaling.measuring.timing import prepared
+from nextify.scaling.saving import keeping
 from nextify.scaling.sequence import ngrams, speed
 from nextify.scaling.sequence.model import NextWord, speak
 from nextify.scaling.sequence.results import Counts, Found, Outcome, kept
@@ -44,8 +45,8 @@ def measure_sequence(
     Raises:
         InputError: a file of other settings or another text.
     """
-    outcomes = kept(save, settings)
-    with prepared(threads):
+    with prepared(threads), keeping(save):
+        outcomes = kept(save, settings)
         counts = tuple(count(task(settings, seed)) for seed in range(seeds))
         known = {(one.seed, one.kind): one for one in outcomes.results}
         wanted = list(product(range(seeds), KINDS))

@@ -1,7 +1,6 @@
 """From a path's choices to an experiment: which subsets of them are trained."""
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from statistics import geometric_mean
@@ -195,12 +194,15 @@ def _designs(of: Frame, levels: Levels) -> Sequence[Design]:
         return match_cost(plain, of.matched, of.target, **of.size)
     counted = [cost(design, **of.size) for design in plain]
     mean = geometric_mean(getattr(each, of.matched) for each in counted)
+    reason = None
     for more in _RAISES:
-        with suppress(InputError):
+        try:
             return match_cost(plain, of.matched, round(mean * more), **of.size)
+        except InputError as error:
+            reason = reason or error
     raise InputError(
         f"the networks cannot be brought to equal {of.matched} near their geometric mean, "
-        f"{mean:,.0f}: their widths are too small; give a larger target, or do not match"
+        f"{mean:,.0f} ({reason}); give a larger target, or do not match"
     )
 
 

@@ -1,7 +1,6 @@
 """From a budget to a screening, and from the screening's records to the finalists."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,7 +74,8 @@ def plan_screening(task: Task) -> Plan:
             these factors do not allow.
     """
     plain = factors.plan_experiment(task.frame, task.request.experiment)
-    cells = tuple(_those_within(task, plain.cells))
+    within = fitted(task, plain.cells).values()
+    cells = tuple(cell for cell in within if isinstance(cell, Cell))
     if len(cells) < len(plain.factors) + 2:
         raise InputError(
             f"{'only ' * bool(cells)}{len(cells) or 'none'} of the screening's {len(plain.cells)} "
@@ -103,11 +103,23 @@ def _enough(task: Task, cells: Iterable[Cell]) -> str:
     return " and ".join(f"{most:,} {name.replace('_', ' ')}" for name, most in least.items())
 
 
-def _those_within(task: Task, cells: Iterable[Cell]) -> Iterable[Cell]:
-    """The cells that the budget allows, each as wide as it does."""
+def left_out(task: Task, cells: Iterable[Cell]) -> dict[str, str]:
+    """Why other networks of the experiment are not among the screening's cells, by name."""
+    plain = factors.plan_experiment(task.frame, task.request.experiment)
+    known = {cell.name for cell in cells}
+    missing = fitted(task, [cell for cell in plain.cells if cell.name not in known])
+    return {name: str(why) for name, why in missing.items() if isinstance(why, InputError)}
+
+
+def fitted(task: Task, cells: Iterable[Cell]) -> dict[str, Cell | InputError]:
+    """Each cell as wide as the budget allows, or why that cannot be, by the cells' names."""
+    found: dict[str, Cell | InputError] = {}
     for cell in cells:
-        with suppress(InputError):
-            yield _within(task, cell)
+        try:
+            found[cell.name] = _within(task, cell)
+        except InputError as error:
+            found[cell.name] = error
+    return found
 
 
 def possible(task: Task) -> NDArray[np.bool_]:
@@ -157,8 +169,9 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
     rows = _chosen(task, known)
     plan = factors.plan_cells(frame, rows, "augmented")
     distinct: dict[tuple[AnyDesign, Recipe], Cell] = {}
-    for cell in _those_within(task, plan.cells):
-        distinct.setdefault((cell.design, cell.recipe), cell)
+    for cell in fitted(task, plan.cells).values():
+        if isinstance(cell, Cell):  # an end of the path may be beyond the budget
+            distinct.setdefault((cell.design, cell.recipe), cell)
     cells = list(distinct.values())
     names = [factors.cell_name(row) for row in rows[: task.request.reshaped].tolist()]
     best = [cell for name in names for cell in cells if cell.name == name]

@@ -5,6 +5,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
 
 from nextify.costs import totals
+from nextify.costs.batch import require_values
 from nextify.designs import AnyDesign, Design, Factor, Path, Precision, Recipe, path, recipe
 from nextify.designs.factor import default_factors, read_factors, require_factors
 from nextify.designs.fields import read_fields
@@ -116,9 +117,14 @@ def cell_of(design: AnyDesign, trained: Recipe, data: Mapping[str, Any], **about
         about: further fields of `Cell`.
 
     Raises:
-        InputError: images too small for the design, or fewer than a batch.
+        InputError: images too small for the design, or fewer than a batch; a batch too small for
+            batch norm.
     """
     require_batch(trained, about.get("images") or int(data["train"]))
+    try:
+        require_values(design, trained.batch_size, int(data["image_size"]))
+    except InputError as error:
+        raise InputError(f"{about['name']}: {error}") from error
     counted = totals(design, **size_of(data))
     return Cell(design=design, recipe=trained, params=counted.params, macs=counted.macs, **about)
 

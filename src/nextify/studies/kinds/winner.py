@@ -10,7 +10,7 @@ from nextify.data.subsets import whole
 from nextify.designs import Run
 from nextify.designs.values import Amount, Float, Positive, Seed, from_values
 from nextify.errors import InputError
-from nextify.files import read_json
+from nextify.files import alone, read_json
 from nextify.findings.choice import Finalist
 from nextify.records import Outcome, Plan, Record
 from nextify.training.folder import NETWORK, card_of, forget_checkpoint, keep, train_from_checkpoint
@@ -39,7 +39,8 @@ def train_winner(
     one that has ended is not done again.
 
     Raises:
-        InputError: it does not fit the memory, or nothing can be written.
+        InputError: it does not fit the memory, nothing can be written, or another process trains
+            it in this folder.
     """
     cell = next(each for each in finals.cells if each.name == chosen.name)
     everything = whole(dataset)
@@ -51,16 +52,17 @@ def train_winner(
         precision=finals.precision,
     )
     file = folder / "winner.json"
-    there = _ended(file, run.key, note)
-    if there is not None:
-        forget_checkpoint(folder)  # a kill may have come before
-        return there
-    settings = replace(settings_on(None, everything), on_step=on_step)
-    record, state = train_from_checkpoint(run, everything, folder, settings, note=note)
-    values = _values(run, record)
-    about = {"run": run.key, "data": run.data, "seen": SEEN, "expected": expected(chosen)}
-    keep(file, values, record, state, card_of(run, everything, about))
-    return values
+    with alone(folder, "name another folder with --output"):
+        there = _ended(file, run.key, note)
+        if there is not None:
+            forget_checkpoint(file)  # a kill may have come before
+            return there
+        settings = replace(settings_on(None, everything), on_step=on_step)
+        record, state = train_from_checkpoint(run, everything, folder, settings, note=note)
+        values = _values(run, record)
+        about = {"run": run.key, "data": run.data, "seen": SEEN, "expected": expected(chosen)}
+        keep(file, values, record, state, card_of(run, everything, about))
+        return values
 
 
 def expected(chosen: Finalist) -> dict[str, Any]:

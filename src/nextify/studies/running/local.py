@@ -8,15 +8,24 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from pickle import PicklingError
 
 from nextify.designs import Run
 from nextify.errors import InputError
-from nextify.machine.processes import SPAWN, deaf_to_interrupts, end_with_parent, with_variables
+from nextify.machine.processes import (
+    SPAWN,
+    deaf_to_interrupts,
+    end_with_parent,
+    is_starting,
+    with_variables,
+    without_main,
+)
 from nextify.studies.running.failure import describe_death
 from nextify.studies.running.messages import Died, Message, Stopped
 from nextify.studies.running.worker import Orders, work
 
 _PATIENCE = 5.0  # seconds for a process to end that has closed its end of the pipe
+_UNGUARDED = 78  # exit code of a worker that runs a script which begins the study again
 _STARTING = threading.Lock()  # a process inherits the environment: one starts at a time
 
 
@@ -32,6 +41,11 @@ class _Worker:
                 message: Message = self.connection.recv()
                 return message
         self.process.join(_PATIENCE)
+        if self.process.exitcode == _UNGUARDED:
+            return Stopped(
+                "a script whose own functions are trained by workers runs again in each of them; "
+                'write what it does below `if __name__ == "__main__":`'
+            )
         return Died(describe_death(self.process.exitcode or 0))
 
     def end(self) -> None:
@@ -55,18 +69,23 @@ class LocalCrew:
 
     def hire(self, seat: int, orders: Orders) -> None:
         """Start a process. Raises `InputError` where the system starts no more."""
+        if is_starting():
+            os._exit(_UNGUARDED)
         ours, theirs = SPAWN.Pipe()
         order = (theirs, orders, os.getpid())
         process = SPAWN.Process(target=_live, args=order, name=f"nextify worker {seat}")
         try:
-            with _STARTING, deaf_to_interrupts(), with_variables(self._variables(seat)):
-                process.start()
+            with _STARTING, with_variables(self._variables(seat)), deaf_to_interrupts():
+                _start(process)
                 # Before an interrupt can come: a worker that nobody knows would not be ended.
                 self._workers[seat] = _Worker(process, ours)
         except OSError as error:
             raise InputError(
                 f"cannot start a worker process ({error.strerror}); ask for fewer workers"
             ) from error
+        except AssertionError as error:  # multiprocessing's own
+            raise InputError("a daemon process may start no workers; start the study in a process "
+                             "that is none (daemon=False)") from error  # fmt: skip
         theirs.close()  # or the end of the worker would not end the pipe
 
     def give(self, seat: int, run: Run) -> None:
@@ -94,7 +113,20 @@ class LocalCrew:
 
     def _variables(self, seat: int) -> dict[str, str]:
         device = self._devices[seat % len(self._devices)] if self._devices else ""
-        return {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": device}
+        return {
+            "OMP_NUM_THREADS": "1",
+            "MKL_NUM_THREADS": "1",
+            "CUDA_VISIBLE_DEVICES": device,
+            "PYTHONSAFEPATH": "1",  # a user's random.py here would be taken for Python's
+        }
+
+
+def _start(process: SpawnProcess) -> None:
+    try:
+        with without_main():
+            process.start()
+    except (PicklingError, AttributeError):  # a study's own functions, of the main module
+        process.start()
 
 
 def _live(connection: Connection, orders: Orders, supervisor: int) -> None:

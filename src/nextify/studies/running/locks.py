@@ -23,6 +23,7 @@ Two runs whose keys share 60 bits would exclude each other: one would wait, and 
 
 import fcntl
 import os
+import struct
 import threading
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from pathlib import Path
 
 from nextify.errors import InputError
 
+_FLOCK = "hhqqi4x"  # Linux's `struct flock`; where it is another, no holder is told
 SHOWING = "showing"  # no run's key: claimed by the supervisor that shows the study's live state
 
 
@@ -90,6 +92,16 @@ class RunLocks(AbstractContextManager["RunLocks"]):
             self._file.held.add(byte)
             self._mine.add(key)
         return True
+
+    def holder(self, key: str) -> int | None:
+        """The process that holds a run's lock, if that is another one of this machine."""
+        asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, _byte(key), 1, 0)
+        try:
+            found = fcntl.fcntl(self._file.descriptor, fcntl.F_GETLK, asked)
+        except OSError:
+            return None
+        kind, *_, process = struct.unpack(_FLOCK, found)
+        return process if kind != fcntl.F_UNLCK and process > 0 else None
 
     def release(self, key: str) -> None:
         """Let others have the run."""

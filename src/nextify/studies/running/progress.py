@@ -53,7 +53,7 @@ class Snapshot:
 
     Attributes:
         total, done: runs of the plan, and those recorded. waiting: those that another process
-            is training.
+            is training. waiting_for: the first of these, in words.
         seats: per worker. endings: of this start, in order.
         elapsed: seconds since the start. left: seconds to come, None if unknown.
         pid: of the supervisor. started_at: in UTC, ISO 8601.
@@ -68,6 +68,7 @@ class Snapshot:
     left: float | None
     pid: int = 0
     started_at: str = ""
+    waiting_for: str = ""
 
 
 Show = Callable[[Snapshot], None]
@@ -165,9 +166,9 @@ def _seats(seats: tuple[Seat, ...]) -> Table:
 
 def _status(snapshot: Snapshot) -> str:
     time = hours_and_minutes(snapshot.elapsed)
-    elsewhere = f", {snapshot.waiting} in another process" if snapshot.waiting else ""
+    waits = f", {snapshot.waiting} in another process: {snapshot.waiting_for}"
     runs = f"{snapshot.done} of {snapshot.total} runs"
-    return f"{runs}, {time} so far{_left(snapshot)}{elsewhere}"
+    return f"{runs}, {time} so far{_left(snapshot)}{waits * bool(snapshot.waiting)}"
 
 
 def _setbacks(endings: tuple[Ending, ...]) -> list[Text]:

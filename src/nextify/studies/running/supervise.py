@@ -60,8 +60,16 @@ class _Now:
 class Supervisor:
     """Hands out jobs, listens to workers, writes, keeps count."""
 
-    def __init__(self, path: Path, plan: Plan, records: Iterable[Record], locks: RunLocks) -> None:
+    def __init__(
+        self,
+        path: Path,
+        plan: Plan,
+        records: Iterable[Record],
+        locks: RunLocks,
+        identity: str | None,
+    ) -> None:
         self.path = path
+        self.identity = identity  # of the study file
         self.plan = plan
         self.jobs = jobs_of(plan)
         self.locks = locks
@@ -190,7 +198,7 @@ class Supervisor:
         record = replace(trained.record, cells=job.cells)
         keep(self.path, job.key, trained.artefacts)
         with Store.open(self.path, create=False) as store:
-            store.add(record)
+            store.add(record, self.identity)
         self.locks.release(job.key)
         self.recorded.add(job.key)
         accuracy = record.result.accuracy if record.result else None
@@ -241,6 +249,7 @@ class Supervisor:
             total=len(self.jobs),
             done=len(self.recorded),
             waiting=len(self.waiting),
+            waiting_for=self._waiting_for(),
             seats=tuple(_seat(number, now) for number, now in self.now.items()),
             endings=tuple(self.endings),
             elapsed=time.monotonic() - self.started,
@@ -248,6 +257,14 @@ class Supervisor:
             pid=os.getpid(),
             started_at=self.started_at,
         )
+
+    def _waiting_for(self) -> str:
+        """The first run that another process has, and which process that is."""
+        if not self.waiting:
+            return ""
+        first = self.waiting[0]
+        holder = self.locks.holder(first.key)
+        return f"{first.label}{f' (process {holder})' * bool(holder)}"
 
     def _seconds_left(self) -> float | None:
         expected = [self.pace.expect(job.cell, job.work) for job in self.pending]
