@@ -60,8 +60,9 @@ def _main(arguments: list[str]) -> int:
         if not (isinstance(error, ImportError) or is_out_of_memory(error)):
             raise
         what = "cannot be loaded" if isinstance(error, ImportError) else "took too much memory"
-        note(f"nextify: what this command needs {what} ({one_line(str(error))}); give it more "
-             "memory (see `ulimit -v` and the container's limit), or install nextify anew")  # fmt: skip
+        why = one_line(str(error))
+        note(f"nextify: what this command needs {what} ({why}); give it more memory (see "
+             "`ulimit -v` and the container's limit), or install nextify anew")  # fmt: skip
         return 2
     except KeyboardInterrupt as interrupt:
         note(f"nextify: {str(interrupt) or 'interrupted'}")  # the exception itself is never false

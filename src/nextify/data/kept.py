@@ -26,7 +26,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from nextify.files import replace_file
+from nextify.files import from_home, replace_file
 from nextify.machine import cores
 
 _VERSION = 2  # to be raised when the same file would decode to other pixels
@@ -52,8 +52,8 @@ class Kept:
 
 def cache_folder() -> Path:
     """`$NEXTIFY_CACHE`, or `~/.cache/nextify`."""
-    given = os.environ.get("NEXTIFY_CACHE")
-    return Path(given).expanduser() if given else Path.home() / ".cache" / "nextify"
+    place = os.environ.get("NEXTIFY_CACHE") or "~/.cache/nextify"
+    return from_home(place, "set NEXTIFY_CACHE to a folder that can be written")
 
 
 def name_of(kind: str, *parts: bytes) -> str:
