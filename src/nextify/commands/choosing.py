@@ -14,7 +14,7 @@ from nextify.files import is_there, read_json, require_writable, write_json
 from nextify.findings.choice import Choice, Finalist
 from nextify.fitting import budgets_of
 from nextify.records import Plan
-from nextify.report.announce import announced_phase, left_out_note, recipes_of
+from nextify.report.announce import announced_path, announced_phase, left_out_note, recipes_of
 from nextify.report.choice.files import write_choice
 from nextify.report.choice.words import as_fields, as_values
 from nextify.report.page import ReportFiles
@@ -111,6 +111,7 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
         require_writable(folder, "--output")
     _require_same(folder, settings)
     show_images(images, watch)
+    watch.note(announced_path(task.frame.path))
     watch.note(recipes_of(screening))
     if request.plan or not is_there(file):
         if note := left_out_note(left_out(task, screening.cells)):

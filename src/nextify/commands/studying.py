@@ -138,6 +138,8 @@ def _forecast(planned: Planned, asked: Asked, setup: WorkerSetup, watch: Watch) 
     assert not isinstance(request, Choose)
     workers = workers_of(request.runs.workers)
     no_pilot = (request if isinstance(request, Compare) else request.experiment).no_pilot
+    # A path's plan is its steps, which are told at once; an experiment's is what it takes.
+    no_pilot = no_pilot or (request.runs.plan and kind_of(plan).page == "steps")
     pilot = None if no_pilot else timed(plan, setup, workers, watch)
     planned = replace(planned, seconds=pilot.total(plan, workers) if pilot else None)
     if kind_of(plan).page == "factors":

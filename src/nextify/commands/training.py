@@ -41,38 +41,22 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
         InputError: anything that cannot be carried out as asked.
         KeyboardInterrupt: by Ctrl-C, with how to go on.
     """
-    name = request.design  # left out: the weights tell it
-    kind = Design if name is None else type(design(name))
-    design_fields, recipe_fields = read_fields(request.changes, kind, RecipeFields)
-    if request.recipe is not None:  # before images, which take longer
-        require_weights(recipe(request.recipe, **recipe_fields), request.weights)
-    chosen = design_to_train(name, design_fields, request.weights)
     with on_machine(request.machine) as (device, precision):
-        spec = replace(request.data, test_image_size=request.test_image_size)
-        images = with_validation(load(spec), spec)
-        recipe_name, how = _recipe(request, recipe_fields, len(images.train))
-        ready = prepare(
-            chosen,
-            how,
-            images,
-            weights=request.weights,
-            new_head=request.new_head,
-            seed=request.seed,
-            precision=precision,
-        )
+        ready, recipe_name = _prepared(request, precision)
         if ready.weights is not None:
             watch.note(_about(ready.weights))
-        folder = Path(request.output or default_folder(name, recipe_name, ready.run))
+        folder = Path(request.output or default_folder(request.design, recipe_name, ready.run))
 
         def on_start() -> None:
-            show_images(images, watch)
-            watch.note(announced_recipes([(recipe_name, how, len(images.train))]))
+            show_images(ready.dataset, watch)
+            used = (recipe_name, ready.run.recipe, len(ready.dataset.train))
+            watch.note(announced_recipes([used]))
             watch.note(f"about {duration(_seconds(ready, device))}")
 
         with watch.steps() as shown:
             trained = train_in_folder(
                 ready.run,
-                images,
+                ready.dataset,
                 folder,
                 weights=ready.weights,
                 device=device,
@@ -85,6 +69,29 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
     if trained.was_there:
         watch.note(f"{folder} holds this run already; nothing to do")
     return trained
+
+
+def _prepared(request: Train, precision: Precision) -> tuple[Prepared, str]:
+    """What is asked for, and the name of its recipe."""
+    name = request.design  # left out: the weights tell it
+    kind = Design if name is None else type(design(name))
+    design_fields, recipe_fields = read_fields(request.changes, kind, RecipeFields)
+    if request.recipe is not None:  # before images, which take longer
+        require_weights(recipe(request.recipe, **recipe_fields), request.weights)
+    chosen = design_to_train(name, design_fields, request.weights)
+    spec = replace(request.data, test_image_size=request.test_image_size)
+    images = with_validation(load(spec), spec)
+    recipe_name, how = _recipe(request, recipe_fields, len(images.train))
+    ready = prepare(
+        chosen,
+        how,
+        images,
+        weights=request.weights,
+        new_head=request.new_head,
+        seed=request.seed,
+        precision=precision,
+    )
+    return ready, recipe_name
 
 
 def _seconds(ready: Prepared, device: str) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from nextify.data import Dataset
+from nextify.designs import Path as ChoicePath
 from nextify.designs import Recipe
 from nextify.records import Damage, Experiment, Plan, kept_as
 from nextify.studies import Forecast, Phase, Pilot
@@ -61,6 +62,14 @@ def announced_recipes(recipes: Iterable[tuple[str, Recipe, int]]) -> str:
 def recipes_of(plan: Plan) -> str:
     """How a plan's cells are trained, in one line."""
     return announced_recipes((c.recipe_name, c.recipe, plan.images_of(c)) for c in plan.cells)
+
+
+def announced_path(path: ChoicePath) -> str:
+    """Whose choices are tried, and on what maps, in one line."""
+    return (
+        f"path: {path.name}, from {path.start_name} by {len(path.choices)} choices, with a stride "
+        f"of {path.start.stem_stride} in the stem"
+    )
 
 
 def announced_phase(phase: Phase) -> str:
