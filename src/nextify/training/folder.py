@@ -149,12 +149,15 @@ def train_in_folder(
         KeyboardInterrupt: that says how to go on.
     """
     if (there := _finished(folder, run)) is None:
+        settings = replace(settings_on(device, dataset, loaders), on_step=on_step)
+        require_fit(run, settings)
         make_folder(folder)
         with alone(folder, _ELSEWHERE):
             there = _finished(folder, run)  # by another process, in this moment
             if there is None:
-                return _train(run, dataset, folder, weights, device, loaders, on_step)
-    forget_checkpoint(folder / RECORD)  # a kill may have come before
+                return _train(run, dataset, folder, weights, settings)
+    with suppress(InputError), alone(folder, _ELSEWHERE):
+        forget_checkpoint(folder / RECORD)  # a kill may have come before
     return Trained(there, folder, was_there=True)
 
 
@@ -163,15 +166,13 @@ def _train(
     dataset: Dataset,
     folder: Path,
     weights: InitialWeights | None,
-    device: str | None,
-    loaders: int | None,
-    on_step: Callable[[int, int], None] | None,
+    settings: Settings,
 ) -> Trained:
     def keep_best(state: State) -> None:
         reached = {"epoch": state.epoch, "curve_accuracy": state.best_accuracy}
         save_network(state.judged, card_of(run, dataset, reached), folder / BEST)
 
-    settings = replace(settings_on(device, dataset, loaders), on_step=on_step, on_best=keep_best)
+    settings = replace(settings, on_best=keep_best)
     record, state = train_from_checkpoint(run, dataset, folder, settings, weights)
     accuracy = None if record.result is None else record.result.accuracy
     about = {"accuracy": accuracy, "run": record.key, "data": run.data}
@@ -200,6 +201,12 @@ def _finished(folder: Path, run: Run) -> Record | None:
     return record if is_whole else None
 
 
+def require_fit(run: Run, settings: Settings) -> None:
+    """Check that a run on the processor fits the memory. Raises `InputError`."""
+    if settings.device == "cpu":
+        require_memory(run)
+
+
 def train_from_checkpoint(
     run: Run,
     dataset: Dataset,
@@ -213,8 +220,6 @@ def train_from_checkpoint(
         InputError: the run takes more memory than there is.
         KeyboardInterrupt: that says how to go on.
     """
-    if settings.device == "cpu":
-        require_memory(run)
     try:
         kept = replace(settings, checkpoint=folder / _CHECKPOINT)
         return train_with_network(run, dataset, kept, weights)
