@@ -30,7 +30,7 @@ from nextify.designs import Run
 from nextify.training import train
 size, images = int(sys.argv[1]), int(sys.argv[2])
 data = load(DataSpec(image_size=size, train_limit=images))
-how = recipe("modern-small", epochs=2, batch_size=64)
+how = recipe("modern-small", epochs=1, batch_size=64)
 run = Run(design=design("convnext-mini"), recipe=how, data=data.identity())
 print(train(run, data).measured.images_per_second)
 """
@@ -59,13 +59,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
-    cases = [(s, n, b, p) for s, n in ((28, 1024), (96, 256)) for b in (0, 1) for p in POLICIES]
+    cases = [(s, n, b, p) for s, n in ((28, 512), (96, 128)) for b in (0, 1) for p in POLICIES]
     found = {case: [] for case in cases}
+    print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     for _ in range(rounds):
         for size, images, cores, policy in cases:
             with busy(cores):
                 found[size, images, cores, policy].append(measured(policy, size, images))
-    print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+            print(".", end="", file=sys.stderr, flush=True)
     for (size, _, cores, policy), values in found.items():
         middle, low, high = statistics.median(values), min(values), max(values)
         print(f"{size} px, {cores} busy, {policy:10}  {middle:7.0f} ({low:.0f} to {high:.0f})")

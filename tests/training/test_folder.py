@@ -225,3 +225,11 @@ def test_batch_norm_and_a_batch_of_one(corners):
         prepare(design("resnet-small", **SMALL), small_recipe(batch_size=1), tiny)
     prepare(design("resnet-small", **SMALL), small_recipe(batch_size=2), tiny)
     prepare(DESIGN, small_recipe(batch_size=1), tiny)
+
+
+def test_a_lock_that_a_kill_has_left_goes_with_the_next_start(corners, tmp_path):
+    run = small_run(corners, epochs=1)
+    train_in_folder(run, corners, tmp_path)
+    (tmp_path / ".lock").write_text("1")
+    assert train_in_folder(run, corners, tmp_path).was_there
+    assert {path.name for path in tmp_path.iterdir()} == WHOLE

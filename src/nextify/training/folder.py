@@ -161,18 +161,20 @@ def train_in_folder(
     """
     folder = Path(folder)
     if (there := _finished(folder, run)) is None:
-        make_folder(folder, "--output")
         settings = replace(
             settings_on(device, dataset, loaders),
             on_start=on_start,
             on_step=on_step,
             on_epoch=on_epoch,
         )
+        require_fit(run, settings)
+        make_folder(folder)
         with alone(folder, _ELSEWHERE):
             there = _finished(folder, run)  # by another process, in this moment
             if there is None:
                 return _train(run, dataset, folder, settings, weights, note)
-    forget_checkpoint(folder / RECORD)  # a kill may have come before
+    with suppress(InputError), alone(folder, _ELSEWHERE):
+        forget_checkpoint(folder / RECORD)  # a kill may have come before
     return Trained(there, folder, was_there=True)
 
 
@@ -223,6 +225,12 @@ def _finished(folder: Path, run: Run) -> Record | None:
     return record if is_whole else None
 
 
+def require_fit(run: Run, settings: Settings) -> None:
+    """Check that a run on the processor fits the memory. Raises `InputError`."""
+    if settings.device == "cpu":
+        require_memory(run)
+
+
 def train_from_checkpoint(
     run: Run,
     dataset: Dataset,
@@ -239,8 +247,6 @@ def train_from_checkpoint(
         InputError: the run takes more memory than there is.
         KeyboardInterrupt: that says how to go on.
     """
-    if settings.device == "cpu":
-        require_memory(run)
     try:
         kept = replace(settings, checkpoint=folder / _CHECKPOINT)
         try:

@@ -13,7 +13,14 @@ from nextify.errors import InputError
 from nextify.files import alone, read_json
 from nextify.findings.choice import Finalist
 from nextify.records import Outcome, Plan, Record
-from nextify.training.folder import NETWORK, card_of, forget_checkpoint, keep, train_from_checkpoint
+from nextify.training.folder import (
+    NETWORK,
+    card_of,
+    forget_checkpoint,
+    keep,
+    require_fit,
+    train_from_checkpoint,
+)
 from nextify.training.loop import settings_on
 
 SEEN = (
@@ -52,12 +59,13 @@ def train_winner(
         precision=finals.precision,
     )
     file = folder / "winner.json"
+    settings = replace(settings_on(None, everything), on_step=on_step)
     with alone(folder, "name another folder with --output"):
         there = _ended(file, run.key, note)
         if there is not None:
             forget_checkpoint(file)  # a kill may have come before
             return there
-        settings = replace(settings_on(None, everything), on_step=on_step)
+        require_fit(run, settings)
         record, state = train_from_checkpoint(run, everything, folder, settings, note=note)
         values = _values(run, record)
         about = {"run": run.key, "data": run.data, "seen": SEEN, "expected": expected(chosen)}
