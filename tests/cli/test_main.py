@@ -123,4 +123,4 @@ def test_a_warning_is_one_line(monkeypatch, capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("default")
         assert main(["path", "small"]) == 0
-    assert capsys.readouterr().err == "nextify: something⏎is slow\n"
+    assert capsys.readouterr().err == "warning: something⏎is slow\n"

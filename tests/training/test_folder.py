@@ -19,7 +19,7 @@ from nextify.training.machine import deterministic
 from training.conftest import SMALL, small_recipe, small_run
 
 DESIGN = design("convnext-mini", **SMALL)
-WHOLE = {"record.json", "network.safetensors", "best.safetensors"}
+WHOLE = {"record.json", "network.safetensors"}
 
 
 def test_a_run_in_a_folder(corners, tmp_path):

@@ -8,6 +8,7 @@ from typing import Any
 from unicodedata import category
 
 from nextify.errors import InputError
+from nextify.files import read_ordinary
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
@@ -89,7 +90,7 @@ def _lines(text: str) -> list[str]:
 
 def _text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        content = read_ordinary(path)
         mark = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
         return content.decode(mark)
     except UnicodeDecodeError as error:
