@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="lo
 OURS = "ours"  # the folder of the answer
 TRAIN = ("train", "convnext-mini", "stem_stride=1", "batch_size=8", "epochs=3", "--recipe",
          "modern-small", "--threads", "1")  # fmt: skip
-CHOOSE = ("choose", "--params", "100k", "epochs=1", "batch_size=16", "--factors",
+CHOOSE = ("choose", "--params", "100k", "epochs=1", "batch_size=16", "stem_stride=4", "--factors",
           "depthwise conv, BN to LN", "--seeds", "1", "--finalists", "1", "--reshaped", "0",
           "--final-seeds", "1", "--workers", "1", "--no-pilot")  # fmt: skip
 VARIES = re.compile("seconds|environment|measured")

@@ -39,8 +39,9 @@ def test_the_order_of_test_sides_and_what_is_beside_them(make_folder: MakeFolder
     dataset = load(str(root))
     assert dataset.origin.test == "Testing" and len(dataset.train) == 4
     assert dataset.origin.left_out == {
-        ("split", "valid"): 1, ("beside", "train_extra"): 1, ("beside", "labels"): 1
+        ("beside", "train_extra"): 1, ("beside", "labels"): 1
     }  # fmt: skip
+    assert dataset.origin.validation == "valid"
 
 
 def refusal(root: Path) -> str:

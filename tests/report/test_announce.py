@@ -83,7 +83,7 @@ def test_names_cannot_command_a_terminal() -> None:
     one = replace(one, classes=("\x1b]0;owned\x07", "\u202egnp"))
     text = announced_images(one)
     assert text.isprintable() or set(text) - {"\n"} == {c for c in text if c.isprintable()}
-    assert "images: a\\nb," in text and "\\x1b]0;owned\\x07 2+1" in text
+    assert "images: a\\x0ab," in text and "\\x1b]0;owned\\x07 2+1" in text
 
 
 @pytest.mark.parametrize(("left_out", "outside"), [({}, {})])

@@ -429,7 +429,8 @@ def test_progress_that_breaks_does_not_stop_the_study(here):
 def test_plain_progress_has_a_line_for_each_run(here):
     stream = io.StringIO()
     here.execute(tiny_plan(steps=1, seeds=(0, 1)), mischief={1: "raise"}, progress=plain(stream))
-    lines = sorted(line.split("] ")[1] for line in stream.getvalue().splitlines())
+    ended = (line.partition("] ")[2] for line in stream.getvalue().splitlines())
+    lines = sorted(filter(None, ended))  # the first line says what there is to do
     assert lines[0].startswith("failed    small ResNet, seed 1: ZeroDivisionError: by nothing")
     assert lines[1].startswith("finished  small ResNet, seed 0: ")
 

@@ -99,7 +99,9 @@ def test_a_pipe_hears_of_runs_that_take_long(monkeypatch):
     stream = io.StringIO()
     with progress_on(stream) as show:
         show(replace(SNAPSHOT, endings=()))
-    assert told(stream)[-1].endswith("1 in another process; BN to LN, seed 1: epoch 3 of 10")
+    assert told(stream)[-1].endswith(
+        "1 in another process: Layer, seed 1 (process 7); BN to LN, seed 1: epoch 3 of 10"
+    )
 
 
 def test_a_pipe_hears_nothing_of_a_study_that_is_whole():

@@ -3,7 +3,7 @@
 >>> import nextify as nx
 >>> planned = nx.study("small", "epochs=2", seeds=3, plan=True, quiet=True)
 >>> len(planned.plan.runs()), planned.plan.command
-(45, 'nextify study small epochs=2 --seeds 3')
+(45, 'nextify study small epochs=2 --recipe modern-small --seeds 3')
 
 What is given by its place on the command line comes first, changes of fields as `"epochs=2"` or as
 `changes={"epochs": 2}`, options by their names with underscores. A request (`nextify.requests`), or
