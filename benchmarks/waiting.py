@@ -3,7 +3,7 @@
     python benchmarks/waiting.py
 
 A ConvNeXt of the small path on 28 pixels, and on 96, in processes of its own, one after another: by
-torch's default (libgomp's threads spin), with OMP_WAIT_POLICY=passive (nextify's default) and with
+torch's default (libgomp's threads spin), sleeping at once, after a while (nextify's default) and with
 one thread; on the machine as it is, and beside a program that keeps one core busy. Prints medians
 over rounds with the range, the load of the machine, then one JSON line.
 """
@@ -19,6 +19,7 @@ from contextlib import contextmanager
 POLICIES = {
     "spinning": {"OMP_WAIT_POLICY": "active", "GOMP_SPINCOUNT": "300000"},  # libgomp's default
     "sleeping": {"OMP_WAIT_POLICY": "passive"},
+    "a while": {"GOMP_SPINCOUNT": "1000"},
     "one thread": {"OMP_NUM_THREADS": "1"},
 }
 TRAIN = """

@@ -137,14 +137,18 @@ def test_what_would_not_fit_a_container_is_refused(small, monkeypatch):
         require_memory(run)
 
 
-def test_threads_sleep_while_they_wait_unless_told_otherwise(monkeypatch):
-    for before, after in ((None, "passive"), ("active", "active")):
-        if before is None:
-            monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-        else:
-            monkeypatch.setenv("OMP_WAIT_POLICY", before)
-        limit_threads()
-        assert os.environ["OMP_WAIT_POLICY"] == after
+@pytest.mark.parametrize(
+    ("told", "spins"),
+    [({}, "1000"), ({"OMP_WAIT_POLICY": "active"}, None), ({"GOMP_SPINCOUNT": "7"}, "7")],
+)
+def test_threads_that_wait_long_sleep_unless_told_otherwise(monkeypatch, told, spins):
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.setenv(name, "")  # so that it is put back
+        monkeypatch.delenv(name)
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    limit_threads()
+    assert os.environ.get("GOMP_SPINCOUNT") == spins
 
 
 @pytest.mark.parametrize("entrance", ["nextify.cli.main", "nextify"])
@@ -154,13 +158,14 @@ def test_what_torch_reads_is_set_before_it_is_imported(entrance):
         "import importlib.abc\n"
         "class Watch(importlib.abc.MetaPathFinder):\n"
         "    def find_spec(self, name, *_):\n"
-        "        if name == 'torch': print(os.environ.get('OMP_WAIT_POLICY')); os._exit(0)\n"
+        "        if name == 'torch': print(os.environ.get('GOMP_SPINCOUNT')); os._exit(0)\n"
         "sys.meta_path.insert(0, Watch())\n"
         + ("nextify.cli.main.main(['bench', 'resnet18'])" if "cli" in entrance else "nextify.train")
     )
-    free = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    told = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    free = {name: value for name, value in os.environ.items() if name not in told}
     command = [sys.executable, "-u", "-c", code]
-    assert subprocess.check_output(command, env=free, text=True) == "passive\n"
+    assert subprocess.check_output(command, env=free, text=True) == "1000\n"
 
 
 def test_threads_are_as_many_as_a_quota_is_worth(small, monkeypatch):

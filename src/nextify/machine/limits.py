@@ -29,12 +29,15 @@ def cores(root: Path = _ROOT) -> int:
 
 def limit_threads(root: Path = _ROOT) -> None:
     """Let torch, imported later, compute with no more threads than there are cores, and let these
-    sleep where they wait for one another. What the user has set stays.
+    sleep where they wait long for one another. What the user has set stays.
 
     Torch counts the cores that the process may run on, and knows of no quota. Its threads would
-    spin: on a core that another program has, they take the time that they wait for.
+    spin for a long time: on a core that another program has, they take the time that they wait for.
+    Where they sleep at once (OMP_WAIT_POLICY=passive), networks of small layers take three times as
+    long on an idle machine; `benchmarks/waiting.py` measures both.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if not os.environ.keys() & {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}:
+        os.environ["GOMP_SPINCOUNT"] = "1000"
     if cores(root) < _allowed():
         os.environ.setdefault("OMP_NUM_THREADS", str(cores(root)))
 
