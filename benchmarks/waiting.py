@@ -3,8 +3,8 @@
     python benchmarks/waiting.py
 
 A ConvNeXt of the small path on 28 pixels, and on 96, in processes of its own, one after another: by
-torch's default (libgomp's threads spin), sleeping at once, sleeping after a while (nextify's), by one
-thread; on the machine as it is and beside a program that keeps one core busy. Prints medians
+torch's default (libgomp's threads spin), sleeping at once, after a while (nextify's), and by
+one thread; on the machine as it is and beside a program that keeps one core busy. Prints medians
 over rounds with the range, the load of the machine, then one JSON line.
 """
 
