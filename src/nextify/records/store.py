@@ -17,15 +17,15 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
-from secrets import token_hex
 from typing import Self
 
 from nextify.errors import InputError
+from nextify.files import parse_json
 from nextify.records import digests, mending
 from nextify.records.contents import STORED, Contents, believed, rows_by_page, rows_by_sql
 from nextify.records.damage import Damage, damage_of
 from nextify.records.places import places
-from nextify.records.plan import Plan
+from nextify.records.plan import Plan, plan_from_dict
 from nextify.records.reading import known_plan, plan_in, records_in
 from nextify.records.record import Record
 from nextify.records.rows import COLUMNS, text, to_row
@@ -151,8 +151,6 @@ class Store(AbstractContextManager["Store"]):
             plan = plan if there is None else united(there, plan)
             values = (text(plan.as_dict()),)
             self._connection.execute("INSERT OR REPLACE INTO plan VALUES (1, ?)", values)
-            if self._identity() is None:
-                self._connection.execute("INSERT INTO identity VALUES (?)", (token_hex(16),))
             digests.seal(self._connection, digests.PLAN, *values)
             for (cell, seed), record in places(plan, records).items():
                 self._place(cell, seed, record.key)
@@ -174,26 +172,13 @@ class Store(AbstractContextManager["Store"]):
         contents = self._contents()
         return damage_of(contents, known_plan(contents, self.path), self._read(contents)[1])
 
-    def identity(self) -> str | None:
-        """What tells this study's file from every other's that may come to stand in its place;
-        None in a file that only an earlier version has written."""
-        with explained(self.path):
-            return self._identity()
-
-    def _identity(self) -> str | None:
-        known = "SELECT 1 FROM sqlite_master WHERE name = 'identity'"
-        if not self._connection.execute(known).fetchone():
-            return None
-        found = self._connection.execute("SELECT id FROM identity").fetchone()
-        return found[0] if found else None
-
-    def add(self, record: Record, identity: str | None = None) -> bool:
+    def add(self, record: Record, of: Plan | None = None) -> bool:
         """Keep a record, in one transaction; return whether it was kept.
 
         A run has one record. The first one stays, unless it is a failure: that gives way.
 
         Args:
-            identity: that the file has to have; None: any.
+            of: the plan of the study that the file has to be of; None: any.
 
         Raises:
             InputError: it is another study's file.
@@ -201,12 +186,7 @@ class Store(AbstractContextManager["Store"]):
         now = datetime.now(UTC).isoformat(timespec="seconds")
         row = {**to_row(record), "recorded_at": now}
         with self._transaction():
-            if identity not in (None, self._identity()):
-                raise InputError(
-                    f"study file {self.path} has been replaced by another study's since the runs "
-                    "began; nothing is recorded in it. Put this study's file back, or name "
-                    "another, and start the same command again"
-                )
+            self._require(of)
             if self.get(record.key) is None:  # there is none, or one that is damaged
                 self._connection.execute("DELETE FROM runs WHERE key = ?", (record.key,))
             added = self._connection.execute(_ADD, row).rowcount
@@ -216,6 +196,22 @@ class Store(AbstractContextManager["Store"]):
             for cell in record.cells:
                 self._place(cell, record.seed, record.key)
         return added > 0
+
+    def _require(self, of: Plan | None) -> None:
+        """Check that the file's plan, if there is one that can be read, is of the same study."""
+        found = self._connection.execute("SELECT plan FROM plan").fetchone()
+        if of is None or found is None:
+            return
+        try:
+            there = plan_from_dict(parse_json(found[0]))
+        except (ValueError, TypeError):  # damaged since; who goes on with the study mends it
+            return
+        if first_difference(there, of):
+            raise InputError(
+                f"study file {self.path} has been replaced by another study's since the runs "
+                "began; nothing is recorded in it. Put this study's file back, or name another, "
+                "and start the same command again"
+            )
 
     def get(self, key: str) -> Record | None:
         """The record of a run, by `Run.key`; None if there is none that can be believed."""

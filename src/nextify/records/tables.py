@@ -22,8 +22,6 @@ _TABLES = (
     """CREATE TABLE IF NOT EXISTS cells (
         cell TEXT NOT NULL, seed INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (cell, seed)
     )""",
-    # Which study the file is of, whatever its name.
-    "CREATE TABLE IF NOT EXISTS identity (id TEXT NOT NULL)",
     *digests.TABLES,
 )
 

@@ -58,9 +58,9 @@ def execute(
     path = Path(store_path)
     if workers is not None and workers < 1:
         raise InputError(f"workers is {workers}; it must be at least 1")
-    plan, records, identity = _open(plan, path, retry_failed)
+    plan, records = _open(plan, path, retry_failed)
     with RunLocks(path) as locks, told(path, locks) as tell:
-        supervisor = Supervisor(path, plan, records, locks, identity)
+        supervisor = Supervisor(path, plan, records, locks)
         if supervisor.pending:
             crew = crew or _local_crew(workers, devices)
             supervisor.carry_out(crew, Orders(setup, train, plan.data), tell, progress)
@@ -82,13 +82,12 @@ def _local_crew(workers: int | None, devices: Sequence[str] | None) -> Crew:
     return LocalCrew(workers or len(devices) or cores(), devices)
 
 
-def _open(plan: Plan, path: Path, retry_failed: bool) -> tuple[Plan, Sequence[Record], str | None]:
-    """Keep the plan; what is to be carried out, the records that there are, and the file's
-    identity."""
+def _open(plan: Plan, path: Path, retry_failed: bool) -> tuple[Plan, Sequence[Record]]:
+    """Keep the plan; what is to be carried out, and the records that there are."""
     with Store.open(path) as store:
         joined = store.save_plan(plan)
         if retry_failed:
             store.delete_failed()
         # Networks that join a comparison bring seeds that the ones before them have to get too.
         whole = joined if plan.experiment == "comparison" else replace(plan, data=joined.data)
-        return whole, store.records(), store.identity()
+        return whole, store.records()

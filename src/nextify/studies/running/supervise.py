@@ -66,10 +66,8 @@ class Supervisor:
         plan: Plan,
         records: Iterable[Record],
         locks: RunLocks,
-        identity: str | None,
     ) -> None:
         self.path = path
-        self.identity = identity  # of the study file
         self.plan = plan
         self.jobs = jobs_of(plan)
         self.locks = locks
@@ -198,7 +196,7 @@ class Supervisor:
         record = replace(trained.record, cells=job.cells)
         keep(self.path, job.key, trained.artefacts)
         with Store.open(self.path, create=False) as store:
-            store.add(record, self.identity)
+            store.add(record, self.plan)
         self.locks.release(job.key)
         self.recorded.add(job.key)
         accuracy = record.result.accuracy if record.result else None
