@@ -3,10 +3,11 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from known_truth import Truth, random_truth, small_task, with_quick_keys
+from known_truth import DATA, Truth, random_truth, small_task, with_quick_keys
 from tiny_study import NoData
 
 from nextify.designs import path
@@ -15,6 +16,7 @@ from nextify.findings.choice import Choice, choose
 from nextify.fitting import use_of
 from nextify.records import Store
 from nextify.report.choice.words import notes
+from nextify.requests import Choose, made
 from nextify.studies import (
     Interrupted,
     Task,
@@ -24,6 +26,8 @@ from nextify.studies import (
     plan_finals,
     plan_screening,
 )
+from nextify.studies.kinds import Asked
+from nextify.studies.kinds.choosing import task_of
 from nextify.studies.kinds.finalists import possible
 
 RISING = tuple(0.5 + 0.01 * bin(at).count("1") for at in range(32))  # every choice helps
@@ -260,3 +264,15 @@ def test_the_small_path_at_the_end_is_what_is_named():
     made = plain.subset(at for at, choice in enumerate(plain.choices) if choice.name in cell.made)
     assert cell.made == ("patchify stem", "inverted bottleneck")
     assert replace(cell.design, widths=made.widths) == made
+
+
+def test_a_choice_that_goes_on_keeps_its_path():
+    """Whatever this version would choose: here a stem stride of 2."""
+    images = SimpleNamespace(identity=lambda: DATA, source="Nothing.")
+    asked = Asked(request=made(Choose, {"params": "200k"}), precision="float32", images=images)
+    fresh = task_of(asked, DATA)
+    assert (fresh.request.path, fresh.request.changes) == ("small", ("stem_stride=2",))
+    there = plan_screening(small_task())
+    kept = task_of(replace(asked, there=there), DATA)
+    assert (kept.request.path, kept.request.changes) == ("small", ())
+    assert kept.frame.path.start.stem_stride == 4

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nextify.commands.studying import asked_of, plan_in, show_images, timed, trained, workers_of
+from nextify.commands.studying import asked_of, show_images, timed, trained, workers_of
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, load
 from nextify.errors import InputError
@@ -30,6 +30,7 @@ from nextify.studies import (
     phases,
     plan_screening,
 )
+from nextify.studies.kinds import Asked
 from nextify.studies.kinds.choosing import SCREENING, settings_of, task_of
 from nextify.studies.kinds.winner import train_winner
 from nextify.training.memory import require_memory_for
@@ -105,7 +106,7 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     folder = Path(request.output or f"runs/choose-{images.name}-{_budget_name(request)}")
     file = folder / SCREENING
     asked = asked_of(request, request.precision, images, file)
-    task = task_of(replace(asked, images=_screened(request, images, file)), images.identity())
+    task = task_of(replace(asked, images=_screened(asked)), images.identity())
     screening, settings = plan_screening(task).asked_by(task.request), settings_of(task)
     if not request.plan:  # which writes nothing, and neither does what is refused
         require_writable(folder, "--output")
@@ -132,14 +133,14 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     return chosen
 
 
-def _screened(request: Choose, images: Dataset, file: Path) -> Dataset:
+def _screened(asked: Asked) -> Dataset:
     """The screening's images: a fifth of the training images to choose finalists by, so that the
     test images have not chosen who is judged by them. One that was begun before it was so goes on
     as it was."""
-    there = plan_in(file)
-    if there is not None and not there.held_out:
+    images = asked.images
+    if asked.there is not None and not asked.there.held_out:
         return images
-    return load(replace(request.data, hold_out=True, image_size=images.image_size))
+    return load(replace(asked.request.data, hold_out=True, image_size=images.image_size))
 
 
 def _setup(request: Choose, plan: Plan) -> WorkerSetup:

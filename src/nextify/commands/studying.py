@@ -38,6 +38,7 @@ from nextify.studies import (
 )
 from nextify.studies.kinds import Asked, kind_asked, kind_of
 from nextify.studies.kinds.factors import frame_of, is_experiment
+from nextify.studies.kinds.kind import plan_there
 from nextify.studies.kinds.settle import settled
 from nextify.studies.running.progress import Progress, Show
 from nextify.training.machine import default_device, default_precision
@@ -162,17 +163,9 @@ def asked_of(
     and how to train."""
     chosen = precision or default_precision(default_device())
     request = changed(request, precision=None if chosen == "float32" else chosen)
-    request = settled(request, len(images.train), plan_in(file))
-    return Asked(request=request, precision=chosen, images=images, file=file)
-
-
-def plan_in(file: Path) -> Plan | None:
-    """The plan in a study file, if there is one; what is wrong with a file, `execute` says."""
-    if not is_there(file):
-        return None
-    with suppress(InputError), Store.open(file, create=False) as store:
-        return store.plan()
-    return None
+    there = plan_there(file)
+    request = settled(request, len(images.train), there)
+    return Asked(request=request, precision=chosen, images=images, file=file, there=there)
 
 
 def trained(

@@ -5,21 +5,19 @@ interrupt the same call goes on. The finalists are fixed by the file of the fina
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from nextify.designs import Design, Recipe
+from nextify.designs import Design, Recipe, path, require_convolutional
 from nextify.designs.fields import read_fields
-from nextify.errors import InputError
 from nextify.findings.choice import Choice, choose
 from nextify.fitting import BUDGETS, budgets_of
 from nextify.records import Plan, Record, Store
 from nextify.requests import Choose, changed
 from nextify.studies.kinds.finalists import Task, plan_finals, plan_screening, possible
 from nextify.studies.kinds.frame import framed, size_of
-from nextify.studies.kinds.kind import Asked
+from nextify.studies.kinds.kind import Asked, plan_there
 from nextify.studies.kinds.shape import suited_shape
 from nextify.studies.running.pilot import Pilot
 from nextify.studies.running.summary import Setback, Summary
@@ -117,22 +115,12 @@ def carry_out(task: Task, folder: Path, run: Callable[[Plan, Path], Summary]) ->
             return summary, (plan, store.records())
 
     first, screening = done(plan_screening(task).asked_by(task.request), SCREENING)
-    plan = _kept(folder / FINALS) or plan_finals(task, *screening)
+    plan = plan_there(folder / FINALS) or plan_finals(task, *screening)
     if plan is None:
         return Outcome(None, {"screening": screening}, (first,))
     second, finals = done(plan.asked_by(task.request), FINALS)
     choice = choose(screening, finals, task.budgets, possible(task))
     return Outcome(choice, {"screening": screening, "finals": finals}, (first, second))
-
-
-def _kept(file: Path) -> Plan | None:
-    """The plan of the finals, once they have begun."""
-    with (
-        suppress(InputError),
-        Store.open(file, create=False) as store,
-    ):  # what is wrong with it, `execute` says
-        return store.plan()
-    return None
 
 
 def task_of(asked: Asked, data: Mapping[str, Any]) -> Task:
@@ -148,24 +136,36 @@ def task_of(asked: Asked, data: Mapping[str, Any]) -> Task:
     assert isinstance(request, Choose)
     size = size_of(data)
     budgets = budgets_of(**asdict(request.budgets), **size)
-    request = _with_shape(request, budgets, size)
-    asked = replace(asked, request=request)
+    request = _with_shape(request, budgets, size, asked.there)
     frame = framed(
-        asked, str(request.path), request.factors, seeds=range(request.seeds), end_seeds=0
+        replace(asked, request=request),
+        str(request.path),
+        request.factors,
+        seeds=range(request.seeds),
+        end_seeds=0,
     )
     held_out = asked.images.identity() != data
     return Task(frame=frame, data=data, held_out=held_out, budgets=budgets, request=request)
 
 
-def _with_shape(request: Choose, budgets: Mapping[str, int], size: Mapping[str, Any]) -> Choose:
-    """The request with the path whose designs use the budgets best, where it names none."""
+def _with_shape(
+    request: Choose, budgets: Mapping[str, int], size: Mapping[str, Any], there: Plan | None
+) -> Choose:
+    """The request with the path whose designs use the budgets best, where it names none; that of
+    the screening that goes on, where there is one."""
     if request.path is not None:
         return request
     design_fields, _ = read_fields(request.changes, Design, Recipe)
     given = design_fields.get("stem_stride")
-    shape = suited_shape(budgets, **size, stem_stride=given)
-    stride = () if given or shape.stem_stride == 4 else (f"stem_stride={shape.stem_stride}",)
-    return changed(request, path=shape.path, changes=(*request.changes, *stride))
+    if there is None:
+        shape = suited_shape(budgets, **size, stem_stride=given)
+        name, stride = shape.path, shape.stem_stride
+    else:
+        begun = require_convolutional(there.cells[0].design, "a path")
+        name, stride = there.name, begun.stem_stride
+    said = given or stride == path(name).start.stem_stride
+    changes = () if said else (f"stem_stride={stride}",)
+    return changed(request, path=name, changes=(*request.changes, *changes))
 
 
 def settings_of(task: Task) -> dict[str, Any]:

@@ -65,9 +65,9 @@ def plan_screening(task: Task) -> Plan:
     """The experiment whose cells are each as wide as the budget allows.
 
     Where only MACs or only parameters are limited, all cells have as many within 1 %. Of several
-    budgets each cell uses up the one that binds it first, and exceeds none: what is compared is
-    what each subset of the choices can do within the user's budget. Cells that cannot be made
-    narrow enough (dense convolutions with large kernels, say) are left out.
+    budgets each cell uses as much as its choices allow, and exceeds none (`fill_budget`): what is
+    compared is what each subset of the choices can do within the user's budget. Cells that cannot
+    be made narrow enough (dense convolutions with large kernels, say) are left out.
 
     Raises:
         InputError: no design keeps the budget, too few of the cells do, or an experiment that

@@ -16,12 +16,12 @@ from nextify.records import Plan
 from nextify.requests import Compare, StudyRequest, changed
 from nextify.studies.kinds.comparison import read_images
 
-Asked = TypeVar("Asked", bound=StudyRequest)
+R = TypeVar("R", bound=StudyRequest)
 
 _LENGTHS = ("batch_size", "epochs")
 
 
-def settled(request: Asked, images: int, there: Plan | None = None) -> Asked:
+def settled(request: R, images: int, there: Plan | None = None) -> R:
     """The request with its recipe, batch size and epochs.
 
     A recipe that is named is taken as it is, field for field; so is a field that is given.

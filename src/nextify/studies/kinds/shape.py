@@ -1,7 +1,7 @@
 """The path that `choose` starts from: the one whose designs use the budgets best.
 
 A path stands for a shape: stages, depths, and by its stem's stride how fine the first maps are.
-Widths alone cannot make a budget good: ResNet-50's shape with 300,000 parameters takes a quarter of
+Widths alone cannot make a budget good: ResNet-50's shape with 300,000 parameters takes a third of
 the multiply-accumulates that the small path's takes on the same images.
 """
 
