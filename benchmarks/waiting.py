@@ -4,8 +4,8 @@
 
 A ConvNeXt of the small path on 28 pixels, and on 96, in processes of its own, one after another: by
 torch's default (libgomp's threads spin), sleeping at once, after a while (nextify's), and by
-one thread; on the machine as it is and beside a program that keeps one core busy. Prints medians
-over rounds with the range, the load of the machine, then one JSON line.
+one thread; on the machine as it is, and beside programs that keep one or two cores busy. Medians
+over rounds with their range, the load of the machine, then one JSON line.
 """
 
 import argparse
@@ -56,19 +56,24 @@ def measured(policy, size, images):
     return float(subprocess.check_output(command, env=free | POLICIES[policy], text=True))
 
 
+CASES = (  # pixels, cores kept busy, images: some seconds each
+    (28, 0, 6000), (28, 1, 1500), (28, 2, 1000), (96, 0, 500), (96, 1, 130),
+)  # fmt: skip
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
-    cases = [(s, n, b, p) for s, n in ((28, 512), (96, 128)) for b in (0, 1) for p in POLICIES]
-    found = {case: [] for case in cases}
+    found = {(size, cores, policy): [] for size, cores, _ in CASES for policy in POLICIES}
     print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     for _ in range(rounds):
-        for size, images, cores, policy in cases:
+        for size, cores, images in CASES:
             with busy(cores):
-                found[size, images, cores, policy].append(measured(policy, size, images))
-            print(".", end="", file=sys.stderr, flush=True)
-    for (size, _, cores, policy), values in found.items():
+                for policy in POLICIES:
+                    found[size, cores, policy].append(measured(policy, size, images))
+                    print(".", end="", file=sys.stderr, flush=True)
+    for (size, cores, policy), values in found.items():
         middle, low, high = statistics.median(values), min(values), max(values)
         print(f"{size} px, {cores} busy, {policy:10}  {middle:7.0f} ({low:.0f} to {high:.0f})")
     print(json.dumps({" ".join(map(str, case)): values for case, values in found.items()}))
