@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nextify.designs import Initial, Recipe, Run, design_from_dict
+from nextify.designs import AnyDesign, Initial, Recipe, Run
 from nextify.designs.fields import with_fields
+from nextify.designs.values import read_value
 
 
 def run_from_dict(values: Mapping[str, Any]) -> Run:
@@ -13,5 +14,5 @@ def run_from_dict(values: Mapping[str, Any]) -> Run:
     if initial := values.get("initial"):
         statistics = {name: tuple(initial[name]) for name in ("mean", "std")}
         given["initial"] = Initial(**{**initial, **statistics})
-    design = design_from_dict(values["design"])
+    design = read_value(AnyDesign, values["design"], "design")
     return Run(**{**given, "design": design, "recipe": with_fields(Recipe(), values["recipe"])})

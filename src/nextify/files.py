@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from glob import escape
@@ -174,8 +175,6 @@ def _locked(lock: Path, wait: bool) -> int:
 def _lock(file: int, wait: bool) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        raise
     except OSError as error:
         if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
             raise
@@ -206,7 +205,7 @@ def parse_json(text: bytes | str) -> Any:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        name = next(name for at, (name, _) in enumerate(pairs) if name in dict(pairs[:at]))
+        ((name, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"field {name[:60]!r} is there twice")
     return found
 

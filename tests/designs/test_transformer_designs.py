@@ -6,14 +6,19 @@ from dataclasses import asdict
 import pytest
 
 import nextify as nx
-from nextify.designs import FAMILIES, NAMED, Run, design_from_dict
+from nextify.designs import FAMILIES, NAMED, AnyDesign, Run
 from nextify.designs.families import TRANSFORMERS
 from nextify.designs.fields import read_fields
+from nextify.designs.values import read_value
 from nextify.records import Cell, Plan, plan_from_dict
 from recorded_runs import run_from_dict
 
 DATA = {"name": "embedded", "fingerprint": "f", "image_size": 28, "classes": 10,
         "train": 100, "test": 10}  # fmt: skip
+
+
+def from_json(values):
+    return read_value(AnyDesign, values, "design")
 
 
 @pytest.mark.parametrize("name", TRANSFORMERS)
@@ -68,8 +73,8 @@ def test_fields_are_read_from_text():
         (lambda: nx.Swin(window=0), "'window' is 0"),
         (lambda: nx.design("swin-t", depth=3), "unknown swin field 'depth'"),
         (lambda: nx.design("vit-t"), "unknown design 'vit-t'"),
-        (lambda: design_from_dict({"kind": "gpt"}), "unknown kind of design 'gpt'"),
-        (lambda: design_from_dict({"kind": "vit", "window": 7}), "unknown vit field 'window'"),
+        (lambda: from_json({"kind": "gpt"}), "unknown kind of design: 'gpt'"),
+        (lambda: from_json({"kind": "vit", "window": 7}), "unknown field of design: 'window'"),
     ],
 )
 def test_what_is_refused(make, message):
@@ -95,4 +100,4 @@ def test_a_transformer_can_be_what_a_budget_is_like():
 def test_a_kind_is_what_tells_them_apart(name):
     values = asdict(nx.design(name))
     assert values["kind"] == name.partition("-")[0]
-    assert design_from_dict(values) == nx.design(name)
+    assert from_json(values) == nx.design(name)

@@ -14,14 +14,7 @@ from typing import Any
 
 from nextify.data.batches import batches
 from nextify.data.dataset import Dataset, ImageFiles, Images, Origin, measured
-from nextify.data.decoding import (
-    SUFFIXES,
-    ChangedImage,
-    UnreadableImage,
-    decode,
-    file_digest,
-    stored_size,
-)
+from nextify.data.decoding import SUFFIXES, UnreadableImage, decode, stored_size
 from nextify.data.embedded import NAME as _EMBEDDED
 from nextify.data.embedded import parts_of_embedded
 from nextify.data.folder import parts_of_folder

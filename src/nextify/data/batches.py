@@ -9,7 +9,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
 
 from nextify.data.dataset import ImageFiles, Images
 from nextify.data.decoding import decode_quietly, open_rgb, quiet_pillow, random_box, resized
@@ -79,24 +78,24 @@ def _from_files(
         yield pixels.to(device, non_blocking=True), labels.to(device, non_blocking=True)
 
 
-One = tuple[Tensor, int] | InputError
-Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]] | InputError
+_Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]] | InputError
 
 
-def _loaded(images: "_Decoded", order: list[int], batch_size: int, workers: int) -> Iterator[Batch]:
-    loader = DataLoader(
-        images,
+def _loaded(
+    images: "_Decoded", order: list[int], batch_size: int, workers: int
+) -> Iterator[_Batch]:
+    loader: DataLoader[int] = DataLoader(
+        order,  # type: ignore[arg-type]
         batch_size,
-        sampler=order,
         num_workers=workers,
-        collate_fn=_together,
+        collate_fn=images,
         # The loader seeds its workers from this one instead of from torch's global state.
         generator=torch.Generator(),
     )
     try:
         if workers:
             SPAWN.Lock()  # fails where the loader would, which then complains a second time
-        found: Iterator[Batch] = iter(loader)
+        found: Iterator[_Batch] = iter(loader)
     except (OSError, AssertionError) as error:  # the second one in a daemon, which may start none
         warnings.warn(
             f"no process can be started that decodes images ({error}); this one does it, as with "
@@ -116,35 +115,27 @@ def _loaded(images: "_Decoded", order: list[int], batch_size: int, workers: int)
         ) from error
 
 
-def _together(images: list[One]) -> Batch:
-    """A batch, or why there is none: an error raised in a worker would come as a long text.
-
-    As arrays it goes through a pipe. Tensors would go through shared memory, of which containers
-    have little, and a socket, whose name a long TMPDIR makes too long: processes that are killed,
-    or wait for ever.
-    """
-    good = [one for one in images if not isinstance(one, InputError)]
-    bad = next((one for one in images if isinstance(one, InputError)), None)
-    if bad is not None:
-        return bad
-    pixels, labels = zip(*good, strict=True)
-    return np.stack([one.numpy() for one in pixels]), np.array(labels)
-
-
 @dataclass(frozen=True, eq=False)
-class _Decoded(TorchDataset[One]):
-    """The files as torch's loader asks for them, by index; cropped at random with a seed. A file
-    that is another than it was is an error and not another image."""
+class _Decoded:
+    """The files as torch's loader asks for them, by the indices of a batch; cropped at random with
+    a seed. A file that is another than it was is an error and not another image."""
 
     images: ImageFiles
     seed: int | None
 
-    def __getitem__(self, index: int) -> One:
+    def __call__(self, indices: list[int]) -> _Batch:
+        """A batch, or why there is none: an error raised in a worker would come as a long text.
+
+        As arrays it goes through a pipe. Tensors would go through shared memory, of which
+        containers have little, and a socket, whose name a long TMPDIR makes too long: processes
+        that are killed, or wait for ever.
+        """
         try:
             with quiet_pillow():
-                return self._pixels(index), int(self.images.labels[index])
+                pixels = np.stack([self._pixels(index).numpy() for index in indices])
         except InputError as error:
             return InputError(str(error))
+        return pixels, self.images.labels[indices].numpy()
 
     def _pixels(self, index: int) -> Tensor:
         images, path, digest = self.images, self.images.paths[index], self.images.digest(index)
@@ -154,6 +145,3 @@ class _Decoded(TorchDataset[One]):
         if images.view is not None:
             return images.view(open_rgb(path, None, digest))
         return decode_quietly(path, images.stored_size, digest)
-
-    def __len__(self) -> int:
-        return len(self.images)

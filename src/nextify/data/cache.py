@@ -7,11 +7,10 @@ taken for what it was.
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from rich.console import Console
@@ -22,8 +21,6 @@ from nextify.data.contents import Contents
 from nextify.data.decoding import UnreadableImage, decode_quietly, quiet_pillow
 from nextify.data.kept import Kept, Release, keep, kept_as, name_of, nothing, room
 from nextify.machine import cores
-
-T = TypeVar("T")
 
 _BLOCK = 32  # files a thread reads before it reports: enough to make the report cheap
 
@@ -75,10 +72,10 @@ def read_once(contents: Contents, reading: Reading) -> Result:
     name = _name(contents, reading)
     there = kept_as(name)
     if there is None:
-        result = _read(contents, reading)
-        keep(name, _as_kept(result, contents))
+        made = _read(contents, reading)
+        keep(name, made)
         # Mapped from the file, the rows take no memory of their own beside what is made of them.
-        there = kept_as(name) or _as_kept(result, contents)
+        there = kept_as(name) or made
     unreadable = {int(at): str(why) for at, why in there.about["unreadable"]}
     every = sorted((unreadable | contents.unopened).items())
     return Result(there.tensors["rows"], there.tensors["kept"], tuple(every), there.release)
@@ -96,31 +93,23 @@ def _name(contents: Contents, reading: Reading) -> str:
     return name_of(reading.name, *parts)
 
 
-def _as_kept(result: Result, contents: Contents) -> Kept:
+def _read(contents: Contents, reading: Reading) -> Kept:
     """What belongs to the files' contents: why a file could not be opened does not."""
-    unreadable = [each for each in result.unreadable if each[0] not in contents.unopened]
-    return Kept(
-        {"rows": result.rows, "kept": result.kept}, {"unreadable": unreadable}, result.release
-    )
-
-
-def _read(contents: Contents, reading: Reading) -> Result:
     listing = contents.listing
     rows, release = room((len(listing), *reading.shape))
 
-    def read_block(indices: range) -> dict[int, str]:
-        unreadable = {}
+    def read_block(indices: Sequence[int]) -> list[tuple[int, str]]:
+        unreadable = []
         for index in indices:
-            if index in contents.unopened:
-                unreadable[index] = contents.unopened[index]
-                continue
             try:
                 rows[index] = reading.read(listing.path(index), contents.digest(index))
             except UnreadableImage as error:
-                unreadable[index] = error.why
+                unreadable.append((index, error.why))
+        release()  # so that not many blocks keep their memory
         return unreadable
 
-    blocks = [range(i, min(i + _BLOCK, len(listing))) for i in range(0, len(listing), _BLOCK)]
+    opened = [index for index in range(len(listing)) if index not in contents.unopened]
+    blocks = [opened[at : at + _BLOCK] for at in range(0, len(opened), _BLOCK)]
     console, hidden = Console(stderr=True), not sys.stderr.isatty()
     # No more threads than cores: for small images they would wait for one another.
     with quiet_pillow(), ThreadPoolExecutor(cores()) as pool:
@@ -128,17 +117,10 @@ def _read(contents: Contents, reading: Reading) -> Result:
         shown = track(
             found, reading.title, len(blocks), console=console, transient=True, disable=hidden
         )
-        unreadable = tuple(item for done in _released(shown, release) for item in done.items())
+        unreadable = [each for done in shown for each in done]
     lost = {index for index, _ in unreadable}
-    kept = torch.tensor([i for i in range(len(listing)) if i not in lost], dtype=torch.int64)
-    if lost:
-        return Result(rows[kept], kept, unreadable)
-    return Result(rows, kept, unreadable, release)
-
-
-def _released(blocks: Iterable[T], release: Release) -> Iterator[T]:
-    """The blocks as they are done, of which not many keep their memory."""
-    for number, block in enumerate(blocks):
-        if number % _BLOCK == 0:
-            release()
-        yield block
+    kept = torch.tensor([index for index in opened if index not in lost], dtype=torch.int64)
+    about = {"unreadable": unreadable}
+    if len(kept) < len(listing):
+        return Kept({"rows": rows[kept], "kept": kept}, about)
+    return Kept({"rows": rows, "kept": kept}, about, release)

@@ -12,6 +12,7 @@ import stat
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -65,23 +66,16 @@ def contents_of(listing: Listing) -> Contents:
         "contents", os.fsencode(listing.root.resolve()), *map(os.fsencode, listing.names)
     )
     stamps = _stamps(listing)
-    known = kept_as(name)
-    if known is None or len(known.tensors["stamps"]) != len(stamps):
-        known = Kept({"stamps": torch.zeros_like(stamps), "digests": _none(len(stamps))}, {})
-    there, digests = known.tensors["stamps"], known.tensors["digests"].clone()
-    changed = (there != stamps).any(dim=1).nonzero().flatten().tolist()
-    unopened = _hash(listing, changed, digests)
-    if changed:
-        newest = stamps[:, 1:3].max(dim=1).values
-        settled = newest < time.time_ns() - _SETTLED
-        settled[list(unopened)] = False
-        if int((settled & (there != stamps).any(dim=1)).sum()):
-            keep(name, Kept({"stamps": stamps * settled[:, None], "digests": digests}, {}))
+    there, digests = torch.zeros_like(stamps), torch.zeros((len(stamps), 32), dtype=torch.uint8)
+    if known := kept_as(name):
+        there, digests = known.tensors["stamps"], known.tensors["digests"].clone()
+    changed = (there != stamps).any(dim=1)
+    unopened = _hash(listing, changed.nonzero().flatten().tolist(), digests)
+    settled = stamps[:, 1:3].amax(dim=1) < time.time_ns() - _SETTLED
+    settled[list(unopened)] = False
+    if bool((settled & changed).any()):
+        keep(name, Kept({"stamps": stamps * settled[:, None], "digests": digests}, {}))
     return Contents(listing, digests, unopened)
-
-
-def _none(count: int) -> Tensor:
-    return torch.zeros((count, 32), dtype=torch.uint8)
 
 
 def _hash(listing: Listing, indices: Sequence[int], digests: Tensor) -> dict[int, str]:
@@ -112,24 +106,19 @@ def _stamps(listing: Listing) -> Tensor:
 
 
 def _stamp(path: bytes) -> tuple[int, int, int, int, int]:
-    try:
+    with suppress(OSError):
         # A `Path` for each of a million names would take longer than all the rest.
         status = os.stat(path)  # noqa: PTH116
-        times = status.st_mtime_ns, status.st_ctime_ns
-        parts = _parts(path, status.st_size) if times[0] == times[1] else 0
-    except OSError:
-        return -1, -1, -1, -1, -1  # a broken link: reading it will say so
-    if not stat.S_ISREG(status.st_mode):
-        return -1, -1, -1, -1, -1
-    return status.st_size, *times, status.st_ino % 2**63, parts
+        if stat.S_ISREG(status.st_mode):
+            times = status.st_mtime_ns, status.st_ctime_ns
+            parts = _parts(path, status.st_size) if times[0] == times[1] else 0
+            return status.st_size, *times, status.st_ino % 2**63, parts
+    return -1, -1, -1, -1, -1  # no file, or a broken link: reading it will say so
 
 
 def _parts(path: bytes, size: int) -> int:
     digest = sha256()
-    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    try:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
         for at in {0, max(0, size // 2 - _PART // 2), max(0, size - _PART)}:
-            digest.update(os.pread(file, _PART, at))
-    finally:
-        os.close(file)
+            digest.update(os.pread(file.fileno(), _PART, at))
     return int.from_bytes(digest.digest()[:7], "big")

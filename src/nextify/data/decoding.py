@@ -18,6 +18,7 @@ import struct
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from io import BufferedReader
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
@@ -207,12 +208,10 @@ def file_digest(path: Path) -> bytes:
         raise UnreadableImage(path, _why(error, path)) from error
 
 
-def _sha256(file: BinaryIO) -> bytes:
-    digest = hashlib.sha256()
-    for part in iter(lambda: file.read(_PART), b""):
-        digest.update(part)
+def _sha256(file: BufferedReader) -> bytes:
+    digest = hashlib.file_digest(file, "sha256").digest()
     file.seek(0)
-    return digest.digest()
+    return digest
 
 
 class _NoImage(Exception):
@@ -220,7 +219,7 @@ class _NoImage(Exception):
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _opened(path: Path) -> Iterator[BufferedReader]:
     """An image file, checked before it is opened: a pipe would be waited for, and a device or a
     file without an end would be read for ever."""
     status = path.stat()
@@ -366,9 +365,8 @@ def _to_rgb(image: Image.Image, hides_all: bool) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         white = _white(image)
         return _by_bands(image, lambda band: Image.fromarray(_to_8_bit(np.asarray(band), white)))
-    if hides_all and image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0):
-        return _by_bands(image, lambda band: band)
-    if image.has_transparency_data:
+    hidden = hides_all and image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0)
+    if image.has_transparency_data and not hidden:
         return _by_bands(image, _on_white)
     return image if image.mode == "RGB" else _by_bands(image, lambda band: band)
 

@@ -18,6 +18,7 @@ from nextify.data.image_files import LabelledFiles, labelled, parts_of_files
 from nextify.data.split_names import TEST_KINDS, by_kind, kind_of, the_one
 from nextify.data.walk import (
     Found,
+    Identity,
     entries_of,
     folders_of,
     identity_of,
@@ -80,7 +81,7 @@ def _sides(root: Path, found: Found) -> tuple[Path, ...]:
         _leave_beside(root, found, folders, sides)
         return sides
     for train in splits.get("train", ()):
-        if not _holds_images(train):
+        if not _loose_images(train):
             raise InputError(
                 f"{str(root)!r} has {train.name}/ but no test/ or val/ with class folders; add "
                 f"one, or give {str(train)!r} to have a part of its images drawn to test on"
@@ -95,20 +96,18 @@ def _leave_beside(root: Path, found: Found, folders: list[Path], taken: tuple[Pa
             found.leave("split" if kind_of(folder.name) else "beside", folder.name)
 
 
-def _holds_images(folder: Path) -> bool:
-    return any(is_image_name(entry.name) and not is_folder(entry) for entry in entries_of(folder))
+def _loose_images(folder: Path) -> int:
+    return sum(is_image_name(entry.name) and not is_folder(entry) for entry in entries_of(folder))
 
 
 def _require_no_parts(root: Path, folders: list[Path]) -> None:
     """Folders that all hold the same folders, and no images, are parts of a data set: folds, or
     splits of other names. As classes they would be learned without a word."""
-    inner: list[set[str]] = []
-    for folder in folders:
-        if _holds_images(folder):
-            return
-        inner.append({composed(each.name) for each in folders_of(folder)})
-    common, every = (set.intersection(*inner), set.union(*inner)) if inner else (set(), set())
-    if len(folders) < 2 or len(common) < 2 or 2 * len(common) < len(every):
+    if len(folders) < 2 or any(map(_loose_images, folders)):
+        return
+    inner = [{composed(each.name) for each in folders_of(folder)} for folder in folders]
+    common, every = set.intersection(*inner), set.union(*inner)
+    if len(common) < 2 or 2 * len(common) < len(every):
         return
     names = [repr(folder.name) for folder in folders]
     raise InputError(
@@ -135,15 +134,12 @@ def _labelled_files(
     sides = [classes]
     use = "a fifth of each class drawn to test on"
     if test is not None:
-        theirs = _classes_in(test, found)
-        _check_same(train, classes, test, theirs)
-        ours = {composed(name): name for name in classes}
-        sides = [classes, {ours[composed(name)]: folders for name, folders in theirs.items()}]
+        sides.append(_as_ours(train, classes, test, _classes_in(test, found)))
         use = f"trained on {train.name}/ and tested on {test.name}/"
     name = root.resolve().name
     source = f"The images of the folder {name!r}, {use}; their licence is their owner's to state."
     above = frozenset(map(identity_of, (root, train, test or train)))
-    images = [_images_of(root, side, tuple(classes), found, above) for side in sides]
+    images = [_images_of(root, side, found, above) for side in sides]
     origin = Origin(
         train=train.name if test else "",
         test=test.name if test else "",
@@ -159,12 +155,12 @@ def _labelled_files(
 def _classes(side: Path, found: Found) -> Classes:
     classes = _classes_in(side, found)
     if not classes:
-        loose = sum(is_image_name(e.name) and not is_folder(e) for e in entries_of(side))
+        loose = _loose_images(side)
         what = f"holds {loose} images but no class folders" if loose else "holds no class folders"
         raise InputError(f"folder {str(side)!r} {what}; {_EXPECTED}")
     if len(classes) == 1:
         (name,) = classes
-        is_wrapper = folders_of(side / name) and not _holds_images(side / name)
+        is_wrapper = folders_of(side / name) and not _loose_images(side / name)
         remedy = f"did you mean {str(side / name)!r}?" if is_wrapper else _EXPECTED
         raise InputError(
             f"folder {str(side)!r} holds only one class, {name!r}; a classifier needs at "
@@ -185,7 +181,8 @@ def _classes_in(side: Path, found: Found) -> Classes:
     return classes
 
 
-def _check_same(train: Path, ours: Classes, test: Path, theirs: Classes) -> None:
+def _as_ours(train: Path, ours: Classes, test: Path, theirs: Classes) -> Classes:
+    """The folders of the test images by the names, and in the order, of the training's classes."""
     here, there = ({composed(name): name for name in names} for names in (ours, theirs))
     differences = [
         f"only in {side.name}/: {', '.join(repr(own[name]) for name in sorted(names))}"
@@ -200,25 +197,22 @@ def _check_same(train: Path, ours: Classes, test: Path, theirs: Classes) -> None
             f"the classes of {str(train)!r} and {str(test)!r} differ ({'; '.join(differences)}); "
             "give both the same class folders"
         )
+    return {name: theirs[there[plain]] for plain, name in here.items()}
 
 
 def _images_of(
-    root: Path,
-    folders: Classes,
-    classes: tuple[str, ...],
-    found: Found,
-    above: frozenset[tuple[int, int]],
+    root: Path, classes: Classes, found: Found, above: frozenset[Identity]
 ) -> tuple[list[str], list[int]]:
     """Names relative to root, and labels, of all images below the class folders, in order."""
     names: list[str] = []
     labels: list[int] = []
-    for label, name in enumerate(classes):
+    for label, (name, folders) in enumerate(classes.items()):
         own: list[str] = []
-        for folder in folders[name]:
+        for folder in folders:
             prefix = folder.relative_to(root).as_posix()
             own += [f"{prefix}/{image}" for image in images_below(folder, found, above)]
         if not own:
-            raise _hollow(name, folders[name][0])
+            raise _hollow(name, folders[0])
         names += own
         labels += [label] * len(own)
     return names, labels

@@ -21,11 +21,12 @@ _WORDS = {
     "eval": "eval evaluation holdout heldout",
 }
 _KINDS = {word: kind for kind, words in _WORDS.items() for word in words.split()}
-TEST_KINDS = ("test", "val", "dev", "eval")
+TEST_KINDS = tuple(kind for kind in _WORDS if kind != "train")
 _SAYS_NOTHING = frozenset(
     """set sets data dataset split images image imgs img pictures photos samples seg
     daten""".split()  # noqa: SIM905
 )
+_TOGETHER = re.compile(f"^({'|'.join(_KINDS)})(?:images|data|daten|sets?)$")  # trainset, testdata
 
 
 def kind_of(name: str) -> str | None:
@@ -36,20 +37,9 @@ def kind_of(name: str) -> str | None:
     """
     plain = unicodedata.normalize("NFKD", name).casefold()
     plain = "".join(char for char in plain if not unicodedata.combining(char))
-    words = [word for word in re.split(r"[\W_\d]+", unicodedata.normalize("NFC", plain)) if word]
-    telling = [word for word in map(_short, words) if word not in _SAYS_NOTHING]
-    return _KINDS.get("".join(telling))
-
-
-def _short(word: str) -> str:
-    """A word without what it is written together with: trainset, testdata."""
-    if word in _KINDS:
-        return word
-    return next(
-        (word[: -len(end)] for end in ("images", "data", "daten", "sets", "set")
-         if word.endswith(end) and word[: -len(end)] in _KINDS),
-        word,
-    )  # fmt: skip
+    words = re.findall(r"[^\W\d_]+", unicodedata.normalize("NFC", plain))
+    own = (_TOGETHER.sub(r"\1", word) for word in words)
+    return _KINDS.get("".join(word for word in own if word not in _SAYS_NOTHING))
 
 
 def by_kind(folders: Iterable[Path]) -> Mapping[str, list[Path]]:

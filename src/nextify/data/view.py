@@ -56,16 +56,16 @@ class View:
         """An RGB image as (3, image_size, image_size) uint8."""
         size = self._resized(*image.size)
         left, top = (_start(length, self.image_size) for length in size)
+        square = (self.image_size, self.image_size)
         if size[0] * size[1] > _MOST:  # of a strip, only what is kept is made
-            box = (left, top, left + self.image_size, top + self.image_size)
             across, down = image.width / size[0], image.height / size[1]
-            part = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
-            kept = (self.image_size, self.image_size)
-            middle = image.resize(kept, _FILTERS[self.interpolation], box=part)
+            right, lower = left + self.image_size, top + self.image_size
+            part = (left * across, top * down, right * across, lower * down)
+            middle = image.resize(square, _FILTERS[self.interpolation], box=part)
         else:
             if size != image.size:
                 image = image.resize(size, _FILTERS[self.interpolation])
-            middle = Image.new("RGB", (self.image_size, self.image_size), self.fill)
+            middle = Image.new("RGB", square, self.fill)
             middle.paste(image, (-left, -top))
         return torch.from_numpy(np.array(middle)).permute(2, 0, 1).contiguous()
 

@@ -41,12 +41,12 @@ class Found:
     """What a walk came by.
 
     Attributes:
-        root: of the walk; a link that leads out of it is counted.
+        root: of the walk; a link that leads out of it is counted. Empty: nobody asks.
         left_out: how many, by reason and by what it is: the ending or the name.
         outside: images that are read through a link that leads out, by the link's name.
     """
 
-    root: str
+    root: str = ""
     left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
     outside: Counter[str] = field(default_factory=Counter)
     _told: set[str] = field(default_factory=set)  # folders whose entries are counted
@@ -100,8 +100,7 @@ def images_below(
 
 
 def _entered(folder: Path, seen: set[Identity], found: Found) -> "list[os.DirEntry[str]]":
-    status = folder.stat()
-    identity = status.st_dev, status.st_ino
+    identity = identity_of(folder)
     if identity in seen:
         found.leave("known", folder.name)
         return []
@@ -122,32 +121,29 @@ def _is_taken(entry: "os.DirEntry[str]", found: Found) -> bool:
 def folders_of(folder: Path, found: Found | None = None) -> list[Path]:
     """The folders in a folder that may be classes or splits, in order; images beside them belong
     to nothing."""
-    counted = found if found is not None and found.is_new(folder) else None
+    counted = found if found and found.is_new(folder) else Found()
     kept = []
     for entry in entries_of(folder, counted):
         if is_folder(entry) and not is_own(Path(entry.path)):
             kept.append(Path(entry.path))
-        elif counted is not None and is_folder(entry):
+        elif is_folder(entry):
             counted.leave("own", entry.name)
-        elif counted is not None and is_image_name(entry.name):
+        elif is_image_name(entry.name):
             counted.leave("loose")
     return kept
 
 
 def entries_of(folder: Path, found: Found | None = None) -> "list[os.DirEntry[str]]":
     """What a folder holds, sorted by name, without what is hidden or litter."""
-    shown = []
+    shown, counted = [], found or Found()
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
-                reason: Reason | None = "hidden"
+                counted.leave("hidden")
+            elif entry.name.casefold() in _LITTER and is_folder(entry):
+                counted.leave("folder", entry.name)
             else:
-                is_litter = entry.name.casefold() in _LITTER and is_folder(entry)
-                reason = "folder" if is_litter else None
-            if reason is None:
                 shown.append(entry)
-            elif found is not None:
-                found.leave(reason, "" if reason == "hidden" else entry.name)
     return sorted(shown, key=lambda entry: entry.name)
 
 

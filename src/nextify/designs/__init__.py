@@ -16,6 +16,5 @@ from nextify.designs.transformers import (
     Swin,
     Transformer,
     Vit,
-    design_from_dict,
     require_convolutional,
 )

@@ -23,14 +23,14 @@ _HINTS: dict[type, dict[str, Any]] = {}
 
 
 def hints(kind: type) -> dict[str, Any]:
-    """The fields of a dataclass with their types.
+    """The fields of a dataclass with their types, and bounds where these have some.
 
     >>> from nextify.designs.design import Design
     >>> hints(Design)["kernel_size"]
     <class 'int'>
     """
     if kind not in _HINTS:  # reading annotations takes longer than checking a design
-        known = get_type_hints(kind)
+        known = get_type_hints(kind, include_extras=True)
         _HINTS[kind] = {field.name: known[field.name] for field in fields(kind)}
     return _HINTS[kind]
 

@@ -85,19 +85,21 @@ class Run:
 
     @property
     def key(self) -> str:
-        """64 hexadecimal digits: the SHA-256 of the run as canonical JSON.
-
-        The same weights from another place make the same run.
-        """
+        """64 hexadecimal digits: the SHA-256 of the run as canonical JSON."""
         return key_of(self.as_dict())
 
 
 def key_of(values: Mapping[str, Any]) -> str:
     """The key of the run that `Run.as_dict` described, by whatever version."""
-    if "initial" in values:
-        told = {name: value for name, value in values["initial"].items() if name != "source"}
-        values = {**values, "initial": told}
-    return hashlib.sha256(_canonical(values).encode()).hexdigest()
+    return hashlib.sha256(_canonical(_without_source(values)).encode()).hexdigest()
+
+
+def _without_source(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same weights from another place make the same run."""
+    if "initial" not in values:
+        return values
+    told = {name: value for name, value in values["initial"].items() if name != "source"}
+    return {**values, "initial": told}
 
 
 def _told(of: AnyDesign | Recipe) -> dict[str, Any]:
@@ -120,7 +122,7 @@ def what_ran(values: Mapping[str, Any]) -> str:
     Fields of designs and recipes at their defaults are left out, and those that are not known any
     more stay: older and newer values compare. Images are the same whatever their folder is called.
     """
-    values = {name: value for name, value in values.items() if name != "revision"}
+    values = {n: value for n, value in _without_source(values).items() if n != "revision"}
     design = values.get("design", {})
     kinds = {"design": {"vit": Vit, "swin": Swin}.get(design.get("kind"), Design), "recipe": Recipe}
     for name, kind in kinds.items():
@@ -129,8 +131,6 @@ def what_ran(values: Mapping[str, Any]) -> str:
         values[name] = {f: v for f, v in given.items() if f not in usual or v != usual[f]}
     if "data" in values:
         values["data"] = telling(values["data"])
-    if "initial" in values:
-        values["initial"] = {n: v for n, v in values["initial"].items() if n != "source"}
     return _canonical(values)
 
 

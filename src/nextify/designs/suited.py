@@ -8,7 +8,7 @@ needs the updates, however many images there are to draw them from.
 from nextify.designs.recipe import RECIPES
 
 LARGE = 250_000  # training images from which the papers' recipes are taken as they are
-UPDATES = 940  # of the weights, at the least, while that takes no more than _MOST_EPOCHS
+_UPDATES = 940  # of the weights, at the least, while that takes no more than _MOST_EPOCHS
 _MOST_EPOCHS = 100
 _LEAST_BATCH = 8
 _BATCHES = 10  # in an epoch, at the least, while batches are not below that
@@ -42,10 +42,11 @@ def suited_lengths(
     """
     own = RECIPES[recipe]
     size = batch or own.batch_size
-    while batch is None and size > _LEAST_BATCH and size * _BATCHES > images:
-        size //= 2
-    size = size if batch else max(1, min(size, least or images))
+    if batch is None:
+        while size > _LEAST_BATCH and size * _BATCHES > images:
+            size //= 2
+        size = max(1, min(size, least or images))
     if recipe.startswith("finetune"):
         return {"batch_size": size, "epochs": own.epochs}
-    needed = round(UPDATES / max(1, images // size))
+    needed = round(_UPDATES / max(1, images // size))
     return {"batch_size": size, "epochs": max(own.epochs, min(needed, _MOST_EPOCHS))}

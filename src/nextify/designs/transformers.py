@@ -1,12 +1,11 @@
 """`Vit` and `Swin`: transformers as designs, beside the convolutional `Design`."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from nextify.designs.design import Design, require_blocks, require_stages
-from nextify.designs.fields import check, with_fields
-from nextify.errors import InputError, unknown
+from nextify.designs.fields import check
+from nextify.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,25 +118,6 @@ def _require_inside(kind: str, width: int, ratio: float) -> None:
 Transformer = Vit | Swin
 AnyDesign = Design | Vit | Swin
 """A network, as one value per choice: convolutional, or a transformer."""
-
-_KINDS: dict[str, Transformer] = {"vit": Vit(), "swin": Swin()}
-
-
-def design_from_dict(values: Mapping[str, Any]) -> AnyDesign:
-    """The design that `dataclasses.asdict` described. Without a kind it is a convolutional one.
-
-    >>> design_from_dict({"kind": "vit", "depth": 2}).depth
-    2
-
-    Raises:
-        InputError: unknown kind or field, or a value that a field cannot take.
-    """
-    kind = values.get("kind")
-    if kind is None:
-        return with_fields(Design(), values)
-    if kind not in _KINDS:
-        raise unknown("kind of design", str(kind), _KINDS)
-    return with_fields(_KINDS[kind], values)
 
 
 def require_convolutional(design: AnyDesign, what: str) -> Design:

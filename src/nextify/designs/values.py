@@ -15,8 +15,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
+from nextify.designs.fields import hints
 from nextify.errors import InputError, unknown
 from nextify.words import in_short
 
@@ -50,16 +51,6 @@ Share = Annotated[float, Within(0, 1)]
 Amount = Annotated[float, Within(0)]
 Float = Annotated[float, Within(is_finite=False)]  # also infinite, or NaN
 
-_HINTS: dict[type, dict[str, Any]] = {}
-
-
-def _hints(kind: type) -> dict[str, Any]:
-    """The fields of a dataclass with their types and bounds."""
-    if kind not in _HINTS:  # reading annotations takes long
-        known = get_type_hints(kind, include_extras=True)
-        _HINTS[kind] = {each.name: known[each.name] for each in fields(kind)}
-    return _HINTS[kind]
-
 
 def from_values(
     kind: type[T],
@@ -81,15 +72,15 @@ def from_values(
     """
     if not isinstance(values, Mapping):
         raise _refused(where, values, "be a table of fields")
-    hints, ready = _hints(kind), dict(made or {})
+    known, ready = hints(kind), dict(made or {})
     for name, value in values.items():
         if name in ready:
             continue
-        if name in hints:
-            ready[name] = read_value(hints[name], value, _under(where, name), grows)
+        if name in known:
+            ready[name] = read_value(known[name], value, _under(where, name), grows)
         elif kind not in grows:
             what = f"field of {where}:" if where else "field"
-            raise unknown(what, str(name), hints)
+            raise unknown(what, str(name), known)
     for each in fields(kind):  # type: ignore[arg-type]
         if each.name not in ready and each.default is each.default_factory is MISSING:
             raise InputError(f"field {_under(where, each.name)!r} is missing")
@@ -139,17 +130,11 @@ def _bounded(hint: Any, value: Any, where: str, bounds: Within) -> Any:
 
 
 def _single(hint: Any, value: Any, where: str) -> Any:
-    if hint is Any or (hint is NoneType and value is None) or (hint is str and type(value) is str):
+    is_large = type(value) is int and abs(value) >= _WHOLE
+    if hint is Any or (hint in (bool, str, int, float) and type(value) is hint and not is_large):
         return value
-    if hint is bool and type(value) is bool:
-        return value
-    if hint is int and type(value) is int and abs(value) < _WHOLE:
-        return value
-    if hint is float and type(value) in (int, float):
-        if type(value) is int and abs(value) < _WHOLE:
-            return float(value)
-        if type(value) is float:
-            return value
+    if hint is float and type(value) is int and not is_large:
+        return float(value)
     if hint is bytes and type(value) is str:
         try:
             return bytes.fromhex(value)
@@ -157,7 +142,7 @@ def _single(hint: Any, value: Any, where: str) -> Any:
             pass
     names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text",
              bytes: "hexadecimal text"}  # fmt: skip
-    raise _refused(where, value, f"be {names.get(hint, 'null')}")
+    raise _refused(where, value, f"be {names[hint]}")
 
 
 def _items(hint: Any, value: Any, where: str, grows: tuple[type, ...]) -> tuple[Any, ...]:
@@ -183,7 +168,7 @@ def _one_of(kinds: tuple[Any, ...], value: Any, where: str, grows: tuple[type, .
             told = chosen if isinstance(chosen, str) else in_short(chosen)
             raise unknown(f"kind of {where}:" if where else "kind", told, named)
         kind = named[chosen]
-        own = value if "kind" in _hints(kind) else {n: v for n, v in value.items() if n != "kind"}
+        own = value if "kind" in hints(kind) else {n: v for n, v in value.items() if n != "kind"}
         return from_values(kind, own, where, grows=grows)
     for kind in kinds[:-1]:
         try:
@@ -196,7 +181,7 @@ def _one_of(kinds: tuple[Any, ...], value: Any, where: str, grows: tuple[type, .
 def _name(kind: Any) -> str:
     """How values tell one of several dataclasses: a field that can have one value only, or its
     name."""
-    told = get_args(_hints(kind).get("kind"))
+    told = get_args(hints(kind).get("kind"))
     return str(told[0]) if told else str(kind.__name__)
 
 

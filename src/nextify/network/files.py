@@ -80,12 +80,12 @@ def save_network(network: Network, card: Card, path: str | Path) -> None:
     Raises:
         InputError: if the file cannot be written.
     """
-    tensors = alone(network_in(network).state_dict())
+    tensors = storable(network_in(network).state_dict())
     metadata = {"format": FORMAT, "card": json.dumps(asdict(card)), "digest": _digest(tensors)}
     write_whole(Path(path), save(tensors, metadata), what="network", remedy="choose another folder")
 
 
-def alone(entries: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def storable(entries: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Entries for a file, each by itself on the CPU: a part of a larger storage would be written
     with all of it, and two of one storage not at all by safetensors.
 
@@ -116,7 +116,7 @@ def load_network(path: str | Path) -> tuple[Network, Card]:
     path = Path(path)
     if is_there(path) and path.is_dir():
         path = path / "network.safetensors"
-    metadata, tensors = _read(path)
+    tensors, metadata = _read(path)
     card = card_in(metadata, path)
     _require_possible(card, sum(entry.numel() for entry in tensors.values()), path)
     network = assemble(draw(card.design, len(card.classes), card.image_size))
@@ -130,7 +130,7 @@ def load_network(path: str | Path) -> tuple[Network, Card]:
             f"network file {path}: {len(wrong)} weights do not fit its design, the first "
             f"{wrong[0]!r}; the file is damaged or was edited"
         )
-    if metadata.get("digest", "") not in ("", _digest(tensors)):  # of files from before: none
+    if metadata.get("digest") and metadata["digest"] != _digest(tensors):  # files had none before
         raise InputError(
             f"network file {path} is damaged: its weights are not those that were written; bring "
             "back a copy of it, or train the network again"
@@ -139,15 +139,20 @@ def load_network(path: str | Path) -> tuple[Network, Card]:
     return network.to(memory_format=torch.channels_last).eval(), card
 
 
-def _read(path: Path) -> tuple[Mapping[str, str], dict[str, Tensor]]:
-    """The metadata and the weights of a file."""
+def entries_in(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
+    """The entries of a safetensors file, and its metadata. What the library and the system raise is
+    raised."""
+    with as_text(path) as name, safe_open(name, framework="pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
+    """The weights and the metadata of a network file."""
     if not is_there(path):
         raise InputError(f"network file {path} does not exist; `nextify train` makes one")
     try:
         require_ordinary(path)
-        with as_text(path) as name, safe_open(name, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return file.metadata() or {}, tensors
+        return entries_in(path)
     except (SafetensorError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(

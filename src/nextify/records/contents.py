@@ -5,22 +5,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nextify.records.digests import PLAN, Value, cell_place, digest, run_place
-from nextify.records.salvage import rows_in
-
-# The columns of the table `runs`, in its order.
-STORED = (
-    "key", "outcome", "run", "result", "correct", "curve", "measured", "environment", "message",
-    "recorded_at",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of a table. at: its number there. values: of its columns, in their order."""
-
-    at: int
-    values: tuple[Any, ...]
+from nextify.files import parse_json
+from nextify.records.digests import PLAN, cell_place, digest, run_place
+from nextify.records.plan import plan_from_dict
+from nextify.records.rows import is_record
+from nextify.records.salvage import Row, Values, rows_in
+from nextify.records.tables import COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +28,11 @@ class Contents:
     """What can be believed of a file.
 
     Attributes:
-        plan, runs, cells: the rows whose digests are right, or which have none.
-        unsealed: the places of rows that have none. damaged: of rows with other digests than their
-            own, and of those that are not there; with the rows' numbers, 0 where there is no row.
+        plan, runs, cells: the rows whose digests are right, or which have none and make sense.
+        unsealed: the places of rows that have none. damaged: of rows that cannot be believed, and
+            of those that are not there; with the rows' numbers, 0 where there is no row.
         is_broken: the file's structure is damaged: what it holds was searched for.
+        fault: what is wrong with a plan that has no digest and is none; empty where nothing is.
     """
 
     plan: Row | None
@@ -50,6 +41,7 @@ class Contents:
     unsealed: frozenset[str]
     damaged: dict[str, int]
     is_broken: bool
+    fault: str = ""
 
     def placed(self) -> Iterator[tuple[str, Row]]:
         """All rows, with their places."""
@@ -62,21 +54,20 @@ def rows_by_sql(connection: sqlite3.Connection, key: str | None = None) -> Rows:
     """The rows of a file whose structure is sound: all of them, or those of one run."""
     there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
 
-    def read(table: str, *columns: str, where: str = "", value: str = "") -> list[Row]:
+    def read(table: str, columns: Sequence[str], where: str = "", *values: str) -> list[Row]:
         if table not in there:
             return []  # in files from before there was this table
         query = f"SELECT rowid, {', '.join(columns)} FROM {table} {where} ORDER BY rowid"
-        found = connection.execute(query, (value,) if where else ())
-        return [Row(at, tuple(values)) for at, *values in found]
+        return [Row(at, tuple(row)) for at, *row in connection.execute(query, values)]
 
     cell, sums = ("cell", "seed", "key"), ("place", "digest")
     if key is None:
-        plan, runs, cells = read("plan", "plan"), read("runs", *STORED), read("cells", *cell)
-        digests = read("digests", *sums)
+        plan, runs, cells = read("plan", ["plan"]), read("runs", COLUMNS), read("cells", cell)
+        digests = read("digests", sums)
     else:
-        plan, runs = [], read("runs", *STORED, where="WHERE key = ?", value=key)
-        cells = read("cells", *cell, where="WHERE key = ?", value=key)
-        digests = read("digests", *sums, where="WHERE place = ?", value=run_place(key))
+        plan, runs = [], read("runs", COLUMNS, "WHERE key = ?", key)
+        cells = read("cells", cell, "WHERE key = ?", key)
+        digests = read("digests", sums, "WHERE place = ?", run_place(key))
     return Rows(plan, runs, cells, _by_place(row.values for row in digests))
 
 
@@ -90,9 +81,9 @@ def rows_by_page(content: bytes) -> Rows:
             case (str(), str()) | (str(), str(), int()):  # of the table, of its index
                 digests.append(found.values[:2])
             case (str(), int(), str()):
-                cells.append(Row(found.at, found.values))
-            case values if len(values) == len(STORED):
-                runs.append(Row(found.at, values))
+                cells.append(found)
+            case values if len(values) == len(COLUMNS):
+                runs.append(found)
     return Rows(plans, sorted(runs, key=lambda row: row.at), cells, _by_place(digests))
 
 
@@ -104,20 +95,24 @@ def _by_place(pairs: Iterable[Sequence[Any]]) -> dict[str, set[str]]:
 
 
 def believed(rows: Rows, *, is_broken: bool) -> Contents:
-    """Of all rows those whose digests are right; in a file of sound structure also those without:
-    of versions that knew no digests."""
+    """Of all rows those whose digests are right; in a file of sound structure also those without,
+    of versions that knew no digests, as far as they make sense."""
     good: dict[str, Row] = {}
     unsealed: set[str] = set()
     damaged: dict[str, int] = {}
 
-    def judge(some: Iterable[Row], place_of: Callable[[tuple[Value, ...]], str]) -> list[str]:
+    def judge(
+        some: Iterable[Row],
+        place_of: Callable[[Values], str],
+        makes_sense: Callable[[Values], bool],
+    ) -> list[str]:
         places = []
         for row in some:
             place = place_of(row.values)
             digests = rows.digests.get(place, set())
             if digest(*row.values) in digests:
                 good[place] = _better(good.get(place), row)
-            elif digests or is_broken or not all(map(_is_text, row.values)):
+            elif digests or is_broken or not makes_sense(row.values):
                 damaged[place] = row.at
                 continue
             else:
@@ -126,10 +121,11 @@ def believed(rows: Rows, *, is_broken: bool) -> Contents:
             places.append(place)
         return places
 
-    judge(rows.plans, lambda values: PLAN)
-    runs = judge(rows.runs, lambda values: run_place(values[0]))
-    cells = judge(rows.cells, lambda values: cell_place(*values[:2]))
+    judge(rows.plans, lambda values: PLAN, lambda values: not _fault(values))
+    runs = judge(rows.runs, lambda values: run_place(values[0]), _is_run)
+    cells = judge(rows.cells, lambda values: cell_place(*values[:2]), _are_texts)
     lost = {place: 0 for place in rows.digests if place not in good and place not in damaged}
+    has_fault = PLAN in damaged and PLAN not in rows.digests and not is_broken
     return Contents(
         plan=good.get(PLAN),
         runs=tuple(good[place] for place in dict.fromkeys(runs)),
@@ -137,12 +133,27 @@ def believed(rows: Rows, *, is_broken: bool) -> Contents:
         unsealed=frozenset(unsealed),
         damaged={place: at for place, at in {**lost, **damaged}.items() if place not in good},
         is_broken=is_broken,
+        fault=_fault(rows.plans[0].values) if has_fault else "",
     )
 
 
-def _is_text(value: Value) -> bool:
-    """Whether a text is Unicode: bytes that are none are read as lone surrogates."""
-    return not isinstance(value, str) or not any("\udc80" <= sign <= "\udcff" for sign in value)
+def _are_texts(values: Values) -> bool:
+    """Whether all texts are Unicode: bytes that are none are read as lone surrogates."""
+    signs = (sign for value in values if isinstance(value, str) for sign in value)
+    return not any("\udc80" <= sign <= "\udcff" for sign in signs)
+
+
+def _fault(values: Values) -> str:
+    """Why a text is no plan; empty if it is one."""
+    try:
+        plan_from_dict(parse_json(values[0]))
+    except (ValueError, TypeError) as error:
+        return str(error)
+    return "" if _are_texts(values) else "it is not Unicode"
+
+
+def _is_run(values: Values) -> bool:
+    return _are_texts(values) and is_record(dict(zip(COLUMNS, values, strict=True)))
 
 
 def _better(one: Row | None, other: Row) -> Row:
@@ -152,6 +163,6 @@ def _better(one: Row | None, other: Row) -> Row:
     """
     if one is None:
         return other
-    if len(one.values) == len(STORED):
+    if len(one.values) == len(COLUMNS):
         return one if one.values[1] != "failed" else other
     return max(one, other, key=lambda row: len(str(row.values[0])))

@@ -8,7 +8,7 @@ from nextify.records.digests import PLAN
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 
-LOST = "its record in the study file is damaged; the study's command trains it again"
+_LOST = "its record in the study file is damaged; the study's command trains it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +27,14 @@ class Damage:
     is_broken: bool
 
 
-def damage_of(
-    contents: Contents, plan: Plan | None, senseless: Iterable[str] = ()
-) -> Damage | None:
-    """The damage of a file; None if there is none.
-
-    Args:
-        senseless: places of runs whose rows have no digest, and make no sense.
-    """
-    places = (*contents.damaged, *senseless)
-    keys = {place.removeprefix("run ") for place in places if place.startswith("run ")}
-    has_plan = plan is not None or not (contents.plan or PLAN in contents.damaged)
-    if not (keys or contents.damaged or contents.is_broken) and has_plan:
+def damage_of(contents: Contents, plan: Plan | None) -> Damage | None:
+    """The damage of a file; None if there is none."""
+    if not (contents.damaged or contents.is_broken):
         return None
+    keys = {place.removeprefix("run ") for place in contents.damaged if place.startswith("run ")}
     at = {(row.values[0], row.values[1]): str(row.values[2]) for row in contents.cells}
     runs = tuple(_lost(keys, at, plan)) if plan and keys else ()
+    has_plan = PLAN not in contents.damaged
     return Damage(runs, len(keys) - len(runs), has_plan, contents.is_broken)
 
 
@@ -54,5 +47,5 @@ def _lost(keys: Iterable[str], at: Mapping[tuple[str, int], str], plan: Plan) ->
         if key in left:
             left.discard(key)
             yield Record(
-                key=key, run=run.as_dict(), outcome="failed", message=LOST, cells=(cell.name,)
+                key=key, run=run.as_dict(), outcome="failed", message=_LOST, cells=(cell.name,)
             )

@@ -1,10 +1,8 @@
 """Mending a damaged study file, for a study that goes on with it."""
 
-import fcntl
 import shutil
 import sqlite3
-from collections.abc import Collection, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from pathlib import Path
 
 from nextify.errors import InputError
@@ -14,6 +12,7 @@ from nextify.records.digests import PLAN, seal
 from nextify.records.tables import make_tables
 
 _BESIDE = ("-journal", "-wal", "-shm")  # what SQLite would take for changes of the new file
+REMEDY = "free some space and give yourself the right to write its folder, or name another file"
 
 
 def kept_as(path: Path) -> Path:
@@ -21,52 +20,33 @@ def kept_as(path: Path) -> Path:
     return path.with_name(f"{path.name}.damaged")
 
 
-def mend(connection: sqlite3.Connection, contents: Contents, senseless: Collection[str]) -> None:
+def mend(connection: sqlite3.Connection, contents: Contents) -> None:
     """Remove the rows that cannot be believed, and give the others their digests where they have
-    none, in a file whose structure is sound.
-
-    Args:
-        senseless: places of rows that have no digest, and make no sense.
-    """
-    numbers = {place: row.at for place, row in contents.placed() if place in senseless}
-    for place, at in {**contents.damaged, **numbers}.items():
+    none, in a file whose structure is sound."""
+    for place, at in contents.damaged.items():
         connection.execute(f"DELETE FROM {_table(place)} WHERE rowid = ?", (at,))
         told = place.encode(errors="replace").decode()  # of a text that is not Unicode any more
         connection.execute("DELETE FROM digests WHERE place = ?", (told,))
     for place, row in contents.placed():
-        if place in contents.unsealed and place not in numbers:
+        if place in contents.unsealed:
             seal(connection, place, *row.values)
-
-
-@contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Of several processes that find a file damaged at once, one after the other.
-
-    Raises:
-        InputError: what is inside, or the lock, cannot write beside the file.
-    """
-    try:
-        with kept_as(path).open("ab") as kept:
-            fcntl.flock(kept, fcntl.LOCK_EX)
-            yield
-    except OSError as error:
-        raise InputError(
-            f"study file {path} is damaged and cannot be mended ({error.strerror}); free some "
-            "space and give yourself the right to write its folder, or name another file"
-        ) from error
 
 
 def rebuild(path: Path, contents: Contents) -> None:
     """Put a new file with what can be believed in the place of one whose structure is damaged.
 
     Raises:
-        OSError: it cannot be written.
+        InputError: it cannot be written.
     """
-    shutil.copyfile(path, kept_as(path))
-    for suffix in _BESIDE:
-        with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).unlink()
-    replace_file(path, _file_of(contents))
+    try:
+        shutil.copyfile(path, kept_as(path))
+        for suffix in _BESIDE:
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        replace_file(path, _file_of(contents))
+    except OSError as error:
+        raise InputError(
+            f"study file {path} is damaged and cannot be mended ({error.strerror}); {REMEDY}"
+        ) from error
 
 
 def _file_of(contents: Contents) -> bytes:

@@ -105,8 +105,7 @@ class Plan:
         """The seeds that a cell is trained with."""
         if not cell.more_seeds:  # as in most plans, of which some have many seeds
             return self.seeds
-        known = set(self.seeds)
-        return (*self.seeds, *(seed for seed in cell.more_seeds if seed not in known))
+        return tuple(dict.fromkeys((*self.seeds, *cell.more_seeds)))
 
     @property
     def all_seeds(self) -> tuple[int, ...]:

@@ -11,12 +11,12 @@ from typing import Any
 from nextify.files import parse_json
 from nextify.records.record import EpochPoint, Measured, Record, Result, record_from_dict
 
+_AS_TOLD = ("key", "outcome", "message")
 _AS_JSON = ("run", "result", "curve", "measured", "environment")
-COLUMNS = ("key", "outcome", *_AS_JSON, "correct", "message")
 
 
 def to_row(record: Record) -> dict[str, str | bytes | None]:
-    """The values of `COLUMNS` for a record."""
+    """The values of the columns for a record, all but the time."""
     values = record.as_dict()
     if record.result is not None:
         values["result"]["correct"] = None  # its bits have a column
@@ -30,35 +30,38 @@ def to_row(record: Record) -> dict[str, str | bytes | None]:
     }
 
 
-def from_row(row: Mapping[str, Any], cells: tuple[str, ...] = (), *, is_sealed: bool) -> Record:
-    """The record that `to_row` described.
+def from_row(row: Mapping[str, Any], cells: tuple[str, ...] = ()) -> Record:
+    """The record that `to_row` described, of a row that can be believed.
 
     Args:
-        cells: that it belongs to. is_sealed: whether a digest vouches for the row; without one its
-            values are looked at closely.
+        cells: that it belongs to.
 
     Raises:
-        ValueError, KeyError, TypeError: the row is not one that `to_row` made.
+        ValueError, KeyError, TypeError, AttributeError: the row is another version's.
     """
-    parse = json.loads if is_sealed else parse_json
-    values = {name: parse(row[name] or "null") for name in _AS_JSON}
-    told = {name: row[name] for name in ("key", "outcome", "message")}
-    values = {**told, **values, "run": _with_tuples(values["run"]), "cells": cells}
-    if is_sealed:
-        return _record({**values, "correct": row["correct"]})
-    if row["correct"] is not None:
-        values["result"]["correct"] = row["correct"].hex()
-    return record_from_dict(values)
-
-
-def _record(values: dict[str, Any]) -> Record:
-    """A record of values that are known to be those of one."""
-    result, measured, correct = values["result"], values["measured"], values.pop("correct")
+    values = {name: json.loads(row[name] or "null") for name in _AS_JSON}
+    result, measured = values["result"], values["measured"]
     if result is not None:
-        result = Result(**{**result, "correct": correct, "curve": _curve(result["curve"])})
-    made = None if measured is None else Measured(**measured)
-    curve = _curve(values["curve"])
-    return Record(**{**values, "result": result, "curve": curve, "measured": made})
+        curve = _curve(result.get("curve", ()))
+        values["result"] = Result(**{**result, "correct": row["correct"], "curve": curve})
+    if measured is not None:
+        values["measured"] = Measured(**measured)
+    told = {name: row[name] for name in _AS_TOLD}
+    made = {"run": _with_tuples(values["run"]), "curve": _curve(values["curve"]), "cells": cells}
+    return Record(**{**told, **values, **made})
+
+
+def is_record(row: Mapping[str, Any]) -> bool:
+    """Whether a row for which no digest vouches is one that `to_row` made, as far as can be seen
+    where its values are looked at closely."""
+    try:
+        values = {name: parse_json(row[name] or "null") for name in _AS_JSON}
+        if row["correct"] is not None:
+            values["result"]["correct"] = row["correct"].hex()
+        record_from_dict({**{name: row[name] for name in _AS_TOLD}, **values})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
+    return True
 
 
 def _curve(points: Iterable[Mapping[str, Any]]) -> tuple[EpochPoint, ...]:

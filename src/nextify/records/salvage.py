@@ -9,23 +9,25 @@ that go on elsewhere) and 2.1 (records).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from nextify.records.digests import Value
 
+Values = tuple[Any, ...]  # of a row's columns, in their order
 _PAGE = 4096  # bytes: SQLite's default, which is what study files have
 _HEADER = 100  # bytes before the first page's own
-_TABLE_LEAF, _INDEX_LEAF = 0x0D, 0x0A
+_TABLE_LEAF, _INDEX_LEAF = b"\x0d", b"\x0a"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A row. `at`: its number in its table; 0 for an entry of an index."""
+class Row:
+    """A row of a table. at: its number there; 0 for an entry of an index."""
 
     at: int
-    values: tuple[Value, ...]
+    values: Values
 
 
-def rows_in(content: bytes) -> Iterator[Found]:
+def rows_in(content: bytes) -> Iterator[Row]:
     """Every row of every leaf page, whatever its table, and every entry of an index.
 
     Rows that make no sense are left out.
@@ -34,11 +36,11 @@ def rows_in(content: bytes) -> Iterator[Found]:
     for page in range(0, len(content), file.size):
         head = page + (_HEADER if page == 0 else 0)
         kind, count = content[head : head + 1], _number(content, head + 3, 2)
-        if kind in (bytes([_TABLE_LEAF]), bytes([_INDEX_LEAF])):
+        if kind in (_TABLE_LEAF, _INDEX_LEAF):
             for place in range(head + 8, min(head + 8 + 2 * count, page + file.size), 2):
                 try:
                     start = page + _number(content, place, 2)
-                    yield file.row(start, is_index=kind[0] == _INDEX_LEAF)
+                    yield file.row(start, is_index=kind == _INDEX_LEAF)
                 except (IndexError, ValueError):
                     continue
 
@@ -56,13 +58,13 @@ class _File:
         is_whole = self.content.startswith(b"SQLite format 3\0")
         return told if is_whole and told >= 512 and not told & (told - 1) else _PAGE
 
-    def row(self, at: int, is_index: bool) -> Found:
+    def row(self, at: int, is_index: bool) -> Row:
         """The row at a place in the file."""
         length, at = _varint(self.content, at)
         number, at = (0, at) if is_index else _varint(self.content, at)
         if length > len(self.content):
             raise ValueError("longer than the file")
-        return Found(number, _values(self._payload(at, length, is_index)))
+        return Row(number, _values(self._payload(at, length, is_index)))
 
     def _payload(self, at: int, length: int, is_index: bool) -> bytes:
         """What a row holds: on its page, and the rest on a chain of others."""

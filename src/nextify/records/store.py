@@ -20,17 +20,17 @@ from pathlib import Path
 from typing import Self
 
 from nextify.errors import InputError
-from nextify.files import parse_json
+from nextify.files import alone, parse_json
 from nextify.records import digests, mending
-from nextify.records.contents import STORED, Contents, believed, rows_by_page, rows_by_sql
+from nextify.records.contents import Contents, believed, rows_by_page, rows_by_sql
 from nextify.records.damage import Damage, damage_of
 from nextify.records.places import places
 from nextify.records.plan import Plan, plan_from_dict
 from nextify.records.reading import known_plan, plan_in, records_in
 from nextify.records.record import Record
-from nextify.records.rows import COLUMNS, text, to_row
+from nextify.records.rows import text, to_row
 from nextify.records.same import are_of, first_difference, united
-from nextify.records.tables import APPLICATION, SCHEMA, make_tables
+from nextify.records.tables import APPLICATION, COLUMNS, SCHEMA, make_tables
 from nextify.records.trouble import Damaged, damaged, explained
 
 _BUSY_SECONDS = 30.0
@@ -38,10 +38,9 @@ _MOST_SEARCHED = 1 << 30  # bytes; no study is near it, and another program's fi
 
 # The first record of a run stays, unless it is a failure.
 _ADD = f"""
-    INSERT INTO runs ({", ".join(COLUMNS)}, recorded_at)
-    VALUES ({", ".join(f":{name}" for name in COLUMNS)}, :recorded_at)
-    ON CONFLICT (key) DO UPDATE
-    SET {", ".join(f"{name} = excluded.{name}" for name in (*COLUMNS, "recorded_at"))}
+    INSERT INTO runs ({", ".join(COLUMNS)})
+    VALUES ({", ".join(f":{name}" for name in COLUMNS)})
+    ON CONFLICT (key) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in COLUMNS)}
     WHERE runs.outcome = 'failed'
 """
 _PLACE = """
@@ -88,9 +87,7 @@ class Store(AbstractContextManager["Store"]):
         try:
             return cls._opened(place, create)
         except Damaged as error:
-            contents = _searched(place)
-            if contents is None:
-                raise error from None
+            contents = _searched(place, error)
             if not create:
                 return cls(place, sqlite3.connect(":memory:", isolation_level=None), contents)
         return cls._mended(place)
@@ -98,14 +95,12 @@ class Store(AbstractContextManager["Store"]):
     @classmethod
     def _mended(cls, path: Path) -> Self:
         """A file whose structure is damaged, made anew."""
-        with mending.alone(path.resolve()):
+        place = path.resolve()
+        with alone(place, mending.REMEDY, wait=True):
             try:
                 return cls._opened(path, create=True)  # another process has done it meanwhile
             except Damaged as error:
-                contents = _searched(path)
-                if contents is None:
-                    raise error from None
-                mending.rebuild(path.resolve(), contents)
+                mending.rebuild(place, _searched(path, error))
         return cls._opened(path, create=True)
 
     @classmethod
@@ -170,7 +165,7 @@ class Store(AbstractContextManager["Store"]):
         Opening the file with `create` mends it: what is damaged is then not there any more.
         """
         contents = self._contents()
-        return damage_of(contents, known_plan(contents, self.path), self._read(contents)[1])
+        return damage_of(contents, known_plan(contents, self.path))
 
     def add(self, record: Record, of: Plan | None = None) -> bool:
         """Keep a record, in one transaction; return whether it was kept.
@@ -186,21 +181,22 @@ class Store(AbstractContextManager["Store"]):
         now = datetime.now(UTC).isoformat(timespec="seconds")
         row = {**to_row(record), "recorded_at": now}
         with self._transaction():
-            self._require(of)
+            if of is not None:
+                self._require(of)
             if self.get(record.key) is None:  # there is none, or one that is damaged
                 self._connection.execute("DELETE FROM runs WHERE key = ?", (record.key,))
             added = self._connection.execute(_ADD, row).rowcount
             if added:
-                values = (row[name] for name in STORED)
+                values = (row[name] for name in COLUMNS)
                 digests.seal(self._connection, digests.run_place(record.key), *values)
             for cell in record.cells:
                 self._place(cell, record.seed, record.key)
         return added > 0
 
-    def _require(self, of: Plan | None) -> None:
+    def _require(self, of: Plan) -> None:
         """Check that the file's plan, if there is one that can be read, is of the same study."""
         found = self._connection.execute("SELECT plan FROM plan").fetchone()
-        if of is None or found is None:
+        if found is None:
             return
         try:
             there = plan_from_dict(parse_json(found[0]))
@@ -217,7 +213,7 @@ class Store(AbstractContextManager["Store"]):
         """The record of a run, by `Run.key`; None if there is none that can be believed."""
         with explained(self.path):
             rows = rows_by_sql(self._connection, key)
-        return next(iter(self._read(believed(rows, is_broken=False))[0]), None)
+        return next(iter(records_in(believed(rows, is_broken=False), self.path)), None)
 
     def records(self) -> tuple[Record, ...]:
         """All records, in the order in which the runs were first recorded.
@@ -254,10 +250,7 @@ class Store(AbstractContextManager["Store"]):
             raise damaged(self.path)
         make_tables(self._connection)
         contents = believed(rows_by_sql(self._connection), is_broken=False)
-        senseless = self._read(contents)[1]
-        if contents.plan and known_plan(contents, self.path) is None:
-            senseless.append(digests.PLAN)
-        mending.mend(self._connection, contents, senseless)
+        mending.mend(self._connection, contents)
 
     def _require_study(self) -> None:
         if self._is_new():
@@ -309,32 +302,24 @@ class Store(AbstractContextManager["Store"]):
         with suppress(Damaged), explained(self.path):
             if self._searched is None and self._is_sound():
                 return believed(rows_by_sql(self._connection), is_broken=False)
-        contents = self._searched or _searched(self.path)
-        if contents is None:
-            raise damaged(self.path)
-        return contents
-
-    def _read(self, contents: Contents) -> tuple[list[Record], list[str]]:
-        return records_in(contents, self.path)
+        return self._searched or _searched(self.path, damaged(self.path))
 
     def _records_in(self, contents: Contents) -> tuple[Record, ...]:
         """All records; those that are damaged, as runs that failed."""
-        found, senseless = self._read(contents)
-        if contents.damaged or senseless:
-            lost = damage_of(contents, known_plan(contents, self.path), senseless)
-            found += lost.runs if lost else ()
-        return tuple(found)
+        found = records_in(contents, self.path)
+        lost = damage_of(contents, known_plan(contents, self.path)) if contents.damaged else None
+        return (*found, *(lost.runs if lost else ()))
 
 
-def _searched(path: Path) -> Contents | None:
-    """What can be believed of a file that SQLite cannot read, where that is anything."""
-    try:
-        if path.stat().st_size > _MOST_SEARCHED:
-            return None
-        contents = believed(rows_by_page(path.read_bytes()), is_broken=True)
-    except OSError:
-        return None
-    return contents if contents.plan or contents.runs else None
+def _searched(path: Path, error: Damaged) -> Contents:
+    """What can be believed of a file that SQLite cannot read; raises the error where nothing can
+    be."""
+    with suppress(OSError):
+        if path.stat().st_size <= _MOST_SEARCHED:
+            contents = believed(rows_by_page(path.read_bytes()), is_broken=True)
+            if contents.plan or contents.runs:
+                return contents
+    raise error from None
 
 
 def _require_place(path: Path, create: bool) -> None:

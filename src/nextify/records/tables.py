@@ -9,6 +9,12 @@ from nextify.records import digests
 SCHEMA = 1
 APPLICATION = int.from_bytes(b"nxfy")  # tells a study file from SQLite files of other programs
 
+# Of the table `runs`, in its order.
+COLUMNS = (
+    "key", "outcome", "run", "result", "correct", "curve", "measured", "environment", "message",
+    "recorded_at",
+)  # fmt: skip
+
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS runs (
         key TEXT PRIMARY KEY NOT NULL, outcome TEXT NOT NULL, run TEXT NOT NULL,

@@ -16,8 +16,8 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from nextify.errors import InputError, unknown
 from nextify.requests.commands import REQUESTS, Request, command_of
-from nextify.requests.options import Entry, as_text, entries, from_text, given, made
-from nextify.requests.spellings import apart, field_entry, unknown_option
+from nextify.requests.options import Entry, as_text, entries, field_entry, from_text, given, made
+from nextify.requests.spellings import apart, unknown_option
 from nextify.requests.toml import read_toml
 
 _SCALE = "laws of scaling: formula, count and measurement side by side"

@@ -127,6 +127,11 @@ def _entries(kind: type, group: str = "") -> Iterator[Entry]:
             yield Entry(each.name, known[each.name], each.metadata["option"], each.default, group)
 
 
+def field_entry(kind: type) -> Entry | None:
+    """What of a request takes FIELD=VALUE."""
+    return next((entry for entry in entries(kind) if entry.about.fields), None)
+
+
 def groups(kind: type) -> dict[str, type]:
     """The groups of a kind of request, by the name of their field."""
     known = get_type_hints(kind)
@@ -250,7 +255,7 @@ def made(kind: type[T], values: Mapping[str, Any]) -> T:
     known = {entry.key: entry for entry in entries(kind)}
     inner: dict[str, dict[str, Any]] = {name: {} for name in groups(kind)}
     own: dict[str, Any] = {}
-    for key, value in _placed(known, values).items():
+    for key, value in _placed(kind, values).items():
         if key not in known:
             hint = "; fields to change stand in 'changes'" if "changes" in known else ""
             raise InputError(f"{unknown('option', key, known)}{hint}")
@@ -268,11 +273,10 @@ def made(kind: type[T], values: Mapping[str, Any]) -> T:
     return kind(**own, **{name: groups(kind)[name](**given) for name, given in inner.items()})
 
 
-def _placed(known: Mapping[str, Entry], values: Mapping[str, Any]) -> Mapping[str, Any]:
+def _placed(kind: type, values: Mapping[str, Any]) -> Mapping[str, Any]:
     """Where a name is left out, the first FIELD=VALUE stands in its place: it is no name."""
-    name = next((key for key, entry in known.items() if entry.about.many == "?"), "")
-    fields = next((entry for entry in known.values() if entry.about.fields), None)
-    word = values.get(name)
+    name = next((entry.key for entry in entries(kind) if entry.about.many == "?"), "")
+    fields, word = field_entry(kind), values.get(name)
     if fields is None or not isinstance(word, str) or "=" not in word:
         return values
     others = tidy(fields, values.get(fields.key, ()))

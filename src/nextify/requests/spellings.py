@@ -13,12 +13,7 @@ from nextify.designs import Design, Recipe, Swin, Vit
 from nextify.designs.fields import hints
 from nextify.errors import InputError, unknown
 from nextify.requests.commands import Request, command_of
-from nextify.requests.options import Entry, entries
-
-
-def field_entry(kind: type[Request]) -> Entry | None:
-    """What of a request takes FIELD=VALUE."""
-    return next((entry for entry in entries(kind) if entry.about.fields), None)
+from nextify.requests.options import entries, field_entry
 
 
 @cache

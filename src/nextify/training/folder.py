@@ -29,13 +29,7 @@ from nextify.files import alone, forget_drafts, make_folder, read_json, write_js
 from nextify.network import Card, save_network
 from nextify.records import Record, record_from_dict
 from nextify.training.initial import InitialWeights, Source, as_seen, design_of, initial_weights
-from nextify.training.loop import (
-    OnEpoch,
-    OnProgress,
-    Settings,
-    settings_on,
-    train_with_network,
-)
+from nextify.training.loop import OnEpoch, OnProgress, Settings, settings_on, train_with_network
 from nextify.training.memory import require_memory
 from nextify.training.state import State, Unreadable
 

@@ -82,8 +82,9 @@ def train(
     """
     settings = settings_on(None, dataset)
     if on_progress is not None:
-        told = on_progress
-        settings = replace(settings, on_epoch=lambda point, epochs: told(point.epoch, epochs))
+        settings = replace(
+            settings, on_epoch=lambda point, epochs: on_progress(point.epoch, epochs)
+        )
     return train_with_network(run, dataset, settings, weights)[0]
 
 
@@ -95,10 +96,9 @@ def settings_on(device: str | None, dataset: Dataset, loaders: int | None = None
     """
     chosen = device or default_device()
     if loaders is None:
-        is_streamed = isinstance(dataset.train, ImageFiles)
         on_gpu = torch.device(chosen).type == "cuda"
         share = cores() // max(1, torch.cuda.device_count())
-        loaders = max(1, min(8, share)) if is_streamed and on_gpu else 0
+        loaders = max(1, min(8, share)) if dataset.is_streamed and on_gpu else 0
     return Settings(chosen, loaders)
 
 

@@ -162,9 +162,7 @@ def restore(state: State, run: Run, path: Path) -> None:
     try:
         _fill(state, values)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise Unreadable(
-            f"checkpoint {path} is damaged ({type(error).__name__}); delete it to start again"
-        ) from error
+        raise _unreadable(path, f"is damaged ({type(error).__name__})") from error
 
 
 def _fill(state: State, values: dict[str, Any]) -> None:
@@ -185,12 +183,10 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         _require_sum(path)
         values = torch.load(path, map_location="cpu", weights_only=True)
+    except Unreadable:
+        raise
     except Exception as error:  # torch raises many kinds for damaged files
-        if isinstance(error, InputError):
-            raise
-        raise Unreadable(
-            f"checkpoint {path} cannot be read ({type(error).__name__}); delete it to start again"
-        ) from error
+        raise _unreadable(path, f"cannot be read ({type(error).__name__})") from error
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise _unreadable(path, "is none of this version")
     return values

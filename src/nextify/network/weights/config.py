@@ -172,7 +172,7 @@ def _processed(processor: Values) -> Preprocessing:
     if edge is None and size.get("height") != size.get("width"):
         raise InputError(f"'size' is {dict(size)!r}; square images are expected")
     number = processor.get("resample", 3)
-    if number not in range(len(_BY_NUMBER)):
+    if type(number) is not int or number not in range(len(_BY_NUMBER)):
         raise InputError(f"'resample' is {number!r}; expected is 0 to {len(_BY_NUMBER) - 1}")
     colours = {ours: _by_channel(processor[theirs])
                for ours, theirs in (("mean", "image_mean"), ("std", "image_std"))

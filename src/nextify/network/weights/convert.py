@@ -12,7 +12,7 @@ from nextify.network.build import assemble
 from nextify.network.files import FORMAT, Card, card_in, save_network
 from nextify.network.weights.load import Loaded, fill
 from nextify.network.weights.namings import NamingName
-from nextify.network.weights.pairing import CLASSIFIER
+from nextify.network.weights.pairing import classes_in
 from nextify.network.weights.preprocessing import SEEN
 from nextify.network.weights.recognise import read_design, recognise
 from nextify.network.weights.save import save_weights
@@ -90,9 +90,7 @@ def _design(
         design, classes = read_design(weights, naming)
     else:
         table = recognise(weights, naming, assemble(draw(given, 1)).state_dict())
-        bias = table.name(f"{CLASSIFIER}.bias")
-        found = weights.entries.get(bias[0]) if bias else None
-        design, classes = given, None if found is None or found.ndim != 1 else len(found)
+        design, classes = given, classes_in(weights, table)
     if not classes:
         raise InputError(
             f"weights {weights.source} have no classifier, so that their classes cannot be told; "

@@ -11,11 +11,13 @@ from torch import Tensor
 from nextify.errors import InputError
 from nextify.network.initialise import initialise
 from nextify.network.modules import Network, network_in
-from nextify.network.weights.namings import NamingName, Table, listed
-from nextify.network.weights.pairing import CLASSIFIER, HEAD_NORM, STEM, match_entries
+from nextify.network.weights.namings import COUNTER, STEM, NamingName, Table, listed
+from nextify.network.weights.pairing import CLASSIFIER, HEAD_NORM, classes_in, match_entries
 from nextify.network.weights.preprocessing import Preprocessing, usual
 from nextify.network.weights.recognise import recognise
-from nextify.network.weights.source import COUNTER, Weights, fault_of, open_weights
+from nextify.network.weights.source import Weights, open_weights
+
+_DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,13 +97,15 @@ def fill(
     """Fill a network with weights that have been read; as `load_weights`."""
     _require_stated(weights, table)
     names = match_entries(network, weights, table)
-    head_is_new = f"{CLASSIFIER}.weight" not in names
+    own = network.state_dict()
+    lacking = own.keys() - names.keys()
+    new = [name for name in (CLASSIFIER, HEAD_NORM) if f"{name}.weight" in lacking]
+    head_is_new = CLASSIFIER in new
     if head_is_new and classes_differ == "refuse":
         raise InputError(
             f"weights {weights.source} have no classifier for the network's classes; give the "
             "network as many classes, or accept a new head with classes_differ='keep_body'"
         )
-    own = network.state_dict()
     given = {ours: weights.entries[theirs].detach() for ours, theirs in names.items()}
     _require_numbers(weights, names.values())
     entries = {ours: _as_ours(ours, e, own[ours]) for ours, e in given.items()}
@@ -111,8 +115,6 @@ def fill(
             f"weights {weights.source} hold NaN or infinite numbers in {listed(broken)}; use a "
             "checkpoint from before they arose, or allow them (allow_nonfinite)"
         )
-    lacking = own.keys() - names.keys()
-    new = [name for name in (CLASSIFIER, HEAD_NORM) if f"{name}.weight" in lacking]
     _fill(network, entries, new, seed)
     return Loaded(
         source=weights.source,
@@ -127,23 +129,32 @@ def fill(
 
 def _require_numbers(weights: Weights, names: Iterable[str]) -> None:
     for name in names:
-        if (fault := fault_of(name, weights.entries[name])) is not None:
+        if (fault := _fault(name, weights.entries[name])) is not None:
             raise InputError(f"entry {name!r} of weights {weights.source} is {fault}")
+
+
+def _fault(name: str, entry: Tensor) -> str | None:
+    """What an entry is that weights cannot be, and the remedy; None: numbers, as it should be."""
+    if entry.layout != torch.strided or entry.is_quantized or entry.is_nested or entry.is_meta:
+        return "not stored as plain numbers; save the weights as dense floating-point tensors"
+    if entry.dtype in _DTYPES or (name.endswith(COUNTER) and not entry.is_complex()):
+        return None
+    kinds = "float32, float16, bfloat16 or float64"
+    return f"of type {str(entry.dtype)[6:]}; weights are {kinds}: save them as one of these"
 
 
 def _require_stated(weights: Weights, table: Table) -> None:
     """That the configuration beside weights is theirs: as many classes, in the modules it names."""
-    stated, known = weights.stated, table.name(f"{CLASSIFIER}.bias")
-    bias = weights.entries.get(known[0]) if known else None
+    stated, classes = weights.stated, classes_in(weights, table)
     counts = {"classes": stated.classes, "class names": len(stated.class_names) or None}
     for what, count in counts.items():
-        if bias is not None and count not in (None, len(bias.flatten())):
+        if classes is not None and count not in (None, classes):
             raise InputError(
-                f"weights {weights.source} have {len(bias.flatten())} classes, and the "
+                f"weights {weights.source} have {classes} classes, and the "
                 f"configuration beside them states {count} {what}; mend or remove it"
             )
     lacking = [name for name in stated.modules if f"{name}.weight" not in weights.entries]
-    if lacking and (bias is not None or lacking != list(stated.modules[-1:])):
+    if lacking and (classes is not None or lacking != list(stated.modules[-1:])):
         raise InputError(
             f"weights {weights.source} have no {lacking[0]!r}, which the configuration beside them "
             "names; mend or remove it"

@@ -15,8 +15,11 @@ from torch import nn
 
 NamingName = Literal["nextify", "official", "timm", "torchvision", "transformers"]
 Shape = tuple[int, ...]
-_SHOWN = 3  # names in a message
 Side = Literal["ours", "theirs"]
+
+STEM = "stem.conv.weight"  # which every network begins with
+COUNTER = "num_batches_tracked"  # of batch norms: a whole number, and never needed
+_SHOWN = 3  # names in a message
 
 # How their shape of an entry differs from ours: not at all; 1 x 1 convolutions as matrices;
 # vectors of C numbers as (C, 1, 1) or as (1, 1, 1, C).
@@ -86,6 +89,11 @@ class Table:
         """
         found = (rule.ours.format(**counts) for rule, counts in _read(self, "theirs", theirs))
         return next(found, None)
+
+    def known(self, theirs: Iterable[str]) -> dict[str, str]:
+        """Our names for those entries of theirs that are of this table, by theirs."""
+        names = ((name, self.ours(name)) for name in theirs)
+        return {name: ours for name, ours in names if ours is not None}
 
 
 def shaped(ours: Shape, form: Form) -> Shape:

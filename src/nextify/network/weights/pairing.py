@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from nextify.errors import InputError
 from nextify.network.modules import Network
-from nextify.network.weights.namings import Form, Shape, Table, listed, shaped
-from nextify.network.weights.source import COUNTER, Weights
+from nextify.network.weights.namings import COUNTER, STEM, Form, Shape, Table, listed, shaped
+from nextify.network.weights.source import Weights
 
 CLASSIFIER = "head.classifier"
 HEAD_NORM = "head.norm"
 _HEAD = (f"{CLASSIFIER}.weight", f"{CLASSIFIER}.bias")
 _HEAD_NORM = (f"{HEAD_NORM}.weight", f"{HEAD_NORM}.bias")
-STEM = "stem.conv.weight"
 
 
 def foreign_names(network: Network, table: Table) -> dict[str, tuple[str, Form]]:
@@ -98,6 +97,13 @@ def _new_entries(
     if not any(theirs in weights.entries for theirs in head):
         return *_HEAD, *_HEAD_NORM
     return _HEAD if _is_other_head(weights, head[:2], shapes[_HEAD[0]]) else ()
+
+
+def classes_in(weights: Weights, table: Table) -> int | None:
+    """How many classes the file's classifier has; None: there is none."""
+    name = table.name(_HEAD[1])
+    bias = weights.entries.get(name[0]) if name else None
+    return None if bias is None else bias.numel()
 
 
 def _is_other_head(weights: Weights, theirs: Sequence[str], own: Shape) -> bool:

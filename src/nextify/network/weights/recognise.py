@@ -10,7 +10,7 @@ from nextify.designs.fields import with_fields
 from nextify.errors import InputError
 from nextify.network.build import assemble
 from nextify.network.weights.likeness import of_names
-from nextify.network.weights.namings import NAMINGS, TABLES, Shape, Table
+from nextify.network.weights.namings import NAMINGS, STEM, TABLES, Shape, Table
 from nextify.network.weights.pairing import CLASSIFIER, match_entries
 from nextify.network.weights.source import Weights
 
@@ -30,7 +30,7 @@ def recognise(weights: Weights, naming: str = "auto", ours: Collection[str] = ()
     tables = [table for table in TABLES if naming in ("auto", table.naming)]
     if not tables:
         raise InputError(f"unknown naming {naming!r}; give auto or one of {', '.join(NAMINGS)}")
-    known = {table: len(_own_names(weights, table)) for table in tables}
+    known = {table: len(table.known(weights.entries)) for table in tables}
     most = max(known.values())
     if 2 * most < len(weights.entries):
         expected = "a known naming" if naming == "auto" else f"the naming of {naming}"
@@ -44,12 +44,6 @@ def recognise(weights: Weights, naming: str = "auto", ours: Collection[str] = ()
         )
     best = [table for table in tables if known[table] == most]
     return next((t for t in best if ours and all(map(t.name, ours))), best[0])
-
-
-def _own_names(weights: Weights, table: Table) -> dict[str, str]:
-    """Our name for each of a file's entries that a table knows, by theirs."""
-    names = {theirs: table.ours(theirs) for theirs in weights.entries}
-    return {theirs: ours for theirs, ours in names.items() if ours is not None}
 
 
 class Recognised(NamedTuple):
@@ -69,10 +63,11 @@ def read_design(weights: Weights, naming: str = "auto") -> Recognised:
         InputError: the design cannot be told; says to give it.
     """
     table = recognise(weights, naming)
-    names = _own_names(weights, table)
+    names = table.known(weights.entries)
     shapes = {ours: tuple(weights.entries[theirs].shape) for theirs, ours in names.items()}
+    head = shapes.get(f"{CLASSIFIER}.weight")
+    classes = head[0] if head else None
     try:
-        classes = next(iter(shapes.get(f"{CLASSIFIER}.weight", (None,))))
         chosen = _design(shapes)
         match_entries(assemble(draw(chosen, classes or 1)), weights, table)
     except (LookupError, ArithmeticError, RuntimeError, InputError) as error:
@@ -101,7 +96,7 @@ def _design(shapes: Mapping[str, Shape]) -> Design:
     widths = tuple(shapes[f"{block}.{narrow}.weight"][0] for block in blocks)
     fields: dict[str, object] = {"depths": depths, "widths": widths}
     fields["kernel_size"] = shapes[f"{first}.{spatial}.weight"][-1]
-    stem = shapes["stem.conv.weight"][-1]
+    stem = shapes[STEM][-1]
     fields["stem_stride"] = _STEM_STRIDES.get(stem, stem) if is_resnet else stem
     if not is_basic:
         fields["ratio"] = shapes[f"{first}.{wide}.weight"][0] // widths[0]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from nextify.designs import FAMILIES
 from nextify.errors import InputError, unknown
 from nextify.files import Content, write_whole
-from nextify.network.files import alone
+from nextify.network.files import storable
 from nextify.network.modules import Network, ResidualBlock, network_in
 from nextify.network.weights.namings import NAMINGS, TABLES, NamingName, Outline, Table, shaped
 from nextify.network.weights.pairing import foreign_names
@@ -74,7 +74,7 @@ def save_weights(
         raise InputError(
             f"weights file {path} has no known ending; give one of {', '.join(SUFFIXES)}"
         )
-    tidy = alone(foreign_entries(network_in(network), naming))
+    tidy = storable(foreign_entries(network_in(network), naming))
     if path.suffix == ".safetensors":
         stated = {METADATA_KEY: json.dumps(asdict(preprocessing))} if preprocessing else {}
         content: Content = save(tidy, {"format": "pt", **stated})

@@ -11,16 +11,15 @@ from typing import Any
 from torch import Tensor
 
 from nextify.errors import InputError
-from nextify.network.weights.namings import TABLES, Table, listed
+from nextify.network.weights.namings import STEM, TABLES, Table, listed
 
 _DEEPEST, _MOST_MAPPINGS = 3, 64  # mappings within mappings, and how many of them at each depth
-_STEM = "stem.conv.weight"  # a network begins with it, so its name tells what stands before names
 _AVERAGE = re.compile(r"(^|[._])(ema|averaged?|swa|teacher|shadow)([._]|$)")
 _TABLES = tuple({table.rules: table for table in TABLES}.values())  # namings may share rules
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class EntrySet:
+class _EntrySet:
     """A network's entries in a checkpoint.
 
     Attributes:
@@ -72,12 +71,12 @@ def network_entries(
     return chosen.entries, _notes(chosen, sets, dict(mappings)[chosen.mapping])
 
 
-def _notes(chosen: EntrySet, sets: list[EntrySet], mapping: Mapping[str, Any]) -> tuple[str, ...]:
+def _notes(chosen: _EntrySet, sets: list[_EntrySet], mapping: Mapping[str, Any]) -> tuple[str, ...]:
     """What else there is: other networks, and single entries."""
     others = [one for one in sets if one is not chosen]
     here = tuple(one.prefix for one in sets if one.mapping == chosen.mapping and one.prefix)
-    is_left = [n for n in mapping if not (n.startswith(here) if here else n in chosen.entries)]
-    beside = [n for n in is_left if not isinstance(mapping[n], Mapping)]
+    names = [n for n in mapping if isinstance(n, str) and not isinstance(mapping[n], Mapping)]
+    beside = [n for n in names if not (n.startswith(here) if here else n in chosen.entries)]
     notes = []
     if others:
         where = listed(one.where or "the bare entries" for one in others)
@@ -102,13 +101,13 @@ def _mappings(found: Mapping[Any, Any]) -> Iterator[tuple[str, Mapping[Any, Any]
         level = list(islice(inside, _MOST_MAPPINGS))  # a file may hold one in itself
 
 
-def _sets_in(path: str, mapping: Mapping[Any, Any]) -> Iterator[EntrySet]:
+def _sets_in(path: str, mapping: Mapping[Any, Any]) -> Iterator[_EntrySet]:
     """The networks whose entries are in a mapping: for each prefix that leaves the name of a stem,
     what stands below it, if a table knows most of that."""
-    names = [name for name, entry in mapping.items() if isinstance(name, str)]
-    best: dict[str, EntrySet] = {}
+    names = [name for name in mapping if isinstance(name, str)]
+    best: dict[str, _EntrySet] = {}
     for table in _TABLES:
-        stem = table.name(_STEM)
+        stem = table.name(STEM)
         assert stem is not None
         for prefix in (n.removesuffix(stem[0]) for n in names if f".{n}".endswith(f".{stem[0]}")):
             one = _set(path, prefix, {n: mapping[n] for n in names if n.startswith(prefix)}, table)
@@ -117,14 +116,14 @@ def _sets_in(path: str, mapping: Mapping[Any, Any]) -> Iterator[EntrySet]:
     yield from best.values()
 
 
-def _set(path: str, prefix: str, found: Mapping[str, Any], table: Table) -> EntrySet | None:
+def _set(path: str, prefix: str, found: Mapping[str, Any], table: Table) -> _EntrySet | None:
     below = {name.removeprefix(prefix): entry for name, entry in found.items()}
-    ours = {name: own for name in below if (own := table.ours(name)) is not None}
+    ours = table.known(below)
     entries = {n: e for n, e in below.items() if n in ours or isinstance(e, Tensor)}
     has_blocks = any(own.startswith("stages.") for own in ours.values())
     if not has_blocks or 2 * len(ours) < len(entries):
         return None
-    return EntrySet(path, prefix, entries, len(ours))
+    return _EntrySet(path, prefix, entries, len(ours))
 
 
 def _tensors(mapping: Mapping[Any, Any]) -> int:

@@ -7,12 +7,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from nextify.errors import InputError
-from nextify.files import as_text
+from nextify.network.files import entries_in
 from nextify.network.weights import likeness
 from nextify.network.weights.config import Stated, read_config
 from nextify.network.weights.hub import PREFIX, fetch
@@ -24,8 +22,6 @@ FILE_NAMES = ("network.safetensors", "model.safetensors", "pytorch_model.bin")
 # timm's, or transformers' with what it does to images.
 _CONFIG_NAMES = ("config.json", "preprocessor_config.json")
 
-_DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
-COUNTER = "num_batches_tracked"  # of batch norms: a whole number, and never needed
 _BEGINNING = 512  # bytes of a file, by which its format is told
 _MOST_SHARED = 16  # a file's entries may be as often its size: several may share their numbers
 
@@ -114,9 +110,7 @@ def _read(path: Path, name: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         with path.open("rb") as file:
             start = file.read(_BEGINNING)
         if start[8:9] == b"{":
-            with as_text(path) as place, safe_open(place, framework="pt") as held:
-                entries = {key: held.get_tensor(key) for key in held.keys()}  # noqa: SIM118
-                return entries, held.metadata() or {}
+            return entries_in(path)
         if start.startswith(b"PK\x03\x04"):
             require_stored(path, name)
         elif not start.startswith(b"\x80"):
@@ -168,16 +162,6 @@ def _require_tensors(name: str, entries: Mapping[Any, Any]) -> None:
         if not isinstance(entry, Tensor):
             kind = type(entry).__name__
             raise InputError(f"entry {key!r} of weights {name} is a {kind} and no tensor; {REMEDY}")
-
-
-def fault_of(name: str, entry: Tensor) -> str | None:
-    """What an entry is that weights cannot be, and the remedy; None: numbers, as it should be."""
-    if entry.layout != torch.strided or entry.is_quantized or entry.is_nested or entry.is_meta:
-        return "not stored as plain numbers; save the weights as dense floating-point tensors"
-    if entry.dtype in _DTYPES or (name.endswith(COUNTER) and not entry.is_complex()):
-        return None
-    kinds = "float32, float16, bfloat16 or float64"
-    return f"of type {str(entry.dtype)[6:]}; weights are {kinds}: save them as one of these"
 
 
 def _require_held(weights: Weights, path: Path) -> None:
