@@ -137,7 +137,8 @@ def test_the_configuration_of_transformers(size, expected, repository, tmp_path)
 
 
 def test_a_processor_that_does_something_else(repository, refuses, tmp_path):
-    for processor in ({"do_normalize": False}, {"resample": 9}, {"size": {"width": 3}}):
+    wrong = [{"resample": value} for value in (9, 3.0, True, "3")]
+    for processor in (*wrong, {"do_normalize": False}, {"size": {"width": 3}}):
         assert "mend or remove" in refuses(repository({"model_type": "convnext"}, processor))
     (tmp_path / "preprocessor_config.json").unlink()
     unnamed = {"model_type": "resnet", "id2label": {str(n): f"LABEL_{n}" for n in range(3)}}

@@ -15,6 +15,7 @@ from torch import nn
 import nextify as nx
 from network.weights.conftest import CLASSES, TINY, state, tiny
 from network.weights.others import perturbed
+from nextify.errors import InputError
 from nextify.network.weights.namings import NAMINGS
 from nextify.network.weights.preprocessing import Preprocessing
 from nextify.network.weights.recognise import read_design
@@ -58,6 +59,7 @@ def test_there_and_back_in_files(naming, suffix, tmp_path):
         lambda e: {"model_ema": e, "optimizer": {"state": {}, "param_groups": [{"lr": 0.1}]}},
         lambda e: {f"_orig_mod.module.{n}": nn.Parameter(t) for n, t in e.items()},
         lambda e: {f"model.{n}": t for n, t in e.items()},
+        lambda e: {**e, 0: "a key that is no text", ("a", 1): None},
     ],
 )
 def test_wrappers_of_training_programs(wrap, saved):
@@ -333,3 +335,10 @@ def test_a_design_that_is_told_from_shapes():
     for naming in NAMINGS:
         found = read_design(Weights("tiny", foreign_entries(tiny(), naming)))
         assert (found.design, found.classes) == (TINY, CLASSES)
+
+
+def test_a_classifier_of_no_shape_is_refused():
+    entries = foreign_entries(tiny(), "official")
+    for name in ("head.weight", "head.bias"):
+        with pytest.raises(InputError, match=r"weights tiny.*design"):
+            read_design(Weights("tiny", {**entries, name: torch.tensor(1.0)}))
