@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,21 @@ def test_other_factors_are_refused(study, refused):
 
 def test_an_unknown_metric_is_refused(study, refused):
     assert "accuracy" in refused("attribute", "a.study", "--metric", "loss")
+
+
+def test_data_sets_as_a_sample_of_data(own_folder, nextify):
+    """The first factor helps everywhere, the second here and not there, the third nowhere."""
+    for name, second in (("a", 0.02), ("b", -0.02), ("c", 0.0)):
+        plan = fake_experiment.plan("full", 3, factors=FACTORS, data_name=name)
+        plan = replace(plan, data={**plan.data, "fingerprint": f"{ord(name):016x}"})
+        records = fake_experiment.whole(plan, truth=(0.02, second, 0.0), pairs={})
+        saved(f"{name}.study", plan, records)
+    answer = nextify("attribute", "a.study", "b.study", "c.study")
+    assert answer.code == 0 and "With fewer than six data sets look at each" in answer.out
+    assert "patchify stem clearly does other things on one of these sets" in answer.out
+    page = Path("a-and-b-and-c-report/report.html").read_text()
+    assert "On each data set, and on others" in page and page.count("<svg") > 3
+    answer = nextify("attribute", "a.study", "b.study", "c.study", "--json")
+    found = json.loads(answer.out)["general"]["contributions"]
+    assert found[0]["answer"] == "helps" and found[1]["answer"] == "not resolved"
+    assert found[1]["differs"] < 0.001 < found[0]["differs"]

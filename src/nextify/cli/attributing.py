@@ -3,6 +3,7 @@
 from nextify.cli.show import print_json, print_table, say
 from nextify.commands.attributing import Shares, attribute, report
 from nextify.commands.watch import ON_STDERR
+from nextify.findings.across import General
 from nextify.report.factors import FactorContent, View, caveats, words
 from nextify.report.factors.contribution_figure import signed_count
 from nextify.report.factors.tables import as_values
@@ -38,8 +39,17 @@ def _attribute(request: Attribute, as_json: bool) -> int:
         return 0
     for at, view in enumerate(shown.views):
         _print(shown, view, found.checks[at] if found.checks else {})
+    if shown.general:
+        head = ["factor", f"{shown.unit.name}, mean", "95 %, other data sets", "in general"]
+        print_table(head, [_in_general(shown, each) for each in shown.general])
+        say(f"\n{words.general(shown)}\n")
     say(f"report: {found.report.html}")
     return 0
+
+
+def _in_general(shown: FactorContent, each: General) -> list[str]:
+    unit = shown.unit
+    return [each.name, unit.signed(each.mean), unit.span(each.simultaneous), each.answer]
 
 
 def _print(shown: FactorContent, view: View, checks: Shares) -> None:

@@ -41,7 +41,7 @@ def attribute(request: Attribute, watch: Watch = QUIET) -> Attributed:
     Raises:
         InputError: no such file, or a study without factors.
     """
-    files = [Path(name) for name in (request.file, request.beside) if name]
+    files = [Path(name) for name in (request.file, *request.beside)]
     for file in files:
         note_damage(file, watch)
     studies = [read_study(file) for file in files]

@@ -371,8 +371,10 @@ class Attribute:
     """Which choice made the difference: what an experiment's factors add."""
 
     file: str = positional(..., "study file of an experiment")
-    beside: str | None = positional(None, "one on the same factors at equal cost", metavar="FILE2",
-                                    many="?")  # fmt: skip
+    beside: tuple[str, ...] = positional(
+        (), "more on the same factors: one at equal cost, or on other data sets",
+        metavar="FILE2", many="*",
+    )  # fmt: skip
     metric: Metric = option("accuracy", f"{', '.join(get_args(Metric))} (default: accuracy)",
                             metavar="SCORE")  # fmt: skip
     output: str | None = option(None, "report folder (default: beside the file)", metavar="DIR")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from nextify.errors import InputError
 from nextify.findings import Attribution, Grid, Score, attribute, grid
+from nextify.findings.across import General, across
 from nextify.findings.scores import ATTRIBUTED
 from nextify.records import Plan, Record
 from nextify.report.details import nothing_recorded
@@ -46,14 +47,16 @@ class View:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FactorContent:
-    """One experiment, or two on the same factors, ready to be shown.
+    """One experiment, or several on the same factors, ready to be shown.
 
     Attributes:
-        metric: the score that is shown in full. views: one or two.
+        metric: the score that is shown in full. views: one a study.
+        general: one a factor, where the studies differ in their data alone.
     """
 
     metric: Score
     views: tuple[View, ...]
+    general: tuple[General, ...] = ()
 
     @property
     def unit(self) -> Unit:
@@ -69,13 +72,13 @@ class FactorContent:
 def factor_content(
     studies: Iterable[Study], metric: Score = "accuracy", file: str = ""
 ) -> FactorContent:
-    """Work out what a report says of one experiment, or of two on the same factors.
+    """Work out what a report says of one experiment, or of several on the same factors.
 
     Args:
         file: of the first study, for the commands that continue it.
 
     Raises:
-        InputError: no run of a study is recorded; a study of a path; two studies on different
+        InputError: no run of a study is recorded; a study of a path; studies on different
             factors.
     """
     given = [(plan, tuple(records)) for plan, records in studies]
@@ -99,7 +102,14 @@ def factor_content(
             next=next_runs(plan, found, "" if at else file),
         )
         views.append(view)
-    return FactorContent(metric=metric, views=tuple(views))
+    general = across([view.found for view in views]) if _differ_in_data(plans) else ()
+    return FactorContent(metric=metric, views=tuple(views), general=general)
+
+
+def _differ_in_data(plans: list[Plan]) -> bool:
+    """Whether each is on images of its own, and nothing else was changed by intent."""
+    data = {plan.data["fingerprint"] for plan in plans}
+    return 1 < len(plans) == len(data) and len({plan.matched for plan in plans}) == 1
 
 
 def _require_same_factors(plans: list[Plan]) -> None:

@@ -33,7 +33,17 @@ class _Layout:
 
 
 _ONE = _Layout(7.8, 1.85, ((1.98, 2.2, 4.86),), (5.06, 5.98, 6.9), 0.84)
-_TWO = _Layout(9.2, 1.72, ((1.84, 1.52, 4.0), (4.14, 1.52, 6.3)), (6.5, 7.41, 8.32), 0.82)
+
+
+def _layout(studies: int) -> _Layout:
+    """Of several studies, a panel each."""
+    if studies == 1:
+        return _ONE
+    *lefts, end = (round(1.84 + 2.3 * at, 2) for at in range(studies + 1))
+    panels = tuple((left, 1.52, round(left + 2.16, 2)) for left in lefts)
+    costs = tuple(round(end + 0.06 + 0.91 * at, 2) for at in range(3))
+    return _Layout(round(end + 2.76, 2), 1.72, panels, costs, 0.82)
+
 
 _COSTS = (
     ("Parameters", "exact", "", "params"),
@@ -45,7 +55,7 @@ _BARS: Any = ({"fc": PALE, "ec": "none"}, {"fc": "white", "ec": GREY, "lw": 0.6}
 
 def contribution_figure(content: FactorContent) -> Drawing:
     """Contributions with simultaneous intervals, one panel a study, beside what they cost."""
-    layout = _TWO if len(content.views) == 2 else _ONE
+    layout = _layout(len(content.views))
     marks = _marks(content)
     lines = key_lines(layout.width - 0.3, marks) + len(content.views)
     under = _TOP + _ROW * len(content.names) + _AXIS
@@ -132,13 +142,15 @@ def _sums(sheet: Sheet, place: tuple[float, float, float], y: float, view: View,
 
 
 def _costs(sheet: Sheet, layout: _Layout, content: FactorContent, under: float) -> None:
-    """What factors cost: bars and numbers of one study, or of two one under the other."""
+    """What factors cost: bars and numbers of one study, or of two one under the other; of more, of
+    the first: data sets change the classifier only."""
+    views = content.views if len(content.views) <= 2 else content.views[:1]
     for left, (title, note, suffix, name) in zip(layout.costs, _COSTS, strict=True):
         end = left + layout.cost_wide
         sheet.head(end, 0.14, title, note, "right")
-        columns = [getattr(view.costs, name) if view.costs else () for view in content.views]
+        columns = [getattr(view.costs, name) if view.costs else () for view in views]
         most = max((abs(value) for column in columns for value in column), default=0.0)
-        for at, (view, column) in enumerate(zip(content.views, columns, strict=True)):
+        for at, (view, column) in enumerate(zip(views, columns, strict=True)):
             equal, ink = view.plan.matched == name, GREY if at else INK
             shift = 0.16 * (at - 0.5) * (len(columns) - 1)
             for row, value in enumerate(column):

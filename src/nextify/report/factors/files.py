@@ -9,7 +9,7 @@ from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.contribution_figure import contribution_figure
 from nextify.report.factors.half_normal_figure import half_normal_figure
 from nextify.report.factors.interaction_figure import interaction_figure, tiles
-from nextify.report.factors.lane_figure import rate_figure, way_lanes, ways_figure
+from nextify.report.factors.lane_figure import data_figure, rate_figure, way_lanes, ways_figure
 from nextify.report.factors.tables import as_values, contributions_csv, interactions_csv
 from nextify.report.factors.units import UNITS
 from nextify.report.page import json_text, render
@@ -23,7 +23,7 @@ _MOST_PAIRS = 8  # in the table, beyond those found
 def factor_drawings(content: FactorContent) -> list[Drawing]:
     """Every figure that the runs allow."""
     of_views = (draw(content, view) for view in content.views for draw in _OF_A_VIEW)
-    return [contribution_figure(content), *filter(None, of_views)]
+    return [contribution_figure(content), *filter(None, [data_figure(content), *of_views])]
 
 
 def factor_texts(

@@ -13,7 +13,7 @@ from nextify.report.canvas import SMALL, Marks, Sheet, key_lines, shrunk
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.paper import PaperColumn
 from nextify.report.marks import ends, limits, mark_paper, spanned
-from nextify.report.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, Drawing
+from nextify.report.style import AMBER, BLUE, BROWN, GREEN, GREY, INK, ORANGE, PURPLE, SKY, Drawing
 
 _TOP = 0.5
 _LANE = 0.112
@@ -22,7 +22,9 @@ _WIDTH = 7.6
 _NAMES = 1.85
 _AXIS = 0.46
 
-_LOOKS = ((">", GREEN), ("s", PURPLE), ("<", ORANGE), ("o", BLUE))  # marker and colour
+_LOOKS = (  # marker and colour
+    (">", GREEN), ("s", PURPLE), ("<", ORANGE), ("o", BLUE), ("^", BROWN), ("v", SKY), ("P", AMBER),
+)  # fmt: skip
 _WHERE = {"resnet50": "ResNet-50’s path", "resnet200": "ResNet-200’s path"}
 
 Point = tuple[float, Interval | None, bool]  # value, interval, whether it is predicted
@@ -84,8 +86,32 @@ def rate_figure(content: FactorContent, view: View) -> Drawing | None:
     return _drawing(f"rates{view.key}", content, lanes, None, title)
 
 
+def data_figure(content: FactorContent) -> Drawing | None:
+    """Contributions on each data set, and over data sets; None where there is but one."""
+    if not content.general:
+        return None
+    found = [view.found.contributions for view in content.views]
+    lanes = _lanes({
+        str(view.plan.data["name"]): [_joint(c.estimate.value, c.simultaneous) for c in every]
+        for view, every in zip(content.views, found, strict=True)
+    })  # fmt: skip
+    means = tuple(_joint(each.mean, each.simultaneous) for each in content.general)
+    lanes = (*lanes, Lane("mean, for other data sets", ("D", INK), means))
+    title = "Contribution on each data set"
+    return _drawing("data-sets", content, lanes, None, title, "all factors together")
+
+
+def _joint(value: float | None, within: Interval | None) -> Point | None:
+    return None if value is None else (value, within, False)
+
+
 def _drawing(
-    name: str, content: FactorContent, lanes: Sequence[Lane], paper: PaperColumn | None, title: str
+    name: str,
+    content: FactorContent,
+    lanes: Sequence[Lane],
+    paper: PaperColumn | None,
+    title: str,
+    together: str = "each by itself",
 ) -> Drawing:
     rows, row, marks = len(content.names), _LANE * len(lanes) + _GAP, _marks(lanes)
     under = _TOP + row * rows + _AXIS
@@ -103,7 +129,7 @@ def _drawing(
             _paper(sheet, paper, row, rows)
         sheet.line(_TOP)
         sheet.key(0.2, under + 0.12, marks)
-        unit = f"{content.unit.name}, {content.unit.title}; 95 %, each by itself"
+        unit = f"{content.unit.name}, {content.unit.title}; 95 %, {together}"
         sheet.head(1.98, 0.14, title, unit)
         return look.drawn(sheet.figure, name, _told(content, lanes))
 

@@ -99,7 +99,16 @@ def as_values(content: FactorContent) -> dict[str, Any]:
         "factors": [asdict(factor) for factor in content.views[0].plan.factors],
         "headline": words.headline(content),
         "studies": [tidied(_study(content, view)) for view in content.views],
+        **_general(content),
     }
+
+
+def _general(content: FactorContent) -> dict[str, Any]:
+    """What holds on other data sets, where there are several."""
+    if not content.general:
+        return {}
+    each = [asdict(one) for one in content.general]
+    return {"general": tidied({"meaning": words.general(content), "contributions": each})}
 
 
 def _study(content: FactorContent, view: View) -> dict[str, Any]:

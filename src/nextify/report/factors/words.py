@@ -38,6 +38,7 @@ _SIGNS = {
     "one, that one makes the other less needed.",
     "lower": "Less is better here: a negative one says that the two gain more together.",
 }
+_MANY_SETS = 6  # below it a sample of data sets says little
 _EQUAL = {"macs": "MACs", "params": "parameters"}
 
 
@@ -84,6 +85,26 @@ def compared(content: FactorContent) -> str:
     if not told:
         return f"{what} no contribution clearly changes {sure}."
     return f"{what} these contributions clearly change {sure}: {listed(told)}."
+
+
+def general(content: FactorContent) -> str:
+    """What holds on data in general, from several data sets."""
+    if not content.general:
+        return ""
+    n, unit = len(content.views), content.unit
+    told = {
+        word: [f"{e.name} ({unit.signed(e.mean)})" for e in content.general if e.answer == answer]
+        for answer, word in (("helps", "help"), ("hurts", "hurt"))
+    }
+    clear = "; ".join(f"{word}: {listed(names)}" for word, names in told.items() if names)
+    differ = [e.name for e in content.general if e.differs is not None and e.differs < CLEARLY]
+    few = "With fewer than six data sets look at each by itself. " if n < _MANY_SETS else ""
+    return (
+        f"On other data like these {n} sets, judged by how contributions vary between them: "
+        f"{clear or 'no factor’s contribution can be told from zero'}. {few}"
+        f"{listed(differ) or 'No factor'} clearly {'do' if differ[1:] else 'does'} "
+        "other things on one of these sets than on another, beyond what seeds explain."
+    )
 
 
 def progress(view: View) -> str:
