@@ -114,8 +114,7 @@ def _planned(
     """The plan and how a worker loads the images; and what says how all is done, with a forecast
     where that is new: to be called once nothing can refuse the plan any more."""
     kind = kind_asked(request)
-    held_out = isinstance(request, Compare) and request.hold_out
-    spec = replace(request.data, hold_out=held_out)
+    spec = replace(request.data, hold_out=request.hold_out)
     images = load(spec)
     file = _file(request, images.name)
     asked = asked_of(request, request.runs.precision, images, file)
@@ -230,14 +229,15 @@ def _file(request: Study | Compare, data_name: str) -> Path:
     that one can extend another."""
     if request.runs.file:
         return Path(request.runs.file)
+    held_out = "-held-out" * request.hold_out
     match request:
         case Compare():
-            return Path(f"runs/compare-{data_name}{'-held-out' * request.hold_out}.study")
+            return Path(f"runs/compare-{data_name}{held_out}.study")
         case Study() if is_experiment(request):
             matched = request.experiment.matched
             equal = f"-equal-{matched}" if matched else ""
-            return Path(f"runs/{request.path}-{data_name}-factors{equal}.study")
-    return Path(f"runs/{request.path}-{data_name}.study")
+            return Path(f"runs/{request.path}-{data_name}-factors{equal}{held_out}.study")
+    return Path(f"runs/{request.path}-{data_name}{held_out}.study")
 
 
 def _forecasts(asked: Asked, plan: Plan, pilot: Pilot | None, workers: int) -> tuple[Forecast, ...]:
