@@ -110,6 +110,7 @@ def _study(content: FactorContent, view: View) -> dict[str, Any]:
         "path": plan.name,
         "experiment": plan.experiment,
         "matched": plan.matched,
+        "crossed": [asdict(each) for each in plan.crossed],
         **details.facts(plan),
         "seeds": list(plan.seeds),
         "meaning": words.as_texts(content, view),

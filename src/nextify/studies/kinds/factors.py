@@ -19,7 +19,6 @@ from nextify.experiments.fractions import (
     SCREEN,
     crossing,
     fold_over,
-    fraction,
     full,
     with_ends,
 )
@@ -44,15 +43,12 @@ from nextify.words import listed, read_numbers
 # On the geometric mean of the cells' costs, until whole widths come near enough.
 _RAISES = tuple(1.1**power for power in range(20))
 
-_LEVELS: dict[str, Callable[[int], Levels]] = {
+_ONE_BY_ONE: dict[str, Callable[[int], Levels]] = {
     "leave-one-out": permutations.leave_one_out,
     "add-one-in": permutations.add_one_in,
-    "resolution-4": partial(fraction, resolution=SCREEN),
-    "resolution-5": partial(fraction, resolution=ATTRIBUTE),
-    "full": full,
 }
-# The same with factors that are crossed with the choices, in the last columns.
-_CROSSED: dict[str, Callable[[int, int], Levels]] = {
+# Of choices and, in the last columns, of what is crossed with them.
+_FRACTIONS: dict[str, Callable[[int, int], Levels]] = {
     "resolution-4": partial(crossing, resolution=SCREEN),
     "resolution-5": partial(crossing, resolution=ATTRIBUTE),
     "full": lambda choices, crossed: full(choices + crossed),
@@ -136,31 +132,30 @@ def plan_experiment(of: Frame, experiment: Experiment, *, orders: int = 8) -> Pl
     """
     count, names = len(of.factors), [factor.name for factor in of.factors]
     if experiment == "permutations":
+        _require_uncrossed(experiment, len(of.crossed))
         drawn = permutations.sampled_orders(count, orders, seed=0)
         sampled = tuple(tuple(names[at] for at in order) for order in drawn)
         levels = permutations.cells_of_orders(drawn)
         return replace(plan_cells(of, levels, experiment), orders=sampled)
-    if experiment not in _LEVELS:
-        raise unknown("experiment", str(experiment), [*_LEVELS, "permutations"])
-    levels = cells_for(experiment, count, len(of.crossed))
+    levels = _cells_for(experiment, count, len(of.crossed))
     return plan_cells(of, levels, experiment, codes_of(_run_again(of, levels)))
 
 
-def cells_for(experiment: Experiment, choices: int, crossed: int = 0) -> Levels:
-    """The cells of an experiment on so many choices, with so many factors crossed with them: a row
-    of +1 and -1 each, the crossed factors in the last columns.
+def _cells_for(experiment: Experiment, choices: int, crossed: int) -> Levels:
+    if experiment in _FRACTIONS:
+        return _FRACTIONS[experiment](choices, crossed)
+    if experiment not in _ONE_BY_ONE:
+        raise unknown("experiment", str(experiment), [*_ONE_BY_ONE, *_FRACTIONS, "permutations"])
+    _require_uncrossed(experiment, crossed)
+    return _ONE_BY_ONE[experiment](choices)
 
-    Raises:
-        InputError: its cells cannot be crossed.
-    """
-    if not crossed:
-        return _LEVELS[experiment](choices)
-    if experiment not in _CROSSED:
+
+def _require_uncrossed(experiment: Experiment, crossed: int) -> None:
+    if crossed:
         raise InputError(
             f"--cross has no place in {experiment}, whose cells are too few; give --cross none, or "
-            f"--experiment {' or '.join(_CROSSED)}"
+            f"--experiment {' or '.join(_FRACTIONS)}"
         )
-    return _CROSSED[experiment](choices, crossed)
 
 
 def _run_again(of: Frame, levels: Levels) -> Levels:
