@@ -25,6 +25,7 @@ from nextify.requests import (
 )
 from nextify.requests.commands import Kind
 from nextify.requests.commands import Matched as Rescaled
+from nextify.requests.options import SEEDS
 from nextify.words import in_short
 
 Experiment = Literal[Kind, "comparison"]
@@ -47,6 +48,7 @@ class Cell:
         network: in a comparison, what is compared: cells of one network differ in `images`.
         images: how many of the study's training images it is trained on, a draw of every seed's
             own (`nextify.data.drawn`); None: on all of them.
+        draws: the seed of its draw with seed 0: cells with the same number have the same draws.
         recipe_name: the recipe that `recipe` was made from.
         params, macs: of the design at the study's image size and number of classes.
         paper: the paper's numbers, where the cell is the paper's.
@@ -66,6 +68,7 @@ class Cell:
     more_seeds: tuple[Seed, ...] = ()
     network: str = ""
     images: Positive | None = None
+    draws: Seed = 0
 
     @property
     def on(self) -> tuple[str, ...]:
@@ -141,7 +144,8 @@ class Plan:
         """What identifies the images of a run: of a draw, all images and what was drawn."""
         if cell.images is None:
             return self.data
-        draw = {"train": cell.images, "drawn_from": self.data["train"], "draw_seed": seed}
+        draw_seed = (cell.draws + seed) % SEEDS
+        draw = {"train": cell.images, "drawn_from": self.data["train"], "draw_seed": draw_seed}
         return {**self.data, **draw}
 
     def run(self, cell: Cell, seed: int) -> Run:

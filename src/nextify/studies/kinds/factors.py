@@ -53,6 +53,7 @@ _FRACTIONS: dict[str, Callable[[int, int], Levels]] = {
     "resolution-5": partial(crossing, resolution=ATTRIBUTE),
     "full": lambda choices, crossed: full(choices + crossed),
 }
+_SEEDS_OF_A_CELL = 1 << 32
 _TWICE = 12  # cells besides the ends that are run once more where factors are crossed
 
 
@@ -314,6 +315,7 @@ def cell_at(
         rate=rate,
         crossed=tuple(each.name for each, on in crossed if on),
         images=of.images,
+        draws=_draws(of, row, rate) if of.images else 0,
         more_seeds=tuple(range(first, first + (of.end_seeds if is_end else again))),
     )
 
@@ -326,6 +328,13 @@ def cell_name(row: Iterable[int], rate: float = 1.0) -> str:
     """
     signs = "".join("+" if level > 0 else "-" for level in row)
     return signs if rate == 1 else f"{signs} at {rate:g} x the learning rate"
+
+
+def _draws(of: Frame, row: Levels, rate: float) -> int:
+    """Where the draws of a cell begin: each has its own, so that what a draw does to a choice is
+    averaged over the cells, and is in the spread that intervals are made from."""
+    cell = int(codes_of(row[None])[0]) + (of.rates.index(rate) << row.size)
+    return cell * _SEEDS_OF_A_CELL
 
 
 def _tag(of: Nuisance, is_second: bool) -> str:
