@@ -54,7 +54,7 @@ def _print(shown: FactorContent, view: View, checks: Shares) -> None:
     rows = [_row(shown, view, checks, at) for at in range(len(shown.names))]
     print_table([*head, *checks, "verdict"], rows)
     say(f"\ngap: {words.adds_up(shown, view)}")
-    for text in sides(shown, view):
+    for text in (*sides(shown, view), *[words.stability(view)] * bool(view.plan.tuned)):
         say(text)
     for text in caveats.notes(view.found):
         say(f"note: {text}")

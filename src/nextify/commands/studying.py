@@ -37,9 +37,10 @@ from nextify.studies import (
     run_pilot,
 )
 from nextify.studies.kinds import Asked, kind_asked, kind_of
-from nextify.studies.kinds.factors import frame_of, is_experiment
+from nextify.studies.kinds.factors import frame_of, is_experiment, tuning_file
 from nextify.studies.kinds.kind import plan_there
 from nextify.studies.kinds.settle import settled
+from nextify.studies.kinds.tuning import plan_tuning
 from nextify.studies.running.progress import Progress, Show
 from nextify.training.machine import default_device, default_precision
 from nextify.training.memory import require_memory_for
@@ -95,8 +96,10 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
         InputError: anything that cannot be carried out as asked.
         Interrupted: by Ctrl-C; what is recorded is kept, and the same call goes on.
     """
-    planned, setup, say = _planned(request, watch)
     runs = request.runs
+    if isinstance(request, Study) and request.experiment.tune_rate and is_experiment(request):
+        tune(request, watch)
+    planned, setup, say = _planned(request, watch)
     if runs.plan:
         return say()
     if runs.file is None or isinstance(request, Compare):
@@ -106,6 +109,28 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
     summary = trained(runs, planned.plan, planned.file, setup, watch, say)
     report = write_report(planned.file, runs.report or report_folder(planned.file))
     return Studied(file=planned.file, summary=summary, report=report)
+
+
+def tune(request: Study, watch: Watch) -> None:
+    """Train every cell of an experiment at every rate, on held-out images, as far as that is not
+    recorded and the study proper has not its rates already; with `--plan`, say what that takes."""
+    images = load(request.data)
+    file = _file(request, images.name)
+    asked = asked_of(request, request.runs.precision, images, file)
+    spec = replace(request.data, hold_out=True, image_size=images.image_size)
+    plan = plan_tuning(replace(asked, images=load(spec)))
+    there, runs = asked.there, request.runs
+    if there is not None and {c.on for c in plan.cells} <= {c.on for c in there.cells}:
+        return
+    place, setup = tuning_file(file), WorkerSetup(spec)
+    watch.note(f"tuning in {place}: {len(plan.cells)} networks and rates, {plan.count} runs")
+    if runs.plan:
+        return
+    if runs.file is None:
+        require_place(place.parent, "--file")
+    if not is_there(place):
+        require_memory_for(plan)
+    trained(runs, plan, place, setup, watch)
 
 
 def _planned(
@@ -236,7 +261,9 @@ def _file(request: Study | Compare, data_name: str) -> Path:
         case Study() if is_experiment(request):
             matched = request.experiment.matched
             equal = f"-equal-{matched}" if matched else ""
-            return Path(f"runs/{request.path}-{data_name}-factors{equal}{held_out}.study")
+            tuned = "-tuned" * bool(request.experiment.tune_rate)
+            name = f"{request.path}-{data_name}-factors{equal}{tuned}{held_out}"
+            return Path(f"runs/{name}.study")
     return Path(f"runs/{request.path}-{data_name}{held_out}.study")
 
 

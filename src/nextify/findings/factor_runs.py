@@ -29,7 +29,7 @@ class FactorRuns:
         cell: (n,) index of the run's cell: runs of one cell have the same levels and rate.
         seed: (n,).
         values: (n,) the score; NaN for a run that diverged, failed or is not recorded.
-        rate: (n,) multiple of the recipe's learning rate.
+        rate: (n,) multiple of the recipe's learning rate; 1 where each cell has its own.
         became: n outcomes; "missing" where nothing is recorded.
         correct: (n, images) whether each test image was classified correctly (no meaning where
             there is no score); None if the runs were not tested on equally many images.
@@ -89,7 +89,7 @@ def factor_runs(plan: Plan, records: Iterable[Record], score: Score = "accuracy"
         for seed in plan.seeds_of(cell) if cell.made is not None else ():
             record = known.get((cell.name, seed))
             key = record.key if record else plan.run(cell, seed).key
-            rows[frozenset(cell.on), cell.rate, key] = (seed, record)
+            rows[frozenset(cell.on), 1.0 if plan.tuned else cell.rate, key] = (seed, record)
     cells = {place: at for at, place in enumerate(dict.fromkeys(key[:2] for key in rows))}
     found = [record for _, record in rows.values()]
     results = [record.result if record else None for record in found]

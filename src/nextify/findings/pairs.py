@@ -36,7 +36,7 @@ def groups_of_pairs(pairs: Model, choices: int) -> tuple[tuple[Group, ...], int]
     if not len(pairs.matrix):
         return (), of_choices
     fitted = pairs.inverse.any(axis=0)  # ends beside a fraction would tell aliases apart
-    table = pairs.matrix[np.ix_(fitted, [pairs.terms.index(term) for term in which])]
+    table = pairs.matrix[fitted][:, [pairs.terms.index(term) for term in which]]
     alike = np.round(table.T @ table / len(table), 9)
     groups, seen = [], set[int]()
     for at, term in enumerate(which):

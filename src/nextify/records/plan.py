@@ -92,6 +92,8 @@ class Plan:
         factors: of an experiment. orders: the sampled orders of the factors' names, where cells
             are the stops on them.
         crossed: what is varied with the factors, because it may suit one side of a choice.
+        tuned: multiples of the learning rate, of which every cell has the one that was best for it
+            in a study before, on held-out images.
         matched: `"macs"` or `"params"` if widths were rescaled so that all cells cost the same.
         held_out: tested on a part of the training images, which no run trains on, to choose
             settings by; the test images are not looked at.
@@ -108,6 +110,7 @@ class Plan:
     experiment: Experiment = "path"
     factors: tuple[Factor, ...] = ()
     crossed: tuple[Nuisance, ...] = ()
+    tuned: tuple[Annotated[float, Within(5e-324)], ...] = ()
     orders: tuple[tuple[str, ...], ...] = ()
     matched: Matched = ""
     held_out: bool = False

@@ -7,6 +7,7 @@ from typing import Any
 from nextify.designs.run import same_images, telling, what_ran
 from nextify.records.plan import Cell, Plan
 from nextify.records.record import Record
+from nextify.words import listed
 
 
 def first_difference(there: Plan, here: Plan) -> str | None:
@@ -94,6 +95,8 @@ def _differences(there: Plan, here: Plan) -> Iterator[str]:
         yield from _one("what is matched", there.matched or "nothing", here.matched or "nothing")
         yield from _one("the factors", *map(_factors, (there, here)))
         yield from _one("--cross", *map(_crossed, (there, here)))
+        yield from _one("--tune-rate", *(listed([f"{r:g}" for r in p.tuned]) or "none"
+                                         for p in (there, here)))  # fmt: skip
         yield from _common_cells(there, here)
         yield from _networks(there, here)
 

@@ -293,6 +293,10 @@ class Experiment:
         None, "what may suit one side: initialisation, rate, rate=0.5:2, or none (default: both, "
         "of a new resolution-5)", metavar="NAME,...",
     )  # fmt: skip
+    tune_rate: str | None = option(
+        None, "every network at its best of these multiples of the rate, chosen on held-out "
+        "images: 0.25,0.5,1,2", metavar="X,...",
+    )  # fmt: skip
     end_seeds: int | None = option(None, "more runs of the end cells (default: 4; 1 each where "
                                    "something is crossed)", metavar="N", most=1000)  # fmt: skip
     orders: int = option(8, "sampled orders, for permutations (default: 8)", metavar="N",

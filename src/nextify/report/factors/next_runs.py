@@ -162,7 +162,7 @@ class _Advice:
 
     def _runs(self, cells: int, seeds: int) -> int:
         """Of so many cells at each learning rate, and of single cells' further seeds."""
-        rates = len({cell.rate for cell in self.plan.cells})
+        rates = 1 if self.plan.tuned else len({cell.rate for cell in self.plan.cells})
         return cells * seeds * rates + sum(len(cell.more_seeds) for cell in self.plan.cells)
 
     def _new(self, levels: Levels, seeds: int) -> int:

@@ -111,6 +111,7 @@ def _study(content: FactorContent, view: View) -> dict[str, Any]:
         "experiment": plan.experiment,
         "matched": plan.matched,
         "crossed": [asdict(each) for each in plan.crossed],
+        "rates": {cell.name: cell.rate for cell in plan.cells} if plan.tuned else None,
         **details.facts(plan),
         "seeds": list(plan.seeds),
         "meaning": words.as_texts(content, view),

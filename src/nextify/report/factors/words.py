@@ -1,12 +1,15 @@
 """What an experiment's numbers mean, in plain sentences made from them."""
 
 import math
+from collections import Counter
 
 from scipy import stats
 
 from nextify.experiments.intervals import upper
 from nextify.findings import Interval
 from nextify.findings.attribute import CLEARLY
+from nextify.findings.tuning import at_the_edge
+from nextify.records import Plan
 from nextify.report import details
 from nextify.report.factors import caveats
 from nextify.report.factors.content import FactorContent, View
@@ -234,8 +237,32 @@ def costs(content: FactorContent) -> str:
     return text
 
 
+def tuned(plan: Plan) -> str:
+    """Which learning rates the cells have, and how they came to them."""
+    rates = sorted(plan.tuned)
+    text = (
+        f"Each cell is at its best of {listed([f'{rate:g}' for rate in rates])} × the recipe’s "
+        "rate, chosen by a run of its own at each on held-out images; the runs here have fresh "
+        "seeds, so that no score is high because it was chosen. Chosen: "
+    )
+    counts = Counter(cell.rate for cell in plan.cells)
+    chosen = [f"{rate:g} in {plural(counts[rate], 'cell')}" for rate in rates if counts[rate]]
+    text += f"{listed(chosen)}. Intervals take these rates as given."
+    low, high = at_the_edge(plan)
+    edges = [
+        f"the {which} in {plural(count, 'cell')}"
+        for which, count in (("lowest", low), ("highest", high))
+        if count
+    ]
+    if not edges:
+        return text
+    return f"{text} It is {listed(edges)}: there a wider range may have a better one."
+
+
 def stability(view: View) -> str:
     """Whether the factors keep their order at other learning rates."""
+    if view.plan.tuned:
+        return tuned(view.plan)
     found = view.found.rates
     if found is None:
         return ""

@@ -1,8 +1,9 @@
 """From a path's choices to an experiment: which subsets of them are trained."""
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from statistics import geometric_mean
 from typing import Any
 
@@ -24,6 +25,7 @@ from nextify.experiments.fractions import (
 )
 from nextify.experiments.optimal import augment, spread_out
 from nextify.findings import attribute
+from nextify.findings.tuning import Made, best_rates
 from nextify.fitting import match_cost
 from nextify.records import Cell, Experiment, Plan, Store
 from nextify.requests import Study, without_local
@@ -37,7 +39,7 @@ from nextify.studies.kinds.frame import (
     seeds_of,
     target_of,
 )
-from nextify.studies.kinds.kind import Asked, Kind
+from nextify.studies.kinds.kind import Asked, Kind, plan_there
 from nextify.words import listed, read_numbers
 
 # On the geometric mean of the cells' costs, until whole widths come near enough.
@@ -69,7 +71,10 @@ def frame_of(asked: Asked) -> Frame:
     crossed = read_crossed(options.cross or "none")
     if options.rates and any(each.name == RATE for each in crossed):
         raise InputError("--rates and --cross rate both vary the learning rate; give one of them")
+    if options.tune_rate:
+        _require_tunable(request, crossed)
     usual = 1 if crossed else END_SEEDS
+    seeds = seeds_of(request.runs, 1 if crossed else SEEDS)
     return framed(
         asked,
         request.path,
@@ -77,12 +82,32 @@ def frame_of(asked: Asked) -> Frame:
         crossed=crossed,
         images=read_part(request.images, len(asked.images.train)),
         held_out=request.hold_out,
-        seeds=seeds_of(request.runs, 1 if crossed else SEEDS),
+        tuned=read_numbers("--tune-rate", options.tune_rate) if options.tune_rate else (),
+        seeds=[seed + bool(options.tune_rate) for seed in seeds],  # the first one chooses
         matched=options.matched or "",
         target=target_of(options.target, options.matched),
         rates=read_numbers("--rates", options.rates) if options.rates else (1.0,),
         end_seeds=usual if options.end_seeds is None else options.end_seeds,
     )
+
+
+def _require_tunable(request: Study, crossed: tuple[Nuisance, ...]) -> None:
+    """Check that a rate can be chosen for each cell, before all else."""
+    options = request.experiment
+    others = {
+        "--rates": options.rates,
+        "--cross rate": any(each.name == RATE for each in crossed),
+        "--hold-out": request.hold_out,
+        "--fold-over": options.fold_over,
+        "--add-cells": options.add_cells,
+        "--experiment augmented": options.experiment == "augmented",
+    }
+    for name in (name for name, is_given in others.items() if is_given):
+        raise InputError(f"--tune-rate does not go with {name}; leave one of them out")
+    if len(read_numbers("--tune-rate", str(options.tune_rate))) < 2:
+        raise InputError(
+            f"--tune-rate is {options.tune_rate!r}; give two multiples at least, as 0.25,0.5,1,2"
+        )
 
 
 def is_experiment(request: Study) -> bool:
@@ -101,6 +126,8 @@ def plan_of(asked: Asked) -> Plan:
     assert isinstance(request, Study) and asked.file is not None
     options = request.experiment
     if not (options.fold_over or options.add_cells or options.experiment == "augmented"):
+        if options.tune_rate:
+            made = replace(made, chosen=chosen_rates(asked.file))
         plan = plan_experiment(made, options.experiment, orders=options.orders)
         return plan.asked_by(request)
     if options.fold_over and options.add_cells:
@@ -113,6 +140,22 @@ def plan_of(asked: Asked) -> Plan:
     fold = None if options.fold_over in (None, "all") else options.fold_over
     plan = plan_more(made, there, cells=options.add_cells, fold=fold)
     return plan.asked_by(*there.requests, request)
+
+
+def tuning_file(file: Path) -> Path:
+    """Where the rates of a tuned study are chosen: beside it."""
+    return file.with_name(f"{file.stem}-tuning{file.suffix}")
+
+
+def chosen_rates(file: Path) -> Mapping[Made, float]:
+    """The rate of each cell: as the study has it that goes on, and else as its tuning chose it."""
+    found: dict[Made, float] = {}
+    if plan_there(tuning_file(file)) is not None:
+        with Store.open(tuning_file(file), create=False) as store:
+            found.update(best_rates(store.plan(), store.records()))
+    if (there := plan_there(file)) is not None:
+        found.update({frozenset(cell.on): cell.rate for cell in there.cells})
+    return found
 
 
 def plan_experiment(of: Frame, experiment: Experiment, *, orders: int = 8) -> Plan:
@@ -249,7 +292,14 @@ def plan_cells(
     same = {"": "", "macs": " at equal MACs", "params": " at equal parameters"}[of.matched]
     title = f"What {len(of.factors)} factors of the {of.path.name} path do on {of.data['name']}"
     varied = f", {listed([each.name for each in of.crossed])} crossed" if of.crossed else ""
-    about = {"factors": of.factors, "crossed": of.crossed, "matched": of.matched}
+    if of.tuned:
+        varied += ", each at its best learning rate"
+    about = {
+        "factors": of.factors,
+        "crossed": of.crossed,
+        "tuned": of.tuned,
+        "matched": of.matched,
+    }
     return of.plan(title + same + varied, cells, experiment=experiment, **about)
 
 
@@ -297,8 +347,10 @@ def cell_at(
     # the recipe after the recipe step, unless it is a factor that is not made
     is_after = all(factor.name in made for factor in of.factors if factor.is_recipe)
     trained = of.recipes[is_after]
-    trained = trained.changed({"learning_rate": trained.learning_rate * rate})
     crossed = [(each, bool(on > 0)) for each, on in zip(of.crossed, row[count:], strict=True)]
+    second = tuple(each.name for each, on in crossed if on)
+    own = of.chosen.get(frozenset((*made, *second)), 1.0) if of.tuned else rate
+    trained = trained.changed({"learning_rate": trained.learning_rate * own})
     for each, on in crossed:
         trained = each.changed(trained, on)
     own_rate = min(of.rates, key=lambda each: abs(np.log(each)))  # the nearest to the recipe's
@@ -312,8 +364,8 @@ def cell_at(
         changed=", ".join(made) or "nothing",
         recipe_name=of.path.recipes[is_after],
         made=made,
-        rate=rate,
-        crossed=tuple(each.name for each, on in crossed if on),
+        rate=own,
+        crossed=second,
         images=of.images,
         draws=_draws(of, row, rate) if of.images else 0,
         more_seeds=tuple(range(first, first + (of.end_seeds if is_end else again))),

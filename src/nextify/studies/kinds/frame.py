@@ -48,6 +48,8 @@ class Frame:
             widened more than need be, or the first number above it that widths can be rescaled to.
         rates: multiples of the recipes' learning rate, crossed with the cells.
         crossed: what is varied with the choices, as further factors of the experiment.
+        tuned: multiples of which each cell has its best. chosen: which that is, by what varies
+            between cells; the recipe's own rate for cells that are not in it.
         images: every run is trained on a draw of so many training images; None: on all.
         held_out: whether the test images are some of the training images.
 
@@ -67,6 +69,8 @@ class Frame:
     target: int | str | None = None
     rates: tuple[float, ...] = (1.0,)
     crossed: tuple[Nuisance, ...] = ()
+    tuned: tuple[float, ...] = ()
+    chosen: Mapping[frozenset[str], float] = field(default_factory=dict)
     images: int | None = None
     held_out: bool = False
     precision: Precision = "float32"
@@ -76,11 +80,13 @@ class Frame:
         if not self.factors:
             object.__setattr__(self, "factors", default_factors(self.path))
         require_factors(self.factors, self.path)
-        rates = self.rates
-        if not rates or len(set(rates)) < len(rates):
-            raise InputError(f"rates are {rates}; give different multiples, such as 0.5, 1 and 2")
-        if not all(0 < rate <= MOST_RATE for rate in rates):
-            raise InputError(f"rates are {rates}; each must be above 0 and at most {MOST_RATE}")
+        for rates in (self.rates, self.tuned or (1.0,)):
+            if not rates or len(set(rates)) < len(rates):
+                raise InputError(
+                    f"rates are {rates}; give different multiples, such as 0.5, 1 and 2"
+                )
+            if not all(0 < rate <= MOST_RATE for rate in rates):
+                raise InputError(f"rates are {rates}; each must be above 0 and at most {MOST_RATE}")
 
     @property
     def recipes(self) -> tuple[Recipe, ...]:

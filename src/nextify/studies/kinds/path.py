@@ -55,7 +55,16 @@ def plan_of(asked: Asked) -> Plan:
 
 
 def _require_no_experiment(options: Experiment) -> None:
-    for name in ("factors", "matched", "target", "rates", "cross", "end_seeds", "sigma"):
+    for name in (
+        "factors",
+        "matched",
+        "target",
+        "rates",
+        "cross",
+        "tune_rate",
+        "end_seeds",
+        "sigma",
+    ):
         if getattr(options, name) is not None:
             raise InputError(
                 f"--{name.replace('_', '-')} belongs to an experiment; add "

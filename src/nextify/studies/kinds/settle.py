@@ -48,7 +48,7 @@ def _crossed(request: R, there: Plan | None) -> R:
         return changed(request, cross=",".join(map(str, there.crossed)))
     if options.experiment != "resolution-5" or options.fold_over or options.add_cells:
         return request
-    is_alone = there is not None or options.rates
+    is_alone = there is not None or options.rates or options.tune_rate
     return changed(request, cross="none" if is_alone else f"{INITIALISATION},{RATE}")
 
 
