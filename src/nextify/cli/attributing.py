@@ -6,6 +6,7 @@ from nextify.commands.watch import ON_STDERR
 from nextify.findings.across import General
 from nextify.report.factors import FactorContent, View, caveats, words
 from nextify.report.factors.contribution_figure import signed_count
+from nextify.report.factors.sides import sides
 from nextify.report.factors.tables import as_values
 from nextify.report.page import ReportFiles
 from nextify.requests import Attribute, Report
@@ -63,6 +64,8 @@ def _print(shown: FactorContent, view: View, checks: Shares) -> None:
     rows = [_row(shown, view, checks, at) for at in range(len(shown.names))]
     print_table([*head, *checks, "verdict"], rows)
     say(f"\ngap: {words.adds_up(shown, view)}")
+    for text in (*sides(shown, view), *[words.stability(view)] * bool(view.plan.tuned)):
+        say(text)
     for text in caveats.notes(view.found):
         say(f"note: {text}")
     for each in view.next:

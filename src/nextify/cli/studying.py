@@ -84,6 +84,8 @@ def print_factors(factors: Sequence[Factor]) -> None:
 def _show_factors(plan: Plan, found: Sequence[Forecast]) -> None:
     """The factors, what the plan will cost and tell, and the plans beside it."""
     print_factors(plan.factors)
+    for each in plan.crossed:
+        say(f"crossed with them: {each.name}, {' and '.join(each.settings)}")
     macs = [cell.macs / 1e6 for cell in plan.cells]
     params = [cell.params for cell in plan.cells]
     say(

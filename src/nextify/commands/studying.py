@@ -37,9 +37,10 @@ from nextify.studies import (
     run_pilot,
 )
 from nextify.studies.kinds import Asked, kind_asked, kind_of
-from nextify.studies.kinds.factors import frame_of, is_experiment
+from nextify.studies.kinds.factors import frame_of, is_experiment, tuning_file
 from nextify.studies.kinds.kind import plan_there
 from nextify.studies.kinds.settle import settled
+from nextify.studies.kinds.tuning import plan_tuning
 from nextify.studies.running.progress import Progress, Show
 from nextify.training.machine import default_device, default_precision
 from nextify.training.memory import require_memory_for
@@ -95,8 +96,10 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
         InputError: anything that cannot be carried out as asked.
         Interrupted: by Ctrl-C; what is recorded is kept, and the same call goes on.
     """
-    planned, setup, say = _planned(request, watch)
     runs = request.runs
+    if isinstance(request, Study) and request.experiment.tune_rate and is_experiment(request):
+        tune(request, watch)
+    planned, setup, say = _planned(request, watch)
     if runs.plan:
         return say()
     if runs.file is None or isinstance(request, Compare):
@@ -108,14 +111,35 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
     return Studied(file=planned.file, summary=summary, report=report)
 
 
+def tune(request: Study, watch: Watch) -> None:
+    """Train every cell of an experiment at every rate, on held-out images, as far as that is not
+    recorded and the study proper has not its rates already; with `--plan`, say what that takes."""
+    images = load(request.data)
+    file = _file(request, images.name)
+    asked = asked_of(request, request.runs.precision, images, file)
+    spec = replace(request.data, hold_out=True, image_size=images.image_size)
+    plan = plan_tuning(replace(asked, images=load(spec)))
+    there, runs = asked.there, request.runs
+    if there is not None and {c.on for c in plan.cells} <= {c.on for c in there.cells}:
+        return
+    place, setup = tuning_file(file), WorkerSetup(spec)
+    watch.note(f"tuning in {place}: {len(plan.cells)} networks and rates, {plan.count} runs")
+    if runs.plan:
+        return
+    if runs.file is None:
+        require_place(place.parent, "--file")
+    if not is_there(place):
+        require_memory_for(plan)
+    trained(runs, plan, place, setup, watch)
+
+
 def _planned(
     request: Study | Compare, watch: Watch
 ) -> tuple[Planned, WorkerSetup, Callable[[], Planned]]:
     """The plan and how a worker loads the images; and what says how all is done, with a forecast
     where that is new: to be called once nothing can refuse the plan any more."""
     kind = kind_asked(request)
-    held_out = isinstance(request, Compare) and request.hold_out
-    spec = replace(request.data, hold_out=held_out)
+    spec = replace(request.data, hold_out=request.hold_out)
     images = load(spec)
     file = _file(request, images.name)
     asked = asked_of(request, request.runs.precision, images, file)
@@ -230,14 +254,17 @@ def _file(request: Study | Compare, data_name: str) -> Path:
     that one can extend another."""
     if request.runs.file:
         return Path(request.runs.file)
+    held_out = "-held-out" * request.hold_out
     match request:
         case Compare():
-            return Path(f"runs/compare-{data_name}{'-held-out' * request.hold_out}.study")
+            return Path(f"runs/compare-{data_name}{held_out}.study")
         case Study() if is_experiment(request):
             matched = request.experiment.matched
             equal = f"-equal-{matched}" if matched else ""
-            return Path(f"runs/{request.path}-{data_name}-factors{equal}.study")
-    return Path(f"runs/{request.path}-{data_name}.study")
+            tuned = "-tuned" * bool(request.experiment.tune_rate)
+            name = f"{request.path}-{data_name}-factors{equal}{tuned}{held_out}"
+            return Path(f"runs/{name}.study")
+    return Path(f"runs/{request.path}-{data_name}{held_out}.study")
 
 
 def _forecasts(asked: Asked, plan: Plan, pilot: Pilot | None, workers: int) -> tuple[Forecast, ...]:

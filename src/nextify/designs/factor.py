@@ -4,8 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nextify.designs.path import Path
+from nextify.designs.recipe import Recipe
 from nextify.errors import InputError, unknown
+from nextify.words import read_numbers
 
+MOST_RATE = 1000  # as a multiple of a recipe's learning rate
 RECIPE = "training recipe"  # the recipe step's name, as in `Path.all_steps`
 
 
@@ -28,6 +31,79 @@ class Factor:
     def is_recipe(self) -> bool:
         """Whether the training recipe is one of its choices."""
         return RECIPE in self.choices
+
+
+INITIALISATION, RATE = "initialisation", "rate"
+_SETTINGS = {INITIALISATION: ("trunc_normal", "he_normal"), RATE: ("0.5", "2")}
+
+
+@dataclass(frozen=True, slots=True)
+class Nuisance:
+    """A setting of the training that may suit one side of a choice: every choice is tried at both
+    values of it, and what it adds is averaged over the two.
+
+    Attributes:
+        name: `"initialisation"` or `"rate"`.
+        settings: two of the recipe's `weight_init`, or two multiples of its learning rate.
+    """
+
+    name: str
+    settings: tuple[str, ...]
+
+    def changed(self, recipe: Recipe, is_second: bool) -> Recipe:
+        """The recipe at one of the two.
+
+        >>> from nextify.designs import recipe
+        >>> Nuisance("rate", ("0.5", "2")).changed(recipe("modern-small"), True).learning_rate
+        0.016
+        """
+        setting = self.settings[is_second]
+        if self.name == INITIALISATION:
+            return recipe.changed({"weight_init": setting})
+        return recipe.changed({"learning_rate": recipe.learning_rate * float(setting)})
+
+    def __str__(self) -> str:
+        """As `read_crossed` takes it."""
+        if self.settings == _SETTINGS[self.name]:
+            return self.name
+        return f"{self.name}={':'.join(self.settings)}"
+
+
+def read_crossed(text: str) -> tuple[Nuisance, ...]:
+    """What is crossed with the choices, from a text.
+
+    >>> [str(each) for each in read_crossed("initialisation, rate=0.25:1")]
+    ['initialisation', 'rate=0.25:1']
+    >>> read_crossed("none")
+    ()
+
+    Raises:
+        InputError: another name, one that is named twice, or no two rates.
+    """
+    if text.strip() == "none":
+        return ()
+    found = [_read_crossed(part.strip()) for part in text.split(",")]
+    if len({each.name for each in found}) < len(found):
+        raise InputError(f"--cross is {text!r}; name each once")
+    return tuple(sorted(found, key=lambda each: each.name))
+
+
+def _read_crossed(text: str) -> Nuisance:
+    name, has_rates, rates = text.partition("=")
+    if name not in _SETTINGS or (has_rates and name != RATE):
+        raise InputError(
+            f"--cross has {text!r}; give initialisation, rate, rate=0.25:1 for other multiples of "
+            "the learning rate, or none"
+        )
+    if not has_rates:
+        return Nuisance(name, _SETTINGS[name])
+    numbers = read_numbers("--cross rate", rates.replace(":", ","))
+    if len(numbers) != 2 or not 0 < numbers[0] < numbers[1] <= MOST_RATE:
+        raise InputError(
+            f"--cross has {text!r}; give two multiples of the learning rate, the smaller first, "
+            f"as rate=0.5:2, at most {MOST_RATE}"
+        )
+    return Nuisance(name, tuple(f"{number:g}" for number in numbers))
 
 
 # The paper's 13 choices as 8 factors. Layer scale is in none: the paper counts it to the recipe.

@@ -13,7 +13,9 @@ more aliased pairs of interactions than the least possible (9 words of length fo
 10), but hold both ends. Where an end is missing, `with_ends` adds it as an extra cell.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import combinations, permutations
 
 import numpy as np
 
@@ -96,14 +98,71 @@ def regular(k: int, generators: Sequence[str]) -> Levels:
     return np.column_stack([base, *made]).astype(np.int8)
 
 
-def with_ends(levels: Levels) -> Levels:
-    """The cells, and after them the cell with no choice made and that with all, where missing.
+def words(k: int, resolution: int) -> list[frozenset[int]]:
+    """The defining relation of `fraction`: sets of columns whose product is constant.
+
+    >>> [sorted(word) for word in words(5, ATTRIBUTE)]
+    [[0, 1, 2, 3, 4]]
+    """
+    made = GENERATORS[resolution].get(k, "").split()
+    first = [
+        frozenset((k - len(made) + at, *map(LETTERS.index, product)))
+        for at, product in enumerate(made)
+    ]
+    found = []
+    for size in range(1, len(first) + 1):
+        for chosen in combinations(first, size):
+            count = Counter(column for word in chosen for column in word)
+            found.append(frozenset(column for column, times in count.items() if times % 2))
+    return found
+
+
+def crossing(k: int, crossed: int, resolution: int) -> Levels:
+    """A `fraction` of k choices and, in its last columns, of factors that are crossed with them.
+
+    Of all ways to give the columns of the fraction to the crossed factors, the one in which the
+    fewest of the shortest words are of choices alone, then of choices and one crossed factor, at
+    best the last. With eight choices and two crossed factors no interaction of two choices is then
+    aliased with one of three choices (the words of length five, ABCGH, BCDEJ and ACDFK, share the
+    crossed C), nor is one of a choice with the first crossed factor, D; of those with the second
+    four are.
+
+    >>> crossing(8, 2, ATTRIBUTE).shape
+    (128, 10)
+    """
+    levels = fraction(k + crossed, resolution)
+    defining = words(k + crossed, resolution)
+
+    def confounding(last: tuple[int, ...]) -> list[float]:
+        held = [(len(word), [column in word for column in last]) for word in defining]
+        counts = [
+            sum(length == size and sum(which) == inside for length, which in held)
+            for size in range(SCREEN, ATTRIBUTE + 2)
+            for inside in (0, 1)
+        ]
+        alone = [sum(which[:1] == [True] and sum(which) == 1 for size, which in held
+                     if size <= ATTRIBUTE)]  # fmt: skip
+        return [*counts, *alone]
+
+    last = min(permutations(range(k + crossed), crossed), key=confounding)
+    return levels[:, [*(at for at in range(k + crossed) if at not in last), *last]]
+
+
+def with_ends(levels: Levels, crossed: int = 0) -> Levels:
+    """The cells, and after them the cell with no choice made and that with all, where missing; at
+    all settings of so many crossed factors, which are the last columns.
 
     >>> with_ends(fraction(5, ATTRIBUTE))[16:].tolist()
     [[-1, -1, -1, -1, -1]]
+    >>> len(with_ends(crossing(8, 2, ATTRIBUTE), crossed=2))
+    134
     """
-    ends = np.array([[-1], [1]], dtype=np.int8).repeat(levels.shape[1], axis=1)
-    return np.concatenate([levels, _new(ends, levels)])
+    choices = levels.shape[1] - crossed
+    settings = all_cells(crossed)
+    ends = [
+        np.column_stack([np.full((len(settings), choices), level), settings]) for level in (-1, 1)
+    ]
+    return np.concatenate([levels, _new(np.concatenate(ends).astype(np.int8), levels)])
 
 
 def fold_over(levels: Levels, factor: int | None = None) -> Levels:

@@ -50,6 +50,20 @@ def augment(levels: Levels, cells: int, order: int = 2) -> Levels:
     return candidates[search.best(cells)]
 
 
+def spread_out(levels: Levels, count: int) -> Levels:
+    """So many of the cells of a plan, such that they tell its main effects best: all factors are
+    made and not made about equally often in them, alone and together.
+
+    >>> from nextify.experiments.fractions import fraction, ATTRIBUTE
+    >>> spread_out(fraction(8, ATTRIBUTE), 12).sum(axis=0).tolist()
+    [0, 0, 0, 0, 0, -4, 0, 0]
+    """
+    rows = model_matrix(levels, order=1)
+    everything = np.ones(len(levels), dtype=np.bool_)
+    search = _Search(rows, _RIDGE * np.eye(rows.shape[1]), everything)
+    return levels[search.best(min(count, len(levels)))]
+
+
 def _check_count(cells: int, known: Floats, free: int) -> None:
     terms = known.shape[1]
     rank = int(np.linalg.matrix_rank(known)) if len(known) else 0

@@ -60,8 +60,9 @@ def standard_error(levels: Levels, runs: int | Sequence[int] = 1, order: int = 2
     return np.asarray(2 * np.sqrt(np.diag(inverse)[1 : k + 1]))
 
 
-def half_width(levels: Levels, runs: Sequence[int]) -> float | None:
-    """Half of a simultaneous 95 % interval of a contribution, of the widest of all factors.
+def half_width(levels: Levels, runs: Sequence[int], crossed: int = 0) -> float | None:
+    """Half of a simultaneous 95 % interval of a contribution, of the widest of all factors but the
+    last ones, which are crossed with them.
 
     The contributions are taken as independent, which orthogonal cells make them.
 
@@ -71,5 +72,6 @@ def half_width(levels: Levels, runs: Sequence[int]) -> float | None:
     for order in (2, 1):
         errors = standard_error(levels, runs, order)
         if errors is not None:
-            return float(scipy.stats.norm.ppf(upper(levels.shape[1])) * errors.max())
+            count = levels.shape[1] - crossed
+            return float(scipy.stats.norm.ppf(upper(count)) * errors[:count].max())
     return None

@@ -188,6 +188,43 @@ class RateStability:
 
 
 @dataclass(frozen=True, slots=True)
+class SimpleEffect:
+    """What a factor adds at each of two settings of what is crossed with it.
+
+    Attributes:
+        name: of the factor. first, second: at the two settings. change: second less first.
+        together: the interval of `change` that holds for all factors and all that is crossed.
+    """
+
+    name: str
+    first: Estimate
+    second: Estimate
+    change: Estimate
+    together: Interval | None
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the setting is seen to matter."""
+        return self.together is not None and self.together.excludes_zero
+
+
+@dataclass(frozen=True, slots=True)
+class Crossed:
+    """What is crossed with the choices because it may suit one side; contributions are averaged
+    over its two settings.
+
+    Attributes:
+        name, settings: as `Nuisance` has them. effect: of the second setting instead of the first,
+            by itself. factors: what each adds at the two.
+    """
+
+    name: str
+    settings: tuple[str, ...]
+    effect: Estimate
+    factors: tuple[SimpleEffect, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NoiseSummary:
     """The run-to-run spread behind the intervals.
 
@@ -261,9 +298,11 @@ class Attribution:
         gap: None where an end cell has no score, or a contribution is unknown.
         interactions: pairs that can be told, or groups of aliased pairs.
         ways: other ways of looking, one a factor.
-        rates: None unless learning rates were crossed. failures: one a factor.
+        rates: None unless learning rates were crossed. failures: one a factor, and one for each
+            thing that is crossed with them.
         noise: behind the intervals. lack_of_fit: of the two-factor model; None if not testable.
         limits: what was left out and what cannot be said.
+        crossed: one for each thing that is crossed with the factors.
     """
 
     metric: Score
@@ -280,3 +319,4 @@ class Attribution:
     noise: NoiseSummary
     lack_of_fit: LackOfFit | None
     limits: Limits
+    crossed: tuple[Crossed, ...] = ()

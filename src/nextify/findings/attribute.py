@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nextify.designs import Nuisance
 from nextify.experiments.coding import Effect, Floats
 from nextify.experiments.intervals import Interval
 from nextify.findings import answers, measure
@@ -14,6 +15,7 @@ from nextify.findings.answers import Attribution, Contribution, Estimate, Intera
 from nextify.findings.basis import Basis, basis
 from nextify.findings.blocks import fit_blocks
 from nextify.findings.cells import Cells, Noise, gather
+from nextify.findings.crossed import crossed
 from nextify.findings.factor_runs import FactorRuns, factor_runs
 from nextify.findings.failures import failures
 from nextify.findings.lenth import half_normal_scores
@@ -60,13 +62,13 @@ def attribute(
     sampled = plan.orders if plan.experiment == "permutations" else ()
     orders = [[runs.factors.index(name) for name in order] for order in sampled]
     cells, rng = gather(runs), np.random.default_rng(0)
-    read = basis(cells.levels, cells.rate, orders)
+    read = basis(cells.levels, cells.rate, orders, cells.crossed)
     noise = measure.noise_of(cells, read.pairs)
     study = _Study(runs, cells, read, noise, draws, rng)
     measured = study.contrasts(read.weights[read.known], _by_orders(study))
     every = measure.together(noise, measured, draws, rng)
     found = tuple(_contributions(study, measured, every))
-    groups, untold = groups_of_pairs(read.pairs)
+    groups, untold = groups_of_pairs(read.pairs, len(runs.factors))
     tested = lack_of_fit(cells, read.pairs)
     return Attribution(
         metric=runs.score,
@@ -83,6 +85,7 @@ def attribute(
         noise=_noise(study, measured, every),
         lack_of_fit=tested,
         limits=_limits(study, len(orders), untold),
+        crossed=_crossed(study, plan.crossed),
     )
 
 
@@ -202,7 +205,18 @@ def _interactions(
     pairs = study.basis.pairs
     wanted = np.array([group.combination for group in groups])
     weights = pairs.weights(wanted.reshape(len(groups), pairs.matrix.shape[1]))
-    return interactions(groups, study.contrasts(weights), found)
+    return interactions(groups, study.contrasts(weights), found, study.runs.crossed)
+
+
+def _crossed(study: _Study, nuisances: Sequence[Nuisance]) -> tuple[answers.Crossed, ...]:
+    if not nuisances:
+        return ()
+
+    def together(changes: measure.Contrasts) -> Sequence[Interval | None]:
+        return measure.together(study.noise, changes, study.draws, study.rng).narrow
+
+    pairs = study.basis.pairs
+    return crossed(nuisances, study.runs.factors, pairs, study.contrasts, together)
 
 
 def _ways(study: _Study) -> tuple[answers.Ways, ...]:
@@ -225,7 +239,7 @@ def _noise(
     effects = np.zeros(0)
     if study.cells.counts.max(initial=0) == 1:
         terms, effects, _ = measure.unreplicated_effects(study.cells, study.basis.pairs)
-    names = [" x ".join(study.runs.factors[j] for j in term) for term in terms]
+    names = [" x ".join(study.runs.columns[j] for j in term) for term in terms]
     scores = half_normal_scores(effects).tolist()
     return answers.NoiseSummary(
         source=study.noise.source,
@@ -266,7 +280,8 @@ def _counts(study: _Study) -> answers.Counts:
 
 
 def _limits(study: _Study, orders: int, untold: int) -> answers.Limits:
-    names, read, fixed = study.runs.factors, study.basis, study.basis.pairs.fixed
+    names, read = study.runs.columns, study.basis
+    fixed = read.pairs.fixed[: len(study.runs.factors)]
     return answers.Limits(
         shared=study.runs.shared,
         single=int(np.sum(study.cells.counts == 1)),

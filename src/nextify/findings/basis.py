@@ -25,7 +25,7 @@ class Basis:
             permutations; `"two-factor model"`: main effects, which are the Shapley values where
             no interaction of three or more factors matters; `"main effects"`: of a plan that
             cannot tell them from interactions; `"none"`.
-        weights: (k, c). known: (k,) whether a factor's contribution can be told.
+        weights: (k, c) of the k choices. known: (k,) whether a contribution can be told.
         pairs: the two-factor model of the same cells, for interactions and predictions.
         lost_orders: how many sampled orders pass through a cell without a score.
         confounded: factors that vary, but that the cells cannot tell from other factors.
@@ -49,21 +49,29 @@ class Basis:
         return self.method in ("all subsets", "sampled orders")
 
 
-def basis(levels: Levels, rate: Floats, orders: Sequence[Sequence[int]] = ()) -> Basis:
+def basis(
+    levels: Levels, rate: Floats, orders: Sequence[Sequence[int]] = (), crossed: int = 0
+) -> Basis:
     """The best reading that the cells allow.
 
     Args:
-        levels: (c, k) of the cells with a score. rate: (c,).
+        levels: (c, k + crossed) of the cells with a score. rate: (c,).
         orders: sampled ones, as indices of factors, where the plan is made of them.
+        crossed: how many of the last columns are no choices: what a choice adds is averaged over
+            their levels.
     """
-    count, k = levels.shape
-    none = Basis("none", np.zeros((k, count)), np.zeros(k, bool), model(levels, rate, 2))
+    count, k = len(levels), levels.shape[1] - crossed
+    pairs = model(levels, rate, 2, crossed)
+    none = Basis("none", np.zeros((k, count)), np.zeros(k, bool), pairs)
     if not count:
         return none
-    by_rate = [np.flatnonzero(rate == value) for value in np.unique(rate)]
+    settings = np.column_stack([rate, levels[:, k:]])
+    by_rate = [
+        np.flatnonzero((settings == each).all(axis=1)) for each in np.unique(settings, axis=0)
+    ]
     return (
-        _all_subsets(none, levels, by_rate)
-        or _sampled(none, levels, by_rate, orders)
+        _all_subsets(none, levels[:, :k], by_rate)
+        or _sampled(none, levels[:, :k], by_rate, orders)
         or _two_factor(none)
         or _main_effects(none, levels, rate)
     )
@@ -71,7 +79,7 @@ def basis(levels: Levels, rate: Floats, orders: Sequence[Sequence[int]] = ()) ->
 
 def _all_subsets(none: Basis, levels: Levels, by_rate: Sequence[NDArray[np.int64]]) -> Basis | None:
     """Exact at each learning rate, averaged over the rates."""
-    varied = none.pairs.fixed == 0
+    varied = none.pairs.fixed[: levels.shape[1]] == 0
     if not varied.any() or any(len(cells) != 1 << varied.sum() for cells in by_rate):
         return None
     weights = np.zeros_like(none.weights)
@@ -104,7 +112,7 @@ def _sampled(
 
 
 def _two_factor(none: Basis) -> Basis | None:
-    pairs, varied = none.pairs, none.pairs.fixed == 0
+    pairs, varied = none.pairs, none.pairs.fixed[: len(none.known)] == 0
     wanted = 2 * pairs.unit([(factor,) for factor in range(len(varied))])
     if not varied.any() or not pairs.estimable(wanted[varied]).all():
         return None
@@ -114,10 +122,11 @@ def _two_factor(none: Basis) -> Basis | None:
 
 def _main_effects(none: Basis, levels: Levels, rate: Floats) -> Basis:
     """Main effects alone: of those factors that these cells can tell."""
-    main = model(levels, rate, 1)
-    wanted = 2 * main.unit([(factor,) for factor in range(levels.shape[1])])
+    main = model(levels, rate, 1, levels.shape[1] - len(none.known))
+    count = len(none.known)
+    wanted = 2 * main.unit([(factor,) for factor in range(count)])
     known = main.estimable(wanted)
-    confounded = tuple(np.flatnonzero(~known & (main.fixed == 0)).tolist())
+    confounded = tuple(np.flatnonzero(~known & (main.fixed[:count] == 0)).tolist())
     if not known.any():
         return replace(none, confounded=confounded)
     two = [term for term in none.pairs.terms if len(term) == 2]

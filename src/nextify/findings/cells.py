@@ -30,7 +30,8 @@ class Cells:
     """The cells with at least one score; c cells, n runs with a score, sorted by cell.
 
     Attributes:
-        levels: (c, k) of +1 and -1. rate: (c,) of the learning rate.
+        levels: (c, k) of +1 and -1; the last `crossed` columns are no choices. rate: (c,) of the
+            learning rate.
         counts: (c,) scores in a cell. means: (c,) of the scores.
         squares: (c,) sum of squares of the scores about their cell's mean.
         runs: (n,) indices into the experiment's runs. starts: (c,) where a cell's runs begin.
@@ -45,6 +46,7 @@ class Cells:
     runs: NDArray[np.int64]
     starts: NDArray[np.int64]
     values: Floats
+    crossed: int = 0
 
     @property
     def df(self) -> NDArray[np.int64]:
@@ -55,9 +57,19 @@ class Cells:
         """(n,) each run's cell."""
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
-    def find(self, made: NDArray[np.bool_], rate: float) -> int | None:
-        """The cell with these levels and rate, if any of its runs has a score."""
-        same = (self.levels == np.where(made, 1, -1)).all(axis=1) & (self.rate == rate)
+    @property
+    def choices(self) -> NDArray[np.int8]:
+        """(c, k) the columns of `levels` that are choices."""
+        return self.levels[:, : self.levels.shape[1] - self.crossed]
+
+    def settings(self) -> NDArray[np.int64]:
+        """(c,) the number of the cell's setting: of its rate and of what is crossed."""
+        own = np.column_stack([self.rate, self.levels[:, self.levels.shape[1] - self.crossed :]])
+        return np.unique(own, axis=0, return_inverse=True)[1].reshape(-1)
+
+    def find(self, made: NDArray[np.bool_], setting: int) -> int | None:
+        """The cell with these choices at a setting, if any of its runs has a score."""
+        same = (self.choices == np.where(made, 1, -1)).all(axis=1) & (self.settings() == setting)
         return int(np.argmax(same)) if same.any() else None
 
 
@@ -79,6 +91,7 @@ def gather(runs: FactorRuns) -> Cells:
         runs=known,
         starts=starts.astype(np.int64),
         values=values,
+        crossed=len(runs.crossed),
     )
 
 

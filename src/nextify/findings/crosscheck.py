@@ -37,8 +37,8 @@ def fanova_importances(runs: FactorRuns, seed: int = 0) -> dict[str, float]:
         made = optuna.distributions.CategoricalDistribution([False, True])
         for at in known:
             trial = optuna.trial.create_trial(
-                params=dict(zip(runs.factors, (runs.levels[at] > 0).tolist(), strict=True)),
-                distributions=dict.fromkeys(runs.factors, made),
+                params=dict(zip(runs.columns, (runs.levels[at] > 0).tolist(), strict=True)),
+                distributions=dict.fromkeys(runs.columns, made),
                 value=float(runs.values[at]),
             )
             study.add_trial(trial)
@@ -60,7 +60,7 @@ def shapiq_values(runs: FactorRuns) -> dict[str, float]:
     """
     shapiq = _imported("shapiq")
     cells = gather(runs)
-    pairs = model(cells.levels, cells.rate, 2)
+    pairs = model(cells.levels, cells.rate, 2, cells.crossed)
     count = len(runs.factors)
     if pairs.rank < pairs.matrix.shape[1] or pairs.fixed.any():
         raise InputError(
@@ -68,13 +68,14 @@ def shapiq_values(runs: FactorRuns) -> dict[str, float]:
             f"{count} factors; run an experiment of resolution 5"
         )
 
-    measured = len(cells.counts) == len(np.unique(cells.rate)) << count
+    measured = len(cells.counts) == len(np.unique(cells.settings())) << count
 
     def game(coalitions: Any) -> Any:
         levels = np.where(np.asarray(coalitions), 1, -1).astype(np.int8)
         if not measured:
-            return pairs.weights(pairs.at(levels)) @ cells.means
-        found = [cells.means[(cells.levels == row).all(axis=1)].mean() for row in levels]
+            averaged = np.pad(levels, ((0, 0), (0, cells.crossed)))
+            return pairs.weights(pairs.at(averaged)) @ cells.means
+        found = [cells.means[(cells.choices == row).all(axis=1)].mean() for row in levels]
         return np.array(found)
 
     values = shapiq.ExactComputer(n_players=count, game=game)("SV")

@@ -24,14 +24,16 @@ class FactorRuns:
     Attributes:
         factors: k names, in the path's order.
         score: what `values` are.
-        levels: (n, k), +1 where the factor's choices are made and -1 where not.
+        levels: (n, k + crossed), +1 where the factor's choices are made and -1 where not; then +1
+            at the second setting of each thing that is crossed with them, -1 at the first.
         cell: (n,) index of the run's cell: runs of one cell have the same levels and rate.
         seed: (n,).
         values: (n,) the score; NaN for a run that diverged, failed or is not recorded.
-        rate: (n,) multiple of the recipe's learning rate.
+        rate: (n,) multiple of the recipe's learning rate; 1 where each cell has its own.
         became: n outcomes; "missing" where nothing is recorded.
         correct: (n, images) whether each test image was classified correctly (no meaning where
             there is no score); None if the runs were not tested on equally many images.
+        crossed: names of the last columns of `levels`.
         shared: how many runs stand in two cells, because a choice changes nothing there.
     """
 
@@ -44,7 +46,13 @@ class FactorRuns:
     rate: Floats
     became: tuple[Became, ...]
     correct: NDArray[np.bool_] | None = None
+    crossed: tuple[str, ...] = ()
     shared: int = 0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of all columns of `levels`."""
+        return (*self.factors, *self.crossed)
 
     @property
     def finished(self) -> NDArray[np.bool_]:
@@ -75,25 +83,27 @@ def factor_runs(plan: Plan, records: Iterable[Record], score: Score = "accuracy"
     """
     _require_factors(plan, score)
     known, names = places(plan, records), tuple(factor.name for factor in plan.factors)
+    crossed = tuple(each.name for each in plan.crossed)
     rows: dict[tuple[frozenset[str], float, str], tuple[int, Record | None]] = {}
     for cell in plan.cells:
         for seed in plan.seeds_of(cell) if cell.made is not None else ():
             record = known.get((cell.name, seed))
             key = record.key if record else plan.run(cell, seed).key
-            rows[frozenset(cell.made or ()), cell.rate, key] = (seed, record)
+            rows[frozenset(cell.on), 1.0 if plan.tuned else cell.rate, key] = (seed, record)
     cells = {place: at for at, place in enumerate(dict.fromkeys(key[:2] for key in rows))}
     found = [record for _, record in rows.values()]
     results = [record.result if record else None for record in found]
     return FactorRuns(
         factors=names,
         score=score,
-        levels=levels_of(names, (made for made, _, _ in rows)),
+        levels=levels_of((*names, *crossed), (made for made, _, _ in rows)),
         cell=np.array([cells[key[:2]] for key in rows], dtype=np.int64),
         seed=np.array([seed for seed, _ in rows.values()], dtype=np.int64),
         values=np.array([score_of(result, score) for result in results]),
         rate=np.array([rate for _, rate, _ in rows], dtype=np.float64),
         became=tuple(record.outcome if record else "missing" for record in found),
         correct=correct_of(results),
+        crossed=crossed,
         shared=len(rows) - len({key for _, _, key in rows}),
     )
 

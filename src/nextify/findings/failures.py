@@ -50,11 +50,12 @@ def wilson(hits: int, n: int) -> Interval | None:
 
 
 def failures(runs: FactorRuns) -> tuple[Failure, ...]:
-    """One a factor, over runs that finished or diverged; a run that failed says nothing of it."""
+    """One a factor, and one for each thing that is crossed with them, over runs that finished or
+    diverged; a run that failed says nothing of it."""
     became = np.array(runs.became)
     diverged, finished = became == "diverged", became == "finished"
     found = []
-    for name, made in zip(runs.factors, (runs.levels > 0).T, strict=True):
+    for name, made in zip(runs.columns, (runs.levels > 0).T, strict=True):
         sides = (made, ~made)
         table = [(int(np.sum(diverged & side)), int(np.sum(finished & side))) for side in sides]
         p = float(scipy.stats.fisher_exact(table)[1]) if all(map(sum, table)) else None

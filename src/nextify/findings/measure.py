@@ -17,17 +17,20 @@ from nextify.findings.lenth import lenth
 from nextify.findings.model import Model, least_squares
 
 _LEAST_RESIDUAL_DF = 3
+_MANY = 16  # cells of several runs, however many have one
 
 
 def noise_of(cells: Cells, pairs: Model) -> Noise:
     """The best estimate of the run-to-run spread that the runs allow.
 
-    Repeated runs, if they leave 8 degrees of freedom or more and are in a fifth of the cells: they
-    assume nothing. Otherwise what the two-factor model leaves over, otherwise Lenth's pseudo
-    standard error.
+    Repeated runs, if they leave 8 degrees of freedom or more and are in 16 cells, or in a fifth of
+    them: they assume nothing. Otherwise what the two-factor model leaves over, otherwise Lenth's
+    pseudo standard error.
     """
     pure = pure_error(cells)
-    if not len(cells.counts) or (pure.df >= ENOUGH_DF and np.mean(cells.df > 0) >= 0.2):
+    several = int(np.sum(cells.df > 0))
+    many = several >= min(_MANY, 0.2 * len(cells.counts))
+    if not len(cells.counts) or (pure.df >= ENOUGH_DF and many):
         return pure
     fit = least_squares(pairs.matrix[cells.index()], cells.values)
     if fit.df >= max(_LEAST_RESIDUAL_DF, pure.df + 1) and fit.squares > NO_SPREAD:

@@ -10,6 +10,7 @@ without, all other factors averaged over.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import scipy
@@ -64,7 +65,8 @@ class Model:
         return found
 
     def at(self, levels: Levels) -> Floats:
-        """(q, p) combinations that are the score of (q, k) levels, rates averaged over.
+        """(q, p) combinations that are the score of (q, k) levels, rates averaged over, and so is
+        a factor of level 0.
 
         NaN where a factor that never varied would have to.
         """
@@ -73,11 +75,12 @@ class Model:
         return np.pad(found, ((0, 0), (0, self.matrix.shape[1] - found.shape[1])))
 
 
-def model(levels: Levels, rate: Floats, order: int) -> Model:
+def model(levels: Levels, rate: Floats, order: int, crossed: int = 0) -> Model:
     """The model of all products of up to `order` factors, with the learning rate as a block.
 
     Args:
-        levels: (c, k) of the cells. rate: (c,).
+        levels: (c, k) of the cells. rate: (c,). crossed: how many of the last columns are no
+            choices.
     """
     fixed = np.where((levels == levels[:1]).all(axis=0), levels[:1].sum(axis=0), 0)
     which = tuple(t for t in effects(levels.shape[1], order) if not fixed[list(t)].any())
@@ -85,26 +88,31 @@ def model(levels: Levels, rate: Floats, order: int) -> Model:
     one = np.eye(len(rates))[at]
     # and the differences between learning rates, their mean taken out
     matrix = np.hstack([columns(levels, which), one[:, :-1] - one[:, -1:]])
-    kept = fitted_cells(levels[:, fixed == 0])
+    kept = fitted_cells(levels[:, fixed == 0], int(np.sum(fixed[len(fixed) - crossed :] == 0)))
     inverse = np.zeros_like(matrix.T)
     inverse[:, kept] = np.linalg.pinv(matrix[kept], rcond=1e-10)
     return Model(which, fixed.astype(np.int8), matrix, inverse, inverse @ matrix)
 
 
-def fitted_cells(levels: Levels) -> NDArray[np.bool_]:
+def fitted_cells(levels: Levels, crossed: int = 0) -> NDArray[np.bool_]:
     """(c,) which cells a model is fitted to: all, or all but end cells added to a balanced plan.
+    Where something is crossed with the choices, in the last columns, there is an end at each
+    setting of it.
 
     An end cell beside a fraction is there to check the model. Fitted with the rest it would bend
     all effects towards itself where the model is wrong, which is when the check is needed.
     """
-    everything = np.ones(len(levels), dtype=np.bool_)
-    none = np.asarray((levels < 0).all(axis=1))
-    whole = np.asarray((levels > 0).all(axis=1))
-    for left_out in (~everything, none, whole, none | whole):
-        kept: NDArray[np.bool_] = ~left_out
-        if kept.any() and _balanced(levels[kept]):
-            return kept
-    return everything
+    own = levels[:, : levels.shape[1] - crossed]
+    is_end = (own == own[:, :1]).all(axis=1)
+    ends = np.unique(levels[is_end], axis=0)
+    for count in range(len(ends) + 1):
+        for left_out in combinations(ends, count):
+            kept = np.ones(len(levels), dtype=np.bool_)
+            for end in left_out:
+                kept &= ~(levels == end).all(axis=1)
+            if kept.any() and _balanced(levels[kept]):
+                return kept
+    return np.ones(len(levels), dtype=np.bool_)
 
 
 def _balanced(levels: Levels) -> bool:

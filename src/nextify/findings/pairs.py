@@ -28,12 +28,15 @@ class Group:
     combination: Floats
 
 
-def groups_of_pairs(pairs: Model) -> tuple[tuple[Group, ...], int]:
-    """The groups that the cells can tell, and the number of pairs of which they say nothing."""
+def groups_of_pairs(pairs: Model, choices: int) -> tuple[tuple[Group, ...], int]:
+    """The groups that the cells can tell, and the number of pairs of which they say nothing; of
+    pairs of choices, which are the first columns, alone or in a sum with others."""
     which = [term for term in pairs.terms if len(term) == 2]
+    of_choices = sum(max(term) < choices for term in which)
     if not len(pairs.matrix):
-        return (), len(which)
-    table = pairs.matrix[:, [pairs.terms.index(term) for term in which]]
+        return (), of_choices
+    fitted = pairs.inverse.any(axis=0)  # ends beside a fraction would tell aliases apart
+    table = pairs.matrix[fitted][:, [pairs.terms.index(term) for term in which]]
     alike = np.round(table.T @ table / len(table), 9)
     groups, seen = [], set[int]()
     for at, term in enumerate(which):
@@ -44,18 +47,24 @@ def groups_of_pairs(pairs: Model) -> tuple[tuple[Group, ...], int]:
         signs = [int(alike[at, other]) for other in same]
         units = 4 * pairs.unit([which[other] for other in same])
         combination = np.asarray(signs, dtype=np.float64) @ units
-        if pairs.estimable(combination[None])[0]:
+        held = any(max(which[other]) < choices for other in same)
+        if held and pairs.estimable(combination[None])[0]:
             others = tuple((which[o], s) for o, s in zip(same[1:], signs[1:], strict=True))
             groups.append(Group(term, others, combination))
-    return tuple(groups), len(which) - sum(1 + len(group.others) for group in groups)
+    told = [pair for group in groups for pair in (group.first, *(one for one, _ in group.others))]
+    return tuple(groups), of_choices - sum(max(pair) < choices for pair in told)
 
 
 def interactions(
-    groups: Sequence[Group], measured: Contrasts, factors: Sequence[Contribution]
+    groups: Sequence[Group],
+    measured: Contrasts,
+    factors: Sequence[Contribution],
+    crossed: Sequence[str] = (),
 ) -> tuple[Interaction, ...]:
-    """The groups as answers, with false discoveries controlled over all of them."""
-    names = [each.name for each in factors]
-    resolved = [each.answer in ("helps", "hurts") for each in factors]
+    """The groups as answers, with false discoveries controlled over all of them; `crossed`: what
+    the columns after the factors' are."""
+    names = [*(each.name for each in factors), *crossed]
+    resolved = [*(each.answer in ("helps", "hurts") for each in factors), *(False for _ in crossed)]
     found = tuple(
         Interaction(
             first=names[group.first[0]],

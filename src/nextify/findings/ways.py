@@ -14,7 +14,7 @@ by the two-factor model."""
 
 def way_weights(cells: Cells, pairs: Model) -> tuple[tuple[Change | None, ...], ...]:
     """For each of k factors: added to the start, in the path's order, removed from the end."""
-    count = cells.levels.shape[1]
+    count = cells.choices.shape[1]
     found = []
     for factor in range(count):
         before = [np.zeros(count, bool), np.arange(count) < factor, np.arange(count) != factor]
@@ -23,8 +23,9 @@ def way_weights(cells: Cells, pairs: Model) -> tuple[tuple[Change | None, ...], 
 
 
 def ends(cells: Cells) -> Floats | None:
-    """(c,) weights of v(all) - v(none), averaged over learning rates; None without the cells."""
-    count = cells.levels.shape[1]
+    """(c,) weights of v(all) - v(none), averaged over learning rates and what else is crossed; None
+    without the cells."""
+    count = cells.choices.shape[1]
     return _measured(cells, np.zeros(count, bool), np.ones(count, bool))
 
 
@@ -34,18 +35,19 @@ def _change(cells: Cells, pairs: Model, before: NDArray[np.bool_], factor: int) 
     weights = _measured(cells, before, after)
     if weights is not None:
         return weights, False
-    levels = np.where([before, after], 1, -1).astype(np.int8)
+    levels = np.where([before, after], 1, -1)
+    levels = np.pad(levels, ((0, 0), (0, cells.crossed))).astype(np.int8)  # 0: averaged over
     change = np.diff(pairs.at(levels), axis=0)
     return (pairs.weights(change)[0], True) if pairs.estimable(change)[0] else None
 
 
 def _measured(cells: Cells, before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Floats | None:
-    rates = np.unique(cells.rate)
+    settings = np.unique(cells.settings())
     weights = np.zeros(len(cells.counts))
-    for rate in rates:
-        low, high = cells.find(before, float(rate)), cells.find(after, float(rate))
+    for setting in settings.tolist():
+        low, high = cells.find(before, setting), cells.find(after, setting)
         if low is None or high is None:
             return None
-        weights[low] -= 1 / len(rates)
-        weights[high] += 1 / len(rates)
-    return weights if len(rates) else None
+        weights[low] -= 1 / len(settings)
+        weights[high] += 1 / len(settings)
+    return weights if len(settings) else None

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal, get_args
 
-from nextify.designs import AnyDesign, Factor, Paper, Precision, Recipe, Run
+from nextify.designs import AnyDesign, Factor, Nuisance, Paper, Precision, Recipe, Run
 from nextify.designs.fields import hints
 from nextify.designs.run import FIRST
 from nextify.designs.values import Count, Positive, Seed, Within, from_values, read_value
@@ -25,6 +25,7 @@ from nextify.requests import (
 )
 from nextify.requests.commands import Kind
 from nextify.requests.commands import Matched as Rescaled
+from nextify.requests.options import SEEDS
 from nextify.words import in_short
 
 Experiment = Literal[Kind, "comparison"]
@@ -41,10 +42,13 @@ class Cell:
             study of a path.
         rate: of the learning rate, the multiple of the recipe's own: a factor that an experiment
             may cross with the others. `recipe` has it already.
+        crossed: in an experiment that crosses something with its factors, the names of what is at
+            its second setting here.
         more_seeds: seeds of this cell beyond the plan's (the end cells of an experiment).
         network: in a comparison, what is compared: cells of one network differ in `images`.
         images: how many of the study's training images it is trained on, a draw of every seed's
             own (`nextify.data.drawn`); None: on all of them.
+        draws: the seed of its draw with seed 0: cells with the same number have the same draws.
         recipe_name: the recipe that `recipe` was made from.
         params, macs: of the design at the study's image size and number of classes.
         paper: the paper's numbers, where the cell is the paper's.
@@ -60,9 +64,16 @@ class Cell:
     paper: Paper | None = None
     made: tuple[str, ...] | None = None
     rate: Annotated[float, Within(5e-324)] = 1.0
+    crossed: tuple[str, ...] = ()
     more_seeds: tuple[Seed, ...] = ()
     network: str = ""
     images: Positive | None = None
+    draws: Seed = 0
+
+    @property
+    def on(self) -> tuple[str, ...]:
+        """Of `Plan.columns`, those that are made here, or at their second setting."""
+        return (*(self.made or ()), *self.crossed)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +91,9 @@ class Plan:
             networks on one or several numbers of training images.
         factors: of an experiment. orders: the sampled orders of the factors' names, where cells
             are the stops on them.
+        crossed: what is varied with the factors, because it may suit one side of a choice.
+        tuned: multiples of the learning rate, of which every cell has the one that was best for it
+            in a study before, on held-out images.
         matched: `"macs"` or `"params"` if widths were rescaled so that all cells cost the same.
         held_out: tested on a part of the training images, which no run trains on, to choose
             settings by; the test images are not looked at.
@@ -95,11 +109,19 @@ class Plan:
     command: str = ""
     experiment: Experiment = "path"
     factors: tuple[Factor, ...] = ()
+    crossed: tuple[Nuisance, ...] = ()
+    tuned: tuple[Annotated[float, Within(5e-324)], ...] = ()
     orders: tuple[tuple[str, ...], ...] = ()
     matched: Matched = ""
     held_out: bool = False
     where: DataSpec | None = None
     requests: tuple[StudyRequest, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of what varies between an experiment's cells: its factors, and what is crossed
+        with them."""
+        return (*(each.name for each in self.factors), *(each.name for each in self.crossed))
 
     def seeds_of(self, cell: Cell) -> tuple[int, ...]:
         """The seeds that a cell is trained with."""
@@ -125,7 +147,8 @@ class Plan:
         """What identifies the images of a run: of a draw, all images and what was drawn."""
         if cell.images is None:
             return self.data
-        draw = {"train": cell.images, "drawn_from": self.data["train"], "draw_seed": seed}
+        draw_seed = (cell.draws + seed) % SEEDS
+        draw = {"train": cell.images, "drawn_from": self.data["train"], "draw_seed": draw_seed}
         return {**self.data, **draw}
 
     def run(self, cell: Cell, seed: int) -> Run:
@@ -210,6 +233,7 @@ def _require_data(data: Mapping[str, Any]) -> None:
 def _require_cells(plan: Plan) -> None:
     """Check that cells can be told apart, and are those of the experiment."""
     factors = _once("factors", [factor.name for factor in plan.factors])
+    crossed = _once("crossed", [nuisance.name for nuisance in plan.crossed])
     if not _once("cells", [cell.name for cell in plan.cells]):
         raise InputError("field 'cells' is empty")
     if not _once("seeds", plan.seeds):
@@ -218,6 +242,9 @@ def _require_cells(plan: Plan) -> None:
         if strange := _once(f"cells[{at}].made", cell.made or ()) - factors:
             name = in_short(next(iter(strange)))
             raise InputError(f"field 'cells[{at}].made' has {name}, which is none of the factors")
+        if strange := _once(f"cells[{at}].crossed", cell.crossed) - crossed:
+            name = in_short(next(iter(strange)))
+            raise InputError(f"field 'cells[{at}].crossed' has {name}, which nothing crossed is")
         if plan.experiment == "comparison" and not cell.network:
             raise InputError(f"field 'cells[{at}].network' is empty")
     for order in plan.orders:

@@ -7,6 +7,7 @@ from typing import Any
 from nextify.designs.run import same_images, telling, what_ran
 from nextify.records.plan import Cell, Plan
 from nextify.records.record import Record
+from nextify.words import listed
 
 
 def first_difference(there: Plan, here: Plan) -> str | None:
@@ -93,6 +94,9 @@ def _differences(there: Plan, here: Plan) -> Iterator[str]:
     else:
         yield from _one("what is matched", there.matched or "nothing", here.matched or "nothing")
         yield from _one("the factors", *map(_factors, (there, here)))
+        yield from _one("--cross", *map(_crossed, (there, here)))
+        yield from _one("--tune-rate", *(listed([f"{r:g}" for r in p.tuned]) or "none"
+                                         for p in (there, here)))  # fmt: skip
         yield from _common_cells(there, here)
         yield from _networks(there, here)
 
@@ -124,6 +128,10 @@ def _factors(plan: Plan) -> str:
     return ", ".join(f"{f.name} = {' + '.join(f.choices)}" for f in plan.factors)
 
 
+def _crossed(plan: Plan) -> str:
+    return ",".join(map(str, plan.crossed)) or "none"
+
+
 def _told(
     there: Mapping[str, Any], here: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -139,6 +147,7 @@ def _cells(there: Cell, here: Cell) -> Iterator[str]:
     where = f"of step {there.name!r}"
     yield from _fields(where, "design ", asdict(there.design), asdict(here.design))
     yield from _fields(where, "recipe ", asdict(there.recipe), asdict(here.recipe))
+    yield from _one(f"the number of training images {where}", there.images, here.images)
 
 
 def _fields(

@@ -75,6 +75,10 @@ def _no_pilot() -> Any:
     return option(False, "time nothing before the start", local=True)
 
 
+def _hold_out() -> Any:
+    return option(False, "test on a fifth of the training images, to choose by")
+
+
 def _many_of(help: str, metavar: str) -> Any:
     return option(None, help, metavar=metavar, least=1, most=1 << 20)
 
@@ -285,8 +289,16 @@ class Experiment:
     rates: str | None = option(
         None, "learning rates to cross with the rest, relative: 0.5,1,2", metavar="X,..."
     )
-    end_seeds: int | None = option(None, "more runs of both end cells (default: 4)", metavar="N",
-                                   most=1000)  # fmt: skip
+    cross: str | None = option(
+        None, "what may suit one side: initialisation, rate, rate=0.5:2, or none (default: both, "
+        "of a new resolution-5)", metavar="NAME,...",
+    )  # fmt: skip
+    tune_rate: str | None = option(
+        None, "every network at its best of these multiples of the rate, chosen on held-out "
+        "images: 0.25,0.5,1,2", metavar="X,...",
+    )  # fmt: skip
+    end_seeds: int | None = option(None, "more runs of the end cells (default: 4; 1 each where "
+                                   "something is crossed)", metavar="N", most=1000)  # fmt: skip
     orders: int = option(8, "sampled orders, for permutations (default: 8)", metavar="N",
                          least=1, most=10_000)  # fmt: skip
     fold_over: str | None = option(
@@ -305,7 +317,8 @@ class Runs:
     """How many runs, by what, and where they are kept."""
 
     file: str | None = option(None, "study file (default: {file})", metavar="FILE", local=True)
-    seeds: int = option(2, "runs of each network (default: 2)", metavar="N", least=1, most=1000)
+    seeds: int | None = option(None, "runs of each network (default: 2; 1 where something is "
+                               "crossed)", metavar="N", least=1, most=1000)  # fmt: skip
     first_seed: int = option(0, "default: 0", metavar="S", most=SEEDS - 1000)
     workers: int | None = _workers()
     precision: Precision | None = _precision()
@@ -323,6 +336,11 @@ class Study:
     path: str = positional(..., "small, resnet50 or resnet200")
     changes: tuple[str, ...] = _changes()
     recipe: Recipes | None = _path_recipe()
+    images: str | None = option(
+        None, "every run draws N training images, or a part of all, as 1/2 (default: all)",
+        metavar="N",
+    )  # fmt: skip
+    hold_out: bool = _hold_out()
     data: DataSpec = _group(DataSpec)
     experiment: Experiment = _group(Experiment)
     runs: Runs = _group(Runs)
@@ -360,7 +378,7 @@ class Compare:
         None, "every network at these multiples of the rate: 0.5,1,2", metavar="X,..."
     )
     recipe: str | None = _recipe()
-    hold_out: bool = option(False, "test on a fifth of the training images, to choose by")
+    hold_out: bool = _hold_out()
     data: DataSpec = _group(DataSpec)
     runs: Runs = _group(Runs)
     no_pilot: bool = _no_pilot()

@@ -74,6 +74,7 @@ def neighbours(of: Frame, plan: Plan) -> tuple[Plan | None, Plan | None]:
     usual = [
         plan_experiment(replace(cheap, seeds=range(first, first + seeds)), experiment)
         for experiment, seeds in _LADDER
+        if not (of.crossed and experiment == "full")  # thousands of cells
     ]
     runs, width = plan.count, half_width(plan) or np.inf
     cheaper = [other for other in usual if other.count < runs]
@@ -90,9 +91,9 @@ def half_width(plan: Plan) -> float | None:
 
     None where the cells do not tell all contributions apart.
     """
-    names = [factor.name for factor in plan.factors]
-    levels = levels_of(names, [cell.made or () for cell in plan.cells])
-    return precision.half_width(levels, [len(plan.seeds_of(cell)) for cell in plan.cells])
+    levels = levels_of(plan.columns, [cell.on for cell in plan.cells])
+    runs = [len(plan.seeds_of(cell)) for cell in plan.cells]
+    return precision.half_width(levels, runs, len(plan.crossed))
 
 
 def _seconds(plan: Plan, pilot: Pilot | None, workers: int) -> float | None:

@@ -77,11 +77,18 @@ def _resolution(content: StepsContent) -> str:
 def _population(content: StepsContent) -> str:
     images = content.plan.data.get("test")
     others = "" if images is None else f" of {whole(images)} images"
+    tested = "held-out" if content.plan.held_out else "test"
+    trained, other = "the same training images", "other training images, "
+    if drawn := content.plan.cells[0].images:
+        of = f"{whole(drawn)} of {whole(content.plan.data['train'])} training images"
+        trained, other = f"other draws of {of}, which every seed draws anew", ""
     text = (
-        "The mean over new seeds: the same designs and recipes trained again on the same training "
-        "images and tested on the same test images. It does not speak of other training images, "
-        "other data or other recipes."
+        f"The mean over new seeds: the same designs and recipes trained again on {trained} and "
+        f"tested on the same {tested} images. It does not speak of {other}other data or other "
+        "recipes."
     )
+    if drawn:
+        text += " Large draws overlap: of images from elsewhere it does not speak."
     if any(row.move.wide for row in content.rows):
         text += f" “New images too” allows, besides, for another test set{others} of the same kind."
     return text

@@ -49,7 +49,7 @@ def step_figure(content: StepsContent) -> Drawing:
     columns = [
         Words(0.26, lambda row: str(row.at), color=GREY),
         Words(0.34, _step_name, ("Step", "each on the one before"), "left"),
-        *_accuracies(layout, ("Test accuracy, %", _data(content)), _path),
+        *_accuracies(layout, _accuracy_head(content), _path),
         *_differences(layout, "to the step before", lambda row: signed(row.move.value)),
         *_costs(layout, lambda row: row.cell.macs / most),
         *(_paper(content) if content.has_paper else []),
@@ -60,13 +60,18 @@ def step_figure(content: StepsContent) -> Drawing:
         return look.drawn(sheet.figure, "steps", _of_steps(content))
 
 
+def _accuracy_head(content: CellsContent) -> tuple[str, str]:
+    if content.plan.held_out:
+        return ("Accuracy, %", "on held-out images")
+    return ("Test accuracy, %", _data(content))
+
+
 def row_figure(content: ComparisonContent) -> Drawing:
     """Accuracy and the difference to the baseline, a row a network, where there is one number of
     training images."""
     names = short_names(content)
     images = f"{whole(content.found.images[0])} training images"
-    held_out = ("Accuracy, %", "on held-out images")
-    head = held_out if content.plan.held_out else ("Test accuracy, %", _data(content))
+    head = _accuracy_head(content)
     against = f"to {look.shortened(content.baseline, 24)}"
     columns = [
         Words(0.1, lambda row: names[row.at], ("Network", images), "left"),

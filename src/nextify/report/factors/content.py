@@ -1,7 +1,7 @@
 """`FactorContent`: everything that the report of an experiment says, worked out once."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nextify.errors import InputError
 from nextify.findings import Attribution, Grid, Score, attribute, grid
@@ -61,7 +61,9 @@ class FactorContent:
     @property
     def unit(self) -> Unit:
         """Of the metric's differences."""
-        return UNITS[self.metric]
+        of = UNITS[self.metric]
+        held_out = any(view.plan.held_out for view in self.views)
+        return replace(of, title=of.title.replace("test", "held-out")) if held_out else of
 
     @property
     def names(self) -> tuple[str, ...]:

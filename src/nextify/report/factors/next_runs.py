@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextify.designs import Factor
-from nextify.experiments.fractions import ATTRIBUTE, fraction, full, with_ends
+from nextify.experiments.fractions import ATTRIBUTE, crossing, full, with_ends
 from nextify.findings import Attribution
 from nextify.records import Plan
 from nextify.requests import changed, command_line, entries, given
@@ -83,13 +83,14 @@ class _Advice:
             return
         why = "Tell contributions from two-factor interactions, and these from each other:"
         kept = "" if self.plan.matched else ", which keeps the runs that it shares with this plan"
-        levels = fraction(len(self.plan.factors), ATTRIBUTE)
+        levels = crossing(len(self.plan.factors), len(self.plan.crossed), ATTRIBUTE)
         seeds = max(2, len(self.plan.seeds))
         change = {"experiment": "resolution-5", "seeds": seeds}
         yield self._next(f"{why} resolution V{kept}.", change, self._new(levels, seeds))
 
     def second_seed(self) -> Iterator[NextRuns]:
-        if len(self.plan.seeds) == 1 and self.plan.experiment not in _SCREENS:
+        plan = self.plan  # where things are crossed, some cells have a second seed
+        if len(plan.seeds) == 1 and not plan.crossed and plan.experiment not in _SCREENS:
             why = "Measure the noise instead of guessing it: a second seed for every cell."
             yield self._seeds(2, why)
 
@@ -106,7 +107,7 @@ class _Advice:
 
     def all_subsets(self) -> Iterator[NextRuns]:
         """Where the two-factor model is seen to fail."""
-        gap, lack, count = self.found.gap, self.found.lack_of_fit, len(self.plan.factors)
+        gap, lack, count = self.found.gap, self.found.lack_of_fit, len(self.plan.columns)
         within = gap.estimate.interval if gap and not gap.by_construction else None
         fails = (within and within.excludes_zero) or (lack and lack.p < _SURE)
         if not fails or count > _MOST_FULL or self.plan.experiment in ("full", *_SCREENS):
@@ -131,7 +132,8 @@ class _Advice:
         )
         change = {"experiment": "full", "factors": text, "seeds": seeds}
         command = self._command({**change, "file": self._beside("live")})
-        yield NextRuns(why, command, self._runs(1 << len(live), seeds))
+        cells = 1 << (len(live) + len(self.plan.crossed))
+        yield NextRuns(why, command, self._runs(cells, seeds))
 
     def _seeds(self, seeds: int, why: str) -> NextRuns:
         added = (seeds - len(self.plan.seeds)) * len(self.plan.cells)
@@ -159,17 +161,16 @@ class _Advice:
         return f"runs/{self.plan.name}-{self.plan.data['name']}-{what}.study"
 
     def _runs(self, cells: int, seeds: int) -> int:
-        """Of so many cells at each learning rate, and of the end cells' further seeds."""
-        rates = len({cell.rate for cell in self.plan.cells})
+        """Of so many cells at each learning rate, and of single cells' further seeds."""
+        rates = 1 if self.plan.tuned else len({cell.rate for cell in self.plan.cells})
         return cells * seeds * rates + sum(len(cell.more_seeds) for cell in self.plan.cells)
 
     def _new(self, levels: Levels, seeds: int) -> int:
         """Runs of these cells that the plan has not. Matched cells change with the plan."""
-        names = [factor.name for factor in self.plan.factors]
-        made = (with_ends(levels) > 0).tolist()
-        wanted = {tuple(compress(names, row)) for row in made}
+        made = (with_ends(levels, len(self.plan.crossed)) > 0).tolist()
+        wanted = {tuple(compress(self.plan.columns, row)) for row in made}
         cells = () if self.plan.matched else self.plan.cells
-        kept = [cell for cell in cells if tuple(cell.made or ()) in wanted]
+        kept = [cell for cell in cells if cell.on in wanted]
         each = min(seeds, len(self.plan.seeds))
         there = sum(each + len(cell.more_seeds) for cell in kept)
         return self._runs(len(wanted), seeds) - there

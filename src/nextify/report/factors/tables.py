@@ -119,6 +119,8 @@ def _study(content: FactorContent, view: View) -> dict[str, Any]:
         "path": plan.name,
         "experiment": plan.experiment,
         "matched": plan.matched,
+        "crossed": [asdict(each) for each in plan.crossed],
+        "rates": {cell.name: cell.rate for cell in plan.cells} if plan.tuned else None,
         **details.facts(plan),
         "seeds": list(plan.seeds),
         "meaning": words.as_texts(content, view),

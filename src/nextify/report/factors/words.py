@@ -1,16 +1,20 @@
 """What an experiment's numbers mean, in plain sentences made from them."""
 
 import math
+from collections import Counter
 
 from scipy import stats
 
 from nextify.experiments.intervals import upper
 from nextify.findings import Interval
 from nextify.findings.attribute import CLEARLY
+from nextify.findings.tuning import at_the_edge
+from nextify.records import Plan
 from nextify.report import details
 from nextify.report.factors import caveats
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.lane_figure import way_lanes
+from nextify.report.factors.sides import sides
 from nextify.report.factors.units import amount
 from nextify.words import listed, plural, signed, span
 
@@ -217,13 +221,24 @@ def fit(view: View) -> str:
 
 def coverage(view: View) -> str:
     """Which population an interval covers."""
-    text = (
-        "New seeds: the same cells trained again on the same training images and tested on the "
-        "same test images; 95 times in 100 all factors’ intervals hold at once. "
-    )
+    tested = "held-out" if view.plan.held_out else "test"
+    if drawn := view.plan.cells[0].images:
+        every = int(view.plan.data["train"])
+        text = (
+            f"New seeds and other training images: every run drew {drawn:,} of {every:,} training "
+            "images by itself; intervals cover other draws of as many, and other images of the "
+            f"same kind as far as {drawn:,} is a small part of {every:,}; all are tested on the "
+            f"same {tested} images; 95 times in 100 all factors’ intervals hold at once. "
+        )
+    else:
+        text = (
+            "New seeds: the same cells trained again on the same training images and tested on the "
+            f"same {tested} images; 95 times in 100 all factors’ intervals hold at once. "
+        )
     if any(each.wide for each in view.found.contributions):
         text += "“New images too” allows, besides, for another test set of the same kind. "
-    return text + "Neither speaks of other training images, data, sizes or recipes."
+    other = "" if drawn else "training images, "
+    return f"{text}Neither speaks of other {other}data, sizes or recipes."
 
 
 def costs(content: FactorContent) -> str:
@@ -243,8 +258,32 @@ def costs(content: FactorContent) -> str:
     return text
 
 
+def tuned(plan: Plan) -> str:
+    """Which learning rates the cells have, and how they came to them."""
+    rates = sorted(plan.tuned)
+    text = (
+        f"Each cell is at its best of {listed([f'{rate:g}' for rate in rates])} × the recipe’s "
+        "rate, chosen by a run of its own at each on held-out images; the runs here have fresh "
+        "seeds, so that no score is high because it was chosen. Chosen: "
+    )
+    counts = Counter(cell.rate for cell in plan.cells)
+    chosen = [f"{rate:g} in {plural(counts[rate], 'cell')}" for rate in rates if counts[rate]]
+    text += f"{listed(chosen)}. Intervals take these rates as given."
+    low, high = at_the_edge(plan)
+    edges = [
+        f"the {which} in {plural(count, 'cell')}"
+        for which, count in (("lowest", low), ("highest", high))
+        if count
+    ]
+    if not edges:
+        return text
+    return f"{text} It is {listed(edges)}: there a wider range may have a better one."
+
+
 def stability(view: View) -> str:
     """Whether the factors keep their order at other learning rates."""
+    if view.plan.tuned:
+        return tuned(view.plan)
     found = view.found.rates
     if found is None:
         return ""
@@ -292,10 +331,18 @@ def nothing_next(view: View) -> str:
     return "Every factor is decided on this data under this budget. Try other data or another size."
 
 
+def averaged(view: View) -> str:
+    """What contributions are averaged over besides the other factors."""
+    names = [each.name for each in view.found.crossed]
+    if not names:
+        return ""
+    return f" They are averaged over both settings of {listed(names)}, which count alike."
+
+
 def meaning(content: FactorContent, view: View) -> list[tuple[str, str]]:
     """Paragraphs on what these runs can and cannot show: a heading and the text."""
     parts = [
-        ("What a contribution is.", _METHODS[view.found.method]),
+        ("What a contribution is.", _METHODS[view.found.method] + averaged(view)),
         ("What could be found.", resolution(content, view)),
         ("What an interval covers.", coverage(view) if view.has_intervals else ""),
         ("Noise.", noise(content, view)),
@@ -313,5 +360,6 @@ def as_texts(content: FactorContent, view: View) -> dict[str, str]:
         "adds_up": adds_up(content, view),
         "order": order(content, view),
         "interactions": interactions(content, view),
+        **({"crossed": " ".join(told)} if (told := sides(content, view)) else {}),
         **{head.rstrip("."): text for head, text in meaning(content, view)},
     }

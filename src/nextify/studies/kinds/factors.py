@@ -1,37 +1,62 @@
 """From a path's choices to an experiment: which subsets of them are trained."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from statistics import geometric_mean
+from typing import Any
 
 import numpy as np
 
 from nextify.costs import cost
-from nextify.designs import Design
+from nextify.designs import Design, Nuisance, read_crossed
+from nextify.designs.factor import INITIALISATION, RATE
 from nextify.errors import InputError, unknown
 from nextify.experiments import permutations
-from nextify.experiments.coding import Levels, levels_of
-from nextify.experiments.fractions import ATTRIBUTE, SCREEN, fold_over, fraction, full, with_ends
-from nextify.experiments.optimal import augment
+from nextify.experiments.coding import Levels, codes_of, levels_of
+from nextify.experiments.fractions import (
+    ATTRIBUTE,
+    SCREEN,
+    crossing,
+    fold_over,
+    full,
+    with_ends,
+)
+from nextify.experiments.optimal import augment, spread_out
 from nextify.findings import attribute
+from nextify.findings.tuning import Made, best_rates
 from nextify.fitting import match_cost
 from nextify.records import Cell, Experiment, Plan, Store
 from nextify.requests import Study, without_local
-from nextify.studies.kinds.frame import END_SEEDS, Frame, cell_of, framed, seeds_of, target_of
-from nextify.studies.kinds.kind import Asked, Kind
-from nextify.words import read_numbers
+from nextify.studies.kinds.comparison import read_part
+from nextify.studies.kinds.frame import (
+    END_SEEDS,
+    SEEDS,
+    Frame,
+    cell_of,
+    framed,
+    seeds_of,
+    target_of,
+)
+from nextify.studies.kinds.kind import Asked, Kind, plan_there
+from nextify.words import listed, read_numbers
 
 # On the geometric mean of the cells' costs, until whole widths come near enough.
 _RAISES = tuple(1.1**power for power in range(20))
 
-_LEVELS: dict[str, Callable[[int], Levels]] = {
+_ONE_BY_ONE: dict[str, Callable[[int], Levels]] = {
     "leave-one-out": permutations.leave_one_out,
     "add-one-in": permutations.add_one_in,
-    "resolution-4": partial(fraction, resolution=SCREEN),
-    "resolution-5": partial(fraction, resolution=ATTRIBUTE),
-    "full": full,
 }
+# Of choices and, in the last columns, of what is crossed with them.
+_FRACTIONS: dict[str, Callable[[int, int], Levels]] = {
+    "resolution-4": partial(crossing, resolution=SCREEN),
+    "resolution-5": partial(crossing, resolution=ATTRIBUTE),
+    "full": lambda choices, crossed: full(choices + crossed),
+}
+_SEEDS_OF_A_CELL = 1 << 32
+_TWICE = 12  # cells besides the ends that are run once more where factors are crossed
 
 
 def frame_of(asked: Asked) -> Frame:
@@ -43,16 +68,46 @@ def frame_of(asked: Asked) -> Frame:
     request = asked.request
     assert isinstance(request, Study)
     options = request.experiment
+    crossed = read_crossed(options.cross or "none")
+    if options.rates and any(each.name == RATE for each in crossed):
+        raise InputError("--rates and --cross rate both vary the learning rate; give one of them")
+    if options.tune_rate:
+        _require_tunable(request, crossed)
+    usual = 1 if crossed else END_SEEDS
+    seeds = seeds_of(request.runs, 1 if crossed else SEEDS)
     return framed(
         asked,
         request.path,
         options.factors,
-        seeds=seeds_of(request.runs),
+        crossed=crossed,
+        images=read_part(request.images, len(asked.images.train)),
+        held_out=request.hold_out,
+        tuned=read_numbers("--tune-rate", options.tune_rate) if options.tune_rate else (),
+        seeds=[seed + bool(options.tune_rate) for seed in seeds],  # the first one chooses
         matched=options.matched or "",
         target=target_of(options.target, options.matched),
         rates=read_numbers("--rates", options.rates) if options.rates else (1.0,),
-        end_seeds=END_SEEDS if options.end_seeds is None else options.end_seeds,
+        end_seeds=usual if options.end_seeds is None else options.end_seeds,
     )
+
+
+def _require_tunable(request: Study, crossed: tuple[Nuisance, ...]) -> None:
+    """Check that a rate can be chosen for each cell, before all else."""
+    options = request.experiment
+    others = {
+        "--rates": options.rates,
+        "--cross rate": any(each.name == RATE for each in crossed),
+        "--hold-out": request.hold_out,
+        "--fold-over": options.fold_over,
+        "--add-cells": options.add_cells,
+        "--experiment augmented": options.experiment == "augmented",
+    }
+    for name in (name for name, is_given in others.items() if is_given):
+        raise InputError(f"--tune-rate does not go with {name}; leave one of them out")
+    if len(read_numbers("--tune-rate", str(options.tune_rate))) < 2:
+        raise InputError(
+            f"--tune-rate is {options.tune_rate!r}; give two multiples at least, as 0.25,0.5,1,2"
+        )
 
 
 def is_experiment(request: Study) -> bool:
@@ -71,6 +126,8 @@ def plan_of(asked: Asked) -> Plan:
     assert isinstance(request, Study) and asked.file is not None
     options = request.experiment
     if not (options.fold_over or options.add_cells or options.experiment == "augmented"):
+        if options.tune_rate:
+            made = replace(made, chosen=chosen_rates(asked.file))
         plan = plan_experiment(made, options.experiment, orders=options.orders)
         return plan.asked_by(request)
     if options.fold_over and options.add_cells:
@@ -83,6 +140,22 @@ def plan_of(asked: Asked) -> Plan:
     fold = None if options.fold_over in (None, "all") else options.fold_over
     plan = plan_more(made, there, cells=options.add_cells, fold=fold)
     return plan.asked_by(*there.requests, request)
+
+
+def tuning_file(file: Path) -> Path:
+    """Where the rates of a tuned study are chosen: beside it."""
+    return file.with_name(f"{file.stem}-tuning{file.suffix}")
+
+
+def chosen_rates(file: Path) -> Mapping[Made, float]:
+    """The rate of each cell: as the study has it that goes on, and else as its tuning chose it."""
+    found: dict[Made, float] = {}
+    if plan_there(tuning_file(file)) is not None:
+        with Store.open(tuning_file(file), create=False) as store:
+            found.update(best_rates(store.plan(), store.records()))
+    if (there := plan_there(file)) is not None:
+        found.update({frozenset(cell.on): cell.rate for cell in there.cells})
+    return found
 
 
 def plan_experiment(of: Frame, experiment: Experiment, *, orders: int = 8) -> Plan:
@@ -103,13 +176,43 @@ def plan_experiment(of: Frame, experiment: Experiment, *, orders: int = 8) -> Pl
     """
     count, names = len(of.factors), [factor.name for factor in of.factors]
     if experiment == "permutations":
+        _require_uncrossed(experiment, len(of.crossed))
         drawn = permutations.sampled_orders(count, orders, seed=0)
         sampled = tuple(tuple(names[at] for at in order) for order in drawn)
         levels = permutations.cells_of_orders(drawn)
         return replace(plan_cells(of, levels, experiment), orders=sampled)
-    if experiment not in _LEVELS:
-        raise unknown("experiment", str(experiment), [*_LEVELS, "permutations"])
-    return plan_cells(of, _LEVELS[experiment](count), experiment)
+    levels = _cells_for(experiment, count, len(of.crossed))
+    return plan_cells(of, levels, experiment, codes_of(_run_again(of, levels)))
+
+
+def _cells_for(experiment: Experiment, choices: int, crossed: int) -> Levels:
+    if experiment in _FRACTIONS:
+        return _FRACTIONS[experiment](choices, crossed)
+    if experiment not in _ONE_BY_ONE:
+        raise unknown("experiment", str(experiment), [*_ONE_BY_ONE, *_FRACTIONS, "permutations"])
+    _require_uncrossed(experiment, crossed)
+    return _ONE_BY_ONE[experiment](choices)
+
+
+def _require_uncrossed(experiment: Experiment, crossed: int) -> None:
+    if crossed:
+        raise InputError(
+            f"--cross has no place in {experiment}, whose cells are too few; give --cross none, or "
+            f"--experiment {' or '.join(_FRACTIONS)}"
+        )
+
+
+def _run_again(of: Frame, levels: Levels) -> Levels:
+    """The cells besides the ends that get a further seed: where things are crossed cells have one
+    seed, and these show the noise."""
+    inner = levels[~_are_ends(of, levels)]
+    return spread_out(inner, _TWICE) if of.crossed else inner[:0]
+
+
+def _are_ends(of: Frame, levels: Levels) -> Any:
+    """(cells,) whether none or all of the choices are made."""
+    own = levels[:, : len(of.factors)].astype(np.int64)
+    return np.abs(own.sum(axis=1)) == len(of.factors)
 
 
 def plan_more(of: Frame, there: Plan, *, cells: int | None, fold: str | None = None) -> Plan:
@@ -125,7 +228,7 @@ def plan_more(of: Frame, there: Plan, *, cells: int | None, fold: str | None = N
         InputError: the earlier plan has other factors; nothing can be added.
     """
     old = _levels_there(of, there)
-    names = [factor.name for factor in of.factors]
+    names = there.columns
     if fold is not None and fold not in names:
         raise unknown("factor", fold, names)
     factor = None if fold is None else names.index(fold)
@@ -134,7 +237,7 @@ def plan_more(of: Frame, there: Plan, *, cells: int | None, fold: str | None = N
         raise InputError(
             "the study has all of these cells already; fold over one factor, or add cells"
         )
-    return plan_cells(of, np.concatenate([old, new]), "augmented")
+    return plan_cells(of, np.concatenate([old, new]), "augmented", _again_there(there))
 
 
 def plan_again(of: Frame, there: Plan) -> Plan:
@@ -143,14 +246,20 @@ def plan_again(of: Frame, there: Plan) -> Plan:
     Raises:
         InputError: the earlier plan has other factors.
     """
-    plan = plan_cells(of, _levels_there(of, there), there.experiment)
+    plan = plan_cells(of, _levels_there(of, there), there.experiment, _again_there(there))
     kept = ("orders", "requests", "command", "where")
     return replace(plan, **{name: getattr(there, name) for name in kept})
 
 
+def _again_there(there: Plan) -> Container[int]:
+    """The cells of an earlier experiment that have a further seed, where things are crossed."""
+    cells = [cell for cell in there.cells if cell.more_seeds and there.crossed]
+    return codes_of(_levels_of(there, cells)).tolist() if cells else ()
+
+
 def _levels_there(of: Frame, there: Plan) -> Levels:
     """The distinct cells of an earlier experiment on the same factors."""
-    if there.factors != of.factors:
+    if (there.factors, there.crossed) != (of.factors, of.crossed):
         raise InputError(
             "the study file's factors are not those of this experiment; ask for the same"
         )
@@ -158,32 +267,47 @@ def _levels_there(of: Frame, there: Plan) -> Levels:
 
 
 def distinct_levels(plan: Plan) -> Levels:
-    """The distinct cells of an experiment as rows of +1 (made) and -1, a column per factor."""
-    names = [factor.name for factor in plan.factors]
-    rows = levels_of(names, (cell.made or () for cell in plan.cells)).tolist()
+    """The distinct cells of an experiment as rows of +1 (made) and -1, a column per factor, those
+    that are crossed with the choices last."""
+    rows = _levels_of(plan, plan.cells).tolist()
     return np.array(list(dict.fromkeys(map(tuple, rows))), dtype=np.int8)
 
 
-def plan_cells(of: Frame, levels: Levels, experiment: Experiment) -> Plan:
-    """A plan of given cells: rows of +1 (made) and -1, a column per factor."""
-    ordered = _ends_first(with_ends(levels))
+def _levels_of(plan: Plan, cells: Iterable[Cell]) -> Levels:
+    return levels_of(plan.columns, (cell.on for cell in cells))
+
+
+def plan_cells(
+    of: Frame, levels: Levels, experiment: Experiment, again: Container[int] = ()
+) -> Plan:
+    """A plan of given cells: rows of +1 (made) and -1, a column per factor, those that are crossed
+    with the choices last. `again`: the numbers (`codes_of`) of cells that get one seed more."""
+    ordered = _ends_first(of, with_ends(levels, len(of.crossed)))
     designs = _designs(of, ordered)
     cells = [
-        cell_at(of, row, design, rate)
+        cell_at(of, row, design, rate, again=code in again)
         for rate in of.rates
-        for row, design in zip(ordered, designs, strict=True)
+        for row, code, design in zip(ordered, codes_of(ordered).tolist(), designs, strict=True)
     ]
     same = {"": "", "macs": " at equal MACs", "params": " at equal parameters"}[of.matched]
     title = f"What {len(of.factors)} factors of the {of.path.name} path do on {of.data['name']}"
-    about = {"experiment": experiment, "factors": of.factors, "matched": of.matched}
-    return of.plan(title + same, cells, **about)
+    varied = f", {listed([each.name for each in of.crossed])} crossed" if of.crossed else ""
+    if of.tuned:
+        varied += ", each at its best learning rate"
+    about = {
+        "factors": of.factors,
+        "crossed": of.crossed,
+        "tuned": of.tuned,
+        "matched": of.matched,
+    }
+    return of.plan(title + same + varied, cells, experiment=experiment, **about)
 
 
-def _ends_first(levels: Levels) -> Levels:
+def _ends_first(of: Frame, levels: Levels) -> Levels:
     """None made, all made, then the others: what the ends tell is known early."""
-    sums = levels.astype(np.int64).sum(1)
-    ends = np.abs(sums) == levels.shape[1]
-    return np.concatenate([levels[ends][np.argsort(sums[ends])], levels[~ends]])
+    sums, ends = levels[:, : len(of.factors)].astype(np.int64).sum(1), _are_ends(of, levels)
+    first = levels[ends][np.argsort(sums[ends], kind="stable")]
+    return np.concatenate([first, levels[~ends]])
 
 
 def _designs(of: Frame, levels: Levels) -> Sequence[Design]:
@@ -208,30 +332,43 @@ def _designs(of: Frame, levels: Levels) -> Sequence[Design]:
 
 def design_at(of: Frame, row: Iterable[int]) -> Design:
     """The design of a subset of the factors, at the path's own widths."""
-    made = (factor for factor, level in zip(of.factors, row, strict=True) if level > 0)
+    own = zip(of.factors, row, strict=False)  # what is crossed with them stands last
+    made = (factor for factor, level in own if level > 0)
     names = {choice for factor in made for choice in factor.choices}
     return of.path.subset(at for at, choice in enumerate(of.path.choices) if choice.name in names)
 
 
-def cell_at(of: Frame, row: Levels, design: Design | None = None, rate: float = 1.0) -> Cell:
+def cell_at(
+    of: Frame, row: Levels, design: Design | None = None, rate: float = 1.0, *, again: bool = False
+) -> Cell:
     """The cell of a subset of the factors, with its design as it is or as it is rescaled."""
-    made = tuple(factor.name for factor, level in zip(of.factors, row, strict=True) if level > 0)
+    count = len(of.factors)
+    made = tuple(each.name for each, on in zip(of.factors, row, strict=False) if on > 0)
     # the recipe after the recipe step, unless it is a factor that is not made
     is_after = all(factor.name in made for factor in of.factors if factor.is_recipe)
     trained = of.recipes[is_after]
+    crossed = [(each, bool(on > 0)) for each, on in zip(of.crossed, row[count:], strict=True)]
+    second = tuple(each.name for each, on in crossed if on)
+    own = of.chosen.get(frozenset((*made, *second)), 1.0) if of.tuned else rate
+    trained = trained.changed({"learning_rate": trained.learning_rate * own})
+    for each, on in crossed:
+        trained = each.changed(trained, on)
     own_rate = min(of.rates, key=lambda each: abs(np.log(each)))  # the nearest to the recipe's
-    is_end = len(made) in (0, len(of.factors)) and rate == own_rate
+    is_end = len(made) in (0, count) and rate == own_rate
     first = max(of.seeds) + 1
     return cell_of(
         design or design_at(of, row),
-        trained.changed({"learning_rate": trained.learning_rate * rate}),
+        trained,
         of.data,
-        name=cell_name(row, rate),
+        name=" ".join([cell_name(row[:count], rate), *(_tag(each, on) for each, on in crossed)]),
         changed=", ".join(made) or "nothing",
         recipe_name=of.path.recipes[is_after],
         made=made,
-        rate=rate,
-        more_seeds=tuple(range(first, first + of.end_seeds)) if is_end else (),
+        rate=own,
+        crossed=second,
+        images=of.images,
+        draws=_draws(of, row, rate) if of.images else 0,
+        more_seeds=tuple(range(first, first + (of.end_seeds if is_end else again))),
     )
 
 
@@ -243,6 +380,20 @@ def cell_name(row: Iterable[int], rate: float = 1.0) -> str:
     """
     signs = "".join("+" if level > 0 else "-" for level in row)
     return signs if rate == 1 else f"{signs} at {rate:g} x the learning rate"
+
+
+def _draws(of: Frame, row: Levels, rate: float) -> int:
+    """Where the draws of a cell begin: each has its own, so that what a draw does to a choice is
+    averaged over the cells, and is in the spread that intervals are made from."""
+    cell = int(codes_of(row[None])[0]) + (of.rates.index(rate) << row.size)
+    return cell * _SEEDS_OF_A_CELL
+
+
+def _tag(of: Nuisance, is_second: bool) -> str:
+    """What is added to the name of a cell at a setting of what is crossed."""
+    setting = of.settings[is_second]
+    known = {"trunc_normal": "small", "he_normal": "He"}
+    return known.get(setting, setting) if of.name == INITIALISATION else f"{setting}x"
 
 
 FACTORS = Kind(plan=plan_of, findings=attribute, page="factors")

@@ -6,8 +6,18 @@ from typing import Any
 
 from nextify.costs import totals
 from nextify.costs.batch import require_values
-from nextify.designs import AnyDesign, Design, Factor, Path, Precision, Recipe, path, recipe
-from nextify.designs.factor import default_factors, read_factors, require_factors
+from nextify.designs import (
+    AnyDesign,
+    Design,
+    Factor,
+    Nuisance,
+    Path,
+    Precision,
+    Recipe,
+    path,
+    recipe,
+)
+from nextify.designs.factor import MOST_RATE, default_factors, read_factors, require_factors
 from nextify.designs.fields import read_fields
 from nextify.designs.run import require_batch
 from nextify.errors import InputError
@@ -16,6 +26,7 @@ from nextify.requests import Compare, Runs
 from nextify.studies.kinds.kind import Asked
 from nextify.words import read_count
 
+SEEDS = 2  # of each cell
 END_SEEDS = 4  # more runs of both end cells: their difference checks the whole model
 
 
@@ -36,6 +47,11 @@ class Frame:
         target: how many; None for the geometric mean of the cells, so that no cell is narrowed or
             widened more than need be, or the first number above it that widths can be rescaled to.
         rates: multiples of the recipes' learning rate, crossed with the cells.
+        crossed: what is varied with the choices, as further factors of the experiment.
+        tuned: multiples of which each cell has its best. chosen: which that is, by what varies
+            between cells; the recipe's own rate for cells that are not in it.
+        images: every run is trained on a draw of so many training images; None: on all.
+        held_out: whether the test images are some of the training images.
 
     Raises:
         InputError: bad seeds, factors or rates.
@@ -52,6 +68,11 @@ class Frame:
     matched: Matched = ""
     target: int | str | None = None
     rates: tuple[float, ...] = (1.0,)
+    crossed: tuple[Nuisance, ...] = ()
+    tuned: tuple[float, ...] = ()
+    chosen: Mapping[frozenset[str], float] = field(default_factory=dict)
+    images: int | None = None
+    held_out: bool = False
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
@@ -59,11 +80,13 @@ class Frame:
         if not self.factors:
             object.__setattr__(self, "factors", default_factors(self.path))
         require_factors(self.factors, self.path)
-        rates = self.rates
-        if not rates or len(set(rates)) < len(rates):
-            raise InputError(f"rates are {rates}; give different multiples, such as 0.5, 1 and 2")
-        if not all(0 < rate <= 1000 for rate in rates):
-            raise InputError(f"rates are {rates}; each must be above 0 and at most 1000")
+        for rates in (self.rates, self.tuned or (1.0,)):
+            if not rates or len(set(rates)) < len(rates):
+                raise InputError(
+                    f"rates are {rates}; give different multiples, such as 0.5, 1 and 2"
+                )
+            if not all(0 < rate <= MOST_RATE for rate in rates):
+                raise InputError(f"rates are {rates}; each must be above 0 and at most {MOST_RATE}")
 
     @property
     def recipes(self) -> tuple[Recipe, ...]:
@@ -86,6 +109,7 @@ class Frame:
             data=dict(self.data),
             data_source=self.data_source,
             precision=self.precision,
+            held_out=self.held_out,
             **about,
         )
 
@@ -97,9 +121,10 @@ def framed(asked: Asked, path_name: str, factors: str | None, **settings: Any) -
         InputError: as `Frame` does.
     """
     assert not isinstance(asked.request, Compare)
-    design_fields, recipe_fields = read_fields(asked.request.changes, Design, Recipe)
+    request = asked.request
+    design_fields, recipe_fields = read_fields(request.changes, Design, Recipe)
     chosen = path(path_name).with_design_fields(design_fields)
-    if after := asked.request.recipe:
+    if after := request.recipe:
         chosen = replace(chosen, recipes=(after.replace("modern", "classic"), after))
     return Frame(
         chosen,
@@ -134,9 +159,9 @@ def size_of(data: Mapping[str, Any]) -> dict[str, Any]:
     return {"image_size": int(data["image_size"]), "classes": int(data["classes"])}
 
 
-def seeds_of(runs: Runs) -> range:
+def seeds_of(runs: Runs, usual: int = SEEDS) -> range:
     """The seeds that are asked for."""
-    return range(runs.first_seed, runs.first_seed + runs.seeds)
+    return range(runs.first_seed, runs.first_seed + (runs.seeds or usual))
 
 
 def require_seeds(seeds: Sequence[int]) -> None:

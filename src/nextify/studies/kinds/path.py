@@ -4,6 +4,7 @@ from nextify.errors import InputError
 from nextify.findings import measure_steps
 from nextify.records import Plan
 from nextify.requests import Experiment, Study
+from nextify.studies.kinds.comparison import read_part
 from nextify.studies.kinds.frame import Frame, cell_of, framed, seeds_of
 from nextify.studies.kinds.kind import Asked, Kind
 
@@ -25,6 +26,7 @@ def plan_path(of: Frame) -> Plan:
             changed=step.changed,
             recipe_name=step.recipe,
             paper=step.paper,
+            images=of.images,
         )
         for step in path.steps
     ]
@@ -41,12 +43,28 @@ def plan_of(asked: Asked) -> Plan:
     request = asked.request
     assert isinstance(request, Study)
     _require_no_experiment(request.experiment)
-    made = framed(asked, request.path, None, seeds=seeds_of(request.runs))
+    made = framed(
+        asked,
+        request.path,
+        None,
+        seeds=seeds_of(request.runs),
+        images=read_part(request.images, len(asked.images.train)),
+        held_out=request.hold_out,
+    )
     return plan_path(made).asked_by(request)
 
 
 def _require_no_experiment(options: Experiment) -> None:
-    for name in ("factors", "matched", "target", "rates", "end_seeds", "sigma"):
+    for name in (
+        "factors",
+        "matched",
+        "target",
+        "rates",
+        "cross",
+        "tune_rate",
+        "end_seeds",
+        "sigma",
+    ):
         if getattr(options, name) is not None:
             raise InputError(
                 f"--{name.replace('_', '-')} belongs to an experiment; add "

@@ -1,4 +1,4 @@
-"""What a request leaves unsaid of how networks are trained, said.
+"""What a request leaves unsaid of how networks are trained, and at what settings, said.
 
 It is as in the study that goes on, where there is one, and else what suits the number of training
 images. A plan keeps the request with it, so that its command says all and later versions, with
@@ -10,11 +10,12 @@ from itertools import takewhile
 from typing import TypeVar
 
 from nextify.designs import RECIPES, Recipe
+from nextify.designs.factor import INITIALISATION, RATE
 from nextify.designs.fields import read_fields
 from nextify.designs.suited import suited_lengths, suited_recipe
 from nextify.records import Plan
-from nextify.requests import Compare, StudyRequest, changed
-from nextify.studies.kinds.comparison import read_images
+from nextify.requests import Compare, Study, StudyRequest, changed
+from nextify.studies.kinds.comparison import read_images, read_part
 
 R = TypeVar("R", bound=StudyRequest)
 
@@ -22,7 +23,7 @@ _LENGTHS = ("batch_size", "epochs")
 
 
 def settled(request: R, images: int, there: Plan | None = None) -> R:
-    """The request with its recipe, batch size and epochs.
+    """The request with its recipe, batch size and epochs, and what an experiment crosses.
 
     A recipe that is named is taken as it is, field for field; so is a field that is given.
 
@@ -34,8 +35,28 @@ def settled(request: R, images: int, there: Plan | None = None) -> R:
     Args:
         images: to train on. there: the plan of the study that goes on.
     """
+    return _crossed(_trained(request, images, there), there)
+
+
+def _crossed(request: R, there: Plan | None) -> R:
+    """With what is crossed with the choices: as in the study that goes on, and else, of an
+    experiment that asks which choice made the difference, all that may suit one side."""
+    if not isinstance(request, Study) or request.experiment.cross is not None:
+        return request
+    options = request.experiment
+    if there is not None and there.crossed:
+        return changed(request, cross=",".join(map(str, there.crossed)))
+    if options.experiment != "resolution-5" or options.fold_over or options.add_cells:
+        return request
+    is_alone = there is not None or options.rates or options.tune_rate
+    return changed(request, cross="none" if is_alone else f"{INITIALISATION},{RATE}")
+
+
+def _trained(request: R, images: int, there: Plan | None) -> R:
     if request.recipe is not None:
         return request
+    if isinstance(request, Study):
+        images = read_part(request.images, images) or images
     words = request.networks if isinstance(request, Compare) else request.changes
     (said,) = read_fields(_shared(words), Recipe)
     name, lengths = _as_there(there) if there else _suited(request, images, said.get("batch_size"))

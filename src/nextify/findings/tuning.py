@@ -1,0 +1,43 @@
+"""Which learning rate each cell does best with, read from the runs of a tuning study.
+
+The score that a rate was chosen by is the best of several and so too high. It chooses, and nothing
+else: what a cell is worth at its rate, runs with fresh seeds say, on images that did not choose.
+"""
+
+from collections.abc import Iterable, Mapping
+from math import log
+
+import numpy as np
+
+from nextify.findings.scores import BETTER, Score, score_of
+from nextify.records.places import places
+from nextify.records.plan import Plan
+from nextify.records.record import Record
+
+Made = frozenset[str]  # of a cell: the factors that are made, and what is at its second setting
+
+
+def best_rates(
+    plan: Plan, records: Iterable[Record], metric: Score = "accuracy"
+) -> Mapping[Made, float]:
+    """The rate with the best mean score of each cell, as a multiple of the recipe's.
+
+    A rate at which a run diverged or failed comes after all at which none did; of equal rates the
+    one nearest to the recipe's is taken, and where no rate has a score the lowest.
+    """
+    known = places(plan, records)
+    found: dict[Made, list[tuple[float, float, float]]] = {}
+    for cell in plan.cells:
+        runs = [known.get((cell.name, seed)) for seed in plan.seeds_of(cell)]
+        scores = [score_of(run.result if run else None, metric) for run in runs]
+        mean = BETTER[metric] * float(np.mean(scores))
+        lost = np.isnan(mean)
+        rank = (-np.inf, -cell.rate) if lost else (mean, -abs(log(cell.rate)))
+        found.setdefault(frozenset(cell.on), []).append((*rank, cell.rate))
+    return {made: max(each)[-1] for made, each in found.items()}
+
+
+def at_the_edge(plan: Plan) -> tuple[int, int]:
+    """How many cells of a tuned plan are at the lowest and at the highest rate that was tried."""
+    low, high = min(plan.tuned), max(plan.tuned)
+    return (sum(c.rate == low for c in plan.cells), sum(c.rate == high for c in plan.cells))
