@@ -52,8 +52,10 @@ def test_crossings_are_normal_integrals(times):
     for at in range(1, len(times) + 1):
         some = np.array(times[:at])
         correlation = np.sqrt(np.minimum.outer(some, some) / np.maximum.outer(some, some))
-        law = stats.multivariate_normal(np.zeros(at), correlation, seed=0, abseps=1e-7)
-        inside = law.cdf(bounds[:at], lower_limit=-bounds[:at], maxpts=2_000_000)
+        law = stats.multivariate_normal(
+            np.zeros(at), correlation, seed=0, abseps=1e-7, maxpts=10**6
+        )
+        inside = law.cdf(bounds[:at], lower_limit=-bounds[:at])
         assert found[at - 1] == pytest.approx(left - inside, abs=2e-5)
         left = inside
 

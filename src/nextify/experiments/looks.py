@@ -97,7 +97,9 @@ def planned(times: Sequence[float], chance: float) -> Floats:
         return float(crossings(times, (c * shape).tolist()).sum() - chance)
 
     single = float(scipy.stats.norm.isf(chance / 2))
-    return np.asarray(float(scipy.optimize.brentq(missing, single, single + 3, xtol=1e-9)) * shape)
+    return np.asarray(
+        float(scipy.optimize.brentq(missing, single - 1e-6, single + 3, xtol=1e-9)) * shape
+    )
 
 
 def following(times: Sequence[float], bounds: Sequence[float], time: float, chance: float) -> float:
