@@ -3,7 +3,7 @@
 from nextify.cli.show import print_json, print_table, say
 from nextify.commands.attributing import Shares, attribute, report
 from nextify.commands.watch import ON_STDERR
-from nextify.report.factors import FactorContent, View, caveats, words
+from nextify.report.factors import FactorContent, View, caveats, look_words, words
 from nextify.report.factors.contribution_figure import signed_count
 from nextify.report.factors.tables import as_values
 from nextify.report.page import ReportFiles
@@ -53,7 +53,9 @@ def _print(shown: FactorContent, view: View, checks: Shares) -> None:
     rows = [_row(shown, view, checks, at) for at in range(len(shown.names))]
     print_table([*head, *checks, "verdict"], rows)
     say(f"\ngap: {words.adds_up(shown, view)}")
-    for text in caveats.notes(view.found):
+    for text in [*look_words.settled(view), *look_words.this_look(shown, view)]:
+        say(text)
+    for text in filter(None, [look_words.margin_note(view), *caveats.notes(view.found)]):
         say(f"note: {text}")
     for each in view.next:
         say(f"next: {each.why} {plural(each.runs, 'new run')}:\n  {each.command}")

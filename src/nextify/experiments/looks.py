@@ -112,6 +112,9 @@ def following(times: Sequence[float], bounds: Sequence[float], time: float, chan
     0.0
     """
 
+    if chance <= 0:
+        return float("inf")
+
     def missing(bound: float) -> float:
         return float(crossings([*times, time], [*bounds, bound])[-1] - chance)
 

@@ -70,6 +70,11 @@ def plan_of(asked: Asked) -> Plan:
     request, made = asked.request, frame_of(asked)
     assert isinstance(request, Study) and asked.file is not None
     options = request.experiment
+    if options.looks is not None and options.looks > request.runs.seeds:
+        raise InputError(
+            f"--looks is {options.looks}, and --seeds {request.runs.seeds}: each look takes "
+            f"another seed of every cell; give --seeds {2 * options.looks}, say"
+        )
     if not (options.fold_over or options.add_cells or options.experiment == "augmented"):
         plan = plan_experiment(made, options.experiment, orders=options.orders)
         return plan.asked_by(request)

@@ -46,7 +46,9 @@ def plan_of(asked: Asked) -> Plan:
 
 
 def _require_no_experiment(options: Experiment) -> None:
-    for name in ("factors", "matched", "target", "rates", "end_seeds", "sigma"):
+    for name in (
+        "factors", "matched", "target", "rates", "end_seeds", "sigma", "score", "margin", "looks",
+    ):  # fmt: skip
         if getattr(options, name) is not None:
             raise InputError(
                 f"--{name.replace('_', '-')} belongs to an experiment; add "
