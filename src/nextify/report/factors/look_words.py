@@ -27,7 +27,7 @@ def settled(view: View) -> list[str]:
         return [_NONE]
     first, *_ = history.registered
     when = f"Settled {_time(first.at)}, before the first run: "
-    told = [f"{when}plan {first.hash}; {listed([*_choices(first)])}."]
+    told = [f"{when}plan {first.hash}; {'; '.join(_choices(first))}."]
     for before, after in pairwise(history.registered):
         changes = [*_changes(before, after)] or [f"plan now {after.hash}"]
         told.append(f"Changed after {plural(after.recorded, 'run')}: {'; '.join(changes)}.")
