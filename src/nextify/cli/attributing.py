@@ -4,7 +4,7 @@ from nextify.cli.show import print_json, print_table, say
 from nextify.commands.attributing import Shares, attribute, report
 from nextify.commands.watch import ON_STDERR
 from nextify.findings.across import General
-from nextify.report.factors import FactorContent, View, caveats, words
+from nextify.report.factors import FactorContent, View, caveats, look_words, words
 from nextify.report.factors.contribution_figure import signed_count
 from nextify.report.factors.sides import sides
 from nextify.report.factors.tables import as_values
@@ -64,9 +64,11 @@ def _print(shown: FactorContent, view: View, checks: Shares) -> None:
     rows = [_row(shown, view, checks, at) for at in range(len(shown.names))]
     print_table([*head, *checks, "verdict"], rows)
     say(f"\ngap: {words.adds_up(shown, view)}")
-    for text in (*sides(shown, view), *[words.stability(view)] * bool(view.plan.tuned)):
+    tuned = [words.stability(view)] * bool(view.plan.tuned)
+    looked = [*look_words.settled(view), *look_words.this_look(shown, view)]
+    for text in (*sides(shown, view), *tuned, *looked):
         say(text)
-    for text in caveats.notes(view.found):
+    for text in filter(None, [look_words.margin_note(view), *caveats.notes(view.found)]):
         say(f"note: {text}")
     for each in view.next:
         say(f"next: {each.why} {plural(each.runs, 'new run')}:\n  {each.command}")

@@ -12,6 +12,7 @@ from nextify.designs import Precision
 from nextify.errors import InputError
 from nextify.files import is_there, require_place, require_writable
 from nextify.findings import sigma_of
+from nextify.findings.looking import due, recorded_looks
 from nextify.records import Plan, Record, Store
 from nextify.report import write_report
 from nextify.report.announce import (
@@ -22,7 +23,7 @@ from nextify.report.announce import (
     recipes_of,
 )
 from nextify.report.page import ReportFiles
-from nextify.report.write import read_study
+from nextify.report.write import look, read_history, read_study
 from nextify.requests import Choose, Compare, Runs, Study, StudyRequest, changed
 from nextify.studies import (
     Forecast,
@@ -83,7 +84,11 @@ class Studied:
     def findings(self) -> Any:
         """What the study found: steps, contributions of factors, or a comparison."""
         plan, records = self.study
-        return kind_of(plan).findings(plan, records)
+        kind = kind_of(plan)
+        if kind.page == "factors":  # as the report has it, which was the look
+            (view,) = look([self.file]).views
+            return view.found
+        return kind.findings(plan, records)
 
 
 def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
@@ -106,7 +111,11 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
         require_place(planned.file.parent, "--file")
     if runs.report:
         require_writable(Path(runs.report), "--report")  # before the work, not after it
-    summary = trained(runs, planned.plan, planned.file, setup, watch, say)
+    plan = planned.plan
+    if isinstance(request, Study) and (request.experiment.looks or _has_looks(planned.file)):
+        note_damage(planned.file, watch, goes_on=True)
+        plan = _until_next_look(plan, planned.file)
+    summary = trained(runs, plan, planned.file, setup, watch, say)
     report = write_report(planned.file, runs.report or report_folder(planned.file))
     return Studied(file=planned.file, summary=summary, report=report)
 
@@ -131,6 +140,28 @@ def tune(request: Study, watch: Watch) -> None:
     if not is_there(place):
         require_memory_for(plan)
     trained(runs, plan, place, setup, watch)
+
+
+def _has_looks(file: Path) -> bool:
+    """Whether looks were planned for a study that goes on."""
+    if is_there(file):
+        with suppress(InputError):  # which whoever opens it to write says
+            return bool(due(read_history(file)))
+    return False
+
+
+def _until_next_look(plan: Plan, file: Path) -> Plan:
+    """What is to be trained now: of a study with planned looks, what the next one waits for.
+
+    The whole plan is in the file before its first run.
+    """
+    with Store.open(file) as store:
+        whole = store.save_plan(plan)
+        planned, records = due(store.history()), store.records()
+    reached = recorded_looks(whole, records, planned)
+    if reached == len(planned):
+        return plan
+    return replace(plan, seeds=tuple(s for s in plan.seeds if s in whole.seeds[: planned[reached]]))
 
 
 def _planned(

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from nextify.experiments.intervals import Interval
-from nextify.findings.advice import Needed
+from nextify.experiments.intervals import LEVEL, Interval
 from nextify.findings.basis import Method
 from nextify.findings.cells import Source
 from nextify.findings.failures import Failure
@@ -12,7 +11,15 @@ from nextify.findings.lenth import Lenth
 from nextify.findings.model import LackOfFit
 from nextify.findings.scores import Score
 
-Answer = Literal["helps", "hurts", "not resolved", "no interval", "cannot be told"]
+Answer = Literal[
+    "helps",
+    "hurts",
+    "negligible",  # smaller than the margin, and not told from zero
+    "not resolved",
+    "no interval",
+    "no verdict",  # between planned looks, or after the last
+    "cannot be told",
+]
 GapVerdict = Literal[
     "whole orders",  # zero because contributions are read off whole orders
     "saturated",  # zero because there are no more cells than effects
@@ -57,8 +64,7 @@ class Contribution:
         main_effect: the mean with minus the mean without, where that is another number.
         classical, hc3: standard errors of the least-squares fit to single runs, as a check.
         answer: by `simultaneous`.
-        needed: what it takes to see an effect as large as this estimate; None where it is
-            resolved, or would take more than 200 seeds a cell.
+        within: `simultaneous` leaves no effect open that is larger than the margin.
     """
 
     name: str
@@ -70,7 +76,7 @@ class Contribution:
     classical: float | None = None
     hc3: float | None = None
     answer: Answer = "cannot be told"
-    needed: Needed | None = None
+    within: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +309,8 @@ class Attribution:
         noise: behind the intervals. lack_of_fit: of the two-factor model; None if not testable.
         limits: what was left out and what cannot be said.
         crossed: one for each thing that is crossed with the factors.
+        level: of the simultaneous intervals: over all looks they hold 95 times in 100.
+        margin: the smallest effect of interest, in the score's own units.
     """
 
     metric: Score
@@ -320,3 +328,5 @@ class Attribution:
     lack_of_fit: LackOfFit | None
     limits: Limits
     crossed: tuple[Crossed, ...] = ()
+    level: float = LEVEL
+    margin: float | None = None

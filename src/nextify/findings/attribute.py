@@ -8,9 +8,8 @@ import numpy as np
 
 from nextify.designs import Nuisance
 from nextify.experiments.coding import Effect, Floats
-from nextify.experiments.intervals import Interval
+from nextify.experiments.intervals import LEVEL, Interval
 from nextify.findings import answers, measure
-from nextify.findings.advice import Needed, runs_needed
 from nextify.findings.answers import Attribution, Contribution, Estimate, Interaction
 from nextify.findings.basis import Basis, basis
 from nextify.findings.blocks import fit_blocks
@@ -39,6 +38,8 @@ def attribute(
     metric: Score = "accuracy",
     *,
     draws: int = DRAWS,
+    level: float = LEVEL,
+    margin: float | None = None,
 ) -> Attribution:
     """What each factor of a study contributes to a score, how sure that is, and what is not known.
 
@@ -53,6 +54,9 @@ def attribute(
         metric: `"accuracy"`, `"nll"` (no interval for new test images: it is not kept per image)
             or `"logit accuracy"`.
         draws: of the bootstrap, whose random numbers are always the same.
+        level: of the simultaneous intervals, by which verdicts go: that of this look
+            (`nextify.findings.looking`); at 1 there is no verdict.
+        margin: the smallest effect of interest, in the score's own units.
 
     Raises:
         InputError: a plan without factors (a path's), or an unknown metric.
@@ -64,9 +68,9 @@ def attribute(
     cells, rng = gather(runs), np.random.default_rng(0)
     read = basis(cells.levels, cells.rate, orders, cells.crossed)
     noise = measure.noise_of(cells, read.pairs)
-    study = _Study(runs, cells, read, noise, draws, rng)
+    study = _Study(runs, cells, read, noise, draws, rng, level, margin)
     measured = study.contrasts(read.weights[read.known], _by_orders(study))
-    every = measure.together(noise, measured, draws, rng)
+    every = measure.together(noise, measured, draws, rng, level=level)
     found = tuple(_contributions(study, measured, every))
     groups, untold = groups_of_pairs(read.pairs, len(runs.factors))
     tested = lack_of_fit(cells, read.pairs)
@@ -86,6 +90,8 @@ def attribute(
         lack_of_fit=tested,
         limits=_limits(study, len(orders), untold),
         crossed=_crossed(study, plan.crossed),
+        level=level,
+        margin=margin,
     )
 
 
@@ -99,6 +105,8 @@ class _Study:
     noise: Noise
     draws: int
     rng: np.random.Generator
+    level: float
+    margin: float | None
 
     def contrasts(
         self, weights: Sequence[Floats] | Floats, more: Floats | None = None
@@ -130,7 +138,7 @@ def _contributions(
             yield Contribution(name, Estimate(None))
             continue
         at, column = int(rows[j]), pairs.terms.index((j,))  # a known factor is a term
-        answer = _answer(float(measured.values[at]), every.narrow[at], study.runs.score)
+        answer = _answer(study, float(measured.values[at]), every.narrow[at])
         yield Contribution(
             name=name,
             estimate=measured.estimate(at),
@@ -141,17 +149,22 @@ def _contributions(
             classical=_number(2 * fit.classical[column]),
             hc3=_number(2 * fit.hc3[column]),
             answer=answer,
-            needed=_needed(study, measured, at) if answer == "not resolved" else None,
+            within=_within(study, every.narrow[at]),
         )
 
 
-def _answer(value: float, together: Interval | None, score: Score) -> answers.Answer:
+def _answer(study: _Study, value: float, together: Interval | None) -> answers.Answer:
     """What the data allow to be said of a contribution."""
     if together is None:
-        return "no interval"
+        return "no verdict" if study.level >= 1 else "no interval"
     if not together.excludes_zero:
-        return "not resolved"
-    return "helps" if (value > 0) == (BETTER[score] > 0) else "hurts"
+        return "negligible" if _within(study, together) else "not resolved"
+    return "helps" if (value > 0) == (BETTER[study.runs.score] > 0) else "hurts"
+
+
+def _within(study: _Study, together: Interval | None) -> bool:
+    """Whether no effect as large as the margin is left open."""
+    return bool(study.margin and together and together.farthest <= study.margin)
 
 
 def _main_effect(study: _Study, factor: int) -> float | None:
@@ -161,14 +174,6 @@ def _main_effect(study: _Study, factor: int) -> float | None:
     if not pairs.estimable(wanted)[0]:
         return None
     return _number((pairs.weights(wanted) @ study.cells.means)[0])
-
-
-def _needed(study: _Study, measured: measure.Contrasts, at: int) -> Needed | None:
-    count = len(study.cells.counts)
-    if study.noise.sd is None or count < 2:
-        return None
-    single = study.noise.sd * float(np.sqrt(np.sum(np.square(measured.weights[at]))))
-    return runs_needed(abs(float(measured.values[at])), single, count, len(measured.values))
 
 
 def _number(value: float) -> float | None:

@@ -7,7 +7,7 @@ import scipy
 from numpy.typing import NDArray
 
 from nextify.experiments.coding import Effect, Floats
-from nextify.experiments.intervals import Interval, around, student
+from nextify.experiments.intervals import LEVEL, Interval, around, student
 from nextify.findings import resample
 from nextify.findings.answers import Estimate
 from nextify.findings.blocks import NO_SPREAD
@@ -135,8 +135,16 @@ class Together:
     critical: float | None
 
 
-def together(noise: Noise, measured: Contrasts, draws: int, rng: np.random.Generator) -> Together:
-    """Simultaneous intervals by the largest |t|; without any where nothing is known of the noise.
+def together(
+    noise: Noise,
+    measured: Contrasts,
+    draws: int,
+    rng: np.random.Generator,
+    *,
+    level: float = LEVEL,
+) -> Together:
+    """Simultaneous intervals by the largest |t|; without any where nothing is known of the noise,
+    or at level 1.
 
     The largest |t| is the multivariate t's, simulated with the correlation that the plan gives to
     contrasts of equally noisy runs and the fewest degrees of freedom of any contrast. The wild
@@ -146,7 +154,7 @@ def together(noise: Noise, measured: Contrasts, draws: int, rng: np.random.Gener
     """
     size = measured.errors
     nothing = (None,) * len(size)
-    if not len(size) or not np.all(size > 0):
+    if not len(size) or not np.all(size > 0) or level >= 1:
         return Together(nothing, nothing, nothing, None)
     weights, part = measured.weights, measured.part
     covariance = (weights / noise.cells.counts) @ weights.T
@@ -155,10 +163,12 @@ def together(noise: Noise, measured: Contrasts, draws: int, rng: np.random.Gener
     drawn, spread = resample.normal_runs(covariance, float(measured.df.min()), draws, rng)
     largest = np.abs(drawn / spread).max(axis=1)
     reach = resample.critical(largest)
+    if level != LEVEL:
+        reach = student(float(measured.df.min()), len(size), level)
     wide: tuple[Interval | None, ...] = nothing
     if part is not None:
         both = np.abs(drawn + resample.drawn_images(part, draws, rng))
-        total = resample.critical((both / np.sqrt(spread**2 + part.variance)).max(axis=1))
+        total = resample.critical((both / np.sqrt(spread**2 + part.variance)).max(axis=1), level)
         # Never narrower than for new seeds alone.
         half = np.maximum(total * np.sqrt(size**2 + part.variance), reach * size)
         wide = _around(measured.values, half)

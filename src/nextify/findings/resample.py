@@ -139,9 +139,9 @@ def normal_runs(
     return drawn, scale[:, None] * np.sqrt(np.diag(covariance))
 
 
-def critical(largest: Floats) -> float:
-    """The 95 % point of draws."""
-    return float(np.quantile(largest, LEVEL, method="higher"))
+def critical(largest: Floats, level: float = LEVEL) -> float:
+    """The 95 % point of draws, or another's."""
+    return float(np.quantile(largest, level, method="higher"))
 
 
 def adjusted_p(t: Floats, largest: Floats) -> Floats:

@@ -6,21 +6,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nextify.files import parse_json
-from nextify.records.digests import PLAN, cell_place, digest, run_place
+from nextify.records.digests import PLAN, cell_place, digest, history_place, run_place
 from nextify.records.plan import plan_from_dict
 from nextify.records.rows import is_record
 from nextify.records.salvage import Row, Values, rows_in
-from nextify.records.tables import COLUMNS
+from nextify.records.tables import COLUMNS, HISTORY
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of all tables, as they are found. digests: every one that a place has."""
+    """The rows of all tables, as they are found. digests: every one that a place has; sealed: the
+    places of the history, by its index."""
 
     plans: Sequence[Row] = ()
     runs: Sequence[Row] = ()
     cells: Sequence[Row] = ()
     digests: dict[str, set[str]] = field(default_factory=dict)
+    history: Sequence[Row] = ()
+    sealed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Contents:
 
     Attributes:
         plan, runs, cells: the rows whose digests are right, or which have none and make sense.
+        history: its rows whose digests are right, in their order.
         unsealed: the places of rows that have none. damaged: of rows that cannot be believed, and
             of those that are not there; with the rows' numbers, 0 where there is no row.
         is_broken: the file's structure is damaged: what it holds was searched for.
@@ -42,9 +46,10 @@ class Contents:
     damaged: dict[str, int]
     is_broken: bool
     fault: str = ""
+    history: tuple[Row, ...] = ()
 
     def placed(self) -> Iterator[tuple[str, Row]]:
-        """All rows, with their places."""
+        """All rows whose digests are in the table of these, with their places."""
         yield from ((PLAN, row) for row in (self.plan,) if row)
         yield from ((run_place(row.values[0]), row) for row in self.runs)
         yield from ((cell_place(*row.values[:2]), row) for row in self.cells)
@@ -61,19 +66,20 @@ def rows_by_sql(connection: sqlite3.Connection, key: str | None = None) -> Rows:
         return [Row(at, tuple(row)) for at, *row in connection.execute(query, values)]
 
     cell, sums = ("cell", "seed", "key"), ("place", "digest")
+    history: list[Row] = []
     if key is None:
         plan, runs, cells = read("plan", ["plan"]), read("runs", COLUMNS), read("cells", cell)
-        digests = read("digests", sums)
+        digests, history = read("digests", sums), read("history", HISTORY)
     else:
         plan, runs = [], read("runs", COLUMNS, "WHERE key = ?", key)
         cells = read("cells", cell, "WHERE key = ?", key)
         digests = read("digests", sums, "WHERE place = ?", run_place(key))
-    return Rows(plan, runs, cells, _by_place(row.values for row in digests))
+    return Rows(plan, runs, cells, _by_place(row.values for row in digests), history)
 
 
 def rows_by_page(content: bytes) -> Rows:
     """All rows that are still to be found in the bytes of a file."""
-    plans, runs, cells, digests = [], [], [], []
+    plans, runs, cells, digests, history, sealed = [], [], [], [], [], set[str]()
     for found in rows_in(content):
         match found.values:
             case (None, str() as plan):
@@ -82,9 +88,14 @@ def rows_by_page(content: bytes) -> Rows:
                 digests.append(found.values[:2])
             case (str(), int(), str()):
                 cells.append(found)
+            case (str(), int(), str(), str(), str()):
+                history.append(found)
+            case (str() as kind, int() as number, str(), int()):  # of its index
+                sealed.add(history_place(kind, number))
             case values if len(values) == len(COLUMNS):
                 runs.append(found)
-    return Rows(plans, sorted(runs, key=lambda row: row.at), cells, _by_place(digests))
+    runs.sort(key=lambda row: row.at)
+    return Rows(plans, runs, cells, _by_place(digests), history, frozenset(sealed))
 
 
 def _by_place(pairs: Iterable[Sequence[Any]]) -> dict[str, set[str]]:
@@ -121,6 +132,7 @@ def believed(rows: Rows, *, is_broken: bool) -> Contents:
             places.append(place)
         return places
 
+    history, gone = _history(rows)
     judge(rows.plans, lambda values: PLAN, lambda values: not _fault(values))
     runs = judge(rows.runs, lambda values: run_place(values[0]), _is_run)
     cells = judge(rows.cells, lambda values: cell_place(*values[:2]), _are_texts)
@@ -131,10 +143,29 @@ def believed(rows: Rows, *, is_broken: bool) -> Contents:
         runs=tuple(good[place] for place in dict.fromkeys(runs)),
         cells=tuple(good[place] for place in dict.fromkeys(cells)),
         unsealed=frozenset(unsealed),
-        damaged={place: at for place, at in {**lost, **damaged}.items() if place not in good},
+        damaged={
+            **{place: at for place, at in {**lost, **damaged}.items() if place not in good},
+            **gone,
+        },
         is_broken=is_broken,
+        history=history,
         fault=_fault(rows.plans[0].values) if has_fault else "",
     )
+
+
+def _history(rows: Rows) -> tuple[tuple[Row, ...], dict[str, int]]:
+    """The rows of the history that can be believed, in their order, and the places of the others
+    with their numbers."""
+    good: dict[str, Row] = {}
+    gone = dict.fromkeys(rows.sealed, 0)
+    for row in rows.history:
+        kind, number, *_, told = row.values
+        if digest(*row.values[:-1]) == told:
+            good[history_place(kind, number)] = row
+        else:
+            gone[history_place(kind, number)] = row.at
+    ordered = sorted(good.values(), key=lambda row: row.values[:2])
+    return tuple(ordered), {place: at for place, at in gone.items() if place not in good}
 
 
 def _are_texts(values: Values) -> bool:

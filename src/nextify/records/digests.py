@@ -41,6 +41,11 @@ def cell_place(cell: object, seed: object) -> str:
     return f"cell {seed} {cell}"
 
 
+def history_place(kind: object, number: object) -> str:
+    """The place of a row of the history, whose digest stands in itself."""
+    return f"history {number} {kind}"
+
+
 def digest(*values: Value) -> str:
     """64 hexadecimal digits: the SHA-256 of a row's values as they are stored.
 

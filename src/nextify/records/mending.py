@@ -8,8 +8,8 @@ from pathlib import Path
 from nextify.errors import InputError
 from nextify.files import replace_file
 from nextify.records.contents import Contents
-from nextify.records.digests import PLAN, seal
-from nextify.records.tables import make_tables
+from nextify.records.digests import PLAN, digest, seal
+from nextify.records.tables import HISTORY, make_tables
 
 _BESIDE = ("-journal", "-wal", "-shm")  # what SQLite would take for changes of the new file
 REMEDY = "free some space and give yourself the right to write its folder, or name another file"
@@ -30,6 +30,25 @@ def mend(connection: sqlite3.Connection, contents: Contents) -> None:
     for place, row in contents.placed():
         if place in contents.unsealed:
             seal(connection, place, *row.values)
+    _mark_lost(connection, contents)
+
+
+def _mark_lost(connection: sqlite3.Connection, contents: Contents) -> None:
+    """Rows without content for those of the history that are lost: a look that nobody knows any
+    more has been taken all the same."""
+    for place in contents.damaged:
+        match place.split(" "):
+            case ["history", number, "plan" | "look" as kind] if number.isdigit():
+                write_history(connection, kind, int(number), "", "")
+
+
+def write_history(
+    connection: sqlite3.Connection, kind: str, number: int, at: str, told: str
+) -> None:
+    """Add a row to the history, with its digest."""
+    values = (kind, number, at, told)
+    marks = ", ".join("?" * len(HISTORY))
+    connection.execute(f"INSERT INTO history VALUES ({marks})", (*values, digest(*values)))
 
 
 def rebuild(path: Path, contents: Contents) -> None:
@@ -58,8 +77,12 @@ def _file_of(contents: Contents) -> bytes:
             marks = ", ".join("?" * len(values))
             connection.execute(f"INSERT INTO {_table(place)} VALUES ({marks})", values)
             seal(connection, place, *row.values)
+        for row in contents.history:
+            write_history(connection, *row.values[:-1])
+        _mark_lost(connection, contents)
         return connection.serialize()
 
 
 def _table(place: str) -> str:
-    return {"run": "runs", "cell": "cells", PLAN: "plan"}[place.partition(" ")[0]]
+    tables = {"run": "runs", "cell": "cells", "history": "history", PLAN: "plan"}
+    return tables[place.partition(" ")[0]]

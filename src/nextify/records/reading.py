@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from nextify.designs.values import from_values
 from nextify.errors import InputError
 from nextify.files import parse_json
 from nextify.records.contents import Contents
 from nextify.records.digests import PLAN
+from nextify.records.history import History, Look, Registered
 from nextify.records.plan import Plan, plan_from_dict
 from nextify.records.record import Record
 from nextify.records.rows import from_row
@@ -57,6 +59,33 @@ def records_in(contents: Contents, path: Path) -> list[Record]:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _other_version(path, f"run {key[:8]}", error) from None
     return found
+
+
+def history_in(contents: Contents, path: Path) -> History:
+    """What was settled before the first run and since, and the looks.
+
+    Raises:
+        InputError: a row is another version's.
+    """
+    registered, looks, last = list[Registered](), list[Look](), 0
+    lost = [place.split(" ") for place in contents.damaged if place.startswith("history ")]
+    rows = [row.values[:-1] for row in contents.history]
+    rows += [(kind, int(number), "", "") for _, number, kind in lost if number.isdigit()]
+    for kind, _, at, told in sorted(rows):
+        if not told:
+            last += kind == "look"
+            continue
+        try:
+            values = {**parse_json(told), "at": at}
+            match kind:
+                case "plan":
+                    registered.append(from_values(Registered, values, grows=(Registered,)))
+                case "look":
+                    looks.append(from_values(Look, values, grows=(Look,)))
+                    last = looks[-1].number
+        except (ValueError, TypeError) as error:
+            raise _other_version(path, f"a row of its history ({kind})", error) from None
+    return History(tuple(registered), tuple(looks), len(rows) - len(registered) - len(looks), last)
 
 
 def _other_version(path: Path, what: str, error: Exception) -> InputError:

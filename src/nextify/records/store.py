@@ -14,6 +14,7 @@ and stands as a run that failed, and whoever opens the file to go on with the st
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
@@ -24,9 +25,10 @@ from nextify.files import alone, parse_json
 from nextify.records import digests, mending
 from nextify.records.contents import Contents, believed, rows_by_page, rows_by_sql
 from nextify.records.damage import Damage, damage_of
+from nextify.records.history import History, Look, Registered, settled_by
 from nextify.records.places import places
 from nextify.records.plan import Plan, plan_from_dict
-from nextify.records.reading import known_plan, plan_in, records_in
+from nextify.records.reading import history_in, known_plan, plan_in, records_in
 from nextify.records.record import Record
 from nextify.records.rows import text, to_row
 from nextify.records.same import are_of, first_difference, united
@@ -143,13 +145,43 @@ class Store(AbstractContextManager["Store"]):
                     f"study file {self.path} has lost its plan, and its {len(records)} runs are "
                     "none of this study; name another file for this one, or ask for the same study"
                 )
-            plan = plan if there is None else united(there, plan)
+            asked, plan = plan, plan if there is None else united(there, plan)
             values = (text(plan.as_dict()),)
             self._connection.execute("INSERT OR REPLACE INTO plan VALUES (1, ?)", values)
             digests.seal(self._connection, digests.PLAN, *values)
             for (cell, seed), record in places(plan, records).items():
                 self._place(cell, seed, record.key)
+            self._register(plan, asked, len(records), history_in(contents, self.path))
         return plan
+
+    def _register(self, plan: Plan, asked: Plan, recorded: int, there: History) -> None:
+        """Keep what is settled, where it is new; nothing in a file whose first runs came before."""
+        if recorded and not there.registered:
+            return
+        last = there.registered[-1] if there.registered else None
+        settled = settled_by(replace(plan, requests=asked.requests), last, recorded)
+        if settled is not None:
+            self._write_history("plan", settled)
+
+    def _write_history(self, kind: str, told: Registered | Look) -> None:
+        """Add a row, of the time now."""
+        values = {name: value for name, value in asdict(told).items() if name != "at"}
+        query = "SELECT coalesce(max(number), 0) + 1 FROM history WHERE kind = ?"
+        number = int(self._connection.execute(query, (kind,)).fetchone()[0])
+        mending.write_history(self._connection, kind, number, _now(), text(values))
+
+    def history(self) -> History:
+        """What was settled before the first run and since, and the looks."""
+        return history_in(self._contents(), self.path)
+
+    def keep_look(self, look: Look) -> bool:
+        """Keep a look; return whether it was new: the same runs and score are one look."""
+        with self._transaction():
+            there = history_in(self._contents(), self.path).looks
+            if any((e.number, e.score) == (look.number, look.score) for e in there):
+                return False
+            self._write_history("look", look)
+        return True
 
     def plan(self) -> Plan:
         """The study's plan.
@@ -178,8 +210,7 @@ class Store(AbstractContextManager["Store"]):
         Raises:
             InputError: it is another study's file.
         """
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        row = {**to_row(record), "recorded_at": now}
+        row = {**to_row(record), "recorded_at": _now()}
         with self._transaction():
             if of is not None:
                 self._require(of)
@@ -309,6 +340,10 @@ class Store(AbstractContextManager["Store"]):
         found = records_in(contents, self.path)
         lost = damage_of(contents, known_plan(contents, self.path)) if contents.damaged else None
         return (*found, *(lost.runs if lost else ()))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _searched(path: Path, error: Damaged) -> Contents:

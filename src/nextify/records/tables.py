@@ -15,6 +15,8 @@ COLUMNS = (
     "recorded_at",
 )  # fmt: skip
 
+HISTORY = ("kind", "number", "at", "told", "digest")
+
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS runs (
         key TEXT PRIMARY KEY NOT NULL, outcome TEXT NOT NULL, run TEXT NOT NULL,
@@ -27,6 +29,13 @@ _TABLES = (
     # Which run a cell has with a seed.
     """CREATE TABLE IF NOT EXISTS cells (
         cell TEXT NOT NULL, seed INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (cell, seed)
+    )""",
+    # What was settled before the first run, and every look since: rows are only added. Each has its
+    # digest beside it, and the index a copy: versions from before take a place in `digests` that
+    # they do not know for damage.
+    """CREATE TABLE IF NOT EXISTS history (
+        kind TEXT NOT NULL, number INTEGER NOT NULL, at TEXT NOT NULL, told TEXT NOT NULL,
+        digest TEXT NOT NULL, PRIMARY KEY (kind, number, digest)
     )""",
     *digests.TABLES,
 )

@@ -1,15 +1,18 @@
 """`write_report`: from a study to a folder of files that anyone can open."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
 from nextify.errors import InputError
 from nextify.findings import Score
-from nextify.records import Plan, Record, Store
+from nextify.records import NO_HISTORY, History, Look, Plan, Record, Store
 from nextify.report.cells import comparison_content, steps_content
 from nextify.report.cells.files import drawings, texts
-from nextify.report.factors import FactorContent, factor_content
+from nextify.report.factors import FactorContent, View, factor_content
+from nextify.report.factors.content import primary_of, spelled
 from nextify.report.factors.files import factor_drawings, factor_texts
 from nextify.report.page import ReportFiles, write_files
 from nextify.studies.kinds import kind_of
@@ -22,7 +25,7 @@ def write_report(
     folder: str | PathLike[str],
     *,
     beside: Study | None = None,
-    metric: Score = "accuracy",
+    metric: Score | None = None,
     now: str | None = None,
 ) -> ReportFiles:
     """Write a study's page, figures and tables into a folder.
@@ -39,7 +42,8 @@ def write_report(
         study: a study file, or a plan with its records.
         folder: made if it is not there.
         beside: a second experiment on the same factors, at equal MACs say.
-        metric: of an experiment's contributions; the page compares all three.
+        metric: of an experiment's contributions; the page compares all three. By default the
+            study's primary score. Of a study file, reading it is a look that the file keeps.
         now: a date to print on the page; None for no date.
 
     Raises:
@@ -47,21 +51,65 @@ def write_report(
             `beside` or another metric for a study without factors, or other factors in `beside`.
     """
     plan, records = _given(study)
-    if beside is not None or metric != "accuracy":
+    if beside is not None or metric is not None:
         require_factors(plan)
-    studies = [(plan, records)] + ([_given(beside)] if beside is not None else [])
-    content, draw, write = _PAGES[kind_of(plan).page]
-    shown = content(studies, metric)
-    drawn = draw(shown)
-    return write_files(folder, drawn, write(shown, drawn, now))
+    page = kind_of(plan).page
+    if page == "factors":
+        return write_factors(look(filter(None, (study, beside)), metric), folder, now=now)
+    shown = _CONTENTS[page](plan, records)
+    drawn = drawings(shown)
+    return write_files(folder, drawn, texts(shown, drawn, now))
 
 
-# What a page says, from studies and a score; its figures; its files by name.
-_PAGES: dict[str, tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]] = {
-    "steps": (lambda studies, _: steps_content(*studies[0]), drawings, texts),
-    "comparison": (lambda studies, _: comparison_content(*studies[0]), drawings, texts),
-    "factors": (factor_content, factor_drawings, factor_texts),
+_CONTENTS: dict[str, Callable[..., Any]] = {
+    "steps": steps_content,
+    "comparison": comparison_content,
 }
+
+
+def look(
+    studies: Iterable[Study],
+    metric: Score | None = None,
+    file: str = "",
+    margin: float | None = None,
+) -> FactorContent:
+    """What a report says of one experiment, or of two; of study files it is a look, which they
+    keep.
+
+    Args:
+        metric, file, margin: see `factor_content`; by default the first file's primary score.
+
+    Raises:
+        InputError: as `factor_content` does. A file that cannot be written is read all the same.
+    """
+    given = tuple(studies)
+    histories = [NO_HISTORY if isinstance(each, tuple) else read_history(each) for each in given]
+    metric = metric or primary_of(histories[0])
+    shown = factor_content(map(_given, given), metric, file, histories=histories, margin=margin)
+    pairs = zip(shown.views, given, strict=True)
+    return replace(shown, views=tuple(_kept(view, metric, study) for view, study in pairs))
+
+
+def _kept(view: View, metric: Score, study: Study) -> View:
+    """The same once its file holds the look, if that can be."""
+    looking = view.looking
+    if isinstance(study, tuple) or not looking.number or not view.has_intervals:
+        return view
+    this = Look(
+        number=looking.number,
+        data=looking.data,
+        runs=view.found.counts.finished,
+        score=spelled(metric),
+        verdicts={each.name: each.answer for each in view.found.contributions},
+        level=looking.level,
+        reached=looking.reached if looking.planned else 0,
+        share=looking.share,
+        bound=looking.bound,
+    )
+    with suppress(InputError), Store.open(study, create=False) as store:
+        store.keep_look(this)
+        return replace(view, looking=replace(looking, history=store.history(), is_saved=True))
+    return view
 
 
 def require_factors(plan: Plan, file: str = "FILE") -> None:
@@ -94,6 +142,16 @@ def write_factors(
 
 def _given(study: Study) -> tuple[Plan, Iterable[Record]]:
     return study if isinstance(study, tuple) else read_study(study)
+
+
+def read_history(path: str | PathLike[str]) -> History:
+    """What was settled of a study before its first run and since, and the looks.
+
+    Raises:
+        InputError: no such file, or no study file.
+    """
+    with Store.open(path, create=False) as store:
+        return store.history()
 
 
 def read_study(path: str | PathLike[str]) -> tuple[Plan, tuple[Record, ...]]:

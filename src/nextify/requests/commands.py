@@ -67,6 +67,11 @@ def _retry() -> Any:
     return option(False, "run again what failed", local=True)
 
 
+def _margin(help: str) -> Any:
+    return option(None, f"{help}: points of accuracy, or another score's units", metavar="POINTS",
+                  most=100, such_as="a size above 0, as 0.5")  # fmt: skip
+
+
 def _plan() -> Any:
     return option(False, "show the plan, and train nothing", local=True)
 
@@ -306,6 +311,14 @@ class Experiment:
     )
     add_cells: int | None = option(None, "add the N cells that tell most to an experiment",
                                    metavar="N", least=1, most=8192)  # fmt: skip
+    score: Metric | None = option(None, "primary, settled before the runs: "
+                                  f"{', '.join(get_args(Metric))} (default: accuracy)",
+                                  metavar="SCORE")  # fmt: skip
+    margin: float | None = _margin("smallest effect that matters")
+    looks: int | None = option(
+        None, "looks at the verdicts, settled before the runs; the command stops at each "
+        "(default: as many as will be)", metavar="N", least=1, most=100,
+    )  # fmt: skip
     sigma: str | None = option(
         None, "spread between seeds, in points, to forecast intervals", metavar="POINTS", local=True
     )
@@ -393,8 +406,11 @@ class Attribute:
         (), "more on the same factors: one at equal cost, or on other data sets",
         metavar="FILE2", many="*",
     )  # fmt: skip
-    metric: Metric = option("accuracy", f"{', '.join(get_args(Metric))} (default: accuracy)",
-                            metavar="SCORE")  # fmt: skip
+    metric: Metric | None = option(
+        None, f"{', '.join(get_args(Metric))} (default: the study's primary score, or accuracy)",
+        metavar="SCORE",
+    )  # fmt: skip
+    margin: float | None = _margin("smallest effect that matters (default: the study's)")
     output: str | None = option(None, "report folder (default: beside the file)", metavar="DIR")
     crosscheck: bool = option(False, "print what Optuna's fANOVA and shapiq say, too")
 

@@ -39,6 +39,12 @@ def verdict(found: Attribution, of: Contribution) -> str:
     match of.answer, of.simultaneous:
         case "cannot be told", _:
             return "cannot be told from these runs"
+        case "no verdict", _:
+            return "no verdict now"
+        case "negligible", _:
+            return f"no effect larger than {amount(found.margin or 0.0, found.metric)}, the margin"
+        case (("helps" | "hurts"), _) if of.within:
+            return f"{of.answer}, by less than the margin"
         case _, None:
             return f"no interval: {runs} do not show the noise"
         case "not resolved", interval:

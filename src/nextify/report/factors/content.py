@@ -1,13 +1,14 @@
 """`FactorContent`: everything that the report of an experiment says, worked out once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from nextify.errors import InputError
 from nextify.findings import Attribution, Grid, Score, attribute, grid
 from nextify.findings.across import General, across
+from nextify.findings.looking import Looking, looking_at
 from nextify.findings.scores import ATTRIBUTED
-from nextify.records import Plan, Record
+from nextify.records import NO_HISTORY, History, Plan, Record
 from nextify.report.details import nothing_recorded
 from nextify.report.factors.costs import FactorCosts, factor_costs
 from nextify.report.factors.next_runs import NextRuns, next_runs
@@ -27,6 +28,7 @@ class View:
         runs: the records, cells by seeds. found: on the metric that is shown.
         scores: on all three. costs: None where they cannot be computed.
         paper: the paper's increments. next: what to run.
+        looking: which look it is to read this.
     """
 
     label: str
@@ -38,6 +40,7 @@ class View:
     costs: FactorCosts | None
     paper: PaperColumn | None
     next: tuple[NextRuns, ...]
+    looking: Looking
 
     @property
     def has_intervals(self) -> bool:
@@ -72,12 +75,20 @@ class FactorContent:
 
 
 def factor_content(
-    studies: Iterable[Study], metric: Score = "accuracy", file: str = ""
+    studies: Iterable[Study],
+    metric: Score = "accuracy",
+    file: str = "",
+    *,
+    histories: Sequence[History] = (),
+    margin: float | None = None,
 ) -> FactorContent:
     """Work out what a report says of one experiment, or of several on the same factors.
 
     Args:
         file: of the first study, for the commands that continue it.
+        histories: of the studies' files; none where they have none.
+        margin: the smallest effect of interest, in points of accuracy or the metric's own units;
+            by default what was settled in a study's file for this metric.
 
     Raises:
         InputError: no run of a study is recorded; a study of a path; studies on different
@@ -88,7 +99,13 @@ def factor_content(
     _require_same_factors(plans)
     views = []
     for at, ((plan, records), label) in enumerate(zip(given, _labels(plans), strict=True)):
-        scores = {score: attribute(plan, records, score) for score in ATTRIBUTED}
+        looking = looking_at(plan, records, histories[at] if histories else NO_HISTORY)
+        own = margin_of(looking.history, metric) if margin is None else margin
+        sizes = {metric: own and own / UNITS[metric].scale}
+        scores = {
+            score: attribute(plan, records, score, level=looking.level, margin=sizes.get(score))
+            for score in ATTRIBUTED
+        }
         found = scores[metric]
         if found.counts.missing == found.counts.planned:
             raise nothing_recorded(plan)
@@ -101,7 +118,8 @@ def factor_content(
             scores=scores,
             costs=factor_costs(plan),
             paper=paper_column(plan.name, plan.factors),
-            next=next_runs(plan, found, "" if at else file),
+            next=next_runs(plan, found, "" if at else file, looking),
+            looking=looking,
         )
         views.append(view)
     general = across([view.found for view in views]) if _differ_in_data(plans) else ()
@@ -112,6 +130,25 @@ def _differ_in_data(plans: list[Plan]) -> bool:
     """Whether each is on images of its own, and nothing else was changed by intent."""
     data = {plan.data["fingerprint"] for plan in plans}
     return 1 < len(plans) == len(data) and len({plan.matched for plan in plans}) == 1
+
+
+def margin_of(history: History, metric: Score) -> float | None:
+    """The margin that was settled last, where it is of this score."""
+    last = history.registered[-1] if history.registered else None
+    return last.margin if last and last.score == spelled(metric) else None
+
+
+def spelled(metric: Score) -> str:
+    """A score as options spell it."""
+    return metric.replace(" ", "-")
+
+
+SPELLED: dict[str, Score] = {spelled(score): score for score in ATTRIBUTED}
+
+
+def primary_of(history: History) -> Score:
+    """The score that was settled as the primary one."""
+    return SPELLED[history.registered[-1].score] if history.registered else "accuracy"
 
 
 def _require_same_factors(plans: list[Plan]) -> None:

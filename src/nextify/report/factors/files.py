@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from nextify.findings import Interaction
 from nextify.findings.scores import BETTER
-from nextify.report.factors import caveats, sides, words
+from nextify.report.factors import caveats, look_words, sides, words
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.contribution_figure import contribution_figure
 from nextify.report.factors.half_normal_figure import half_normal_figure
@@ -40,8 +40,14 @@ def factor_texts(
 
 def factors_page(content: FactorContent, drawings: Sequence[Drawing], now: str | None) -> str:
     """The page as HTML text; any figure may be missing, and the date."""
-    told = {"words": words, "caveats": caveats, "agreement": agreement, "lanes": way_lanes,
-            "sides": sides}  # fmt: skip
+    told = {
+        "words": words,
+        "looks": look_words,
+        "caveats": caveats,
+        "agreement": agreement,
+        "lanes": way_lanes,
+        "sides": sides,
+    }
     shown = {"content": content, "views": content.views, "plan": content.views[0].plan}
     pairs = {"pairs": pairs_to_show, "letter": letter}
     numbers = {"unit": content.unit, "scores": UNITS.items()}

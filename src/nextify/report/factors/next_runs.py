@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 
 from nextify.designs import Factor
 from nextify.experiments.fractions import ATTRIBUTE, crossing, full, with_ends
+from nextify.experiments.intervals import LEVEL
 from nextify.findings import Attribution
+from nextify.findings.advice import Settling, seeds_to_settle, settling
+from nextify.findings.looking import Looking
 from nextify.records import Plan
+from nextify.report.factors.units import amount
 from nextify.requests import changed, command_line, entries, given
 from nextify.words import listed, plural
 
@@ -38,14 +42,19 @@ class NextRuns:
     runs: int
 
 
-def next_runs(plan: Plan, found: Attribution, file: str = "") -> tuple[NextRuns, ...]:
+def next_runs(
+    plan: Plan, found: Attribution, file: str = "", looking: Looking | None = None
+) -> tuple[NextRuns, ...]:
     """What would settle the undecided factors, the most useful first; empty if nothing is open.
 
     Args:
         file: of the study, to be named in the commands that continue it; empty for its usual
             place.
+        looking: which look this is; without it the intervals of the next are as these.
     """
-    asked = _Advice(plan, found, {"file": file} if file else {})
+    asked = _Advice(plan, found, {"file": file} if file else {}, looking or Looking())
+    if asked.looking.planned:
+        return tuple(asked.next_look())
     if found.counts.missing:  # what is open is not known yet
         return (asked.finish(),)
     if not found.counts.finished:
@@ -59,6 +68,27 @@ class _Advice:
     plan: Plan
     found: Attribution
     file: Mapping[str, Any]
+    looking: Looking
+
+    def next_look(self) -> Iterator[NextRuns]:
+        """The next planned look, as long as one is left and something is open."""
+        reached, planned = self.looking.reached, self.looking.planned
+        if reached == len(planned) or self._is_settled:
+            return
+        seeds, there = planned[reached], planned[reached - 1] if reached else 0
+        why = f"Look {reached + 1} of {len(planned)} is due at {seeds} seeds a cell."
+        if there and (then := self._then(there, seeds)):
+            why = f"{why} {_says(then, self.found)}"
+        more = sum(len(cell.more_seeds) for cell in self.plan.cells) if not reached else 0
+        yield self._next(why, {}, (seeds - there) * len(self.plan.cells) + more)
+
+    @property
+    def _is_settled(self) -> bool:
+        return all(c.answer in ("helps", "hurts", "negligible") for c in self.found.contributions)
+
+    def _then(self, there: int, seeds: int) -> Settling | None:
+        level = self.looking.following
+        return settling(self.found, there, seeds, LEVEL if level is None else level)
 
     def finish(self) -> NextRuns:
         missing = self.found.counts.missing
@@ -95,15 +125,17 @@ class _Advice:
             yield self._seeds(2, why)
 
     def more_seeds(self) -> Iterator[NextRuns]:
-        """For the cheapest undecided factor, and for all that can be settled."""
-        there = len(self.plan.seeds)
-        needed = {
-            each.name: each.needed.seeds
-            for each in self.found.contributions
-            if each.needed and there < each.needed.seeds <= _MOST_TIMES * there
-        }
-        ends = {pick(needed.values()) for pick in (min, max) if needed}
-        return (self._seeds(seeds, _settled(seeds, needed)) for seeds in sorted(ends))
+        """As many as settle what is undecided, if that is known; twice as many where no margin
+        says what that means."""
+        there, level = len(self.plan.seeds), self.looking.following or LEVEL
+        if there == 1:  # the noise comes first
+            return
+        if self.found.margin is None:
+            then = settling(self.found, there, 2 * there, level)
+        else:
+            then = seeds_to_settle(self.found, there, level, _MOST_TIMES * there)
+        if then:
+            yield self._seeds(then.seeds, _says(then, self.found))
 
     def all_subsets(self) -> Iterator[NextRuns]:
         """Where the two-factor model is seen to fail."""
@@ -176,13 +208,20 @@ class _Advice:
         return self._runs(len(wanted), seeds) - there
 
 
-def _settled(seeds: int, needed: Mapping[str, int]) -> str:
-    """What more seeds are for."""
-    names = [name for name, least in needed.items() if least <= seeds]
-    effect, as_large = ("effects", "they are") if names[1:] else ("effect", "it is")
+def _says(then: Settling, found: Attribution) -> str:
+    """What more seeds are for, and how often they settle it."""
+    half = amount(then.half, found.metric)
+    names = listed([c.name for c in found.contributions if c.answer == "not resolved"])
+    if found.margin is None:
+        return (
+            f"{then.seeds} seeds a cell bring the intervals to ± {half}. Say with --margin what "
+            f"size of effect matters: the number of seeds that settles {names} follows from it."
+        )
+    size = amount(found.margin, found.metric)
     return (
-        f"To see the {effect} of {listed(names)} with 80 % probability, if {as_large} as large as "
-        f"measured: {seeds} seeds a cell."
+        f"{then.seeds} seeds a cell for {names} (intervals of ± {half}): an effect of {size} is "
+        f"then found in {100 * then.found:.0f} of 100; where there is none, it is shown to be "
+        f"smaller than {size} in {100 * then.missing:.0f} of 100."
     )
 
 

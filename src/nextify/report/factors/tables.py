@@ -9,7 +9,7 @@ from typing import Any
 
 from nextify.findings import Attribution
 from nextify.report import details
-from nextify.report.factors import caveats, words
+from nextify.report.factors import caveats, look_words, words
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.page import csv_text, ends_of
 
@@ -47,7 +47,8 @@ def _contribution(view: View, found: Attribution, at: int) -> dict[str, Any]:
         "p_adjusted": each.p,
         "answer": each.answer,
         "verdict": caveats.verdict(found, each),
-        "seeds_needed": each.needed.seeds if each.needed else None,
+        "within_margin": each.within if found.margin else None,
+        "level": found.level,
         **_way("added_alone", ways.added),
         **_way("path_increment", ways.path),
         **_way("removed_last", ways.removed),
@@ -128,6 +129,8 @@ def _study(content: FactorContent, view: View) -> dict[str, Any]:
         "costs": asdict(view.costs) if view.costs else None,
         "paper": asdict(view.paper) if view.paper else None,
         "next": [asdict(each) for each in view.next],
+        "before_the_data": look_words.settled(view),
+        "look": look_words.as_values(content, view),
         **details.as_values(plan, view.runs),
     }
 

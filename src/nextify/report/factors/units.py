@@ -58,6 +58,15 @@ UNITS: dict[Score, Unit] = {
 }
 
 
+def amount_of(value: float, score: Score) -> str:
+    """A size in the unit that a margin is given in.
+
+    >>> amount_of(0.5, "accuracy")
+    '0.5 points'
+    """
+    return amount(value / UNITS[score].scale, score)
+
+
 def amount(value: float, score: Score) -> str:
     """A difference of scores in words.
 

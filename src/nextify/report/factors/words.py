@@ -56,6 +56,8 @@ def headline(content: FactorContent) -> list[str]:
 def _headline(content: FactorContent, view: View) -> str:
     if not view.found.counts.finished:
         return "no run has a score, so nothing can be said of any factor’s contribution."
+    if view.found.level >= 1:
+        return "no verdict now: planned looks come at their time, and not after the last."
     if not view.has_intervals:
         return "no factor’s contribution has an interval yet; nothing is decided."
     parts, unit = [], content.unit
@@ -64,6 +66,11 @@ def _headline(content: FactorContent, view: View) -> str:
         if names := [f"{each.name} ({unit.signed(each.estimate.value)})" for each in found]:
             parts.append(f"{listed(names)} {answer if len(names) == 1 else many}")
     text = f"{'; '.join(parts)}; in {unit.name} of {unit.title}. "
+    small = [c.name for c in view.found.contributions if c.answer == "negligible"]
+    if small:
+        size = amount(view.found.margin or 0.0, content.metric)
+        text = f"{text if parts else ''}No effect of {listed(small)} is larger than {size}. "
+        parts.append(text)
     unresolved = [c.name for c in view.found.contributions if c.answer == "not resolved"]
     if not unresolved:
         return text.strip()
@@ -222,18 +229,20 @@ def fit(view: View) -> str:
 def coverage(view: View) -> str:
     """Which population an interval covers."""
     tested = "held-out" if view.plan.held_out else "test"
+    over = " at all looks" if view.looking.number else ""
+    hold = f"95 times in 100 all factors’ intervals hold at once{over}. "
     if drawn := view.plan.cells[0].images:
         every = int(view.plan.data["train"])
         text = (
             f"New seeds and other training images: every run drew {drawn:,} of {every:,} training "
             "images by itself; intervals cover other draws of as many, and other images of the "
             f"same kind as far as {drawn:,} is a small part of {every:,}; all are tested on the "
-            f"same {tested} images; 95 times in 100 all factors’ intervals hold at once. "
+            f"same {tested} images; {hold}"
         )
     else:
         text = (
             "New seeds: the same cells trained again on the same training images and tested on the "
-            f"same {tested} images; 95 times in 100 all factors’ intervals hold at once. "
+            f"same {tested} images; {hold}"
         )
     if any(each.wide for each in view.found.contributions):
         text += "“New images too” allows, besides, for another test set of the same kind. "
@@ -323,6 +332,8 @@ def nothing_next(view: View) -> str:
     """Where no command is left to give."""
     if not view.found.counts.finished:
         return "Make runs finish first: a lower learning_rate, or a longer warm-up."
+    if view.found.level >= 1:
+        return "The planned looks are used up: what the last of them said stands."
     if any(c.answer in ("not resolved", "no interval") for c in view.found.contributions):
         return (
             "The undecided factors would take more runs than is sensible: whatever they do is "

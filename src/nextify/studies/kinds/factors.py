@@ -125,6 +125,11 @@ def plan_of(asked: Asked) -> Plan:
     request, made = asked.request, frame_of(asked)
     assert isinstance(request, Study) and asked.file is not None
     options = request.experiment
+    if options.looks is not None and options.looks > len(made.seeds):
+        raise InputError(
+            f"--looks is {options.looks}, and --seeds {len(made.seeds)}: each look takes "
+            f"another seed of every cell; give --seeds {2 * options.looks}, say"
+        )
     if not (options.fold_over or options.add_cells or options.experiment == "augmented"):
         if options.tune_rate:
             made = replace(made, chosen=chosen_rates(asked.file))

@@ -56,15 +56,9 @@ def plan_of(asked: Asked) -> Plan:
 
 def _require_no_experiment(options: Experiment) -> None:
     for name in (
-        "factors",
-        "matched",
-        "target",
-        "rates",
-        "cross",
-        "tune_rate",
-        "end_seeds",
-        "sigma",
-    ):
+        "factors", "matched", "target", "rates", "cross", "tune_rate", "end_seeds", "sigma",
+        "score", "margin", "looks",
+    ):  # fmt: skip
         if getattr(options, name) is not None:
             raise InputError(
                 f"--{name.replace('_', '-')} belongs to an experiment; add "

@@ -1,0 +1,150 @@
+"""What was settled before the data, what of it changed, and what looks said, in sentences."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import pairwise
+from typing import Any, get_args
+
+from nextify.findings.answers import Answer
+from nextify.findings.looking import Looking
+from nextify.records import Look, Registered
+from nextify.report.factors.content import SPELLED, FactorContent, View, spelled
+from nextify.report.factors.units import UNITS, amount_of
+from nextify.words import listed, plural
+
+_NONE = (
+    "No plan hash, no looks kept: nothing says what was settled before the first run. Intervals "
+    "hold 95 times in 100 each time they are read: who adds runs and reads again has more chances "
+    "to be wrong (at one of five looks: 16 in 100)."
+)
+
+
+def settled(view: View) -> list[str]:
+    """What was settled before the first run, and what has changed since."""
+    history = view.looking.history
+    if not history.is_kept or not history.registered:
+        return [_NONE]
+    first, *_ = history.registered
+    when = f"Settled {_time(first.at)}, before the first run: "
+    told = [f"{when}plan {first.hash}; {'; '.join(_choices(first))}."]
+    for before, after in pairwise(history.registered):
+        changes = [*_changes(before, after)] or [f"plan now {after.hash}"]
+        told.append(f"Changed after {plural(after.recorded, 'run')}: {'; '.join(changes)}.")
+    if history.lost:
+        told.append(f"{plural(history.lost, 'row')} of this are damaged in the study file.")
+    return told
+
+
+def _choices(of: Registered) -> Iterator[str]:
+    yield f"primary score {of.score}"
+    yield f"margin {_margin(of)}"
+    yield f"looks: {of.looks or 'as many as will be'}"
+
+
+def _margin(of: Registered) -> str:
+    return "none" if of.margin is None else amount_of(of.margin, SPELLED[of.score])
+
+
+def _changes(before: Registered, after: Registered) -> Iterator[str]:
+    values = {
+        "experiment": (before.experiment, after.experiment),
+        "cells": (before.cells, after.cells),
+        "seeds": (before.seeds, after.seeds),
+        "primary score": (before.score, after.score),
+        "margin": (_margin(before), _margin(after)),
+        "looks": (before.looks or "open", after.looks or "open"),
+    }
+    for name, (old, new) in values.items():
+        if old != new:
+            yield f"{name} {old} -> {new}"
+
+
+def _time(at: str) -> str:
+    """A time of a study file.
+
+    >>> _time("2026-11-26T22:49:45+00:00")
+    '2026-11-26 22:49 UTC'
+    """
+    return f"{at[:16].replace('T', ' ')} UTC"
+
+
+def this_look(content: FactorContent, view: View) -> list[str]:
+    """Which look this is, and what looks before it said; nothing where looks are not kept."""
+    looking = view.looking
+    if not looking.history.is_kept:
+        return []
+    told = [_which(looking, view)]
+    told += [_said(each) for each in _earlier(looking)]
+    if changed := _changed(content, view):
+        told.append(changed)
+    return told
+
+
+def _which(looking: Looking, view: View) -> str:
+    planned = len(looking.planned)
+    if view.found.level >= 1:
+        if looking.reached == planned:
+            return f"All {planned} planned looks have been taken: what the last said stands."
+        seeds = looking.planned[looking.reached]
+        next_ = f"look {looking.reached + 1} of {planned}"
+        return f"No look: {next_} is due when every cell has {plural(seeds, 'seed')}."
+    which = f"{looking.reached} of {planned} planned" if planned else str(looking.number)
+    kept = "" if looking.is_saved else " It is not kept: the study file cannot be written."
+    return (
+        f"Look {which}, at {plural(view.found.counts.finished, 'run')}: its intervals hold "
+        f"together at {100 * looking.level:.2f} %, so that those of all looks do at 95 %.{kept}"
+    )
+
+
+def _earlier(looking: Looking) -> list[Look]:
+    return [each for each in looking.history.looks if each.number != looking.number]
+
+
+def _said(look: Look) -> str:
+    """What a look said: factors by verdict."""
+    groups = {answer: [n for n, v in look.verdicts.items() if v == answer] for answer in _ANSWERS}
+    told = [f"{answer}: {listed(names)}" for answer, names in groups.items() if names]
+    start = f"Look {look.number} ({_time(look.at)}, {plural(look.runs, 'run')}, {look.score})"
+    return f"{start}: {'; '.join(told)}."
+
+
+_ANSWERS = get_args(Answer)
+
+
+def _changed(content: FactorContent, view: View) -> str:
+    """Where a verdict is another one than at the look before."""
+    before = view.looking.before(spelled(content.metric))
+    if before is None or view.found.level >= 1:
+        return ""
+    pairs = [(c.name, before.verdicts.get(c.name), c.answer) for c in view.found.contributions]
+    changes = [f"{name}: {old}, now {new}" for name, old, new in pairs if old and old != new]
+    if not changes:
+        return f"No verdict has changed since look {before.number}."
+    return f"Changed since look {before.number}: {'; '.join(changes)}."
+
+
+def margin_note(view: View) -> str:
+    """That the margin was chosen after the data, where it was; empty where not."""
+    found, registered = view.found, view.looking.history.registered
+    if found.margin is None:
+        return ""
+    size = found.margin * UNITS[found.metric].scale
+    before = [each for each in registered if each.recorded == 0]
+    told = [each.margin for each in before if SPELLED[each.score] == found.metric and each.margin]
+    if any(math.isclose(each, size) for each in told):
+        return ""
+    return "The margin was chosen after the data: it was not settled before the first run."
+
+
+def as_values(content: FactorContent, view: View) -> dict[str, Any]:
+    """The look as plain values, ready for JSON."""
+    looking = view.looking
+    return {
+        "number": looking.number,
+        "level": looking.level,
+        "planned": list(looking.planned),
+        "registered": [asdict(each) for each in looking.history.registered],
+        "looks": [asdict(each) for each in looking.history.looks],
+        "told": this_look(content, view),
+    }
