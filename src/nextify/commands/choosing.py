@@ -160,11 +160,11 @@ def _finish(
     for each in (*outcome.failures, *outcome.divergences):
         watch.note(f"{each.step}, seed {each.seed}: {each.message}")
     choice, winner = outcome.choice, None
-    if best := _best(choice):
+    if choice and (best := _best(choice)):
         watch.note(f"winner: {best.name} on all images")
         with watch.steps() as shown:  # no epochs: their accuracies are of images that it has seen
             finals = outcome.studies["finals"][0]
-            winner = train_winner(images, finals, best, folder, shown.step, watch.note)
+            winner = train_winner(images, finals, choice, folder, shown.step, watch.note)
     report = write_choice(choice, outcome.studies, settings, folder / "report") if choice else None
     return Chosen(choice=choice, winner=winner, outcome=outcome, folder=folder, report=report)
 
