@@ -13,6 +13,7 @@ from nextify.designs import Design
 from nextify.experiments.coding import codes_of, levels_of
 from nextify.experiments.intervals import LEVEL, Interval
 from nextify.findings.best import Best, compare_with_best
+from nextify.findings.confounded import Confounded, confounded
 from nextify.findings.expected import Expected, to_expect
 from nextify.findings.scores import Grid, correct_of, grid, scores
 from nextify.findings.surface import Seen, Surface, seen
@@ -84,6 +85,7 @@ class Choice:
         runners_up: names of finalists that cannot be told apart from the winner.
         cheapest: name of that of them, or the winner, that costs least. cheapest_in: in what.
         apart: finalists whose spread between seeds is clearly larger, and not pooled.
+        confounded: what the screening could not tell apart, where that is something.
     """
 
     winner: str | None
@@ -96,6 +98,7 @@ class Choice:
     cheapest: str | None
     cheapest_in: Quantity
     apart: tuple[str, ...]
+    confounded: Confounded | None
 
     def finalist(self, name: str) -> Finalist:
         """That of a name."""
@@ -137,6 +140,7 @@ def choose(
         cheapest=None if cheapest is None else cheapest.name,
         cheapest_in=quantity,
         apart=tuple(finalists[at].name for at in best.apart),
+        confounded=confounded(screening[0]),
     )
 
 

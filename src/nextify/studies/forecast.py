@@ -60,7 +60,7 @@ def forecast(
         cells=len(plan.cells),
         seeds=len(plan.seeds),
         runs=plan.count,
-        seconds=_seconds(plan, pilot, workers),
+        seconds=pilot.total(plan, workers) if pilot else None,
         half_width=width,
         points=None if width is None or sigma is None else width * sigma,
     )
@@ -93,12 +93,3 @@ def half_width(plan: Plan) -> float | None:
     names = [factor.name for factor in plan.factors]
     levels = levels_of(names, [cell.made or () for cell in plan.cells])
     return precision.half_width(levels, [len(plan.seeds_of(cell)) for cell in plan.cells])
-
-
-def _seconds(plan: Plan, pilot: Pilot | None, workers: int) -> float | None:
-    if pilot is None:
-        return None
-    if all(cell.name in pilot.seconds for cell in plan.cells):
-        return pilot.total(plan, workers)
-    mean = sum(pilot.seconds.values()) / len(pilot.seconds)
-    return mean * plan.count / workers

@@ -1,6 +1,6 @@
 """The answer of a choice, in sentences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -8,6 +8,7 @@ from nextify.designs import Design
 from nextify.designs.fields import hints, written
 from nextify.findings import Interval
 from nextify.findings.choice import Choice, Finalist
+from nextify.findings.confounded import Confounded
 from nextify.report.details import lost
 from nextify.words import bytes_in_words, in_words, plural
 
@@ -91,7 +92,43 @@ def answer(choice: Choice) -> list[str]:
     """The recommendation and how sure it is, line by line; why there is none."""
     if choice.winner is None:
         return ["No design can be chosen: no run of the finals has a score."]
-    return f"{recommended(choice)}\n{how_sure(choice)}".splitlines()
+    told = f"{recommended(choice)}\n{how_sure(choice)}".splitlines()
+    return [*told, unseen(choice.confounded)] if choice.confounded else told
+
+
+def unseen(of: Confounded) -> str:
+    """What the screening could not tell apart."""
+    sums, hidden, told = of.sums, of.hidden, []
+    if sums:
+        count = sum(map(len, sums))
+        told.append(
+            f"{plural(count, 'interaction')} of two choices only as {plural(len(sums), 'sum')}, "
+            f"such as {_sum(sums[0])}"
+        )
+    if hidden:
+        name, threes = hidden[0]
+        told.append(
+            "what three choices do only together is taken for one choice's own effect, as "
+            f"{_product(threes[0])} for that of {name}"
+        )
+    return (
+        f"What the screening, of resolution IV, could not see: {'; and '.join(told)}. The finals "
+        "are measured and do not rest on that, which designs came into them does: "
+        "--experiment resolution-5 tells these apart."
+    )
+
+
+def sums_of(choice: Choice) -> list[str]:
+    """The interactions that show only as sums, a line each."""
+    return [] if choice.confounded is None else [_sum(each) for each in choice.confounded.sums]
+
+
+def _sum(pairs: Sequence[Sequence[str]]) -> str:
+    return " with ".join(map(_product, pairs))
+
+
+def _product(names: Sequence[str]) -> str:
+    return " x ".join(names)
 
 
 def how_sure(choice: Choice) -> str:
