@@ -59,7 +59,9 @@ def test_the_network_is_the_winner_and_says_what_it_saw(nextify, done):
     winner = next(f for f in kept["choice"]["finalists"] if f["standing"] == "chosen")
     assert sum(p.numel() for p in network.parameters()) == winner["params"]
     assert "no test accuracy can be stated" in card.about["seen"] and "accuracy" not in card.about
-    assert card.about["expected"]["accuracy"] == winner["mean"]
+    expected = card.about["expected"]
+    assert expected["measured"] == winner["mean"] and expected["runs"] == 2
+    assert expected["accuracy"] == kept["choice"]["expected"]["value"]
     assert card.about["data"]["train"] == 80
     answer = nextify("predict", "mine", "pets/cat/0.png")
     assert answer.code == 0 and answer.out.startswith("pets/cat/0.png: ")

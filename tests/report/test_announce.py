@@ -6,7 +6,33 @@ import pytest
 import torch
 
 from nextify.data import Dataset, ImageFiles, Images, Origin
-from nextify.report.announce import announced_images, announced_left_out, evaluated_note
+from nextify.report.announce import (
+    announced_images,
+    announced_left_out,
+    announced_screening,
+    evaluated_note,
+)
+from nextify.studies import plan_screening
+from studies.known_truth import small_task
+
+
+def test_which_screening_is_decided_on():
+    usual = plan_screening(small_task(6))
+    sharp = plan_screening(small_task(6, seeds=1, experiment="resolution-5"))
+    told = announced_screening(sharp, 5400.0, None, 10_800.0)
+    assert told == (
+        "screening: resolution-5, 32 networks, which tells every interaction of two choices apart: "
+        "the whole choice takes about 1.5 h; --experiment says otherwise"
+    )
+    told = announced_screening(usual, 9000.0, (sharp, 18_000.0), 10_800.0)
+    assert told == (
+        "screening: resolution-4, 16 networks: with resolution-5, which tells every interaction of "
+        "two choices apart, the whole choice takes about 5.0 h, and more than 3.0 h; --experiment "
+        "resolution-5 for it"
+    )
+    assert "nothing was timed: that is 32 runs instead of 32" in announced_screening(
+        usual, None, (sharp, None), 10_800.0
+    )
 
 
 def dataset(counts: tuple[list[int], list[int]], origin: Origin, streamed: bool = False) -> Dataset:

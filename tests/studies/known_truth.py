@@ -37,7 +37,7 @@ def small_task(factors: int = 5, seeds: int = 2, **changes: Any) -> Task:
         end_seeds=0,
     )
     budgets = changes.pop("budgets", {"params": 200_000})
-    request = made(Choose, {"params": "200k", **changes})
+    request = made(Choose, {"params": "200k", "experiment": "resolution-4", **changes})
     return Task(frame=of, data=of.data, held_out=False, budgets=budgets, request=request)
 
 

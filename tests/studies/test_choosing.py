@@ -10,15 +10,18 @@ import pytest
 from known_truth import DATA, Truth, random_truth, small_task, with_quick_keys
 from tiny_study import NoData
 
-from nextify.designs import path
+from nextify.designs import Factor, path
 from nextify.errors import InputError
+from nextify.experiments.fractions import SCREEN, fraction
 from nextify.findings.choice import Choice, choose
+from nextify.findings.confounded import confounded
 from nextify.fitting import use_of
 from nextify.records import Store
-from nextify.report.choice.words import notes
-from nextify.requests import Choose, made
+from nextify.report.choice.words import notes, unseen
+from nextify.requests import Choose, changed, made
 from nextify.studies import (
     Interrupted,
+    Phase,
     Task,
     carry_out,
     execute,
@@ -27,7 +30,7 @@ from nextify.studies import (
     plan_screening,
 )
 from nextify.studies.kinds import Asked
-from nextify.studies.kinds.choosing import task_of
+from nextify.studies.kinds.choosing import sharper, takes_too_long, task_of
 from nextify.studies.kinds.finalists import possible
 
 RISING = tuple(0.5 + 0.01 * bin(at).count("1") for at in range(32))  # every choice helps
@@ -171,6 +174,70 @@ def test_the_phases_before_the_start():
     assert [(p.name, p.networks, p.runs) for p in found] == [
         ("screening", 17, 34), ("finals", 6, 24), ("winner", 1, 1),
     ]  # fmt: skip
+
+
+def unsaid_task(factors: int = 6) -> tuple[Task, Choose]:
+    """A task of which nothing is said of the screening, as `task_of` settles it."""
+    return small_task(factors), made(Choose, {"params": "200k"})
+
+
+def test_a_sharper_screening_has_more_networks_of_one_seed_each():
+    task, asked = unsaid_task()
+    more, plan = sharper(task, asked)
+    here = plan_screening(task)
+    assert (len(here.cells), here.count, len(plan.cells), plan.count) == (16, 32, 32, 32)
+    assert (more.request.experiment, more.request.seeds, len(plan.seeds)) == ("resolution-5", 1, 1)
+    assert plan.experiment == "resolution-5"
+    assert sharper(task, changed(asked, seeds=2))[1].count == 64
+    assert sharper(*unsaid_task(3)) is None  # both are all subsets
+    assert sharper(*unsaid_task(5)) is None  # that of resolution IV is of V
+
+
+@pytest.mark.parametrize(
+    ("runs", "seconds", "too_long"),
+    [
+        (30, None, False), (40, None, True), (30, 1e6, False),
+        (40, 3 * 3600.0 - 1, False), (40, 3 * 3600.0 + 1, True),
+    ],
+)  # fmt: skip
+def test_when_a_sharper_screening_takes_too_long(runs, seconds, too_long):
+    usual = (Phase("screening", 16, 30, seconds),)
+    found = (Phase("screening", 32, runs, seconds),)
+    assert takes_too_long(found, usual) is too_long
+
+
+def test_what_a_screening_cannot_tell_apart():
+    """2^(8-4) of resolution IV: seven sums of four, and seven threes with each factor (Box, Hunter
+    and Hunter 2005, chapter 6)."""
+    letters = tuple(Factor(name, (name,)) for name in "ABCDEFGH")
+    rows = fraction(8, SCREEN).tolist()
+    made_of = [tuple(n for n, x in zip("ABCDEFGH", row, strict=True) if x > 0) for row in rows]
+    plan = plan_screening(small_task(6))
+    cells = tuple(replace(plan.cells[0], made=each, name=str(each)) for each in made_of)
+    found = confounded(replace(plan, factors=letters, cells=cells))
+    assert [len(each) for each in found.sums] == [4] * 7
+    assert (("A", "B"), ("C", "E"), ("D", "F"), ("G", "H")) in found.sums
+    hidden = dict(found.hidden)
+    assert {name: len(threes) for name, threes in hidden.items()} == dict.fromkeys("ABCDEFGH", 7)
+    assert ("A", "B", "C") in hidden["E"] and ("B", "C", "D") in hidden["H"]
+    assert confounded(replace(plan, experiment="resolution-5")) is None
+    assert confounded(plan_screening(small_task(5))) is None  # resolution V in as many cells
+    said = unseen(found)
+    assert "28 interactions of two choices only as 7 sums, such as A x B with C x E" in said
+    assert "as B x C x E for that of A" in said and "--experiment resolution-5" in said
+
+
+def test_a_choice_that_goes_on_keeps_its_screening():
+    images = SimpleNamespace(identity=lambda: DATA, source="Nothing.")
+    asked = Asked(request=made(Choose, {"params": "200k"}), precision="float32", images=images)
+    fresh = task_of(asked, DATA)
+    assert (fresh.request.experiment, fresh.request.seeds) == ("resolution-4", 2)
+    _, there = sharper(small_task(6), asked.request)
+    kept = task_of(replace(asked, there=there), DATA)
+    assert (kept.request.experiment, kept.request.seeds) == ("resolution-5", 1)
+    assert kept.frame.seeds == range(1)
+    said = changed(asked.request, experiment="resolution-5")
+    assert len(task_of(replace(asked, request=said), DATA).frame.seeds) == 1
 
 
 class _Stop:

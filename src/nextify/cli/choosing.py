@@ -6,7 +6,7 @@ from nextify.cli.show import print_json, print_table, say
 from nextify.cli.studying import print_factors, time_in_words
 from nextify.commands.choosing import Chosen, PlannedChoice, choose
 from nextify.commands.watch import ON_STDERR
-from nextify.report.choice.words import HEAD, how_sure, notes, recommended, row
+from nextify.report.choice.words import HEAD, answer, notes, row
 from nextify.requests import Choose
 from nextify.studies import in_budget
 from nextify.words import in_words
@@ -59,8 +59,7 @@ def _say(found: Chosen) -> None:
             "learning_rate=")  # fmt: skip
         return
     print_table(list(HEAD), [row(each) for each in choice.finalists])
-    say(f"\n{recommended(choice)}")
-    say(how_sure(choice))
+    say("\n" + "\n".join(answer(choice)))
     for text in notes(choice):
         say(f"Note: {text}.")
     if trained is None or not found.is_trained:

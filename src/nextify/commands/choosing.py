@@ -14,7 +14,13 @@ from nextify.files import is_there, read_json, require_writable, write_json
 from nextify.findings.choice import Choice, Finalist
 from nextify.fitting import budgets_of
 from nextify.records import Plan
-from nextify.report.announce import announced_path, announced_phase, left_out_note, recipes_of
+from nextify.report.announce import (
+    announced_path,
+    announced_phase,
+    announced_screening,
+    left_out_note,
+    recipes_of,
+)
 from nextify.report.choice.files import write_choice
 from nextify.report.choice.words import as_fields, as_values
 from nextify.report.page import ReportFiles
@@ -31,7 +37,15 @@ from nextify.studies import (
     plan_screening,
 )
 from nextify.studies.kinds import Asked
-from nextify.studies.kinds.choosing import SCREENING, settings_of, task_of
+from nextify.studies.kinds.choosing import (
+    MOST_SECONDS,
+    SCREENING,
+    settings_of,
+    sharper,
+    takes_too_long,
+    task_of,
+    total_seconds,
+)
 from nextify.studies.kinds.winner import train_winner
 from nextify.training.memory import require_memory_for
 
@@ -107,26 +121,32 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     file = folder / SCREENING
     asked = asked_of(request, request.precision, images, file)
     task = task_of(replace(asked, images=_screened(asked)), images.identity())
-    screening, settings = plan_screening(task).asked_by(task.request), settings_of(task)
+    screening = plan_screening(task)
     if not request.plan:  # which writes nothing, and neither does what is refused
         require_writable(folder, "--output")
-    _require_same(folder, settings)
+    if is_begun := is_there(file):
+        _require_same(folder, settings_of(task))
     show_images(images, watch)
     watch.note(announced_path(task.frame.path))
     watch.note(recipes_of(screening))
-    if request.plan or not is_there(file):
+    if request.plan or not is_begun:
+        require_memory_for(screening)
+        task, screening, found = _forecast(request, task, screening, images, watch, is_begun)
         if note := left_out_note(left_out(task, screening.cells)):
             watch.note(note)
-        found = _phases(request, task, screening, images, watch)
         if request.plan:
-            count = len(images.train) + len(images.test)
             return PlannedChoice(
-                task=task, screening=screening, phases=found, images=count, settings=settings
+                task=task,
+                screening=screening.asked_by(task.request),
+                phases=found,
+                images=len(images.train) + len(images.test),
+                settings=settings_of(task),
             )
         for phase in found:
             watch.note(announced_phase(phase))
+    settings = settings_of(task)
     keep = partial(_keep, folder, {"command": command_line(task.request), "settings": settings})
-    keep(None)
+    keep(None, anew=not is_begun)
     outcome = carry_out(task, folder, partial(_run, request, watch))
     chosen = _finish(outcome, images, folder, settings, watch)
     keep(chosen.as_dict())
@@ -160,11 +180,11 @@ def _finish(
     for each in (*outcome.failures, *outcome.divergences):
         watch.note(f"{each.step}, seed {each.seed}: {each.message}")
     choice, winner = outcome.choice, None
-    if best := _best(choice):
+    if choice and (best := _best(choice)):
         watch.note(f"winner: {best.name} on all images")
         with watch.steps() as shown:  # no epochs: their accuracies are of images that it has seen
             finals = outcome.studies["finals"][0]
-            winner = train_winner(images, finals, best, folder, shown.step, watch.note)
+            winner = train_winner(images, finals, choice, folder, shown.step, watch.note)
     report = write_choice(choice, outcome.studies, settings, folder / "report") if choice else None
     return Chosen(choice=choice, winner=winner, outcome=outcome, folder=folder, report=report)
 
@@ -173,15 +193,30 @@ def _best(choice: Choice | None) -> Finalist | None:
     return choice.finalist(choice.winner) if choice and choice.winner else None
 
 
-def _phases(
-    request: Choose, task: Task, screening: Plan, images: Dataset, watch: Watch
-) -> tuple[Phase, ...]:
-    require_memory_for(screening)
-    workers = workers_of(request.workers)
-    pilot = (
-        None if request.no_pilot else timed(screening, _setup(request, screening), workers, watch)
-    )
-    return phases(task, screening, pilot, workers, len(images.train) + len(images.test))
+def _forecast(
+    request: Choose, task: Task, screening: Plan, images: Dataset, watch: Watch, is_begun: bool
+) -> tuple[Task, Plan, tuple[Phase, ...]]:
+    """What the choice will take, with the screening that the time allows, where none is named."""
+    workers, pilot = workers_of(request.workers), None
+    if not request.no_pilot:
+        pilot = timed(screening, _setup(request, screening), workers, watch)
+    count = len(images.train) + len(images.test)
+    usual = phases(task, screening, pilot, workers, count)
+    undecided = request.experiment is None and not is_begun
+    more = sharper(task, request) if undecided else None
+    if more is None:
+        return task, screening, usual
+    found = phases(*more, pilot, workers, count)
+    if takes_too_long(found, usual):
+        watch.note(
+            announced_screening(
+                screening, total_seconds(usual), (more[1], total_seconds(found)), MOST_SECONDS
+            )
+        )
+        return task, screening, usual
+    require_memory_for(more[1])
+    watch.note(announced_screening(more[1], total_seconds(found), None, MOST_SECONDS))
+    return *more, found
 
 
 def _budget_name(request: Choose) -> str:
@@ -208,8 +243,10 @@ def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
             )
 
 
-def _keep(folder: Path, asked: Mapping[str, Any], answer: Mapping[str, Any] | None) -> None:
+def _keep(
+    folder: Path, asked: Mapping[str, Any], answer: Mapping[str, Any] | None, anew: bool = False
+) -> None:
     """Write what was asked, and the answer once there is one."""
     file = folder / "choice.json"
-    if answer or not is_there(file):
+    if answer or anew or not is_there(file):
         write_json(file, {**asked, **(answer or {})})

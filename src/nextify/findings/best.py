@@ -11,6 +11,11 @@ holds for the one that came out best:
   of Statistics 12), by Dunnett's one-sided quantile. A design whose interval ends at or below zero
   is not the best; the others cannot be told apart.
 
+Both are answered for new seeds on the same test images and, where it is known which images each run
+classified correctly, for new test images, too: a network is chosen for images to come. The images'
+part of a mean's or a difference's variance (`images.image_variances`) comes in with the same kind
+of quantile as the seeds' part, so that these intervals hold together as well.
+
 The model is that of `blocks`: normal errors, seeds as blocks, one spread pooled over the designs.
 A design whose spread is clearly larger than that of the others (one that trains badly, often) keeps
 its own, so that it does not blur the comparison of the others; its differences are then Welch's.
@@ -27,7 +32,9 @@ from numpy.typing import NDArray
 from nextify.experiments.coding import Floats
 from nextify.experiments.intervals import LEVEL, Interval, around
 from nextify.findings.blocks import CLEARLY, LEAST_DF, NO_SPREAD, BlockModel, fit_blocks
+from nextify.findings.images import image_variances, widened
 
+MANY = 1e6  # degrees of freedom of what is estimated from all test images: as good as known
 _NODES = 128
 
 
@@ -83,6 +90,8 @@ class Best:
         apart: indices of the designs whose spread is clearly larger than that of the others, and
             their own. model: of the others.
         runners: indices of the designs in the running.
+        images: (k, k) the test images' part, as `image_variances` finds it; None where it is not
+            known which images were classified correctly.
     """
 
     means: Floats
@@ -92,6 +101,7 @@ class Best:
     apart: tuple[int, ...]
     model: BlockModel
     runners: tuple[int, ...]
+    images: Floats | None
 
     @property
     def winner(self) -> int | None:
@@ -104,24 +114,41 @@ class Best:
         return tuple(_interval(self, at) for at in range(len(self.means)))
 
     @property
+    def wide(self) -> tuple[Interval | None, ...]:
+        """The same for new seeds and new test images; None where the images' part is not known."""
+        return tuple(_interval(self, at, wide=True) for at in range(len(self.means)))
+
+    @property
     def behind(self) -> tuple[Interval | None, ...]:
         """Each design's mean minus that of the best other, both in the running; None for those
         that are not, and where there is no spread to judge by."""
         return tuple(_behind(self, at) for at in range(len(self.means)))
 
     @property
+    def behind_wide(self) -> tuple[Interval | None, ...]:
+        """The same for new seeds and new test images."""
+        return tuple(_behind(self, at, wide=True) for at in range(len(self.means)))
+
+    @property
     def margin(self) -> float | None:
         """How far the winner may lie behind the best of the others, with 95 % confidence."""
-        own = None if self.winner is None else self.behind[self.winner]
-        return None if own is None else -own.low
+        return None if self.winner is None else _margin(self.behind[self.winner])
+
+    @property
+    def margin_wide(self) -> float | None:
+        """The same for new seeds and new test images."""
+        return None if self.winner is None else _margin(self.behind_wide[self.winner])
 
     def may_be_best(self, at: int) -> bool:
-        """Whether a design in the running cannot be told apart from the best."""
-        interval = self.behind[at]
+        """Whether a design in the running cannot be told apart from the best: on new test images,
+        too, where these are known."""
+        interval = _behind(self, at, wide=True) or _behind(self, at)
         return interval is None or interval.high > 0
 
 
-def compare_with_best(scores: Floats, running: Sequence[bool]) -> Best:
+def compare_with_best(
+    scores: Floats, running: Sequence[bool], correct: NDArray[np.bool_] | None = None
+) -> Best:
     """Compare designs by their scores.
 
     >>> scores = np.array([[0.80, 0.82, 0.81], [0.90, 0.91, 0.93], [0.90, 0.92, 0.92]])
@@ -132,8 +159,10 @@ def compare_with_best(scores: Floats, running: Sequence[bool]) -> Best:
     Args:
         scores: (k, seeds), higher is better; NaN where a run has none.
         running: which designs may win; of these only those with a score do.
+        correct: (k, seeds, images), where that is known.
     """
-    counts = np.asarray(np.sum(~np.isnan(scores), axis=1))
+    has = ~np.isnan(scores)
+    counts = np.asarray(np.sum(has, axis=1))
     means = np.where(counts > 0, np.nansum(scores, axis=1) / np.maximum(counts, 1), np.nan)
     squares = np.nansum(np.square(scores - means[:, None]), axis=1)
     apart = _apart(squares, counts - 1)
@@ -149,6 +178,7 @@ def compare_with_best(scores: Floats, running: Sequence[bool]) -> Best:
         apart=apart,
         model=model,
         runners=tuple(at for at in np.flatnonzero(counts).tolist() if running[at]),
+        images=None if correct is None else image_variances(correct, has),
     )
 
 
@@ -171,20 +201,39 @@ def _apart(squares: Floats, df: NDArray[np.int64]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _interval(of: Best, at: int) -> Interval | None:
-    if np.isnan(of.variances[at]):
+def _interval(of: Best, at: int, *, wide: bool = False) -> Interval | None:
+    if np.isnan(of.variances[at]) or (wide and of.images is None):
         return None
-    reach = largest_t(int(np.sum(of.counts > 0)), float(of.df[at]))
-    return around(float(of.means[at]), float(reach * np.sqrt(of.variances[at])))
+    count = int(np.sum(of.counts > 0))
+    half = float(largest_t(count, float(of.df[at])) * np.sqrt(of.variances[at]))
+    if wide and of.images is not None:
+        half = widened(half, float(of.images[at, at]), largest_t(count, MANY))
+    return around(float(of.means[at]), half)
 
 
-def _behind(of: Best, at: int) -> Interval | None:
-    moves = [_difference(of, other, at) for other in of.runners if other != at]
-    known = [move for move in moves if move]
-    if at not in of.runners or not moves or len(known) < len(moves):
+def _behind(of: Best, at: int, *, wide: bool = False) -> Interval | None:
+    others = [other for other in of.runners if other != at]
+    every = [_ahead(of, other, at, len(others), wide=wide) for other in others]
+    known = [each for each in every if each]
+    if at not in of.runners or not others or len(known) < len(others):
         return None
-    every = [around(value, dunnett(len(moves), df) * error) for value, error, df in known]
-    return Interval(min(0.0, *(e.low for e in every)), max(0.0, min(e.high for e in every)))
+    return Interval(min(0.0, *(e.low for e in known)), max(0.0, min(e.high for e in known)))
+
+
+def _ahead(of: Best, before: int, after: int, count: int, *, wide: bool) -> Interval | None:
+    """The difference of two designs, by the one-sided bounds that hold for `count` of them."""
+    found = _difference(of, before, after)
+    if found is None or (wide and of.images is None):
+        return None
+    value, error, df = found
+    half = dunnett(count, df) * error
+    if wide and of.images is not None:
+        half = widened(half, float(of.images[before, after]), dunnett(count, MANY))
+    return None if np.isnan(half) else around(value, half)
+
+
+def _margin(behind: Interval | None) -> float | None:
+    return None if behind is None else -behind.low
 
 
 def _difference(of: Best, before: int, after: int) -> tuple[float, float, float] | None:

@@ -13,7 +13,8 @@ from nextify.designs import Design
 from nextify.experiments.coding import codes_of, levels_of
 from nextify.experiments.intervals import LEVEL, Interval
 from nextify.findings.best import Best, compare_with_best
-from nextify.findings.images import for_new_images
+from nextify.findings.confounded import Confounded, confounded
+from nextify.findings.expected import Expected, to_expect
 from nextify.findings.scores import Grid, correct_of, grid, scores
 from nextify.findings.surface import Seen, Surface, seen
 from nextify.fitting import use_of
@@ -38,8 +39,9 @@ class Finalist:
         runs, finished, diverged, failed: of the finals.
         mean: accuracy over the finished runs. interval: 95 %, holding for all finalists together,
             for new seeds. wide: the same for new seeds and new test images.
-        behind: its accuracy minus that of the best other finalist, 95 % for all together.
-        standing: the answer. seconds: of training, a run.
+        behind: its accuracy minus that of the best other finalist, 95 % for all together, for new
+            seeds. behind_wide: the same for new seeds and new test images.
+        standing: the answer; by `behind_wide`, where that is known. seconds: of training, a run.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Finalist:
     interval: Interval | None
     wide: Interval | None
     behind: Interval | None
+    behind_wide: Interval | None
     standing: Standing
     seconds: float | None
 
@@ -72,23 +75,30 @@ class Choice:
         winner: name of the design with the highest mean in the finals, of those of which no run
             diverged or failed (of all, where some run of each did); None without any score.
         finalists: all, in the finals' order.
+        expected: the winner's accuracy, corrected for its having been chosen by it; None with one
+            seed.
         margin: with 95 % confidence the winner is at most so far behind the best finalist that
-            was in the running; None where nothing is known of the spread.
+            was in the running, for new seeds; None where nothing is known of the spread.
+            margin_wide: the same for new seeds and new test images.
         margin_all: the same for all subsets of the factors, at this budget and the path's depths,
             as far as the surface of `nextify.findings.surface` describes them.
         runners_up: names of finalists that cannot be told apart from the winner.
         cheapest: name of that of them, or the winner, that costs least. cheapest_in: in what.
         apart: finalists whose spread between seeds is clearly larger, and not pooled.
+        confounded: what the screening could not tell apart, where that is something.
     """
 
     winner: str | None
     finalists: tuple[Finalist, ...]
+    expected: Expected | None
     margin: float | None
+    margin_wide: float | None
     margin_all: float | None
     runners_up: tuple[str, ...]
     cheapest: str | None
     cheapest_in: Quantity
     apart: tuple[str, ...]
+    confounded: Confounded | None
 
     def finalist(self, name: str) -> Finalist:
         """That of a name."""
@@ -112,7 +122,8 @@ def choose(
     runs = grid(plan, records)
     troubled = [any(run and run.outcome != "finished" for run in row) for row in runs]
     running = [True] * len(runs) if all(troubled) else [not each for each in troubled]
-    best = compare_with_best(scores(runs), running)
+    correct = _correct(runs)
+    best = compare_with_best(scores(runs), running, correct)
     learned = seen([screening]).surface
     finalists = tuple(_finalist(plan, at, runs, best, learned, budgets) for at in range(len(runs)))
     told = [each for each in finalists if each.standing in ("chosen", "cannot be told apart")]
@@ -121,13 +132,22 @@ def choose(
     return Choice(
         winner=None if best.winner is None else finalists[best.winner].name,
         finalists=finalists,
+        expected=to_expect(best, scores(runs), correct),
         margin=best.margin,
+        margin_wide=best.margin_wide,
         margin_all=_margin_of_all(plan, best, seen([screening, finals]), possible),
         runners_up=tuple(e.name for e in told if e.standing == "cannot be told apart"),
         cheapest=None if cheapest is None else cheapest.name,
         cheapest_in=quantity,
         apart=tuple(finalists[at].name for at in best.apart),
+        confounded=confounded(screening[0]),
     )
+
+
+def _correct(runs: Grid) -> NDArray[np.bool_] | None:
+    """(k, seeds, images) which images were classified correctly; None where that is not kept."""
+    found = correct_of([run.result if run else None for row in runs for run in row])
+    return None if found is None else found.reshape(len(runs), -1, found.shape[1])
 
 
 def _finalist(
@@ -138,7 +158,6 @@ def _finalist(
     size = {name: int(plan.data[name]) for name in ("image_size", "classes")}
     outcomes = [run.outcome for run in row if run]
     finished = [run for run in row if run and run.result]
-    correct = correct_of([run.result for run in finished])
     seconds = [run.measured.seconds for run in finished if run.measured]
     return Finalist(
         name=cell.name,
@@ -157,8 +176,9 @@ def _finalist(
         failed=outcomes.count("failed"),
         mean=float(best.means[at]) if finished else None,
         interval=best.intervals[at],
-        wide=for_new_images(float(best.means[at]), best.intervals[at], correct),
+        wide=best.wide[at],
         behind=best.behind[at],
+        behind_wide=best.behind_wide[at],
         standing=_standing(at, outcomes, best),
         seconds=float(np.mean(seconds)) if seconds else None,
     )

@@ -14,6 +14,8 @@ already holds the first and the third term: only var(B)/m is missing from an int
 images. `image_variance` estimates it.
 """
 
+from itertools import combinations_with_replacement
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,13 +47,34 @@ def image_variance(scores: Floats) -> float:
     return float(max(0.0, together - interaction / seeds) / images)
 
 
-def widened(half: float, variance: float) -> float:
+def image_variances(correct: NDArray[np.bool_], has: NDArray[np.bool_]) -> Floats:
+    """(k, k) the images' part in the differences of k designs' means, and in the means themselves:
+    on the diagonal.
+
+    Args:
+        correct: (k, seeds, images). has: (k, seeds), which runs there are: a difference is taken
+            over the seeds that both designs have; NaN where there are none.
+    """
+    found = np.full((len(has), len(has)), np.nan)
+    for one, other in combinations_with_replacement(range(len(has)), 2):
+        both = has[one] & has[other]
+        if both.any():
+            table = correct[one, both].astype(np.float64)
+            table = table if one == other else table - correct[other, both]
+            found[one, other] = found[other, one] = image_variance(table)
+    return found
+
+
+def widened(half: float, variance: float, reach: float = _NORMAL) -> float:
     """A half-width for new seeds and new images, from that for new seeds.
 
     The two half-widths add as squares (MOVER: Zou and Donner 2008, Statistics in Medicine 27),
     so the result is never narrower, however few the seeds.
+
+    Args:
+        reach: how many standard errors of the images' part; more, where intervals hold together.
     """
-    return float(np.hypot(half, _NORMAL * np.sqrt(variance)))
+    return float(np.hypot(half, reach * np.sqrt(variance)))
 
 
 def for_new_images(

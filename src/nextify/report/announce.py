@@ -80,6 +80,29 @@ def announced_phase(phase: Phase) -> str:
     return f"{phase.name}: {at_most}{counts}{time}"
 
 
+def announced_screening(
+    plan: Plan, seconds: float | None, sharper: tuple[Plan, float | None] | None, most: float
+) -> str:
+    """Which screening was decided on and why, in one line.
+
+    Args:
+        seconds: of the whole choice. sharper: the screening of resolution V that takes too long,
+            and what the choice would take with it; None where it is `plan`. most: seconds, for it.
+    """
+    tells = "which tells every interaction of two choices apart"
+    chosen = f"screening: {plan.experiment}, {plural(len(plan.cells), 'network')}"
+    if sharper is None:
+        about = "no more runs than resolution-4 takes"
+        if seconds is not None:
+            about = f"the whole choice takes about {duration(seconds)}"
+        return f"{chosen}, {tells}: {about}; --experiment says otherwise"
+    other, longer = sharper
+    about = f"and nothing was timed: that is {plural(other.count, 'run')} instead of {plan.count}"
+    if longer is not None:
+        about = f"the whole choice takes about {duration(longer)}, and more than {duration(most)}"
+    return f"{chosen}: with resolution-5, {tells}, {about}; --experiment resolution-5 for it"
+
+
 def left_out_note(reasons: Mapping[str, str]) -> str | None:
     """Networks of a screening that the budget does not allow, by name; None if there are none."""
     if not reasons:

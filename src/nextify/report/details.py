@@ -17,7 +17,7 @@ from nextify.words import listed, plural
 
 _Found = TypeVar("_Found", CellMean, Difference, Finalist)
 _SCORES = {"values", "mean", "value", "interval", "wide", "own"}
-_SCORES |= {"predicted", "predicted_sd", "behind"}  # of finalists
+_SCORES |= {"predicted", "predicted_sd", "behind", "behind_wide"}  # of finalists
 
 
 @dataclass(frozen=True, slots=True)

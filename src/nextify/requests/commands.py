@@ -427,11 +427,13 @@ class Choose:
         metavar="NAME",
     )  # fmt: skip
     recipe: Recipes | None = _path_recipe()
-    experiment: Screening = option("resolution-4", "screening (default: resolution-4)",
-                                   metavar="KIND")  # fmt: skip
+    experiment: Screening | None = option(
+        None, "screening (default: resolution-5 where all of it takes three hours at most, else "
+        "resolution-4)", metavar="KIND",
+    )  # fmt: skip
     factors: str | None = _factors()
-    seeds: int = option(2, "of each network in the screening (default: 2)", metavar="N",
-                        least=1, most=1000)  # fmt: skip
+    seeds: int | None = option(None, "of each network in the screening (default: 2, or 1 with "
+                               "resolution-5)", metavar="N", least=1, most=1000)  # fmt: skip
     finalists: int = option(4, "besides the path's start and end (default: 4)", metavar="N",
                             least=1, most=100)  # fmt: skip
     reshaped: int = option(1, "of them, to try at other depths, too (default: 1)", metavar="N",

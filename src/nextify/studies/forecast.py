@@ -60,7 +60,7 @@ def forecast(
         cells=len(plan.cells),
         seeds=len(plan.seeds),
         runs=plan.count,
-        seconds=_seconds(plan, pilot, workers),
+        seconds=pilot.total(plan, workers) if pilot else None,
         half_width=width,
         points=None if width is None or sigma is None else width * sigma,
     )
@@ -94,12 +94,3 @@ def half_width(plan: Plan) -> float | None:
     levels = levels_of(plan.columns, [cell.on for cell in plan.cells])
     runs = [len(plan.seeds_of(cell)) for cell in plan.cells]
     return precision.half_width(levels, runs, len(plan.crossed))
-
-
-def _seconds(plan: Plan, pilot: Pilot | None, workers: int) -> float | None:
-    if pilot is None:
-        return None
-    if all(cell.name in pilot.seconds for cell in plan.cells):
-        return pilot.total(plan, workers)
-    mean = sum(pilot.seconds.values()) / len(pilot.seconds)
-    return mean * plan.count / workers

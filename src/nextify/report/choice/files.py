@@ -107,6 +107,7 @@ def finalist_line(of: Finalist) -> dict[str, Any]:
         **ends_of("accuracy", each.interval, "_percent"),
         **ends_of("accuracy_wide", each.wide, "_percent"),
         **ends_of("to_best_other", each.behind, "_points"),
+        **ends_of("to_best_other_wide", each.behind_wide, "_points"),
         "standing": each.standing,
         "training_seconds": each.seconds,
     }

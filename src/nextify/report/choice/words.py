@@ -1,6 +1,6 @@
 """The answer of a choice, in sentences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -8,6 +8,7 @@ from nextify.designs import Design
 from nextify.designs.fields import hints, written
 from nextify.findings import Interval
 from nextify.findings.choice import Choice, Finalist
+from nextify.findings.confounded import Confounded
 from nextify.report.details import lost
 from nextify.words import bytes_in_words, in_words, plural
 
@@ -29,6 +30,11 @@ def notes(choice: Choice) -> Iterator[str]:
         )
     if choice.finalist(choice.winner).interval is None:
         yield "no intervals: these runs do not show the spread between seeds"
+    if choice.expected is None:
+        yield (
+            "with one seed the accuracy cannot be corrected for the luck of the design that came "
+            "out best: expect less, and give --final-seeds 3 or more to know how much"
+        )
     if choice.apart:
         yield (
             f"the spread between seeds is clearly larger in {', '.join(choice.apart)} than in the "
@@ -40,15 +46,8 @@ def recommended(choice: Choice) -> str:
     """The design, how good it is and what it costs."""
     assert choice.winner is not None
     best = choice.finalist(choice.winner)
-    mean = "?" if best.mean is None else f"{100 * best.mean:.2f} %"
-    lines = [
-        f"Recommended: {best.name} (made: {best.changed}), recipe {best.recipe}: accuracy {mean} "
-        f"over {plural(best.finished, 'fresh seed')}"
-    ]
-    if best.interval is not None:
-        lines[0] += f", 95 % interval {interval(best.interval)} % for new seeds"
-        if best.wide is not None:
-            lines[0] += f", {interval(best.wide)} % for new test images too"
+    lines = [f"Recommended: {best.name} (made: {best.changed}), recipe {best.recipe}."]
+    lines += [to_expect(choice)]
     used = ", ".join(f"{100 * use:.1f} % of {name}" for name, use in best.use.items())
     lines += [
         f"Its cost: {best.params:,} params, {best.macs:,} MACs, "
@@ -56,6 +55,22 @@ def recommended(choice: Choice) -> str:
         f"As a design: {' '.join(as_fields(best.design))}",
     ]
     return "\n".join(lines)
+
+
+def to_expect(choice: Choice) -> str:
+    """The accuracy to expect, beside what was measured."""
+    assert choice.winner is not None
+    best, found = choice.finalist(choice.winner), choice.expected
+    mean = "?" if best.mean is None else f"{100 * best.mean:.2f} %"
+    measured = f"{mean} over {plural(best.finished, 'fresh seed')}"
+    if found is None:
+        return f"Its accuracy: {measured}, as the best of {len(choice.finalists)} designs."
+    sure = f" (95 % interval {interval(found.interval)} %)" if found.interval else ""
+    what = "new seeds and new images of the same kind" if found.new_images else "new seeds"
+    return (
+        f"Accuracy to expect: {100 * found.value:.2f} %{sure}, for {what}; measured, as the best "
+        f"of {len(choice.finalists)} designs: {measured}."
+    )
 
 
 def interval(of: Interval | None) -> str:
@@ -77,7 +92,43 @@ def answer(choice: Choice) -> list[str]:
     """The recommendation and how sure it is, line by line; why there is none."""
     if choice.winner is None:
         return ["No design can be chosen: no run of the finals has a score."]
-    return f"{recommended(choice)}\n{how_sure(choice)}".splitlines()
+    told = f"{recommended(choice)}\n{how_sure(choice)}".splitlines()
+    return [*told, unseen(choice.confounded)] if choice.confounded else told
+
+
+def unseen(of: Confounded) -> str:
+    """What the screening could not tell apart."""
+    sums, hidden, told = of.sums, of.hidden, []
+    if sums:
+        count = sum(map(len, sums))
+        told.append(
+            f"{plural(count, 'interaction')} of two choices only as {plural(len(sums), 'sum')}, "
+            f"such as {_sum(sums[0])}"
+        )
+    if hidden:
+        name, threes = hidden[0]
+        told.append(
+            "what three choices do only together is taken for one choice's own effect, as "
+            f"{_product(threes[0])} for that of {name}"
+        )
+    return (
+        f"What the screening, of resolution IV, could not see: {'; and '.join(told)}. The finals "
+        "are measured and do not rest on that, which designs came into them does: "
+        "--experiment resolution-5 tells these apart."
+    )
+
+
+def sums_of(choice: Choice) -> list[str]:
+    """The interactions that show only as sums, a line each."""
+    return [] if choice.confounded is None else [_sum(each) for each in choice.confounded.sums]
+
+
+def _sum(pairs: Sequence[Sequence[str]]) -> str:
+    return " with ".join(map(_product, pairs))
+
+
+def _product(names: Sequence[str]) -> str:
+    return " x ".join(names)
 
 
 def how_sure(choice: Choice) -> str:
@@ -86,9 +137,11 @@ def how_sure(choice: Choice) -> str:
         return "How far it may be behind the others is not known."
     parts = []
     if choice.margin is not None:
+        wide = choice.margin_wide
+        more = "" if wide is None else f", and on new images of the same kind {100 * wide:.2f}"
         parts.append(
             f"With 95 % confidence it is at most {100 * choice.margin:.2f} points behind the best "
-            "of these designs."
+            f"of these designs, trained with new seeds{more}."
         )
     if choice.margin_all is not None:
         parts.append(
@@ -99,9 +152,10 @@ def how_sure(choice: Choice) -> str:
     if not choice.runners_up:
         return f"{text} All others can be told apart from it."
     cost = {"macs": "MACs", "params": "params"}[choice.cheapest_in]
+    where = "" if choice.margin_wide is None else " on new images"
     return (
-        f"{text}\nNot to be told apart from it: {', '.join(choice.runners_up)}; of all these "
-        f"{choice.cheapest} is the cheapest in {cost}."
+        f"{text}\nNot to be told apart from it{where}: {', '.join(choice.runners_up)}; of all "
+        f"these {choice.cheapest} is the cheapest in {cost}."
     )
 
 
@@ -120,8 +174,8 @@ def row(each: Finalist) -> list[str]:
         in_words(each.macs),
         predicted,
         mean,
-        interval(each.interval),
-        interval(each.behind),
+        interval(each.wide or each.interval),
+        interval(each.behind_wide or each.behind),
         f"{each.finished}/{each.runs}",
         standing(each),
         each.changed,

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from nextify.designs import Design, Recipe, path, require_convolutional
 from nextify.designs.fields import read_fields
+from nextify.errors import InputError
 from nextify.findings.choice import Choice, choose
 from nextify.fitting import BUDGETS, budgets_of
 from nextify.records import Plan, Record, Store
@@ -24,6 +25,7 @@ from nextify.studies.running.summary import Setback, Summary
 
 SCREENING, FINALS = "screening.study", "finals.study"
 ENDS = 2  # the start and the end, which are always among the finals
+MOST_SECONDS = 3 * 3600.0  # of the whole choice, for which its screening is of resolution V
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,8 @@ def carry_out(task: Task, folder: Path, run: Callable[[Plan, Path], Summary]) ->
 
 
 def task_of(asked: Asked, data: Mapping[str, Any]) -> Task:
-    """What a request asks to choose.
+    """What a request asks to choose; where it names no screening, by the one that goes on or one of
+    resolution IV.
 
     Args:
         asked: with the images of the screening. data: `Dataset.identity()` of the finals.
@@ -134,6 +137,7 @@ def task_of(asked: Asked, data: Mapping[str, Any]) -> Task:
     """
     request = asked.request
     assert isinstance(request, Choose)
+    request = _with_screening(request, asked.there)
     size = size_of(data)
     budgets = budgets_of(**asdict(request.budgets), **size)
     request = _with_shape(request, budgets, size, asked.there)
@@ -141,11 +145,53 @@ def task_of(asked: Asked, data: Mapping[str, Any]) -> Task:
         replace(asked, request=request),
         str(request.path),
         request.factors,
-        seeds=range(request.seeds),
+        seeds=range(request.seeds or 1),
         end_seeds=0,
     )
     held_out = asked.images.identity() != data
     return Task(frame=frame, data=data, held_out=held_out, budgets=budgets, request=request)
+
+
+def _with_screening(request: Choose, there: Plan | None) -> Choose:
+    """The request with its screening: that which goes on, where there is one, and else one of
+    resolution IV (see `sharper`)."""
+    experiment = request.experiment or (there.experiment if there else "resolution-4")
+    usual = 1 if experiment in ("resolution-5", "full") else 2
+    seeds = request.seeds or (len(there.seeds) if there else usual)
+    return changed(request, experiment=experiment, seeds=seeds)
+
+
+def sharper(task: Task, asked: Choose) -> tuple[Task, Plan] | None:
+    """The same choice with a screening of resolution V, and its plan; None where that has no more
+    networks, or the budget does not allow it.
+
+    A network has one seed then: twice as many networks tell more than two seeds of each.
+
+    Args:
+        asked: what was asked for, before it was settled.
+    """
+    request = changed(task.request, experiment="resolution-5", seeds=asked.seeds or 1)
+    more = replace(task, request=request)
+    more = replace(more, frame=replace(task.frame, seeds=range(request.seeds or 1)))
+    try:
+        plan, here = plan_screening(more), plan_screening(task)
+    except InputError:
+        return None
+    return (more, plan) if len(plan.cells) > len(here.cells) else None
+
+
+def takes_too_long(found: Sequence[Phase], usual: Sequence[Phase]) -> bool:
+    """Whether a choice takes more than `MOST_SECONDS` and more runs than the usual one; where
+    nothing was timed, more runs are too many."""
+    runs, more = (sum(phase.runs for phase in each) for each in (usual, found))
+    seconds = total_seconds(found)
+    return more > runs and (seconds is None or seconds > MOST_SECONDS)
+
+
+def total_seconds(found: Sequence[Phase]) -> float | None:
+    """What all phases take; None where nothing was timed."""
+    known = [phase.seconds for phase in found if phase.seconds is not None]
+    return sum(known) if len(known) == len(found) else None
 
 
 def _with_shape(

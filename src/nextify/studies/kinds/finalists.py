@@ -73,7 +73,7 @@ def plan_screening(task: Task) -> Plan:
         InputError: no design keeps the budget, too few of the cells do, or an experiment that
             these factors do not allow.
     """
-    plain = factors.plan_experiment(task.frame, task.request.experiment)
+    plain = _plain(task)
     within = fitted(task, plain.cells).values()
     cells = tuple(cell for cell in within if isinstance(cell, Cell))
     if len(cells) < len(plain.factors) + 2:
@@ -88,6 +88,12 @@ def plan_screening(task: Task) -> Plan:
     )
     matched = _matched(task, cells)
     return replace(plain, cells=cells, matched=matched, title=title, held_out=task.held_out)
+
+
+def _plain(task: Task) -> Plan:
+    """The screening at the path's own widths."""
+    assert task.request.experiment is not None  # `task_of` has settled it
+    return factors.plan_experiment(task.frame, task.request.experiment)
 
 
 def _proposals(task: Task, start: Design, count: int) -> tuple[Fitted, ...]:
@@ -105,7 +111,7 @@ def _enough(task: Task, cells: Iterable[Cell]) -> str:
 
 def left_out(task: Task, cells: Iterable[Cell]) -> dict[str, str]:
     """Why other networks of the experiment are not among the screening's cells, by name."""
-    plain = factors.plan_experiment(task.frame, task.request.experiment)
+    plain = _plain(task)
     known = {cell.name for cell in cells}
     missing = fitted(task, [cell for cell in plain.cells if cell.name not in known])
     return {name: str(why) for name, why in missing.items() if isinstance(why, InputError)}

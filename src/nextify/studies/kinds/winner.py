@@ -11,7 +11,7 @@ from nextify.designs import Run
 from nextify.designs.values import Amount, Float, Positive, Seed, from_values
 from nextify.errors import InputError
 from nextify.files import alone, read_json
-from nextify.findings.choice import Finalist
+from nextify.findings.choice import Choice
 from nextify.records import Outcome, Plan, Record
 from nextify.training.folder import (
     NETWORK,
@@ -25,15 +25,15 @@ from nextify.training.loop import settings_on
 
 SEEN = (
     "all images, the test images among them: no test accuracy can be stated for this network; "
-    "'expected' is what the same design and recipe reached on test images that they had not seen, "
-    "trained on the training images alone"
+    "'expected' is what the same design and recipe reach on images that they have not seen, "
+    "trained on the training images alone, corrected for the design's having been chosen by it"
 )
 
 
 def train_winner(
     dataset: Dataset,
     finals: Plan,
-    chosen: Finalist,
+    choice: Choice,
     folder: Path,
     on_step: Callable[[int, int], None] | None = None,
     note: Callable[[str], None] = lambda line: None,
@@ -49,10 +49,10 @@ def train_winner(
         InputError: it does not fit the memory, nothing can be written, or another process trains
             it in this folder.
     """
-    cell = next(each for each in finals.cells if each.name == chosen.name)
+    cell = next(each for each in finals.cells if each.name == choice.winner)
     everything = whole(dataset)
     run = Run(
-        design=chosen.design,
+        design=cell.design,
         recipe=cell.recipe,
         data={**everything.identity(), "name": f"{finals.data['name']}, all images"},
         seed=max(finals.all_seeds) + 1,
@@ -68,19 +68,21 @@ def train_winner(
         require_fit(run, settings)
         record, state = train_from_checkpoint(run, everything, folder, settings, note=note)
         values = _values(run, record)
-        about = {"run": run.key, "data": run.data, "seen": SEEN, "expected": expected(chosen)}
+        about = {"run": run.key, "data": run.data, "seen": SEEN, "expected": expected(choice)}
         keep(file, values, record, state, card_of(run, everything, about))
         return values
 
 
-def expected(chosen: Finalist) -> dict[str, Any]:
-    """The accuracy that the finals found, as plain values."""
-    found = chosen.wide or chosen.interval
+def expected(choice: Choice) -> dict[str, Any]:
+    """The accuracy to expect by the finals, as plain values; none with one seed."""
+    best, found = choice.finalist(str(choice.winner)), choice.expected
+    between = found and found.interval
     return {
-        "accuracy": chosen.mean,
-        "interval": None if found is None else [found.low, found.high],
-        "covers": "new seeds and new test images" if chosen.wide else "new seeds",
-        "runs": chosen.finished,
+        "accuracy": found and found.value,
+        "interval": between and [between.low, between.high],
+        "covers": "new seeds and new images" if found and found.new_images else "new seeds",
+        "measured": best.mean,
+        "runs": best.finished,
     }
 
 

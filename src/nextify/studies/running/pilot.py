@@ -50,11 +50,12 @@ class Pilot:
     by_macs: int = 0
 
     def total(self, plan: Plan, workers: int) -> float:
-        """Seconds for all runs of a plan whose cells are among those of the pilot, with so many
-        workers side by side."""
-        runs = {cell.name: len(plan.seeds_of(cell)) for cell in plan.cells}
-        work = sum(self.seconds[name] * times for name, times in runs.items())
-        longest = max((self.seconds[name] for name, times in runs.items() if times), default=0.0)
+        """Seconds for all runs of a plan, with so many workers side by side. Cells that are not
+        among those of the pilot take as long as these on average."""
+        mean = sum(self.seconds.values()) / len(self.seconds)
+        runs = [(self.seconds.get(c.name, mean), len(plan.seeds_of(c))) for c in plan.cells]
+        work = sum(seconds * times for seconds, times in runs)
+        longest = max((seconds for seconds, times in runs if times), default=0.0)
         return max(work / workers, longest)
 
 
