@@ -7,12 +7,19 @@ from nextify.experiments.intervals import Interval
 from nextify.findings.advice import Needed
 from nextify.findings.basis import Method
 from nextify.findings.cells import Source
-from nextify.findings.failures import Failure
+from nextify.findings.failures import Failure, Setting
 from nextify.findings.lenth import Lenth
 from nextify.findings.model import LackOfFit
+from nextify.findings.outcomes import Chance, Rests
 from nextify.findings.scores import Score
 
-Answer = Literal["helps", "hurts", "not resolved", "no interval", "cannot be told"]
+Answer = Literal["helps", "hurts", "not resolved", "no interval", "cannot be told"] | Rests
+Reading = Literal[
+    "finished runs",  # those that diverged are left out
+    "diverged at chance",  # they score what always answering the largest class does
+    "diverged last",  # all runs by rank, those that diverged behind all others
+    "learned something",  # finished runs, without those that learned nothing
+]
 GapVerdict = Literal[
     "whole orders",  # zero because contributions are read off whole orders
     "saturated",  # zero because there are no more cells than effects
@@ -56,7 +63,7 @@ class Contribution:
         p: adjusted for all factors together; belongs to `simultaneous`.
         main_effect: the mean with minus the mean without, where that is another number.
         classical, hc3: standard errors of the least-squares fit to single runs, as a check.
-        answer: by `simultaneous`.
+        answer: by `simultaneous`, where all readings of the runs agree.
         needed: what it takes to see an effect as large as this estimate; None where it is
             resolved, or would take more than 200 seeds a cell.
     """
@@ -85,6 +92,7 @@ class Interaction:
         found: whether q is below 0.05.
         heredity: how many of the two factors have a resolved contribution of their own: an
             interaction with 0 is to be doubted.
+        rests: why it is not found though q is below 0.05; empty otherwise.
     """
 
     first: str
@@ -94,6 +102,7 @@ class Interaction:
     q: float | None = None
     found: bool = False
     heredity: int = 0
+    rests: Rests | Literal[""] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +235,20 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """Contributions by another reading of the runs, beside those that are shown.
+
+    Attributes:
+        reading: which. cells: with a score then. contributions: one a factor, each with the answer
+            of this reading alone; in ranks where runs that diverged are last.
+    """
+
+    reading: Reading
+    cells: int
+    contributions: tuple[Contribution, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What the cells with a score, and their runs, do not allow to be said.
 
@@ -264,6 +287,11 @@ class Attribution:
         rates: None unless learning rates were crossed. failures: one a factor.
         noise: behind the intervals. lack_of_fit: of the two-factor model; None if not testable.
         limits: what was left out and what cannot be said.
+        reading: of the runs, which the numbers are by. beside: other readings; none where no run
+            diverged or learned nothing.
+        chance: the level of chance; None where the plan does not tell it.
+        unlearned: with which settings runs learned nothing, one a factor; empty without such runs.
+        rests: on what a verdict could rest: the kinds of such runs that there are.
     """
 
     metric: Score
@@ -280,3 +308,8 @@ class Attribution:
     noise: NoiseSummary
     lack_of_fit: LackOfFit | None
     limits: Limits
+    reading: Reading = "finished runs"
+    beside: tuple[Beside, ...] = ()
+    chance: Chance | None = None
+    unlearned: tuple[Setting, ...] = ()
+    rests: tuple[Rests, ...] = ()

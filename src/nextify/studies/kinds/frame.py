@@ -28,6 +28,7 @@ class Frame:
     Attributes:
         path: whose choices are tried.
         data: `Dataset.identity()`. data_source: one sentence, with the licence.
+        largest_class: `Dataset.largest_class`; None where it is not known.
         factors: into which choices are grouped, by default the usual eight; choices that are in
             none are not made in any cell of an experiment.
         recipe_changes: fields to change in both recipes.
@@ -53,6 +54,7 @@ class Frame:
     target: int | str | None = None
     rates: tuple[float, ...] = (1.0,)
     precision: Precision = "float32"
+    largest_class: float | None = None
 
     def __post_init__(self) -> None:
         require_seeds(self.seeds)
@@ -86,6 +88,7 @@ class Frame:
             data=dict(self.data),
             data_source=self.data_source,
             precision=self.precision,
+            largest_class=self.largest_class,
             **about,
         )
 
