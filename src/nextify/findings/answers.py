@@ -235,8 +235,8 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """Contributions by another reading of the runs, beside those that are shown.
+class ByReading:
+    """Contributions by one reading of the runs.
 
     Attributes:
         reading: which. cells: with a score then. contributions: one a factor, each with the answer
@@ -287,8 +287,8 @@ class Attribution:
         rates: None unless learning rates were crossed. failures: one a factor.
         noise: behind the intervals. lack_of_fit: of the two-factor model; None if not testable.
         limits: what was left out and what cannot be said.
-        reading: of the runs, which the numbers are by. beside: other readings; none where no run
-            diverged or learned nothing.
+        readings: of the runs, each by itself: the first is the one that all numbers are by; none
+            where no run diverged or learned nothing.
         chance: the level of chance; None where the plan does not tell it.
         unlearned: with which settings runs learned nothing, one a factor; empty without such runs.
         rests: on what a verdict could rest: the kinds of such runs that there are.
@@ -308,8 +308,7 @@ class Attribution:
     noise: NoiseSummary
     lack_of_fit: LackOfFit | None
     limits: Limits
-    reading: Reading = "finished runs"
-    beside: tuple[Beside, ...] = ()
+    readings: tuple[ByReading, ...] = ()
     chance: Chance | None = None
     unlearned: tuple[Setting, ...] = ()
     rests: tuple[Rests, ...] = ()

@@ -46,7 +46,7 @@ def attribute(
     matters; `Attribution.gap` checks that. Intervals are 95 %; they cover new seeds, the `wide`
     ones new test images too; never other training images, data sets or recipes. A run that
     diverged scores what chance scores; of a score without bounds effects are over the finished
-    runs. Where another reading of the runs (`Attribution.beside`) has another answer there is no
+    runs. Where another reading of the runs (`Attribution.readings`) has another answer there is no
     verdict but the reason; `failures` counts the diverged runs.
 
     Args:

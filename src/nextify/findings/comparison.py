@@ -139,8 +139,9 @@ def measure_comparison(
             for each in read
             if each.concerned.any() and _leading(BETTER[metric] * each.values) != leading
         )
-        on = (found.means, moves, found.spread, number, *leading, next(reasons, ""))
-        at.append(Standings(*on))
+        no_reason: Literal[""] = ""
+        rests = next(reasons, no_reason)
+        at.append(Standings(found.means, moves, found.spread, number, *leading, rests))
     gains = None
     if len(images) > 1:
         more = values[:, -1] - values[:, 0], correct[:, -1] - correct[:, 0]

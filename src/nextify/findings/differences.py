@@ -140,13 +140,10 @@ def judged(moves: Sequence[Difference], others: Iterable[Otherwise]) -> tuple[Di
     """
     found = list(moves)
     for other in others:
-        model, concerned = fit_blocks(other.values), other.concerned.any(axis=1)
+        model, cells = fit_blocks(other.values), set(np.flatnonzero(other.concerned.any(axis=1)))
         no_images = np.zeros((*other.values.shape, 0), dtype=np.int8)
         for at, move in enumerate(found):
-            if (
-                move.verdict in ("", "no interval")
-                or not concerned[[move.before, move.after]].any()
-            ):
+            if move.verdict in ("", "no interval") or not cells & {move.before, move.after}:
                 continue
             again = difference(model, no_images, move.before, move.after)
             if again.verdict != move.verdict and not move.rests:

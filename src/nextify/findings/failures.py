@@ -56,11 +56,13 @@ def failures(runs: FactorRuns) -> tuple[Failure, ...]:
     became = np.array(runs.became)
     diverged, finished = became == "diverged", became == "finished"
     return tuple(
-        Failure(
-            each.name, *(Rate(*side, wilson(*side)) for side in (each.made, each.not_made)), each.p
-        )
+        Failure(each.name, _rate(*each.made), _rate(*each.not_made), each.p)
         for each in settings(runs, diverged, diverged | finished)
     )
+
+
+def _rate(hits: int, n: int) -> Rate:
+    return Rate(hits, n, wilson(hits, n))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from nextify.findings.answers import Attribution, Beside, Contribution, Interaction, Reading
+from nextify.findings.answers import Attribution, ByReading, Contribution, Interaction, Reading
 from nextify.findings.factor_runs import FactorRuns
 from nextify.findings.failures import settings
 from nextify.findings.outcomes import DIVERGED, UNLEARNED, Rests, with_diverged
@@ -20,21 +20,22 @@ def judged(runs: FactorRuns, attributed: Callable[[FactorRuns], Attribution]) ->
     Args:
         attributed: what one reading says.
     """
-    (reading, shown), *others = readings(runs)
-    found = attributed(shown)
-    read = [(other, attributed(each)) for other, each in others]
-    against = [(_REASONS[other], each) for other, each in read]
+    read = [(reading, attributed(each)) for reading, each in readings(runs)]
+    found = read[0][1]
+    against = [(_REASONS[reading], each) for reading, each in read[1:]]
     lost = [DIVERGED] if "diverged" in runs.became else []
     return replace(
         found,
-        reading=reading,
         chance=runs.chance,
         contributions=tuple(
             _settled(each, [(why, of.contributions[at]) for why, of in against])
             for at, each in enumerate(found.contributions)
         ),
         interactions=tuple(_confirmed(each, against) for each in found.interactions),
-        beside=tuple(Beside(other, each.counts.cells, each.contributions) for other, each in read),
+        readings=tuple(
+            ByReading(reading, each.counts.cells, each.contributions) for reading, each in read
+        )
+        * (len(read) > 1),
         unlearned=settings(runs, runs.nothing, runs.finished) if runs.nothing.any() else (),
         rests=tuple(dict.fromkeys((*lost, *(why for why, _ in against)))),
     )

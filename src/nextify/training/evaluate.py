@@ -62,7 +62,7 @@ def evaluate(
     confidence, predicted = torch.cat(probabilities).max(1)
     correct = predicted == torch.cat(labels)
     accuracy, nll = (of.double().mean().item() for of in (correct, torch.cat(losses)))
-    answered = len(predicted.unique())
+    answered = len(set(predicted.tolist()))
     return Scores(accuracy, nll, calibration_error(confidence, correct), correct, answered)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from nextify.findings import Interaction
 from nextify.findings.scores import BETTER
-from nextify.report.factors import caveats, words
+from nextify.report.factors import caveats, outcomes, words
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.contribution_figure import contribution_figure
 from nextify.report.factors.half_normal_figure import half_normal_figure
@@ -40,7 +40,13 @@ def factor_texts(
 
 def factors_page(content: FactorContent, drawings: Sequence[Drawing], now: str | None) -> str:
     """The page as HTML text; any figure may be missing, and the date."""
-    told = {"words": words, "caveats": caveats, "agreement": agreement, "lanes": way_lanes}
+    told = {
+        "words": words,
+        "caveats": caveats,
+        "outcomes": outcomes,
+        "agreement": agreement,
+        "lanes": way_lanes,
+    }
     shown = {"content": content, "views": content.views, "plan": content.views[0].plan}
     pairs = {"pairs": pairs_to_show, "letter": letter}
     numbers = {"unit": content.unit, "scores": UNITS.items()}

@@ -159,17 +159,17 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
     The finalists are the subsets whose best is expected to be highest: the first is the one that
     is predicted best, each next one adds most to the expected best of them all. Subsets of which a
     run diverged, failed or learned nothing in the screening are left out, and so are those that
-    are the same network as one before. The start and the end are always among the finals, if they keep the
-    budget. The first `reshaped` of the finalists come a second time, with the depths and widths
-    that `fit` proposes for them first; none with more than twice as many blocks.
+    are the same network as one before. The start and the end are always among the finals, if they
+    keep the budget. The first `reshaped` of the finalists come a second time, with the depths and
+    widths that `fit` proposes for them first; none with more than twice as many blocks.
     """
     known = seen([(screening, records)])
     if not known.learned:
         return None
     first = max(screening.all_seeds) + 1
     fresh = tuple(range(first, first + task.request.final_seeds))
-    images = {"data": task.data, "largest_class": task.largest_class}
-    frame = replace(task.frame, seeds=fresh, end_seeds=0, **images)
+    seen_by = replace(task.frame, data=task.data, largest_class=task.largest_class)
+    frame = replace(seen_by, seeds=fresh, end_seeds=0)
     rows = _chosen(task, known)
     plan = factors.plan_cells(frame, rows, "augmented")
     distinct: dict[tuple[AnyDesign, Recipe], Cell] = {}
