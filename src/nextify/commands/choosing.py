@@ -120,7 +120,8 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     folder = Path(request.output or f"runs/choose-{images.name}-{_budget_name(request)}")
     file = folder / SCREENING
     asked = asked_of(request, request.precision, images, file)
-    task = task_of(replace(asked, images=_screened(asked)), images.identity())
+    screened = replace(asked, images=_screened(asked))
+    task = task_of(screened, images.identity(), images.largest_class)
     screening = plan_screening(task)
     if not request.plan:  # which writes nothing, and neither does what is refused
         require_writable(folder, "--output")

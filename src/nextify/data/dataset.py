@@ -225,6 +225,11 @@ class Dataset(Parts):
         )
         return train, test
 
+    @property
+    def largest_class(self) -> float:
+        """The share of the largest class among the test images: what always answering it scores."""
+        return max(self.counts()[1]) / len(self.test)
+
     def to(self, device: torch.device | str) -> "Dataset":
         """The data set with images in memory moved to a device."""
         watched = None if self.validation is None else self.validation.to(device)

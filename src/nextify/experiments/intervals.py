@@ -1,6 +1,7 @@
 """Confidence intervals: their level, and how many standard errors they reach."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import scipy
 
@@ -49,6 +50,7 @@ def upper(count: int = 1, level: float = LEVEL) -> float:
     return float((1 + level ** (1 / count)) / 2)
 
 
+@lru_cache(maxsize=4096)
 def student(df: float, count: int = 1, level: float = LEVEL) -> float:
     """How many standard errors a 95 % interval reaches to each side, or each of `count` that hold
     together; or one of another level.

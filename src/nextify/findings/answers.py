@@ -6,19 +6,29 @@ from typing import Literal
 from nextify.experiments.intervals import LEVEL, Interval
 from nextify.findings.basis import Method
 from nextify.findings.cells import Source
-from nextify.findings.failures import Failure
+from nextify.findings.failures import Failure, Setting
 from nextify.findings.lenth import Lenth
 from nextify.findings.model import LackOfFit
+from nextify.findings.outcomes import Chance, Rests
 from nextify.findings.scores import Score
 
-Answer = Literal[
-    "helps",
-    "hurts",
-    "negligible",  # smaller than the margin, and not told from zero
-    "not resolved",
-    "no interval",
-    "no verdict",  # between planned looks, or after the last
-    "cannot be told",
+Answer = (
+    Literal[
+        "helps",
+        "hurts",
+        "negligible",  # smaller than the margin, and not told from zero
+        "not resolved",
+        "no interval",
+        "no verdict",  # between planned looks, or after the last
+        "cannot be told",
+    ]
+    | Rests
+)
+Reading = Literal[
+    "finished runs",  # those that diverged are left out
+    "diverged at chance",  # they score what always answering the largest class does
+    "diverged last",  # all runs by rank, those that diverged behind all others
+    "learned something",  # finished runs, without those that learned nothing
 ]
 GapVerdict = Literal[
     "whole orders",  # zero because contributions are read off whole orders
@@ -63,7 +73,7 @@ class Contribution:
         p: adjusted for all factors together; belongs to `simultaneous`.
         main_effect: the mean with minus the mean without, where that is another number.
         classical, hc3: standard errors of the least-squares fit to single runs, as a check.
-        answer: by `simultaneous`.
+        answer: by `simultaneous`, where all readings of the runs agree.
         within: `simultaneous` leaves no effect open that is larger than the margin.
     """
 
@@ -91,6 +101,7 @@ class Interaction:
         found: whether q is below 0.05.
         heredity: how many of the two factors have a resolved contribution of their own: an
             interaction with 0 is to be doubted.
+        rests: why it is not found though q is below 0.05; empty otherwise.
     """
 
     first: str
@@ -100,6 +111,7 @@ class Interaction:
     q: float | None = None
     found: bool = False
     heredity: int = 0
+    rests: Rests | Literal[""] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +281,20 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class ByReading:
+    """Contributions by one reading of the runs.
+
+    Attributes:
+        reading: which. cells: with a score then. contributions: one a factor, each with the answer
+            of this reading alone; in ranks where runs that diverged are last.
+    """
+
+    reading: Reading
+    cells: int
+    contributions: tuple[Contribution, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What the cells with a score, and their runs, do not allow to be said.
 
@@ -311,6 +337,11 @@ class Attribution:
         crossed: one for each thing that is crossed with the factors.
         level: of the simultaneous intervals: over all looks they hold 95 times in 100.
         margin: the smallest effect of interest, in the score's own units.
+        readings: of the runs, each by itself: the first is the one that all numbers are by; none
+            where no run diverged or learned nothing.
+        chance: the level of chance; None where the plan does not tell it.
+        unlearned: with which settings runs learned nothing, one a factor; empty without such runs.
+        rests: on what a verdict could rest: the kinds of such runs that there are.
     """
 
     metric: Score
@@ -330,3 +361,7 @@ class Attribution:
     crossed: tuple[Crossed, ...] = ()
     level: float = LEVEL
     margin: float | None = None
+    readings: tuple[ByReading, ...] = ()
+    chance: Chance | None = None
+    unlearned: tuple[Setting, ...] = ()
+    rests: tuple[Rests, ...] = ()

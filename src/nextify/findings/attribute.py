@@ -17,6 +17,7 @@ from nextify.findings.cells import Cells, Noise, gather
 from nextify.findings.crossed import crossed
 from nextify.findings.factor_runs import FactorRuns, factor_runs
 from nextify.findings.failures import failures
+from nextify.findings.judged import judged
 from nextify.findings.lenth import half_normal_scores
 from nextify.findings.model import LackOfFit, lack_of_fit, least_squares
 from nextify.findings.pairs import Group, groups_of_pairs, interactions
@@ -46,8 +47,10 @@ def attribute(
     Contributions are Shapley values where all subsets ran or orders were sampled, and otherwise
     main effects, which are the Shapley values where no interaction of three or more factors
     matters; `Attribution.gap` checks that. Intervals are 95 %; they cover new seeds, the `wide`
-    ones new test images too; never other training images, data sets or recipes. Runs that
-    diverged have no score: effects are over the finished runs, `failures` counts the others.
+    ones new test images too; never other training images, data sets or recipes. A run that
+    diverged scores what chance scores; of a score without bounds effects are over the finished
+    runs. Where another reading of the runs (`Attribution.readings`) has another answer there is no
+    verdict but the reason; `failures` counts the diverged runs.
 
     Args:
         plan: of an experiment in factors. records: of its runs; others are left out.
@@ -62,6 +65,17 @@ def attribute(
         InputError: a plan without factors (a path's), or an unknown metric.
     """
     runs = factor_runs(plan, records, metric)
+    return judged(runs, lambda each: attribute_runs(plan, each, draws, level, margin))
+
+
+def attribute_runs(
+    plan: Plan,
+    runs: FactorRuns,
+    draws: int = DRAWS,
+    level: float = LEVEL,
+    margin: float | None = None,
+) -> Attribution:
+    """What one reading of a plan's runs says; see `judged.readings`."""
     # A plan augmented with other cells is read by the model: it uses all of them.
     sampled = plan.orders if plan.experiment == "permutations" else ()
     orders = [[runs.factors.index(name) for name in order] for order in sampled]

@@ -15,6 +15,7 @@ from nextify.experiments.intervals import LEVEL, Interval
 from nextify.findings.best import Best, compare_with_best
 from nextify.findings.confounded import Confounded, confounded
 from nextify.findings.expected import Expected, to_expect
+from nextify.findings.outcomes import DIVERGED, Chance, chance_of, otherwise, unlearned
 from nextify.findings.scores import Grid, correct_of, grid, scores
 from nextify.findings.surface import Seen, Surface, seen
 from nextify.fitting import use_of
@@ -22,7 +23,9 @@ from nextify.fitting.match import Quantity
 from nextify.records.plan import Cell, Plan
 from nextify.records.record import Record
 
-Standing = Literal["chosen", "cannot be told apart", "worse", "diverged", "failed", "no score"]
+Standing = Literal[
+    "chosen", "cannot be told apart", "worse", "diverged", "failed", "learned nothing", "no score"
+]
 
 _DRAWS = 4000
 
@@ -36,7 +39,7 @@ class Finalist:
         design, recipe: as trained. params, macs, activation_memory: for one image.
         use: for each budget, used over allowed.
         predicted, predicted_sd: its accuracy by the screening alone; None for other shapes.
-        runs, finished, diverged, failed: of the finals.
+        runs, finished, diverged, failed: of the finals. unlearned: that learned nothing.
         mean: accuracy over the finished runs. interval: 95 %, holding for all finalists together,
             for new seeds. wide: the same for new seeds and new test images.
         behind: its accuracy minus that of the best other finalist, 95 % for all together, for new
@@ -65,6 +68,7 @@ class Finalist:
     behind_wide: Interval | None
     standing: Standing
     seconds: float | None
+    unlearned: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +77,8 @@ class Choice:
 
     Attributes:
         winner: name of the design with the highest mean in the finals, of those of which no run
-            diverged or failed (of all, where some run of each did); None without any score.
+            diverged, failed or learned nothing. Where some run of each did, of all of which any
+            run learned something, if diverged runs at chance leave it the best; None without one.
         finalists: all, in the finals' order.
         expected: the winner's accuracy, corrected for its having been chosen by it; None with one
             seed.
@@ -86,6 +91,7 @@ class Choice:
         cheapest: name of that of them, or the winner, that costs least. cheapest_in: in what.
         apart: finalists whose spread between seeds is clearly larger, and not pooled.
         confounded: what the screening could not tell apart, where that is something.
+        chance: what always answering the largest class scores; None where it is not known.
     """
 
     winner: str | None
@@ -99,6 +105,7 @@ class Choice:
     cheapest_in: Quantity
     apart: tuple[str, ...]
     confounded: Confounded | None
+    chance: Chance | None = None
 
     def finalist(self, name: str) -> Finalist:
         """That of a name."""
@@ -120,10 +127,8 @@ def choose(
     """
     plan, records = finals
     runs = grid(plan, records)
-    troubled = [any(run and run.outcome != "finished" for run in row) for row in runs]
-    running = [True] * len(runs) if all(troubled) else [not each for each in troubled]
     correct = _correct(runs)
-    best = compare_with_best(scores(runs), running, correct)
+    best = compare_with_best(scores(runs), _running(plan, runs), correct)
     learned = seen([screening]).surface
     finalists = tuple(_finalist(plan, at, runs, best, learned, budgets) for at in range(len(runs)))
     told = [each for each in finalists if each.standing in ("chosen", "cannot be told apart")]
@@ -141,6 +146,7 @@ def choose(
         cheapest_in=quantity,
         apart=tuple(finalists[at].name for at in best.apart),
         confounded=confounded(screening[0]),
+        chance=chance_of(plan),
     )
 
 
@@ -148,6 +154,32 @@ def _correct(runs: Grid) -> NDArray[np.bool_] | None:
     """(k, seeds, images) which images were classified correctly; None where that is not kept."""
     found = correct_of([run.result if run else None for row in runs for run in row])
     return None if found is None else found.reshape(len(runs), -1, found.shape[1])
+
+
+def _running(plan: Plan, runs: Grid) -> list[bool]:
+    """Which finalists may be chosen: those without a run that diverged, failed or learned nothing.
+
+    Where there are none, those of which any run learned something; but none at all where the
+    diverged runs decide which of these is the best.
+    """
+    chance = chance_of(plan)
+    nothing = [unlearned(row, chance) for row in runs]
+    sound = [
+        not each.any() and all(run is None or run.outcome == "finished" for run in row)
+        for each, row in zip(nothing, runs, strict=True)
+    ]
+    if any(sound):
+        return sound
+    some = [
+        any(run and run.result and not bad for run, bad in zip(row, each, strict=True))
+        for each, row in zip(nothing, runs, strict=True)
+    ]
+    lost = next((e.values for e in otherwise(plan, runs, "accuracy") if e.reason == DIVERGED), None)
+    if lost is None or compare_with_best(lost, some).winner == (
+        compare_with_best(scores(runs), some).winner
+    ):
+        return some
+    return [False] * len(runs)
 
 
 def _finalist(
@@ -159,6 +191,7 @@ def _finalist(
     outcomes = [run.outcome for run in row if run]
     finished = [run for run in row if run and run.result]
     seconds = [run.measured.seconds for run in finished if run.measured]
+    nothing = int(unlearned(row, chance_of(plan)).sum())
     return Finalist(
         name=cell.name,
         changed=cell.changed,
@@ -179,8 +212,9 @@ def _finalist(
         wide=best.wide[at],
         behind=best.behind[at],
         behind_wide=best.behind_wide[at],
-        standing=_standing(at, outcomes, best),
+        standing=_standing(at, outcomes, best, nothing),
         seconds=float(np.mean(seconds)) if seconds else None,
+        unlearned=nothing,
     )
 
 
@@ -191,13 +225,15 @@ def _code(plan: Plan, cell: Cell) -> int | None:
     return int(codes_of(levels_of([factor.name for factor in plan.factors], [cell.made]))[0])
 
 
-def _standing(at: int, outcomes: Sequence[str], best: Best) -> Standing:
+def _standing(at: int, outcomes: Sequence[str], best: Best, nothing: int) -> Standing:
     if at == best.winner:
         return "chosen"
     if at not in best.runners:
         if "diverged" in outcomes:
             return "diverged"
-        return "failed" if "failed" in outcomes else "no score"
+        if "failed" in outcomes:
+            return "failed"
+        return "learned nothing" if nothing else "no score"
     return "cannot be told apart" if best.may_be_best(at) else "worse"
 
 

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
+from typing import Literal
 
 import numpy as np
 
@@ -33,6 +34,7 @@ from nextify.findings.differences import (
     difference,
     holm,
 )
+from nextify.findings.outcomes import Otherwise, Rests, otherwise
 from nextify.findings.scores import BETTER, Score, grid, scores
 from nextify.records.plan import Plan
 from nextify.records.record import Record
@@ -51,11 +53,14 @@ class Standings(Compared):
             neither for all together, whichever leads (multiple comparisons with the best, Hsu
             1984, one-sided), nor by their own difference to the leader (two-sided); 95 % each.
             None where no spread is known to judge by.
+        rests: why neither is certain: another reading of the runs has another leader, or other
+            rivals; empty otherwise.
     """
 
     images: int
     leader: int | None
     rivals: tuple[int, ...] | None
+    rests: Rests | Literal[""] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,9 @@ def measure_comparison(
 
     Intervals are 95 %, Student's t, each by itself. They cover new seeds, and with them new draws
     of the training images where images were drawn; the `wide` ones new test images too.
-    Diverged and failed runs have no score: means are over the runs that finished.
+    Diverged and failed runs have no score: means are over the runs that finished. Where a verdict
+    does not hold with the diverged runs at chance, or without the runs that learned nothing, there
+    is none.
 
     >>> measure_comparison(plan, records).at[-1].leader  # doctest: +SKIP
     1
@@ -117,17 +124,33 @@ def measure_comparison(
     runs = grid(plan, records)
     values, correct = scores(runs, metric)[cell], correctness_of(runs, metric)[cell]
     values[cell < 0] = np.nan  # a network that the plan has not on this number
-    tables = [_to_baseline(networks, values[:, i], correct[:, i]) for i in range(len(images))]
+    others = [[each.part(cell[:, i]) for each in otherwise(plan, runs, metric)]
+              for i in range(len(images))]  # fmt: skip
+    tables = [
+        _to_baseline(networks, values[:, i], correct[:, i], others[i]) for i in range(len(images))
+    ]
     together = iter(holm([move for each in tables for move in each.differences]))
     at = []
-    for found, number in zip(tables, images, strict=True):
+    for found, number, read in zip(tables, images, others, strict=True):
         moves = tuple(islice(together, len(networks)))
         leading = _leading(BETTER[metric] * found.spread.scores)
-        at.append(Standings(found.means, moves, found.spread, number, *leading))
+        reasons = (
+            each.reason
+            for each in read
+            if each.concerned.any() and _leading(BETTER[metric] * each.values) != leading
+        )
+        no_reason: Literal[""] = ""
+        rests = next(reasons, no_reason)
+        at.append(Standings(found.means, moves, found.spread, number, *leading, rests))
     gains = None
     if len(images) > 1:
         more = values[:, -1] - values[:, 0], correct[:, -1] - correct[:, 0]
-        found = _to_baseline(networks, *more)
+        ends = zip(others[-1], others[0], strict=True)
+        gained = [
+            Otherwise(on.reason, on.values - off.values, on.concerned | off.concerned)
+            for on, off in ends
+        ]
+        found = _to_baseline(networks, *more, gained)
         gains = Compared(found.means, holm(found.differences), found.spread)
     return Comparison(networks, images, tuple(at), gains, tuple(_crossings(at)))
 
@@ -170,9 +193,11 @@ def _leading(values: Floats) -> tuple[int | None, tuple[int, ...] | None]:
     return best.winner, rivals
 
 
-def _to_baseline(networks: Sequence[str], values: Floats, correct: Correct) -> Compared:
+def _to_baseline(
+    networks: Sequence[str], values: Floats, correct: Correct, others: Sequence[Otherwise]
+) -> Compared:
     references = (-1, *[BASELINE] * (len(networks) - 1))
-    return compared(fit_blocks(values), correct, networks, references)
+    return compared(fit_blocks(values), correct, networks, references, others)
 
 
 def _crossings(at: Sequence[Standings]) -> Iterator[Crossing]:

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats
 from nextify.experiments.intervals import Interval, around, student
-from nextify.findings.blocks import BlockModel
+from nextify.findings.blocks import BlockModel, fit_blocks
 from nextify.findings.images import for_new_images
+from nextify.findings.outcomes import Otherwise, Rests
 from nextify.findings.scores import Grid, Score, correct_of
 
-Verdict = Literal["up", "down", "not resolved", "no interval", ""]
+Verdict = Literal["up", "down", "not resolved", "no interval", ""] | Rests
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Difference:
             seeds, but it assumes nothing of the other cells.
         p: two-sided, belongs to `interval`. holm: adjusted for all differences of the study
             together (Holm 1979).
+        rests: why there is no verdict: another reading of the runs has another; empty otherwise.
     """
 
     before: int
@@ -61,10 +63,13 @@ class Difference:
     own: Interval | None = None
     p: float | None = None
     holm: float | None = None
+    rests: Rests | Literal[""] = ""
 
     @property
     def verdict(self) -> Verdict:
         """In words: does the interval exclude zero, and on which side? Empty without a value."""
+        if self.rests:
+            return self.rests
         if self.value is None:
             return ""
         if self.interval is None:
@@ -109,16 +114,41 @@ def correctness_of(runs: Grid, metric: Score) -> Correct:
 
 
 def compared(
-    model: BlockModel, correct: Correct, names: Iterable[str], references: Iterable[int]
+    model: BlockModel,
+    correct: Correct,
+    names: Iterable[str],
+    references: Iterable[int],
+    others: Iterable[Otherwise] = (),
 ) -> Compared:
     """Means, differences and noise of a table of cells by seeds, from its fit.
 
     Args:
-        names, references: one a cell; -1 for no reference.
+        names, references: one a cell; -1 for no reference. others: see `judged`.
     """
     means = (cell_mean(model, correct, at, name) for at, name in enumerate(names))
-    moves = (difference(model, correct, before, at) for at, before in enumerate(references))
-    return Compared(tuple(means), tuple(moves), model)
+    moves = [difference(model, correct, before, at) for at, before in enumerate(references)]
+    return Compared(tuple(means), judged(moves, others), model)
+
+
+def judged(moves: Sequence[Difference], others: Iterable[Otherwise]) -> tuple[Difference, ...]:
+    """The differences; without a verdict where the runs, read in another way, have another.
+
+    Only differences of cells that are then read otherwise are looked at.
+
+    Args:
+        others: other readings of the same cells.
+    """
+    found = list(moves)
+    for other in others:
+        model, cells = fit_blocks(other.values), set(np.flatnonzero(other.concerned.any(axis=1)))
+        no_images = np.zeros((*other.values.shape, 0), dtype=np.int8)
+        for at, move in enumerate(found):
+            if move.verdict in ("", "no interval") or not cells & {move.before, move.after}:
+                continue
+            again = difference(model, no_images, move.before, move.after)
+            if again.verdict != move.verdict and not move.rests:
+                found[at] = replace(move, rests=other.reason)
+    return tuple(found)
 
 
 def cell_mean(model: BlockModel, correct: Correct, cell: int, name: str) -> CellMean:

@@ -1,7 +1,7 @@
 """`FactorRuns`: the runs of a factorial study as arrays, ready for arithmetic."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from nextify.errors import InputError
 from nextify.experiments.coding import Floats, levels_of
+from nextify.findings.outcomes import Chance, chance_of, unlearned
 from nextify.findings.scores import ATTRIBUTED, Score, correct_of, score_of
 from nextify.records.places import places
 from nextify.records.plan import Plan
@@ -35,6 +36,8 @@ class FactorRuns:
             there is no score); None if the runs were not tested on equally many images.
         crossed: names of the last columns of `levels`.
         shared: how many runs stand in two cells, because a choice changes nothing there.
+        nothing: (n,) whether a run finished and learned nothing; by default none.
+        chance: what always answering the largest class scores; None where it is not known.
     """
 
     factors: tuple[str, ...]
@@ -45,9 +48,11 @@ class FactorRuns:
     values: Floats
     rate: Floats
     became: tuple[Became, ...]
-    correct: NDArray[np.bool_] | None = None
+    correct: NDArray[np.bool_] | NDArray[np.float32] | None = None
     crossed: tuple[str, ...] = ()
     shared: int = 0
+    nothing: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1, bool))
+    chance: Chance | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -93,6 +98,7 @@ def factor_runs(plan: Plan, records: Iterable[Record], score: Score = "accuracy"
     cells = {place: at for at, place in enumerate(dict.fromkeys(key[:2] for key in rows))}
     found = [record for _, record in rows.values()]
     results = [record.result if record else None for record in found]
+    chance = chance_of(plan)
     return FactorRuns(
         factors=names,
         score=score,
@@ -105,6 +111,8 @@ def factor_runs(plan: Plan, records: Iterable[Record], score: Score = "accuracy"
         correct=correct_of(results),
         crossed=crossed,
         shared=len(rows) - len({key for _, _, key in rows}),
+        nothing=unlearned(found, chance),
+        chance=chance,
     )
 
 

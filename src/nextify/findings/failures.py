@@ -1,9 +1,11 @@
-"""Runs that diverged or failed, by choice: outcomes, not gaps."""
+"""Runs that diverged or learned nothing, by choice: outcomes, not gaps."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import scipy
+from numpy.typing import NDArray
 
 from nextify.experiments.intervals import LEVEL, Interval
 from nextify.findings.factor_runs import FactorRuns
@@ -54,11 +56,45 @@ def failures(runs: FactorRuns) -> tuple[Failure, ...]:
     diverged; a run that failed says nothing of it."""
     became = np.array(runs.became)
     diverged, finished = became == "diverged", became == "finished"
-    found = []
-    for name, made in zip(runs.columns, (runs.levels > 0).T, strict=True):
-        sides = (made, ~made)
-        table = [(int(np.sum(diverged & side)), int(np.sum(finished & side))) for side in sides]
-        p = float(scipy.stats.fisher_exact(table)[1]) if all(map(sum, table)) else None
-        rates = [Rate(hits, hits + rest, wilson(hits, hits + rest)) for hits, rest in table]
-        found.append(Failure(name, rates[0], rates[1], p))
-    return tuple(found)
+    return tuple(
+        Failure(each.name, _rate(*each.made), _rate(*each.not_made), each.p)
+        for each in settings(runs, diverged, diverged | finished)
+    )
+
+
+def _rate(hits: int, n: int) -> Rate:
+    return Rate(hits, n, wilson(hits, n))
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """With which setting of a factor something becomes of runs.
+
+    Attributes:
+        name: of the factor. made, not_made: with its choices and without, of how many runs it
+            became, and of how many runs.
+        p: Fisher's exact test that both chances are equal; None where one side has no run.
+    """
+
+    name: str
+    made: tuple[int, int]
+    not_made: tuple[int, int]
+    p: float | None
+
+
+def settings(
+    runs: FactorRuns, which: NDArray[np.bool_], among: NDArray[np.bool_]
+) -> tuple[Setting, ...]:
+    """One a factor: how often runs are `which`, among some of them."""
+
+    def counted(side: NDArray[np.bool_]) -> tuple[int, int]:
+        return int(np.sum(which & side)), int(np.sum(among & side))
+
+    def each() -> Iterator[Setting]:
+        for name, made in zip(runs.columns, (runs.levels > 0).T, strict=True):
+            sides = counted(made), counted(~made)
+            table = [(hits, n - hits) for hits, n in sides]
+            p = float(scipy.stats.fisher_exact(table)[1]) if all(n for _, n in sides) else None
+            yield Setting(name, *sides, p)
+
+    return tuple(each())

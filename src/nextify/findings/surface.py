@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from nextify.experiments.coding import Floats, Levels, all_cells, codes_of, columns, effects
 from nextify.findings.cells import gather
 from nextify.findings.factor_runs import factor_runs
+from nextify.findings.judged import readings
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 
@@ -181,7 +182,9 @@ class Seen:
     Attributes:
         levels: (c, k) of the subsets with a score. means, counts: (c,) of their runs' scores.
         sd: of single runs about their subset's mean; None where no subset has two.
-        troubled: numbers (`coding.codes_of`) of subsets of which a run diverged or failed.
+        troubled: numbers (`coding.codes_of`) of subsets of which a run diverged, failed or learned
+            nothing.
+        learned: how many runs learned something.
     """
 
     levels: Levels
@@ -189,6 +192,7 @@ class Seen:
     counts: NDArray[np.int64]
     sd: float | None
     troubled: frozenset[int]
+    learned: int
 
     @property
     def surface(self) -> Surface:
@@ -197,21 +201,28 @@ class Seen:
 
 
 def seen(plans: Iterable[tuple[Plan, Iterable[Record]]]) -> Seen:
-    """Gather what plans of the same factors have recorded. Reshaped designs are left out."""
+    """Gather what plans of the same factors have recorded. Reshaped designs are left out.
+
+    Diverged runs count with what chance scores: a choice that makes runs diverge is predicted to
+    be no good, also where no run of it was. The spread is that of the runs that finished.
+    """
     read = [factor_runs(plan, records) for plan, records in plans]
-    cells = [gather(one) for one in read]
+    cells = [gather(readings(one)[0][1]) for one in read]
+    finished = [gather(one) for one in read]
     codes = np.concatenate([codes_of(each.levels) for each in cells])
     sums = np.concatenate([each.means * each.counts for each in cells])
     runs = np.concatenate([each.counts for each in cells])
     distinct, at = np.unique(codes, return_inverse=True)
     counts = np.bincount(at, runs, len(distinct)).astype(np.int64)
-    squares = sum(float(each.squares.sum()) for each in cells)
-    df = sum(int(each.df.sum()) for each in cells)
-    bad = [codes_of(one.levels[np.isin(one.became, ("diverged", "failed"))]) for one in read]
+    squares = sum(float(each.squares.sum()) for each in finished)
+    df = sum(int(each.df.sum()) for each in finished)
+    lost = [np.isin(one.became, ("diverged", "failed")) for one in read]
+    bad = [codes_of(one.levels[lost | one.nothing]) for one, lost in zip(read, lost, strict=True)]
     return Seen(
         levels=all_cells(len(read[0].factors))[distinct],
         means=np.bincount(at, sums, len(distinct)) / np.maximum(counts, 1),
         counts=counts,
         sd=float(np.sqrt(squares / df)) if df and squares > 0 else None,
         troubled=frozenset(np.concatenate(bad).tolist()),
+        learned=sum(int(np.sum(one.finished & ~one.nothing)) for one in read),
     )

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 from nextify.designs import AnyDesign, Factor, Nuisance, Paper, Precision, Recipe, Run
 from nextify.designs.fields import hints
 from nextify.designs.run import FIRST
-from nextify.designs.values import Count, Positive, Seed, Within, from_values, read_value
+from nextify.designs.values import Count, Positive, Seed, Share, Within, from_values, read_value
 from nextify.errors import InputError
 from nextify.requests import (
     REQUESTS,
@@ -97,6 +97,8 @@ class Plan:
         matched: `"macs"` or `"params"` if widths were rescaled so that all cells cost the same.
         held_out: tested on a part of the training images, which no run trains on, to choose
             settings by; the test images are not looked at.
+        largest_class: the share of the largest class among the images that are tested on: what
+            always answering that class scores. None in files that do not say it.
     """
 
     name: str
@@ -114,6 +116,7 @@ class Plan:
     orders: tuple[tuple[str, ...], ...] = ()
     matched: Matched = ""
     held_out: bool = False
+    largest_class: Share | None = None
     where: DataSpec | None = None
     requests: tuple[StudyRequest, ...] = ()
 

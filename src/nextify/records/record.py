@@ -5,7 +5,16 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from nextify.designs.run import key_of
-from nextify.designs.values import Amount, Count, Float, Seed, Share, from_values, read_value
+from nextify.designs.values import (
+    Amount,
+    Count,
+    Float,
+    Positive,
+    Seed,
+    Share,
+    from_values,
+    read_value,
+)
 from nextify.errors import InputError
 from nextify.words import in_short
 
@@ -45,6 +54,7 @@ class Result:
             (`numpy.packbits`): whether it was classified correctly.
         curve: a point per epoch.
         steps: optimiser steps taken.
+        answered: how many classes it ever answered; None where that is not known.
     """
 
     accuracy: Share
@@ -54,6 +64,7 @@ class Result:
     correct: bytes
     curve: tuple[EpochPoint, ...] = ()
     steps: Count = 0
+    answered: Positive | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,6 +126,8 @@ class Record:
             del values["cells"]
         if self.result is not None:
             values["result"]["correct"] = self.result.correct.hex()
+            if self.result.answered is None:  # as in records from before it was kept
+                del values["result"]["answered"]
         return values
 
 

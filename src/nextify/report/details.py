@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 from nextify.designs import RECIPES, Recipe
 from nextify.designs.run import REVISION
 from nextify.errors import InputError
-from nextify.findings import CellMean, Difference, Grid, Interval
+from nextify.findings import CellMean, Difference, Grid, Interval, outcomes
 from nextify.findings.choice import Finalist
 from nextify.records import Plan
-from nextify.words import listed, plural
+from nextify.words import listed, percent, plural, tidy
 
 _Found = TypeVar("_Found", CellMean, Difference, Finalist)
 _SCORES = {"values", "mean", "value", "interval", "wide", "own"}
@@ -78,6 +78,72 @@ def lost(diverged: int, failed: int) -> list[str]:
     return [f"{number} {what}" for number, what in parts if number]
 
 
+CHANGE = "a lower learning_rate, more warmup_epochs or more epochs"
+
+
+def chance(plan: Plan) -> str:
+    """What always answering the largest class scores, in a sentence; empty where it is not known.
+
+    >>> chance(plan)  # doctest: +SKIP
+    'Always to answer the largest class scores 25.00 %.'
+    """
+    found = outcomes.chance_of(plan)
+    return f"{upper_first(chance_words(found))}." if found else ""
+
+
+def chance_words(of: outcomes.Chance | None) -> str:
+    """What always answering the largest class scores."""
+    if of is None:
+        return "what always answering one class scores is not known"
+    share = f"{percent(100 * of.share)} %"
+    if of.known:
+        return f"always to answer the largest class scores {share}"
+    return (
+        f"always to answer one of equal classes scores {share} (1 / classes: this study file does "
+        "not keep the share of the largest class)"
+    )
+
+
+def upper_first(text: str) -> str:
+    """With its first letter large."""
+    return text[:1].upper() + text[1:]
+
+
+def unlearned(plan: Plan, grid: Grid) -> list[str]:
+    """The runs that learned nothing, in the plan's order, each with its accuracy."""
+    found = outcomes.chance_of(plan)
+    return [
+        f"{cell.name}, seed {seed} ({percent(100 * run.result.accuracy)} %)"
+        for cell, runs in zip(plan.cells, grid, strict=True)
+        for seed, run in zip(plan.all_seeds, runs, strict=True)
+        if run and run.result and outcomes.learned_nothing(run.result, found)
+    ]
+
+
+def learned_nothing(plan: Plan, grid: Grid, most: int = 6) -> str:
+    """Which runs learned nothing and what to change, in sentences; empty where none.
+
+    Args:
+        most: that are named; of more, the rest is counted.
+    """
+    names = unlearned(plan, grid)
+    if not names:
+        return ""
+    finished = sum(bool(run and run.result) for row in grid for run in row)
+    every = (
+        f"all {plural(finished, 'finished run')}"
+        if len(names) == finished
+        else (f"{len(names)} of {plural(finished, 'finished run')}")
+    )
+    shown = "; ".join(names[:most]) + f"; and {len(names) - most} more" * (len(names) > most)
+    known = outcomes.chance_of(plan)
+    return (
+        f"{upper_first(every)} learned nothing. They answer one class only, or cannot be told "
+        f"apart from that: {chance_words(known)}. What rests on them says nothing of a design; "
+        f"change how they are trained: {CHANGE}. These runs learned nothing: {shown}."
+    )
+
+
 def facts(plan: Plan) -> dict[str, Any]:
     """Where a plan's numbers come from, for a file."""
     return {
@@ -85,12 +151,21 @@ def facts(plan: Plan) -> dict[str, Any]:
         "data": dict(plan.data),
         "data_source": plan.data_source,
         "precision": plan.precision,
+        "chance": _chance_values(plan),
     }
+
+
+def _chance_values(plan: Plan) -> dict[str, Any] | None:
+    found = outcomes.chance_of(plan)
+    if found is None:
+        return None
+    return {"percent": tidy(100 * found.share), "is_the_largest_class": found.known}
 
 
 def as_values(plan: Plan, grid: Grid) -> dict[str, Any]:
     """Troubles, recipes and environments, for a file."""
     return {
+        "learned_nothing": unlearned(plan, grid),
         "without_score": [asdict(each) for each in troubles(plan, grid)],
         "recipes": [asdict(each) for each in recipes(plan)],
         "environments": environments(grid),

@@ -26,6 +26,7 @@ class Scores:
     nll: float
     calibration_error: float
     correct: Tensor  # (N,) bool, on the CPU
+    answered: int  # how many classes it ever answered
 
     @property
     def packed(self) -> bytes:
@@ -61,7 +62,8 @@ def evaluate(
     confidence, predicted = torch.cat(probabilities).max(1)
     correct = predicted == torch.cat(labels)
     accuracy, nll = (of.double().mean().item() for of in (correct, torch.cat(losses)))
-    return Scores(accuracy, nll, calibration_error(confidence, correct), correct)
+    answered = len(set(predicted.tolist()))
+    return Scores(accuracy, nll, calibration_error(confidence, correct), correct, answered)
 
 
 @contextmanager

@@ -251,7 +251,8 @@ def _record(run: Run, state: State, settings: Settings, found: Scores | str) -> 
     curve, result = tuple(state.curve), None
     if isinstance(found, Scores):
         correct, steps = found.packed, state.step
-        scores = {name: getattr(found, name) for name in ("accuracy", "nll", "calibration_error")}
+        names = ("accuracy", "nll", "calibration_error", "answered")
+        scores = {name: getattr(found, name) for name in names}
         count = len(found.correct)
         result = Result(**scores, images=count, correct=correct, curve=curve, steps=steps)
     trained = state.step * run.recipe.batch_size

@@ -8,6 +8,7 @@ from nextify.findings import Attribution, Contribution, Interaction
 from nextify.findings.attribute import CLEARLY
 from nextify.findings.cells import Source
 from nextify.findings.model import LackOfFit
+from nextify.report.factors import outcomes
 from nextify.report.factors.units import amount
 
 _NOISE: dict[Source, str] = {
@@ -35,6 +36,8 @@ def as_values(found: Attribution) -> dict[str, Any]:
 
 def verdict(found: Attribution, of: Contribution) -> str:
     """What the data allow to be said of a contribution."""
+    if outcomes.rests(of):
+        return outcomes.no_verdict(found, of)
     runs = f"these {found.counts.finished} runs"
     match of.answer, of.simultaneous:
         case "cannot be told", _:
@@ -81,6 +84,7 @@ def notes(found: Attribution) -> list[str]:
     source, single, cells = found.noise.source, limits.single, found.counts.cells
     noise = _NOISE[source].format(df=found.noise.df, single=single, cells=cells)
     told = {
+        **dict.fromkeys(outcomes.notes(found), True),
         **_runs(found),
         **dict.fromkeys(_basis(found), True),
         noise: some and (single > 0 or source != "pure error"),
@@ -100,15 +104,19 @@ def _runs(found: Attribution) -> dict[str, bool]:
     """Notes, and whether they hold."""
     counts, shared = found.counts, found.limits.shared
     some, unscored = counts.finished > 0, counts.planned - counts.finished
+    at_chance = any(each.reading == "diverged at chance" for each in found.readings)
+    unscored -= counts.diverged * at_chance  # which the runs that diverged have, then
     lost = f"({counts.diverged} diverged, {counts.failed} failed, {counts.missing} not recorded): "
     empty = counts.planned_cells - counts.cells
     return {
         f"none of {counts.planned} runs has a score {lost}nothing can be said of the "
         "contributions": not some,
         f"{unscored} of {counts.planned} runs have no score {lost}effects are over the finished "
-        "runs": some and unscored > 0,
+        "runs": some and unscored > 0 and not at_chance,
+        f"{unscored} of {counts.planned} runs have no score ({counts.failed} failed, "
+        f"{counts.missing} not recorded): they are left out": some and unscored > 0 and at_chance,
         "effects describe runs that do not diverge; how often a choice makes them diverge is "
-        "counted beside it": some and counts.diverged > 0,
+        "counted beside it": some and counts.diverged > 0 and not at_chance,
         f"{empty} of {counts.planned_cells} cells have no score": some and empty > 0,
         f"{shared} runs stand in two cells each: a choice changes nothing there": shared > 0,
     }

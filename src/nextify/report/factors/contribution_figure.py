@@ -5,9 +5,11 @@ from typing import Any
 
 from matplotlib.patches import Rectangle
 
+from nextify.findings.outcomes import RESTS
 from nextify.report import style as look
 from nextify.report.canvas import SMALL, Marks, Sheet, key_lines, shrunk
 from nextify.report.factors.content import FactorContent, View
+from nextify.report.factors.outcomes import rests
 from nextify.report.factors.units import Unit
 from nextify.report.marks import ends, limits, occurring, spanned
 from nextify.report.style import BLUE, GREY, INK, ORANGE, PALE, Drawing
@@ -106,7 +108,8 @@ def _contributions(
                       transform=axes.get_yaxis_transform())  # fmt: skip
             continue
         told = _COLORS.get(each.answer)
-        sheet.text(end, y + 0.085, each.answer, "right", size=6.3, color=told or GREY)
+        answer = "no verdict" if rests(each) else each.answer
+        sheet.text(end, y + 0.085, answer, "right", size=6.3, color=told or GREY)
         color = told or BLUE
         spanned(axes, of.ends(each.wide), row, color=color, lw=0.9, alpha=1.0, zorder=2)
         spanned(axes, of.ends(each.simultaneous), row, color=color, lw=2.6, alpha=0.55, zorder=2)
@@ -195,6 +198,8 @@ def _marks(content: FactorContent) -> Marks:
         (answers & {"not resolved", "no interval"},
          {"marker": "o", "mfc": "white", "mec": BLUE, "ms": 5, "mew": 1.1},
          "not resolved: includes 0" if has else "no interval"),
+        (answers & set(RESTS), {"marker": "o", "mfc": "white", "mec": BLUE, "ms": 5, "mew": 1.1},
+         "no verdict: it rests on runs that diverged or learned nothing"),
         (has, {"marker": "_", "color": BLUE, "ms": 13, "mew": 2.6, "alpha": 0.55},
          "95 % for all factors together, new seeds"),
         (any(each.wide for each in every), {"marker": "_", "color": BLUE, "ms": 13, "mew": 0.9},

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from nextify.findings import Interaction
 from nextify.findings.scores import BETTER
-from nextify.report.factors import caveats, look_words, sides, words
+from nextify.report.factors import caveats, look_words, outcomes, sides, words
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.contribution_figure import contribution_figure
 from nextify.report.factors.half_normal_figure import half_normal_figure
@@ -44,6 +44,7 @@ def factors_page(content: FactorContent, drawings: Sequence[Drawing], now: str |
         "words": words,
         "looks": look_words,
         "caveats": caveats,
+        "outcomes": outcomes,
         "agreement": agreement,
         "lanes": way_lanes,
         "sides": sides,

@@ -15,6 +15,7 @@ from nextify.findings import Attribution
 from nextify.findings.advice import Settling, seeds_to_settle, settling
 from nextify.findings.looking import Looking
 from nextify.records import Plan
+from nextify.report.factors.outcomes import lower_rate_for
 from nextify.report.factors.units import amount
 from nextify.requests import changed, command_line, entries, given
 from nextify.words import listed, plural
@@ -57,7 +58,7 @@ def next_runs(
         return tuple(asked.next_look())
     if found.counts.missing:  # what is open is not known yet
         return (asked.finish(),)
-    if not found.counts.finished:
+    if not found.counts.finished or lower_rate_for(found):
         return tuple(asked.lower_rate())
     seeds = (*asked.second_seed(), *asked.more_seeds())
     return (*asked.sharper_plan(), *seeds, *asked.all_subsets(), *asked.live_factors())
@@ -98,13 +99,14 @@ class _Advice:
     def lower_rate(self) -> Iterator[NextRuns]:
         """Where no run has a score because all diverged."""
         rates = {cell.recipe.learning_rate for cell in self.plan.cells}
-        if not self.found.counts.diverged or not self.plan.requests:
+        rest = lower_rate_for(self.found)
+        if not (self.found.counts.diverged or rest) or not self.plan.requests:
             return
         there = given(self.plan.requests[-1]).get("changes", ())
         kept = [each for each in there if not each.startswith("learning_rate=")]
         changes = (*kept, f"learning_rate={min(rates) / 3:.2g}")
         change = {"changes": changes, "file": self._beside("lower-rate")}
-        why = "Every run that could be carried out diverged: a third of the learning rate."
+        why = rest or "Every run that could be carried out diverged: a third of the learning rate."
         yield NextRuns(why, self._command(change), self.plan.count)
 
     def sharper_plan(self) -> Iterator[NextRuns]:

@@ -8,8 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from nextify.findings import Attribution
+from nextify.findings.answers import Reading
 from nextify.report import details
-from nextify.report.factors import caveats, look_words, words
+from nextify.report.factors import caveats, look_words, outcomes, words
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.page import csv_text, ends_of
 
@@ -46,6 +47,9 @@ def _contribution(view: View, found: Attribution, at: int) -> dict[str, Any]:
         "p": each.estimate.p,
         "p_adjusted": each.p,
         "answer": each.answer,
+        **_by_reading(found, at),
+        "chance": found.chance and found.chance.share,
+        "learned_nothing": outcomes.unlearned(found),
         "verdict": caveats.verdict(found, each),
         "within_margin": each.within if found.margin else None,
         "level": found.level,
@@ -59,6 +63,26 @@ def _contribution(view: View, found: Attribution, at: int) -> dict[str, Any]:
         "diverged_not_made": lost.not_made.diverged,
         "runs_not_made": lost.not_made.n,
     }
+
+
+def _by_reading(found: Attribution, at: int) -> dict[str, Any]:
+    """Contributions by other readings of the runs; empty fields where there is one reading."""
+    known = {each.reading: each.contributions[at] for each in found.readings[1:]}
+    fields: dict[str, Any] = {}
+    for name, reading in _BESIDE.items():
+        each = known.get(reading)
+        if reading != "diverged last":  # of ranks the numbers say nothing by themselves
+            fields[name] = each.estimate.value if each else None
+            fields |= ends_of(f"{name}_simultaneous", each.simultaneous if each else None)
+        fields[f"{name}_answer"] = each.answer if each else None
+    return fields
+
+
+_BESIDE: dict[str, Reading] = {
+    "finished_only": "finished runs",
+    "by_ranks": "diverged last",
+    "learned_only": "learned something",
+}
 
 
 def _way(name: str, way: Any) -> dict[str, Any]:
@@ -84,6 +108,7 @@ def interactions_csv(content: FactorContent) -> str:
             "p": each.estimate.p,
             "q": each.q,
             "found": each.found,
+            "rests": each.rests,
             "heredity": each.heredity,
         }
         for view in content.views

@@ -11,7 +11,7 @@ from nextify.findings.attribute import CLEARLY
 from nextify.findings.tuning import at_the_edge
 from nextify.records import Plan
 from nextify.report import details
-from nextify.report.factors import caveats
+from nextify.report.factors import caveats, outcomes
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.lane_figure import way_lanes
 from nextify.report.factors.sides import sides
@@ -58,6 +58,11 @@ def _headline(content: FactorContent, view: View) -> str:
         return "no run has a score, so nothing can be said of any factor’s contribution."
     if view.found.level >= 1:
         return "no verdict now: planned looks come at their time, and not after the last."
+    if outcomes.unlearned(view.found) == view.found.counts.finished:
+        return (
+            f"none of {plural(view.found.counts.finished, 'finished run')} learned anything, so "
+            f"nothing can be said of any factor. Train them otherwise: {details.CHANGE}."
+        )
     if not view.has_intervals:
         return "no factor’s contribution has an interval yet; nothing is decided."
     parts, unit = [], content.unit
@@ -66,16 +71,18 @@ def _headline(content: FactorContent, view: View) -> str:
         if names := [f"{each.name} ({unit.signed(each.estimate.value)})" for each in found]:
             parts.append(f"{listed(names)} {answer if len(names) == 1 else many}")
     text = f"{'; '.join(parts)}; in {unit.name} of {unit.title}. "
+    text = text if parts else ""
     small = [c.name for c in view.found.contributions if c.answer == "negligible"]
     if small:
         size = amount(view.found.margin or 0.0, content.metric)
-        text = f"{text if parts else ''}No effect of {listed(small)} is larger than {size}. "
+        text = f"{text}No effect of {listed(small)} is larger than {size}. "
         parts.append(text)
     unresolved = [c.name for c in view.found.contributions if c.answer == "not resolved"]
-    if not unresolved:
-        return text.strip()
-    start = f"{text}Of the others, no" if parts else "no"
-    return f"{start} effect of {listed(unresolved)} can be told from zero."
+    told = outcomes.undecided(view.found)
+    if unresolved:
+        start = f"{text}Of the others, no" if parts else "no"
+        text = f"{start} effect of {listed(unresolved)} can be told from zero. "
+    return f"{text}{' '.join(told)}".strip()
 
 
 def compared(content: FactorContent) -> str:
@@ -86,6 +93,8 @@ def compared(content: FactorContent) -> str:
     told = []
     for pair in zip(*(view.found.contributions for view in content.views), strict=True):
         one, other = (each.estimate for each in pair)
+        if any(map(outcomes.rests, pair)):
+            continue
         if one.error is None or other.error is None:
             return ""
         apart = (other.value or 0.0) - (one.value or 0.0)
@@ -185,16 +194,18 @@ def interactions(content: FactorContent, view: View) -> str:
     if all(each.q is None for each in every):
         return "Without intervals no interaction can be tested."
     found = [each for each in every if each.found]
+    rest = [f"{caveats.group(each)} (it {each.rests})" for each in every if each.rests]
+    left = f" Not counted: {listed(rest)}." if rest else ""
     sums = "sums of " if all(each.aliased for each in every) else ""
     what = f"{len(every)} {sums}interactions"
     if not found:
-        return f"None of {what} can be told from zero (5 % false discoveries)."
+        return f"None of {what} can be told from zero (5 % false discoveries).{left}"
     told = [f"{caveats.group(each)} ({content.unit.signed(each.estimate.value)})" for each in found]
     text = f"Of {what}, found at 5 % false discoveries: {listed(told)}. "
     if lone := [caveats.group(one) for one in found if one.heredity == 0 and not one.aliased]:
         doubt = "Neither factor shows an effect of its own there, so doubt it."
         text += f"{sentence(listed(lone))} {doubt} "
-    return text + _SIGNS[content.unit.better]
+    return text + _SIGNS[content.unit.better] + left
 
 
 def noise(content: FactorContent, view: View) -> str:
@@ -334,6 +345,8 @@ def nothing_next(view: View) -> str:
         return "Make runs finish first: a lower learning_rate, or a longer warm-up."
     if view.found.level >= 1:
         return "The planned looks are used up: what the last of them said stands."
+    if why := outcomes.lower_rate_for(view.found):
+        return why
     if any(c.answer in ("not resolved", "no interval") for c in view.found.contributions):
         return (
             "The undecided factors would take more runs than is sensible: whatever they do is "
@@ -360,6 +373,7 @@ def meaning(content: FactorContent, view: View) -> list[tuple[str, str]]:
         ("Fit of the two-factor model.", fit(view)),
         ("Learning rate.", stability(view)),
         ("Diverged runs.", failures(view)),
+        ("Runs that learned nothing.", details.learned_nothing(view.plan, view.runs)),
     ]
     return [(head, text) for head, text in parts if text]
 

@@ -125,7 +125,7 @@ def carry_out(task: Task, folder: Path, run: Callable[[Plan, Path], Summary]) ->
     return Outcome(choice, {"screening": screening, "finals": finals}, (first, second))
 
 
-def task_of(asked: Asked, data: Mapping[str, Any]) -> Task:
+def task_of(asked: Asked, data: Mapping[str, Any], largest_class: float | None = None) -> Task:
     """What a request asks to choose; where it names no screening, by the one that goes on or one of
     resolution IV.
 
@@ -149,7 +149,14 @@ def task_of(asked: Asked, data: Mapping[str, Any]) -> Task:
         end_seeds=0,
     )
     held_out = asked.images.identity() != data
-    return Task(frame=frame, data=data, held_out=held_out, budgets=budgets, request=request)
+    return Task(
+        frame=frame,
+        data=data,
+        held_out=held_out,
+        budgets=budgets,
+        request=request,
+        largest_class=largest_class,
+    )
 
 
 def _with_screening(request: Choose, there: Plan | None) -> Choose:

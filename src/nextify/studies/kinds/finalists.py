@@ -38,6 +38,7 @@ class Task:
             designs that it predicts to be good get fresh seeds, beside the start and the end of
             the path; how many of these come a second time with depths and widths that `fit`
             proposes; the seeds of each finalist.
+        largest_class: of the finals' images; see `Plan`.
     """
 
     frame: Frame
@@ -45,6 +46,7 @@ class Task:
     held_out: bool
     budgets: Mapping[str, int]
     request: Choose
+    largest_class: float | None = None
 
 
 def in_budget(budgets: Mapping[str, int]) -> str:
@@ -157,21 +159,23 @@ def _matched(task: Task, cells: Sequence[Cell]) -> Matched:
 
 
 def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan | None:
-    """The finalists, with seeds that no run of the screening had; None if no run has a score.
+    """The finalists, with seeds that no run of the screening had; None if no run of it learned
+    anything.
 
     The finalists are the subsets whose best is expected to be highest: the first is the one that
     is predicted best, each next one adds most to the expected best of them all. Subsets of which a
-    run diverged or failed in the screening are left out, and so are those that are the same
-    network as one before. The start and the end are always among the finals, if they keep the
-    budget. The first `reshaped` of the finalists come a second time, with the depths and widths
-    that `fit` proposes for them first; none with more than twice as many blocks.
+    run diverged, failed or learned nothing in the screening are left out, and so are those that
+    are the same network as one before. The start and the end are always among the finals, if they
+    keep the budget. The first `reshaped` of the finalists come a second time, with the depths and
+    widths that `fit` proposes for them first; none with more than twice as many blocks.
     """
     known = seen([(screening, records)])
-    if not len(known.counts):
+    if not known.learned:
         return None
     first = max(screening.all_seeds) + 1
     fresh = tuple(range(first, first + task.request.final_seeds))
-    frame = replace(task.frame, seeds=fresh, end_seeds=0, data=task.data)
+    seen_by = replace(task.frame, data=task.data, largest_class=task.largest_class)
+    frame = replace(seen_by, seeds=fresh, end_seeds=0)
     rows = _chosen(task, known)
     plan = factors.plan_cells(frame, rows, "augmented")
     distinct: dict[tuple[AnyDesign, Recipe], Cell] = {}

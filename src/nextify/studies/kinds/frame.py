@@ -39,6 +39,7 @@ class Frame:
     Attributes:
         path: whose choices are tried.
         data: `Dataset.identity()`. data_source: one sentence, with the licence.
+        largest_class: `Dataset.largest_class`; None where it is not known.
         factors: into which choices are grouped, by default the usual eight; choices that are in
             none are not made in any cell of an experiment.
         recipe_changes: fields to change in both recipes.
@@ -74,6 +75,7 @@ class Frame:
     images: int | None = None
     held_out: bool = False
     precision: Precision = "float32"
+    largest_class: float | None = None
 
     def __post_init__(self) -> None:
         require_seeds(self.seeds)
@@ -110,6 +112,7 @@ class Frame:
             data_source=self.data_source,
             precision=self.precision,
             held_out=self.held_out,
+            largest_class=self.largest_class,
             **about,
         )
 

@@ -39,6 +39,7 @@ class Asked:
         return {
             "data": self.images.identity(),
             "data_source": self.images.source,
+            "largest_class": self.images.largest_class,
             "precision": self.precision,
         }
 

@@ -1,0 +1,136 @@
+"""Runs that diverged, and runs that learned nothing: outcomes like others, on which a verdict may
+rest.
+
+A diverged run has no score of its own. Left out, it flatters the choice that made it diverge: the
+runs that are left are the better ones. So it is scored as what it is worth: for accuracy as chance,
+which always answering the largest class scores; for a score without bounds as the last of all
+runs, by ranks. A run that learned nothing has a score that says nothing of its design, only of its
+training. What all runs say is therefore asked again without the ones and without the others
+(`readings`), and a verdict stands where all answers agree.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+
+from nextify.experiments.coding import Floats
+from nextify.findings.scores import Grid, Score, logit, scores
+from nextify.records.plan import Plan
+from nextify.records.record import Record, Result
+
+LEVEL = 0.05
+"""Of the test by which a run learned something: the share of those that only guess that pass."""
+
+Rests = Literal["rests on diverged runs", "rests on runs that learned nothing"]
+DIVERGED: Rests = "rests on diverged runs"
+UNLEARNED: Rests = "rests on runs that learned nothing"
+RESTS: tuple[Rests, ...] = (DIVERGED, UNLEARNED)
+
+Marks = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """What a network scores that always answers the largest class.
+
+    Attributes:
+        share: of that class among the images that are tested on.
+        images: how many these are; 0 where the plan does not say it.
+        known: whether the plan keeps the share; otherwise it is 1 / classes, which is the least
+            that it can be.
+    """
+
+    share: float
+    images: int = 0
+    known: bool = True
+
+
+def chance_of(plan: Plan) -> Chance | None:
+    """The chance level of a study; None where the plan says nothing of its classes.
+
+    >>> chance_of(plan)  # doctest: +SKIP
+    Chance(share=0.25, images=368, known=True)
+    """
+    images, classes = (int(plan.data.get(name, 0)) for name in ("test", "classes"))
+    if plan.largest_class is not None:
+        return Chance(plan.largest_class, images)
+    return Chance(1 / classes, images, known=False) if classes else None
+
+
+def learned_nothing(result: Result | None, chance: Chance | None) -> bool:
+    """Whether a finished run answers one class only, or is not told apart from always answering
+    the largest one: by the one-sided exact binomial test at 5 %.
+
+    >>> one = Result(accuracy=0.27, nll=1.4, calibration_error=0.0, images=368, correct=b"")
+    >>> learned_nothing(one, Chance(0.25)), learned_nothing(one, Chance(0.20))
+    (True, False)
+    """
+    if result is None or chance is None or chance.share >= 1:  # of one class nothing is learned
+        return False
+    right = round(result.accuracy * result.images)
+    p = scipy.stats.binom.sf(right - 1, result.images, chance.share)
+    return result.answered == 1 or bool(p > LEVEL)
+
+
+def unlearned(records: Iterable[Record | None], chance: Chance | None) -> Marks:
+    """Which of some runs learned nothing; none of those that did not finish."""
+    return np.array([bool(run and learned_nothing(run.result, chance)) for run in records], bool)
+
+
+def diverged(records: Iterable[Record | None]) -> Marks:
+    """Which of some runs diverged."""
+    return np.array([bool(run and run.outcome == "diverged") for run in records], bool)
+
+
+def with_diverged(values: Floats, lost: Marks, score: Score, chance: Chance) -> Floats:
+    """Scores of all runs, those that diverged among them: at chance where the score says what that
+    is; else the ranks of all scores, which have the diverged ones last.
+
+    Args:
+        values: of any shape, NaN without a score. lost: which runs diverged.
+    """
+    if score == "accuracy":
+        return np.where(lost, chance.share, values)
+    if score == "logit accuracy":
+        right = round(chance.share * chance.images)
+        return np.where(lost, logit(right, chance.images), values)
+    ranks = scipy.stats.rankdata(np.where(lost, np.inf, values), nan_policy="omit")
+    return np.asarray(ranks).reshape(values.shape)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Otherwise:
+    """The scores of cells by seeds, read in another way.
+
+    Attributes:
+        reason: what a verdict rests on that does not hold here. values: (cells, seeds).
+        concerned: (cells, seeds) the runs that are read otherwise, or left out.
+    """
+
+    reason: Rests
+    values: Floats
+    concerned: Marks
+
+    def part(self, cells: NDArray[np.int64]) -> "Otherwise":
+        """Of some cells; index -1 for a cell that is not there."""
+        there = (cells >= 0)[:, None]
+        values = np.where(there, self.values[cells], np.nan)
+        return Otherwise(self.reason, values, there & self.concerned[cells])
+
+
+def otherwise(plan: Plan, runs: Grid, score: Score) -> Iterator[Otherwise]:
+    """Other readings of a study's finished runs: with the diverged ones, and without those that
+    learned nothing; none where there are no such runs."""
+    chance, values = chance_of(plan), scores(runs, score)
+    if chance is None:
+        return
+    every = [run for row in runs for run in row]
+    lost, nothing = (of.reshape(values.shape) for of in (diverged(every), unlearned(every, chance)))
+    if lost.any():
+        yield Otherwise(DIVERGED, with_diverged(values, lost, score, chance), lost)
+    if nothing.any():
+        yield Otherwise(UNLEARNED, np.where(nothing, np.nan, values), nothing)
