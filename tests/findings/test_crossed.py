@@ -142,11 +142,15 @@ def test_all_subsets_give_shapley_values_averaged_over_settings():
     assert result.crossed[0].factors[0].change.value == pytest.approx(0.04, abs=1e-3)
 
 
-def test_a_setting_at_which_all_runs_diverge_is_not_averaged_over():
+def test_a_setting_at_which_all_runs_diverge():
+    """They score chance, 0.1; without them nothing is said of the other setting, nor averaged."""
     plan = planned(factors="stage ratio, patchify stem, kernel size 7", cross="rate")
     result = attribute(plan, records(plan, lambda x: 0.5 + 0.02 * x[0], lost=lambda x: x[3] > 0))
-    assert result.crossed[0].effect.value is None
-    assert all(each.together is None for each in result.crossed[0].factors)
+    assert result.crossed[0].effect.value == pytest.approx(0.1 - 0.5, abs=0.01)
+    assert result.contributions[0].estimate.value == pytest.approx(0.02, abs=0.002)
+    by = {each.reading: each for each in result.readings}
+    finished = by["finished runs"].contributions[0]
+    assert finished.estimate.value == pytest.approx(0.04, abs=0.002)
     assert result.failures[3].name == "rate" and result.failures[3].p < 0.01
 
 
