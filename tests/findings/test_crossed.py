@@ -78,11 +78,27 @@ def test_contributions_are_of_the_choices_averaged_over_the_settings(found):
     }
 
 
-def test_the_noise_is_that_of_the_repeated_cells(found):
-    assert (found.noise.source, found.noise.df) == ("pure error", 20)
+def test_the_noise_is_what_the_model_leaves_over_while_it_fits(found):
+    assert (found.noise.source, found.noise.df) == ("residual", 98)
     assert found.limits.single == 114
     error = found.contributions[1].estimate.error
-    assert error == pytest.approx(2 * found.noise.sd / 128**0.5, rel=0.1)
+    assert error == pytest.approx(2 * found.noise.sd / 128**0.5, rel=0.05)
+
+
+def test_the_noise_is_that_of_the_repeated_cells_where_it_does_not(study):
+    plan = study[0]
+    result = attribute(plan, records(plan, lambda x: truth(x) + 0.02 * x[0] * x[1] * x[2]))
+    assert result.lack_of_fit.p < 0.001
+    assert (result.noise.source, result.noise.df) == ("pure error", 20)
+    assert result.noise.sd == pytest.approx(0.004, rel=0.5)
+
+
+def test_what_a_change_cannot_be_told_from(found):
+    initialisation, rate = found.crossed
+    assert not any(each.aliased for each in initialisation.factors)
+    mixed = [each for each in rate.factors if each.aliased]
+    assert len(mixed) == 4 and all(len(each.aliased) == 1 for each in mixed)
+    assert all(each.name not in each.aliased[0] for each in mixed)
 
 
 def test_simple_effects_are_told_apart(found):

@@ -212,6 +212,7 @@ class SimpleEffect:
     Attributes:
         name: of the factor. first, second: at the two settings. change: second less first.
         together: the interval of `change` that holds for all factors and all that is crossed.
+        aliased: three factors each, whose interaction the cells cannot tell from `change`.
     """
 
     name: str
@@ -219,6 +220,7 @@ class SimpleEffect:
     second: Estimate
     change: Estimate
     together: Interval | None
+    aliased: tuple[tuple[str, ...], ...] = ()
 
     @property
     def is_clear(self) -> bool:

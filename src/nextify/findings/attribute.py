@@ -234,8 +234,8 @@ def _crossed(study: _Study, nuisances: Sequence[Nuisance]) -> tuple[answers.Cros
     def together(changes: measure.Contrasts) -> Sequence[Interval | None]:
         return measure.together(study.noise, changes, study.draws, study.rng).narrow
 
-    pairs = study.basis.pairs
-    return crossed(nuisances, study.runs.factors, pairs, study.contrasts, together)
+    pairs, levels = study.basis.pairs, study.cells.levels
+    return crossed(nuisances, study.runs.factors, pairs, levels, study.contrasts, together)
 
 
 def _ways(study: _Study) -> tuple[answers.Ways, ...]:

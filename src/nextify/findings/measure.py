@@ -14,23 +14,26 @@ from nextify.findings.blocks import NO_SPREAD
 from nextify.findings.cells import ENOUGH_DF, Cells, Noise, errors, pure_error
 from nextify.findings.images import widened
 from nextify.findings.lenth import lenth
-from nextify.findings.model import Model, least_squares
+from nextify.findings.model import Model, lack_of_fit, least_squares
 
 _LEAST_RESIDUAL_DF = 3
-_MANY = 16  # cells of several runs, however many have one
+_MANY = 16  # cells of several runs, which show by themselves how large the noise is
+_CLEARLY = 0.05
 
 
 def noise_of(cells: Cells, pairs: Model) -> Noise:
     """The best estimate of the run-to-run spread that the runs allow.
 
-    Repeated runs, if they leave 8 degrees of freedom or more and are in 16 cells, or in a fifth of
-    them: they assume nothing. Otherwise what the two-factor model leaves over, otherwise Lenth's
-    pseudo standard error.
+    Repeated runs, if they leave 8 degrees of freedom or more and are in a fifth of the cells: they
+    assume nothing. Also if they are in 16 cells of many and show that the two-factor model leaves
+    out more than noise. Otherwise what that model leaves over, otherwise Lenth's pseudo standard
+    error.
     """
-    pure = pure_error(cells)
-    several = int(np.sum(cells.df > 0))
-    many = several >= min(_MANY, 0.2 * len(cells.counts))
-    if not len(cells.counts) or (pure.df >= ENOUGH_DF and many):
+    pure, several = pure_error(cells), int(np.sum(cells.df > 0))
+    if not len(cells.counts) or (pure.df >= ENOUGH_DF and several >= 0.2 * len(cells.counts)):
+        return pure
+    tested = lack_of_fit(cells, pairs) if several >= _MANY else None
+    if tested is not None and tested.p < _CLEARLY:
         return pure
     fit = least_squares(pairs.matrix[cells.index()], cells.values)
     if fit.df >= max(_LEAST_RESIDUAL_DF, pure.df + 1) and fit.squares > NO_SPREAD:

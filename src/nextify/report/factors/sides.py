@@ -48,9 +48,11 @@ def _simple(unit: Unit, of: Crossed, each: SimpleEffect) -> str:
         f"{setting(of, at)} it {_does(unit, effect)}"
         for at, effect in ((False, each.first), (True, each.second))
     )
+    mixed = " or of ".join(listed(names) for names in each.aliased)
+    unless = f", if it is not an interaction of {mixed}, which these cells cannot tell from it"
     return (
         f"{each.name}: {first}, {second}; the difference, {unit.signed(each.change.value)} ± "
-        f"{unit.plain(each.together.half)}, is clear."
+        f"{unit.plain(each.together.half)}, is clear{unless if mixed else ''}."
     )
 
 
