@@ -7,6 +7,7 @@ from nextify.report.factors import FactorContent, View, caveats, look_words, wor
 from nextify.report.factors.contribution_figure import signed_count
 from nextify.report.factors.tables import as_values
 from nextify.report.page import ReportFiles
+from nextify.report.settled import settled
 from nextify.requests import Attribute, Report
 from nextify.words import plural
 
@@ -53,7 +54,7 @@ def _print(shown: FactorContent, view: View, checks: Shares) -> None:
     rows = [_row(shown, view, checks, at) for at in range(len(shown.names))]
     print_table([*head, *checks, "verdict"], rows)
     say(f"\ngap: {words.adds_up(shown, view)}")
-    for text in [*look_words.settled(view), *look_words.this_look(shown, view)]:
+    for text in [*settled(view.looking.history), *look_words.this_look(shown, view)]:
         say(text)
     for text in filter(None, [look_words.margin_note(view), *caveats.notes(view.found)]):
         say(f"note: {text}")
