@@ -9,6 +9,7 @@ from nextify.report.factors.contribution_figure import signed_count
 from nextify.report.factors.sides import sides
 from nextify.report.factors.tables import as_values
 from nextify.report.page import ReportFiles
+from nextify.report.settled import settled
 from nextify.requests import Attribute, Report
 from nextify.words import plural
 
@@ -65,7 +66,7 @@ def _print(shown: FactorContent, view: View, checks: Shares) -> None:
     print_table([*head, *checks, "verdict"], rows)
     say(f"\ngap: {words.adds_up(shown, view)}")
     tuned = [words.stability(view)] * bool(view.plan.tuned)
-    looked = [*look_words.settled(view), *look_words.this_look(shown, view)]
+    looked = [*settled(view.looking.history), *look_words.this_look(shown, view)]
     for text in (*sides(shown, view), *tuned, *looked):
         say(text)
     for text in filter(None, [look_words.margin_note(view), *caveats.notes(view.found)]):

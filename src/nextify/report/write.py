@@ -58,7 +58,8 @@ def write_report(
         return write_factors(look(filter(None, (study, beside)), metric), folder, now=now)
     shown = _CONTENTS[page](plan, records)
     drawn = drawings(shown)
-    return write_files(folder, drawn, texts(shown, drawn, now))
+    history = NO_HISTORY if isinstance(study, tuple) else read_history(study)
+    return write_files(folder, drawn, texts(shown, drawn, now, history))
 
 
 _CONTENTS: dict[str, Callable[..., Any]] = {

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from string import ascii_lowercase
 
+from nextify.records import NO_HISTORY, History
 from nextify.report.cells.content import AnyContent, ComparisonContent, StepsContent
 from nextify.report.cells.cost_figure import cost_figure
 from nextify.report.cells.curve_figure import curve_figure
@@ -13,6 +14,7 @@ from nextify.report.cells.sentences import between, progress
 from nextify.report.cells.table_figure import row_figure, step_figure
 from nextify.report.cells.tables import cells_json, lines_of, words_of
 from nextify.report.page import csv_text, render
+from nextify.report.settled import settled
 from nextify.report.style import Drawing
 
 
@@ -27,16 +29,20 @@ def drawings(content: AnyContent) -> list[Drawing]:
     return [drawing for drawing in drawn if drawing]
 
 
-def texts(content: AnyContent, drawn: Sequence[Drawing], now: str | None) -> dict[str, str]:
+def texts(
+    content: AnyContent, drawn: Sequence[Drawing], now: str | None, history: History = NO_HISTORY
+) -> dict[str, str]:
     """The files of a report by name."""
     return {
         **{name: csv_text(lines) for name, lines in lines_of(content).items() if lines},
         "report.json": cells_json(content, now),
-        "report.html": page(content, drawn, now),
+        "report.html": page(content, drawn, now, history),
     }
 
 
-def page(content: AnyContent, drawn: Sequence[Drawing], now: str | None) -> str:
+def page(
+    content: AnyContent, drawn: Sequence[Drawing], now: str | None, history: History = NO_HISTORY
+) -> str:
     """The page of a path or of a comparison as HTML text."""
     match content:
         case StepsContent():
@@ -57,5 +63,6 @@ def page(content: AnyContent, drawn: Sequence[Drawing], now: str | None) -> str:
         span=between,
         headline=words.headline(content),
         paragraphs=words.meaning(content),
+        settled=settled(history),
         **own,
     )

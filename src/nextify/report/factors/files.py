@@ -13,6 +13,7 @@ from nextify.report.factors.lane_figure import data_figure, rate_figure, way_lan
 from nextify.report.factors.tables import as_values, contributions_csv, interactions_csv
 from nextify.report.factors.units import UNITS
 from nextify.report.page import json_text, render
+from nextify.report.settled import settled
 from nextify.report.style import Drawing
 from nextify.words import MISSING
 
@@ -43,6 +44,7 @@ def factors_page(content: FactorContent, drawings: Sequence[Drawing], now: str |
     told = {
         "words": words,
         "looks": look_words,
+        "settled": settled,
         "caveats": caveats,
         "outcomes": outcomes,
         "agreement": agreement,

@@ -1,72 +1,16 @@
-"""What was settled before the data, what of it changed, and what looks said, in sentences."""
+"""Which look a page is, and what looks before it said, in sentences."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import pairwise
 from typing import Any, get_args
 
 from nextify.findings.answers import Answer
 from nextify.findings.looking import Looking
-from nextify.records import Look, Registered
+from nextify.records import Look
 from nextify.report.factors.content import SPELLED, FactorContent, View, spelled
-from nextify.report.factors.units import UNITS, amount_of
+from nextify.report.factors.units import UNITS
+from nextify.report.settled import time_of
 from nextify.words import listed, plural
-
-_NONE = (
-    "No plan hash, no looks kept: nothing says what was settled before the first run. Intervals "
-    "hold 95 times in 100 each time they are read: who adds runs and reads again has more chances "
-    "to be wrong (at one of five looks: 16 in 100)."
-)
-
-
-def settled(view: View) -> list[str]:
-    """What was settled before the first run, and what has changed since."""
-    history = view.looking.history
-    if not history.is_kept or not history.registered:
-        return [_NONE]
-    first, *_ = history.registered
-    when = f"Settled {_time(first.at)}, before the first run: "
-    told = [f"{when}plan {first.hash}; {'; '.join(_choices(first))}."]
-    for before, after in pairwise(history.registered):
-        changes = [*_changes(before, after)] or [f"plan now {after.hash}"]
-        told.append(f"Changed after {plural(after.recorded, 'run')}: {'; '.join(changes)}.")
-    if history.lost:
-        told.append(f"{plural(history.lost, 'row')} of this are damaged in the study file.")
-    return told
-
-
-def _choices(of: Registered) -> Iterator[str]:
-    yield f"primary score {of.score}"
-    yield f"margin {_margin(of)}"
-    yield f"looks: {of.looks or 'as many as will be'}"
-
-
-def _margin(of: Registered) -> str:
-    return "none" if of.margin is None else amount_of(of.margin, SPELLED[of.score])
-
-
-def _changes(before: Registered, after: Registered) -> Iterator[str]:
-    values = {
-        "experiment": (before.experiment, after.experiment),
-        "cells": (before.cells, after.cells),
-        "seeds": (before.seeds, after.seeds),
-        "primary score": (before.score, after.score),
-        "margin": (_margin(before), _margin(after)),
-        "looks": (before.looks or "open", after.looks or "open"),
-    }
-    for name, (old, new) in values.items():
-        if old != new:
-            yield f"{name} {old} -> {new}"
-
-
-def _time(at: str) -> str:
-    """A time of a study file.
-
-    >>> _time("2026-11-26T22:49:45+00:00")
-    '2026-11-26 22:49 UTC'
-    """
-    return f"{at[:16].replace('T', ' ')} UTC"
 
 
 def this_look(content: FactorContent, view: View) -> list[str]:
@@ -105,7 +49,7 @@ def _said(look: Look) -> str:
     """What a look said: factors by verdict."""
     groups = {answer: [n for n, v in look.verdicts.items() if v == answer] for answer in _ANSWERS}
     told = [f"{answer}: {listed(names)}" for answer, names in groups.items() if names]
-    start = f"Look {look.number} ({_time(look.at)}, {plural(look.runs, 'run')}, {look.score})"
+    start = f"Look {look.number} ({time_of(look.at)}, {plural(look.runs, 'run')}, {look.score})"
     return f"{start}: {'; '.join(told)}."
 
 

@@ -13,6 +13,7 @@ from nextify.report import details
 from nextify.report.factors import caveats, look_words, outcomes, words
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.page import csv_text, ends_of
+from nextify.report.settled import settled
 
 _COSTS = ("params", "macs", "training_bytes")
 
@@ -154,7 +155,7 @@ def _study(content: FactorContent, view: View) -> dict[str, Any]:
         "costs": asdict(view.costs) if view.costs else None,
         "paper": asdict(view.paper) if view.paper else None,
         "next": [asdict(each) for each in view.next],
-        "before_the_data": look_words.settled(view),
+        "before_the_data": settled(view.looking.history),
         "look": look_words.as_values(content, view),
         **details.as_values(plan, view.runs),
     }

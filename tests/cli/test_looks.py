@@ -1,0 +1,152 @@
+"""Looks at the verdicts of a study that grows: what is kept, and what is said."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from nextify.cli.main import main
+from nextify.designs import default_factors, path
+from nextify.records import Store
+from nextify.requests import changed
+from report import fake_experiment
+
+FACTORS = default_factors(path("small"))[:3]
+TRUTH = (0.02, -0.004, 0.0)
+
+
+def grown(seeds: int, recorded: int | None = None, name: str = "a.study", **options) -> None:
+    """A study with all runs of its first seeds recorded."""
+    plan = fake_experiment.plan("full", seeds, factors=FACTORS, end_seeds=0)
+    plan = plan.asked_by(changed(plan.requests[-1], **options))
+    with Store.open(name) as store:
+        store.save_plan(plan)
+        for record in fake_experiment.whole(plan, truth=TRUTH, pairs={}):
+            if recorded is None or record.seed < recorded:
+                store.add(record)
+
+
+def looks(name: str = "a.study"):
+    with Store.open(name, create=False) as store:
+        return store.history().looks
+
+
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch):
+    """They take seconds, and say nothing of looks."""
+    monkeypatch.setattr("nextify.report.write.factor_drawings", lambda shown: [])
+
+
+@pytest.fixture
+def said(own_folder, nextify):
+    """What attribute prints of the file."""
+
+    def attribute(*words: str) -> str:
+        answer = nextify("attribute", "a.study", *words)
+        assert answer.code == 0, answer
+        return answer.out
+
+    return attribute
+
+
+def test_every_look_is_kept_and_told(said):
+    grown(2, margin=1.0)
+    first = said()
+    assert re.search(
+        r"Settled 2\d+-\d\d-\d\d \d\d:\d\d UTC, before the first run: plan \w{64}", first
+    )
+    assert "primary score accuracy; margin 1 points; looks: as many as will be." in first
+    assert "Look 1, at 16 runs: its intervals hold together at 96.96 %" in first
+    assert "no effect larger than 1 points, the margin" in first
+    assert re.search(
+        r"an effect of 1 points is then found in \d\d of 100; where there is none", first
+    )
+    assert "Look 1, at 16 runs" in said("--metric", "nll")  # the same runs
+    assert {each.number for each in looks()} == {1} and len(looks()) == 2
+    grown(4)
+    assert main(["report", "a.study"]) == 0  # is a look, too
+    second = said("--margin", "1.7")
+    assert "Changed after 16 runs: seeds 2 -> 4." in second
+    assert "Look 2, at 32 runs: its intervals hold together at 99.24 %" in second
+    assert "16 runs, accuracy): helps: stage ratio; negligible: depthwise and width" in second
+    assert "since look 1: patchify stem: not resolved, now negligible." in second
+    assert [each.number for each in looks()] == [1, 1, 2]
+    page = Path("a-report/report.html").read_text()
+    assert "Look 2, at 32 runs" in page and "before the first run: plan" in page
+
+
+def test_a_margin_after_the_data_is_said_to_be(said):
+    grown(2)
+    assert "The margin was chosen after the data" in said("--margin", "2.5")
+    assert "helps, by less than the margin" in said("--margin", "4")
+    found = json.loads(said("--margin", "1", "--json"))["studies"][0]["attribution"]
+    assert found["accuracy"]["margin"] == 0.01 and found["nll"]["margin"] is None
+
+
+def test_the_primary_score_is_shown_first(said):
+    grown(2, score="nll", margin=0.02)
+    found = json.loads(said("--json"))
+    assert found["metric"] == "nll"
+    assert found["studies"][0]["attribution"]["nll"]["margin"] == 0.02
+
+
+def test_without_a_margin_it_asks_for_one(said):
+    grown(2)
+    text = said()
+    assert re.search(
+        r"4 seeds a cell bring the intervals to ± [\d.]+ points. Say with --margin", text
+    )
+    assert "--seeds 4 --file a.study" in text
+
+
+def test_a_file_that_cannot_be_written_is_read(said, nextify, monkeypatch):
+    grown(2)
+
+    def refused(*_: object) -> bool:
+        from nextify.errors import InputError
+
+        raise InputError("study file a.study is read-only")
+
+    monkeypatch.setattr(Store, "keep_look", refused)
+    answer = nextify("attribute", "a.study")
+    assert answer.code == 0 and "this look is not kept in it" in answer.err
+    assert "It is not kept: the study file cannot be written." in answer.out and not looks()
+
+
+def test_planned_looks_come_at_their_time(said):
+    grown(4, 1, looks=2)
+    text = said()
+    assert "No look: look 1 of 2 is due when every cell has 2 seeds." in text
+    assert "no verdict now" in text and not looks()
+    grown(4, 2, looks=2)
+    text = said()
+    assert "Look 1 of 2 planned, at 16 runs" in text and "of 100" not in text
+    assert "next: Look 2 of 2 is due at 4 seeds a cell." in text
+    grown(4)
+    assert "Look 2 of 2 planned, at 32 runs" in said()
+    assert [each.reached for each in looks()] == [1, 2]
+    grown(6)
+    text = said()
+    assert "All 2 planned looks have been taken: what the last said stands." in text
+    assert "Changed after 32 runs: seeds 4 -> 6." in text and len(looks()) == 2
+
+
+def test_a_study_stops_at_a_planned_look(own_folder, monkeypatch):
+    """What is trained is what the look waits for; the whole plan is registered before."""
+    from nextify.commands import studying
+
+    plan = fake_experiment.plan("full", 5, factors=FACTORS, end_seeds=0)
+    plan = plan.asked_by(changed(plan.requests[-1], looks=2))
+    assert studying._until_next_look(plan, Path("a.study")).seeds == (0, 1, 2)
+    grown(5, 3, looks=2)
+    assert studying._until_next_look(plan, Path("a.study")).seeds == (0, 1, 2, 3, 4)
+    with Store.open("a.study", create=False) as store:
+        assert [each.seeds for each in store.history().registered] == [5]
+
+
+def test_more_looks_than_seeds_are_refused(own_folder, refused):
+    asked = ("study", "small", "--experiment", "full", "--plan", "--no-pilot")
+    said = refused(*asked, "--seeds", "2", "--looks", "5")
+    assert "--looks is 5, and --seeds 2: each look takes another seed" in said
+    assert "--margin belongs to an experiment" in refused("study", "small", "--margin", "1")
