@@ -30,7 +30,7 @@ from nextify.studies import (
     plan_screening,
 )
 from nextify.studies.kinds import Asked
-from nextify.studies.kinds.choosing import sharper, takes_too_long, task_of
+from nextify.studies.kinds.choosing import settings_of, sharper, takes_too_long, task_of
 from nextify.studies.kinds.finalists import possible
 
 RISING = tuple(0.5 + 0.01 * bin(at).count("1") for at in range(32))  # every choice helps
@@ -225,6 +225,14 @@ def test_what_a_screening_cannot_tell_apart():
     said = unseen(found)
     assert "28 interactions of two choices only as 7 sums, such as A x B with C x E" in said
     assert "as B x C x E for that of A" in said and "--experiment resolution-5" in said
+
+
+def test_finals_on_held_out_images():
+    task = small_task(3, hold_out=True)
+    screening = plan_screening(task)
+    finals = plan_finals(task, screening, Truth(RISING, sd=0.001).records(screening))
+    assert finals.held_out
+    assert settings_of(task)["--hold-out"] is True and "--hold-out" not in settings_of(small_task())
 
 
 def test_a_choice_that_goes_on_keeps_its_screening():

@@ -148,7 +148,7 @@ def task_of(asked: Asked, data: Mapping[str, Any]) -> Task:
         seeds=range(request.seeds or 1),
         end_seeds=0,
     )
-    held_out = asked.images.identity() != data
+    held_out = request.hold_out or asked.images.identity() != data
     return Task(frame=frame, data=data, held_out=held_out, budgets=budgets, request=request)
 
 
@@ -228,6 +228,8 @@ def settings_of(task: Task) -> dict[str, Any]:
         "--finalists": request.finalists,
         "--reshaped": request.reshaped,
         "--final-seeds": request.final_seeds,
+        # Left out where it says nothing, as in choices from before there was it.
+        **({"--hold-out": True} if request.hold_out else {}),
         "the precision": of.precision,
         "what is changed of designs and recipes": {
             name: list(value) if isinstance(value, tuple) else value
