@@ -331,6 +331,27 @@ def test_the_answer_holds_in_many_worlds(world, monkeypatch):
     assert min(share.values()) >= least(300), share
 
 
+def regrets(cases: int, **screening: object) -> np.ndarray:
+    """How far the chosen design truly is behind the best of all subsets, in points."""
+    task, found = small_task(6, reshaped=0, **screening), []
+    for case in range(cases):
+        truth = random_truth(np.random.default_rng(case), factors=6)
+        choice, true = answer(task, truth)
+        found.append(100 * (max(truth.values) - true[choice.winner]))
+    return np.array(found)
+
+
+@pytest.mark.slow
+def test_more_networks_tell_more_than_more_seeds(monkeypatch):
+    """32 runs each: 32 networks of one seed, and 16 of two (`-s` prints the numbers)."""
+    with_quick_keys(monkeypatch)
+    few = regrets(100, seeds=2)
+    many = regrets(100, seeds=1, experiment="resolution-5")
+    for each in (few, many):
+        print(f"{each.mean():.3f} +- {each.std() / 10:.3f} points")
+    assert (few - many).mean() > 2 * (few - many).std() / 10
+
+
 def test_the_small_path_at_the_end_is_what_is_named():
     """The signs of a cell are in the order of the factors."""
     task = small_task(factors=3)

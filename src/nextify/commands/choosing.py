@@ -122,9 +122,9 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     folder = Path(request.output or f"runs/choose-{images.name}-{_budget_name(request)}")
     file = folder / SCREENING
     asked = asked_of(request, request.precision, images, file)
-    asked = replace(asked, request=_with_hold_out(asked))
-    held = _screened(asked)
-    judged = held if asked.request.hold_out else images  # the finals' images
+    settled = _with_hold_out(asked)
+    asked, held = replace(asked, request=settled), _screened(asked)
+    judged = held if settled.hold_out else images  # the finals' images
     task = task_of(replace(asked, images=held), judged.identity())
     screening = plan_screening(task)
     if not request.plan:  # which writes nothing, and neither does what is refused

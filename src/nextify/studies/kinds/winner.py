@@ -131,7 +131,7 @@ def _values(run: Run, record: Record, *, is_tested: bool) -> dict[str, Any]:
             train_loss=tuple(point.train_loss for point in record.curve if record.result),
             seconds=record.measured.seconds if record.measured else None,
             environment=dict(record.environment),
-            accuracy=result and result.accuracy,
+            accuracy=result.accuracy if result else None,
             tested=result.images if result else 0,
         )
     )
