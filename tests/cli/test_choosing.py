@@ -8,6 +8,7 @@ import pytest
 
 from nextify.cli.main import main
 from nextify.network import load_network
+from nextify.records import Store
 
 from .conftest import changed, contents, make_images
 
@@ -130,6 +131,30 @@ def test_the_plan_trains_nothing(nextify, pets):
     values = json.loads(nextify(*CHOOSE, "--plan", "--json").out)
     assert [phase["runs"] for phase in values["phases"]] == [4, 8, 1]
     assert contents() == before
+
+
+def test_a_network_is_tested_on_images_that_chose_nothing(nextify):
+    """With val/ beside test/ these images judge screening and finals."""
+    for at, (split, count) in enumerate({"train": 40, "val": 20, "test": 12}.items()):
+        make_images(Path("pets") / split, {"cat": count, "dog": count}, side=12 + at)
+    answer = nextify(*CHOOSE)
+    assert answer.code == 0, answer.err
+    assert "finals: judged by held-out images, too (those in val/)" in answer.err
+    kept = json.loads(Path("mine/choice.json").read_text())
+    assert kept["settings"]["--hold-out"] is True and kept["command"].endswith("--hold-out")
+    assert (kept["winner"]["images"], kept["winner"]["tested"]) == (120, 24)
+    _, card = load_network(Path("mine/network.safetensors"))
+    assert card.about["accuracy"] == kept["winner"]["accuracy"]
+    assert card.about["data"]["train"] == 120 and card.about["data"]["test"] == 24
+    said = "On 24 test images, which had no part in choosing it, the network is right about "
+    said += f"{100 * kept['winner']['accuracy']:.2f} % (95 % interval "
+    assert said in answer.out and said in Path("mine/report/report.html").read_text()
+    for name in ("screening", "finals"):
+        with Store.open(Path(f"mine/{name}.study"), create=False) as store:
+            plan = store.plan()
+            assert plan.held_out and (plan.data["train"], plan.data["test"]) == (80, 40)
+    again = nextify(*CHOOSE)
+    assert again.code == 0 and again.out == answer.out
 
 
 def test_all_diverged(nextify, pets):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from nextify.data import ImageFiles, as_named, drawn, held_out, load
+from nextify.data.subsets import whole
 from nextify.errors import InputError
 
 
@@ -60,6 +61,14 @@ def test_held_out_images_are_trained_on_by_nobody(pets):
     assert part.fingerprint != pets.fingerprint
     assert part.fingerprint == held_out(pets, seed=1).fingerprint
     assert not torch.equal(part.test.pixels, held_out(pets, seed=2).test.pixels)
+
+
+def test_all_images_but_those_that_are_tested_on(pets):
+    part = held_out(pets, seed=1)
+    every = whole(part, pets.test)
+    assert sorted(rows(every.train)) == sorted(rows(pets.train))
+    assert rows(every.test) == rows(pets.test) and every.name == "pets, all training images"
+    assert len(whole(pets).train) == len(pets.train) + len(pets.test)
 
 
 def test_a_class_of_one_image_cannot_be_held_out(make_folder):

@@ -30,7 +30,7 @@ from nextify.studies import (
     plan_screening,
 )
 from nextify.studies.kinds import Asked
-from nextify.studies.kinds.choosing import sharper, takes_too_long, task_of
+from nextify.studies.kinds.choosing import settings_of, sharper, takes_too_long, task_of
 from nextify.studies.kinds.finalists import possible
 
 RISING = tuple(0.5 + 0.01 * bin(at).count("1") for at in range(32))  # every choice helps
@@ -227,6 +227,14 @@ def test_what_a_screening_cannot_tell_apart():
     assert "as B x C x E for that of A" in said and "--experiment resolution-5" in said
 
 
+def test_finals_on_held_out_images():
+    task = small_task(3, hold_out=True)
+    screening = plan_screening(task)
+    finals = plan_finals(task, screening, Truth(RISING, sd=0.001).records(screening))
+    assert finals.held_out
+    assert settings_of(task)["--hold-out"] is True and "--hold-out" not in settings_of(small_task())
+
+
 def test_a_choice_that_goes_on_keeps_its_screening():
     images = SimpleNamespace(identity=lambda: DATA, source="Nothing.")
     asked = Asked(request=made(Choose, {"params": "200k"}), precision="float32", images=images)
@@ -321,6 +329,27 @@ def test_the_answer_holds_in_many_worlds(world, monkeypatch):
     with_quick_keys(monkeypatch)
     share = share_held(300, **world)
     assert min(share.values()) >= least(300), share
+
+
+def regrets(cases: int, **screening: object) -> np.ndarray:
+    """How far the chosen design truly is behind the best of all subsets, in points."""
+    task, found = small_task(6, reshaped=0, **screening), []
+    for case in range(cases):
+        truth = random_truth(np.random.default_rng(case), factors=6)
+        choice, true = answer(task, truth)
+        found.append(100 * (max(truth.values) - true[choice.winner]))
+    return np.array(found)
+
+
+@pytest.mark.slow
+def test_more_networks_tell_more_than_more_seeds(monkeypatch):
+    """32 runs each: 32 networks of one seed, and 16 of two (`-s` prints the numbers)."""
+    with_quick_keys(monkeypatch)
+    few = regrets(100, seeds=2)
+    many = regrets(100, seeds=1, experiment="resolution-5")
+    for each in (few, many):
+        print(f"{each.mean():.3f} +- {each.std() / 10:.3f} points")
+    assert (few - many).mean() > 2 * (few - many).std() / 10
 
 
 def test_the_small_path_at_the_end_is_what_is_named():

@@ -6,7 +6,7 @@ from nextify.cli.show import print_json, print_table, say
 from nextify.cli.studying import print_factors, time_in_words
 from nextify.commands.choosing import Chosen, PlannedChoice, choose
 from nextify.commands.watch import ON_STDERR
-from nextify.report.choice.words import HEAD, answer, notes, row
+from nextify.report.choice.words import HEAD, answer, notes, row, tested
 from nextify.requests import Choose
 from nextify.studies import in_budget
 from nextify.words import in_words
@@ -65,8 +65,16 @@ def _say(found: Chosen) -> None:
     if trained is None or not found.is_trained:
         say(f"The training on all images did not finish: {trained and trained['message']}")
         return
+    told = tested(trained)
+    seen = (
+        "images but the test images"
+        if told
+        else "images, the test images among them: no test accuracy can be stated for it; the "
+        "accuracy to expect is that above"
+    )
     say(
         f"network: {found.folder / 'network.safetensors'}, trained on all {trained['images']:,} "
-        "images, the test images among them: no test accuracy can be stated for it; the accuracy "
-        "to expect is that above"
+        f"{seen}"
     )
+    for text in told:
+        say(text)

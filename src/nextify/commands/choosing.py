@@ -1,6 +1,6 @@
 """The command choose: from a budget to a design, its accuracy, and a trained network."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -9,12 +9,14 @@ from typing import Any
 from nextify.commands.studying import asked_of, show_images, timed, trained, workers_of
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, load
+from nextify.data.subsets import whole
 from nextify.errors import InputError
 from nextify.files import is_there, read_json, require_writable, write_json
 from nextify.findings.choice import Choice, Finalist
 from nextify.fitting import budgets_of
 from nextify.records import Plan
 from nextify.report.announce import (
+    announced_judges,
     announced_path,
     announced_phase,
     announced_screening,
@@ -24,7 +26,7 @@ from nextify.report.announce import (
 from nextify.report.choice.files import write_choice
 from nextify.report.choice.words import as_fields, as_values
 from nextify.report.page import ReportFiles
-from nextify.requests import Choose, command_line
+from nextify.requests import Choose, changed, command_line
 from nextify.studies import (
     Outcome,
     Phase,
@@ -120,8 +122,15 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     folder = Path(request.output or f"runs/choose-{images.name}-{_budget_name(request)}")
     file = folder / SCREENING
     asked = asked_of(request, request.precision, images, file)
+<<<<<<< HEAD
     screened = replace(asked, images=_screened(asked))
     task = task_of(screened, images.identity(), images.largest_class)
+=======
+    settled = _with_hold_out(asked)
+    asked, held = replace(asked, request=settled), _screened(asked)
+    judged = held if settled.hold_out else images  # the finals' images
+    task = task_of(replace(asked, images=held), judged.identity())
+>>>>>>> i12-e
     screening = plan_screening(task)
     if not request.plan:  # which writes nothing, and neither does what is refused
         require_writable(folder, "--output")
@@ -130,9 +139,11 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     show_images(images, watch)
     watch.note(announced_path(task.frame.path))
     watch.note(recipes_of(screening))
+    if judged is held:
+        watch.note(announced_judges(images.origin.validation))
     if request.plan or not is_begun:
         require_memory_for(screening)
-        task, screening, found = _forecast(request, task, screening, images, watch, is_begun)
+        task, screening, found = _forecast(request, task, screening, judged, watch, is_begun)
         if note := left_out_note(left_out(task, screening.cells)):
             watch.note(note)
         if request.plan:
@@ -140,7 +151,7 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
                 task=task,
                 screening=screening.asked_by(task.request),
                 phases=found,
-                images=len(images.train) + len(images.test),
+                images=len(judged.train) + len(judged.test),
                 settings=settings_of(task),
             )
         for phase in found:
@@ -149,9 +160,21 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     keep = partial(_keep, folder, {"command": command_line(task.request), "settings": settings})
     keep(None, anew=not is_begun)
     outcome = carry_out(task, folder, partial(_run, request, watch))
-    chosen = _finish(outcome, images, folder, settings, watch)
+    everything = partial(whole, held, images.test) if judged is held else partial(whole, images)
+    chosen = _finish(outcome, everything, folder, settings, watch)
     keep(chosen.as_dict())
     return chosen
+
+
+def _with_hold_out(asked: Asked) -> Choose:
+    """The request; where the folder has images to choose by beside its test images, these judge the
+    finals, too. A choice that goes on does it as it began."""
+    request, there = asked.request, asked.there
+    assert isinstance(request, Choose)
+    if there is None:
+        return changed(request, hold_out=request.hold_out or bool(asked.images.origin.validation))
+    begun = any(isinstance(each, Choose) and each.hold_out for each in there.requests)
+    return changed(request, hold_out=request.hold_out or begun)
 
 
 def _screened(asked: Asked) -> Dataset:
@@ -175,18 +198,26 @@ def _run(request: Choose, watch: Watch, plan: Plan, file: Path) -> Summary:
 
 
 def _finish(
-    outcome: Outcome, images: Dataset, folder: Path, settings: Mapping[str, Any], watch: Watch
+    outcome: Outcome,
+    everything: Callable[[], Dataset],
+    folder: Path,
+    settings: Mapping[str, Any],
+    watch: Watch,
 ) -> Chosen:
     """Train the winner, if there is one, and write the report."""
     for each in (*outcome.failures, *outcome.divergences):
         watch.note(f"{each.step}, seed {each.seed}: {each.message}")
     choice, winner = outcome.choice, None
     if choice and (best := _best(choice)):
-        watch.note(f"winner: {best.name} on all images")
+        finals = outcome.studies["finals"][0]
+        but_test = " but the test images" if finals.held_out else ""
+        watch.note(f"winner: {best.name} on all images{but_test}")
         with watch.steps() as shown:  # no epochs: their accuracies are of images that it has seen
-            finals = outcome.studies["finals"][0]
-            winner = train_winner(images, finals, choice, folder, shown.step, watch.note)
-    report = write_choice(choice, outcome.studies, settings, folder / "report") if choice else None
+            winner = train_winner(everything(), finals, choice, folder, shown.step, watch.note)
+    report = None
+    if choice:
+        where = folder / "report"
+        report = write_choice(choice, outcome.studies, settings, where, winner=winner)
     return Chosen(choice=choice, winner=winner, outcome=outcome, folder=folder, report=report)
 
 

@@ -84,25 +84,27 @@ def in_order(dataset: Dataset, classes: Sequence[str]) -> Dataset:
     return replace(dataset, classes=tuple(classes), train=train, test=test, origin=origin)
 
 
-def whole(dataset: Dataset) -> Dataset:
+def whole(dataset: Dataset, test: Images | ImageFiles | None = None) -> Dataset:
     """The data set with its test images among the training images, after those.
 
-    The test images stay what they are: what is measured on them says nothing any more. Mean and
-    deviation are measured anew, and so is the fingerprint.
+    The test images stay what they are: what is measured on them says nothing any more. Of a set
+    that holds some out, `test` are others, which no training has seen. Mean and deviation are
+    measured anew, and so is the fingerprint.
 
     >>> from nextify.data import load
     >>> both = whole(load("embedded", train_limit=100))
     >>> len(both.train), len(both.test), both.name
     (10100, 10000, 'fashion-mnist-embedded, all images')
     """
-    train, test = dataset.train, dataset.test
-    labels = torch.cat([train.labels, test.labels])
-    match train, test:
+    train, more = dataset.train, dataset.test
+    labels = torch.cat([train.labels, more.labels])
+    match train, more:
         case Images(), Images():
-            both: Images | ImageFiles = Images(torch.cat([train.pixels, test.pixels]), labels)
+            both: Images | ImageFiles = Images(torch.cat([train.pixels, more.pixels]), labels)
         case ImageFiles(), ImageFiles():
-            paths, contents = (*train.paths, *test.paths), (*train.contents, *test.contents)
+            paths, contents = (*train.paths, *more.paths), (*train.contents, *more.contents)
             both = replace(train, paths=paths, labels=labels, contents=contents)
         case _:
             raise AssertionError("both sides of a data set are in memory, or neither is")
-    return measured(replace(dataset, name=f"{dataset.name}, all images", train=both))
+    name = f"{dataset.name}, all {'' if test is None else 'training '}images"
+    return measured(replace(dataset, name=name, train=both, test=test or more))

@@ -72,6 +72,15 @@ def announced_path(path: ChoicePath) -> str:
     )
 
 
+def announced_judges(validation: str) -> str:
+    """That held-out images judge the finals, too, in one line: those of a folder, or a fifth."""
+    which = f"those in {shown(validation)}/" if validation else "a fifth of the training images"
+    return (
+        f"finals: judged by held-out images, too ({which}); only the network that is chosen is "
+        "tested on the test images"
+    )
+
+
 def announced_phase(phase: Phase) -> str:
     """A part of a choice in one line."""
     time = "" if phase.seconds is None else f", about {duration(phase.seconds)}"

@@ -440,6 +440,11 @@ class Choose:
                            most=100)  # fmt: skip
     final_seeds: int = option(5, "fresh ones, of each finalist (default: 5)", metavar="N",
                               least=1, most=1000)  # fmt: skip
+    hold_out: bool = option(
+        False,
+        "judge finalists on held-out images, too, and on the test images "
+        "only the network (done where there is val/ beside test/)",
+    )
     output: str | None = option(None, "folder (default: runs/choose-DATA-BUDGET)", metavar="DIR",
                                 local=True)  # fmt: skip
     workers: int | None = _workers()

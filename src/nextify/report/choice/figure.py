@@ -18,12 +18,18 @@ _PREDICTED: dict[str, Any] = {"marker": "v", "mfc": "white", "mec": GREY, "ms": 
 _MEAN: dict[str, Any] = {"marker": "o", "color": BLUE, "mec": "white", "ms": 5.2, "mew": 0.6}
 
 
-def choice_figure(choice: Choice) -> Drawing:
+def choice_figure(choice: Choice, *, held_out: bool = False) -> Drawing:
     """Accuracies with their intervals, costs and standing, a row a finalist."""
     rows = [hundredfold(each) for each in choice.finalists]
     columns: list[Words | Panel] = [
         Words(0.1, lambda row: look.squeezed(row.name, 22), ("Design", "of the finals"), "left"),
-        Panel(1.75, 2.2, 5, ("Accuracy, %", "on test images"), _accuracies),
+        Panel(
+            1.75,
+            2.2,
+            5,
+            ("Accuracy, %", f"on {'held-out' if held_out else 'test'} images"),
+            _accuracies,
+        ),
         Words(4.42, lambda row: percent(row.mean), ("Mean, %", ""), weight="bold"),
         Words(4.72, lambda row: str(row.finished), ("n", "runs"), color=GREY),
         Words(5.32, lambda row: large(row.macs), ("MACs", "an image")),

@@ -42,6 +42,7 @@ def write_choice(
     asked: Mapping[str, Any],
     folder: str | PathLike[str],
     *,
+    winner: Mapping[str, Any] | None = None,
     now: str | None = None,
 ) -> ReportFiles:
     """Write what was chosen, how sure that is and how it was found.
@@ -52,6 +53,7 @@ def write_choice(
     Args:
         studies: the screening and the finals, by the names of their files without the ending.
         asked: what makes the choice another one, in words: budgets and settings.
+        winner: what came of its training, as plain values.
         folder: made if it is not there.
         now: a date to print on the page; None for no date.
 
@@ -59,14 +61,15 @@ def write_choice(
         InputError: the folder cannot be written.
     """
     phases = [Phase(name, plan, grid(plan, runs)) for name, (plan, runs) in studies.items()]
-    finals, drawn = phases[-1].plan, [choice_figure(choice)]
+    finals = phases[-1].plan
+    drawn = [choice_figure(choice, held_out=finals.held_out)]
     page = render(
         "choice.html",
         drawn,
         now,
         plan=replace(finals, title=f"A design for {finals.data['name']} within a budget"),
         choice=choice,
-        answer=words.answer(choice),
+        answer=[*words.answer(choice), *words.tested(winner)],
         notes=list(words.notes(choice)),
         phases=phases,
         runs=[row for phase in phases for row in phase.runs],

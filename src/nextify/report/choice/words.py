@@ -1,6 +1,6 @@
 """The answer of a choice, in sentences."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +9,7 @@ from nextify.designs.fields import hints, written
 from nextify.findings import Interval
 from nextify.findings.choice import Choice, Finalist
 from nextify.findings.confounded import Confounded
+from nextify.findings.failures import wilson
 from nextify.report.details import lost
 from nextify.words import bytes_in_words, in_words, plural
 
@@ -94,6 +95,20 @@ def answer(choice: Choice) -> list[str]:
         return ["No design can be chosen: no run of the finals has a score."]
     told = f"{recommended(choice)}\n{how_sure(choice)}".splitlines()
     return [*told, unseen(choice.confounded)] if choice.confounded else told
+
+
+def tested(winner: Mapping[str, Any] | None) -> list[str]:
+    """The network's accuracy on test images that had no part in choosing it; nothing where they
+    had one."""
+    if winner is None or winner.get("accuracy") is None:
+        return []
+    count = winner["tested"]
+    sure = wilson(round(winner["accuracy"] * count), count)
+    return [
+        f"On {count:,} test images, which had no part in choosing it, the network is right about "
+        f"{100 * winner['accuracy']:.2f} % (95 % interval {interval(sure)} %, for this network on "
+        "new images of the same kind)."
+    ]
 
 
 def unseen(of: Confounded) -> str:

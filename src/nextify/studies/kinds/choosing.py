@@ -148,6 +148,7 @@ def task_of(asked: Asked, data: Mapping[str, Any], largest_class: float | None =
         seeds=range(request.seeds or 1),
         end_seeds=0,
     )
+<<<<<<< HEAD
     held_out = asked.images.identity() != data
     return Task(
         frame=frame,
@@ -157,6 +158,10 @@ def task_of(asked: Asked, data: Mapping[str, Any], largest_class: float | None =
         request=request,
         largest_class=largest_class,
     )
+=======
+    held_out = request.hold_out or asked.images.identity() != data
+    return Task(frame=frame, data=data, held_out=held_out, budgets=budgets, request=request)
+>>>>>>> i12-e
 
 
 def _with_screening(request: Choose, there: Plan | None) -> Choose:
@@ -235,6 +240,8 @@ def settings_of(task: Task) -> dict[str, Any]:
         "--finalists": request.finalists,
         "--reshaped": request.reshaped,
         "--final-seeds": request.final_seeds,
+        # Left out where it says nothing, as in choices from before there was it.
+        **({"--hold-out": True} if request.hold_out else {}),
         "the precision": of.precision,
         "what is changed of designs and recipes": {
             name: list(value) if isinstance(value, tuple) else value

@@ -31,8 +31,9 @@ class Task:
 
     Attributes:
         frame: the path, its factors and recipes, the screening's images and seeds.
-        data: of the finals, which are tested on the test images.
-        held_out: whether the screening is tested on images of their own.
+        data: of the finals.
+        held_out: whether the screening is tested on images of their own; the finals are as well
+            where the request asks for it.
         budgets: at most so much, by the names in `nextify.fitting.BUDGETS`.
         request: what was asked for, which the plans keep: the screening's experiment; how many
             designs that it predicts to be good get fresh seeds, beside the start and the end of
@@ -187,7 +188,8 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
     best = [cell for name in names for cell in cells if cell.name == name]
     cells += [cell for one in best for cell in _reshaped(task, one)]
     title = f"Finals on {plan.data['name']} with {in_budget(task.budgets)}"
-    return replace(plan, cells=tuple(cells), title=title)
+    held_out = task.request.hold_out
+    return replace(plan, cells=tuple(cells), title=title, held_out=held_out)
 
 
 def _chosen(task: Task, known: Seen) -> Levels:

@@ -1,4 +1,4 @@
-"""Training the network that was chosen, on all images."""
+"""Training the network that was chosen, on all images, or on all but the test images."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from nextify.data import Dataset
-from nextify.data.subsets import whole
 from nextify.designs import Run
-from nextify.designs.values import Amount, Float, Positive, Seed, from_values
+from nextify.designs.values import Amount, Count, Float, Positive, Seed, Share, from_values
 from nextify.errors import InputError
 from nextify.files import alone, read_json
 from nextify.findings.choice import Choice
@@ -30,16 +29,25 @@ SEEN = (
 )
 
 
+SEEN_ONCE = (
+    "all images but the test images, which had no part in choosing it: 'accuracy' is of these; "
+    "'expected' is what the same design and recipe reach by the finals, on held-out images"
+)
+
+
 def train_winner(
-    dataset: Dataset,
+    everything: Dataset,
     finals: Plan,
     choice: Choice,
     folder: Path,
     on_step: Callable[[int, int], None] | None = None,
     note: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
-    """Train the chosen design on training and test images together, for the recipe's number of
-    epochs, with a seed that no other run has; what came of it, as plain values.
+    """Train the chosen design on all images, for the recipe's number of epochs, with a seed that
+    no other run has; what came of it, as plain values.
+
+    The test images are among them, unless the finals were judged on held-out images: then it is
+    tested on them, which no choice has looked at.
 
     Each image is seen as often as in the finals, so the steps, the warmup and the schedule are
     longer in proportion to the images. An interrupted training goes on from its last whole epoch,
@@ -50,11 +58,11 @@ def train_winner(
             it in this folder.
     """
     cell = next(each for each in finals.cells if each.name == choice.winner)
-    everything = whole(dataset)
+    what = "training images" if finals.held_out else "images"
     run = Run(
         design=cell.design,
         recipe=cell.recipe,
-        data={**everything.identity(), "name": f"{finals.data['name']}, all images"},
+        data={**everything.identity(), "name": f"{finals.data['name']}, all {what}"},
         seed=max(finals.all_seeds) + 1,
         precision=finals.precision,
     )
@@ -67,8 +75,10 @@ def train_winner(
             return there
         require_fit(run, settings)
         record, state = train_from_checkpoint(run, everything, folder, settings, note=note)
-        values = _values(run, record)
+        values = _values(run, record, is_tested=finals.held_out)
         about = {"run": run.key, "data": run.data, "seen": SEEN, "expected": expected(choice)}
+        if values["accuracy"] is not None:
+            about |= {"seen": SEEN_ONCE, "accuracy": values["accuracy"]}
         keep(file, values, record, state, card_of(run, everything, about))
         return values
 
@@ -88,8 +98,12 @@ def expected(choice: Choice) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Winner:
-    """What came of it. Without accuracies: they were measured on images that the network had
-    seen."""
+    """What came of it. Without an accuracy where it was measured on images that the network had
+    seen.
+
+    Attributes:
+        tested: images that the accuracy is of.
+    """
 
     key: str
     outcome: Outcome
@@ -100,9 +114,12 @@ class _Winner:
     train_loss: tuple[Float, ...]
     seconds: Amount | None
     environment: Mapping[str, Any]
+    accuracy: Share | None = None
+    tested: Count = 0
 
 
-def _values(run: Run, record: Record) -> dict[str, Any]:
+def _values(run: Run, record: Record, *, is_tested: bool) -> dict[str, Any]:
+    result = record.result if is_tested else None
     values = asdict(
         _Winner(
             key=run.key,
@@ -114,6 +131,8 @@ def _values(run: Run, record: Record) -> dict[str, Any]:
             train_loss=tuple(point.train_loss for point in record.curve if record.result),
             seconds=record.measured.seconds if record.measured else None,
             environment=dict(record.environment),
+            accuracy=result.accuracy if result else None,
+            tested=result.images if result else 0,
         )
     )
     return {**values, "train_loss": list(values["train_loss"])}
