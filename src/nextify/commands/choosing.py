@@ -11,12 +11,14 @@ from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, load
 from nextify.errors import InputError
 from nextify.files import is_there, read_json, require_writable, write_json
+from nextify.findings import grid
 from nextify.findings.choice import Choice, Finalist
 from nextify.fitting import budgets_of
 from nextify.records import Plan
 from nextify.report.announce import announced_path, announced_phase, left_out_note, recipes_of
 from nextify.report.choice.files import write_choice
 from nextify.report.choice.words import as_fields, as_values
+from nextify.report.details import learned_nothing
 from nextify.report.page import ReportFiles
 from nextify.requests import Choose, command_line
 from nextify.studies import (
@@ -160,6 +162,9 @@ def _finish(
     """Train the winner, if there is one, and write the report."""
     for each in (*outcome.failures, *outcome.divergences):
         watch.note(f"{each.step}, seed {each.seed}: {each.message}")
+    for name, (plan, records) in outcome.studies.items():
+        if nothing := learned_nothing(plan, grid(plan, records)):
+            watch.note(f"{name}: {nothing}")
     choice, winner = outcome.choice, None
     if best := _best(choice):
         watch.note(f"winner: {best.name} on all images")
