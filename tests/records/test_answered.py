@@ -1,13 +1,12 @@
 """How many classes a run answered is kept; records from before it was are as they were."""
 
 import pytest
+from example_plan import make_plan
 
 from nextify.errors import InputError
 from nextify.records import Record, Result
 from nextify.records.record import record_from_dict
 from nextify.records.rows import from_row, is_record, to_row
-
-from example_plan import make_plan
 
 
 def record(answered: int | None) -> Record:

@@ -2,21 +2,24 @@
 command treats what rests on them as a verdict."""
 
 import csv
-import json
 from dataclasses import replace
+from io import StringIO
 
 import numpy as np
 import pytest
 
 from nextify.designs import default_factors, path
 from nextify.findings.choice import choose
-from nextify.report import write_report
 from nextify.report.cells import comparison_content, headline, step_words, steps_content
+from nextify.report.cells.files import page
+from nextify.report.cells.tables import lines_of
 from nextify.report.choice.files import finalist_line
 from nextify.report.choice.words import answer, notes
 from nextify.report.factors import caveats, factor_content, words
 from nextify.report.factors.contribution_figure import contribution_figure
 from nextify.report.factors.files import factors_page
+from nextify.report.factors.tables import as_values, contributions_csv
+from nextify.report.marks import with_chance
 from nextify.studies import plan_finals, plan_screening
 from nextify.studies.kinds.finalists import possible
 from studies.known_truth import Truth, small_task
@@ -45,7 +48,7 @@ def photographs(plan):
 def experiment():
     """All runs with layer norm answer one class."""
     factors = tuple(default_factors(path("small"))[at] for at in (0, 2, 6))
-    plan = photographs(fake_experiment.plan("full", 3, factors=factors))
+    plan = photographs(fake_experiment.plan("full", 3, factors=factors, end_seeds=0))
     records, name = [], factors[2].name
     runs = [(cell, seed) for seed in plan.seeds for cell in range(len(plan.cells))]
     for cell, seed in runs:
@@ -72,27 +75,28 @@ def test_an_experiment_says_on_what_it_rests_and_what_to_change(experiment):
     assert "learning_rate=" in only.command and "lower-rate" in only.command
     assert "learned nothing" in only.why
     page = _text(factors_page(content, [], None))
-    assert "hurts" not in page.split("Verdict on each factor")[1].split("Diverged runs, and")[0]
+    assert "▼ hurts" not in page
     assert "12 of 24 finished runs learned nothing" in page
     assert "Always to answer the largest class scores 25.00 %." in page
-    assert "no verdict" in contribution_figure(content).svg
+    assert "rests on" in contribution_figure(content).description
 
 
-def test_the_tables_of_an_experiment(experiment, tmp_path):
+def test_the_tables_of_an_experiment(experiment):
     plan, records, norm = experiment
-    files = write_report((plan, records), tmp_path)
-    line = next(e for e in csv.DictReader(files.csv.open()) if e["factor"] == norm)
+    content = factor_content([(plan, records)])
+    lines = csv.DictReader(StringIO(contributions_csv(content)))
+    line = next(each for each in lines if each["factor"] == norm)
     assert line["answer"] == "rests on runs that learned nothing"
     assert (line["chance"], line["learned_nothing"]) == ("0.25", "12")
     assert line["learned_only_answer"] == "cannot be told" and line["finished_only"] == ""
-    (study,) = json.loads(files.json.read_text())["studies"]
+    (study,) = as_values(content)["studies"]
     assert study["chance"] == {"percent": 25.0, "is_the_largest_class": True}
     assert len(study["learned_nothing"]) == 12 and "(25.00 %)" in study["learned_nothing"][0]
 
 
-def test_diverged_runs_stand_at_chance_beside_the_finished(tmp_path):
+def test_diverged_runs_stand_at_chance_beside_the_finished():
     factors = default_factors(path("small"))[:3]
-    plan = photographs(fake_experiment.plan("full", 3, factors=factors))
+    plan = photographs(fake_experiment.plan("full", 3, factors=factors, end_seeds=0))
     runs = [(cell, seed) for seed in plan.seeds for cell in range(len(plan.cells))]
     records = [
         fake_experiment.diverged(plan, cell, seed)
@@ -111,7 +115,7 @@ def test_diverged_runs_stand_at_chance_beside_the_finished(tmp_path):
     assert "diverge" in told["Diverged runs"]
 
 
-def test_a_path_whose_last_step_learned_nothing(tmp_path):
+def test_a_path_whose_last_step_learned_nothing():
     plan = photographs(fake.plan(cells=3))
     records = [fake.finished(plan, cell, seed) for cell in range(3) for seed in plan.seeds]
     records[4:] = map(answering_one_class, records[4:])
@@ -120,14 +124,15 @@ def test_a_path_whose_last_step_learned_nothing(tmp_path):
     assert step_words.headline(content).endswith(
         "; no verdict, for it rests on runs that learned nothing."
     )
-    files = write_report((plan, records), tmp_path)
-    lines = list(csv.DictReader(files.csv.open()))
-    assert [line["learned_nothing"] for line in lines] == ["0", "0", "2"]
-    assert {line["largest_class_percent"] for line in lines} == {"25.0"}
+    lines = lines_of(content)["steps.csv"]
+    assert [line["learned_nothing"] for line in lines] == [0, 0, 2]
+    assert {line["largest_class_percent"] for line in lines} == {25.0}
     assert lines[2]["verdict"] == "rests on runs that learned nothing"
-    text = _text(files.html.read_text())
+    text = _text(page(content, [], None))
     assert f"These runs learned nothing: {plan.cells[2].name}, seed 0 (25.00 %)" in text
     assert "▼ down" not in text
+    axes = with_chance((70.0, 90.0), content.chance), with_chance((30.0, 90.0), content.chance)
+    assert axes == ((70.0, 90.0), (24.5, 90.0)), "a line where it squashes nothing"
 
 
 def test_a_network_that_learned_nothing_is_not_worse_and_none_is_the_best():
