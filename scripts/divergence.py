@@ -5,8 +5,8 @@
 Prints the table of docs/attribution.md, then one line of JSON. The plan is the default one: 8
 factors, 64 cells of resolution V and the missing end cell, 2 seeds a cell, 4 more on both end
 cells; 138 runs, tested on 10,000 images of 10 equal classes. Factor D has no effect on a run's
-accuracy; of the runs in which it is made the worst share diverge, as training does that is close
-to divergence (so many on average). "Worst" is by the run's own luck, or by its whole score, its
+accuracy; of the runs in which it is made the worst share diverge (so many on average), as training
+does that is close to divergence. "Worst" is by the run's own luck, or by its whole score, its
 cell's mean in it. Every study goes through the code that `attribute` uses.
 """
 

@@ -7,6 +7,7 @@ from nextify.cli.studying import print_factors, time_in_words
 from nextify.commands.choosing import Chosen, PlannedChoice, choose
 from nextify.commands.watch import ON_STDERR
 from nextify.report.choice.words import HEAD, answer, notes, row, tested
+from nextify.report.details import CHANGE
 from nextify.requests import Choose
 from nextify.studies import in_budget
 from nextify.words import in_words
@@ -54,9 +55,13 @@ def _show_plan(planned: PlannedChoice, as_json: bool) -> None:
 def _say(found: Chosen) -> None:
     """The answer, for people."""
     choice, trained = found.choice, found.winner
-    if choice is None or choice.winner is None:
-        say("no design can be chosen: no run has a score; see the messages above, and try another "
-            "learning_rate=")  # fmt: skip
+    if choice is None:
+        say("no design can be chosen: no run of the screening has a score, or none learned "
+            f"anything; see the messages above, and try {CHANGE}")  # fmt: skip
+        return
+    if choice.winner is None:
+        for text in (*answer(choice), *notes(choice)):
+            say(text)
         return
     print_table(list(HEAD), [row(each) for each in choice.finalists])
     say("\n" + "\n".join(answer(choice)))

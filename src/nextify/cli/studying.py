@@ -10,9 +10,11 @@ from nextify.commands.studying import Planned, Studied, study
 from nextify.commands.watch import ON_STDERR
 from nextify.designs import Factor
 from nextify.designs.fields import written
+from nextify.findings import grid
 from nextify.records import Cell, Plan
 from nextify.report.announce import TELLS, announced, half_width
 from nextify.report.cells import comparison_content, headline
+from nextify.report.details import learned_nothing, unlearned
 from nextify.requests import Compare, Study
 from nextify.studies import Forecast
 from nextify.studies.kinds import kind_of
@@ -27,8 +29,10 @@ def run(request: Study | Compare, as_json: bool) -> int:
             return 0
         case Studied() as done:
             if as_json:
+                plan, records = done.study
+                nothing = {"learned_nothing": unlearned(plan, grid(plan, records))}
                 values = {"study": str(done.file), **file_values(done.report)}
-                print_json({**asdict(done.summary), **values})
+                print_json({**asdict(done.summary), **nothing, **values})
             else:
                 _say(done, isinstance(request, Compare))
             return 1 if done.summary.failures else 0
@@ -42,6 +46,9 @@ def _say(done: Studied, is_comparison: bool) -> None:
         f"{summary.done} of {summary.planned} runs recorded in {done.file} "
         f"({summary.failed} failed, {summary.diverged} diverged in this start)"
     )
+    plan, records = done.study
+    if nothing := learned_nothing(plan, grid(plan, records)):
+        say(nothing)
     say(f"report: {done.report.html}")
     if is_comparison:  # what the report begins with
         for text in headline(comparison_content(*done.study)):

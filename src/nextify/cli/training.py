@@ -6,6 +6,7 @@ from nextify.commands.watch import ON_STDERR
 from nextify.data import UnreadableImage
 from nextify.errors import InputError
 from nextify.records import Measured, Result
+from nextify.report.details import CHANGE
 from nextify.requests import Evaluate, Predict, Train
 from nextify.training import Trained
 from nextify.training.classify import Classified
@@ -29,6 +30,7 @@ def _say_trained(trained: Trained, as_json: bool) -> int:
     else:
         watched = "validation" if record.run["data"].get("validation") else "test"
         _say_result(record.result, record.measured, watched)
+        _say_answered(record.result.answered, record.result.accuracy)
         say(f"network: {trained.network}")
     return 0 if record.result is not None else 1
 
@@ -47,11 +49,20 @@ def _say_result(result: Result, measured: Measured, watched: str) -> None:
     )
 
 
+def _say_answered(classes: int | None, accuracy: float) -> None:
+    """That a network answers one class only; it may be right where there is one class only."""
+    if classes == 1 and accuracy < 1:
+        say(
+            "the network answers one class only, whatever it sees: it learned nothing; train it "
+            f"again with {CHANGE}"
+        )
+
+
 def _evaluate(request: Evaluate, as_json: bool) -> int:
     found = evaluate(request, ON_STDERR)
     scores = found.scores
     if as_json:
-        names = ("accuracy", "nll", "calibration_error")
+        names = ("accuracy", "nll", "calibration_error", "answered")
         values = {name: getattr(scores, name) for name in names}
         print_json({**values, "images": len(scores.correct)})
     else:
@@ -60,6 +71,7 @@ def _evaluate(request: Evaluate, as_json: bool) -> int:
             f"{found.images.name}, negative log-likelihood {scores.nll:.4f} nats, calibration "
             f"error {scores.calibration_error:.2%}"
         )
+        _say_answered(scores.answered, scores.accuracy)
     return 0
 
 

@@ -12,6 +12,7 @@ from nextify.data import Dataset, load
 from nextify.data.subsets import whole
 from nextify.errors import InputError
 from nextify.files import is_there, read_json, require_writable, write_json
+from nextify.findings import grid
 from nextify.findings.choice import Choice, Finalist
 from nextify.fitting import budgets_of
 from nextify.records import Plan
@@ -25,6 +26,7 @@ from nextify.report.announce import (
 )
 from nextify.report.choice.files import write_choice
 from nextify.report.choice.words import as_fields, as_values
+from nextify.report.details import learned_nothing
 from nextify.report.page import ReportFiles
 from nextify.requests import Choose, changed, command_line
 from nextify.studies import (
@@ -122,15 +124,10 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     folder = Path(request.output or f"runs/choose-{images.name}-{_budget_name(request)}")
     file = folder / SCREENING
     asked = asked_of(request, request.precision, images, file)
-<<<<<<< HEAD
-    screened = replace(asked, images=_screened(asked))
-    task = task_of(screened, images.identity(), images.largest_class)
-=======
     settled = _with_hold_out(asked)
     asked, held = replace(asked, request=settled), _screened(asked)
     judged = held if settled.hold_out else images  # the finals' images
-    task = task_of(replace(asked, images=held), judged.identity())
->>>>>>> i12-e
+    task = task_of(replace(asked, images=held), judged.identity(), judged.largest_class)
     screening = plan_screening(task)
     if not request.plan:  # which writes nothing, and neither does what is refused
         require_writable(folder, "--output")
@@ -207,6 +204,9 @@ def _finish(
     """Train the winner, if there is one, and write the report."""
     for each in (*outcome.failures, *outcome.divergences):
         watch.note(f"{each.step}, seed {each.seed}: {each.message}")
+    for name, (plan, records) in outcome.studies.items():
+        if nothing := learned_nothing(plan, grid(plan, records)):
+            watch.note(f"{name}: {nothing}")
     choice, winner = outcome.choice, None
     if choice and (best := _best(choice)):
         finals = outcome.studies["finals"][0]

@@ -25,9 +25,10 @@ def ends(within: Interval | None) -> tuple[float, ...]:
     return (within.low, within.high) if within else ()
 
 
-def fit_across(axes: Axes, values: Iterable[float | None]) -> None:
-    """Let the horizontal axis hold all values."""
-    axes.set_xlim(holding(values))
+def fit_across(axes: Axes, values: Iterable[float | None], chance: float | None = None) -> None:
+    """Let the horizontal axis hold all values, and the level of chance if it is near."""
+    axes.set_xlim(with_chance(holding(values), chance))
+    mark_chance(axes, chance)
 
 
 def holding(values: Iterable[float | None], pad: float = 0.06) -> tuple[float, float]:
@@ -36,6 +37,30 @@ def holding(values: Iterable[float | None], pad: float = 0.06) -> tuple[float, f
     low, high = min(known), max(known)
     room = pad * (high - low) or 0.5
     return low - room, high + room
+
+
+def with_chance(
+    limits: tuple[float, float], level: float | None, room: float = 0.5
+) -> tuple[float, float]:
+    """Limits of an axis of accuracies that hold the level of chance, where that takes no more than
+    half of their range besides: it is not worth squashing what is far above it.
+
+    >>> with_chance((20.0, 60.0), 10.0), with_chance((90.0, 95.0), 10.0)
+    ((9.0, 60.0), (90.0, 95.0))
+    """
+    low, high = limits
+    if level is None or level >= low or low - level > room * (high - low):
+        return limits
+    return level - 0.1 * (low - level), high
+
+
+def mark_chance(axes: Axes, level: float | None, upright: bool = False) -> None:
+    """A dotted line at the level of chance, where the axis of accuracies holds it; `upright`: that
+    is the vertical axis."""
+    low, high = axes.get_ylim() if upright else axes.get_xlim()
+    if level is not None and low <= level <= high:
+        draw = axes.axhline if upright else axes.axvline
+        draw(level, color=GREY, lw=0.9, linestyle=(0, (1, 1.5)), zorder=1)
 
 
 def mark_paper(axes: Axes, at: int, value: float, error: float | None) -> None:

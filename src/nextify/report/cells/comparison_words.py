@@ -18,6 +18,8 @@ _LENGTHS = ("epochs", "warmup_epochs", "step_epochs")
 
 def headline(content: ComparisonContent) -> list[str]:
     """Who is best on the most and on the fewest images, who gains more, who overtakes whom."""
+    if nothing := sentences.none_learned(content):
+        return [nothing]
     answers = [_best(content, content.found.at[-1]), _settings(content)]
     if content.several:
         answers += [_best(content, content.found.at[0]), gains(content), crossings(content)]
@@ -42,6 +44,8 @@ def _best(content: ComparisonContent, on: Standings) -> str:
     rivals = [content.found.networks[at] for at in on.rivals or () if at != on.leader]
     if len(content.found.networks) == 1:
         text = f"{row.name} reaches {accuracy} {where}."
+    elif on.rests:
+        text = f"{highest}; which is best {on.rests}."
     elif on.rivals is None:
         text = f"{highest}: too few runs to tell that from chance."
     elif not rivals:
@@ -74,7 +78,9 @@ def _settings(content: ComparisonContent) -> str:
 
 
 def _best_rate(rows: Sequence[Row]) -> str:
-    best = max(rows, key=lambda row: -1.0 if row.accuracy is None else row.accuracy)
+    best = max(rows, key=lambda row: -1.0 if row.with_diverged is None else row.with_diverged)
+    if best.unlearned:
+        return f"none of {listed([row.name for row in rows])} ({best.unlearned} learned nothing)"
     rates = [row.cell.recipe.learning_rate for row in rows]
     edge = {min(rates): "lowest", max(rates): "highest"}.get(best.cell.recipe.learning_rate)
     warning = f", the {edge} tried" if edge else ""
@@ -105,6 +111,10 @@ def gains(content: ComparisonContent) -> str:
     for verdict, what in (("up", "more"), ("down", "less")):
         if clear := [row for row in others if row.move.verdict == verdict]:
             parts += [_gaining(clear, what), *_pooled(clear)]
+    if rest := [row for row in others if row.move.rests]:
+        parts.append(
+            sentences.no_verdict(rest).replace("No verdict on", "No verdict on the gain of")
+        )
     if unresolved := [row for row in others if row.move.verdict == "not resolved"]:
         told = named([f"{row.name} ({between(row.move.interval)})" for row in unresolved])
         verb = "gains" if len(unresolved) == 1 else "gain"
@@ -307,7 +317,7 @@ def _found(content: ComparisonContent) -> str:
     if not tested:
         return "There is no difference with an interval yet."
     clear = [row for row in tested if row.move.resolved]
-    stand = sentences.firm(tested)
+    stand = sentences.firm(clear)
     text = (
         f"The intervals of {len(clear)} of {plural(len(tested), 'difference')} to "
         f"{content.baseline} exclude zero. If the networks were alike, {0.05 * len(tested):.1f} of "
@@ -323,6 +333,8 @@ def _found(content: ComparisonContent) -> str:
         f"{alone} would not exclude zero. "
     )
     faded = sentences.with_images(_places(sentences.open_with_images(clear)))
+    if rest := sentences.no_verdict(content.moved):
+        faded = f"{rest} {faded}"
     return f"{text}. {faded}{pooled if alone else ''}“Not resolved” does not mean “no difference”."
 
 

@@ -21,6 +21,7 @@ from nextify.findings import (
 )
 from nextify.findings.comparison import BASELINE, places
 from nextify.findings.differences import Compared
+from nextify.findings.outcomes import Chance, chance_of, unlearned
 from nextify.records import Cell, Plan, Record
 from nextify.report import details
 from nextify.report.details import hundredfold
@@ -62,13 +63,32 @@ class Row(Line):
 
     Attributes:
         at: number of the step, or index of the network. images: it is trained on.
-        runs: the planned ones, None where one is not recorded yet.
+        runs: the planned ones, None where one is not recorded yet. chance: of the study.
     """
 
     at: int
     cell: Cell
     images: int
     runs: tuple[Record | None, ...]
+    chance: Chance | None = None
+
+    @property
+    def chance_level(self) -> float | None:
+        """What always answering the largest class scores, in per cent."""
+        return None if self.chance is None else 100 * self.chance.share
+
+    @property
+    def unlearned(self) -> int:
+        """How many of its runs learned nothing."""
+        return int(unlearned(self.runs, self.chance).sum())
+
+    @property
+    def with_diverged(self) -> float | None:
+        """Mean accuracy over the runs that finished or diverged, these at the level of chance."""
+        known = [100 * run.result.accuracy for run in self.recorded if run.result]
+        if self.chance is not None:
+            known += [100 * self.chance.share] * self.count("diverged")
+        return fmean(known) if known else None
 
     @property
     def accuracy(self) -> float | None:
@@ -113,6 +133,11 @@ class CellsContent:
     plan: Plan
     runs: Grid
     rows: tuple[Row, ...]
+
+    @property
+    def chance(self) -> float | None:
+        """What always answering the largest class scores, in per cent; None: not known."""
+        return self.rows[0].chance_level
 
     @property
     def noun(self) -> str:
@@ -276,6 +301,7 @@ def _row(plan: Plan, runs: Grid, found: Compared, at: int, cell: int) -> Row:
         cell=of,
         images=plan.images_of(of),
         runs=tuple(run for seed, run in seeded if seed in plan.seeds_of(of)),
+        chance=chance_of(plan),
     )
 
 

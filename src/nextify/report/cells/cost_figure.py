@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from nextify.report import style as look
 from nextify.report.cells.content import Row, StepsContent
-from nextify.report.marks import apart, ends, holding, spanned
+from nextify.report.marks import apart, ends, holding, mark_chance, spanned, with_chance
 from nextify.report.style import BLUE, GREY, INK, PALE, Drawing
 from nextify.words import percent, plural
 
@@ -31,14 +31,14 @@ def cost_figure(content: StepsContent) -> Drawing | None:
         figure = Figure(figsize=(_WIDTH, _HEIGHT))
         left, bottom, wide, high = _PLOT
         axes = figure.add_axes((left / _WIDTH, bottom / _HEIGHT, wide / _WIDTH, high / _HEIGHT))
-        _scales(axes, points)
+        _scales(axes, points, content.chance)
         _points(axes, points, content.rows[-1].cell.recipe_name)
         _numbers(axes, points)
         _key(figure, content)
         return look.drawn(figure, "costs", _description(content))
 
 
-def _scales(axes: Axes, points: list[_Point]) -> None:
+def _scales(axes: Axes, points: list[_Point], chance: float | None) -> None:
     look.plain(axes, "both")
     unit, size = ("10⁹", 1e9) if max(row.cell.macs for row, _ in points) >= 1e9 else ("10⁶", 1e6)
     macs = [row.cell.macs for row, _ in points]
@@ -52,7 +52,8 @@ def _scales(axes: Axes, points: list[_Point]) -> None:
     axes.set_xlabel(f"multiply-accumulates an image, {unit}")
     axes.set_ylabel("test accuracy, %")
     values = [v for row, accuracy in points for v in (accuracy, *ends(row.mean.interval))]
-    axes.set_ylim(holding(values, 0.05))
+    axes.set_ylim(with_chance(holding(values, 0.05), chance))
+    mark_chance(axes, chance, upright=True)
 
 
 def _points(axes: Axes, points: list[_Point], last: str) -> None:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from nextify.records.record import EpochPoint, Record
 from nextify.report import style as look
 from nextify.report.cells.content import AnyContent, ComparisonContent, Row, StepsContent
+from nextify.report.marks import mark_chance, with_chance
 from nextify.report.style import BLUE, GREY, ORANGE, PALE, Drawing
 from nextify.words import plural, whole
 
@@ -44,10 +45,10 @@ def curve_figure(content: AnyContent) -> Drawing | None:
                 f"{plural(len(rows), 'network')} on {whole(rows[0].images)} images, a line a seed; "
                 f"{content.baseline} in grey."
             )
-    return _drawn(list(zip(names, rows, behind, strict=False)), told)
+    return _drawn(list(zip(names, rows, behind, strict=False)), told, content.chance)
 
 
-def _drawn(shown: Sequence[_Pair], description: str) -> Drawing | None:
+def _drawn(shown: Sequence[_Pair], description: str, chance: float | None) -> Drawing | None:
     """Loss above, accuracy below, for each of `shown`; None where no run has a curve."""
     runs = [run for _, row, _ in shown for run in row.recorded]
     if not any(map(_curve, runs)):
@@ -55,6 +56,7 @@ def _drawn(shown: Sequence[_Pair], description: str) -> Drawing | None:
     columns = min(_COLUMNS, len(shown))
     rows = math.ceil(len(shown) / columns)
     limits = _limits(runs)
+    limits["accuracy"] = with_chance(limits["accuracy"], chance)
     with look.style():
         figure = Figure(figsize=(_WIDTH, rows * _STEP + 0.1))
         for at, (title, row, behind) in enumerate(shown):
@@ -62,6 +64,7 @@ def _drawn(shown: Sequence[_Pair], description: str) -> Drawing | None:
             _draw(pair, behind, PALE)
             _draw(pair, row.recorded, BLUE)
             _finish(pair, title, row, limits)
+            mark_chance(pair[1], chance, upright=True)
             _label(pair, at, len(shown))
         return look.drawn(figure, "curves", description)
 

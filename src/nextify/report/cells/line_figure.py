@@ -8,9 +8,18 @@ from matplotlib.axes import Axes
 
 from nextify.report import style as look
 from nextify.report.canvas import SMALL, Marks, Sheet, key_lines
-from nextify.report.cells.content import ComparisonContent, Row
+from nextify.report.cells.content import CellsContent, ComparisonContent, Row
 from nextify.report.cells.looks import NetworkLook, look_of
-from nextify.report.marks import apart, ends, holding, limits, occurring, spanned
+from nextify.report.marks import (
+    apart,
+    ends,
+    holding,
+    limits,
+    mark_chance,
+    occurring,
+    spanned,
+    with_chance,
+)
 from nextify.report.style import GREY, INK, PALE, Drawing
 from nextify.words import percent, plural, whole
 
@@ -91,7 +100,8 @@ class _Across:
 
 def _accuracies(axes: Axes, content: ComparisonContent, across: _Across) -> None:
     values = [v for row in content.rows for v in (*row.mean.values, *ends(row.mean.interval))]
-    axes.set_ylim(holding(values))
+    axes.set_ylim(with_chance(holding(values), content.chance))
+    mark_chance(axes, content.chance, upright=True)
     for at, name in enumerate(content.found.networks):
         own, rows = look_of(at), content.rows_of(name)
         places = [across.at(row.images, at) for row in rows]
@@ -187,6 +197,8 @@ def marks_of(content: ComparisonContent, interval: str, run: str) -> Marks:
          "difference: filled where resolved"),
         ("not resolved" in verdicts, hollow, "not resolved: includes 0"),
         ("no interval" in verdicts, hollow, "difference without an interval"),
+        (any(row.move.rests for row in content.rows), hollow,
+         "no verdict: rests on runs that diverged or learned nothing"),
         (any(row.trouble for row in content.rows),
          {"marker": "D", "mfc": "white", "mec": GREY, "ms": 4.0}, "a run without a score"),
     ])  # fmt: skip
@@ -196,11 +208,18 @@ def footnote(content: ComparisonContent) -> str:
     """How many runs there are, and what the axis does not show."""
     runs = f"n = {content.sizes} run{'s' * (content.sizes != '1')} of each network"
     runs += " on each number of images" if content.several else ""
-    axis = "The axis of accuracies does not start at 0."
+    axis = f"The axis of accuracies does not start at 0.{chance_note(content)}"
     if not content.has_intervals:
         return f"{runs}: too few for an interval. {axis}"
     pooled = "spread pooled over networks" if len(content.found.networks) > 1 else "own spread"
     return f"{runs}; {pooled}. {axis}"
+
+
+def chance_note(content: CellsContent) -> str:
+    """What the dotted line is, or where it would be; empty where that is not known."""
+    if content.chance is None:
+        return ""
+    return f" Largest class (dotted, where in range): {percent(content.chance)} %."
 
 
 def _description(content: ComparisonContent) -> str:

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from nextify.findings import Interval
 from nextify.findings.blocks import Uneven
+from nextify.findings.outcomes import RESTS
 from nextify.report import details
 from nextify.report.cells.content import CellsContent, Line, Row
 from nextify.words import listed, plural, span
@@ -95,7 +96,8 @@ def left_out(content: CellsContent) -> list[Paragraph]:
     if lost := details.lost(counts["diverged"], counts["failed"]):
         parts.append(
             f"Runs without a score: {listed(lost)}. Means are over the runs that finished, and so "
-            f"flatter a {noun} that often diverges."
+            f"flatter a {noun} that often diverges; a verdict is one only where it also holds with "
+            "the diverged runs at the level of chance."
         )
     if counts["missing"]:
         parts.append(
@@ -103,4 +105,28 @@ def left_out(content: CellsContent) -> list[Paragraph]:
             "lacks a seed, its difference is adjusted for that seed, and is not the plain "
             "difference of the two means."
         )
-    return [("Left out.", " ".join(parts))] if parts else []
+    shown = [("Left out.", " ".join(parts))] if parts else []
+    if nothing := details.learned_nothing(content.plan, content.runs):
+        shown.insert(0, ("Runs that learned nothing.", nothing))
+    return shown
+
+
+def no_verdict(rows: Iterable[Line]) -> str:
+    """Differences without a verdict, and what that rests on; empty where there are none."""
+    told = [
+        f"No verdict on {listed(names)}: it {reason}."
+        for reason in RESTS
+        if (names := [row.name for row in rows if row.move.rests == reason])
+    ]
+    return " ".join(told)
+
+
+def none_learned(content: CellsContent) -> str:
+    """Where all finished runs learned nothing, that and what to change; empty elsewhere."""
+    finished = content.counts["finished"]
+    if not finished or sum(row.unlearned for row in content.rows) < finished:
+        return ""
+    return (
+        f"None of {plural(finished, 'finished run')} learned anything, so nothing can be said of "
+        f"any {content.noun}. Train them otherwise: {details.CHANGE}."
+    )

@@ -11,6 +11,8 @@ def headline(content: StepsContent) -> str:
     """The study in one or two sentences: where it started, where it ended."""
     first, last = content.rows[0], content.rows[-1]
     overall = content.overall
+    if nothing := sentences.none_learned(content):
+        return nothing
     if overall.value is None:
         if len(content.rows) == 1 and first.accuracy is not None:
             return f"{first.name}: {percent(first.accuracy)} % of test images right."
@@ -21,7 +23,8 @@ def headline(content: StepsContent) -> str:
     )
     if overall.interval is None:
         return f"{ends}; too few runs for an interval."
-    return f"{ends}, 95 % interval {between(overall.interval)}."
+    told = f"{ends}, 95 % interval {between(overall.interval)}"
+    return f"{told}; no verdict, for it {overall.rests}." if overall.rests else f"{told}."
 
 
 def meaning(content: StepsContent) -> list[Paragraph]:
@@ -50,7 +53,7 @@ def _found(content: StepsContent) -> str:
     clear = [row for row in tested if row.move.resolved]
     names = [f"{row.name} ({signed(row.move.value)})" for row in clear]
     share = f"{len(clear)} of {plural(len(tested), 'difference')}"
-    stand = [row.name for row in sentences.firm(tested)]
+    stand = [row.name for row in sentences.firm(clear)]
     text = (
         f"The intervals of {share} exclude zero{f': {listed(names)}' * bool(names)}. If no step "
         f"did anything, {0.05 * len(tested):.1f} of {len(tested)} would be expected to. Judged all "
@@ -59,6 +62,8 @@ def _found(content: StepsContent) -> str:
     if 0 < len(stand) < len(clear):
         text += f": {listed(stand)}"
     faded = sentences.with_images(listed([row.name for row in sentences.open_with_images(clear)]))
+    if rest := sentences.no_verdict(content.rows):
+        faded = f"{rest} {faded}"
     return f"{text}. {faded}“Not resolved” does not mean “no effect”."
 
 

@@ -11,7 +11,7 @@ from nextify.findings.comparison import BASELINE
 from nextify.report import style as look
 from nextify.report.canvas import Marks, Type
 from nextify.report.cells.content import CellsContent, ComparisonContent, Row, StepsContent
-from nextify.report.cells.line_figure import footnote, marks_of
+from nextify.report.cells.line_figure import chance_note, footnote, marks_of
 from nextify.report.marks import ends, fit_across, mark_paper, occurring, spanned
 from nextify.report.style import BAR, BLUE, GREY, INK, ORANGE, PALE, Drawing
 from nextify.report.table import Frame, Head, Panel, Words, table
@@ -160,7 +160,8 @@ def _path(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def _each_accuracy(axes: Axes, rows: Sequence[Row], shapes: Iterable[str] = repeat("o")) -> None:
-    fit_across(axes, [v for row in rows for v in (*row.mean.values, *ends(row.mean.interval))])
+    values = [v for row in rows for v in (*row.mean.values, *ends(row.mean.interval))]
+    fit_across(axes, values, rows[0].chance_level)
     for (at, row), shape in zip(enumerate(rows), shapes, strict=False):
         _accuracy(axes, at, row, shape)
 
@@ -229,6 +230,9 @@ def _step_marks(content: StepsContent) -> Marks:
          "95 % interval, new seeds"),
         ("not resolved" in verdicts, {"marker": "o", "mfc": "white", "mec": BLUE, "ms": 4.2},
          "not resolved: includes 0"),
+        (any(row.move.rests for row in content.rows),
+         {"marker": "o", "mfc": "white", "mec": BLUE, "ms": 4.2},
+         "no verdict: rests on runs that diverged or learned nothing"),
         ("down" in verdicts, {"marker": "o", "color": ORANGE, "ms": 4.2}, "down"),
         (any(row.trouble for row in content.rows),
          {"marker": "D", "mfc": "white", "mec": ORANGE, "ms": 4.4}, "no score"),
@@ -240,7 +244,8 @@ def _step_note(content: StepsContent) -> str:
     runs = " runs a step; spread pooled over steps"
     few = ": too few runs for an interval"
     told = runs if content.has_intervals else few
-    return f"n = {content.sizes}{told}. The accuracy axis, and so the bars, do not start at 0."
+    axis = "The accuracy axis, and so the bars, do not start at 0."
+    return f"n = {content.sizes}{told}. {axis}{chance_note(content)}"
 
 
 def _of_steps(content: StepsContent) -> str:

@@ -87,10 +87,13 @@ def _numbers(row: Row, content: CellsContent) -> Values:
     return {
         "n": row.n,
         **{outcome: row.count(outcome) for outcome in ("diverged", "failed", "missing")},
+        "learned_nothing": row.unlearned,
         "accuracy_percent": row.accuracy,
         **ends_of("accuracy", row.mean.interval, "_percent"),
         **ends_of("accuracy_wide", row.mean.wide, "_percent"),
         **{f"accuracy_percent_seed_{seed}": value for seed, value in seeds},
+        "largest_class_percent": row.chance_level,
+        "accuracy_diverged_at_chance_percent": row.with_diverged,
         **_difference(row.move),
         "nll_nats": row.mean_of("result", "nll"),
         "calibration_error": row.mean_of("result", "calibration_error"),

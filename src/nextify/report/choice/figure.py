@@ -1,6 +1,7 @@
 """The figure of a choice: what each finalist reached, and what the screening had predicted."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -21,6 +22,7 @@ _MEAN: dict[str, Any] = {"marker": "o", "color": BLUE, "mec": "white", "ms": 5.2
 def choice_figure(choice: Choice, *, held_out: bool = False) -> Drawing:
     """Accuracies with their intervals, costs and standing, a row a finalist."""
     rows = [hundredfold(each) for each in choice.finalists]
+    level = None if choice.chance is None else 100 * choice.chance.share
     columns: list[Words | Panel] = [
         Words(0.1, lambda row: look.squeezed(row.name, 22), ("Design", "of the finals"), "left"),
         Panel(
@@ -28,7 +30,7 @@ def choice_figure(choice: Choice, *, held_out: bool = False) -> Drawing:
             2.2,
             5,
             ("Accuracy, %", f"on {'held-out' if held_out else 'test'} images"),
-            _accuracies,
+            partial(_accuracies, level),
         ),
         Words(4.42, lambda row: percent(row.mean), ("Mean, %", ""), weight="bold"),
         Words(4.72, lambda row: str(row.finished), ("n", "runs"), color=GREY),
@@ -40,6 +42,8 @@ def choice_figure(choice: Choice, *, held_out: bool = False) -> Drawing:
         f"n = {max(row.runs for row in rows)} runs a design were planned, with seeds that the "
         "screening had not. The accuracy axis does not start at 0."
     )
+    if level is not None:
+        note += f" Largest class (dotted, where in range): {percent(level)} %."
     marks = occurring([
         (any(row.mean is not None for row in rows), _MEAN, "mean"),
         (any(row.interval for row in rows),
@@ -54,9 +58,9 @@ def choice_figure(choice: Choice, *, held_out: bool = False) -> Drawing:
         return look.drawn(sheet.figure, "finalists", _description(rows))
 
 
-def _accuracies(axes: Axes, rows: Sequence[Finalist]) -> None:
+def _accuracies(chance: float | None, axes: Axes, rows: Sequence[Finalist]) -> None:
     values = [(row.mean, row.predicted, *ends(row.interval), *ends(row.wide)) for row in rows]
-    fit_across(axes, [value for row in values for value in row])
+    fit_across(axes, [value for row in values for value in row], chance)
     for at, row in enumerate(rows):
         spanned(axes, row.interval, at, color=BLUE, lw=3.2, alpha=0.55, zorder=2)
         spanned(axes, row.wide, at, color=INK, lw=0.8, zorder=3)

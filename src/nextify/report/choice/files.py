@@ -7,6 +7,7 @@ from typing import Any
 
 from nextify.findings import Grid, grid
 from nextify.findings.choice import Choice, Finalist
+from nextify.findings.outcomes import Chance
 from nextify.records import Plan, Record
 from nextify.report import details
 from nextify.report.choice import words
@@ -86,7 +87,7 @@ def write_choice(
             for phase in phases
         },
     }
-    lines = [finalist_line(each) for each in choice.finalists]
+    lines = [finalist_line(each, choice.chance) for each in choice.finalists]
     texts = {
         "finalists.csv": csv_text(lines),
         "report.json": json_text(values),
@@ -95,7 +96,7 @@ def write_choice(
     return write_files(folder, drawn, texts)
 
 
-def finalist_line(of: Finalist) -> dict[str, Any]:
+def finalist_line(of: Finalist, chance: Chance | None = None) -> dict[str, Any]:
     """A finalist as fields of a file."""
     each = details.hundredfold(of)
     values = {
@@ -106,6 +107,8 @@ def finalist_line(of: Finalist) -> dict[str, Any]:
         "predicted_percent": each.predicted,
         "predicted_sd_points": each.predicted_sd,
         **{name: getattr(each, name) for name in ("runs", "finished", "diverged", "failed")},
+        "learned_nothing": each.unlearned,
+        "largest_class_percent": None if chance is None else 100 * chance.share,
         "accuracy_percent": each.mean,
         **ends_of("accuracy", each.interval, "_percent"),
         **ends_of("accuracy_wide", each.wide, "_percent"),

@@ -10,7 +10,7 @@ from nextify.findings import Interval
 from nextify.findings.choice import Choice, Finalist
 from nextify.findings.confounded import Confounded
 from nextify.findings.failures import wilson
-from nextify.report.details import lost
+from nextify.report.details import CHANGE, chance_words, lost, upper_first
 from nextify.words import bytes_in_words, in_words, plural
 
 
@@ -21,8 +21,15 @@ def as_values(choice: Choice) -> dict[str, Any]:
 
 def notes(choice: Choice) -> Iterator[str]:
     """What limits the answer."""
+    if nothing := sum(each.unlearned for each in choice.finalists):
+        names = [each.name for each in choice.finalists if each.unlearned]
+        yield (
+            f"{plural(nothing, 'run')} of {', '.join(names)} learned nothing: they answer one "
+            f"class only, or cannot be told apart from that ({chance_words(choice.chance)}); such "
+            f"designs are not recommended; {CHANGE} may change that"
+        )
     if choice.winner is None:
-        yield "no run of the finals has a score, so no design can be chosen"
+        yield _no_winner(choice)
         return
     if all(each.diverged or each.failed for each in choice.finalists):
         yield (
@@ -41,6 +48,18 @@ def notes(choice: Choice) -> Iterator[str]:
             f"the spread between seeds is clearly larger in {', '.join(choice.apart)} than in the "
             "others, so it is not pooled with theirs"
         )
+
+
+def _no_winner(choice: Choice) -> str:
+    """Why no design can be chosen, and what to change."""
+    scored = [each for each in choice.finalists if each.finished]
+    if not scored:
+        return "no run of the finals has a score, so no design can be chosen"
+    if all(each.unlearned == each.finished for each in scored):
+        why = "no run of the finals learned anything"
+    else:
+        why = "some run of every finalist diverged, and the best rests on these"
+    return f"{why}, so no design can be chosen: train them otherwise, with {CHANGE}"
 
 
 def recommended(choice: Choice) -> str:
@@ -92,7 +111,7 @@ def as_fields(design: Design) -> list[str]:
 def answer(choice: Choice) -> list[str]:
     """The recommendation and how sure it is, line by line; why there is none."""
     if choice.winner is None:
-        return ["No design can be chosen: no run of the finals has a score."]
+        return [f"{upper_first(_no_winner(choice))}."]
     told = f"{recommended(choice)}\n{how_sure(choice)}".splitlines()
     return [*told, unseen(choice.confounded)] if choice.confounded else told
 
@@ -200,4 +219,6 @@ def row(each: Finalist) -> list[str]:
 def standing(each: Finalist) -> str:
     """How a finalist stands, with its runs without a score."""
     parts = lost(each.diverged, each.failed)
+    if each.unlearned and each.standing != "learned nothing":
+        parts.append(f"{each.unlearned} learned nothing")
     return f"{each.standing} ({', '.join(parts)})" if parts else each.standing

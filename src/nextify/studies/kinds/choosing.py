@@ -148,8 +148,7 @@ def task_of(asked: Asked, data: Mapping[str, Any], largest_class: float | None =
         seeds=range(request.seeds or 1),
         end_seeds=0,
     )
-<<<<<<< HEAD
-    held_out = asked.images.identity() != data
+    held_out = request.hold_out or asked.images.identity() != data
     return Task(
         frame=frame,
         data=data,
@@ -158,10 +157,6 @@ def task_of(asked: Asked, data: Mapping[str, Any], largest_class: float | None =
         request=request,
         largest_class=largest_class,
     )
-=======
-    held_out = request.hold_out or asked.images.identity() != data
-    return Task(frame=frame, data=data, held_out=held_out, budgets=budgets, request=request)
->>>>>>> i12-e
 
 
 def _with_screening(request: Choose, there: Plan | None) -> Choose:
