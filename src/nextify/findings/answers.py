@@ -195,7 +195,6 @@ class NoiseSummary:
         source: see `cells.Noise`. sd, df: of a single run, pooled.
         own: whether each cell kept its own spread in the contributions' errors.
         critical: standard errors that a simultaneous interval reaches (multivariate t).
-        critical_bootstrap: the same by the wild bootstrap, as a check; None where spread is pooled.
         seed_correlation: between the scores of two cells with the same seed, and its interval.
         lenth: margins of an unreplicated plan. half_normal: (name, effect, score) of its effects.
     """
@@ -205,7 +204,6 @@ class NoiseSummary:
     df: float
     own: bool
     critical: float | None
-    critical_bootstrap: float | None
     seed_correlation: float | None
     seed_correlation_interval: Interval | None
     lenth: Lenth | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nextify.experiments.coding import Effect, Floats
-from nextify.experiments.intervals import Interval
+from nextify.experiments.intervals import LEVEL, Interval
 from nextify.findings import answers, measure
 from nextify.findings.advice import Needed, runs_needed
 from nextify.findings.answers import Attribution, Contribution, Estimate, Interaction
@@ -16,18 +16,17 @@ from nextify.findings.blocks import fit_blocks
 from nextify.findings.cells import Cells, Noise, gather
 from nextify.findings.factor_runs import FactorRuns, factor_runs
 from nextify.findings.failures import failures
+from nextify.findings.images import images_part
 from nextify.findings.lenth import half_normal_scores
 from nextify.findings.model import LackOfFit, lack_of_fit, least_squares
 from nextify.findings.pairs import Group, groups_of_pairs, interactions
 from nextify.findings.rates import rate_stability
-from nextify.findings.resample import images_part
 from nextify.findings.scores import BETTER, Score
 from nextify.findings.shapley import order_variance
 from nextify.findings.ways import Change, ends, way_weights
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 
-DRAWS = 2000
 CLEARLY = 0.05
 
 
@@ -36,7 +35,7 @@ def attribute(
     records: Iterable[Record],
     metric: Score = "accuracy",
     *,
-    draws: int = DRAWS,
+    level: float = LEVEL,
 ) -> Attribution:
     """What each factor of a study contributes to a score, how sure that is, and what is not known.
 
@@ -50,7 +49,7 @@ def attribute(
         plan: of an experiment in factors. records: of its runs; others are left out.
         metric: `"accuracy"`, `"nll"` (no interval for new test images: it is not kept per image)
             or `"logit accuracy"`.
-        draws: of the bootstrap, whose random numbers are always the same.
+        level: how often all simultaneous intervals hold at once.
 
     Raises:
         InputError: a plan without factors (a path's), or an unknown metric.
@@ -59,12 +58,12 @@ def attribute(
     # A plan augmented with other cells is read by the model: it uses all of them.
     sampled = plan.orders if plan.experiment == "permutations" else ()
     orders = [[runs.factors.index(name) for name in order] for order in sampled]
-    cells, rng = gather(runs), np.random.default_rng(0)
+    cells = gather(runs)
     read = basis(cells.levels, cells.rate, orders)
     noise = measure.noise_of(cells, read.pairs)
-    study = _Study(runs, cells, read, noise, draws, rng)
+    study = _Study(runs, cells, read, noise)
     measured = study.contrasts(read.weights[read.known], _by_orders(study))
-    every = measure.together(noise, measured, draws, rng)
+    every = measure.together(noise, measured, level)
     found = tuple(_contributions(study, measured, every))
     groups, untold = groups_of_pairs(read.pairs)
     tested = lack_of_fit(cells, read.pairs)
@@ -78,7 +77,7 @@ def attribute(
         gap=_gap(study, tested),
         interactions=_interactions(study, groups, found),
         ways=_ways(study),
-        rates=rate_stability(noise, orders, draws, rng),
+        rates=rate_stability(noise, orders, level),
         failures=failures(runs),
         noise=_noise(study, measured, every),
         lack_of_fit=tested,
@@ -94,8 +93,6 @@ class _Study:
     cells: Cells
     basis: Basis
     noise: Noise
-    draws: int
-    rng: np.random.Generator
 
     def contrasts(
         self, weights: Sequence[Floats] | Floats, more: Floats | None = None
@@ -231,9 +228,8 @@ def _noise(
         source=study.noise.source,
         sd=study.noise.sd,
         df=study.noise.df,
-        own=measured.shares is not None,
+        own=measured.own,
         critical=every.critical,
-        critical_bootstrap=measure.wild_critical(study.noise, measured, study.draws, study.rng),
         seed_correlation=value,
         seed_correlation_interval=interval,
         lenth=study.noise.lenth,

@@ -7,12 +7,12 @@ import scipy
 from numpy.typing import NDArray
 
 from nextify.experiments.coding import Effect, Floats
-from nextify.experiments.intervals import Interval, around, student
-from nextify.findings import resample
+from nextify.experiments.intervals import LEVEL, Interval, around, student
 from nextify.findings.answers import Estimate
 from nextify.findings.blocks import NO_SPREAD
 from nextify.findings.cells import ENOUGH_DF, Cells, Noise, errors, pure_error
-from nextify.findings.images import widened
+from nextify.findings.images import Images, widened
+from nextify.findings.largest import largest
 from nextify.findings.lenth import lenth
 from nextify.findings.model import Model, least_squares
 
@@ -70,7 +70,7 @@ class Contrasts:
 
     Attributes:
         weights: (q, c). values, errors, df: (q,); errors NaN where nothing is known.
-        shares: see `cells.errors`; None unless each cell kept its own spread.
+        own: whether each cell kept its own spread.
         part: of the test images in them; None without per-image results.
     """
 
@@ -78,8 +78,8 @@ class Contrasts:
     values: Floats
     errors: Floats
     df: Floats
-    shares: Floats | None
-    part: resample.Images | None
+    own: bool
+    part: Images | None
 
     def estimate(self, at: int) -> Estimate:
         """One of them, with its intervals."""
@@ -100,7 +100,7 @@ class Contrasts:
 
 
 def contrasts(
-    noise: Noise, weights: Floats, part: resample.Images | None = None, more: Floats | None = None
+    noise: Noise, weights: Floats, part: Images | None = None, more: Floats | None = None
 ) -> Contrasts:
     """Measure contrasts.
 
@@ -108,17 +108,17 @@ def contrasts(
         weights: (q, c). part: the test images' part in them.
         more: (q, 2) variance from elsewhere (sampled orders) and its degrees of freedom.
     """
-    size, df, shares = errors(noise, weights)
+    size, df, own = errors(noise, weights)
     if more is not None:
         both = size**2 + more[:, 0]
         df = both**2 / (size**4 / df + more[:, 0] ** 2 / more[:, 1])
-        size, shares = np.sqrt(both), None
-    return Contrasts(weights, weights @ noise.cells.means, size, df, shares, part)
+        size, own = np.sqrt(both), False
+    return Contrasts(weights, weights @ noise.cells.means, size, df, own, part)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Together:
-    """Intervals of q contrasts that hold all at once, 95 times in 100.
+    """Intervals of q contrasts that hold all at once, usually 95 times in 100.
 
     Attributes:
         narrow, wide: new seeds; new seeds and new test images. p: adjusted, for new seeds.
@@ -132,53 +132,40 @@ class Together:
     critical: float | None
 
 
-def together(noise: Noise, measured: Contrasts, draws: int, rng: np.random.Generator) -> Together:
+def together(noise: Noise, measured: Contrasts, level: float = LEVEL) -> Together:
     """Simultaneous intervals by the largest |t|; without any where nothing is known of the noise.
 
-    The largest |t| is the multivariate t's, simulated with the correlation that the plan gives to
-    contrasts of equally noisy runs and the fewest degrees of freedom of any contrast. The wild
-    bootstrap's own largest |t| is too large at two runs a cell, where a cell's mean and its spread
-    in a draw depend on each other; with the correlation found in the runs, instead of the plan's,
-    it is too small (docs/attribution.md has the coverage of each).
+    The largest |t| is the multivariate t's, with the correlation that the plan gives to contrasts
+    of equally noisy runs and the fewest degrees of freedom of any contrast. With the correlation
+    found in the runs, instead of the plan's, it is too small (docs/attribution.md).
+
+    Args:
+        level: how often they all hold.
     """
     size = measured.errors
     nothing = (None,) * len(size)
     if not len(size) or not np.all(size > 0):
         return Together(nothing, nothing, nothing, None)
-    weights, part = measured.weights, measured.part
+    weights, part, df = measured.weights, measured.part, float(measured.df.min())
     covariance = (weights / noise.cells.counts) @ weights.T
     scale = size / np.sqrt(np.diag(covariance))
     covariance *= np.outer(scale, scale)
-    drawn, spread = resample.normal_runs(covariance, float(measured.df.min()), draws, rng)
-    largest = np.abs(drawn / spread).max(axis=1)
-    reach = resample.critical(largest)
+    of = largest(covariance, df)
+    reach = of.reach(level)
     wide: tuple[Interval | None, ...] = nothing
     if part is not None:
-        both = np.abs(drawn + resample.drawn_images(part, draws, rng))
-        total = resample.critical((both / np.sqrt(spread**2 + part.variance)).max(axis=1))
+        # Satterthwaite's degrees of freedom: images are too many to count.
+        total = size**2 + part.variance
+        both = largest(covariance + part.covariance, float((df * (total / size**2) ** 2).min()))
         # Never narrower than for new seeds alone.
-        half = np.maximum(total * np.sqrt(size**2 + part.variance), reach * size)
+        half = np.maximum(both.reach(level) * np.sqrt(total), reach * size)
         wide = _around(measured.values, half)
     return Together(
         narrow=_around(measured.values, reach * size),
         wide=wide,
-        p=tuple(resample.adjusted_p(measured.values / size, largest).tolist()),
+        p=tuple(of.above(abs(float(t))) for t in measured.values / size),
         critical=reach,
     )
-
-
-def wild_critical(
-    noise: Noise, measured: Contrasts, draws: int, rng: np.random.Generator
-) -> float | None:
-    """What `Together.critical` would be by the wild bootstrap; None where the spread is pooled."""
-    if measured.shares is None or noise.sd is None or not len(measured.values):
-        return None
-    drawn, spread = resample.signed_runs(
-        noise.cells, measured.weights, measured.shares, noise.sd, draws, rng
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.abs(drawn / spread).max(axis=1)
-    return resample.critical(np.nan_to_num(ratio, nan=0.0, posinf=np.finfo(float).max))
 
 
 def _around(values: Floats, half: Floats) -> tuple[Interval, ...]:
