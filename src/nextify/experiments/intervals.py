@@ -39,21 +39,21 @@ def around(value: float, half: float) -> Interval:
     return Interval(value - half, value + half)
 
 
-def upper(count: int = 1) -> float:
+def upper(count: int = 1, level: float = LEVEL) -> float:
     """The chance below the upper end of each of `count` independent two-sided intervals that hold
-    together 95 times in 100 (Sidak 1967).
+    together, 95 times in 100 where no other level is given (Sidak 1967).
 
     >>> upper(), round(upper(8), 4)
     (0.975, 0.9968)
     """
-    return float((1 + LEVEL ** (1 / count)) / 2)
+    return float((1 + level ** (1 / count)) / 2)
 
 
-def student(df: float, count: int = 1) -> float:
+def student(df: float, count: int = 1, level: float = LEVEL) -> float:
     """How many standard errors a 95 % interval reaches to each side, or each of `count` that hold
     together.
 
     >>> round(student(1), 1), round(student(14), 2), round(student(64, 8), 2)
     (12.7, 2.14, 2.82)
     """
-    return float(scipy.stats.t.ppf(upper(count), df))
+    return float(scipy.stats.t.ppf(upper(count, level), df))

@@ -5,12 +5,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nextify.experiments.coding import Effect, Floats
-from nextify.experiments.intervals import LEVEL, Interval
+from nextify.experiments.intervals import LEVEL, Interval, around, student
 from nextify.findings import answers, measure
 from nextify.findings.advice import Needed, runs_needed
-from nextify.findings.answers import Attribution, Contribution, Estimate, Interaction
+from nextify.findings.answers import (
+    Attribution,
+    Contribution,
+    Credit,
+    Estimate,
+    Interaction,
+    Triple,
+)
 from nextify.findings.basis import Basis, basis
 from nextify.findings.blocks import fit_blocks
 from nextify.findings.cells import Cells, Noise, gather
@@ -23,7 +31,9 @@ from nextify.findings.pairs import Group, groups_of_pairs, interactions
 from nextify.findings.rates import rate_stability
 from nextify.findings.scores import BETTER, Score
 from nextify.findings.shapley import order_variance
-from nextify.findings.ways import Change, ends, way_weights
+from nextify.findings.triples import hidden_triples, sums_of_triples, triples
+from nextify.findings.ways import changes, ends
+from nextify.findings.whole import Whole, whole
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 
@@ -40,9 +50,10 @@ def attribute(
     """What each factor of a study contributes to a score, how sure that is, and what is not known.
 
     Contributions are Shapley values where all subsets ran or orders were sampled, and otherwise
-    main effects, which are the Shapley values where no interaction of three or more factors
-    matters; `Attribution.gap` checks that. Intervals are 95 %; they cover new seeds, the `wide`
-    ones new test images too; never other training images, data sets or recipes. Runs that
+    average effects of the cells that were trained, which are the Shapley values where no
+    interaction of three or more factors matters; `Attribution.gap` checks that, and
+    `Attribution.shapley` allows for them. Intervals are 95 %; they cover new seeds, the `wide` ones
+    new test images too; never other training images, data sets or recipes. Runs that
     diverged have no score: effects are over the finished runs, `failures` counts the others.
 
     Args:
@@ -61,22 +72,28 @@ def attribute(
     cells = gather(runs)
     read = basis(cells.levels, cells.rate, orders)
     noise = measure.noise_of(cells, read.pairs)
-    study = _Study(runs, cells, read, noise)
+    players = np.ones(len(runs.factors), dtype=np.bool_)
+    study = _Study(runs, cells, read, noise, players, level)
     measured = study.contrasts(read.weights[read.known], _by_orders(study))
-    every = measure.together(noise, measured, level)
+    every = measure.together(measured, level)
     found = tuple(_contributions(study, measured, every))
     groups, untold = groups_of_pairs(read.pairs)
     tested = lack_of_fit(cells, read.pairs)
+    learned = whole(runs, noise, read.pairs.fixed, players)
+    pairs = _interactions(study, groups, found)
     return Attribution(
         metric=runs.score,
         method=read.method,
+        estimand="Shapley value" if read.adds_up else "average effect",
         experiment=plan.experiment,
         matched=plan.matched,
         counts=_counts(study),
         contributions=found,
+        shapley=() if read.adds_up else _shapley(study, learned),
         gap=_gap(study, tested),
-        interactions=_interactions(study, groups, found),
-        ways=_ways(study),
+        interactions=pairs,
+        triples=_triples(study, found, pairs),
+        ways=_ways(study, learned),
         rates=rate_stability(noise, orders, level),
         failures=failures(runs),
         noise=_noise(study, measured, every),
@@ -93,6 +110,8 @@ class _Study:
     cells: Cells
     basis: Basis
     noise: Noise
+    players: NDArray[np.bool_]
+    level: float
 
     def contrasts(
         self, weights: Sequence[Floats] | Floats, more: Floats | None = None
@@ -170,7 +189,7 @@ def _number(value: float) -> float | None:
 
 
 def _gap(study: _Study, tested: LackOfFit | None) -> answers.Gap | None:
-    total = ends(study.cells)
+    total = ends(study.cells, study.players)
     if total is None or not study.basis.known.all():
         return None
     left = total - study.basis.weights.sum(axis=0)
@@ -198,20 +217,72 @@ def _interactions(
 ) -> tuple[Interaction, ...]:
     pairs = study.basis.pairs
     wanted = np.array([group.combination for group in groups])
-    weights = pairs.weights(wanted.reshape(len(groups), pairs.matrix.shape[1]))
-    return interactions(groups, study.contrasts(weights), found)
+    wanted = wanted.reshape(len(groups), pairs.matrix.shape[1])
+    measured = study.contrasts(pairs.weights(wanted))
+    hidden = hidden_triples(study.cells, pairs, wanted).tolist()
+    return interactions(groups, measured, found, hidden)
 
 
-def _ways(study: _Study) -> tuple[answers.Ways, ...]:
-    found = way_weights(study.cells, study.basis.pairs)
-    measured = study.contrasts([change[0] for row in found for change in row if change])
-    rows = iter(range(len(measured.values)))
+def _triples(
+    study: _Study, found: Sequence[Contribution], pairs: Sequence[Interaction]
+) -> tuple[Triple, ...]:
+    sums = sums_of_triples(study.cells, study.basis.pairs)
+    return triples(sums, study.contrasts([each.weights for each in sums]), found, pairs)
 
-    def way(change: Change | None) -> answers.Way | None:
-        return answers.Way(measured.estimate(next(rows)), change[1]) if change else None
 
-    named = zip(study.runs.factors, found, strict=True)
-    return tuple(answers.Ways(name, *map(way, row)) for name, row in named)
+def _shapley(study: _Study, learned: Whole | None) -> tuple[Credit, ...]:
+    """Of all players, by the model of all orders."""
+    if learned is None:
+        return ()
+    measured = learned.contrasts(learned.shapley())
+    every = measure.together(measured, study.level)
+    known = (study.basis.pairs.fixed == 0)[study.players]
+    rows = zip(measured.all_estimates(), every.narrow, every.wide, strict=True)
+    names = np.array(study.runs.factors)[study.players].tolist()
+    return tuple(
+        Credit(name, *(next(rows) if on else (Estimate(None), None, None)))
+        for name, on in zip(names, known.tolist(), strict=True)
+    )
+
+
+def _ways(study: _Study, learned: Whole | None) -> tuple[answers.Ways, ...]:
+    """Increments: from the cells where both designs were trained, otherwise by the model."""
+    found = changes(study.cells, study.players)
+    every = [change for row in found for change in row]
+    trained = [change.weights for change in every if change.weights is not None]
+    models = [
+        learned.change(each.before, each.after) if learned and each.weights is None else None
+        for each in every
+    ]
+    measured = _increments(study, "trained cells", study.contrasts(trained))
+    told = [each for each in models if each is not None]
+    predicted: Iterator[answers.Way] = iter(())
+    if learned and told:
+        of = learned.contrasts(np.array(told))
+        predicted = _increments(study, "model of all orders", of)
+    rows = iter(
+        next(measured)
+        if each.weights is not None
+        else next(predicted)
+        if model is not None
+        else None
+        for each, model in zip(every, models, strict=True)
+    )
+    names = np.array(study.runs.factors)[study.players].tolist()
+    return tuple(answers.Ways(name, next(rows), next(rows), next(rows)) for name in names)
+
+
+def _increments(
+    study: _Study, by: answers.Origin, measured: measure.Contrasts
+) -> Iterator[answers.Way]:
+    count = max(1, 3 * int(study.players.sum()) - 2)  # the path's ends are among the others
+    for estimate in measured.all_estimates():
+        within = None
+        if estimate.value is not None and estimate.error is not None and estimate.df is not None:
+            within = around(
+                estimate.value, student(estimate.df, count, study.level) * estimate.error
+            )
+        yield answers.Way(estimate, by, within)
 
 
 def _noise(
@@ -275,4 +346,14 @@ def _limits(study: _Study, orders: int, untold: int) -> answers.Limits:
         ),
         untold=untold,
         per_image=study.runs.correct is not None,
+        with_triples=_with_triples(study),
     )
+
+
+def _with_triples(study: _Study) -> tuple[str, ...]:
+    pairs, names = study.basis.pairs, np.array(study.runs.factors)
+    at = [j for j in range(len(names)) if study.basis.known[j] and (j,) in pairs.terms]
+    if study.basis.adds_up or not at:
+        return ()
+    hidden = hidden_triples(study.cells, pairs, pairs.unit([(j,) for j in at]))
+    return tuple(names[at][hidden].tolist())

@@ -55,11 +55,6 @@ class Cells:
         """(n,) each run's cell."""
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
-    def find(self, made: NDArray[np.bool_], rate: float) -> int | None:
-        """The cell with these levels and rate, if any of its runs has a score."""
-        same = (self.levels == np.where(made, 1, -1)).all(axis=1) & (self.rate == rate)
-        return int(np.argmax(same)) if same.any() else None
-
 
 def gather(runs: FactorRuns) -> Cells:
     """The cells of an experiment's finished runs."""

@@ -17,6 +17,7 @@ from nextify.findings.lenth import lenth
 from nextify.findings.model import Model, least_squares
 
 _LEAST_RESIDUAL_DF = 3
+_LEAST = 1e-300
 
 
 def noise_of(cells: Cells, pairs: Model) -> Noise:
@@ -69,17 +70,23 @@ class Contrasts:
     """Contrasts of cells, measured one by one; q of them.
 
     Attributes:
-        weights: (q, c). values, errors, df: (q,); errors NaN where nothing is known.
+        weights: (q, c). values, df: (q,).
+        covariance: (q, q) of what is not known of them, over new seeds; NaN where nothing is.
         own: whether each cell kept its own spread.
         part: of the test images in them; None without per-image results.
     """
 
     weights: Floats
     values: Floats
-    errors: Floats
+    covariance: Floats
     df: Floats
     own: bool
     part: Images | None
+
+    @property
+    def errors(self) -> Floats:
+        """(q,) standard errors."""
+        return np.sqrt(np.diag(self.covariance))
 
     def estimate(self, at: int) -> Estimate:
         """One of them, with its intervals."""
@@ -93,6 +100,10 @@ class Contrasts:
         p = float(2 * scipy.stats.t.sf(abs(value) / error, df))
         return Estimate(value, error, df, around(value, half), wide, p)
 
+    def all_estimates(self) -> tuple[Estimate, ...]:
+        """Every one of them."""
+        return tuple(self.estimate(at) for at in range(len(self.values)))
+
     def estimates(self, known: NDArray[np.bool_]) -> tuple[Estimate, ...]:
         """One a factor, where the contrasts are those of the known ones."""
         rows = iter(range(len(self.values)))
@@ -104,6 +115,9 @@ def contrasts(
 ) -> Contrasts:
     """Measure contrasts.
 
+    They correlate as the plan has it for equally noisy runs. With the correlation found in the
+    runs, the largest |t| is too small (docs/attribution.md).
+
     Args:
         weights: (q, c). part: the test images' part in them.
         more: (q, 2) variance from elsewhere (sampled orders) and its degrees of freedom.
@@ -113,7 +127,10 @@ def contrasts(
         both = size**2 + more[:, 0]
         df = both**2 / (size**4 / df + more[:, 0] ** 2 / more[:, 1])
         size, own = np.sqrt(both), False
-    return Contrasts(weights, weights @ noise.cells.means, size, df, own, part)
+    covariance = (weights / noise.cells.counts) @ weights.T
+    scale = size / np.sqrt(np.maximum(np.diag(covariance), _LEAST))
+    covariance = covariance * np.outer(scale, scale)
+    return Contrasts(weights, weights @ noise.cells.means, covariance, df, own, part)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -132,12 +149,10 @@ class Together:
     critical: float | None
 
 
-def together(noise: Noise, measured: Contrasts, level: float = LEVEL) -> Together:
+def together(measured: Contrasts, level: float = LEVEL) -> Together:
     """Simultaneous intervals by the largest |t|; without any where nothing is known of the noise.
 
-    The largest |t| is the multivariate t's, with the correlation that the plan gives to contrasts
-    of equally noisy runs and the fewest degrees of freedom of any contrast. With the correlation
-    found in the runs, instead of the plan's, it is too small (docs/attribution.md).
+    The largest |t| is the multivariate t's, with the fewest degrees of freedom of any contrast.
 
     Args:
         level: how often they all hold.
@@ -146,17 +161,16 @@ def together(noise: Noise, measured: Contrasts, level: float = LEVEL) -> Togethe
     nothing = (None,) * len(size)
     if not len(size) or not np.all(size > 0):
         return Together(nothing, nothing, nothing, None)
-    weights, part, df = measured.weights, measured.part, float(measured.df.min())
-    covariance = (weights / noise.cells.counts) @ weights.T
-    scale = size / np.sqrt(np.diag(covariance))
-    covariance *= np.outer(scale, scale)
-    of = largest(covariance, df)
+    part, df = measured.part, float(measured.df.min())
+    of = largest(measured.covariance, df)
     reach = of.reach(level)
     wide: tuple[Interval | None, ...] = nothing
     if part is not None:
         # Satterthwaite's degrees of freedom: images are too many to count.
         total = size**2 + part.variance
-        both = largest(covariance + part.covariance, float((df * (total / size**2) ** 2).min()))
+        both = largest(
+            measured.covariance + part.covariance, float((df * (total / size**2) ** 2).min())
+        )
         # Never narrower than for new seeds alone.
         half = np.maximum(both.reach(level) * np.sqrt(total), reach * size)
         wide = _around(measured.values, half)

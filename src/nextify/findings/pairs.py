@@ -51,7 +51,10 @@ def groups_of_pairs(pairs: Model) -> tuple[tuple[Group, ...], int]:
 
 
 def interactions(
-    groups: Sequence[Group], measured: Contrasts, factors: Sequence[Contribution]
+    groups: Sequence[Group],
+    measured: Contrasts,
+    factors: Sequence[Contribution],
+    with_triples: Sequence[bool],
 ) -> tuple[Interaction, ...]:
     """The groups as answers, with false discoveries controlled over all of them."""
     names = [each.name for each in factors]
@@ -63,6 +66,7 @@ def interactions(
             estimate=measured.estimate(at),
             aliased=tuple((names[a], names[b], sign) for (a, b), sign in group.others),
             heredity=sum(resolved[at] for at in group.first),
+            with_triples=bool(with_triples[at]),
         )
         for at, group in enumerate(groups)
     )

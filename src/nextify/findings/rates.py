@@ -26,7 +26,7 @@ def rate_stability(
     ranks = (_ranks(noise, one, other) for one, other in combinations(found, 2))
     known = first.known & last.known
     change = contrasts(noise, (high - low)[known])
-    intervals = iter(together(noise, change, level).narrow)
+    intervals = iter(together(change, level).narrow)
     return RateStability(
         rates=tuple(
             RateContributions(rate, contrasts(noise, weights[each.known]).estimates(each.known))
