@@ -26,9 +26,9 @@ from nextify.experiments.permutations import cells_of_orders, sampled_orders
 from nextify.findings.basis import Basis, basis
 from nextify.findings.cells import Cells, Noise, gather
 from nextify.findings.factor_runs import FactorRuns
-from nextify.findings.measure import contrasts, noise_of, together, wild_critical
+from nextify.findings.images import images_part
+from nextify.findings.measure import contrasts, noise_of, together
 from nextify.findings.model import least_squares
-from nextify.findings.resample import images_part
 from nextify.findings.shapley import exact_shapley, order_variance
 from nextify.findings.ways import ends
 from nextify.report.style import BAR, BLUE, GREY, ORANGE, plain, style
@@ -143,7 +143,6 @@ class Tally:
     errors: list[Floats] = field(default_factory=list)
     single: list[Floats] = field(default_factory=list)
     simultaneous: list[bool] = field(default_factory=list)
-    bootstrap: list[bool] = field(default_factory=list)
     hc3: list[Floats] = field(default_factory=list)
     gap: list[bool] = field(default_factory=list)
     gap_found: list[bool] = field(default_factory=list)
@@ -158,12 +157,12 @@ def scores(scenario: Scenario, layout: Layout, rng: np.random.Generator) -> Floa
     return np.where(lost, np.nan, values)
 
 
-def simulate(scenario: Scenario, studies: int, seed: int, draws: int = 1000) -> Tally:
+def simulate(scenario: Scenario, studies: int, seed: int) -> Tally:
     """Studies of the default plan under one truth; coverage is of the main effects."""
     layout, rng, tally = default_plan(), np.random.default_rng(seed), Tally(scenario.name)
     whole = basis(layout.cells, np.ones(len(layout.cells)))
     truth = scenario.main_effects()
-    for at in range(studies):
+    for _ in range(studies):
         cells = gather(layout.runs(scores(scenario, layout, rng)))
         complete = len(cells.counts) == len(layout.cells)
         read = whole if complete else basis(cells.levels, cells.rate)
@@ -171,7 +170,7 @@ def simulate(scenario: Scenario, studies: int, seed: int, draws: int = 1000) -> 
             continue
         noise = noise_of(cells, read.pairs)
         found = contrasts(noise, read.weights)
-        every = together(noise, found, draws, rng)
+        every = together(noise, found)
         assert every.critical is not None
         away = np.abs(found.values - truth) / found.errors
         tally.studies += 1
@@ -179,9 +178,6 @@ def simulate(scenario: Scenario, studies: int, seed: int, draws: int = 1000) -> 
         tally.errors.append(found.errors)
         tally.single.append(away <= [student(df) for df in found.df])
         tally.simultaneous.append(bool(away.max() <= every.critical))
-        if at % 8 == 0:  # slow, and only a check
-            reach = wild_critical(noise, found, 500, rng)
-            tally.bootstrap.append(reach is not None and bool(away.max() <= reach))
         _hc3(tally, read, cells, truth)
         _gap(tally, scenario, read, noise, cells)
     return tally
@@ -238,7 +234,7 @@ def simulate_images(studies: int, seed: int, images: int = 400) -> dict[str, flo
         part = images_part(runs, cells, read.weights)
         assert part is not None
         found = contrasts(noise, read.weights, part)
-        every = together(noise, found, 500, rng)
+        every = together(noise, found)
         one = [found.estimate(at) for at in range(K)]
         wide, narrow = ([getattr(each, kind) for each in one] for kind in ("wide", "interval"))
         held = [inside(part, truth) for part in (wide, every.wide, narrow, every.narrow)]
@@ -337,16 +333,16 @@ def one_at_a_time_error(runs: int) -> float:
 def table(tallies: list[Tally]) -> str:
     """Coverage and bias as a Markdown table."""
     rows = [
-        "| truth | studies | single | simultaneous | same by wild bootstrap | single by HC3 | "
+        "| truth | studies | single | simultaneous | single by HC3 | "
         "gap holds | gap excludes zero | largest bias | SD / mean SE |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     truths = {scenario.name: scenario.main_effects() for scenario in SCENARIOS}
     for tally in tallies:
         values = np.array(tally.values)
         bias = np.abs(values.mean(axis=0) - truths[tally.scenario]).max()
         ratio = np.mean(values.std(axis=0, ddof=1) / np.mean(tally.errors, axis=0))
-        parts = [tally.single, tally.simultaneous, tally.bootstrap, tally.hc3, tally.gap]
+        parts = [tally.single, tally.simultaneous, tally.hc3, tally.gap]
         shown = " | ".join(f"{100 * np.mean(part):.1f}" for part in parts)
         rows.append(
             f"| {tally.scenario} | {tally.studies} | {shown} | "

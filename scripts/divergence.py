@@ -113,12 +113,12 @@ def answered(found: Attribution) -> Iterator[tuple[str, str]]:
         yield each.reading, each.contributions[D].answer
 
 
-def row(case: Case, studies: int, draws: int, seed: int = 0) -> dict[str, float | str]:
+def row(case: Case, studies: int, seed: int = 0) -> dict[str, float | str]:
     """Shares of studies in per cent."""
     plan, counts = experiment(), Counter[tuple[str, str]]()
     for study in range(studies):
         runs = drawn(case, np.random.default_rng([seed, study]))
-        counts.update(answered(judged(runs, lambda each: attribute_runs(plan, each, draws))))
+        counts.update(answered(judged(runs, lambda each: attribute_runs(plan, each))))
 
     def share(who: str, *answers: str) -> float:
         return 100 * sum(counts[who, each] for each in answers) / studies
@@ -140,11 +140,10 @@ def main() -> None:
     """Print the table and a line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", type=int, default=2000)
-    parser.add_argument("--draws", type=int, default=1000, help="of the largest |t|")
     asked = parser.parse_args()
     rows = []
     for case in CASES:
-        rows.append(row(case, asked.studies, asked.draws))
+        rows.append(row(case, asked.studies))
         if len(rows) == 1:
             print("| " + " | ".join(rows[0]) + " |\n" + "|---" * len(rows[0]) + "|")
         cells = (f"{each:.1f}" if isinstance(each, float) else each for each in rows[-1].values())

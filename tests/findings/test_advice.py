@@ -22,7 +22,7 @@ def study(rng, truth):
     records = factorial.records(
         plan, factorial.linear(*betas), sd=SD, images=2, seed=int(rng.integers(2**31))
     )
-    return attribute(plan, records, draws=300, margin=MARGIN)
+    return attribute(plan, records, margin=MARGIN)
 
 
 def then(found, seeds, rng, truth):

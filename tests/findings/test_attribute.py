@@ -23,7 +23,7 @@ def answer(levels, truth=TRUTH, metric="accuracy", lost=lambda at: False, sd=0.0
     study = plan(levels, **how)
     found = records(study, truth, sd=sd, **simulated)
     kept = [record for at, record in enumerate(found) if not lost(at)]
-    result = attribute(study, kept, metric, draws=400)
+    result = attribute(study, kept, metric)
     json.dumps(caveats.as_values(result), allow_nan=False)
     return result
 

@@ -27,7 +27,7 @@ def near(share, n, want=0.95):
 @pytest.mark.parametrize("which", [3, 5])
 def test_coverage(study, which):
     scenario = study.SCENARIOS[which]
-    tally = study.simulate(scenario, studies=120, seed=which, draws=300)
+    tally = study.simulate(scenario, studies=120, seed=which)
     assert tally.studies == 120
     assert near(tally.single, 120) and near(tally.simultaneous, 120) and near(tally.gap, 120)
     error = np.std(tally.values, axis=0, ddof=1)
@@ -37,7 +37,7 @@ def test_coverage(study, which):
 
 
 def test_the_gap_finds_a_three_factor_interaction(study):
-    tally = study.simulate(study.SCENARIOS[2], studies=60, seed=0, draws=100)
+    tally = study.simulate(study.SCENARIOS[2], studies=60, seed=0)
     assert near(tally.single, 60)  # of the main effects, whatever the model leaves out
     assert np.mean(tally.gap_found) > 0.6
 

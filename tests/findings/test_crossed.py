@@ -62,7 +62,7 @@ def study():
 
 @pytest.fixture(scope="module")
 def found(study):
-    return attribute(*study, draws=400)
+    return attribute(*study)
 
 
 def test_contributions_are_of_the_choices_averaged_over_the_settings(found):
@@ -136,10 +136,10 @@ def test_the_six_ends_beside_the_fraction_do_not_bend_the_fit(study):
     def bent(x):
         return truth(x) + 0.3 * (x[:8].sum() == -8)
 
-    moved = attribute(plan, records(plan, bent), draws=100)
+    moved = attribute(plan, records(plan, bent))
     one = next(c for c in plan.cells[:4] if c.name.endswith("He 0.5x"))
     assert one.made == ()
-    for each, old in zip(moved.contributions, attribute(plan, kept, draws=100).contributions,
+    for each, old in zip(moved.contributions, attribute(plan, kept).contributions,
                          strict=True):  # fmt: skip
         # one of the four ends is in the fraction: it is 1 of 128 cells
         assert abs(each.estimate.value - old.estimate.value) == pytest.approx(2 * 0.3 / 128)
@@ -152,7 +152,7 @@ def test_all_subsets_give_shapley_values_averaged_over_settings():
     def score(x):
         return 0.5 + 0.02 * x[0] + 0.01 * x[0] * x[2]
 
-    result = attribute(plan, records(plan, score, sd=1e-4), draws=100)
+    result = attribute(plan, records(plan, score, sd=1e-4))
     assert result.method == "all subsets"
     assert result.contributions[0].estimate.value == pytest.approx(0.04, abs=1e-3)
     assert result.crossed[0].factors[0].change.value == pytest.approx(0.04, abs=1e-3)
@@ -173,7 +173,7 @@ def test_a_setting_at_which_all_runs_diverge():
 def test_screening_lists_sums_with_what_is_crossed():
     six = "stage ratio, patchify stem, depthwise conv, inverted bottleneck, kernel size 7, BN to LN"
     plan = planned("resolution-4", factors=six)
-    result = attribute(plan, records(plan, lambda x: 0.5 + 0.02 * x[0]), draws=100)
+    result = attribute(plan, records(plan, lambda x: 0.5 + 0.02 * x[0]))
     names = {name for each in result.interactions for a, b, _ in each.aliased for name in (a, b)}
     assert "rate" in names or "initialisation" in names
     assert [each.name for each in result.contributions] == [f.name for f in plan.factors]

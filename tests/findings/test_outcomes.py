@@ -94,8 +94,8 @@ def test_what_diverged_runs_score():
 def test_without_such_runs_nothing_changes():
     study = photographs()
     records = factorial.records(study, lambda levels, rate: 0.6 + 0.05 * (levels[0] > 0))
-    found = attribute(study, records, draws=200)
-    alone = attribute_runs(study, factor_runs(study, records), draws=200)
+    found = attribute(study, records)
+    alone = attribute_runs(study, factor_runs(study, records))
     assert replace(found, chance=None) == alone
     assert found.readings == () and found.contributions[0].answer == "helps"
 
@@ -111,7 +111,7 @@ def test_a_factor_whose_runs_diverge_does_not_help(score):
     records = factorial.records(
         study, lambda levels, rate: 0.6 + 0.03 * (levels[3] > 0), sd=0.005, diverge=diverge
     )
-    found = attribute(study, records, score, draws=400)
+    found = attribute(study, records, score)
     by = {each.reading: each.contributions[3].answer for each in found.readings}
     assert by.pop("finished runs") == "helps"
     assert "helps" not in by.values()
@@ -127,7 +127,7 @@ def test_a_diverged_run_counts_as_chance_in_the_estimate():
     records = factorial.records(study, lambda levels, rate: 0.65, sd=0.001)
     at = next(at for at, cell in enumerate(study.cells) if cell.made == ("f3",))
     lost = replace(records[at], outcome="diverged", result=None)
-    found = attribute(study, [*records[:at], lost, *records[at + 1 :]], draws=200)
+    found = attribute(study, [*records[:at], lost, *records[at + 1 :]])
     # An exact Shapley weight of the cell {f3} in 2^4: +1/4 for being next to the start.
     fell = found.contributions[3].estimate.value
     assert fell == pytest.approx((SHARE - 0.65) * (1 / 4), abs=0.002)
@@ -137,17 +137,17 @@ def test_a_diverged_run_counts_as_chance_in_the_estimate():
 def test_all_diverged_or_no_classes_known_is_as_before():
     study = photographs()
     records = factorial.records(study, lambda levels, rate: 0.6, diverge=lambda levels, rng: True)
-    found = attribute(study, records, draws=100)
+    found = attribute(study, records)
     assert found.counts.finished == 0 and found.readings == ()
     assert {each.answer for each in found.contributions} == {"cannot be told"}
     unsaid = replace(study, data={"name": "x"}, largest_class=None)
     some = factorial.records(unsaid, lambda levels, rate: 0.6, diverge=lambda row, rng: row[0] > 0)
-    assert attribute(unsaid, some, draws=100).readings == ()
+    assert attribute(unsaid, some).readings == ()
 
 
 def test_a_factor_whose_runs_answer_one_class_has_no_verdict():
     study = photographs(seeds=3)
-    found = attribute(study, answering_one_class(study), draws=400)
+    found = attribute(study, answering_one_class(study))
     by = {each.reading: [one.answer for one in each.contributions] for each in found.readings}
     assert by["finished runs"][3] == "hurts" and by["learned something"][3] == "cannot be told"
     assert found.contributions[3].answer == UNLEARNED and found.rests == (UNLEARNED,)
@@ -161,7 +161,7 @@ def test_a_factor_whose_runs_answer_one_class_has_no_verdict():
 def test_no_verdict_where_no_run_learned_anything():
     study = photographs()
     records = factorial.records(study, lambda levels, rate: SHARE, sd=0.0)
-    found = attribute(study, records, draws=100)
+    found = attribute(study, records)
     assert {each.answer for each in found.contributions} <= {UNLEARNED, "no interval"}
 
 

@@ -94,7 +94,7 @@ def test_the_study_has_each_cell_at_its_rate(tuning):
 
 def test_the_rate_is_part_of_the_cell_and_no_block(tuning):
     plan = tuned_plan(tuning)
-    result = attribute(plan, scored(plan, kernel_likes_low), draws=100)
+    result = attribute(plan, scored(plan, kernel_likes_low))
     assert result.method == "all subsets" and result.rates is None
     kernel = result.contributions[2]
     assert kernel.name == "kernel size 7" and kernel.estimate.value == pytest.approx(0.1)

@@ -30,6 +30,8 @@ Reading = Literal[
     "diverged last",  # all runs by rank, those that diverged behind all others
     "learned something",  # finished runs, without those that learned nothing
 ]
+Estimand = Literal["Shapley value", "average effect"]
+Origin = Literal["trained cells", "model of all orders"]
 GapVerdict = Literal[
     "whole orders",  # zero because contributions are read off whole orders
     "saturated",  # zero because there are no more cells than effects
@@ -102,6 +104,7 @@ class Interaction:
         heredity: how many of the two factors have a resolved contribution of their own: an
             interaction with 0 is to be doubted.
         rests: why it is not found though q is below 0.05; empty otherwise.
+        with_triples: whether three-factor interactions enter the estimate.
     """
 
     first: str
@@ -112,6 +115,43 @@ class Interaction:
     found: bool = False
     heredity: int = 0
     rests: Rests | Literal[""] = ""
+    with_triples: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Triple:
+    """An interaction of three factors, or a sum of them that cells show: 2 beta.
+
+    That is the mean score of the cells where the product of the three levels is positive less that
+    of the others, and what it adds to v(all) - v(none) beyond the contributions.
+
+    Attributes:
+        factors: names of the three; of a sum, of its most plausible term.
+        estimate: of the term, or of the sum. aliased: the other terms, with their signs.
+        q: p adjusted for the false-discovery rate. found: whether it is below 0.05.
+    """
+
+    factors: tuple[str, ...]
+    estimate: Estimate
+    aliased: tuple[tuple[tuple[str, ...], int], ...] = ()
+    q: float | None = None
+    found: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """A factor's Shapley value by the model of all orders.
+
+    Attributes:
+        name: of the factor. estimate: by itself; its errors hold what the model does not know.
+        simultaneous: 95 % that all factors' hold together; new seeds.
+        wide: the same for new seeds and new test images.
+    """
+
+    name: str
+    estimate: Estimate
+    simultaneous: Interval | None
+    wide: Interval | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +177,19 @@ class Way:
     """One way of looking at a factor.
 
     Attributes:
-        estimate: of the difference. predicted: it comes from the two-factor model, because one of
-            the two designs has no run with a score.
+        estimate: of the difference. by: what it was read from; from the model where one of the two
+            designs has no run with a score.
+        simultaneous: 95 % that all increments of all factors hold together; new seeds.
     """
 
     estimate: Estimate
-    predicted: bool
+    by: Origin
+    simultaneous: Interval | None
+
+    @property
+    def predicted(self) -> bool:
+        """Whether one of the two designs has no run with a score."""
+        return self.by == "model of all orders"
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +299,6 @@ class NoiseSummary:
         source: see `cells.Noise`. sd, df: of a single run, pooled.
         own: whether each cell kept its own spread in the contributions' errors.
         critical: standard errors that a simultaneous interval reaches (multivariate t).
-        critical_bootstrap: the same by the wild bootstrap, as a check; None where spread is pooled.
         seed_correlation: between the scores of two cells with the same seed, and its interval.
         lenth: margins of an unreplicated plan. half_normal: (name, effect, score) of its effects.
     """
@@ -262,7 +308,6 @@ class NoiseSummary:
     df: float
     own: bool
     critical: float | None
-    critical_bootstrap: float | None
     seed_correlation: float | None
     seed_correlation_interval: Interval | None
     lenth: Lenth | None = None
@@ -309,6 +354,7 @@ class Limits:
         mixed: factors, each with the interactions that its contribution cannot be told from.
         untold: two-factor interactions that cannot be told, not even in sums.
         per_image: whether all results are kept per test image, of equally many.
+        with_triples: factors whose contribution cannot be told from three-factor interactions.
     """
 
     shared: int
@@ -320,6 +366,7 @@ class Limits:
     mixed: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     untold: int
     per_image: bool
+    with_triples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,9 +375,14 @@ class Attribution:
 
     Attributes:
         metric: the score. method: see `basis.Basis`. experiment, matched: of the plan.
+        estimand: what contributions are. A fraction's are average effects: the mean score with the
+            choices less that without, over the cells that were trained.
         counts: runs and cells. contributions: one a factor, in the path's order.
+        shapley: beside average effects, one a factor; empty where contributions are Shapley values,
+            and where nothing can be said of them.
         gap: None where an end cell has no score, or a contribution is unknown.
-        interactions: pairs that can be told, or groups of aliased pairs.
+        interactions: pairs that can be told, or groups of aliased pairs. triples: three-factor
+            ones that the cells show beyond these, the largest first.
         ways: other ways of looking, one a factor.
         rates: None unless learning rates were crossed. failures: one a factor, and one for each
             thing that is crossed with them.
@@ -348,12 +400,15 @@ class Attribution:
 
     metric: Score
     method: Method
+    estimand: Estimand
     experiment: str
     matched: str
     counts: Counts
     contributions: tuple[Contribution, ...]
+    shapley: tuple[Credit, ...]
     gap: Gap | None
     interactions: tuple[Interaction, ...]
+    triples: tuple[Triple, ...]
     ways: tuple[Ways, ...]
     rates: RateStability | None
     failures: tuple[Failure, ...]

@@ -5,31 +5,40 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nextify.designs import Nuisance
 from nextify.experiments.coding import Effect, Floats
-from nextify.experiments.intervals import LEVEL, Interval
+from nextify.experiments.intervals import LEVEL, Interval, around, student
 from nextify.findings import answers, measure
-from nextify.findings.answers import Attribution, Contribution, Estimate, Interaction
+from nextify.findings.answers import (
+    Attribution,
+    Contribution,
+    Credit,
+    Estimate,
+    Interaction,
+    Triple,
+)
 from nextify.findings.basis import Basis, basis
 from nextify.findings.blocks import fit_blocks
 from nextify.findings.cells import Cells, Noise, gather
 from nextify.findings.crossed import crossed
 from nextify.findings.factor_runs import FactorRuns, factor_runs
 from nextify.findings.failures import failures
+from nextify.findings.images import images_part
 from nextify.findings.judged import judged
 from nextify.findings.lenth import half_normal_scores
 from nextify.findings.model import LackOfFit, lack_of_fit, least_squares
 from nextify.findings.pairs import Group, groups_of_pairs, interactions
 from nextify.findings.rates import rate_stability
-from nextify.findings.resample import images_part
 from nextify.findings.scores import BETTER, Score
 from nextify.findings.shapley import order_variance
-from nextify.findings.ways import Change, ends, way_weights
+from nextify.findings.triples import hidden_triples, sums_of_triples, triples
+from nextify.findings.ways import changes, ends
+from nextify.findings.whole import Whole, whole
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 
-DRAWS = 2000
 CLEARLY = 0.05
 
 
@@ -38,25 +47,24 @@ def attribute(
     records: Iterable[Record],
     metric: Score = "accuracy",
     *,
-    draws: int = DRAWS,
     level: float = LEVEL,
     margin: float | None = None,
 ) -> Attribution:
     """What each factor of a study contributes to a score, how sure that is, and what is not known.
 
     Contributions are Shapley values where all subsets ran or orders were sampled, and otherwise
-    main effects, which are the Shapley values where no interaction of three or more factors
-    matters; `Attribution.gap` checks that. Intervals are 95 %; they cover new seeds, the `wide`
-    ones new test images too; never other training images, data sets or recipes. A run that
-    diverged scores what chance scores; of a score without bounds effects are over the finished
-    runs. Where another reading of the runs (`Attribution.readings`) has another answer there is no
-    verdict but the reason; `failures` counts the diverged runs.
+    average effects of the cells that were trained, which are the Shapley values where no
+    interaction of three or more factors matters; `Attribution.gap` checks that, and
+    `Attribution.shapley` allows for them. Intervals are 95 %; they cover new seeds, the `wide` ones
+    new test images too; never other training images, data sets or recipes. A run that diverged
+    scores what chance scores; of a score without bounds effects are over the finished runs. Where
+    another reading of the runs (`Attribution.readings`) has another answer there is no verdict but
+    the reason; `failures` counts the diverged runs.
 
     Args:
         plan: of an experiment in factors. records: of its runs; others are left out.
         metric: `"accuracy"`, `"nll"` (no interval for new test images: it is not kept per image)
             or `"logit accuracy"`.
-        draws: of the bootstrap, whose random numbers are always the same.
         level: of the simultaneous intervals, by which verdicts go: that of this look
             (`nextify.findings.looking`); at 1 there is no verdict.
         margin: the smallest effect of interest, in the score's own units.
@@ -65,13 +73,12 @@ def attribute(
         InputError: a plan without factors (a path's), or an unknown metric.
     """
     runs = factor_runs(plan, records, metric)
-    return judged(runs, lambda each: attribute_runs(plan, each, draws, level, margin))
+    return judged(runs, lambda each: attribute_runs(plan, each, level, margin))
 
 
 def attribute_runs(
     plan: Plan,
     runs: FactorRuns,
-    draws: int = DRAWS,
     level: float = LEVEL,
     margin: float | None = None,
 ) -> Attribution:
@@ -79,26 +86,32 @@ def attribute_runs(
     # A plan augmented with other cells is read by the model: it uses all of them.
     sampled = plan.orders if plan.experiment == "permutations" else ()
     orders = [[runs.factors.index(name) for name in order] for order in sampled]
-    cells, rng = gather(runs), np.random.default_rng(0)
+    cells = gather(runs)
     read = basis(cells.levels, cells.rate, orders, cells.crossed)
     noise = measure.noise_of(cells, read.pairs)
-    study = _Study(runs, cells, read, noise, draws, rng, level, margin)
+    players = np.arange(len(runs.columns)) < len(runs.factors)
+    study = _Study(runs, cells, read, noise, players, level, margin)
     measured = study.contrasts(read.weights[read.known], _by_orders(study))
-    every = measure.together(noise, measured, draws, rng, level=level)
+    every = measure.together(measured, level)
     found = tuple(_contributions(study, measured, every))
     groups, untold = groups_of_pairs(read.pairs, len(runs.factors))
     tested = lack_of_fit(cells, read.pairs)
+    learned = whole(runs, noise, read.pairs.fixed, players)
+    pairs = _interactions(study, groups, found)
     return Attribution(
         metric=runs.score,
         method=read.method,
+        estimand="Shapley value" if read.adds_up else "average effect",
         experiment=plan.experiment,
         matched=plan.matched,
         counts=_counts(study),
         contributions=found,
+        shapley=() if read.adds_up else _shapley(study, learned),
         gap=_gap(study, tested),
-        interactions=_interactions(study, groups, found),
-        ways=_ways(study),
-        rates=rate_stability(noise, orders, draws, rng),
+        interactions=pairs,
+        triples=_triples(study, found, pairs),
+        ways=_ways(study, learned),
+        rates=rate_stability(noise, orders, level),
         failures=failures(runs),
         noise=_noise(study, measured, every),
         lack_of_fit=tested,
@@ -117,8 +130,7 @@ class _Study:
     cells: Cells
     basis: Basis
     noise: Noise
-    draws: int
-    rng: np.random.Generator
+    players: NDArray[np.bool_]
     level: float
     margin: float | None
 
@@ -195,7 +207,7 @@ def _number(value: float) -> float | None:
 
 
 def _gap(study: _Study, tested: LackOfFit | None) -> answers.Gap | None:
-    total = ends(study.cells)
+    total = ends(study.cells, study.players)
     if total is None or not study.basis.known.all():
         return None
     left = total - study.basis.weights.sum(axis=0)
@@ -223,8 +235,10 @@ def _interactions(
 ) -> tuple[Interaction, ...]:
     pairs = study.basis.pairs
     wanted = np.array([group.combination for group in groups])
-    weights = pairs.weights(wanted.reshape(len(groups), pairs.matrix.shape[1]))
-    return interactions(groups, study.contrasts(weights), found, study.runs.crossed)
+    wanted = wanted.reshape(len(groups), pairs.matrix.shape[1])
+    measured = study.contrasts(pairs.weights(wanted))
+    hidden = hidden_triples(study.cells, pairs, wanted).tolist()
+    return interactions(groups, measured, found, hidden, study.runs.crossed)
 
 
 def _crossed(study: _Study, nuisances: Sequence[Nuisance]) -> tuple[answers.Crossed, ...]:
@@ -232,22 +246,73 @@ def _crossed(study: _Study, nuisances: Sequence[Nuisance]) -> tuple[answers.Cros
         return ()
 
     def together(changes: measure.Contrasts) -> Sequence[Interval | None]:
-        return measure.together(study.noise, changes, study.draws, study.rng).narrow
+        return measure.together(changes).narrow
 
     pairs, levels = study.basis.pairs, study.cells.levels
     return crossed(nuisances, study.runs.factors, pairs, levels, study.contrasts, together)
 
 
-def _ways(study: _Study) -> tuple[answers.Ways, ...]:
-    found = way_weights(study.cells, study.basis.pairs)
-    measured = study.contrasts([change[0] for row in found for change in row if change])
-    rows = iter(range(len(measured.values)))
+def _triples(
+    study: _Study, found: Sequence[Contribution], pairs: Sequence[Interaction]
+) -> tuple[Triple, ...]:
+    sums = sums_of_triples(study.cells, study.basis.pairs)
+    measured = study.contrasts([each.weights for each in sums])
+    return triples(sums, measured, found, pairs, study.runs.crossed)
 
-    def way(change: Change | None) -> answers.Way | None:
-        return answers.Way(measured.estimate(next(rows)), change[1]) if change else None
 
-    named = zip(study.runs.factors, found, strict=True)
-    return tuple(answers.Ways(name, *map(way, row)) for name, row in named)
+def _shapley(study: _Study, learned: Whole | None) -> tuple[Credit, ...]:
+    """Of all players, by the model of all orders."""
+    if learned is None:
+        return ()
+    measured = learned.contrasts(learned.shapley())
+    every = measure.together(measured, study.level)
+    known = (study.basis.pairs.fixed == 0)[study.players]
+    rows = zip(measured.all_estimates(), every.narrow, every.wide, strict=True)
+    names = study.runs.factors
+    return tuple(
+        Credit(name, *(next(rows) if on else (Estimate(None), None, None)))
+        for name, on in zip(names, known.tolist(), strict=True)
+    )
+
+
+def _ways(study: _Study, learned: Whole | None) -> tuple[answers.Ways, ...]:
+    """Increments: from the cells where both designs were trained, otherwise by the model."""
+    found = changes(study.cells, study.players)
+    every = [change for row in found for change in row]
+    trained = [change.weights for change in every if change.weights is not None]
+    models = [
+        learned.change(each.before, each.after) if learned and each.weights is None else None
+        for each in every
+    ]
+    measured = _increments(study, "trained cells", study.contrasts(trained))
+    told = [each for each in models if each is not None]
+    predicted: Iterator[answers.Way] = iter(())
+    if learned and told:
+        of = learned.contrasts(np.array(told))
+        predicted = _increments(study, "model of all orders", of)
+    rows = iter(
+        next(measured)
+        if each.weights is not None
+        else next(predicted)
+        if model is not None
+        else None
+        for each, model in zip(every, models, strict=True)
+    )
+    named = study.runs.factors
+    return tuple(answers.Ways(name, next(rows), next(rows), next(rows)) for name in named)
+
+
+def _increments(
+    study: _Study, by: answers.Origin, measured: measure.Contrasts
+) -> Iterator[answers.Way]:
+    count = max(1, 3 * int(study.players.sum()) - 2)  # the path's ends are among the others
+    for estimate in measured.all_estimates():
+        within = None
+        if estimate.value is not None and estimate.error is not None and estimate.df is not None:
+            within = around(
+                estimate.value, student(estimate.df, count, study.level) * estimate.error
+            )
+        yield answers.Way(estimate, by, within)
 
 
 def _noise(
@@ -264,9 +329,8 @@ def _noise(
         source=study.noise.source,
         sd=study.noise.sd,
         df=study.noise.df,
-        own=measured.shares is not None,
+        own=measured.own,
         critical=every.critical,
-        critical_bootstrap=measure.wild_critical(study.noise, measured, study.draws, study.rng),
         seed_correlation=value,
         seed_correlation_interval=interval,
         lenth=study.noise.lenth,
@@ -313,4 +377,14 @@ def _limits(study: _Study, orders: int, untold: int) -> answers.Limits:
         ),
         untold=untold,
         per_image=study.runs.correct is not None,
+        with_triples=_with_triples(study),
     )
+
+
+def _with_triples(study: _Study) -> tuple[str, ...]:
+    pairs, names = study.basis.pairs, np.array(study.runs.factors)
+    at = [j for j in range(len(names)) if study.basis.known[j] and (j,) in pairs.terms]
+    if study.basis.adds_up or not at:
+        return ()
+    hidden = hidden_triples(study.cells, pairs, pairs.unit([(j,) for j in at]))
+    return tuple(names[at][hidden].tolist())

@@ -67,11 +67,6 @@ class Cells:
         own = np.column_stack([self.rate, self.levels[:, self.levels.shape[1] - self.crossed :]])
         return np.unique(own, axis=0, return_inverse=True)[1].reshape(-1)
 
-    def find(self, made: NDArray[np.bool_], setting: int) -> int | None:
-        """The cell with these choices at a setting, if any of its runs has a score."""
-        same = (self.choices == np.where(made, 1, -1)).all(axis=1) & (self.settings() == setting)
-        return int(np.argmax(same)) if same.any() else None
-
 
 def gather(runs: FactorRuns) -> Cells:
     """The cells of an experiment's finished runs."""
@@ -124,7 +119,7 @@ def pure_error(cells: Cells) -> Noise:
     return Noise("pure error", float(np.sqrt(total / df)), float(df), cells)
 
 
-def errors(noise: Noise, weights: Floats) -> tuple[Floats, Floats, Floats | None]:
+def errors(noise: Noise, weights: Floats) -> tuple[Floats, Floats, bool]:
     """Standard errors of contrasts over new seeds.
 
     Each cell keeps its own spread, so that unequal spread does no harm, if that leaves every
@@ -136,12 +131,11 @@ def errors(noise: Noise, weights: Floats) -> tuple[Floats, Floats, Floats | None
 
     Returns:
         (q,) errors, NaN where nothing is known of the noise; (q,) degrees of freedom, after
-        Satterthwaite and Welch where each cell has its own spread; and (q, c) shares with
-        variance = shares @ cells' variances (in a cell of one run: 0), None where it is pooled.
+        Satterthwaite and Welch where each cell has its own spread; and whether it has.
     """
     if noise.sd is None:
         nothing = np.full(len(weights), np.nan)
-        return nothing, nothing, None
+        return nothing, nothing, False
     cells = noise.cells
     if noise.source == "pure error" and noise.df >= ENOUGH_DF:
         shares, df = _shares(cells, weights), np.maximum(cells.df, 1)
@@ -149,9 +143,9 @@ def errors(noise: Noise, weights: Floats) -> tuple[Floats, Floats, Floats | None
         own = np.where(cells.df > 0, cells.squares / df, 0.0)
         variance = shares @ own
         if np.all(design >= ENOUGH_DF) and np.all(variance > 0):
-            return np.sqrt(variance), _welch(shares * own, cells.df), shares
+            return np.sqrt(variance), _welch(shares * own, cells.df), True
     pooled = np.sum(np.square(weights) / cells.counts, axis=1)
-    return noise.sd * np.sqrt(pooled), np.full(len(weights), noise.df), None
+    return noise.sd * np.sqrt(pooled), np.full(len(weights), noise.df), False
 
 
 def _shares(cells: Cells, weights: Floats) -> Floats:

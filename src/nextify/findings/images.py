@@ -11,9 +11,11 @@ then has the variance
 
 Runs on the *same* images differ by A and by the mean of E, so the seeds' variance (`blocks`)
 already holds the first and the third term: only var(B)/m is missing from an interval for new
-images. `image_variance` estimates it.
+images. `image_variance` estimates it for a cell or a difference of two; `images_part` for contrasts
+of many cells, which are linear in the images through each run's mean.
 """
 
+from dataclasses import dataclass
 from itertools import combinations_with_replacement
 
 import numpy as np
@@ -21,6 +23,8 @@ from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats
 from nextify.experiments.intervals import Interval, around
+from nextify.findings.cells import Cells
+from nextify.findings.factor_runs import FactorRuns
 
 _NORMAL = 1.959963984540054  # 97.5 % point: thousands of images, so no Student's t
 
@@ -85,3 +89,56 @@ def for_new_images(
     if narrow is None or scores is None or not scores.size:
         return None
     return around(value, widened(narrow.half, image_variance(scores.astype(np.float64))))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Images:
+    """The test images' part in q contrasts, in the units of the score.
+
+    Attributes:
+        shares: (q, images): a contrast's value is the mean of its row (for accuracy).
+        variance: (q,) of the contrasts over new images, runs' part taken out (B).
+        whole: (q,) the same with the runs' part left in; where no cell has two runs, `variance` is
+            the same: too large.
+    """
+
+    shares: Floats
+    variance: Floats
+    whole: Floats
+
+    @property
+    def covariance(self) -> Floats:
+        """(q, q) of the contrasts over new images: that of their shares, shrunk to `variance`."""
+        shrink = np.sqrt(self.variance / np.where(self.whole > 0, self.whole, 1.0))
+        found = np.atleast_2d(np.cov(self.shares)) / self.shares.shape[1]
+        return np.asarray(found * np.outer(shrink, shrink))
+
+
+def images_part(runs: FactorRuns, cells: Cells, weights: Floats) -> Images | None:
+    """The images' part in contrasts (q, c) of cells; None without per-image results."""
+    if runs.correct is None or runs.score == "nll" or not len(cells.counts):
+        return None
+    slopes = runs.slopes()[cells.runs]
+    images = runs.correct.shape[1]
+    per_run = (weights / cells.counts)[:, cells.index()] * slopes
+    shares = np.zeros((len(weights), images))
+    squares = np.zeros(len(cells.counts))
+    for cell, (start, count) in enumerate(zip(cells.starts, cells.counts, strict=True)):
+        here = slice(start, start + count)
+        correct = runs.correct[cells.runs[here]].astype(np.float32)
+        shares += per_run[:, here] @ correct
+        squares[cell] = _interaction(correct * slopes[here, None].astype(np.float32))
+    whole = shares.var(axis=1, ddof=1) / images
+    variance = whole
+    if np.any(cells.df > 0):
+        each = squares / np.maximum(cells.df, 1) / (images - 1)
+        each = np.where(cells.df > 0, each, squares.sum() / cells.df.sum() / (images - 1))
+        by_runs = (np.square(weights) / cells.counts) @ each / images
+        variance = np.maximum(0.0, whole - by_runs)
+    return Images(shares, variance, whole)
+
+
+def _interaction(table: NDArray[np.float32]) -> float:
+    """Sum of squares of runs by images, both means taken out."""
+    left = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
+    return float(np.sum(np.square(left), dtype=np.float64))

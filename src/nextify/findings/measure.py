@@ -8,17 +8,18 @@ from numpy.typing import NDArray
 
 from nextify.experiments.coding import Effect, Floats
 from nextify.experiments.intervals import LEVEL, Interval, around, student
-from nextify.findings import resample
 from nextify.findings.answers import Estimate
 from nextify.findings.blocks import NO_SPREAD
 from nextify.findings.cells import ENOUGH_DF, Cells, Noise, errors, pure_error
-from nextify.findings.images import widened
+from nextify.findings.images import Images, widened
+from nextify.findings.largest import largest
 from nextify.findings.lenth import lenth
 from nextify.findings.model import Model, lack_of_fit, least_squares
 
 _LEAST_RESIDUAL_DF = 3
 _MANY = 16  # cells of several runs, which show by themselves how large the noise is
 _CLEARLY = 0.05
+_LEAST = 1e-300
 
 
 def noise_of(cells: Cells, pairs: Model) -> Noise:
@@ -75,17 +76,23 @@ class Contrasts:
     """Contrasts of cells, measured one by one; q of them.
 
     Attributes:
-        weights: (q, c). values, errors, df: (q,); errors NaN where nothing is known.
-        shares: see `cells.errors`; None unless each cell kept its own spread.
+        weights: (q, c). values, df: (q,).
+        covariance: (q, q) of what is not known of them, over new seeds; NaN where nothing is.
+        own: whether each cell kept its own spread.
         part: of the test images in them; None without per-image results.
     """
 
     weights: Floats
     values: Floats
-    errors: Floats
+    covariance: Floats
     df: Floats
-    shares: Floats | None
-    part: resample.Images | None
+    own: bool
+    part: Images | None
+
+    @property
+    def errors(self) -> Floats:
+        """(q,) standard errors."""
+        return np.sqrt(np.diag(self.covariance))
 
     def estimate(self, at: int) -> Estimate:
         """One of them, with its intervals."""
@@ -99,6 +106,10 @@ class Contrasts:
         p = float(2 * scipy.stats.t.sf(abs(value) / error, df))
         return Estimate(value, error, df, around(value, half), wide, p)
 
+    def all_estimates(self) -> tuple[Estimate, ...]:
+        """Every one of them."""
+        return tuple(self.estimate(at) for at in range(len(self.values)))
+
     def estimates(self, known: NDArray[np.bool_]) -> tuple[Estimate, ...]:
         """One a factor, where the contrasts are those of the known ones."""
         rows = iter(range(len(self.values)))
@@ -106,25 +117,31 @@ class Contrasts:
 
 
 def contrasts(
-    noise: Noise, weights: Floats, part: resample.Images | None = None, more: Floats | None = None
+    noise: Noise, weights: Floats, part: Images | None = None, more: Floats | None = None
 ) -> Contrasts:
     """Measure contrasts.
+
+    They correlate as the plan has it for equally noisy runs. With the correlation found in the
+    runs, the largest |t| is too small (docs/attribution.md).
 
     Args:
         weights: (q, c). part: the test images' part in them.
         more: (q, 2) variance from elsewhere (sampled orders) and its degrees of freedom.
     """
-    size, df, shares = errors(noise, weights)
+    size, df, own = errors(noise, weights)
     if more is not None:
         both = size**2 + more[:, 0]
         df = both**2 / (size**4 / df + more[:, 0] ** 2 / more[:, 1])
-        size, shares = np.sqrt(both), None
-    return Contrasts(weights, weights @ noise.cells.means, size, df, shares, part)
+        size, own = np.sqrt(both), False
+    covariance = (weights / noise.cells.counts) @ weights.T
+    scale = size / np.sqrt(np.maximum(np.diag(covariance), _LEAST))
+    covariance = covariance * np.outer(scale, scale)
+    return Contrasts(weights, weights @ noise.cells.means, covariance, df, own, part)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Together:
-    """Intervals of q contrasts that hold all at once, 95 times in 100.
+    """Intervals of q contrasts that hold all at once, usually 95 times in 100.
 
     Attributes:
         narrow, wide: new seeds; new seeds and new test images. p: adjusted, for new seeds.
@@ -138,63 +155,38 @@ class Together:
     critical: float | None
 
 
-def together(
-    noise: Noise,
-    measured: Contrasts,
-    draws: int,
-    rng: np.random.Generator,
-    *,
-    level: float = LEVEL,
-) -> Together:
+def together(measured: Contrasts, level: float = LEVEL) -> Together:
     """Simultaneous intervals by the largest |t|; without any where nothing is known of the noise,
     or at level 1.
 
-    The largest |t| is the multivariate t's, simulated with the correlation that the plan gives to
-    contrasts of equally noisy runs and the fewest degrees of freedom of any contrast. The wild
-    bootstrap's own largest |t| is too large at two runs a cell, where a cell's mean and its spread
-    in a draw depend on each other; with the correlation found in the runs, instead of the plan's,
-    it is too small (docs/attribution.md has the coverage of each).
+    The largest |t| is the multivariate t's, with the fewest degrees of freedom of any contrast.
+
+    Args:
+        level: how often they all hold.
     """
     size = measured.errors
     nothing = (None,) * len(size)
     if not len(size) or not np.all(size > 0) or level >= 1:
         return Together(nothing, nothing, nothing, None)
-    weights, part = measured.weights, measured.part
-    covariance = (weights / noise.cells.counts) @ weights.T
-    scale = size / np.sqrt(np.diag(covariance))
-    covariance *= np.outer(scale, scale)
-    drawn, spread = resample.normal_runs(covariance, float(measured.df.min()), draws, rng)
-    largest = np.abs(drawn / spread).max(axis=1)
-    reach = resample.critical(largest)
-    if level != LEVEL:
-        reach = student(float(measured.df.min()), len(size), level)
+    part, df = measured.part, float(measured.df.min())
+    of = largest(measured.covariance, df)
+    reach = of.reach(level)
     wide: tuple[Interval | None, ...] = nothing
     if part is not None:
-        both = np.abs(drawn + resample.drawn_images(part, draws, rng))
-        total = resample.critical((both / np.sqrt(spread**2 + part.variance)).max(axis=1), level)
+        # Satterthwaite's degrees of freedom: images are too many to count.
+        total = size**2 + part.variance
+        both = largest(
+            measured.covariance + part.covariance, float((df * (total / size**2) ** 2).min())
+        )
         # Never narrower than for new seeds alone.
-        half = np.maximum(total * np.sqrt(size**2 + part.variance), reach * size)
+        half = np.maximum(both.reach(level) * np.sqrt(total), reach * size)
         wide = _around(measured.values, half)
     return Together(
         narrow=_around(measured.values, reach * size),
         wide=wide,
-        p=tuple(resample.adjusted_p(measured.values / size, largest).tolist()),
+        p=tuple(of.above(abs(float(t))) for t in measured.values / size),
         critical=reach,
     )
-
-
-def wild_critical(
-    noise: Noise, measured: Contrasts, draws: int, rng: np.random.Generator
-) -> float | None:
-    """What `Together.critical` would be by the wild bootstrap; None where the spread is pooled."""
-    if measured.shares is None or noise.sd is None or not len(measured.values):
-        return None
-    drawn, spread = resample.signed_runs(
-        noise.cells, measured.weights, measured.shares, noise.sd, draws, rng
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.abs(drawn / spread).max(axis=1)
-    return resample.critical(np.nan_to_num(ratio, nan=0.0, posinf=np.finfo(float).max))
 
 
 def _around(values: Floats, half: Floats) -> tuple[Interval, ...]:

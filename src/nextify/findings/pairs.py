@@ -59,6 +59,7 @@ def interactions(
     groups: Sequence[Group],
     measured: Contrasts,
     factors: Sequence[Contribution],
+    with_triples: Sequence[bool],
     crossed: Sequence[str] = (),
 ) -> tuple[Interaction, ...]:
     """The groups as answers, with false discoveries controlled over all of them; `crossed`: what
@@ -72,6 +73,7 @@ def interactions(
             estimate=measured.estimate(at),
             aliased=tuple((names[a], names[b], sign) for (a, b), sign in group.others),
             heredity=sum(resolved[at] for at in group.first),
+            with_triples=bool(with_triples[at]),
         )
         for at, group in enumerate(groups)
     )

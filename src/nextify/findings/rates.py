@@ -7,6 +7,7 @@ import numpy as np
 import scipy
 
 from nextify.experiments.coding import Floats
+from nextify.experiments.intervals import LEVEL
 from nextify.findings.answers import Ranks, RateContributions, RateStability
 from nextify.findings.basis import Basis, basis
 from nextify.findings.cells import Noise
@@ -14,7 +15,7 @@ from nextify.findings.measure import contrasts, together
 
 
 def rate_stability(
-    noise: Noise, orders: Sequence[Sequence[int]], draws: int, rng: np.random.Generator
+    noise: Noise, orders: Sequence[Sequence[int]], level: float = LEVEL
 ) -> RateStability | None:
     """Contributions at each learning rate; None where there is only one."""
     rates = np.unique(noise.cells.rate)
@@ -25,7 +26,7 @@ def rate_stability(
     ranks = (_ranks(noise, one, other) for one, other in combinations(found, 2))
     known = first.known & last.known
     change = contrasts(noise, (high - low)[known])
-    intervals = iter(together(noise, change, draws, rng).narrow)
+    intervals = iter(together(change, level).narrow)
     return RateStability(
         rates=tuple(
             RateContributions(rate, contrasts(noise, weights[each.known]).estimates(each.known))

@@ -2,14 +2,18 @@
 
 The score of a subset is taken as
 
-    mean + main effects + two-factor interactions + what is the subset's own,
+    mean + main effects + two-factor interactions (+ three-factor ones) + what is the subset's own,
 
 each effect of a kind drawn from a normal distribution around zero (Box and Meyer 1993, Journal of
 Quality Technology 25; as a Gaussian process: Chipman, Hamada and Wu 1997, Technometrics 39). So
 effects that the runs do not show clearly are drawn towards zero, interactions that the cells cannot
 tell apart share what was seen, and the uncertainty of a prediction includes what is not known of
-them. The variances of the three kinds are averaged over a grid, by how likely each makes the
-scores.
+them. The variances of the kinds are averaged over a grid, by how likely each makes the scores.
+
+What is a subset's own is all interactions of three or more factors, each as large as any other. For
+`surface`, which ranks subsets, that is enough. `all_orders`, whose intervals have to hold for sums
+over all subsets, lets a part of it be of three factors, never takes it for nothing, and looks up to
+where nothing else matters: docs/attribution.md has the coverage.
 """
 
 from collections.abc import Iterable
@@ -31,18 +35,25 @@ _MAIN = (0.0, 0.25, 0.5, 1.0, 2.0)
 _PAIRS = (0.0, 0.15, 0.35, 0.7, 1.4)
 _OWN = (0.0, 0.1, 0.25, 0.5)
 _NOISE = (0.1, 0.25, 0.5, 1.0)  # where no runs repeat a cell
+# Of `all_orders`: as above; of all interactions of three or more factors together, from a part of
+# the run-to-run spread to a multiple of the cells'; how much of their variance is of just three.
+_WIDE_MAIN, _WIDE_PAIRS = (0.3, 1.2), (0.0, 0.2, 0.5, 1.2)
+_HIGH_FROM, _HIGH_TO, _HIGH = 0.25, 1.5, 7
+_TRIPLES = (0.1, 0.35, 0.6)
 _FLAT = 100.0  # of the mean: as good as unknown
 _LEAST = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class _Guess:
-    """Variances of the three kinds, of all effects of a kind together, and of a cell's mean."""
+    """Variances of the kinds, of all effects of a kind together, of the mean, and of a cell's."""
 
     main: float
     pairs: float
     own: float
     noise: Floats
+    flat: float
+    triples: float = 0.0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -61,6 +72,28 @@ class Surface:
     _values: Floats
     _guesses: tuple[_Guess, ...]
     _odds: Floats
+
+    def posterior(self, weights: Floats) -> "Posterior":
+        """What is known of sums of the subsets' scores.
+
+        Args:
+            weights: (q, 2^k) of the subsets.
+        """
+        table = weights @ columns(self.levels, effects(self.levels.shape[1], 3))
+        center = self._values.mean()
+        gains, values, within = [], [], []
+        for guess in self._guesses:
+            to_cells = weights @ _to_cells(self.levels, self._cells, guess)
+            gain = np.linalg.solve(_of_cells(self._cells, guess), to_cells.T).T
+            prior = (table * _sizes(self.levels.shape[1], guess) ** 2) @ table.T
+            gains.append(gain)
+            values.append(center * weights.sum(axis=1) + gain @ (self._values - center))
+            within.append(prior + guess.own * weights @ weights.T - gain @ to_cells.T)
+        mean = self._odds @ np.array(values)
+        apart = np.array(values) - mean
+        between = (apart * self._odds[:, None]).T @ apart
+        covariance = np.tensordot(self._odds, np.array(within), 1) + between
+        return Posterior(mean, covariance, np.tensordot(self._odds, np.array(gains), 1))
 
     def draws(self, count: int, rng: np.random.Generator) -> Floats:
         """(count, 2^k) scores of all subsets as they may well be, given what was measured."""
@@ -82,6 +115,20 @@ class Surface:
         )
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Posterior:
+    """What is known of q sums of the subsets' scores.
+
+    Attributes:
+        values: (q,). covariance: (q, q) of what is not known.
+        weights: (q, c) how much each follows each cell that was trained.
+    """
+
+    values: Floats
+    covariance: Floats
+    weights: Floats
+
+
 def surface(levels: Levels, means: Floats, counts: NDArray[np.int64], sd: float | None) -> Surface:
     """Learn the scores of all subsets from those of c cells.
 
@@ -94,7 +141,20 @@ def surface(levels: Levels, means: Floats, counts: NDArray[np.int64], sd: float 
         levels: (c, k) distinct. means: (c,) of the runs' scores. counts: (c,) of runs.
         sd: of single runs about their cell's mean; None where no cell has two.
     """
-    guesses = _guesses(means, counts, sd)
+    return _learned(levels, means, _guesses(means, counts, sd))
+
+
+def all_orders(levels: Levels, means: Floats, counts: Floats, sd: float | None) -> Surface:
+    """The same with all orders of interactions, for intervals of sums over all subsets.
+
+    Args:
+        counts: (c,) of runs, those that would give each mean its precision. sd: None: a tenth of
+            the spread of the cells' means.
+    """
+    return _learned(levels, means, _guesses_of_all_orders(means, counts, sd))
+
+
+def _learned(levels: Levels, means: Floats, guesses: tuple[_Guess, ...]) -> Surface:
     everything = all_cells(levels.shape[1])
     center = float(means.mean())
     odds = np.array([_log_odds(levels, means - center, each) for each in guesses])
@@ -114,9 +174,23 @@ def surface(levels: Levels, means: Floats, counts: NDArray[np.int64], sd: float 
 def _guesses(means: Floats, counts: NDArray[np.int64], sd: float | None) -> tuple[_Guess, ...]:
     scale = max(float(means.std()), _LEAST)
     noises = [scale * part for part in _NOISE] if sd is None else [max(sd, 1e-3 * scale)]
+    found = []
+    for a, b, c, one in product(_MAIN, _PAIRS, _OWN, noises):
+        main, pairs, own = (a * scale) ** 2, (b * scale) ** 2, (c * scale) ** 2
+        noise = one**2 / counts
+        flat = _FLAT**2 * (main + pairs + own + float(noise.mean()))
+        found.append(_Guess(main, pairs, own, noise, flat))
+    return tuple(found)
+
+
+def _guesses_of_all_orders(means: Floats, counts: Floats, sd: float | None) -> tuple[_Guess, ...]:
+    scale = max(float(means.std()), _LEAST)
+    one = max(_NOISE[0] * scale if sd is None else sd, 1e-3 * scale)
+    flat = _FLAT**2 * (scale**2 + one**2)
+    high = np.geomspace(_HIGH_FROM * one, max(_HIGH_TO * scale, 2 * one), _HIGH) ** 2
     return tuple(
-        _Guess((a * scale) ** 2, (b * scale) ** 2, (c * scale) ** 2, one**2 / counts)
-        for a, b, c, one in product(_MAIN, _PAIRS, _OWN, noises)
+        _Guess((a * scale) ** 2, (b * scale) ** 2, (1 - t) * h, one**2 / counts, flat, t * h)
+        for a, b, h, t in product(_WIDE_MAIN, _WIDE_PAIRS, high.tolist(), _TRIPLES)
     )
 
 
@@ -125,8 +199,10 @@ def _kernel(one: Levels, other: Levels, guess: _Guess) -> Floats:
     k = one.shape[1]
     same = one.astype(np.float64) @ other.T.astype(np.float64)
     pairs = (same**2 - k) / (k * (k - 1)) if k > 1 else np.zeros_like(same)
-    flat = (_FLAT**2) * (guess.main + guess.pairs + guess.own + guess.noise.mean())
-    return np.asarray(flat + guess.main * same / k + guess.pairs * pairs)
+    found = guess.flat + guess.main * same / k + guess.pairs * pairs
+    if guess.triples and k > 2:  # the third elementary symmetric polynomial of the products
+        found += guess.triples * same * (same**2 - 3 * k + 2) / (k * (k - 1) * (k - 2))
+    return np.asarray(found)
 
 
 def _of_cells(cells: Levels, guess: _Guess) -> Floats:
@@ -165,14 +241,17 @@ def _predicted(
 
 def _prior_draws(levels: Levels, guess: _Guess, count: int, rng: np.random.Generator) -> Floats:
     """(count, 2^k) scores, as if nothing had been measured."""
-    k = levels.shape[1]
-    terms = effects(k)
-    flat = _FLAT * np.sqrt(guess.main + guess.pairs + guess.own + guess.noise.mean())
-    pairs = np.sqrt(guess.pairs / max(1, k * (k - 1) // 2))
-    sizes = [flat, *[np.sqrt(guess.main / k)] * k, *[pairs] * (len(terms) - 1 - k)]
-    table = columns(levels, terms) * np.array(sizes)
+    order = 3 if guess.triples else 2
+    table = columns(levels, effects(levels.shape[1], order)) * _sizes(levels.shape[1], guess, order)
     own = rng.normal(size=(count, len(levels))) * np.sqrt(guess.own)
-    return np.asarray(rng.normal(size=(count, len(terms))) @ table.T + own)
+    return np.asarray(rng.normal(size=(count, table.shape[1])) @ table.T + own)
+
+
+def _sizes(k: int, guess: _Guess, order: int = 3) -> Floats:
+    """Standard deviations of the coefficients of all effects of up to so many factors."""
+    orders = np.array([len(term) for term in effects(k, order)])
+    kinds = np.array([guess.flat, guess.main, guess.pairs, guess.triples])
+    return np.asarray(np.sqrt(kinds[orders] / np.bincount(orders, minlength=4)[orders]))
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -1,4 +1,4 @@
-"""Standard errors of contrasts, the wild bootstrap and the images' part, against known truth."""
+"""Standard errors of contrasts and the images' part, against known truth."""
 
 import numpy as np
 import pytest
@@ -8,14 +8,7 @@ from nextify.experiments.fractions import ATTRIBUTE, fraction
 from nextify.findings.basis import basis
 from nextify.findings.cells import errors, gather, pure_error
 from nextify.findings.factor_runs import FactorRuns
-from nextify.findings.resample import (
-    adjusted_p,
-    critical,
-    drawn_images,
-    images_part,
-    normal_runs,
-    signed_runs,
-)
+from nextify.findings.images import images_part
 
 from .factorial import names
 
@@ -53,8 +46,8 @@ def test_errors_are_unbiased_under_unequal_spread():
     found = []
     for seed in range(400):
         cells = gather(runs(2, seed))
-        values, _, shares = errors(pure_error(cells), READ.weights)
-        assert shares is not None  # each cell keeps its own spread
+        values, _, own = errors(pure_error(cells), READ.weights)
+        assert own  # each cell keeps its own spread
         found.append(values**2)
     assert np.sqrt(np.mean(found, axis=0)) == pytest.approx([want] * 5, rel=0.05)
 
@@ -81,18 +74,6 @@ def test_welch_is_the_two_sample_t_test():
     assert df[0] == pytest.approx(want.df)
 
 
-@pytest.mark.parametrize("seeds", [2, 3])
-def test_signs_give_the_variance_whatever_the_seeds_a_cell(seeds):
-    """Resampling runs within cells would give (r - 1)/r of it: half, at two seeds."""
-    cells = gather(runs(seeds))
-    noise = pure_error(cells)
-    found, _, shares = errors(noise, READ.weights)
-    rng = np.random.default_rng(0)
-    drawn, spread = signed_runs(cells, READ.weights, shares, noise.sd, 20_000, rng)
-    assert drawn.std(axis=0) == pytest.approx(found, rel=0.03)
-    assert np.sqrt(np.mean(spread**2, axis=0)) == pytest.approx(found, rel=0.03)
-
-
 def test_images_part_is_the_variance_over_images_without_the_runs_share():
     part = images_part(
         experiment := runs(2, images=2000), cells := gather(experiment), READ.weights
@@ -102,19 +83,15 @@ def test_images_part_is_the_variance_over_images_without_the_runs_share():
     many = runs(30, images=2000)  # the runs' share vanishes with many runs
     want = images_part(many, gather(many), READ.weights).whole
     assert part.variance == pytest.approx(want, rel=0.15)
-    drawn = drawn_images(part, 2000, np.random.default_rng(0))
-    assert drawn.var(axis=0) == pytest.approx(part.variance, rel=0.15)
+    assert np.diag(part.covariance) == pytest.approx(part.variance)
+    shares = part.shares - part.shares.mean(axis=1, keepdims=True)
+    picked = np.random.default_rng(0).integers(0, 2000, (1000, 2000))  # resampled images
+    drawn = np.array([shares[:, each].mean(axis=1) for each in picked])
+    found = np.sqrt(np.diag(part.covariance))
+    assert np.corrcoef(drawn.T) == pytest.approx(part.covariance / np.outer(found, found), abs=0.1)
 
 
 def test_one_run_a_cell_cannot_separate_images_from_runs():
     experiment = runs(1, images=200)
     part = images_part(experiment, gather(experiment), READ.weights)
     assert np.array_equal(part.variance, part.whole)
-
-
-def test_largest_t_is_sidaks_for_independent_contrasts():
-    drawn, spread = normal_runs(np.eye(8), 60.0, 200_000, np.random.default_rng(0))
-    largest = np.abs(drawn / spread).max(axis=1)
-    # Independent but for the common spread, which makes Sidak's bound slightly too large.
-    assert critical(largest) == pytest.approx(stats.t.ppf((1 + 0.95 ** (1 / 8)) / 2, 60), rel=0.01)
-    assert adjusted_p(np.array([critical(largest)]), largest)[0] == pytest.approx(0.05, abs=1e-3)
