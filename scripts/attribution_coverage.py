@@ -170,7 +170,7 @@ def simulate(scenario: Scenario, studies: int, seed: int) -> Tally:
             continue
         noise = noise_of(cells, read.pairs)
         found = contrasts(noise, read.weights)
-        every = together(noise, found)
+        every = together(found)
         assert every.critical is not None
         away = np.abs(found.values - truth) / found.errors
         tally.studies += 1
@@ -234,7 +234,7 @@ def simulate_images(studies: int, seed: int, images: int = 400) -> dict[str, flo
         part = images_part(runs, cells, read.weights)
         assert part is not None
         found = contrasts(noise, read.weights, part)
-        every = together(noise, found)
+        every = together(found)
         one = [found.estimate(at) for at in range(K)]
         wide, narrow = ([getattr(each, kind) for each in one] for kind in ("wide", "interval"))
         held = [inside(part, truth) for part in (wide, every.wide, narrow, every.narrow)]

@@ -70,7 +70,7 @@ class Study:
         cells = gather(self.runs(seeds))
         noise = noise_of(cells, READ.pairs)
         found = contrasts(noise, READ.weights)
-        every = together(noise, found, 2000, np.random.default_rng(0), level=level)
+        every = together(found, level)
         told = []
         for at, name in enumerate(NAMES):
             interval = every.narrow[at]

@@ -111,7 +111,7 @@ def crossed_study(
 
 
 def _hold(found, weights, wanted, rng) -> bool:  # type: ignore[no-untyped-def]
-    within = together(found, contrasts(found, weights), 1000, rng).narrow
+    within = together(contrasts(found, weights)).narrow
     return all(i.low <= true <= i.high for i, true in zip(within, wanted, strict=True))
 
 

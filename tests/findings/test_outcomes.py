@@ -116,7 +116,6 @@ def test_a_factor_whose_runs_diverge_does_not_help(score):
     assert by.pop("finished runs") == "helps"
     assert "helps" not in by.values()
     assert found.contributions[3].answer == DIVERGED and found.rests == (DIVERGED,)
-    assert found.contributions[3].needed is None
     shown = found.readings[0]
     assert shown.reading == ("finished runs" if score == "nll" else "diverged at chance")
     assert shown.contributions[3].estimate == found.contributions[3].estimate
