@@ -31,12 +31,13 @@ slow: $(VENV)/.installed-dev
 KEPT = studies/cifar10-factors
 cifar10-study: $(VENV)/.installed
 	$(BIN)/nextify study small --data $(DATA) --image-size 32 --train-limit 10000 \
-	  --experiment resolution-5 --file $(KEPT)/cifar10-factors.study --report $(KEPT)/report
+	  --experiment resolution-5 --cross none --file $(KEPT)/cifar10-factors.study --report $(KEPT)/report
 
 # The same factors at equal MACs, and both studies side by side.
 cifar10-matched-study: $(VENV)/.installed
 	$(BIN)/nextify study small --data $(DATA) --image-size 32 --train-limit 10000 \
-	  --experiment resolution-5 --matched macs --file $(KEPT)/cifar10-factors-equal-macs.study \
+	  --experiment resolution-5 --cross none --matched macs \
+	  --file $(KEPT)/cifar10-factors-equal-macs.study \
 	  --report runs/equal-macs-report
 	$(BIN)/nextify attribute $(KEPT)/cifar10-factors.study \
 	  $(KEPT)/cifar10-factors-equal-macs.study --output $(KEPT)/report-both

@@ -87,8 +87,8 @@ def test_the_noise_is_what_the_model_leaves_over_while_it_fits(found):
 
 def test_the_noise_is_that_of_the_repeated_cells_where_it_does_not(study):
     plan = study[0]
-    result = attribute(plan, records(plan, lambda x: truth(x) + 0.02 * x[0] * x[1] * x[2]))
-    assert result.lack_of_fit.p < 0.001
+    result = attribute(plan, records(plan, lambda x: truth(x) + 0.02 * x[2] * x[3] * x[4]))
+    assert result.lack_of_fit.p < 1e-6
     assert (result.noise.source, result.noise.df) == ("pure error", 20)
     assert result.noise.sd == pytest.approx(0.004, rel=0.5)
 

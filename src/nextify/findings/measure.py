@@ -18,7 +18,7 @@ from nextify.findings.model import Model, lack_of_fit, least_squares
 
 _LEAST_RESIDUAL_DF = 3
 _MANY = 16  # cells of several runs, which show by themselves how large the noise is
-_CLEARLY = 0.05
+_SURELY = 0.001  # a chance of noise alone to leave over so much
 _LEAST = 1e-300
 
 
@@ -34,7 +34,7 @@ def noise_of(cells: Cells, pairs: Model) -> Noise:
     if not len(cells.counts) or (pure.df >= ENOUGH_DF and several >= 0.2 * len(cells.counts)):
         return pure
     tested = lack_of_fit(cells, pairs) if several >= _MANY else None
-    if tested is not None and tested.p < _CLEARLY:
+    if tested is not None and tested.p < _SURELY:
         return pure
     fit = least_squares(pairs.matrix[cells.index()], cells.values)
     if fit.df >= max(_LEAST_RESIDUAL_DF, pure.df + 1) and fit.squares > NO_SPREAD:
