@@ -8,6 +8,7 @@ of freedom allow. An undecided factor is taken to have no effect, or one of the 
 either direction, as likely the one as the other; its estimate says how much it counts for each.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -46,9 +47,16 @@ class Settling:
 
 
 def seeds_to_settle(found: Attribution, there: int, level: float, most: int) -> Settling | None:
-    """The fewest seeds a cell that settle with 80 % probability; None where `most` are too few."""
-    each = (settling(found, there, seeds, level) for seeds in range(there + 1, most + 1))
-    return next((one for one in each if one is None or one.is_likely), None)
+    """The fewest seeds a cell that settle with 80 % probability; None where `most` are too few, or
+    `settling` is None."""
+    counts = range(there + 1, most + 1)
+
+    def is_likely(seeds: int) -> bool:
+        told = settling(found, there, seeds, level)
+        return told is not None and told.is_likely
+
+    at = bisect_left(counts, True, key=is_likely)  # more seeds never settle less
+    return settling(found, there, counts[at], level) if at < len(counts) else None
 
 
 def settling(found: Attribution, there: int, seeds: int, level: float) -> Settling | None:
@@ -64,13 +72,8 @@ def settling(found: Attribution, there: int, seeds: int, level: float) -> Settli
     if not open_ or found.noise.sd is None:
         return None
     known = [each for each in found.contributions if each.estimate.error]
-    ahead = _Ahead(
-        share=there / seeds,
-        df=found.noise.df,
-        more=found.counts.cells * (seeds - there),
-        choices=len(known),
-        level=level,
-    )
+    df, more = found.noise.df, found.counts.cells * (seeds - there)
+    ahead = _Ahead(there / seeds, df, more, student(df + more, len(known), level))
     half = max(ahead.half(each.estimate.error or 0.0) for each in known)
     if found.margin is None:
         return Settling(seeds, half)
@@ -94,19 +97,13 @@ class _Ahead:
 
     Attributes:
         share: of its seeds that are there now. df: of the noise now. more: degrees of freedom
-            that come. choices: whose intervals hold together. level: at which.
+            that come. reach: of a simultaneous interval, in standard errors.
     """
 
     share: float
     df: float
     more: int
-    choices: int
-    level: float
-
-    @property
-    def reach(self) -> float:
-        """Of a simultaneous interval, in standard errors."""
-        return student(self.df + self.more, self.choices, self.level)
+    reach: float
 
     def half(self, error: float) -> float:
         """Half-width to expect of an interval with this standard error now."""
@@ -115,12 +112,12 @@ class _Ahead:
     def chances(self, value: float, error: float, margin: float) -> tuple[float, float, float]:
         """That a factor has an effect of the margin's size; that this is then found if it has;
         and that it is then shown to be smaller if it has none."""
-        now = error * np.sqrt(self.df / scipy.stats.chi2.isf(_NODES, self.df))[:, None]
-        known = self.df * error**2 + scipy.stats.chi2.ppf(_NODES, self.more) * now**2
+        now = error * np.sqrt(self.df / scipy.special.chdtri(self.df, _NODES))[:, None]
+        known = self.df * error**2 + scipy.special.chdtri(self.more, _NODES) * now**2
         reach = self.reach * np.sqrt(self.share * known / (self.df + self.more))
         spread = now * np.sqrt(self.share * (1 - self.share))
         start, moved = value * self.share, margin * (1 - self.share)
-        cdf = scipy.stats.norm.cdf
+        cdf = scipy.special.ndtr
         found = [cdf((sign * start + moved - reach) / spread) for sign in (1, -1)]
         high, low = (margin - reach - start) / spread, (reach - margin - start) / spread
         missing = np.maximum(0.0, cdf(high) - cdf(low))
