@@ -342,6 +342,7 @@ def regrets(cases: int, **screening: object) -> np.ndarray:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_more_networks_tell_more_than_more_seeds(monkeypatch):
     """32 runs each: 32 networks of one seed, and 16 of two (`-s` prints the numbers)."""
     with_quick_keys(monkeypatch)

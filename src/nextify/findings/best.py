@@ -23,7 +23,7 @@ its own, so that it does not blur the comparison of the others; its differences 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import scipy
@@ -80,7 +80,7 @@ def _quantile(held: Callable[[float, Floats], Floats], df: float) -> float:
     )
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class Best:
     """Several designs compared; k of them.
 
@@ -108,23 +108,23 @@ class Best:
         """The design with the highest mean among those in the running; None without a score."""
         return max(self.runners, key=lambda at: float(self.means[at]), default=None)
 
-    @property
+    @cached_property
     def intervals(self) -> tuple[Interval | None, ...]:
         """For new seeds, all holding together; None with one seed, or where nothing varies."""
         return tuple(_interval(self, at) for at in range(len(self.means)))
 
-    @property
+    @cached_property
     def wide(self) -> tuple[Interval | None, ...]:
         """The same for new seeds and new test images; None where the images' part is not known."""
         return tuple(_interval(self, at, wide=True) for at in range(len(self.means)))
 
-    @property
+    @cached_property
     def behind(self) -> tuple[Interval | None, ...]:
         """Each design's mean minus that of the best other, both in the running; None for those
         that are not, and where there is no spread to judge by."""
         return tuple(_behind(self, at) for at in range(len(self.means)))
 
-    @property
+    @cached_property
     def behind_wide(self) -> tuple[Interval | None, ...]:
         """The same for new seeds and new test images."""
         return tuple(_behind(self, at, wide=True) for at in range(len(self.means)))
@@ -142,7 +142,7 @@ class Best:
     def may_be_best(self, at: int) -> bool:
         """Whether a design in the running cannot be told apart from the best: on new test images,
         too, where these are known."""
-        interval = _behind(self, at, wide=True) or _behind(self, at)
+        interval = self.behind_wide[at] or self.behind[at]
         return interval is None or interval.high > 0
 
 
