@@ -27,6 +27,12 @@ def test_it_comes_back(answered):
     assert record_from_dict(one.as_dict()).result == one.result
 
 
+def test_what_a_newer_version_says_of_a_result_is_left_out():
+    row = to_row(record(2))
+    row["result"] = row["result"].replace('"answered":2', '"answered":2,"of_a_newer_version":1')
+    assert from_row(row).result == record(2).result
+
+
 def test_no_class_at_all_is_refused():
     values = record(1).as_dict()
     values["result"]["answered"] = 0

@@ -6,6 +6,7 @@ run's curve may hold NaN and infinities: they are written as Python's `json` doe
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from nextify.files import parse_json
@@ -13,6 +14,7 @@ from nextify.records.record import EpochPoint, Measured, Record, Result, record_
 
 _AS_TOLD = ("key", "outcome", "message")
 _AS_JSON = ("run", "result", "curve", "measured", "environment")
+_RESULT = {field.name for field in fields(Result)}
 
 
 def to_row(record: Record) -> dict[str, str | bytes | None]:
@@ -42,13 +44,14 @@ def from_row(row: Mapping[str, Any], cells: tuple[str, ...] = ()) -> Record:
     values = {name: json.loads(row[name] or "null") for name in _AS_JSON}
     result, measured = values["result"], values["measured"]
     if result is not None:
-        curve = _curve(result.get("curve", ()))
-        values["result"] = Result(**{**result, "correct": row["correct"], "curve": curve})
+        known = {name: result[name] for name in _RESULT & set(result)}  # not a newer version's
+        made = {"correct": row["correct"], "curve": _curve(result.get("curve", ()))}
+        values["result"] = Result(**{**known, **made})
     if measured is not None:
         values["measured"] = Measured(**measured)
     told = {name: row[name] for name in _AS_TOLD}
-    made = {"run": _with_tuples(values["run"]), "curve": _curve(values["curve"]), "cells": cells}
-    return Record(**{**told, **values, **made})
+    whole = {"run": _with_tuples(values["run"]), "curve": _curve(values["curve"]), "cells": cells}
+    return Record(**{**told, **values, **whole})
 
 
 def is_record(row: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from nextify.findings import Interval
 from nextify.report.canvas import Marks
 from nextify.report.style import GREY
+from nextify.words import percent
 
 
 def spanned(
@@ -61,6 +62,12 @@ def mark_chance(axes: Axes, level: float | None, upright: bool = False) -> None:
     if level is not None and low <= level <= high:
         draw = axes.axhline if upright else axes.axvline
         draw(level, color=GREY, lw=0.9, linestyle=(0, (1, 1.5)), zorder=1)
+
+
+def chance_key(level: float | None) -> tuple[bool, dict[str, Any], str]:
+    """What the dotted line is, or where it would be, for `occurring`."""
+    mark = {"marker": "$:$", "color": GREY, "ms": 6}
+    return level is not None, mark, f"chance {percent(level)} %, where in range"
 
 
 def mark_paper(axes: Axes, at: int, value: float, error: float | None) -> None:

@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 
 from nextify.report import style as look
 from nextify.report.canvas import SMALL, Marks, Sheet, key_lines
-from nextify.report.cells.content import CellsContent, ComparisonContent, Row
+from nextify.report.cells.content import ComparisonContent, Row
 from nextify.report.cells.looks import NetworkLook, look_of
 from nextify.report.marks import (
     apart,
+    chance_key,
     ends,
     holding,
     limits,
@@ -201,6 +202,7 @@ def marks_of(content: ComparisonContent, interval: str, run: str) -> Marks:
          "no verdict: rests on runs that diverged or learned nothing"),
         (any(row.trouble for row in content.rows),
          {"marker": "D", "mfc": "white", "mec": GREY, "ms": 4.0}, "a run without a score"),
+        chance_key(content.chance),
     ])  # fmt: skip
 
 
@@ -208,18 +210,11 @@ def footnote(content: ComparisonContent) -> str:
     """How many runs there are, and what the axis does not show."""
     runs = f"n = {content.sizes} run{'s' * (content.sizes != '1')} of each network"
     runs += " on each number of images" if content.several else ""
-    axis = f"The axis of accuracies does not start at 0.{chance_note(content)}"
+    axis = "The axis of accuracies does not start at 0."
     if not content.has_intervals:
         return f"{runs}: too few for an interval. {axis}"
     pooled = "spread pooled over networks" if len(content.found.networks) > 1 else "own spread"
     return f"{runs}; {pooled}. {axis}"
-
-
-def chance_note(content: CellsContent) -> str:
-    """What the dotted line is, or where it would be; empty where that is not known."""
-    if content.chance is None:
-        return ""
-    return f" Largest class (dotted, where in range): {percent(content.chance)} %."
 
 
 def _description(content: ComparisonContent) -> str:

@@ -11,8 +11,8 @@ from nextify.findings.comparison import BASELINE
 from nextify.report import style as look
 from nextify.report.canvas import Marks, Type
 from nextify.report.cells.content import CellsContent, ComparisonContent, Row, StepsContent
-from nextify.report.cells.line_figure import chance_note, footnote, marks_of
-from nextify.report.marks import ends, fit_across, mark_paper, occurring, spanned
+from nextify.report.cells.line_figure import footnote, marks_of
+from nextify.report.marks import chance_key, ends, fit_across, mark_paper, occurring, spanned
 from nextify.report.style import BAR, BLUE, GREY, INK, ORANGE, PALE, Drawing
 from nextify.report.table import Frame, Head, Panel, Words, table
 from nextify.words import large, percent, plural, signed, whole
@@ -237,6 +237,7 @@ def _step_marks(content: StepsContent) -> Marks:
         (any(row.trouble for row in content.rows),
          {"marker": "D", "mfc": "white", "mec": ORANGE, "ms": 4.4}, "no score"),
         (content.has_paper, {"marker": "^", "mfc": "white", "mec": GREY, "ms": 4.6}, "the paper"),
+        chance_key(content.chance),
     ])  # fmt: skip
 
 
@@ -244,8 +245,7 @@ def _step_note(content: StepsContent) -> str:
     runs = " runs a step; spread pooled over steps"
     few = ": too few runs for an interval"
     told = runs if content.has_intervals else few
-    axis = "The accuracy axis, and so the bars, do not start at 0."
-    return f"n = {content.sizes}{told}. {axis}{chance_note(content)}"
+    return f"n = {content.sizes}{told}. The accuracy axis, and so the bars, do not start at 0."
 
 
 def _of_steps(content: StepsContent) -> str:

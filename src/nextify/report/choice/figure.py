@@ -10,7 +10,7 @@ from nextify.findings.choice import Choice, Finalist
 from nextify.report import style as look
 from nextify.report.choice.words import standing
 from nextify.report.details import hundredfold
-from nextify.report.marks import ends, fit_across, occurring, spanned
+from nextify.report.marks import chance_key, ends, fit_across, occurring, spanned
 from nextify.report.style import BLUE, GREY, INK, Drawing
 from nextify.report.table import Frame, Panel, Words, table
 from nextify.words import large, percent
@@ -42,8 +42,6 @@ def choice_figure(choice: Choice, *, held_out: bool = False) -> Drawing:
         f"n = {max(row.runs for row in rows)} runs a design were planned, with seeds that the "
         "screening had not. The accuracy axis does not start at 0."
     )
-    if level is not None:
-        note += f" Largest class (dotted, where in range): {percent(level)} %."
     marks = occurring([
         (any(row.mean is not None for row in rows), _MEAN, "mean"),
         (any(row.interval for row in rows),
@@ -52,6 +50,7 @@ def choice_figure(choice: Choice, *, held_out: bool = False) -> Drawing:
         (any(row.wide for row in rows), {"marker": "_", "color": INK, "ms": 12, "mew": 0.8},
          "and new test images"),
         (any(row.predicted is not None for row in rows), _PREDICTED, "predicted by the screening"),
+        chance_key(level),
     ])  # fmt: skip
     with look.style():
         sheet = table(rows, columns, Frame(8.1), marks, note)
