@@ -1,7 +1,7 @@
 """The commands attribute and report."""
 
 from nextify.cli.show import print_json, print_table, say
-from nextify.commands.attributing import Shares, attribute, report
+from nextify.commands.attributing import Attributed, Shares, attribute, report
 from nextify.commands.watch import ON_STDERR
 from nextify.findings.across import General
 from nextify.report.factors import FactorContent, View, caveats, look_words, words
@@ -34,11 +34,22 @@ def file_values(files: ReportFiles) -> dict[str, object]:
 
 def _attribute(request: Attribute, as_json: bool) -> int:
     found = attribute(request, ON_STDERR)
-    shown = found.content
     if as_json:
-        values = {"crosscheck": list(found.checks), "report": str(found.report.html)}
-        print_json({**as_values(shown), **values})
-        return 0
+        print_json(attributed_values(found))
+    else:
+        print_attributed(found)
+    return 0
+
+
+def attributed_values(found: Attributed) -> dict[str, object]:
+    """What factors contribute, for JSON."""
+    written = {"crosscheck": list(found.checks), "report": str(found.report.html)}
+    return {**as_values(found.content), **written}
+
+
+def print_attributed(found: Attributed) -> None:
+    """What factors contribute, for people."""
+    shown = found.content
     for at, view in enumerate(shown.views):
         _print(shown, view, found.checks[at] if found.checks else {})
     if shown.general:
@@ -46,7 +57,6 @@ def _attribute(request: Attribute, as_json: bool) -> int:
         print_table(head, [_in_general(shown, each) for each in shown.general])
         say(f"\n{words.general(shown)}\n")
     say(f"report: {found.report.html}")
-    return 0
 
 
 def _in_general(shown: FactorContent, each: General) -> list[str]:

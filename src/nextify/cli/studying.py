@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nextify.cli.attributing import file_values
+from nextify.cli.attributing import attributed_values, file_values, print_attributed
 from nextify.cli.show import note, print_json, print_table, say
+from nextify.commands import blocks
 from nextify.commands.studying import Planned, Studied, study
 from nextify.commands.watch import ON_STDERR
 from nextify.designs import Factor
@@ -23,6 +24,8 @@ from nextify.words import duration
 
 def run(request: Study | Compare, as_json: bool) -> int:
     """Carry out study or compare."""
+    if isinstance(request, Study) and request.more_data:
+        return _on_each(request, as_json)
     match study(request, ON_STDERR):
         case Planned() as planned:
             _show_plan(planned, as_json)
@@ -36,6 +39,25 @@ def run(request: Study | Compare, as_json: bool) -> int:
             else:
                 _say(done, isinstance(request, Compare))
             return 1 if done.summary.failures else 0
+
+
+def _on_each(request: Study, as_json: bool) -> int:
+    """Carry out an experiment on several data sets."""
+    done = blocks.study(request, ON_STDERR)
+    if not isinstance(done, blocks.Blocks):
+        if as_json:
+            print_json({"plans": [_plan_values(each) for each in done]})
+        for planned in () if as_json else done:
+            _show_plan(planned, False)
+        return 0
+    if as_json:
+        studies = [{**asdict(each.summary), "study": str(each.file)} for each in done.studies]
+        print_json({"summaries": studies, **attributed_values(done.general)})
+    else:
+        for each in done.studies:
+            _say(each, False)
+        print_attributed(done.general)
+    return 1 if any(each.summary.failures for each in done.studies) else 0
 
 
 def _say(done: Studied, is_comparison: bool) -> None:
@@ -56,21 +78,29 @@ def _say(done: Studied, is_comparison: bool) -> None:
 
 
 def _show_plan(planned: Planned, as_json: bool) -> None:
-    plan, found = planned.plan, planned.forecasts
+    plan = planned.plan
+    if as_json:
+        print_json(_plan_values(planned))
+        return
     match kind_of(plan).page:
-        case "steps" if as_json:
-            print_json(plan.as_dict())
         case "steps":
             _show_steps(plan, planned.seconds)
-        case "comparison" if as_json:
-            print_json({"plan": plan.as_dict(), "seconds": planned.seconds})
         case "comparison":
             _show_networks(plan, planned.seconds)
-        case "factors" if as_json:
-            first, *others = ({**asdict(f), "tells": TELLS[f.experiment]} for f in found)
-            print_json({"plan": plan.as_dict(), "forecast": first, "others": others})
         case "factors":
-            _show_factors(plan, found)
+            _show_factors(plan, planned.forecasts)
+
+
+def _plan_values(planned: Planned) -> dict[str, Any]:
+    """A plan and what is forecast of it, for JSON."""
+    plan, found = planned.plan, planned.forecasts
+    match kind_of(plan).page:
+        case "steps":
+            return plan.as_dict()
+        case "comparison":
+            return {"plan": plan.as_dict(), "seconds": planned.seconds}
+    first, *others = ({**asdict(each), "tells": TELLS[each.experiment]} for each in found)
+    return {"plan": plan.as_dict(), "forecast": first, "others": others}
 
 
 def _show_steps(plan: Plan, seconds: float | None) -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nextify import requests
-from nextify.commands import attributing, choosing, studying, training
+from nextify.commands import attributing, blocks, choosing, studying, training
 from nextify.commands.attributing import Attributed
+from nextify.commands.blocks import Blocks
 from nextify.commands.choosing import Chosen, PlannedChoice
 from nextify.commands.studying import Planned, Studied
 from nextify.commands.training import Evaluated, Predictions
@@ -28,10 +29,14 @@ from nextify.training import Trained
 T = TypeVar("T")
 
 
-def study(*given: Any, quiet: bool = False, **options: Any) -> Planned | Studied:
+def study(
+    *given: Any, quiet: bool = False, **options: Any
+) -> Planned | Studied | tuple[Planned, ...] | Blocks:
     """Train every step of a path, or an experiment on its choices, and report; see
-    `nextify.requests.Study`."""
-    return studying.study(_asked(requests.Study, given, options), _watch(quiet))
+    `nextify.requests.Study`. With `more_data` one for each data set, and all together."""
+    request = _asked(requests.Study, given, options)
+    of = blocks.study if request.more_data else studying.study
+    return of(request, _watch(quiet))
 
 
 def compare(*given: Any, quiet: bool = False, **options: Any) -> Planned | Studied:

@@ -355,6 +355,10 @@ class Study:
     )  # fmt: skip
     hold_out: bool = _hold_out()
     data: DataSpec = _group(DataSpec)
+    more_data: tuple[str, ...] = option(
+        (), "--data again: the same experiment on each data set, and what holds in general",
+        metavar="DATA", again="data",
+    )  # fmt: skip
     experiment: Experiment = _group(Experiment)
     runs: Runs = _group(Runs)
 

@@ -138,6 +138,8 @@ def _add(command: Command, entry: Entry, file: Any) -> None:
     if get_origin(entry.inner) is Literal:
         settings |= {"choices": get_args(entry.inner), "type": str}
     if not about.positional:
+        if get_origin(entry.inner) is tuple:
+            settings |= {"action": "append"}
         command.add_argument(entry.option, dest=entry.key, **settings)
         return
     if about.many:
@@ -179,7 +181,7 @@ def read(words: Sequence[str], parser: Parser | None = None) -> Asked:
     parser = parser or make_parser()
     first, file, rest = _split(words)
     kind = REQUESTS.get(" ".join(first))
-    rest, fields = (rest, []) if kind is None else apart(kind, rest)
+    rest, fields = (rest, []) if kind is None else apart(kind, _again(kind, rest))
     spread = [*first, *([] if file is None else _words_of(first, file, [*rest, *fields])), *rest]
     values = vars(parser.parse_args(spread))
     name = " ".join(filter(None, (values.pop("command"), values.pop("subject", None))))
@@ -187,6 +189,17 @@ def read(words: Sequence[str], parser: Parser | None = None) -> Asked:
     kind = REQUESTS[name]
     found = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
     return Asked(made(kind, _with_fields(kind, found, fields)), as_json)
+
+
+def _again(kind: type[Request], words: Sequence[str]) -> list[str]:
+    """Words in which an option that stands there again is the one that holds what does."""
+    more = {f"--{entry.about.again}": entry.option for entry in entries(kind) if entry.about.again}
+    seen, found = set[str](), []
+    for word in words:
+        name, equals, value = word.partition("=")
+        found.append(f"{more[name]}{equals}{value}" if name in seen else word)
+        seen |= {name} & more.keys()
+    return found
 
 
 def _with_fields(
@@ -243,8 +256,11 @@ def words_of(request: Request, *, local: bool = True, last: Sequence[str] = ()) 
 
 
 def _named(entry: Entry, request: Request) -> tuple[str, ...]:
-    text = as_text(entry.of(request))
-    return (f"{entry.option}={text}",) if text.startswith("-") else (entry.option, text)
+    value = entry.of(request)
+    option = f"--{entry.about.again}" if entry.about.again else entry.option
+    texts = value if get_origin(entry.inner) is tuple else (as_text(value),)
+    words = ((f"{option}={text}",) if text.startswith("-") else (option, text) for text in texts)
+    return tuple(word for each in words for word in each)
 
 
 def command_line(request: Request, *, local: bool = False, last: Sequence[str] = ()) -> str:

@@ -35,6 +35,8 @@ class Option:
         positional: stands without `--name`. many: of a positional, how argparse says it.
         fields: of a positional: it takes FIELD=VALUE.
         local: says where or how something is done and not what: no page names it.
+        again: name of the option of which this one, of several texts, holds what stands there
+            again: `--data A --data B`.
     """
 
     help: str = ""
@@ -47,6 +49,7 @@ class Option:
     many: Literal["", "?", "*", "+"] = ""
     fields: bool = False
     local: bool = False
+    again: str = ""
 
 
 def option(default: Any = None, help: str = "", **more: Any) -> Any:
