@@ -195,7 +195,7 @@ def _marks(content: FactorContent) -> Marks:
     return occurring([
         ("helps" in answers, {"marker": "o", "color": BLUE, "ms": 5}, "helps"),
         ("hurts" in answers, {"marker": "o", "color": ORANGE, "ms": 5}, "hurts"),
-        (answers & {"not resolved", "no interval"},
+        (answers & {"not resolved", "negligible", "no interval", "no verdict"},
          {"marker": "o", "mfc": "white", "mec": BLUE, "ms": 5, "mew": 1.1},
          "not resolved: includes 0" if has else "no interval"),
         (answers & set(RESTS), {"marker": "o", "mfc": "white", "mec": BLUE, "ms": 5, "mew": 1.1},
