@@ -44,7 +44,7 @@ def test_each_is_a_study_and_all_are_attributed_together(folders, nextify):
     assert [each["study"] for each in found["summaries"]] == [
         "runs/small-first-factors.study", "runs/small-second-factors.study"
     ]  # fmt: skip
-    assert [each["done"] for each in found["summaries"]] == [4, 4]
+    assert [each["finished"] for each in found["summaries"]] == [4, 4]
     assert len(found["general"]["contributions"]) == 2
     again = nextify("study", "small", "--data", "first", "--data", "second", *TINY)
     assert again.code == 0 and "4 of 4 runs recorded" in again.out
