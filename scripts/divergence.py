@@ -1,6 +1,6 @@
 """How often attribution is wrong about a factor that only makes runs diverge, or learn nothing.
 
-    python scripts/divergence.py --studies 2000
+    python scripts/divergence.py --studies 300
 
 Prints the table of docs/attribution.md, then one line of JSON. The plan is the default one: 8
 factors, 64 cells of resolution V and the missing end cell, 2 seeds a cell, 4 more on both end
@@ -139,7 +139,7 @@ def row(case: Case, studies: int, seed: int = 0) -> dict[str, float | str]:
 def main() -> None:
     """Print the table and a line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--studies", type=int, default=2000)
+    parser.add_argument("--studies", type=int, default=300)
     asked = parser.parse_args()
     rows = []
     for case in CASES:

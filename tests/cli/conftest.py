@@ -75,13 +75,17 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def make_images(root: Path, counts: dict[str, int], side: int = 12) -> Path:
-    """Noise as PNG files; keys are folders, values the number of images in each."""
+def make_images(
+    root: Path, counts: dict[str, int], side: int = 12, *, learnable: bool = False
+) -> Path:
+    """Noise as PNG files; keys are folders, values the number of images in each. `learnable`:
+    brighter from folder to folder."""
     draw = np.random.default_rng(0)
-    for folder, count in counts.items():
+    for at, (folder, count) in enumerate(counts.items()):
         (root / folder).mkdir(parents=True)
+        low, high = (128 * at, 128 * at + 128) if learnable else (0, 256)
         for index in range(count):
-            pixels = draw.integers(256, size=(side, side, 3), dtype=np.uint8)
+            pixels = draw.integers(low, high, size=(side, side, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(root / folder / f"{index}.png")
     return root
 

@@ -13,9 +13,10 @@ from nextify.records import Store
 from .conftest import changed, contents, make_images
 
 FACTORS = "depthwise conv, BN to LN"
-CHOOSE = ("choose", "--params", "200k", "--data", "pets", "--image-size", "28", "epochs=1",
-          "batch_size=16", "--factors", FACTORS, "--seeds", "1", "--finalists", "1",
-          "--final-seeds", "2", "--workers", "1", "--no-pilot", "--output", "mine")  # fmt: skip
+CHOOSE = ("choose", "--params", "200k", "--data", "pets", "--image-size", "28", "epochs=2",
+          "batch_size=8", "warmup_epochs=0", "learning_rate=0.003", "--factors", FACTORS,
+          "--seeds", "1", "--finalists", "1", "--final-seeds", "2", "--workers", "1", "--no-pilot",
+          "--output", "mine")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def done_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("NEXTIFY_CACHE", str(folder / "cache"))
-        make_images(folder / "pets", {"cat": 40, "dog": 40})
+        make_images(folder / "pets", {"cat": 40, "dog": 40}, learnable=True)
         with Path("out.json").open("w") as file:
             patch.setattr("sys.stdout", file)
             assert main([*CHOOSE, "--json"]) == 0
@@ -48,7 +49,8 @@ def test_what_a_choice_leaves(done_once, done):
     assert {name: kept[name] for name in values} == values
     winner = next(f for f in values["choice"]["finalists"] if f["standing"] == "chosen")
     assert values["choice"]["winner"] == winner["name"] and winner["params"] <= 200_000
-    assert winner["finished"] == 2 and 0 <= winner["mean"] <= 1
+    assert winner["finished"] == 2 and winner["unlearned"] == 0
+    assert values["choice"]["chance"]["share"] == 0.5 < winner["mean"] <= 1
     page = Path(values["report"])
     assert page == Path("mine/report/report.html") and (done / "report" / page.name).exists()
     assert values["winner"]["images"] == 80 and values["winner"]["outcome"] == "finished"
@@ -90,7 +92,7 @@ def test_the_same_command_again_trains_nothing(nextify, done):
         (["--macs", "9M"], "the budget of macs is None there and 9000000 here"),
         (["--image-size", "32"], "'fingerprint' of the data is"),
         (["--final-seeds", "3"], "--final-seeds is 2 there and 3 here"),
-        (["epochs=2"], "'epochs': 1"),
+        (["epochs=1"], "'epochs': 2"),
     ],
 )
 def test_another_choice_in_the_same_folder_is_refused(refused, done, change, said):
@@ -136,7 +138,9 @@ def test_the_plan_trains_nothing(nextify, pets):
 def test_a_network_is_tested_on_images_that_chose_nothing(nextify):
     """With val/ beside test/ these images judge screening and finals."""
     for at, (split, count) in enumerate({"train": 40, "val": 20, "test": 12}.items()):
-        make_images(Path("pets") / split, {"cat": count, "dog": count}, side=12 + at)
+        make_images(
+            Path("pets") / split, {"cat": count, "dog": count}, side=12 + at, learnable=True
+        )
     answer = nextify(*CHOOSE)
     assert answer.code == 0, answer.err
     assert "finals: judged by held-out images, too (those in val/)" in answer.err
@@ -155,6 +159,14 @@ def test_a_network_is_tested_on_images_that_chose_nothing(nextify):
             assert plan.held_out and (plan.data["train"], plan.data["test"]) == (80, 40)
     again = nextify(*CHOOSE)
     assert again.code == 0 and again.out == answer.out
+
+
+def test_none_learned_anything(nextify, pets):
+    """Of noise nothing can be learned."""
+    answer = nextify(*changed(CHOOSE, ["epochs=1"]))
+    assert answer.code == 1 and answer.out.startswith("no design can be chosen")
+    assert "All 4 finished runs learned nothing" in answer.err and "50.00 %" in answer.err
+    assert not Path("mine/finals.study").exists()
 
 
 def test_all_diverged(nextify, pets):

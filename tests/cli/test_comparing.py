@@ -30,7 +30,9 @@ def test_a_comparison_and_the_same_again(nextify, pets):
     assert plan.command.startswith("nextify compare epochs=1 batch_size=8 convnext-mini")
     again = nextify(*COMPARE, "--most-epochs", "2")
     assert again.code == 0 and "8 of 8 runs recorded" in again.out
-    assert "From 16 to 32 images convnext-mini gains" in again.out
+    assert "None of 8 finished runs learned anything" in again.out, "of noise there is nothing"
+    assert "8 finished runs learned nothing" in again.out and "These runs" in again.out
+    assert len(values["learned_nothing"]) == 8
     report = nextify("report", values["study"], "--json")
     assert report.code == 0 and "comparison" in json.loads(report.out)["csv"]
 

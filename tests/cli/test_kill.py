@@ -34,9 +34,10 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="lo
 OURS = "ours"  # the folder of the answer
 TRAIN = ("train", "convnext-mini", "stem_stride=1", "batch_size=8", "epochs=3", "--recipe",
          "modern-small", "--threads", "1")  # fmt: skip
-CHOOSE = ("choose", "--params", "100k", "epochs=1", "batch_size=16", "stem_stride=4", "--factors",
-          "depthwise conv, BN to LN", "--seeds", "1", "--finalists", "1", "--reshaped", "0",
-          "--final-seeds", "1", "--workers", "1", "--no-pilot")  # fmt: skip
+CHOOSE = ("choose", "--params", "100k", "epochs=5", "batch_size=8", "stem_stride=4",
+          "warmup_epochs=0", "learning_rate=0.003", "--factors", "depthwise conv, BN to LN",
+          "--seeds", "1", "--finalists", "1", "--reshaped", "0", "--final-seeds", "1",
+          "--workers", "1", "--no-pilot")  # fmt: skip
 VARIES = re.compile("seconds|environment|measured")
 LAST = 25  # times that files are touched when all is trained
 WAYS = {signal.SIGKILL: -9, signal.SIGTERM: -15, signal.SIGINT: 130}  # with their exit codes
@@ -89,7 +90,9 @@ class Struck:
 
 @pytest.fixture
 def commands(own_folder: Path) -> Iterator[Struck]:
-    commands = Struck(make_images(own_folder / "pets", {"cat": 20, "dog": 20}, side=16))
+    commands = Struck(
+        make_images(own_folder / "pets", {"cat": 20, "dog": 20}, side=16, learnable=True)
+    )
     yield commands
     commands.close()
 

@@ -108,6 +108,8 @@ def test_evaluation_gives_the_recorded_numbers(nextify, net, record):
     assert values["nll"] == pytest.approx(result["nll"], rel=1e-6)
     text = nextify("evaluate", "net/network.safetensors", *options).out
     assert f"accuracy {result['accuracy']:.2%} on 8 test images of pets" in text
+    assert values["answered"] == result["answered"] in (1, 2)
+    assert ("the network answers one class only" in text) == (result["answered"] == 1)
 
 
 def test_evaluation_on_other_classes_is_refused(refused, net):

@@ -177,7 +177,10 @@ def test_where_no_finalist_learned_anything_none_is_recommended():
     found = chosen(small_task(reshaped=0), rising, Truth((0.1,) * 32, sd=0.0))
     assert found.winner is None and found.margin is None and found.cheapest is None
     (told,) = answer(found)
-    assert told.startswith("No run of the finals learned anything") and "learning_rate" in told
+    assert (
+        told.startswith("No design can be chosen: no run of the finals learned anything")
+        and "learning_rate" in told
+    )
 
 
 def test_a_screening_that_learned_nothing_has_no_finals():

@@ -365,9 +365,10 @@ def test_the_small_path_at_the_end_is_what_is_named():
 
 def test_a_choice_that_goes_on_keeps_its_path():
     """Whatever this version would choose: here a stem stride of 2."""
-    images = SimpleNamespace(identity=lambda: DATA, source="Nothing.")
+    images = SimpleNamespace(identity=lambda: DATA, source="Nothing.", largest_class=0.1)
     asked = Asked(request=made(Choose, {"params": "200k"}), precision="float32", images=images)
-    fresh = task_of(asked, DATA)
+    fresh = task_of(asked, DATA, largest_class=0.2)
+    assert (fresh.frame.largest_class, fresh.largest_class) == (0.1, 0.2), "screening and finals"
     assert (fresh.request.path, fresh.request.changes) == ("small", ("stem_stride=2",))
     there = plan_screening(small_task())
     kept = task_of(replace(asked, there=there), DATA)

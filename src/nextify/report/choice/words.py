@@ -54,12 +54,12 @@ def _no_winner(choice: Choice) -> str:
     """Why no design can be chosen, and what to change."""
     scored = [each for each in choice.finalists if each.finished]
     if not scored:
-        return "no run of the finals has a score, so no design can be chosen"
+        return "no design can be chosen: no run of the finals has a score"
     if all(each.unlearned == each.finished for each in scored):
         why = "no run of the finals learned anything"
     else:
         why = "some run of every finalist diverged, and the best rests on these"
-    return f"{why}, so no design can be chosen: train them otherwise, with {CHANGE}"
+    return f"no design can be chosen: {why}; train them otherwise, with {CHANGE}"
 
 
 def recommended(choice: Choice) -> str:
