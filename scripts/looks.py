@@ -1,6 +1,6 @@
 """How often a study says something false at one of several looks, and how often advice settles.
 
-    python scripts/looks.py --studies 2000
+    python scripts/looks.py --studies 1600
 
 About a quarter of an hour on one core. Prints the tables of docs/attribution.md with their
 Monte-Carlo standard errors. The plan is the default one: 8 factors, 64 cells of resolution V and
@@ -188,7 +188,7 @@ def percent(hits: Sequence[bool] | Floats) -> str:
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--studies", type=int, default=2000)
+    parser.add_argument("--studies", type=int, default=1600)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     n = options.studies
