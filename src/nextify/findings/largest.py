@@ -118,7 +118,7 @@ def _uniform(points: int, count: int) -> Floats:
     """(ways x points, count) numbers between 0 and 1."""
     ways = (scipy.stats.qmc.Sobol(count, rng=np.random.default_rng(way)) for way in range(_WAYS))
     found = np.concatenate([each.random(points) for each in ways])
-    return np.clip(found, _NOTHING, 1 - _NOTHING)
+    return np.asarray(np.clip(found, _NOTHING, 1 - _NOTHING))
 
 
 @lru_cache(maxsize=64)
@@ -126,5 +126,5 @@ def _spread(points: int, count: int, df: float) -> Floats:
     """(ways x points,) the estimated spread over the true one, by the first of the numbers."""
     first = _uniform(points, count)[:, 0]
     if not np.isfinite(df):
-        return np.full(len(first), 1.0)
+        return np.ones_like(first)
     return np.asarray(np.sqrt(scipy.special.chdtri(df, first) / df))
