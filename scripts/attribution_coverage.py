@@ -2,10 +2,11 @@
 
     python scripts/attribution_coverage.py --studies 2000 --out docs
 
-About five minutes on one core. Prints the tables of docs/attribution.md and writes
-docs/attribution-coverage.png. The plan is the default one: 8 factors, 64 cells of resolution V and
-the missing end cell, 2 seeds a cell, 4 more on both end cells; 138 runs. The unit of all effects is
-the standard deviation between runs. Every study goes through the code that `attribute` uses.
+About ten minutes on one core. Prints the tables of docs/attribution.md and writes its figures,
+attribution-coverage.png and attribution-orders.png. The plan is the default one: 8 factors, 64
+cells of resolution V and the missing end cell, 2 seeds a cell, 4 more on both end cells; 138 runs.
+The unit of all effects is the standard deviation between runs. Every study goes through the code
+that `attribute` uses.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from scipy import stats
 
-from nextify.experiments.coding import columns
+from nextify.experiments.coding import codes_of, columns, effects
 from nextify.experiments.fractions import ATTRIBUTE, fraction, full, with_ends
 from nextify.experiments.intervals import Interval, student
 from nextify.experiments.permutations import cells_of_orders, sampled_orders
@@ -27,11 +28,12 @@ from nextify.findings.basis import Basis, basis
 from nextify.findings.cells import Cells, Noise, gather
 from nextify.findings.factor_runs import FactorRuns
 from nextify.findings.images import images_part
-from nextify.findings.measure import contrasts, noise_of, together
+from nextify.findings.measure import Contrasts, contrasts, noise_of, together
 from nextify.findings.model import least_squares
 from nextify.findings.shapley import exact_shapley, order_variance
-from nextify.findings.ways import ends
-from nextify.report.style import BAR, BLUE, GREY, ORANGE, plain, style
+from nextify.findings.ways import changes, ends
+from nextify.findings.whole import whole
+from nextify.report.style import BAR, BLUE, GREEN, GREY, ORANGE, PURPLE, plain, style
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int8]
@@ -191,7 +193,7 @@ def _hc3(tally: Tally, read: Basis, cells: Cells, truth: Floats) -> None:
 
 
 def _gap(tally: Tally, scenario: Scenario, read: Basis, noise: Noise, cells: Cells) -> None:
-    total = ends(cells)
+    total = ends(cells, np.ones(K, dtype=np.bool_))
     if total is None:
         return
     weights = (total - read.weights.sum(axis=0))[None]
@@ -202,6 +204,151 @@ def _gap(tally: Tally, scenario: Scenario, read: Basis, noise: Noise, cells: Cel
     reach = student(float(found.df[0])) * found.errors[0]
     tally.gap.append(bool(abs(found.values[0] - truth) <= reach))
     tally.gap_found.append(bool(abs(found.values[0]) > reach))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of noise: (generator, true scores of runs, their cell, their seed) -> their scores."""
+
+    name: str
+    scores: Callable[[np.random.Generator, Floats, NDArray[np.int64], NDArray[np.int64]], Floats]
+
+
+def normal(rng: np.random.Generator, mean: Floats, *_: NDArray[np.int64]) -> Floats:
+    """The same for every run."""
+    return mean + rng.normal(size=len(mean))
+
+
+def binomial(rng: np.random.Generator, mean: Floats, *_: NDArray[np.int64]) -> Floats:
+    """Accuracy on 1,000 test images of which 60 % are expected to be right on average."""
+    unit = np.sqrt(0.6 * 0.4 / 1000)
+    return rng.binomial(1000, np.clip(0.6 + unit * mean, 0.01, 0.99)) / 1000 / unit - 0.6 / unit
+
+
+def heavy(rng: np.random.Generator, mean: Floats, *_: NDArray[np.int64]) -> Floats:
+    """Student's t with 3 degrees of freedom, of variance 1."""
+    return mean + rng.standard_t(3, size=len(mean)) / np.sqrt(3)
+
+
+def blocked(
+    rng: np.random.Generator, mean: Floats, cell: NDArray[np.int64], seed: NDArray[np.int64]
+) -> Floats:
+    """Half of the variance is the seed's, the same in all cells."""
+    return mean + np.sqrt(0.5) * (
+        rng.normal(size=seed.max() + 1)[seed] + rng.normal(size=len(mean))
+    )
+
+
+def lognormal(
+    rng: np.random.Generator, mean: Floats, cell: NDArray[np.int64], *_: object
+) -> Floats:
+    """Each cell has its own spread, log-normal with 0.8; 1 in the mean square."""
+    spread = np.exp(0.8 * rng.normal(size=cell.max() + 1) - 0.64)
+    return mean + spread[cell] * rng.normal(size=len(mean))
+
+
+NOISES = (
+    Kind("normal", normal),
+    Kind("binomial, 1,000 images", binomial),
+    Kind("heavy-tailed (t, 3)", heavy),
+    Kind("seeds as blocks", blocked),
+    Kind("unequal (log-normal, 0.8)", lognormal),
+)
+HIGH = 1.75
+ORDERS = ("average effects", "Shapley values", "increments, trained", "increments, predicted")
+
+
+def drawn_truth(rng: np.random.Generator, high: float) -> Floats:
+    """(2^k,) true scores: coefficients of main effects have a standard deviation of 2, those of
+    pairs of 0.7, a third and half of them are nothing; all products of three or more factors have
+    coefficients alike, which together vary over the subsets with a standard deviation of `high`."""
+    terms = effects(K, K)
+    order = np.array([len(term) for term in terms])
+    betas = rng.normal(size=len(terms))
+    betas *= np.where(order == 1, 2.0 * (rng.random(len(terms)) > 0.3), 0.7)
+    betas *= np.where((order == 2) & (rng.random(len(terms)) < 0.5), 0.0, 1.0)
+    more = order > 2
+    betas[more] *= high / np.sqrt(np.sum(betas[more] ** 2))
+    betas[0] = 0.0
+    return columns(full(K), terms) @ betas
+
+
+def simulate_orders(noise: Kind, high: float, studies: int, seed: int) -> Floats:
+    """(studies, 6) whether all intervals of a kind hold together: those in `ORDERS`, and by the
+    two-factor model, with nothing but noise, Shapley values and predicted increments."""
+    rng, layout = np.random.default_rng(seed), default_plan()
+    read = basis(layout.cells, np.ones(len(layout.cells)))
+    at, run = codes_of(layout.cells), codes_of(layout.levels)
+    seeds = np.concatenate([np.arange(count) for count in np.bincount(layout.cell)])
+    players = np.ones(K, dtype=np.bool_)
+    held = []
+    for _ in range(studies):
+        truth = drawn_truth(rng, high)
+        runs = layout.runs(noise.scores(rng, truth[run], layout.cell, seeds))
+        cells = gather(runs)
+        spread = noise_of(cells, read.pairs)
+        learned = whole(runs, spread, read.pairs.fixed, players)
+        assert learned is not None
+        every = [change for row in changes(cells, players) for change in row]
+        trained = np.array([each.weights for each in every if each.weights is not None])
+        asked = [learned.change(e.before, e.after) for e in every if e.weights is None]
+        told = np.array([each for each in asked if each is not None])
+        average = contrasts(spread, read.weights)
+        by_noise = contrasts(spread, read.pairs.weights(told @ read.pairs.at(full(K))))
+        shapley, count = learned.contrasts(learned.shapley()), 3 * K - 2
+        held.append(
+            (
+                _within(average, read.weights @ truth[at]),
+                _within(shapley, exact_shapley(truth)),
+                _within(contrasts(spread, trained), trained @ truth[at], count),
+                _within(learned.contrasts(told), told @ truth, count),
+                _within(average, exact_shapley(truth)),
+                _within(by_noise, told @ truth, count),
+            )
+        )
+    return np.array(held, dtype=np.float64)
+
+
+def _within(found: Contrasts, truth: Floats, count: int = 0) -> bool:
+    """Whether all intervals hold: by the largest |t|, or as increments, of so many."""
+    reach = [student(df, count) for df in found.df] if count else together(found).critical
+    return bool(np.all(np.abs(found.values - truth) <= np.array(reach) * found.errors))
+
+
+def orders_table(rows: list[tuple[str, float, Floats]]) -> str:
+    """Coverage by kind of noise and size of higher interactions as a Markdown table."""
+    lines = [
+        f"| noise | higher interactions | studies | {' | '.join(ORDERS)} | Shapley values by main "
+        "effects | predicted by two-factor model |",
+        f"|{'---|' * (len(ORDERS) + 5)}",
+    ]
+    for name, high, held in rows:
+        shown = " | ".join(f"{100 * each:.1f}" for each in held.mean(axis=0))
+        lines.append(f"| {name} | {high:g} | {len(held)} | {shown} |")
+    return "\n".join(lines)
+
+
+def draw_orders(rows: list[tuple[str, float, Floats]], path: Path) -> None:
+    """The figure: which intervals hold together, with Monte-Carlo intervals."""
+    looks = ((BLUE, "o"), (ORANGE, "s"), (GREEN, ">"), (PURPLE, "D"), (GREY, "x"), (GREY, "+"))
+    names = (*ORDERS, "Shapley values by main effects", "predicted by two-factor model")
+    at = np.arange(len(rows))[::-1]
+    with style():
+        figure, axes = plt.subplots(figsize=(7.2, 3.4), layout="constrained")
+        axes.axvspan(94, 97, color=BAR, zorder=0, linewidth=0, label="94 to 97 %")
+        for which, (name, (color, mark)) in enumerate(zip(names, looks, strict=True)):
+            found = np.array([100 * held[:, which].mean() for _, _, held in rows])
+            size = np.array([len(held) for _, _, held in rows])
+            error = 1.96 * np.sqrt(np.maximum(found * (100 - found), 1) / size)
+            y = at + 0.11 * (2.5 - which)
+            axes.errorbar(found, y, xerr=error, fmt=mark, color=color, ms=4, lw=0.8, label=name)
+        axes.set_yticks(at, [f"{name}; {high:g}" for name, high, _ in rows])
+        axes.set_xlim(0, 101)
+        axes.set_xlabel("simultaneous intervals that hold, %")
+        axes.set_title("Noise; higher interactions in SDs between runs", loc="left")
+        axes.legend(loc="center left", frameon=False, fontsize=7)
+        plain(axes)
+        figure.savefig(path, dpi=170, metadata={"Software": None})
 
 
 def inside(intervals: Iterable[Interval], truth: Floats) -> NDArray[np.bool_]:
@@ -423,6 +570,16 @@ def main() -> None:
         "\ngap:", ", ".join(f"{s:.1f}: {100 * p:.0f} %" for s, p in zip(sizes, power, strict=True))
     )
     draw(tallies, sizes, power, n, options.out / "attribution-coverage.png")
+    settings = [
+        *((each, HIGH) for each in NOISES),
+        *((NOISES[0], high) for high in (0.0, 0.5, 1.0)),
+    ]
+    rows = [
+        (each.name, high, simulate_orders(each, high, max(100, n // 16), options.seed + at))
+        for at, (each, high) in enumerate(settings)
+    ]
+    print(f"\n{orders_table(rows)}")
+    draw_orders(rows, options.out / "attribution-orders.png")
 
 
 if __name__ == "__main__":

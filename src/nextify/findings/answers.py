@@ -208,6 +208,11 @@ class Ways:
     path: Way | None
     removed: Way | None
 
+    @property
+    def all(self) -> tuple[Way | None, ...]:
+        """The three."""
+        return self.added, self.path, self.removed
+
 
 @dataclass(frozen=True, slots=True)
 class RateContributions:

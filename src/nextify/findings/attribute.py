@@ -159,6 +159,7 @@ def _contributions(
     known, pairs, cells = study.basis.known, study.basis.pairs, study.cells
     fit = least_squares(pairs.matrix[cells.index()], cells.values)
     rows = np.cumsum(known) - 1  # of a known factor among what is measured
+    p = every.p
     for j, name in enumerate(study.runs.factors):
         if not known[j]:
             yield Contribution(name, Estimate(None))
@@ -170,7 +171,7 @@ def _contributions(
             estimate=measured.estimate(at),
             simultaneous=every.narrow[at],
             wide=every.wide[at],
-            p=every.p[at],
+            p=p[at],
             main_effect=_main_effect(study, j) if study.basis.adds_up else None,
             classical=_number(2 * fit.classical[column]),
             hc3=_number(2 * fit.hc3[column]),

@@ -22,6 +22,7 @@ from nextify.findings.lenth import Lenth
 
 Source = Literal["pure error", "residual", "Lenth", "none"]
 
+MANY_DF = 30  # from here on, cells show whether their spreads differ
 ENOUGH_DF = 8  # with fewer degrees of freedom, spreads are pooled over cells
 
 
@@ -143,9 +144,17 @@ def errors(noise: Noise, weights: Floats) -> tuple[Floats, Floats, bool]:
         own = np.where(cells.df > 0, cells.squares / df, 0.0)
         variance = shares @ own
         if np.all(design >= ENOUGH_DF) and np.all(variance > 0):
-            return np.sqrt(variance), _welch(shares * own, cells.df), True
+            return np.sqrt(variance), _satterthwaite(shares * own, cells.df), True
     pooled = np.sum(np.square(weights) / cells.counts, axis=1)
-    return noise.sd * np.sqrt(pooled), np.full(len(weights), noise.df), False
+    return noise.sd * np.sqrt(pooled), np.full(len(weights), spread_df(noise)), False
+
+
+def spread_df(noise: Noise) -> float:
+    """Degrees of freedom of the pooled spread: as many as runs give where cells have too few of
+    their own to show whether their spreads differ, fewer where some cells hold most of it."""
+    if noise.source != "pure error" or noise.df < MANY_DF:
+        return noise.df
+    return float(_satterthwaite(noise.cells.squares[None], noise.cells.df)[0])
 
 
 def _shares(cells: Cells, weights: Floats) -> Floats:
@@ -159,15 +168,14 @@ def _shares(cells: Cells, weights: Floats) -> Floats:
     return np.asarray(np.where(single, 0.0, shares) + borrowed * cells.df / cells.df.sum())
 
 
-def _welch(parts: Floats, df: NDArray[np.int64]) -> Floats:
+def _satterthwaite(parts: Floats, df: NDArray[np.int64]) -> Floats:
     """Degrees of freedom of a sum of independent variances, (q, c) -> (q,).
 
-    Satterthwaite's formula (1946) for cells of four runs or more. At one degree of freedom a cell
-    it is three times too small, and for those cells takes the form of Welch (1947, Biometrika 34)
-    that is unbiased there. Never beyond the degrees of freedom of the pooled spread.
+    Satterthwaite's formula (1946), and twice what it gives for cells of two or three runs. At one
+    degree of freedom a cell it is three times too small on average; but freed of that (Welch 1947)
+    it is largest in the studies whose spread came out too small, and where spreads differ much,
+    intervals hold too seldom (docs/attribution.md). Never beyond those of the pooled spread.
     """
-    few = df <= 2
-    squares = parts**2 / np.where(few, df + 2, df)
-    below = squares.sum(axis=1)
-    found = (parts.sum(axis=1) ** 2 - 2 * squares[:, few].sum(axis=1)) / below
+    squares = parts**2 / np.where(df <= 2, 2 * np.maximum(df, 1), df)
+    found = parts.sum(axis=1) ** 2 / squares.sum(axis=1)
     return np.asarray(np.clip(found, 1.0, float(df.sum())))

@@ -126,5 +126,5 @@ def _spread(points: int, count: int, df: float) -> Floats:
     """(ways x points,) the estimated spread over the true one, by the first of the numbers."""
     first = _uniform(points, count)[:, 0]
     if not np.isfinite(df):
-        return np.full(len(first), 1.0)
+        return np.ones_like(first)
     return np.asarray(np.sqrt(scipy.special.chdtri(df, first) / df))

@@ -12,7 +12,7 @@ from nextify.findings.answers import Estimate
 from nextify.findings.blocks import NO_SPREAD
 from nextify.findings.cells import ENOUGH_DF, Cells, Noise, errors, pure_error
 from nextify.findings.images import Images, widened
-from nextify.findings.largest import largest
+from nextify.findings.largest import Largest, largest
 from nextify.findings.lenth import lenth
 from nextify.findings.model import Model, lack_of_fit, least_squares
 
@@ -144,15 +144,22 @@ class Together:
     """Intervals of q contrasts that hold all at once, usually 95 times in 100.
 
     Attributes:
-        narrow, wide: new seeds; new seeds and new test images. p: adjusted, for new seeds.
+        narrow, wide: new seeds; new seeds and new test images. None where they are not known.
         critical: the multiple of the standard errors that `narrow` reaches.
-        None where they are not known.
+        t: values over standard errors. largest: the distribution of the largest of these.
     """
 
     narrow: tuple[Interval | None, ...]
     wide: tuple[Interval | None, ...]
-    p: tuple[float | None, ...]
     critical: float | None
+    t: Floats
+    largest: Largest | None
+
+    @property
+    def p(self) -> tuple[float | None, ...]:
+        """Adjusted, for new seeds."""
+        of = self.largest
+        return tuple(None if of is None else of.above(abs(each)) for each in self.t.tolist())
 
 
 def together(measured: Contrasts, level: float = LEVEL) -> Together:
@@ -167,7 +174,7 @@ def together(measured: Contrasts, level: float = LEVEL) -> Together:
     size = measured.errors
     nothing = (None,) * len(size)
     if not len(size) or not np.all(size > 0) or level >= 1:
-        return Together(nothing, nothing, nothing, None)
+        return Together(nothing, nothing, None, measured.values, None)
     part, df = measured.part, float(measured.df.min())
     of = largest(measured.covariance, df)
     reach = of.reach(level)
@@ -184,8 +191,9 @@ def together(measured: Contrasts, level: float = LEVEL) -> Together:
     return Together(
         narrow=_around(measured.values, reach * size),
         wide=wide,
-        p=tuple(of.above(abs(float(t))) for t in measured.values / size),
         critical=reach,
+        t=measured.values / size,
+        largest=of,
     )
 
 

@@ -13,7 +13,7 @@ import scipy
 from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats, Levels, all_cells, codes_of, columns, effects
-from nextify.findings.cells import Cells, Noise
+from nextify.findings.cells import Cells, Noise, spread_df
 from nextify.findings.factor_runs import FactorRuns
 from nextify.findings.images import images_part
 from nextify.findings.measure import Contrasts
@@ -99,7 +99,7 @@ def whole(
         players=players[varied],
         fixed=fixed[players],
         shares=shares,
-        df=_df(levels, means, noise.df, int(np.sum(varied & ~players))),
+        df=_df(levels, means, spread_df(noise), int(np.sum(varied & ~players))),
         runs=runs,
         noise=noise,
     )

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nextify.findings import Attribution, Contribution, Interaction
+from nextify.findings.answers import Triple
 from nextify.findings.attribute import CLEARLY
 from nextify.findings.cells import Source
 from nextify.findings.model import LackOfFit
@@ -152,14 +153,27 @@ def _model(found: Attribution) -> dict[str, bool]:
     """Notes, and whether they hold."""
     tested, fitted = found.lack_of_fit, found.method == "two-factor model"
     return {
-        "contributions are main effects: the Shapley values where no interaction of three or more "
-        "factors matters": fitted,
+        "contributions are average effects over these cells: the Shapley values where no "
+        "interaction of three or more factors matters": fitted,
         "the end-cell gap cannot be computed: an end cell has no score, or a contribution is not "
         "known; so the model is not checked at the "
         "ends": found.gap is None and (fitted or found.method == "main effects"),
         f"the two-factor model does not fit all cells (lack of fit: {f_test(tested)}): "
-        "contributions are averages over what else is made; intervals do not rest on that "
+        "contributions are average effects and not Shapley values; intervals do not rest on that "
         "model": fitted and tested is not None and tested.p < CLEARLY,
+        **_with_triples(found),
+    }
+
+
+def _with_triples(found: Attribution) -> dict[str, bool]:
+    """Notes, and whether they hold."""
+    pairs = [each for each in found.interactions if each.with_triples]
+    three, mixed = "three-factor interactions in these cells", found.limits.with_triples
+    return {
+        f"{len(mixed)} of {len(found.contributions)} contributions cannot be told from "
+        f"{three}": len(mixed) > 0,
+        f"{len(pairs)} of {len(found.interactions)} two-factor interactions cannot be told from "
+        f"{three}": len(pairs) > 0,
     }
 
 
@@ -173,6 +187,12 @@ def _sums(found: Attribution) -> str:
     more = f"; and {len(mixed) - 3} more sums" if len(mixed) > 3 else ""
     sums = "; ".join(group(each, "x", "-") for each in mixed[:3])
     return f"interactions that only show as sums: {sums}{more}"
+
+
+def triple(each: Triple) -> str:
+    """Three factors, or the signed sum of those that the cells cannot tell apart."""
+    others = [f" {'+' if sign > 0 else '−'} {' × '.join(three)}" for three, sign in each.aliased]
+    return " × ".join(each.factors) + "".join(others)
 
 
 def group(each: Interaction, times: str = "×", minus: str = "−") -> str:

@@ -115,8 +115,11 @@ def _contributions(
         spanned(axes, of.ends(each.simultaneous), row, color=color, lw=2.6, alpha=0.55, zorder=2)
         axes.plot(of.scale * value, row, "o", mfc=told or "white", mec=color, ms=5.0,
                   mew=1.1, zorder=3)  # fmt: skip
-    title = f"Networks {view.label}" if len(content.views) > 1 else "Contribution"
-    sheet.head(left, 0.14, title, f"to {of.title}, {of.name}")
+    what = view.found.estimand
+    title, note = f"{what[0].upper()}{what[1:]}", f"on {of.title}, {of.name}"
+    if len(content.views) > 1:
+        title, note = f"Networks {view.label}", f"{what}, {of.name}"
+    sheet.head(left, 0.14, title, note)
 
 
 def _all_values(content: FactorContent) -> list[float | None]:

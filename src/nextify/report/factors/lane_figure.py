@@ -49,17 +49,21 @@ def ways_figure(content: FactorContent, view: View) -> Drawing | None:
     lanes = way_lanes(view)
     if not any(point for lane in lanes[:3] for point in lane.points):
         return None
-    return _drawing(f"ways{view.key}", content, lanes, view.paper, "What the factor adds")
+    title = "What the factor adds"
+    return _drawing(f"ways{view.key}", content, lanes, view.paper, (title, "95 %, all together"))
 
 
 def way_lanes(view: View) -> tuple[Lane, ...]:
-    """Added to the start, in the path's order, removed from the end, and over all orders."""
-    ways = view.found.ways
+    """Added to the start, in the path's order, removed from the end, and over all orders: each
+    with the interval that holds together with the others of its kind."""
+    ways, found = view.found.ways, view.found
+    by_model = [_point(e.estimate, e.simultaneous, predicted=True) for e in found.shapley]
+    contributions = [_point(e.estimate, e.simultaneous) for e in found.contributions]
     points = {
         "alone, at the start": [_way(each.added) for each in ways],
         "in the path’s order": [_way(each.path) for each in ways],
         "last, at the end": [_way(each.removed) for each in ways],
-        "contribution, any order": [_point(each.estimate) for each in view.found.contributions],
+        "any order: Shapley value": by_model or contributions,
     }
     return _lanes(points)
 
@@ -70,19 +74,23 @@ def _lanes(points: Mapping[str, Iterable[Point | None]]) -> tuple[Lane, ...]:
 
 
 def _way(way: Way | None) -> Point | None:
-    return _point(way.estimate, way.predicted) if way else None
+    return _point(way.estimate, way.simultaneous, way.predicted) if way else None
 
 
-def _point(of: Estimate, predicted: bool = False) -> Point | None:
-    return None if of.value is None else (of.value, of.interval, predicted)
+def _point(of: Estimate, within: Interval | None, predicted: bool = False) -> Point | None:
+    return None if of.value is None else (of.value, within, predicted)
+
+
+def _single(of: Estimate) -> Point | None:
+    return _point(of, of.interval)
 
 
 def rate_figure(content: FactorContent, view: View) -> Drawing | None:
     """Contributions at each learning rate; None where only one was tried."""
     if (stable := view.found.rates) is None:
         return None
-    lanes = _lanes({f"{at.rate:g} × the rate": map(_point, at.estimates) for at in stable.rates})
-    title = "Contribution at each learning rate"
+    lanes = _lanes({f"{at.rate:g} × the rate": map(_single, at.estimates) for at in stable.rates})
+    title = ("Contribution at each learning rate", "95 %, each by itself")
     return _drawing(f"rates{view.key}", content, lanes, None, title)
 
 
@@ -92,17 +100,16 @@ def data_figure(content: FactorContent) -> Drawing | None:
         return None
     found = [view.found.contributions for view in content.views]
     lanes = _lanes({
-        str(view.plan.data["name"]): [_joint(c.estimate.value, c.simultaneous) for c in every]
+        str(view.plan.data["name"]): [_point(each.estimate, each.simultaneous) for each in every]
         for view, every in zip(content.views, found, strict=True)
     })  # fmt: skip
-    means = tuple(_joint(each.mean, each.simultaneous) for each in content.general)
+    means = tuple(
+        None if each.mean is None else (each.mean, each.simultaneous, False)
+        for each in content.general
+    )
     lanes = (*lanes, Lane("mean, for other data sets", ("D", INK), means))
-    title = "Contribution on each data set"
-    return _drawing("data-sets", content, lanes, None, title, "all factors together")
-
-
-def _joint(value: float | None, within: Interval | None) -> Point | None:
-    return None if value is None else (value, within, False)
+    title = ("Contribution on each data set", "95 %, all factors together")
+    return _drawing("data-sets", content, lanes, None, title)
 
 
 def _drawing(
@@ -110,8 +117,7 @@ def _drawing(
     content: FactorContent,
     lanes: Sequence[Lane],
     paper: PaperColumn | None,
-    title: str,
-    together: str = "each by itself",
+    title: tuple[str, str],
 ) -> Drawing:
     rows, row, marks = len(content.names), _LANE * len(lanes) + _GAP, _marks(lanes)
     under = _TOP + row * rows + _AXIS
@@ -129,8 +135,8 @@ def _drawing(
             _paper(sheet, paper, row, rows)
         sheet.line(_TOP)
         sheet.key(0.2, under + 0.12, marks)
-        unit = f"{content.unit.name}, {content.unit.title}; 95 %, {together}"
-        sheet.head(1.98, 0.14, title, unit)
+        unit = f"{content.unit.name}, {content.unit.title}; {title[1]}"
+        sheet.head(1.98, 0.14, title[0], unit)
         return look.drawn(sheet.figure, name, _told(content, lanes))
 
 
@@ -175,7 +181,7 @@ def _marks(lanes: Sequence[Lane]) -> Marks:
             ({"marker": lane.look[0], "color": lane.look[1], "ms": 4.6}, lane.name)
             for lane in lanes
         ),
-        *[(hollow, "hollow: predicted, no run there")] * predicted,
+        *[(hollow, "hollow: by the model of all orders, no run there")] * predicted,
     ]
 
 

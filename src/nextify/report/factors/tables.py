@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nextify.findings import Attribution
-from nextify.findings.answers import Reading
+from nextify.findings.answers import Credit, Reading
 from nextify.report import details
 from nextify.report.factors import caveats, look_words, outcomes, words
 from nextify.report.factors.content import FactorContent, View
@@ -39,12 +39,14 @@ def _contribution(view: View, found: Attribution, at: int) -> dict[str, Any]:
         "factor": each.name,
         "choices": " + ".join(view.plan.factors[at].choices),
         "method": found.method,
+        "estimand": found.estimand,
         "contribution": each.estimate.value,
         "standard_error": each.estimate.error,
         "df": each.estimate.df,
         **ends_of("own_interval", each.estimate.interval),
         **ends_of("simultaneous", each.simultaneous),
         **ends_of("simultaneous_new_images", each.wide),
+        **_shapley(found.shapley[at] if found.shapley else None),
         "p": each.estimate.p,
         "p_adjusted": each.p,
         "answer": each.answer,
@@ -86,11 +88,19 @@ _BESIDE: dict[str, Reading] = {
 }
 
 
+def _shapley(credit: Credit | None) -> dict[str, Any]:
+    """By the model of all orders; empty where the contribution is the Shapley value."""
+    return {
+        "shapley_value": credit.estimate.value if credit else None,
+        **ends_of("shapley_simultaneous", credit.simultaneous if credit else None),
+    }
+
+
 def _way(name: str, way: Any) -> dict[str, Any]:
     return {
         name: way.estimate.value if way else None,
-        **ends_of(name, way.estimate.interval if way else None),
-        f"{name}_predicted": way.predicted if way else None,
+        **ends_of(name, way.simultaneous if way else None),
+        f"{name}_by": way.by if way else None,
     }
 
 

@@ -24,11 +24,13 @@ _METHODS = {
     "sampled orders": "The contributions are Shapley values estimated from sampled orders of the "
     "choices: what a factor adds, averaged over those orders. Intervals allow for the orders not "
     "sampled.",
-    "two-factor model": "The contributions are main effects of a two-level fraction: the mean "
-    "score with a factor’s choices made less the mean without, over all that the other factors do. "
+    "two-factor model": "The contributions are average effects of a two-level fraction: the mean "
+    "score with a factor’s choices made less the mean without, over the cells that were trained. "
     "They are the Shapley values, what a factor adds averaged over all orders, where no "
-    "interaction of three or more factors matters; the gap checks that.",
-    "main effects": "The contributions are main effects of these cells alone. The cells cannot "
+    "interaction of three or more factors matters; the gap checks that. The Shapley values beside "
+    "them come from a model of all orders: their intervals hold, too, what such interactions may "
+    "do in networks that were not trained.",
+    "main effects": "The contributions are average effects of these cells alone. The cells cannot "
     "tell them from two-factor interactions, so a contribution may be in part an interaction’s.",
     "none": "These runs tell no factor’s contribution from the others.",
 }
@@ -43,6 +45,7 @@ _SIGNS = {
     "lower": "Less is better here: a negative one says that the two gain more together.",
 }
 _MANY_SETS = 6  # below it a sample of data sets says little
+_MOST_TRIPLES = 3
 _EQUAL = {"macs": "MACs", "params": "parameters"}
 
 
@@ -173,7 +176,7 @@ def order(content: FactorContent, view: View) -> str:
             continue
         low, *_, high = sorted(value for value, _, _ in points)
         spreads.append((high - low, name, low, high))
-        clear = [i for _, i, _ in points if i and i.excludes_zero]
+        clear = [i for _, i, _ in points if i and i.excludes_zero]  # all hold together
         if any(i.low > 0 for i in clear) and any(i.high < 0 for i in clear):
             turned.append(name)
     if not spreads:
@@ -208,6 +211,27 @@ def interactions(content: FactorContent, view: View) -> str:
     return text + _SIGNS[content.unit.better] + left
 
 
+def triples(content: FactorContent, view: View) -> str:
+    """The largest three-factor interactions that the cells show."""
+    every = view.found.triples
+    found = [each for each in every if each.found]
+    if not every or all(each.q is None for each in every):
+        return ""
+    what = f"three-factor interactions, beyond what the two-factor model holds ({len(every)} sums)"
+    if not found:
+        return f"Of {what}, none can be told from zero (5 % false discoveries)."
+    more = f", and {len(found) - _MOST_TRIPLES} more" if len(found) > _MOST_TRIPLES else ""
+    told = [
+        f"{caveats.triple(each)} ({content.unit.signed(each.estimate.value)})"
+        for each in found[:_MOST_TRIPLES]
+    ]
+    return (
+        f"Of {what}, found at 5 % false discoveries: {'; '.join(told)}{more}. Each is what the "
+        "three add to the difference of the two ends beyond the contributions; of those that these "
+        "cells cannot tell apart the most plausible stands first."
+    )
+
+
 def noise(content: FactorContent, view: View) -> str:
     """The spread between runs behind the intervals."""
     of = view.found.noise
@@ -234,7 +258,10 @@ def fit(view: View) -> str:
         return "Not testable: that takes repeated runs and more cells than effects."
     clear = "does not fit" if found.p < CLEARLY else "is not seen to fail"
     what = f"The model of main effects and two-factor interactions {clear}"
-    return f"{what}: {caveats.f_test(found)}."
+    text = f"{what}: {caveats.f_test(found)}."
+    if found.p >= CLEARLY or view.found.estimand == "Shapley value":
+        return text
+    return f"{text} So contributions are average effects, which are not the Shapley values."
 
 
 def coverage(view: View) -> str:
@@ -254,6 +281,11 @@ def coverage(view: View) -> str:
         text = (
             "New seeds: the same cells trained again on the same training images and tested on the "
             f"same {tested} images; {hold}"
+        )
+    if any(way.predicted for each in view.found.ways for way in each.all if way):
+        text += (
+            "What is predicted comes from a model of all orders of interactions, and its intervals "
+            "hold what is not known of these. "
         )
     if any(each.wide for each in view.found.contributions):
         text += "“New images too” allows, besides, for another test set of the same kind. "
@@ -385,6 +417,7 @@ def as_texts(content: FactorContent, view: View) -> dict[str, str]:
         "adds_up": adds_up(content, view),
         "order": order(content, view),
         "interactions": interactions(content, view),
+        "triples": triples(content, view),
         **({"crossed": " ".join(told)} if (told := sides(content, view)) else {}),
         **{head.rstrip("."): text for head, text in meaning(content, view)},
     }
