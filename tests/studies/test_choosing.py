@@ -236,7 +236,7 @@ def test_finals_on_held_out_images():
 
 
 def test_a_choice_that_goes_on_keeps_its_screening():
-    images = SimpleNamespace(identity=lambda: DATA, source="Nothing.")
+    images = SimpleNamespace(identity=lambda: DATA, source="Nothing.", largest_class=0.1)
     asked = Asked(request=made(Choose, {"params": "200k"}), precision="float32", images=images)
     fresh = task_of(asked, DATA)
     assert (fresh.request.experiment, fresh.request.seeds) == ("resolution-4", 2)

@@ -35,10 +35,13 @@ def test_the_contributions_that_are_printed(found):
     assert sum(each.found for each in found.interactions) == 9
 
 
-def test_the_large_kernel_depends_on_its_place(found):
+def test_increments_of_cells_that_were_not_trained_allow_for_all_orders(found):
+    """The two-factor model, which does not fit, has +2.50 and -2.06, within 0.6 points."""
     way = next(each for each in found.ways if each.name == "large kernel first")
-    assert 100 * way.added.estimate.value == pytest.approx(2.50, abs=0.005)
-    assert 100 * way.removed.estimate.value == pytest.approx(-2.06, abs=0.005)
+    assert way.added.by == way.removed.by == "model of all orders"
+    assert 100 * way.added.estimate.value == pytest.approx(1.8, abs=0.05)
+    assert 100 * way.removed.estimate.value == pytest.approx(-1.4, abs=0.05)
+    assert 100 * way.added.estimate.interval.half > 2
 
 
 def test_the_same_factors_at_equal_macs():
@@ -49,7 +52,12 @@ def test_the_same_factors_at_equal_macs():
     assert values == [-0.65, -4.10, 5.28, 0.51, -0.40, 0.38, -8.87, 0.89]
     helps, hurts, open_ = "helps", "hurts", "not resolved"
     answers = [each.answer for each in found.contributions]
-    assert answers == [hurts, hurts, helps, helps, hurts, open_, hurts, helps]
+    assert answers == [hurts, hurts, helps, helps, open_, open_, hurts, helps]
+    largest = found.triples[0]
+    assert largest.factors == ("depthwise and width", "inverted bottleneck", "large kernel first")
+    assert 100 * largest.estimate.value == pytest.approx(2 * -1.09, abs=0.01)
+    alias = ("ReLU to GELU", "fewer act. and norms, LN", "separate downsampling")
+    assert largest.aliased == ((alias, 1),) and largest.found
     assert 100 * found.gap.estimate.value == pytest.approx(-2.35, abs=0.005)
 
 

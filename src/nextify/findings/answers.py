@@ -12,18 +12,16 @@ from nextify.findings.model import LackOfFit
 from nextify.findings.outcomes import Chance, Rests
 from nextify.findings.scores import Score
 
-Answer = (
-    Literal[
-        "helps",
-        "hurts",
-        "negligible",  # smaller than the margin, and not told from zero
-        "not resolved",
-        "no interval",
-        "no verdict",  # between planned looks, or after the last
-        "cannot be told",
-    ]
-    | Rests
-)
+Answer = Literal[
+    "helps",
+    "hurts",
+    "negligible",  # smaller than the margin, and not told from zero
+    "not resolved",
+    "no interval",
+    "no verdict",  # between planned looks, or after the last
+    "cannot be told",
+    Rests,
+]
 Reading = Literal[
     "finished runs",  # those that diverged are left out
     "diverged at chance",  # they score what always answering the largest class does

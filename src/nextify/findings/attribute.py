@@ -307,13 +307,12 @@ def _increments(
     study: _Study, by: answers.Origin, measured: measure.Contrasts
 ) -> Iterator[answers.Way]:
     count = max(1, 3 * int(study.players.sum()) - 2)  # the path's ends are among the others
-    for estimate in measured.all_estimates():
+    for each in measured.all_estimates():
+        value, error, df = each.value, each.error, each.df
         within = None
-        if estimate.value is not None and estimate.error is not None and estimate.df is not None:
-            within = around(
-                estimate.value, student(estimate.df, count, study.level) * estimate.error
-            )
-        yield answers.Way(estimate, by, within)
+        if value is not None and error is not None and df is not None and study.level < 1:
+            within = around(value, student(df, count, study.level) * error)
+        yield answers.Way(each, by, within)
 
 
 def _noise(

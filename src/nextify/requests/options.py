@@ -111,7 +111,7 @@ def entries(kind: type) -> tuple[Entry, ...]:
 
     >>> from nextify.requests import Study
     >>> [entry.key for entry in entries(Study)][:4]
-    ['path', 'changes', 'recipe', 'data']
+    ['path', 'changes', 'recipe', 'images']
     """
     if kind not in _ENTRIES:  # reading annotations takes long
         _ENTRIES[kind] = tuple(_entries(kind))
