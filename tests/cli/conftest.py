@@ -51,9 +51,13 @@ if __name__ == "__main__":  # and not when the workers of a study import it
 
 
 def changed(arguments: tuple[str, ...], changes: Iterable[str]) -> tuple[str, ...]:
-    """Arguments with changes at their end; a field that is changed is given once."""
+    """Arguments with changes at their end; a field that is changed is given once, and so is
+    `--data`, which may be given again."""
     fields = tuple(f"{change.partition('=')[0]}=" for change in changes if "=" in change)
     kept = [a for a in arguments if not (fields and a.startswith(fields))]
+    if "--data" in kept and any(change.startswith("--data") for change in changes):
+        at = kept.index("--data")
+        kept = [*kept[:at], *kept[at + 2 :]]
     return (*kept, *changes)
 
 

@@ -8,7 +8,7 @@
 
 import argparse
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -229,8 +229,9 @@ def _words_of(command: Sequence[str], file: Path, rest: Sequence[str]) -> list[s
     if kind is None:
         raise unknown("command", " ".join(command), REQUESTS)
     words = words_of(read_toml(kind, file))[len(command) :]
-    again = {word.partition("=")[0] for word in rest if "=" in word and not word.startswith("-")}
-    return [word for word in words if "=" not in word or word.partition("=")[0] not in again]
+    over = {word.partition("=")[0] for word in rest if "=" in word and not word.startswith("-")}
+    kept = [word for word in words if "=" not in word or word.partition("=")[0] not in over]
+    return _again(kind, kept)
 
 
 def words_of(request: Request, *, local: bool = True, last: Sequence[str] = ()) -> list[str]:
@@ -241,7 +242,7 @@ def words_of(request: Request, *, local: bool = True, last: Sequence[str] = ()) 
         last: keys of options that are named in any case, behind the others.
     """
     known = {entry.key: entry for entry in entries(type(request))}
-    values = given(request)
+    values = _with_first(known, given(request), request)
     order = [key for key in values if key not in last] + [key for key in last if key in values]
     places = [key for key in values if known[key].about.positional]
     placed = [v if isinstance(v := values[key], tuple) else (as_text(v),) for key in places]
@@ -253,6 +254,15 @@ def words_of(request: Request, *, local: bool = True, last: Sequence[str] = ()) 
         *(word for entry in shown if entry.inner is not bool for word in _named(entry, request)),
         *(f"--no-{e.option[2:]}" if e.default else e.option for e in shown if e.inner is bool),
     ]
+
+
+def _with_first(
+    known: Mapping[str, Entry], values: Mapping[str, Any], request: Request
+) -> dict[str, Any]:
+    """Values to be named: those given, and of an option that stands there again the first one."""
+    first = {known[key].about.again for key in values}
+    named = (key for key in known if key in values or key in first)
+    return {key: known[key].of(request) for key in named}
 
 
 def _named(entry: Entry, request: Request) -> tuple[str, ...]:
