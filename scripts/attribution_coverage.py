@@ -575,7 +575,7 @@ def main() -> None:
         *((NOISES[0], high) for high in (0.0, 0.5, 1.0)),
     ]
     rows = [
-        (each.name, high, simulate_orders(each, high, max(100, n // 16), options.seed + at))
+        (each.name, high, simulate_orders(each, high, max(100, n // 10), options.seed + at))
         for at, (each, high) in enumerate(settings)
     ]
     print(f"\n{orders_table(rows)}")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 from nextify.findings.best import largest_t
 from nextify.findings.largest import largest
@@ -33,6 +33,26 @@ def test_independent_contrasts_are_the_studentized_maximum_modulus(count, df):
 @pytest.mark.parametrize("key", DUNNETT)
 def test_equal_correlations_are_dunnetts_table(key):
     assert round(largest(alike(key[0]), key[1]).reach() - 2e-4, 2) == DUNNETT[key]
+
+
+def exact(count, correlation, df):
+    """For equal correlations, by quadrature over the common part and the spread."""
+    at, weight = np.polynomial.hermite_e.hermegauss(160)
+    chance, share = np.polynomial.legendre.leggauss(200)
+    spread = np.sqrt(stats.chi2.ppf((chance + 1) / 2, df) / df)[:, None]
+
+    def held(reach):
+        ends = [(side * reach * spread - np.sqrt(correlation) * at) for side in (-1, 1)]
+        low, high = (stats.norm.cdf(end / np.sqrt(1 - correlation)) for end in ends)
+        return ((high - low) ** count @ weight / weight.sum()) @ share / 2
+
+    return optimize.brentq(lambda reach: held(reach) - 0.95, 1, 9)
+
+
+@pytest.mark.parametrize("correlation", [0.1, 0.3, 0.6, 0.9])
+def test_equal_correlations_by_exact_integration(correlation):
+    off = largest(alike(8, correlation), 24).reach() - exact(8, correlation, 24)
+    assert -3e-4 < off < 1.5e-3
 
 
 def test_equal_to_scipys_integration():

@@ -54,7 +54,7 @@ def value(plan: Plan, cell: Cell, truth=TRUTH, pairs: Mapping = PAIRS) -> float:
     made = [factor.name in (cell.made or ()) for factor in plan.factors]
     level = np.where(made, 1, -1)
     plain = sum(t for t, on in zip(truth, made, strict=False) if on)
-    both = sum(level[a] * level[b] * size / 4 for (a, b), size in pairs.items())
+    both = sum(np.prod(level[list(term)]) * size / 4 for term, size in pairs.items())
     return 0.72 + plain + both
 
 

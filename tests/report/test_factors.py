@@ -367,3 +367,57 @@ def test_limits_hold_zero_and_all_values():
         values = generator.normal(size=5).tolist()
         low, high = limits(values)
         assert low < min(0.0, *values) and max(0.0, *values) < high
+
+
+def test_a_fraction_has_average_effects_and_shapley_values_beside_them():
+    plan, records = whole()
+    shown = shown_of(plan, records)
+    text, found = page_text(plan, records), shown.views[0].found
+    assert found.estimand == "average effect" and "Average effect" in text
+    for each in found.shapley:
+        assert shown.unit.span(each.simultaneous) in text
+    loaded = json.loads(factor_texts(shown, [], NOW)["report.json"])
+    told = loaded["studies"][0]["attribution"]["accuracy"]
+    assert told["shapley"][0]["estimate"]["value"] == pytest.approx(
+        found.shapley[0].estimate.value, rel=1e-5
+    )
+    ways = [way for each in told["ways"] for way in each.values() if isinstance(way, dict)]
+    assert {way["by"] for way in ways} == {
+        "trained cells", "model of all orders"
+    }  # fmt: skip
+    (line, *_) = csv.DictReader(io.StringIO(factor_texts(shown, [], NOW)["contributions.csv"]))
+    assert float(line["shapley_value"]) == pytest.approx(found.shapley[0].estimate.value, rel=1e-5)
+    assert line["estimand"] == "average effect" and line["added_alone_by"]
+
+
+def test_all_subsets_have_shapley_values_and_no_second_column():
+    factors = tuple(default_factors(path("small"))[at] for at in (0, 2, 3))
+    plan = fake_experiment.plan("full", 3, factors=factors)
+    records = tuple(fake_experiment.whole(plan, truth=(0.01, -0.02, 0.02), pairs={}))
+    assert attribute(plan, records).shapley == ()
+    assert "by all orders; 95 %" not in page_text(plan, records)
+
+
+def test_increments_hold_together_and_are_wider_where_no_network_was_trained():
+    view = seen().views[0]
+    trained = [w for each in view.found.ways for w in each.all if w and not w.predicted]
+    predicted = [w for each in view.found.ways for w in each.all if w and w.predicted]
+    assert trained and predicted
+    for way in trained + predicted:
+        single, both = way.estimate.interval, way.simultaneous
+        assert both.low < single.low and single.high < both.high
+    drawn = {p[1] for lane in way_lanes(view)[:3] for p in lane.points if p}
+    assert drawn == {way.simultaneous for way in trained + predicted}
+
+
+def test_three_factor_interactions_are_named_where_found():
+    plan, records = whole()
+    names = [factor.name for factor in plan.factors]
+    calm = shown_of(plan, records)
+    assert "none can be told from zero" in words.triples(calm, calm.views[0])
+    product = fake_experiment.whole(plan, pairs={(1, 2, 4): 0.12})
+    shown = shown_of(plan, tuple(product))
+    text = words.triples(shown, shown.views[0])
+    assert " × ".join(names[j] for j in (1, 2, 4)) in text and "most plausible stands first" in text
+    assert "does not fit" in words.fit(shown.views[0])
+    assert "not the Shapley values" in words.fit(shown.views[0])

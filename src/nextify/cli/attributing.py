@@ -4,10 +4,12 @@ from nextify.cli.show import print_json, print_table, say
 from nextify.commands.attributing import Attributed, Shares, attribute, report
 from nextify.commands.watch import ON_STDERR
 from nextify.findings.across import General
+from nextify.findings.answers import Credit
 from nextify.report.factors import FactorContent, View, caveats, look_words, words
 from nextify.report.factors.contribution_figure import signed_count
 from nextify.report.factors.sides import sides
 from nextify.report.factors.tables import as_values
+from nextify.report.factors.units import Unit
 from nextify.report.page import ReportFiles
 from nextify.report.settled import settled
 from nextify.requests import Attribute, Report
@@ -71,7 +73,8 @@ def _print(shown: FactorContent, view: View, checks: Shares) -> None:
         f"{label}{view.plan.title}: {view.plan.experiment}, {plural(counts.finished, 'run')} "
         f"of {counts.planned} with a score\n"
     )
-    head = ["factor", shown.unit.name, "95 %, all together", "params", "MACs", "memory"]
+    head = ["factor", shown.unit.name, "95 %, all together"]
+    head += ["Shapley value, all orders"] * bool(view.found.shapley) + ["params", "MACs", "memory"]
     rows = [_row(shown, view, checks, at) for at in range(len(shown.names))]
     print_table([*head, *checks, "verdict"], rows)
     say(f"\ngap: {words.adds_up(shown, view)}")
@@ -95,10 +98,16 @@ def _row(shown: FactorContent, view: View, checks: Shares, at: int) -> list[str]
         each.name,
         unit.signed(each.estimate.value),
         unit.span(each.simultaneous),
+        *(_shapley(unit, credit) for credit in view.found.shapley[at : at + 1]),
         *(signed_count(n, "B" * (place == 2)) for place, n in enumerate(added)),
         *(_check(tool, found[each.name], shown) for tool, found in checks.items()),
         caveats.verdict(view.found, each),
     ]
+
+
+def _shapley(unit: Unit, of: Credit) -> str:
+    within = f" ({unit.span(of.simultaneous)})" if of.simultaneous else ""
+    return f"{unit.signed(of.estimate.value)}{within}"
 
 
 def _check(tool: str, value: float, shown: FactorContent) -> str:

@@ -23,8 +23,8 @@ from nextify.experiments.coding import Floats
 from nextify.experiments.intervals import LEVEL
 
 _WAYS = 8
-_POINTS = (1 << 9, 1 << 11, 1 << 13, 1 << 15)  # in each way: more where fewer are not enough
-_SURE = 3.0  # standard errors of the integration
+_POINTS = (1 << 9, 1 << 11, 1 << 13)  # in each way: more where fewer are not enough
+_SURE = 2.0  # standard errors of the integration
 _ENOUGH = 1e-3
 _NOTHING = 1e-9  # rounding
 _MOST = 1 - 1e-16

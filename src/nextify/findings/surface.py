@@ -38,8 +38,8 @@ _NOISE = (0.1, 0.25, 0.5, 1.0)  # where no runs repeat a cell
 # Of `all_orders`: as above; of all interactions of three or more factors together, from a part of
 # the run-to-run spread to a multiple of the cells'; how much of their variance is of just three.
 _WIDE_MAIN, _WIDE_PAIRS = (0.3, 1.2), (0.0, 0.2, 0.5, 1.2)
-_HIGH_FROM, _HIGH_TO, _HIGH = 0.25, 1.5, 7
-_TRIPLES = (0.1, 0.35, 0.6)
+_HIGH_FROM, _HIGH_TO, _HIGH = 0.35, 1.5, 9
+_TRIPLES = (0.0, 0.2, 0.5)
 _FLAT = 100.0  # of the mean: as good as unknown
 _LEAST = 1e-9
 

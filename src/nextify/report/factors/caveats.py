@@ -152,15 +152,16 @@ def _basis(found: Attribution) -> Iterator[str]:
 def _model(found: Attribution) -> dict[str, bool]:
     """Notes, and whether they hold."""
     tested, fitted = found.lack_of_fit, found.method == "two-factor model"
+    rejected = tested is not None and tested.p < CLEARLY
     return {
         "contributions are average effects over these cells: the Shapley values where no "
-        "interaction of three or more factors matters": fitted,
+        "interaction of three or more factors matters": fitted and not rejected,
         "the end-cell gap cannot be computed: an end cell has no score, or a contribution is not "
         "known; so the model is not checked at the "
         "ends": found.gap is None and (fitted or found.method == "main effects"),
         f"the two-factor model does not fit all cells (lack of fit: {f_test(tested)}): "
         "contributions are average effects and not Shapley values; intervals do not rest on that "
-        "model": fitted and tested is not None and tested.p < CLEARLY,
+        "model": fitted and rejected,
         **_with_triples(found),
     }
 
