@@ -37,7 +37,8 @@ def test_data_again_in_words_and_back():
     )
 
 
-def test_each_is_a_study_and_all_are_attributed_together(folders, nextify):
+def test_each_is_a_study_and_all_are_attributed_together(folders, nextify, monkeypatch):
+    monkeypatch.setattr("nextify.report.write.factor_drawings", lambda shown: [])  # seconds each
     answer = nextify("study", "small", "--data", "first", "--data", "second", *TINY, "--json")
     assert answer.code == 0, answer.err
     found = json.loads(answer.out)

