@@ -77,26 +77,17 @@ def attribute(
 
 
 def attribute_runs(
-    plan: Plan,
-    runs: FactorRuns,
-    level: float = LEVEL,
-    margin: float | None = None,
+    plan: Plan, runs: FactorRuns, level: float = LEVEL, margin: float | None = None
 ) -> Attribution:
     """What one reading of a plan's runs says; see `judged.readings`."""
-    # A plan augmented with other cells is read by the model: it uses all of them.
-    sampled = plan.orders if plan.experiment == "permutations" else ()
-    orders = [[runs.factors.index(name) for name in order] for order in sampled]
-    cells = gather(runs)
-    read = basis(cells.levels, cells.rate, orders, cells.crossed)
-    noise = measure.noise_of(cells, read.pairs)
-    players = np.arange(len(runs.columns)) < len(runs.factors)
-    study = _Study(runs, cells, read, noise, players, level, margin)
+    study = _study(plan, runs, level, margin)
+    cells, read, noise = study.cells, study.basis, study.noise
     measured = study.contrasts(read.weights[read.known], _by_orders(study))
     every = measure.together(measured, level)
     found = tuple(_contributions(study, measured, every))
     groups, untold = groups_of_pairs(read.pairs, len(runs.factors))
     tested = lack_of_fit(cells, read.pairs)
-    learned = whole(runs, noise, read.pairs.fixed, players)
+    learned = whole(runs, noise, read.pairs.fixed, study.players)
     pairs = _interactions(study, groups, found)
     return Attribution(
         metric=runs.score,
@@ -111,11 +102,11 @@ def attribute_runs(
         interactions=pairs,
         triples=_triples(study, found, pairs),
         ways=_ways(study, learned),
-        rates=rate_stability(noise, orders, level),
+        rates=rate_stability(noise, study.orders, level),
         failures=failures(runs),
         noise=_noise(study, measured, every),
         lack_of_fit=tested,
-        limits=_limits(study, len(orders), untold),
+        limits=_limits(study, untold),
         crossed=_crossed(study, plan.crossed),
         level=level,
         margin=margin,
@@ -131,6 +122,7 @@ class _Study:
     basis: Basis
     noise: Noise
     players: NDArray[np.bool_]
+    orders: Sequence[Sequence[int]]
     level: float
     margin: float | None
 
@@ -141,6 +133,17 @@ class _Study:
         table = np.array(weights).reshape(len(weights), len(self.cells.counts))
         part = images_part(self.runs, self.cells, table)
         return measure.contrasts(self.noise, table, part, more)
+
+
+def _study(plan: Plan, runs: FactorRuns, level: float, margin: float | None) -> _Study:
+    # A plan augmented with other cells is read by the model: it uses all of them.
+    sampled = plan.orders if plan.experiment == "permutations" else ()
+    orders = [[runs.factors.index(name) for name in order] for order in sampled]
+    cells = gather(runs)
+    read = basis(cells.levels, cells.rate, orders, cells.crossed)
+    noise = measure.noise_of(cells, read.pairs)
+    players = np.arange(len(runs.columns)) < len(runs.factors)
+    return _Study(runs, cells, read, noise, players, orders, level, margin)
 
 
 def _by_orders(study: _Study) -> Floats | None:
@@ -362,7 +365,7 @@ def _counts(study: _Study) -> answers.Counts:
     )
 
 
-def _limits(study: _Study, orders: int, untold: int) -> answers.Limits:
+def _limits(study: _Study, untold: int) -> answers.Limits:
     names, read = study.runs.columns, study.basis
     fixed = read.pairs.fixed[: len(study.runs.factors)]
     return answers.Limits(
@@ -370,7 +373,7 @@ def _limits(study: _Study, orders: int, untold: int) -> answers.Limits:
         single=int(np.sum(study.cells.counts == 1)),
         fixed=tuple((names[j], bool(fixed[j] > 0)) for j in np.flatnonzero(fixed)),
         lost_orders=read.lost_orders,
-        orders=orders,
+        orders=len(study.orders),
         confounded=tuple(names[j] for j in read.confounded),
         mixed=tuple(
             (names[j], tuple((names[a], names[b]) for a, b in pairs)) for j, pairs in read.mixed
