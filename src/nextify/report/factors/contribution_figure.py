@@ -200,7 +200,8 @@ def _marks(content: FactorContent) -> Marks:
         ("hurts" in answers, {"marker": "o", "color": ORANGE, "ms": 5}, "hurts"),
         (answers & {"not resolved", "negligible", "no interval", "no verdict"},
          {"marker": "o", "mfc": "white", "mec": BLUE, "ms": 5, "mew": 1.1},
-         "not resolved: includes 0" if has else "no interval"),
+         ("includes 0" if "negligible" in answers else "not resolved: includes 0")
+         if has else "no interval"),
         (answers & set(RESTS), {"marker": "o", "mfc": "white", "mec": BLUE, "ms": 5, "mew": 1.1},
          "no verdict: it rests on runs that diverged or learned nothing"),
         (has, {"marker": "_", "color": BLUE, "ms": 13, "mew": 2.6, "alpha": 0.55},
