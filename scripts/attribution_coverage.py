@@ -346,7 +346,7 @@ def draw_orders(rows: list[tuple[str, float, Floats]], path: Path) -> None:
         axes.set_xlim(0, 101)
         axes.set_xlabel("simultaneous intervals that hold, %")
         axes.set_title("Noise; higher interactions in SDs between runs", loc="left")
-        axes.legend(loc="center left", frameon=False, fontsize=7)
+        axes.legend(loc="upper center", frameon=False, fontsize=7)
         plain(axes)
         figure.savefig(path, dpi=170, metadata={"Software": None})
 
@@ -575,7 +575,7 @@ def main() -> None:
         *((NOISES[0], high) for high in (0.0, 0.5, 1.0)),
     ]
     rows = [
-        (each.name, high, simulate_orders(each, high, max(100, n // 10), options.seed + at))
+        (each.name, high, simulate_orders(each, high, max(100, 3 * n // 20), options.seed + at))
         for at, (each, high) in enumerate(settings)
     ]
     print(f"\n{orders_table(rows)}")

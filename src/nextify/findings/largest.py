@@ -72,11 +72,14 @@ class Largest:
 
     def _above(self, reach: float, points: int) -> Floats:
         """(ways,) the chance by each way of scrambling."""
-        rank = self.root.shape[1]
+        rank, there = self.root.shape[1], self.root != 0
         uniform = _uniform(points, rank + 1)
         half = reach * _spread(points, rank + 1, self.df)[:, None]
-        z, inside = np.zeros((len(uniform), rank)), np.zeros(len(uniform))
-        for at in range(rank):
+        # Contrasts that are independent of all others are alike.
+        alone = (there.sum(axis=0) == 1) & (there[there.sum(axis=1) == 1].sum(axis=0) == 1)
+        inside = alone.sum() * np.log1p(-np.minimum(2 * scipy.special.ndtr(-half[:, 0]), _MOST))
+        z = np.zeros((len(uniform), rank))
+        for at in np.flatnonzero(~alone).tolist():
             rows, later = self.ends == at, self.ends > at
             own = self.root[rows, at]
             center = -(z[:, :at] @ self.root[rows, :at].T) / own
