@@ -55,7 +55,7 @@ class Largest:
         """
         lost, count = 1 - level, len(self.root)
         one, most = (float(scipy.stats.t.isf(lost / 2 / n, self.df)) for n in (1, count))
-        if count == 1:
+        if self.root.shape[1] == 1:
             return one
         found = scipy.optimize.brentq(
             lambda c: self._above(c, _POINTS[0]).mean() - lost, 0.99 * one, 1.01 * most, xtol=1e-3
