@@ -36,7 +36,7 @@ def test_the_contributions_that_are_printed(found):
 
 
 def test_increments_of_networks_that_were_not_trained_are_not_known_sharply(found):
-    """The audit that trained some of them measured -9.9 and -8.0 for layer norm at both ends."""
+    """Networks trained for it gave -9.9 and -8.0 for layer norm at the two ends."""
     ways = {each.name: each for each in found.ways}
     kernel, norm = ways["large kernel first"], ways["fewer act. and norms, LN"]
     assert kernel.added.by == "model of all orders"

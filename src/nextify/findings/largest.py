@@ -55,7 +55,7 @@ class Largest:
         """
         lost, count = 1 - level, len(self.root)
         one, most = (float(scipy.stats.t.isf(lost / 2 / n, self.df)) for n in (1, count))
-        if count == 1:
+        if self.root.shape[1] == 1:
             return one
         found = scipy.optimize.brentq(
             lambda c: self._above(c, _POINTS[0]).mean() - lost, 0.99 * one, 1.01 * most, xtol=1e-3
@@ -100,8 +100,8 @@ def largest(covariance: Floats, df: float) -> Largest:
     >>> one = largest(np.eye(1), 10)
     >>> round(one.reach(), 3), round(one.above(2.228), 3)  # Student's t
     (2.228, 0.05)
-    >>> round(largest(np.full((3, 3), 2.0), 10).reach(), 2)  # three times the same
-    2.23
+    >>> round(largest(np.full((3, 3), 2.0), 10).reach(), 3)  # three times the same
+    2.228
     """
     size = np.sqrt(np.diag(covariance))
     left = covariance / np.outer(size, size)
