@@ -64,6 +64,7 @@ def test_predict_sees_folders_as_training_does(nextify, pets):
     assert answer.err.splitlines() == [
         "left out: 1 .txt; 1 hidden; @eaDir/ (left by other programs)",
         "links: 20 images from outside the folder, by the links dog",
+        "40 images to classify; classes of the network: 2 (cat, dog); seen at 8 pixels a side",
     ]
 
 

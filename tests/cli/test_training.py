@@ -127,7 +127,10 @@ def test_a_run_that_diverges_is_recorded(nextify, pets):
 
 def test_predict_prints_classes_with_probabilities(nextify, net):
     answer = nextify("predict", "net", "pets/cat/0.png")
-    assert answer.err == "" and answer.out.startswith("pets/cat/0.png: ")
+    assert answer.err == (
+        "1 image to classify; classes of the network: 2 (cat, dog); seen at 8 pixels a side\n"
+    )
+    assert answer.out.startswith("pets/cat/0.png: ")
     assert "cat" in answer.out and "dog" in answer.out and answer.out.count("%") == 2
     assert nextify("predict", "net", "pets/cat/0.png", "--top", "1").out.count("%") == 1
     ((image,), skipped) = json.loads(
@@ -191,7 +194,8 @@ def broken(net: Path) -> list[str]:
 
 def test_predict_answers_for_the_images_beside_a_broken_one(nextify, broken):
     answer = nextify("predict", "net", "pets/cat")
-    assert answer.code == 2 and answer.err.count("\n") == 1
+    assert answer.code == 2 and answer.err.startswith("20 images to classify; ")
+    assert answer.err.count("\n") == 2
     assert f"2 of 20 images cannot be read, the first {broken[0]!r}" in answer.err
     assert "--skip-unreadable" in answer.err
     assert [line.split(": ")[0] for line in answer.out.splitlines()] == broken[1:-1]

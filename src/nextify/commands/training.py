@@ -16,7 +16,12 @@ from nextify.designs.fields import read_fields
 from nextify.designs.run import require_weights
 from nextify.designs.suited import suited_lengths, suited_recipe
 from nextify.network import Card, Network, load_network
-from nextify.report.announce import announced_left_out, announced_recipes, evaluated_note
+from nextify.report.announce import (
+    announced_left_out,
+    announced_predictions,
+    announced_recipes,
+    evaluated_note,
+)
 from nextify.requests import Evaluate, Machine, Predict, Train
 from nextify.training import InitialWeights, Prepared, Scores, Trained, prepare, train_in_folder
 from nextify.training.classify import (
@@ -176,4 +181,5 @@ def predict(request: Predict, watch: Watch = QUIET) -> Predictions:
     for found in images.found:
         for line in announced_left_out(found.left_out, found.outside):
             watch.note(line)
+    watch.note(announced_predictions(len(images.paths), card.classes, card.image_size))
     return Predictions(network, card, images.paths, request.top, device)

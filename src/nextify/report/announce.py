@@ -182,6 +182,14 @@ def announced_images(dataset: Dataset) -> str:
     return "\n".join(lines)
 
 
+def announced_predictions(images: int, classes: Sequence[str], size: int) -> str:
+    """What is classified, into what, and how it is seen."""
+    return (
+        f"{plural(images, 'image')} to classify; classes of the network: {len(classes)} "
+        f"({_some(list(map(shown, classes)))}); seen at {size} pixels a side"
+    )
+
+
 def _counted(dataset: Dataset) -> str:
     train, test = len(dataset.train), len(dataset.test)
     if dataset.origin.all_tested:
