@@ -29,6 +29,7 @@ from nextify.training.classify import (
     classify,
     image_files,
     load_for,
+    published_view,
     score,
     was_trained_on,
 )
@@ -176,6 +177,7 @@ def predict(request: Predict, watch: Watch = QUIET) -> Predictions:
         InputError: no network, or no such images.
     """
     network, card = load_network(Path(request.network))
+    published_view(card)  # refuses a damaged one before anything is said
     device = usable_device(request.device)
     images = image_files(map(Path, request.images))
     for found in images.found:
