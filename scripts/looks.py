@@ -96,8 +96,9 @@ class Study:
 _COUNTS = Counts(0, 0, 0, 0, 0, 0, 0)
 _LIMITS = Limits(0, 0, (), 0, 0, (), (), 0, False)
 _EMPTY = Attribution(
-    metric="accuracy", method="two-factor model", experiment="resolution-5", matched="",
-    counts=_COUNTS, contributions=(), gap=None, interactions=(), ways=(), rates=None, failures=(),
+    metric="accuracy", method="two-factor model", estimand="average effect",
+    experiment="resolution-5", matched="", counts=_COUNTS, contributions=(), shapley=(), gap=None,
+    interactions=(), triples=(), ways=(), rates=None, failures=(),
     noise=NoiseSummary("none", None, 0, False, None, None, None, None), lack_of_fit=None,
     limits=_LIMITS,
 )  # fmt: skip

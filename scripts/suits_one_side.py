@@ -125,7 +125,7 @@ def _hold(found, weights, wanted, rng) -> bool:  # type: ignore[no-untyped-def]
 
 
 def _gap_holds(found, cells: Cells, read: Basis, truth: Effects) -> bool:  # type: ignore[no-untyped-def]
-    total = ends(cells)
+    total = ends(cells, np.arange(K + CROSSED) < K)
     assert total is not None
     left = contrasts(found, (total - read.weights.sum(axis=0))[None]).estimate(0).interval
     assert left is not None
