@@ -119,25 +119,14 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
         InputError: anything that cannot be carried out as asked.
         KeyboardInterrupt: by Ctrl-C; what is recorded is kept, and the same call goes on.
     """
-    budgets_of(**asdict(request.budgets))  # before images, which take longer
-    images = load(request.data)
-    folder = Path(request.output or f"runs/choose-{images.name}-{_budget_name(request)}")
-    file = folder / SCREENING
-    asked = asked_of(request, request.precision, images, file)
-    settled = _with_hold_out(asked)
-    asked, held = replace(asked, request=settled), _screened(asked)
-    judged = held if settled.hold_out else images  # the finals' images
-    task = task_of(replace(asked, images=held), judged.identity(), judged.largest_class)
+    ready = _ready(request)
+    task, folder, judged = ready.task, ready.folder, ready.judged
     screening = plan_screening(task)
     if not request.plan:  # which writes nothing, and neither does what is refused
         require_writable(folder, "--output")
-    if is_begun := is_there(file):
+    if is_begun := is_there(folder / SCREENING):
         _require_same(folder, settings_of(task))
-    show_images(images, watch)
-    watch.note(announced_path(task.frame.path))
-    watch.note(recipes_of(screening))
-    if judged is held:
-        watch.note(announced_judges(images.origin.validation))
+    ready.show(screening, watch)
     if request.plan or not is_begun:
         require_memory_for(screening)
         task, screening, found = _forecast(request, task, screening, judged, watch, is_begun)
@@ -157,10 +146,52 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     keep = partial(_keep, folder, {"command": command_line(task.request), "settings": settings})
     keep(None, anew=not is_begun)
     outcome = carry_out(task, folder, partial(_run, request, watch))
-    everything = partial(whole, held, images.test) if judged is held else partial(whole, images)
-    chosen = _finish(outcome, everything, folder, settings, watch)
+    chosen = _finish(outcome, ready.everything, folder, settings, watch)
     keep(chosen.as_dict())
     return chosen
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Ready:
+    """What a choice begins with.
+
+    Attributes:
+        images: of the request. held: what the screening trains and is judged on. judged: the
+            same of the finals. folder: where all is kept.
+    """
+
+    images: Dataset
+    held: Dataset
+    judged: Dataset
+    task: Task
+    folder: Path
+
+    def show(self, screening: Plan, watch: Watch) -> None:
+        """Note what is chosen among, and by which images."""
+        show_images(self.images, watch)
+        watch.note(announced_path(self.task.frame.path))
+        watch.note(recipes_of(screening))
+        if self.judged is self.held:
+            watch.note(announced_judges(self.images.origin.validation))
+
+    def everything(self) -> Dataset:
+        """What the network that is chosen is trained on, with the test images that it leaves."""
+        if self.judged is self.held:
+            return whole(self.held, self.images.test)
+        return whole(self.images)
+
+
+def _ready(request: Choose) -> _Ready:
+    budgets_of(**asdict(request.budgets))  # before images, which take longer
+    images = load(request.data)
+    folder = Path(request.output or f"runs/choose-{images.name}-{_budget_name(request)}")
+    asked = asked_of(request, request.precision, images, folder / SCREENING)
+    settled = _with_hold_out(asked)
+    asked = replace(asked, request=settled)
+    held = _screened(asked)
+    judged = held if settled.hold_out else images
+    task = task_of(replace(asked, images=held), judged.identity(), judged.largest_class)
+    return _Ready(images=images, held=held, judged=judged, task=task, folder=folder)
 
 
 def _with_hold_out(asked: Asked) -> Choose:

@@ -136,17 +136,14 @@ def believed(rows: Rows, *, is_broken: bool) -> Contents:
     judge(rows.plans, lambda values: PLAN, lambda values: not _fault(values))
     runs = judge(rows.runs, lambda values: run_place(values[0]), _is_run)
     cells = judge(rows.cells, lambda values: cell_place(*values[:2]), _are_texts)
-    lost = {place: 0 for place in rows.digests if place not in good and place not in damaged}
     has_fault = PLAN in damaged and PLAN not in rows.digests and not is_broken
+    lost = {**dict.fromkeys(rows.digests, 0), **damaged}
     return Contents(
         plan=good.get(PLAN),
         runs=tuple(good[place] for place in dict.fromkeys(runs)),
         cells=tuple(good[place] for place in dict.fromkeys(cells)),
         unsealed=frozenset(unsealed),
-        damaged={
-            **{place: at for place, at in {**lost, **damaged}.items() if place not in good},
-            **gone,
-        },
+        damaged={place: at for place, at in lost.items() if place not in good} | gone,
         is_broken=is_broken,
         history=history,
         fault=_fault(rows.plans[0].values) if has_fault else "",

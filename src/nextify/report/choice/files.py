@@ -1,6 +1,6 @@
 """`write_choice`: a choice as a page, a figure and tables."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
@@ -77,23 +77,21 @@ def write_choice(
         asked=details.in_text(asked),
         words=words,
     )
-    values = {
-        **details.facts(finals),
-        "written": now,
-        "settings": asked,
-        "choice": words.as_values(choice),
-        "phases": {
-            phase.name: {"runs": phase.counts, **details.as_values(phase.plan, phase.runs)}
-            for phase in phases
-        },
-    }
     lines = [finalist_line(each, choice.chance) for each in choice.finalists]
+    about = {"written": now, "settings": asked, "choice": words.as_values(choice)}
     texts = {
         "finalists.csv": csv_text(lines),
-        "report.json": json_text(values),
+        "report.json": json_text({**details.facts(finals), **about, "phases": _values(phases)}),
         "report.html": page,
     }
     return write_files(folder, drawn, texts)
+
+
+def _values(phases: Sequence[Phase]) -> dict[str, Any]:
+    return {
+        phase.name: {"runs": phase.counts, **details.as_values(phase.plan, phase.runs)}
+        for phase in phases
+    }
 
 
 def finalist_line(of: Finalist, chance: Chance | None = None) -> dict[str, Any]:
