@@ -66,8 +66,8 @@ def mark_chance(axes: Axes, level: float | None, upright: bool = False) -> None:
 
 def chance_key(level: float | None) -> tuple[bool, dict[str, Any], str]:
     """What the dotted line is, or where it would be, for `occurring`."""
-    mark = {"marker": "$:$", "color": GREY, "ms": 6}
-    return level is not None, mark, f"chance {percent(level)} %, where in range"
+    mark = {"marker": ".", "color": GREY, "ms": 2.5}
+    return level is not None, mark, f"dotted: chance, {percent(level)} %, where in range"
 
 
 def mark_paper(axes: Axes, at: int, value: float, error: float | None) -> None:
