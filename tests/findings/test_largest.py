@@ -88,3 +88,16 @@ def test_other_levels():
     for level in (0.9, 0.99, 0.999):
         of = largest(alike(4), 20.0)
         assert of.above(of.reach(level)) == pytest.approx(1 - level, rel=0.02)
+
+
+@pytest.mark.parametrize("df", [1.0, 2.5, 8.0, 73.0, np.inf])
+def test_any_level_of_any_look_has_a_reach(df):
+    """O'Brien and Fleming's first of five looks leaves 5e-9; few degrees of freedom, any rank."""
+    draw = np.random.default_rng(3).normal
+    for covariance in (np.eye(8), np.eye(8) / 2 + 0.5, np.cov(draw(size=(9, 5)))):
+        of, reached = largest(covariance, df), 0.0
+        for lost in (0.5, 0.05, 0.03, 8e-3, 1e-3, 2e-4, 1e-5, 5e-9):
+            one, most = (stats.t.isf(lost / 2 / n, df) for n in (1, len(covariance)))
+            reach = of.reach(1 - lost)
+            assert max(one, reached) <= reach * (1 + 1e-6) and reach <= most * (1 + 1e-6)
+            reached = reach

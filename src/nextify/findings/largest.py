@@ -27,6 +27,7 @@ _POINTS = (1 << 9, 1 << 11, 1 << 13)  # in each way: more where fewer are not en
 _SURE = 2.0  # standard errors of the integration
 _ENOUGH = 1e-3
 _NOTHING = 1e-9  # rounding
+_RARE = 1e-4  # so seldom two are large at once that Bonferroni's bound is sharp, and points miss it
 _MOST = 1 - 1e-16
 
 
@@ -57,9 +58,15 @@ class Largest:
         one, most = (float(scipy.stats.t.isf(lost / 2 / n, self.df)) for n in (1, count))
         if self.root.shape[1] == 1:
             return one
-        found = scipy.optimize.brentq(
-            lambda c: self._above(c, _POINTS[0]).mean() - lost, 0.99 * one, 1.01 * most, xtol=1e-3
-        )
+        if lost < _RARE:
+            return most
+
+        def more(reach: float) -> float:
+            return float(self._above(reach, _POINTS[0]).mean()) - lost
+
+        found = one  # few points may see too many or too few beyond either end
+        if more(one) > 0:
+            found = most if more(most) >= 0 else scipy.optimize.brentq(more, one, most, xtol=1e-3)
         error = np.inf
         for points in _POINTS:  # a step of Newton's each
             before, here, after = (self._above(found + step, points) for step in (-0.01, 0, 0.01))
