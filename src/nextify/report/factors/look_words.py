@@ -37,7 +37,7 @@ def _which(looking: Looking, view: View) -> str:
     kept = "" if looking.is_saved else " It is not kept: the study file cannot be written."
     return (
         f"Look {which}, at {plural(view.found.counts.finished, 'run')}: its intervals hold "
-        f"together at {100 * looking.level:.2f} %, so that those of all looks do at 95 %.{kept}"
+        f"together at {_percent(looking.level)} %, so that those of all looks do at 95 %.{kept}"
     )
 
 
@@ -51,6 +51,15 @@ def _said(look: Look) -> str:
     told = [f"{answer}: {listed(names)}" for answer, names in groups.items() if names]
     start = f"Look {look.number} ({time_of(look.at)}, {plural(look.runs, 'run')}, {look.score})"
     return f"{start}: {'; '.join(told)}."
+
+
+def _percent(level: float) -> str:
+    """Never rounded to all.
+
+    >>> _percent(0.9696), _percent(1 - 5e-9)
+    ('96.96', 'more than 99.99')
+    """
+    return "more than 99.99" if level > 0.9999 else f"{100 * level:.2f}"
 
 
 _ANSWERS = get_args(Answer)
