@@ -1,0 +1,176 @@
+"""Where a network's parts are, by name, and what flows out of them.
+
+nextify's own networks and foreign ones (timm, torchvision) are read alike: a stage is a
+`Sequential` or `ModuleList` whose members are modules of one class that is not torch's own, its
+members are the blocks, and of nested ones the innermost counts. That is how all of them are built.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nextify.network.modules import ResponseNorm2d
+
+_CONTAINERS = (nn.Sequential, nn.ModuleList)
+# By the names of their classes: timm has its own of torch's names.
+ACTIVATIONS = {"ReLU", "GELU", "Gelu", "SiLU", "ReLU6", "LeakyReLU", "ELU", "Hardswish", "Mish"}
+NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm, ResponseNorm2d)
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Names of a network's modules (`network.get_submodule`), in the order in which they run.
+
+    Attributes:
+        stages: the blocks of each stage.
+        activations, norms: all modules of these kinds.
+        classifier: the last linear layer; empty if there is none.
+    """
+
+    stages: tuple[tuple[str, ...], ...]
+    activations: tuple[str, ...]
+    norms: tuple[str, ...]
+    classifier: str
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """Of all stages."""
+        return tuple(block for stage in self.stages for block in stage)
+
+
+def anatomy(network: nn.Module) -> Anatomy:
+    """Where the parts of a network are.
+
+    >>> from torchvision.models import resnet18
+    >>> anatomy(resnet18()).stages[0]
+    ('layer1.0', 'layer1.1')
+    """
+    named = dict(network.named_modules())
+    linear = [name for name, module in named.items() if isinstance(module, nn.Linear)]
+    return Anatomy(
+        stages=tuple(_stages(network)),
+        activations=tuple(n for n, module in named.items() if type(module).__name__ in ACTIVATIONS),
+        norms=tuple(name for name, module in named.items() if isinstance(module, NORMS)),
+        classifier=linear[-1] if linear else "",
+    )
+
+
+def _stages(network: nn.Module) -> Iterator[tuple[str, ...]]:
+    rows = {name: module for name, module in network.named_modules() if _is_row(module)}
+    for name, module in rows.items():
+        if not any(other.startswith(f"{name}.") for other in rows):
+            yield tuple(f"{name}.{child}" for child, _ in module.named_children())
+
+
+def _is_row(module: nn.Module) -> bool:
+    """Whether a module is a row of modules of one class that is not torch's own."""
+    classes = {type(child) for child in module.children()}
+    if not isinstance(module, _CONTAINERS) or len(classes) != 1:
+        return False
+    (kind,) = classes
+    return not kind.__module__.startswith("torch.nn") and any(
+        isinstance(inside, nn.Linear | nn.Conv2d)
+        for child in module.children()
+        for inside in child.modules()
+        if inside is not child
+    )
+
+
+def outputs(
+    network: nn.Module, images: Tensor, names: Sequence[str], inputs: bool = False
+) -> dict[str, Tensor]:
+    """What flows out of (or into) modules for images, by name, as the modules have it.
+
+    A module that runs more than once is heard the first time.
+    """
+    with heard(network, names, inputs) as found:
+        network(images)
+    return dict(found)
+
+
+@contextmanager
+def heard(
+    network: nn.Module, names: Sequence[str], inputs: bool = False
+) -> Iterator[Mapping[str, Tensor]]:
+    """Inside, what flows out of (or into) modules is kept: the only place that hooks a network."""
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str, _: nn.Module, given: tuple[Any, ...], out: Any) -> None:
+        tensor = given[0] if inputs else out
+        if isinstance(tensor, Tensor):
+            # A copy where the next module may write into it (`nn.ReLU(inplace=True)`).
+            found.setdefault(name, tensor.clone())
+
+    def before(name: str, module: nn.Module, given: tuple[Any, ...]) -> None:
+        keep(name, module, given, None)
+
+    hooks = []
+    for name in names:
+        module = network.get_submodule(name)
+        if inputs:  # before it runs: it may write into what it is given
+            hooks.append(module.register_forward_pre_hook(partial(before, name)))
+        else:
+            hooks.append(module.register_forward_hook(partial(keep, name)))
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def as_maps(tensor: Tensor, sides: tuple[int, int]) -> Tensor:
+    """What flows between blocks, as maps (N, C, H, W).
+
+    Tokens in a line (N, L, C) become a map in the proportions of the images, without the class and
+    other tokens that stand before them; tokens in a plane (N, H, W, C), as Swin has them, are
+    turned.
+
+    Args:
+        tensor: (N, C, H, W), (N, H, W, C) or (N, L, C).
+        sides: of the images, in pixels.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if tensor.ndim == 4:
+        return tensor.permute(0, 3, 1, 2) if _has_channels_last(tensor, sides) else tensor
+    if tensor.ndim != 3:
+        raise ValueError(f"an output of {tensor.ndim} dimensions is no map")
+    height, width = _plane(tensor.shape[1], sides)
+    tokens = tensor[:, tensor.shape[1] - height * width :]
+    return tokens.transpose(1, 2).reshape(len(tokens), -1, height, width)
+
+
+def _has_channels_last(tensor: Tensor, sides: tuple[int, int]) -> bool:
+    """Whether the middle two dimensions are in the proportions of the images, and the last two not
+    (where both are, the channels are taken to be in the usual place)."""
+
+    def fits(height: int, width: int) -> bool:
+        strides = sides[0] / height, sides[1] / width
+        return abs(strides[0] - strides[1]) < 1.0 + 1e-9 or abs(strides[0] / strides[1] - 1) < 0.35
+
+    _, first, second, third = tensor.shape
+    return fits(first, second) and not fits(second, third)
+
+
+def _plane(tokens: int, sides: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of so many tokens of an image, some of which may stand before the map."""
+    ratio = sides[0] / sides[1]
+    for count in range(tokens, 0, -1):
+        height = round((count * ratio) ** 0.5)
+        if height and count % height == 0 and abs(height / (count // height) / ratio - 1) < 1e-6:
+            return height, count // height
+    raise ValueError(f"{tokens} tokens are no map")
+
+
+def maps_after_blocks(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
+    """The maps (N, C, H, W) that each block puts out, by its name, without gradients."""
+    sides = int(images.shape[2]), int(images.shape[3])
+    with torch.no_grad():
+        found = outputs(network, images, anatomy(network).blocks)
+    return {name: as_maps(tensor, sides) for name, tensor in found.items()}
