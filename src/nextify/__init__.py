@@ -16,7 +16,7 @@ from nextify.machine import limit_threads
 from nextify.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from nextify.commands import attribute, choose, compare, evaluate, predict, study, train
+    from nextify.commands import attribute, choose, compare, evaluate, predict, probe, study, train
     from nextify.measuring import Conditions, bench, measure_latency
     from nextify.network import build, load_weights, save_weights
     from nextify.training import initial_weights
@@ -26,7 +26,16 @@ _LATER = {
     "network": ("build", "load_weights", "save_weights"),
     "measuring": ("Conditions", "bench", "measure_latency"),
     "training": ("initial_weights",),
-    "commands": ("attribute", "choose", "compare", "evaluate", "predict", "study", "train"),
+    "commands": (
+        "attribute",
+        "choose",
+        "compare",
+        "evaluate",
+        "predict",
+        "probe",
+        "study",
+        "train",
+    ),
 }
 
 

@@ -161,14 +161,14 @@ def test_unknown_tables_are_left_alone(toy):
     """A newer version's: what this one does not know, it neither reads nor loses."""
     shutil.copy(KEPT / "path-4.study", toy / "new.study")
     with sqlite3.connect("new.study") as connection:
-        connection.execute("CREATE TABLE probes (cell TEXT, value REAL)")
-        connection.execute("INSERT INTO probes VALUES ('small ResNet', 0.5)")
+        connection.execute("CREATE TABLE moods (cell TEXT, value REAL)")
+        connection.execute("INSERT INTO moods VALUES ('small ResNet', 0.5)")
     connection.close()
     with Store.open("new.study") as store:
         plan = store.plan()
         store.save_plan(plan)
     with sqlite3.connect("new.study") as connection:
-        assert connection.execute("SELECT * FROM probes").fetchall() == [("small ResNet", 0.5)]
+        assert connection.execute("SELECT * FROM moods").fetchall() == [("small ResNet", 0.5)]
         values = json.loads(connection.execute("SELECT plan FROM plan").fetchone()[0])
         values["of_a_newer_version"] = values["cells"][0]["another"] = 1
         connection.execute("INSERT OR REPLACE INTO plan VALUES (1, ?)", (json.dumps(values),))

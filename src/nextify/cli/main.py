@@ -22,6 +22,7 @@ _MODULES = {
     "fitting": ("fit",),
     "benching": ("bench",),
     "training": ("train", "evaluate", "predict"),
+    "probing": ("probe",),
     "studying": ("study", "compare"),
     "attributing": ("report", "attribute"),
     "choosing": ("choose",),

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nextify import requests
-from nextify.commands import attributing, blocks, choosing, studying, training
+from nextify.commands import attributing, blocks, choosing, probing, studying, training
 from nextify.commands.attributing import Attributed
 from nextify.commands.blocks import Blocks
 from nextify.commands.choosing import Chosen, PlannedChoice
+from nextify.commands.probing import Probed, ProbedStudy
 from nextify.commands.studying import Planned, Studied
 from nextify.commands.training import Evaluated, Predictions
 from nextify.commands.watch import ON_STDERR, QUIET, Watch
@@ -73,6 +74,11 @@ def evaluate(*given: Any, quiet: bool = False, **options: Any) -> Evaluated:
 def predict(*given: Any, quiet: bool = False, **options: Any) -> Predictions:
     """Classify images; see `nextify.requests.Predict`."""
     return training.predict(_asked(requests.Predict, given, options), _watch(quiet))
+
+
+def probe(*given: Any, quiet: bool = False, **options: Any) -> Probed | ProbedStudy:
+    """What networks are like, side by side; see `nextify.requests.Probe`."""
+    return probing.probe(_asked(requests.Probe, given, options), _watch(quiet))
 
 
 def _watch(quiet: bool) -> Watch:

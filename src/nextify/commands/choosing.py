@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nextify.commands.probing import probes_asked
 from nextify.commands.studying import asked_of, show_images, timed, trained, workers_of
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, load
@@ -183,6 +184,7 @@ class _Ready:
 
 def _ready(request: Choose) -> _Ready:
     budgets_of(**asdict(request.budgets))  # before images, which take longer
+    probes_asked(request.probes)
     images = load(request.data)
     folder = Path(request.output or f"runs/choose-{images.name}-{_budget_name(request)}")
     asked = asked_of(request, request.precision, images, folder / SCREENING)
@@ -222,6 +224,7 @@ def _setup(request: Choose, plan: Plan) -> WorkerSetup:
 
 def _run(request: Choose, watch: Watch, plan: Plan, file: Path) -> Summary:
     watch.note(f"{file.stem}: {len(plan.cells)} networks, {plan.count} runs")
+    plan = replace(plan, probes=tuple(probes_asked(request.probes)))
     return trained(request, plan, file, _setup(request, plan), watch)
 
 

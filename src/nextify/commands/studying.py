@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nextify.commands.probing import fill_in, probes_asked, unkept_note
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, load
 from nextify.designs import Precision
@@ -13,6 +14,7 @@ from nextify.errors import InputError
 from nextify.files import is_there, require_place, require_writable
 from nextify.findings import sigma_of
 from nextify.findings.looking import due, recorded_looks
+from nextify.probes import probes_by_word
 from nextify.records import Plan, Record, Store
 from nextify.report import write_report
 from nextify.report.announce import (
@@ -42,6 +44,7 @@ from nextify.studies.kinds.factors import frame_of, is_experiment, tuning_file
 from nextify.studies.kinds.kind import plan_there
 from nextify.studies.kinds.settle import settled
 from nextify.studies.kinds.tuning import plan_tuning
+from nextify.studies.running.probed import TrainProbed
 from nextify.studies.running.progress import Progress, Show
 from nextify.training.machine import default_device, default_precision
 from nextify.training.memory import require_memory_for
@@ -104,7 +107,8 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
     runs = request.runs
     if isinstance(request, Study) and request.experiment.tune_rate and is_experiment(request):
         tune(request, watch)
-    planned, setup, say = _planned(request, watch)
+    probes = tuple(probes_asked(runs.probes))  # before images, which take longer
+    planned, setup, say = _planned(request, probes, watch)
     if runs.plan:
         return say()
     if runs.file is None or isinstance(request, Compare):
@@ -139,7 +143,7 @@ def tune(request: Study, watch: Watch) -> None:
         require_place(place.parent, "--file")
     if not is_there(place):
         require_memory_for(plan)
-    trained(runs, plan, place, setup, watch)
+    trained(replace(runs, keep_weights=False), plan, place, setup, watch)
 
 
 def _has_looks(file: Path) -> bool:
@@ -165,7 +169,7 @@ def _until_next_look(plan: Plan, file: Path) -> Plan:
 
 
 def _planned(
-    request: Study | Compare, watch: Watch
+    request: Study | Compare, probes: tuple[str, ...], watch: Watch
 ) -> tuple[Planned, WorkerSetup, Callable[[], Planned]]:
     """The plan and how a worker loads the images; and what says how all is done, with a forecast
     where that is new: to be called once nothing can refuse the plan any more."""
@@ -174,7 +178,7 @@ def _planned(
     images = load(spec)
     file = _file(request, images.name)
     asked = asked_of(request, request.runs.precision, images, file)
-    plan, setup = kind.plan(asked), WorkerSetup(spec)
+    plan, setup = replace(kind.plan(asked), probes=probes), WorkerSetup(spec)
     is_new = request.runs.plan or not is_there(file)
     if is_new:
         require_memory_for(plan)
@@ -234,12 +238,22 @@ def trained(
     """Train what a study file does not have yet; first `say` what is to be said once nothing
     refuses it."""
     note_damage(file, watch, goes_on=True)
+    there = plan_there(file)
+    if there is not None:  # what was asked for before is asked for still
+        plan = replace(plan, probes=tuple(dict.fromkeys((*there.probes, *plan.probes))))
     train, progress, retry = kind_of(plan).train, watch.progress(), how.retry_failed
+    if plan.probes or how.keep_weights:
+        train = TrainProbed(plan.probes, how.keep_weights)
     if say is not None:
         progress = _said_first(say, progress)
-    return execute(
+    summary = execute(
         plan, file, setup, train=train, workers=how.workers, progress=progress, retry_failed=retry
     )
+    if plan.probes:
+        told = fill_in(file, probes_by_word(plan.probes), setup, watch, how.workers)
+        if told.unkept:
+            watch.note(unkept_note(told))
+    return summary
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from nextify.commands.bars import Steps, step_bar
+from nextify.commands.bars import Steps, share_bar, step_bar
 from nextify.machine.lines import note
 from nextify.report.announce import skipped_note
 from nextify.studies.running.progress import Progress, progress_on, silent
@@ -17,11 +17,13 @@ class Watch:
 
     Attributes:
         note: takes a line. progress: makes what shows a study. steps: makes what shows a training.
+        shares: makes what shows a share of work of a name.
     """
 
     note: Callable[[str], None]
     progress: Callable[[], Progress]
     steps: Callable[[], AbstractContextManager[Steps]]
+    shares: Callable[[str], AbstractContextManager[Callable[[str, float], None]]]
 
     def skipped(self, images: Sequence[str]) -> None:
         """Note how many images were left out, if any were."""
@@ -29,6 +31,11 @@ class Watch:
             self.note(skipped_note(images))
 
 
-ON_STDERR = Watch(note, lambda: progress_on(sys.stderr), step_bar)
+ON_STDERR = Watch(note, lambda: progress_on(sys.stderr), step_bar, share_bar)
 _SILENT = Steps(lambda step, steps: None, lambda point, epochs: None)
-QUIET = Watch(lambda line: None, silent, lambda: nullcontext(_SILENT))
+QUIET = Watch(
+    lambda line: None,
+    silent,
+    lambda: nullcontext(_SILENT),
+    lambda name: nullcontext(lambda what, share: None),
+)

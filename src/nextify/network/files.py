@@ -80,9 +80,15 @@ def save_network(network: Network, card: Card, path: str | Path) -> None:
     Raises:
         InputError: if the file cannot be written.
     """
+    remedy = "choose another folder"
+    write_whole(Path(path), network_bytes(network, card), what="network", remedy=remedy)
+
+
+def network_bytes(network: Network, card: Card) -> bytes:
+    """What a network file of these weights and this card holds."""
     tensors = storable(network_in(network).state_dict())
     metadata = {"format": FORMAT, "card": json.dumps(asdict(card)), "digest": _digest(tensors)}
-    write_whole(Path(path), save(tensors, metadata), what="network", remedy="choose another folder")
+    return save(tensors, metadata)
 
 
 def storable(entries: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -39,12 +39,23 @@ def probes_named(names: Sequence[str]) -> tuple[Probe, ...]:
     Raises:
         InputError: there is no such probe, or a file that has none.
     """
+    return tuple(probes_by_word(names).values())
+
+
+def probes_by_word(names: Sequence[str]) -> dict[str, Probe]:
+    """As `probes_named`, each by the word that gives it alone: its name, or its file.
+
+    >>> list(probes_by_word(["feature-collapse", "feature-collapse"]))
+    ['feature-collapse']
+    """
     found: dict[str, Probe] = {}
     for name in names:
         for probe in _of_name(name):
-            if found.setdefault(probe.name, probe).measure is not probe.measure:
+            word = name if name.endswith(".py") else probe.name
+            if any(other.name == probe.name and there != word for there, other in found.items()):
                 raise InputError(f"two probes are called {probe.name!r}; give one another name")
-    return tuple(found.values())
+            found.setdefault(word, probe)
+    return found
 
 
 def _of_name(name: str) -> list[Probe]:

@@ -21,6 +21,7 @@ from nextify.requests.commands import (
     Machine,
     Path,
     Predict,
+    Probe,
     Recipe,
     Report,
     Request,

@@ -80,6 +80,15 @@ def _no_pilot() -> Any:
     return option(False, "time nothing before the start", local=True)
 
 
+def _study_probes() -> Any:
+    return option(None, "measured of every network at the end of its run: names, default, all, or "
+                  "files of your own", metavar="NAME,...")  # fmt: skip
+
+
+def _keep_weights() -> Any:
+    return option(False, "keep every network beside the study, for probes later", local=True)
+
+
 def _hold_out() -> Any:
     return option(False, "test on a fifth of the training images, to choose by")
 
@@ -281,6 +290,32 @@ class Predict:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Probe:
+    """What networks are like, side by side: receptive fields, dead units and more."""
+
+    networks: tuple[str, ...] = positional(
+        ..., "folders that train made, files of weights in any naming, with --untrained names of "
+        "designs, fields to change after each; or one study file with kept networks",
+        metavar="NETWORK|FIELD=VALUE", many="+", fields=True,
+    )  # fmt: skip
+    probes: str | None = option(None, "names, default, all, or files of your own, as "
+                                "feature-collapse,mine.py (default: default)",
+                                metavar="NAME,...")  # fmt: skip
+    data: DataSpec = _group(DataSpec)
+    images: int | None = option(None, "test images, drawn by --seed (default: 500)", metavar="N",
+                                least=1, most=10**6)  # fmt: skip
+    seed: int = option(0, "default: 0", most=SEEDS - 1)
+    untrained: bool = option(False, "designs by name, at initialisation")
+    design: str | None = option(None, "that weights are of (default: told from their shapes)",
+                                metavar="NAME")  # fmt: skip
+    report: str | None = option(None, "write a page, figures and tables there", metavar="DIR",
+                                local=True)  # fmt: skip
+    workers: int | None = _workers()
+    threads: int | None = _threads()
+    device: str | None = _device()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Experiment:
     """Which subsets of a path's choices are trained."""
 
@@ -339,6 +374,8 @@ class Runs:
                                 local=True)  # fmt: skip
     retry_failed: bool = _retry()
     plan: bool = _plan()
+    probes: str | None = _study_probes()
+    keep_weights: bool = _keep_weights()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -456,6 +493,8 @@ class Choose:
     retry_failed: bool = _retry()
     no_pilot: bool = _no_pilot()
     plan: bool = _plan()
+    probes: str | None = _study_probes()
+    keep_weights: bool = _keep_weights()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -545,8 +584,9 @@ class ScaleSequence:
 
 
 Request = (
-    Path | Designs | Cost | Show | Recipe | Fit | Bench | Train | Evaluate | Predict | Study
-    | Report | Compare | Attribute | Choose | Convert | ScaleMixers | ScaleNetworks | ScaleSequence
+    Path | Designs | Cost | Show | Recipe | Fit | Bench | Train | Evaluate | Predict | Probe
+    | Study | Report | Compare | Attribute | Choose | Convert
+    | ScaleMixers | ScaleNetworks | ScaleSequence
 )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ Both see images as the network's training did: a card that `convert` wrote state
 weights look at them; nextify's own networks see centre squares (`nextify.data.decode`).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -146,13 +146,23 @@ def published_view(card: Card, image_size: int | None = None) -> View | None:
     return View(size, images.crop, images.interpolation, images.crop_mode, fill)
 
 
-def load_for(card: Card, spec: DataSpec) -> Dataset:
+def load_for(
+    card: Card,
+    spec: DataSpec,
+    *,
+    any_classes: bool = False,
+    part: Callable[[Dataset], Dataset] = lambda dataset: dataset,
+) -> Dataset:
     """A data set, as `nextify.data.load` gives it, with its test images as a network sees them; by
     default of the sizes that it was trained with.
 
     Of images that are in no splits, every one is a test image, unless the network was trained on
     these very images: then the part that its training set apart is. Classes of the same names
     stand in the order of the network's.
+
+    Args:
+        any_classes: take images of other classes, too: of what does not ask whether an answer is
+            right. part: takes some of its images.
 
     Raises:
         InputError: its classes are others.
@@ -166,8 +176,9 @@ def load_for(card: Card, spec: DataSpec) -> Dataset:
         test_size = spec.test_image_size or card.image_size
         image_size = spec.image_size or trained_at
         spec = replace(spec, image_size=image_size, test_image_size=test_size)
-    dataset = in_order(_unseen(card, spec), card.classes)
-    _require_classes(card, dataset)
+    dataset = part(in_order(_unseen(card, spec), card.classes))
+    if not any_classes:
+        _require_classes(card, dataset)
     return dataset if view is None else _seen(dataset, view)
 
 

@@ -80,12 +80,21 @@ def train(
     >>> train(run, images).outcome
     'finished'
     """
+    return train_with_network(run, dataset, _told_by_epoch(dataset, on_progress), weights)[0]
+
+
+def train_for_probes(
+    run: Run, dataset: Dataset, on_progress: OnProgress | None = None
+) -> tuple[Record, State]:
+    """As `train`, with the state that the network is in."""
+    return train_with_network(run, dataset, _told_by_epoch(dataset, on_progress))
+
+
+def _told_by_epoch(dataset: Dataset, on_progress: OnProgress | None) -> Settings:
     settings = settings_on(None, dataset)
-    if on_progress is not None:
-        settings = replace(
-            settings, on_epoch=lambda point, epochs: on_progress(point.epoch, epochs)
-        )
-    return train_with_network(run, dataset, settings, weights)[0]
+    if on_progress is None:
+        return settings
+    return replace(settings, on_epoch=lambda point, epochs: on_progress(point.epoch, epochs))
 
 
 def settings_on(device: str | None, dataset: Dataset, loaders: int | None = None) -> Settings:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from nextify.blueprint import draw
-from nextify.designs import FAMILIES, Design, require_convolutional
+from nextify.designs import FAMILIES, AnyDesign, Design, require_convolutional
 from nextify.errors import InputError
 from nextify.network.build import assemble
 from nextify.network.files import FORMAT, Card, card_in, save_network
@@ -61,13 +61,13 @@ def convert_weights(
     if weights.path is not None and target.exists() and target.samefile(weights.path):
         raise InputError(f"{target} is the file to be read; write to another one")
     card = own_card(weights)
-    chosen, classes = _design(weights, read_as, design, card)
+    chosen, classes = design_of(weights, read_as, design, card)
     network = assemble(draw(chosen, classes))
     table = recognise(weights, read_as, network.state_dict())
     loaded = fill(network, weights, table, "refuse", allow_nonfinite)
-    names = _names(class_names, weights, card, classes)
+    names = names_of(class_names, weights, card, classes)
     if write_as == "nextify" and target.suffix == ".safetensors":
-        save_network(network, _as_card(chosen, names, loaded), target)
+        save_network(network, as_card(chosen, names, loaded), target)
     else:
         save_weights(network, target, write_as, preprocessing=loaded.preprocessing)
     return Converted(loaded=loaded, design=chosen, classes=names)
@@ -80,7 +80,7 @@ def own_card(weights: Weights) -> Card | None:
     return card_in(weights.metadata, weights.path)
 
 
-def _design(
+def design_of(
     weights: Weights, naming: str, given: Design | None, card: Card | None
 ) -> tuple[Design, int]:
     """The design, and the number of classes."""
@@ -99,9 +99,10 @@ def _design(
     return design, classes
 
 
-def _names(
+def names_of(
     given: Sequence[str] | None, weights: Weights, card: Card | None, classes: int
 ) -> tuple[str, ...]:
+    """The names of weights' classes: those given, or theirs, or their numbers."""
     if given is None and card is not None and len(card.classes) == classes:
         return card.classes
     stated = given if given is not None else weights.stated.class_names
@@ -114,7 +115,8 @@ def _names(
     return names
 
 
-def _as_card(design: Design, classes: tuple[str, ...], loaded: Loaded) -> Card:
+def as_card(design: AnyDesign, classes: tuple[str, ...], loaded: Loaded) -> Card:
+    """What belongs to weights that were read, with how they look at images."""
     images = asdict(loaded.preprocessing)
     about = {"weights": Path(loaded.source).name, "naming": loaded.naming, "preprocessing": images}
     seen = {name: images[name] for name in SEEN}

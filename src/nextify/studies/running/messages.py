@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nextify.records import Record
+from nextify.records import Measurement, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,13 @@ class Done:
     Attributes:
         artefacts: files of the run by name, as their bytes or as a path that the supervisor can
             read; it moves them to `<study>.artefacts/<key>/<name>`.
+        measurements: what probes found of the network. weights: the network as a file, to be kept.
     """
 
     record: Record
     artefacts: Mapping[str, bytes | Path] = field(default_factory=dict)
+    measurements: tuple[Measurement, ...] = ()
+    weights: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

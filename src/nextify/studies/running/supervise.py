@@ -21,6 +21,7 @@ from nextify.studies.running.messages import Began, Died, Done, Epoch, Message, 
 from nextify.studies.running.progress import Ending, Progress, Seat, Show, Snapshot, silent
 from nextify.studies.running.remaining import Pace, seconds_left
 from nextify.studies.running.summary import Setback, Summary
+from nextify.studies.running.weights import keep_weights
 from nextify.studies.running.worker import Orders
 
 _TICK = 0.5  # seconds between two looks at the clock, where nothing else happens
@@ -195,8 +196,10 @@ class Supervisor:
         """Write what became of a run: the only place that does."""
         record = replace(trained.record, cells=job.cells)
         keep(self.path, job.key, trained.artefacts)
+        if trained.weights is not None:
+            keep_weights(self.path, job.key, trained.weights)
         with Store.open(self.path, create=False) as store:
-            store.add(record, self.plan)
+            store.add(record, self.plan, trained.measurements)
         self.locks.release(job.key)
         self.recorded.add(job.key)
         accuracy = record.result.accuracy if record.result else None

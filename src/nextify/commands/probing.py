@@ -1,0 +1,359 @@
+"""The command probe: what networks are like, side by side, or all those of a study."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from nextify.blueprint import require_image_size
+from nextify.commands.watch import QUIET, Watch
+from nextify.costs import totals
+from nextify.data import Dataset, load
+from nextify.designs import NAMED, AnyDesign, design
+from nextify.designs.families import canonical
+from nextify.designs.fields import read_fields
+from nextify.errors import InputError
+from nextify.files import is_there, require_writable
+from nextify.network import Card, Network, build
+from nextify.network.weights.hub import PREFIX
+from nextify.network.weights.opened import open_network
+from nextify.probes import Measurement, Probe, measure, probes_by_word
+from nextify.probes.images import IMAGES, as_seen_to_probe, drawn_to_probe
+from nextify.records import Plan, Store, places
+from nextify.report.cells.designs import in_words
+from nextify.report.page import ReportFiles
+from nextify.report.probes import About, ProbedNetwork, ProbesContent
+from nextify.report.probes import words as words_of
+from nextify.report.probes.files import write_probes
+from nextify.requests import Probe as Request
+from nextify.requests import command_line, given
+from nextify.studies import WorkerSetup
+from nextify.studies.running.probing import Asked, ProbedRuns, probe_kept
+from nextify.training.classify import load_for
+from nextify.training.machine import plain_torch, thread_count, usable_device
+from nextify.words import plural
+
+_SQLITE = b"SQLite format 3\0"
+_FOR_STUDIES = {"networks", "probes", "data", "image_size", "split_seed", "train_limit",
+                "skip_unreadable", "workers"}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Probed:
+    """What probes found of networks.
+
+    Attributes:
+        content: all numbers of the page. report: the files that were written, if any were.
+    """
+
+    content: ProbesContent
+    report: ReportFiles | None = None
+
+    @property
+    def found(self) -> dict[str, dict[str, Measurement]]:
+        """By network and probe."""
+        return {each.name: dict(each.found) for each in self.content.networks}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyMeasurement:
+    """What a probe found of the network of a run."""
+
+    cell: str
+    seed: int
+    key: str
+    found: Measurement
+
+    @property
+    def network(self) -> str:
+        """The run in words."""
+        return f"{self.cell}, seed {self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProbedStudy:
+    """What probes found of the networks of a study.
+
+    Attributes:
+        file: of the study. runs: what was done. measurements: of these probes, also of before.
+    """
+
+    file: Path
+    runs: ProbedRuns
+    measurements: tuple[StudyMeasurement, ...]
+
+
+def probe(request: Request, watch: Watch = QUIET) -> Probed | ProbedStudy:
+    """Measure probes of networks, on the same test images; of a study file, of all its networks
+    that are kept.
+
+    Raises:
+        InputError: anything that cannot be carried out as asked.
+        KeyboardInterrupt: by Ctrl-C; of a study, what is measured is kept.
+    """
+    probes = probes_asked(request.probes or "default")
+    studies = [word for word in request.networks if _is_study(Path(word))]
+    if studies:
+        return _probe_study(request, probes, watch)
+    if request.report:
+        require_writable(Path(request.report), "--report")
+    device = usable_device(request.device)
+    with thread_count(request.threads), plain_torch():
+        content = _content(request, list(probes.values()), device, watch)
+    written = write_probes(content, request.report) if request.report else None
+    return Probed(content=content, report=written)
+
+
+def probes_asked(text: str | None) -> dict[str, Probe]:
+    """The probes that an option names, each by the word that gives it alone.
+
+    Raises:
+        InputError: one is not known, or two are of one name.
+    """
+    return probes_by_word([word.strip() for word in text.split(",")]) if text else {}
+
+
+def _is_study(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except (OSError, ValueError):
+        return False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Opened:
+    """A network with the images that it is probed on.
+
+    Attributes:
+        of: how many test images these were drawn from.
+    """
+
+    network: Network
+    card: Card
+    images: Dataset
+    of: int
+    is_trained: bool
+    notes: tuple[str, ...] = ()
+
+
+def _content(request: Request, probes: Sequence[Probe], device: str, watch: Watch) -> ProbesContent:
+    """All that is measured."""
+    asked = _words(request.networks)
+    names = [name for name, _ in asked]
+    opened = {name: _opened(request, own) for name, own in asked}
+    if len(opened) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"network {twice!r} is named twice; name each once")
+    for each in opened.values():
+        _require_any(probes, len(each.images.test), each.images.test_size)
+    first = next(iter(opened.values()))
+    blank = ProbesContent(
+        probes=tuple(map(_about, probes)),
+        networks=tuple(_told(name, each, {}) for name, each in opened.items()),
+        data=first.images.name,
+        source=first.images.source,
+        images=len(first.images.test),
+        of=first.of,
+        seed=request.seed,
+        command=command_line(request),
+    )
+    for line in words_of.read(blank):
+        watch.note(line)
+    found = {}
+    with watch.shares("probes") as show:
+        for at, (name, each) in enumerate(opened.items()):
+            tell = partial(_tell, show, f"{name}, " * (len(opened) > 1), at, len(opened))
+            found[name] = _measured(each, probes, request.seed, device, tell)
+    networks = tuple(_told(name, each, found[name]) for name, each in opened.items())
+    return replace(blank, networks=networks)
+
+
+def _tell(show: Any, name: str, at: int, count: int, probe: str, share: float) -> None:
+    show(f"{name}{probe}", (at + share) / count)
+
+
+def _measured(
+    of: _Opened, probes: Sequence[Probe], seed: int, device: str, tell: Any
+) -> dict[str, Measurement]:
+    """One probe after another."""
+    images, labels = as_seen_to_probe(of.images, device)
+    network = of.network.to(device)
+    known = labels if of.images.classes == of.card.classes else None
+    found: dict[str, Measurement] = {}
+    for at, each in enumerate(probes):
+        tell(each.name, at / len(probes))
+        found |= measure(network, images, [each], known, seed)
+    tell(probes[-1].name, 1.0)
+    return found
+
+
+def _about(probe: Probe) -> About:
+    names = ("name", "title", "unit", "better", "source", "version")
+    return About(**{name: getattr(probe, name) for name in names})
+
+
+def _told(name: str, of: _Opened, found: dict[str, Measurement]) -> ProbedNetwork:
+    card, size = of.card, of.images.test_size
+    return ProbedNetwork(
+        name=name,
+        design=in_words(card.design),
+        params=totals(card.design, card.image_size, len(card.classes)).params,
+        image_size=size,
+        is_trained=of.is_trained,
+        knows_classes=of.images.classes == card.classes,
+        notes=of.notes,
+        found=found,
+    )
+
+
+def _words(words: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Networks as they are named, each with the fields that stand behind it and before all."""
+    shared: list[str] = []
+    networks: list[tuple[str, list[str]]] = []
+    for word in words:
+        if "=" not in word or is_there(Path(word)):
+            networks.append((word, []))
+        else:
+            (networks[-1][1] if networks else shared).append(word)
+    if not networks:
+        raise InputError("no network is named; name one at least, as runs/mine")
+    several = [name for name, _ in networks]
+    return [
+        (" ".join([name, *own]) if several.count(name) > 1 else name, [name, *shared, *own])
+        for name, own in networks
+    ]
+
+
+def _opened(request: Request, words: Sequence[str]) -> _Opened:
+    """A network with its images: from a file, or with `--untrained` a design."""
+    name, *fields = words
+    of = 0
+
+    def few(images: Dataset) -> Dataset:
+        nonlocal of
+        of = len(images.test)
+        if request.images is not None and request.images > of:
+            raise InputError(f"--images is {request.images}, and {images.name!r} has {of} test "
+                             f"images; give at most {of}")  # fmt: skip
+        return drawn_to_probe(images, request.images or IMAGES, request.seed)
+
+    if is_there(Path(name)) or name.startswith(PREFIX):
+        network, card, notes = open_network(name, _given_design(request), fields)
+        size = request.data.image_size
+        spec = replace(request.data, image_size=None, test_image_size=size)
+        images = load_for(card, spec, any_classes=True, part=few)
+        require_image_size(card.design, images.test_size, card.image_size)
+        return _Opened(
+            network=network, card=card, images=images, of=of, is_trained=True, notes=notes
+        )
+    chosen = _untrained(request, name, fields)
+    images = few(load(request.data))
+    require_image_size(chosen, images.test_size)
+    classes, size = images.classes, images.test_size
+    network = build(chosen, len(classes), image_size=size, seed=request.seed).eval()
+    card = Card(chosen, classes, size, images.mean, images.std, {})
+    return _Opened(network=network, card=card, images=images, of=of, is_trained=False)
+
+
+def _given_design(request: Request) -> AnyDesign | None:
+    return None if request.design is None else design(request.design)
+
+
+def _untrained(request: Request, name: str, fields: Sequence[str]) -> AnyDesign:
+    """The design of a name, where it is one and is asked for."""
+    if not request.untrained:
+        try:
+            known = canonical(name)
+        except InputError:
+            raise InputError(
+                f"network {name} does not exist; give a folder that train made, a file of weights, "
+                f"or with --untrained the name of a design"
+            ) from None
+        raise InputError(
+            f"{name!r} is no file, but a design ({known}); add --untrained for a network of it at "
+            "initialisation, or give the folder of a trained one"
+        )
+    key = canonical(name)
+    (changes,) = read_fields(fields, type(NAMED[key]))
+    return design(key, **changes)
+
+
+def _require_any(probes: Sequence[Probe], images: int, side: int) -> None:
+    """Check that images are enough, and large enough, for one probe at least."""
+    if any(each.needs.images <= images and each.needs.side <= side for each in probes):
+        return
+    least = min(each.needs.images for each in probes)
+    if least > images:
+        raise InputError(
+            f"there are {plural(images, 'image')}, and the probes that are asked for need {least} "
+            "at least; give more"
+        )
+    least = min(each.needs.side for each in probes)
+    raise InputError(
+        f"images have {side} pixels a side, and the probes that are asked for need {least} at "
+        "least; give larger ones with --image-size"
+    )
+
+
+def _probe_study(request: Request, probes: dict[str, Probe], watch: Watch) -> ProbedStudy:
+    if len(request.networks) > 1:
+        raise InputError(f"{request.networks[1]!r} stands beside a study file; give a study file "
+                         "alone")  # fmt: skip
+    strange = [name for name in given(request) if name not in _FOR_STUDIES]
+    if strange:
+        raise InputError(f"--{strange[0]} is for single networks; those of a study are all probed "
+                         f"on {IMAGES} images and with one seed: leave it out")  # fmt: skip
+    file = Path(request.networks[0])
+    with Store.open(file, create=False) as store:
+        plan = store.plan()
+    setup = setup_of(plan, request)
+    told = fill_in(file, probes, setup, watch, request.workers)
+    if told.unkept == told.runs > 0:
+        raise InputError(
+            f"study file {file} has kept no network of its {plural(told.runs, 'finished run')}; "
+            "networks are kept where a study is trained with --keep-weights"
+        )
+    if told.unkept:
+        watch.note(unkept_note(told))
+    names = {each.name for each in probes.values()}
+    with Store.open(file, create=False) as store:
+        records, every = store.records(), store.measurements()
+    rows = [
+        StudyMeasurement(cell=cell, seed=seed, key=record.key, found=found)
+        for (cell, seed), record in places(plan, records).items()
+        for name, found in every.get(record.key, {}).items()
+        if name in names
+    ]
+    return ProbedStudy(file=file, runs=told, measurements=tuple(rows))
+
+
+def setup_of(plan: Plan, request: Request) -> WorkerSetup:
+    """How a worker loads a study's images: from where they were, or from where the request says."""
+    where = request.data if "data" in given(request) else plan.where or request.data
+    size = int(plan.data["image_size"])
+    return WorkerSetup(replace(where, hold_out=plan.held_out, image_size=size))
+
+
+def fill_in(
+    file: Path,
+    probes: dict[str, Probe],
+    setup: WorkerSetup,
+    watch: Watch,
+    workers: int | None,
+) -> ProbedRuns:
+    """Measure what lacks on a study's kept networks, and note what cannot be."""
+    asked = [Asked(word, each.name, each.version) for word, each in probes.items()]
+    told = probe_kept(file, asked, setup, workers=workers, progress=watch.progress())
+    for run, trouble in told.failures.items():
+        watch.note(f"{run}: not probed: {trouble}")
+    return told
+
+
+def unkept_note(told: ProbedRuns) -> str:
+    """That runs stay without measurements, in one line."""
+    return (
+        f"{plural(told.unkept, 'finished run')} of {told.runs} cannot be probed any more: the "
+        "networks were not kept (--keep-weights), and no run is trained again for a probe"
+    )

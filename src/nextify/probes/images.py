@@ -1,0 +1,38 @@
+"""On which images networks are probed: a fixed part of the test images."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from nextify.data import Dataset, batches
+from nextify.data.augment import evaluation_view
+
+IMAGES = 500  # unless more or fewer are asked for
+SEED = 0  # of the draw of images, and of all draws of probes, in every run of a study
+
+
+def drawn_to_probe(dataset: Dataset, count: int = IMAGES, seed: int = SEED) -> Dataset:
+    """The data set with so many of its test images: all, if there are no more.
+
+    The draw depends on their number and the seed alone: networks are seen on the same images.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    chosen = torch.randperm(len(dataset.test), generator=generator)[:count].sort().values
+    return replace(dataset, test=dataset.test.take(chosen))
+
+
+def as_seen_to_probe(dataset: Dataset, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
+    """All test images as the network sees them, and their classes.
+
+    >>> from nextify.data import load
+    >>> images, labels = as_seen_to_probe(drawn_to_probe(load("embedded"), 7))
+    >>> tuple(images.shape), tuple(labels.shape)
+    ((7, 3, 28, 28), (7,))
+
+    Returns:
+        (N, 3, S, S) float32, normalised; (N,) int64.
+    """
+    test = dataset.test
+    ((pixels, labels),) = batches(test, len(test), generator=None, device=device)
+    return evaluation_view(pixels, dataset.test_size, dataset.mean, dataset.std), labels
