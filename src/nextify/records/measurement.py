@@ -8,8 +8,6 @@ from nextify.designs.values import Amount, Count, from_values
 from nextify.files import parse_json
 from nextify.records.rows import text
 
-_COLUMNS = ("probe", "version")  # which have a column of their own in a study file
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measurement:
@@ -43,9 +41,9 @@ class Measurement:
 
 def to_row(key: str, found: Measurement) -> tuple[str, str, int, str]:
     """The columns of a study file for what was found of the network of a run, all but the digest:
-    key, probe, version, and the rest as JSON without what it does not say."""
-    told = {name: value for name, value in asdict(found).items() if name not in _COLUMNS}
-    said = {name: value for name, value in told.items() if value not in ("", None, {}, False)}
+    key, probe, version, and the rest as JSON without what is at its default."""
+    blank = asdict(Measurement(probe=found.probe, version=found.version))
+    said = {name: value for name, value in asdict(found).items() if value != blank[name]}
     return key, found.probe, found.version, text(said)
 
 
@@ -53,7 +51,7 @@ def from_row(row: Sequence[Any]) -> Measurement:
     """What `to_row` described. Fields that only newer versions have are left out.
 
     Raises:
-        ValueError: the row is another version's.
+        ValueError, TypeError: the row is another version's.
     """
     _, probe, version, told = row
     values = {**parse_json(told), "probe": probe, "version": version}

@@ -1,5 +1,6 @@
 """ViTs in the namings of timm and torchvision: their tables, and the design that entries tell."""
 
+import math
 from collections.abc import Mapping
 
 from nextify.designs import Vit
@@ -91,7 +92,7 @@ def side_of(weights: Weights, table: Table, design: Vit) -> int:
     """
     *_, count, _ = (0, 0, *_shapes(weights, table)["stem.embedding.positions"])
     tokens = max(count - 1, 0)
-    side = round(tokens**0.5)
+    side = math.isqrt(tokens)
     if side * side != tokens or not side:
         raise InputError(
             f"weights {weights.source} are of a ViT with positions for {tokens} patches, which "
