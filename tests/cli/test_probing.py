@@ -74,7 +74,7 @@ def test_networks_side_by_side(nextify, pets):
     read = answer.err.splitlines()
     assert read[0] == "images: pets, 6 of 8 test images, drawn with seed 0"
     assert read[1].startswith("resnet-small: at initialisation; Convolutional: ")
-    assert "22.2k parameters, images of 16 pixels" in read[2]
+    assert "21.2k parameters, images of 16 pixels" in read[2]
 
 
 def test_json_is_one_object_a_probe_and_network_and_the_same_twice(nextify, pets):
@@ -120,7 +120,7 @@ def test_a_page_with_a_figure_a_probe(nextify, pets):
 def test_a_trained_network_and_a_foreign_one_beside_it(nextify, place):
     torch.manual_seed(0)
     torch.save(models.resnet18(num_classes=3).state_dict(), "theirs.pth")
-    answer = nextify("probe", "net", "theirs.pth", "--data", "pets", "--image-size", "8",
+    answer = nextify("probe", "net", "theirs.pth", "--data", "pets", "--image-size", "32",
                      "--images", "8", "--probes", own(), "--json")  # fmt: skip
     assert answer.code == 0
     assert "theirs.pth: Convolutional: 2–2–2–2 basic blocks" in answer.err
@@ -205,8 +205,8 @@ def test_a_study_has_them_from_its_workers_and_takes_more_later(nextify, place):
     again = nextify("probe", "kept.study", "--probes", "feature-collapse,brightness.py", "--json")
     rows = json.loads(again.out)
     assert [(row["probe"], row["network"], row["key"]) for row in rows] == [
-        ("brightness", "convnext-mini, seed 0", key),
-        ("feature-collapse", "convnext-mini, seed 0", key),
+        ("brightness", "convnext-mini, 32 images, seed 0", key),
+        ("feature-collapse", "convnext-mini, 32 images, seed 0", key),
     ]
     assert all(row["value"] is not None and row["seed"] == 0 for row in rows)
     assert rows[0]["value"] == found["brightness"].value

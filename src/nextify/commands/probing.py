@@ -19,7 +19,7 @@ from nextify.network import Card, Network, build
 from nextify.network.weights.hub import PREFIX
 from nextify.network.weights.opened import open_network
 from nextify.probes import Measurement, Probe, measure, probes_by_word
-from nextify.probes.images import IMAGES, as_seen_to_probe, drawn_to_probe
+from nextify.probes.images import as_seen_to_probe, drawn_to_probe, usual_count
 from nextify.records import Plan, Store, places
 from nextify.report.cells.designs import in_words
 from nextify.report.page import ReportFiles
@@ -124,34 +124,51 @@ def _is_study(path: Path) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Opened:
-    """A network with the images that it is probed on.
+    """A network, and what is known of its images.
 
     Attributes:
-        of: how many test images these were drawn from.
+        images: of a network at initialisation, which is built for them. notes: on how it was read.
     """
 
     network: Network
     card: Card
+    images: Dataset | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Subject:
+    """A network with the images that it is probed on.
+
+    Attributes:
+        images: of which the test images are meant. of: how many these were drawn from.
+    """
+
+    opened: _Opened
     images: Dataset
     of: int
-    is_trained: bool
-    notes: tuple[str, ...] = ()
+
+    @property
+    def knows_classes(self) -> bool:
+        """Whether its classes are those of the images."""
+        return self.images.classes == self.opened.card.classes
 
 
 def _content(request: Request, probes: Sequence[Probe], device: str, watch: Watch) -> ProbesContent:
     """All that is measured."""
     asked = _words(request.networks)
     names = [name for name, _ in asked]
-    opened = {name: _opened(request, own) for name, own in asked}
-    if len(opened) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+    if twice := next((name for name in names if names.count(name) > 1), None):
         raise InputError(f"network {twice!r} is named twice; name each once")
-    for each in opened.values():
+    opened = [_opened(request, own) for _, own in asked]
+    count = request.images or usual_count(max(_side(request, each) for each in opened))
+    subjects = {n: _subject(request, each, count) for n, each in zip(names, opened, strict=True)}
+    for each in subjects.values():
         _require_any(probes, len(each.images.test), each.images.test_size)
-    first = next(iter(opened.values()))
+    first = next(iter(subjects.values()))
     blank = ProbesContent(
         probes=tuple(map(_about, probes)),
-        networks=tuple(_told(name, each, {}) for name, each in opened.items()),
+        networks=tuple(_told(name, each, {}) for name, each in subjects.items()),
         data=first.images.name,
         source=first.images.source,
         images=len(first.images.test),
@@ -163,10 +180,10 @@ def _content(request: Request, probes: Sequence[Probe], device: str, watch: Watc
         watch.note(line)
     found = {}
     with watch.shares("probes") as show:
-        for at, (name, each) in enumerate(opened.items()):
-            tell = partial(_tell, show, f"{name}, " * (len(opened) > 1), at, len(opened))
+        for at, (name, each) in enumerate(subjects.items()):
+            tell = partial(_tell, show, f"{name}, " * (len(names) > 1), at, len(names))
             found[name] = _measured(each, probes, request.seed, device, tell)
-    networks = tuple(_told(name, each, found[name]) for name, each in opened.items())
+    networks = tuple(_told(name, each, found[name]) for name, each in subjects.items())
     return replace(blank, networks=networks)
 
 
@@ -175,16 +192,15 @@ def _tell(show: Any, name: str, at: int, count: int, probe: str, share: float) -
 
 
 def _measured(
-    of: _Opened, probes: Sequence[Probe], seed: int, device: str, tell: Any
+    of: _Subject, probes: Sequence[Probe], seed: int, device: str, tell: Any
 ) -> dict[str, Measurement]:
     """One probe after another."""
     images, labels = as_seen_to_probe(of.images, device)
-    network = of.network.to(device)
-    known = labels if of.images.classes == of.card.classes else None
+    network = of.opened.network.to(device)
     found: dict[str, Measurement] = {}
     for at, each in enumerate(probes):
         tell(each.name, at / len(probes))
-        found |= measure(network, images, [each], known, seed)
+        found |= measure(network, images, [each], labels if of.knows_classes else None, seed)
     tell(probes[-1].name, 1.0)
     return found
 
@@ -194,16 +210,16 @@ def _about(probe: Probe) -> About:
     return About(**{name: getattr(probe, name) for name in names})
 
 
-def _told(name: str, of: _Opened, found: dict[str, Measurement]) -> ProbedNetwork:
-    card, size = of.card, of.images.test_size
+def _told(name: str, of: _Subject, found: dict[str, Measurement]) -> ProbedNetwork:
+    card = of.opened.card
     return ProbedNetwork(
         name=name,
         design=in_words(card.design),
         params=totals(card.design, card.image_size, len(card.classes)).params,
-        image_size=size,
-        is_trained=of.is_trained,
-        knows_classes=of.images.classes == card.classes,
-        notes=of.notes,
+        image_size=of.images.test_size,
+        is_trained=of.opened.images is None,
+        knows_classes=of.knows_classes,
+        notes=of.opened.notes,
         found=found,
     )
 
@@ -227,38 +243,46 @@ def _words(words: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 
 def _opened(request: Request, words: Sequence[str]) -> _Opened:
-    """A network with its images: from a file, or with `--untrained` a design."""
+    """A network from a file, or with `--untrained` of a design."""
     name, *fields = words
-    of = 0
-
-    def few(images: Dataset) -> Dataset:
-        nonlocal of
-        of = len(images.test)
-        if request.images is not None and request.images > of:
-            raise InputError(f"--images is {request.images}, and {images.name!r} has {of} test "
-                             f"images; give at most {of}")  # fmt: skip
-        return drawn_to_probe(images, request.images or IMAGES, request.seed)
-
     if is_there(Path(name)) or name.startswith(PREFIX):
-        network, card, notes = open_network(name, _given_design(request), fields)
-        size = request.data.image_size
-        spec = replace(request.data, image_size=None, test_image_size=size)
-        images = load_for(card, spec, any_classes=True, part=few)
-        require_image_size(card.design, images.test_size, card.image_size)
-        return _Opened(
-            network=network, card=card, images=images, of=of, is_trained=True, notes=notes
-        )
+        given_design = None if request.design is None else design(request.design)
+        network, card, notes = open_network(name, given_design, fields)
+        return _Opened(network=network, card=card, notes=notes)
     chosen = _untrained(request, name, fields)
-    images = few(load(request.data))
-    require_image_size(chosen, images.test_size)
+    images = load(request.data)
     classes, size = images.classes, images.test_size
+    require_image_size(chosen, size)
     network = build(chosen, len(classes), image_size=size, seed=request.seed).eval()
     card = Card(chosen, classes, size, images.mean, images.std, {})
-    return _Opened(network=network, card=card, images=images, of=of, is_trained=False)
+    return _Opened(network=network, card=card, images=images)
 
 
-def _given_design(request: Request) -> AnyDesign | None:
-    return None if request.design is None else design(request.design)
+def _side(request: Request, of: _Opened) -> int:
+    return request.data.image_size or of.card.image_size
+
+
+def _subject(request: Request, of: _Opened, count: int) -> _Subject:
+    """A network with so many images."""
+    every = 0
+
+    def few(images: Dataset) -> Dataset:
+        nonlocal every
+        every = len(images.test)
+        if request.images is not None and request.images > every:
+            raise InputError(
+                f"--images is {request.images}, and {images.name!r} has {every} test images; give "
+                f"at most {every}"
+            )
+        return drawn_to_probe(images, count, request.seed)
+
+    if of.images is not None:
+        images = few(of.images)
+    else:
+        spec = replace(request.data, image_size=None, test_image_size=request.data.image_size)
+        images = load_for(of.card, spec, any_classes=True, part=few)
+        require_image_size(of.card.design, images.test_size, of.card.image_size)
+    return _Subject(opened=of, images=images, of=every)
 
 
 def _untrained(request: Request, name: str, fields: Sequence[str]) -> AnyDesign:
@@ -304,7 +328,7 @@ def _probe_study(request: Request, probes: dict[str, Probe], watch: Watch) -> Pr
     strange = [name for name in given(request) if name not in _FOR_STUDIES]
     if strange:
         raise InputError(f"--{strange[0]} is for single networks; those of a study are all probed "
-                         f"on {IMAGES} images and with one seed: leave it out")  # fmt: skip
+                         "on the same images and with one seed: leave it out")  # fmt: skip
     file = Path(request.networks[0])
     with Store.open(file, create=False) as store:
         plan = store.plan()

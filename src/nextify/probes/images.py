@@ -8,15 +8,27 @@ from torch import Tensor
 from nextify.data import Dataset, batches
 from nextify.data.augment import evaluation_view
 
-IMAGES = 500  # unless more or fewer are asked for
+IMAGES = 500  # of at most 64 pixels a side, unless more or fewer are asked for
+_SIDE, _LEAST = 64, 32
 SEED = 0  # of the draw of images, and of all draws of probes, in every run of a study
 
 
-def drawn_to_probe(dataset: Dataset, count: int = IMAGES, seed: int = SEED) -> Dataset:
-    """The data set with so many of its test images: all, if there are no more.
+def usual_count(side: int) -> int:
+    """How many images of a side in pixels are probed unless it is said: of large ones fewer, since
+    what they take of time and memory grows with their pixels.
+
+    >>> usual_count(32), usual_count(96), usual_count(224), usual_count(1024)
+    (500, 222, 40, 32)
+    """
+    return min(IMAGES, max(_LEAST, IMAGES * _SIDE**2 // side**2))
+
+
+def drawn_to_probe(dataset: Dataset, count: int | None = None, seed: int = SEED) -> Dataset:
+    """The data set with so many of its test images (None: as usual): all, if there are no more.
 
     The draw depends on their number and the seed alone: networks are seen on the same images.
     """
+    count = count or usual_count(dataset.test_size)
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randperm(len(dataset.test), generator=generator)[:count].sort().values
     return replace(dataset, test=dataset.test.take(chosen))

@@ -302,7 +302,8 @@ class Probe:
                                 "feature-collapse,mine.py (default: default)",
                                 metavar="NAME,...")  # fmt: skip
     data: DataSpec = _group(DataSpec)
-    images: int | None = option(None, "test images, drawn by --seed (default: 500)", metavar="N",
+    images: int | None = option(None, "test images, drawn by --seed (default: 500; of over 64 "
+                                "pixels fewer)", metavar="N",
                                 least=1, most=10**6)  # fmt: skip
     seed: int = option(0, "default: 0", most=SEEDS - 1)
     untrained: bool = option(False, "designs by name, at initialisation")
