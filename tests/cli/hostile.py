@@ -79,7 +79,7 @@ LEGAL: dict[str, Sequence[str]] = {
     "rates": ("0.5,1,2", "1"), "fold_over": ("all", "stage ratio"), "sigma": ("0.4",),
     "only": ("attention", "resnet-50,swin-t"), "sizes": ("32,64,128", "16,32,64"),
     "memory": ("1GiB",), "device": ("cpu", "cuda", "cpu:1"), "say": ("queen",),
-    "latency": ("20ms",),
+    "latency": ("20ms",), "probes": ("default", "feature-collapse", "all,none.py"),
     "target": ("4M", "o.safetensors", "o.pth", "o/p.bin"),
     "images": ("1/4,1", "20", "pets/cat", "pets/dog/1.png"),
 }  # fmt: skip
@@ -94,6 +94,7 @@ FITTING: dict[str, Sequence[Sequence[str]]] = {
     "fit": (("--params", "2M"),),
     "convert": (("--design", "convnext-mini"), ("--stem-stride", "1")),
     "bench": (("--image-size", "32"), ("--repeats", "1")),
+    "probe": (("--data", "pets"), ("--image-size", "32"), ("--untrained",)),
 }
 FIELDS = {**hints(Design), **hints(Vit), **hints(Swin), **hints(Recipe)}
 BY_HAND: dict[str, Sequence[str]] = {

@@ -19,6 +19,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from nextify.cli.main import main
+from nextify.commands import probing
 from nextify.measuring import benchmark, reference
 from nextify.requests import REQUESTS
 from nextify.scaling.measuring import networks, sweep
@@ -32,7 +33,8 @@ from .hostile import Typist, make_place
 KEPT = Path(__file__).parents[1] / "records" / "kept"
 LONG = ((folder, "train_with_network"), (LocalCrew, "hire"), (reference, "build_ours"),
         (benchmark, "build"), (sweep, "require_sizes"), (networks, "build"),
-        (networks, "count_macs"), (experiment, "run"), (experiment, "train"))  # fmt: skip
+        (networks, "count_macs"), (experiment, "run"), (experiment, "train"),
+        (probing, "build"), (probing, "measure"))  # fmt: skip
 BEGUN = 130
 COMMANDS = tuple(REQUESTS) + tuple(name for name in REQUESTS if not name.startswith("scale ")) * 2
 MOST_SECONDS = 60  # of a line, on a busy machine; a pipe that is opened waits for ever

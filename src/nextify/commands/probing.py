@@ -116,6 +116,8 @@ def probes_asked(text: str | None) -> dict[str, Probe]:
 
 def _is_study(path: Path) -> bool:
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return False
         with path.open("rb") as file:
             return file.read(len(_SQLITE)) == _SQLITE
     except (OSError, ValueError):

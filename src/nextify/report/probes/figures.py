@@ -76,9 +76,10 @@ def _bars_of(names: Sequence[str], own: Mapping[str, _Own]) -> _Draw:
         wide = 0.8 / len(own)
         for at, (of, found) in enumerate(own.values()):
             heights = {"value": found.value, **found.values}
-            known = [(place, heights[n]) for place, n in enumerate(names) if n in heights]
-            places = [place + (at - (len(own) - 1) / 2) * wide for place, _ in known]
-            axes.bar(places, [height for _, height in known], 0.92 * wide, color=of.color)
+            for place, name in enumerate(names):
+                if (height := heights.get(name)) is not None:
+                    x = place + (at - (len(own) - 1) / 2) * wide
+                    axes.bar(x, height, 0.92 * wide, color=of.color)
         axes.axhline(0, color=GREY, lw=0.6)
         is_long = sum(map(len, names)) > 26
         written = [look.legible(look.shortened(name, 18)) for name in names]

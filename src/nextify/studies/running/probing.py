@@ -13,7 +13,7 @@ from pathlib import Path
 from nextify.designs import Run
 from nextify.errors import InputError
 from nextify.machine import cores
-from nextify.records import Measurement, Plan, Record, Store, places
+from nextify.records import Measurement, Outcome, Plan, Record, Store, places
 from nextify.studies.running.crew import Crew
 from nextify.studies.running.execute import gpus
 from nextify.studies.running.local import LocalCrew
@@ -207,7 +207,7 @@ class _Probing:
         if trouble:
             self.failures[job.label] = trouble
         said = trouble or "probed"
-        outcome = "failed" if trouble else "finished"
+        outcome: Outcome = "failed" if trouble else "finished"
         self.endings.append(Ending(job.label, outcome, said, time.monotonic() - began))
 
     def _snapshot(self) -> Snapshot:
