@@ -385,7 +385,8 @@ def _seeds_alike(study: _Study) -> tuple[float | None, Interval | None]:
 def _counts(study: _Study) -> answers.Counts:
     became = Counter[str](study.runs.became)
     valued = Counter(compress(study.runs.became, study.runs.finished.tolist()))
-    finished = valued["finished"] if isinstance(study.runs.score, ProbeScore) else became["finished"]
+    is_probe = isinstance(study.runs.score, ProbeScore)
+    finished = (valued if is_probe else became)["finished"]
     return answers.Counts(
         planned=became.total(),
         finished=finished,

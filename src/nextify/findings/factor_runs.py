@@ -78,9 +78,7 @@ class FactorRuns:
         return np.asarray(known * images / (images + 1) / (accuracy * (1 - accuracy)))
 
 
-def factor_runs(
-    plan: Plan, records: Iterable[Record], score: AnyScore = "accuracy"
-) -> FactorRuns:
+def factor_runs(plan: Plan, records: Iterable[Record], score: AnyScore = "accuracy") -> FactorRuns:
     """Lay out a plan's records as runs of its factors.
 
     Records of runs that the plan does not hold are left out.

@@ -35,7 +35,7 @@ from nextify.records.plan import Plan
 from nextify.records.record import Record
 
 Control = Literal["simultaneous", "false discoveries"]
-CONTROLS: tuple[Control, ...] = get_args(Control)
+CONTROLS: dict[str, Control] = {each.replace(" ", "-"): each for each in get_args(Control)}
 _LEAST_CELLS = 10  # for a rank correlation to have an interval
 
 
@@ -173,9 +173,7 @@ def _column(of: Attribution, level: float) -> Column:
     return Column(of.metric, replace(of, contributions=shown, readings=readings, level=level), None)
 
 
-def _at(
-    of: Attribution, every: Iterable[Contribution], level: float
-) -> tuple[Contribution, ...]:
+def _at(of: Attribution, every: Iterable[Contribution], level: float) -> tuple[Contribution, ...]:
     """Contributions with intervals of a level, each by itself, and answers by these."""
     return tuple(_one(of.metric, each, level) for each in every)
 

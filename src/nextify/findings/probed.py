@@ -48,7 +48,7 @@ def score_named(name: str, probed: AllProbed) -> ProbeScore:
 _OfProbe = Mapping[str, Probed]  # by the run's key
 
 
-def _by_probe(probed: AllProbed) -> dict[str, _OfProbe]:
+def _by_probe(probed: AllProbed) -> Mapping[str, _OfProbe]:
     found: dict[str, dict[str, Probed]] = {}
     for key, of in probed.items():
         for name, each in of.items():
