@@ -26,7 +26,6 @@ from nextify.records import digests, mending
 from nextify.records.contents import Contents, believed, rows_by_page, rows_by_sql
 from nextify.records.damage import Damage, damage_of
 from nextify.records.history import History, Look, Registered, settled_by
-from nextify.records.measured import AllProbed
 from nextify.records.places import places
 from nextify.records.plan import Plan, plan_from_dict
 from nextify.records.reading import history_in, known_plan, plan_in, records_in
@@ -253,10 +252,6 @@ class Store(AbstractContextManager["Store"]):
         A run whose record is damaged stands at the end, as one that failed.
         """
         return self._records_in(self._contents())
-
-    def measurements(self) -> AllProbed:
-        """What probes found of the runs' networks."""
-        return {}
 
     def delete_failed(self) -> int:
         """Forget the runs that failed, so that they are run again; return how many."""
