@@ -3,26 +3,34 @@
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from nextify.files import parse_json
-from nextify.records.digests import PLAN, cell_place, digest, history_place, run_place
+from nextify.records.digests import (
+    PLAN,
+    cell_place,
+    digest,
+    history_place,
+    probe_place,
+    run_place,
+)
 from nextify.records.plan import plan_from_dict
 from nextify.records.rows import is_record
 from nextify.records.salvage import Row, Values, rows_in
-from nextify.records.tables import COLUMNS, HISTORY
+from nextify.records.tables import COLUMNS, HISTORY, PROBES
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
     """The rows of all tables, as they are found. digests: every one that a place has; sealed: the
-    places of the history, by its index."""
+    places of the history and of probes, by their indices."""
 
     plans: Sequence[Row] = ()
     runs: Sequence[Row] = ()
     cells: Sequence[Row] = ()
     digests: dict[str, set[str]] = field(default_factory=dict)
     history: Sequence[Row] = ()
+    probes: Sequence[Row] = ()
     sealed: frozenset[str] = frozenset()
 
 
@@ -32,7 +40,7 @@ class Contents:
 
     Attributes:
         plan, runs, cells: the rows whose digests are right, or which have none and make sense.
-        history: its rows whose digests are right, in their order.
+        history, probes: their rows whose digests are right, in their order.
         unsealed: the places of rows that have none. damaged: of rows that cannot be believed, and
             of those that are not there; with the rows' numbers, 0 where there is no row.
         is_broken: the file's structure is damaged: what it holds was searched for.
@@ -47,6 +55,7 @@ class Contents:
     is_broken: bool
     fault: str = ""
     history: tuple[Row, ...] = ()
+    probes: tuple[Row, ...] = ()
 
     def placed(self) -> Iterator[tuple[str, Row]]:
         """All rows whose digests are in the table of these, with their places."""
@@ -67,19 +76,22 @@ def rows_by_sql(connection: sqlite3.Connection, key: str | None = None) -> Rows:
 
     cell, sums = ("cell", "seed", "key"), ("place", "digest")
     history: list[Row] = []
+    probes: list[Row] = []
     if key is None:
         plan, runs, cells = read("plan", ["plan"]), read("runs", COLUMNS), read("cells", cell)
         digests, history = read("digests", sums), read("history", HISTORY)
+        probes = read("probes", PROBES)
     else:
         plan, runs = [], read("runs", COLUMNS, "WHERE key = ?", key)
         cells = read("cells", cell, "WHERE key = ?", key)
         digests = read("digests", sums, "WHERE place = ?", run_place(key))
-    return Rows(plan, runs, cells, _by_place(row.values for row in digests), history)
+    return Rows(plan, runs, cells, _by_place(row.values for row in digests), history, probes)
 
 
 def rows_by_page(content: bytes) -> Rows:
     """All rows that are still to be found in the bytes of a file."""
-    plans, runs, cells, digests, history, sealed = [], [], [], [], [], set[str]()
+    plans, runs, cells, digests, history, probes = [], [], [], [], [], []
+    sealed = set[str]()
     for found in rows_in(content):
         match found.values:
             case (None, str() as plan):
@@ -92,10 +104,14 @@ def rows_by_page(content: bytes) -> Rows:
                 history.append(found)
             case (str() as kind, int() as number, str(), int()):  # of its index
                 sealed.add(history_place(kind, number))
+            case (str(), str(), int(), str(), str()):
+                probes.append(found)
+            case (str() as run, str() as probe, str(), int()):  # of its index
+                sealed.add(probe_place(run, probe))
             case values if len(values) == len(COLUMNS):
                 runs.append(found)
     runs.sort(key=lambda row: row.at)
-    return Rows(plans, runs, cells, _by_place(digests), history, frozenset(sealed))
+    return Rows(plans, runs, cells, _by_place(digests), history, probes, frozenset(sealed))
 
 
 def _by_place(pairs: Iterable[Sequence[Any]]) -> dict[str, set[str]]:
@@ -132,7 +148,8 @@ def believed(rows: Rows, *, is_broken: bool) -> Contents:
             places.append(place)
         return places
 
-    history, gone = _history(rows)
+    history, gone = _sealed(rows.history, "history", rows.sealed)
+    probes, unknown = _sealed(rows.probes, "probe", rows.sealed)
     judge(rows.plans, lambda values: PLAN, lambda values: not _fault(values))
     runs = judge(rows.runs, lambda values: run_place(values[0]), _is_run)
     cells = judge(rows.cells, lambda values: cell_place(*values[:2]), _are_texts)
@@ -143,24 +160,28 @@ def believed(rows: Rows, *, is_broken: bool) -> Contents:
         runs=tuple(good[place] for place in dict.fromkeys(runs)),
         cells=tuple(good[place] for place in dict.fromkeys(cells)),
         unsealed=frozenset(unsealed),
-        damaged={place: at for place, at in lost.items() if place not in good} | gone,
+        damaged={place: at for place, at in lost.items() if place not in good} | gone | unknown,
         is_broken=is_broken,
         history=history,
+        probes=probes,
         fault=_fault(rows.plans[0].values) if has_fault else "",
     )
 
 
-def _history(rows: Rows) -> tuple[tuple[Row, ...], dict[str, int]]:
-    """The rows of the history that can be believed, in their order, and the places of the others
-    with their numbers."""
+def _sealed(
+    rows: Iterable[Row], table: Literal["history", "probe"], sealed: Iterable[str]
+) -> tuple[tuple[Row, ...], dict[str, int]]:
+    """Of the rows of a table that have their digests in themselves those that can be believed, in
+    their order, and the places of the others with their numbers."""
+    place_of = {"history": history_place, "probe": probe_place}[table]
     good: dict[str, Row] = {}
-    gone = dict.fromkeys(rows.sealed, 0)
-    for row in rows.history:
-        kind, number, *_, told = row.values
-        if digest(*row.values[:-1]) == told:
-            good[history_place(kind, number)] = row
+    gone = dict.fromkeys((place for place in sealed if place.startswith(f"{table} ")), 0)
+    for row in rows:
+        place = place_of(*row.values[:2])
+        if digest(*row.values[:-1]) == row.values[-1]:
+            good[place] = row
         else:
-            gone[history_place(kind, number)] = row.at
+            gone[place] = row.at
     ordered = sorted(good.values(), key=lambda row: row.values[:2])
     return tuple(ordered), {place: at for place, at in gone.items() if place not in good}
 

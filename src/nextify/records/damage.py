@@ -19,7 +19,8 @@ class Damage:
         runs: the runs that are left out, as runs that failed. unknown: how many more there are, of
             which no more than the key is known.
         has_plan: whether the plan can be believed. is_broken: the file's structure is damaged.
-        history: how many looks, or settlements before them, are lost.
+        history: how many looks, or settlements before them, are lost. probes: how many
+            measurements of networks.
     """
 
     runs: tuple[Record, ...]
@@ -27,6 +28,7 @@ class Damage:
     has_plan: bool
     is_broken: bool
     history: int = 0
+    probes: int = 0
 
 
 def damage_of(contents: Contents, plan: Plan | None) -> Damage | None:
@@ -37,8 +39,11 @@ def damage_of(contents: Contents, plan: Plan | None) -> Damage | None:
     at = {(row.values[0], row.values[1]): str(row.values[2]) for row in contents.cells}
     runs = tuple(_lost(keys, at, plan)) if plan and keys else ()
     has_plan = PLAN not in contents.damaged
-    history = sum(place.startswith("history ") for place in contents.damaged)
-    return Damage(runs, len(keys) - len(runs), has_plan, contents.is_broken, history)
+    history, probes = (
+        sum(place.startswith(table) for place in contents.damaged)
+        for table in ("history ", "probe ")
+    )
+    return Damage(runs, len(keys) - len(runs), has_plan, contents.is_broken, history, probes)
 
 
 def _lost(keys: Iterable[str], at: Mapping[tuple[str, int], str], plan: Plan) -> Iterator[Record]:

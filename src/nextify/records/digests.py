@@ -46,6 +46,11 @@ def history_place(kind: object, number: object) -> str:
     return f"history {number} {kind}"
 
 
+def probe_place(key: object, probe: object) -> str:
+    """The place of what a probe found of a run's network; its digest stands in itself."""
+    return f"probe {key} {probe}"
+
+
 def digest(*values: Value) -> str:
     """64 hexadecimal digits: the SHA-256 of a row's values as they are stored.
 

@@ -18,7 +18,7 @@ from nextify.records.record import Record
 from nextify.requests import Study
 from nextify.requests.commands import Metric
 
-_DESCRIBING = {"title", "data_source", "command", "requests", "where"}  # of a plan
+_DESCRIBING = {"title", "data_source", "command", "requests", "where", "probes"}  # of a plan
 _DESCRIBING |= {"changed", "recipe_name", "params", "macs", "paper"}  # of a cell
 
 

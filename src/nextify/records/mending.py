@@ -8,8 +8,8 @@ from pathlib import Path
 from nextify.errors import InputError
 from nextify.files import replace_file
 from nextify.records.contents import Contents
-from nextify.records.digests import PLAN, digest, seal
-from nextify.records.tables import HISTORY, make_tables
+from nextify.records.digests import PLAN, Value, digest, seal
+from nextify.records.tables import HISTORY, PROBES, make_tables
 
 _BESIDE = ("-journal", "-wal", "-shm")  # what SQLite would take for changes of the new file
 REMEDY = "free some space and give yourself the right to write its folder, or name another file"
@@ -51,6 +51,14 @@ def write_history(
     connection.execute(f"INSERT INTO history VALUES ({marks})", (*values, digest(*values)))
 
 
+def write_probe(connection: sqlite3.Connection, *values: Value) -> None:
+    """Write what a probe found of a run's network (`measurement.to_row`), with its digest, in the
+    place of what it found before."""
+    marks = ", ".join("?" * len(PROBES))
+    connection.execute("DELETE FROM probes WHERE key = ? AND probe = ?", values[:2])
+    connection.execute(f"INSERT INTO probes VALUES ({marks})", (*values, digest(*values)))
+
+
 def rebuild(path: Path, contents: Contents) -> None:
     """Put a new file with what can be believed in the place of one whose structure is damaged.
 
@@ -79,10 +87,13 @@ def _file_of(contents: Contents) -> bytes:
             seal(connection, place, *row.values)
         for row in contents.history:
             write_history(connection, *row.values[:-1])
+        for row in contents.probes:
+            write_probe(connection, *row.values[:-1])
         _mark_lost(connection, contents)
         return connection.serialize()
 
 
 def _table(place: str) -> str:
-    tables = {"run": "runs", "cell": "cells", "history": "history", PLAN: "plan"}
+    tables = {"run": "runs", "cell": "cells", "history": "history", "probe": "probes"}
+    tables[PLAN] = "plan"
     return tables[place.partition(" ")[0]]

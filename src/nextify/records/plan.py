@@ -97,6 +97,8 @@ class Plan:
         matched: `"macs"` or `"params"` if widths were rescaled so that all cells cost the same.
         held_out: tested on a part of the training images, which no run trains on, to choose
             settings by; the test images are not looked at.
+        probes: what is measured of every network when its run has ended (`nextify.probes`), by
+            name; files of probes by their paths. No part of a run.
         largest_class: the share of the largest class among the images that are tested on: what
             always answering that class scores. None in files that do not say it.
     """
@@ -118,6 +120,7 @@ class Plan:
     held_out: bool = False
     largest_class: Share | None = None
     where: DataSpec | None = None
+    probes: tuple[str, ...] = ()
     requests: tuple[StudyRequest, ...] = ()
 
     @property
@@ -193,7 +196,10 @@ class Plan:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         asked = [{"command": command_of(type(each)), **given(each)} for each in self.requests]
-        return {**asdict(replace(self, requests=())), "requests": asked}
+        values = {**asdict(replace(self, requests=())), "requests": asked}
+        if not self.probes:  # as in plans from before there were any
+            del values["probes"]
+        return values
 
 
 def plan_from_dict(values: Any) -> Plan:

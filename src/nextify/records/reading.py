@@ -8,6 +8,8 @@ from nextify.files import parse_json
 from nextify.records.contents import Contents
 from nextify.records.digests import PLAN
 from nextify.records.history import History, Look, Registered
+from nextify.records.measurement import Measurement
+from nextify.records.measurement import from_row as measurement_from
 from nextify.records.plan import Plan, plan_from_dict
 from nextify.records.record import Record
 from nextify.records.rows import from_row
@@ -86,6 +88,22 @@ def history_in(contents: Contents, path: Path) -> History:
         except (ValueError, TypeError) as error:
             raise _other_version(path, f"a row of its history ({kind})", error) from None
     return History(tuple(registered), tuple(looks), len(rows) - len(registered) - len(looks), last)
+
+
+def measurements_in(contents: Contents, path: Path) -> dict[str, dict[str, Measurement]]:
+    """What probes found, by the run's key and the probe's name.
+
+    Raises:
+        InputError: a row is another version's.
+    """
+    found: dict[str, dict[str, Measurement]] = {}
+    for row in contents.probes:
+        key, probe, *_ = row.values
+        try:
+            found.setdefault(key, {})[probe] = measurement_from(row.values[:-1])
+        except (ValueError, TypeError) as error:
+            raise _other_version(path, f"what {probe} found of a run", error) from None
+    return found
 
 
 def _other_version(path: Path, what: str, error: Exception) -> InputError:

@@ -39,7 +39,8 @@ def are_of(plan: Plan, records: Sequence[Record]) -> bool:
 def united(there: Plan, here: Plan) -> Plan:
     """One plan for the cells and seeds of both, which are otherwise the same study. The images keep
     the name that they had there, which is in the keys of the runs."""
-    here = replace(here, data=there.data, data_source=there.data_source)
+    probes = tuple(dict.fromkeys((*there.probes, *here.probes)))
+    here = replace(here, data=there.data, data_source=there.data_source, probes=probes)
     if _holds(here, there):
         return here
     if _holds(there, here):

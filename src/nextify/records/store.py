@@ -12,7 +12,7 @@ and stands as a run that failed, and whoever opens the file to go on with the st
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -26,9 +26,11 @@ from nextify.records import digests, mending
 from nextify.records.contents import Contents, believed, rows_by_page, rows_by_sql
 from nextify.records.damage import Damage, damage_of
 from nextify.records.history import History, Look, Registered, settled_by
+from nextify.records.measurement import Measurement
+from nextify.records.measurement import to_row as measurement_row
 from nextify.records.places import places
 from nextify.records.plan import Plan, plan_from_dict
-from nextify.records.reading import history_in, known_plan, plan_in, records_in
+from nextify.records.reading import history_in, known_plan, measurements_in, plan_in, records_in
 from nextify.records.record import Record
 from nextify.records.rows import text, to_row
 from nextify.records.same import are_of, first_difference, united
@@ -199,13 +201,30 @@ class Store(AbstractContextManager["Store"]):
         contents = self._contents()
         return damage_of(contents, known_plan(contents, self.path))
 
-    def add(self, record: Record, of: Plan | None = None) -> bool:
+    def measurements(self) -> dict[str, dict[str, Measurement]]:
+        """What probes found of the networks of runs: by the key of the run's record, then by the
+        probe's name."""
+        return measurements_in(self._contents(), self.path)
+
+    def keep_measurements(self, key: str, found: Iterable[Measurement]) -> None:
+        """Keep what probes found of a run's network, in the place of what they found before."""
+        with self._transaction():
+            self._measure(key, found)
+
+    def _measure(self, key: str, found: Iterable[Measurement]) -> None:
+        for each in found:
+            mending.write_probe(self._connection, *measurement_row(key, each))
+
+    def add(
+        self, record: Record, of: Plan | None = None, found: Iterable[Measurement] = ()
+    ) -> bool:
         """Keep a record, in one transaction; return whether it was kept.
 
         A run has one record. The first one stays, unless it is a failure: that gives way.
 
         Args:
             of: the plan of the study that the file has to be of; None: any.
+            found: what probes found of its network.
 
         Raises:
             InputError: it is another study's file.
@@ -220,6 +239,7 @@ class Store(AbstractContextManager["Store"]):
             if added:
                 values = (row[name] for name in COLUMNS)
                 digests.seal(self._connection, digests.run_place(record.key), *values)
+                self._measure(record.key, found)
             for cell in record.cells:
                 self._place(cell, record.seed, record.key)
         return added > 0

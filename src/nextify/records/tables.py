@@ -16,6 +16,7 @@ COLUMNS = (
 )  # fmt: skip
 
 HISTORY = ("kind", "number", "at", "told", "digest")
+PROBES = ("key", "probe", "version", "told", "digest")
 
 _TABLES = (
     """CREATE TABLE IF NOT EXISTS runs (
@@ -36,6 +37,11 @@ _TABLES = (
     """CREATE TABLE IF NOT EXISTS history (
         kind TEXT NOT NULL, number INTEGER NOT NULL, at TEXT NOT NULL, told TEXT NOT NULL,
         digest TEXT NOT NULL, PRIMARY KEY (kind, number, digest)
+    )""",
+    # What probes found of the networks of runs, with digests as in the history.
+    """CREATE TABLE IF NOT EXISTS probes (
+        key TEXT NOT NULL, probe TEXT NOT NULL, version INTEGER NOT NULL, told TEXT NOT NULL,
+        digest TEXT NOT NULL, PRIMARY KEY (key, probe, digest)
     )""",
     *digests.TABLES,
 )

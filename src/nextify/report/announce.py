@@ -152,6 +152,8 @@ def damage_note(file: Path, damage: Damage, *, goes_on: bool) -> str:
         told.append("its plan is written anew")
     if damage.history:
         told.append(f"{plural(damage.history, 'row')} of its history lost")
+    if damage.probes:
+        told.append(f"{plural(damage.probes, 'measurement')} of probes lost")
     if goes_on and damage.is_broken:
         told.append(f"as it was, it is kept as {kept_as(file)}")
     return f"study file {file} is damaged: {'; '.join(told)}"
