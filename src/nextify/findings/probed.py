@@ -5,7 +5,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from nextify.errors import InputError, unknown
 from nextify.findings.scores import ATTRIBUTED, Direction, ProbeScore
-from nextify.records.measured import AllProbed, Probed
+from nextify.records.measurement import Measurement
+
+AllProbed = Mapping[str, Mapping[str, Measurement]]
+"""What probes found of runs: by the run's key, then by the probe's name (`Store.measurements`)."""
 
 _DIRECTIONS: Mapping[str, Direction] = {"higher": 1, "lower": -1}
 _OTHER_VERSION = "measured by another version of the probe"
@@ -16,7 +19,8 @@ def probe_scores(probed: AllProbed) -> dict[str, ProbeScore]:
 
     Values of different versions of a probe are not comparable: the latest one's count.
 
-    >>> runs = {"a": {"erf": Probed(probe="erf", value=0.5)}, "b": {"erf": Probed(probe="erf")}}
+    >>> found = Measurement(probe="erf", version=1, value=0.5)
+    >>> runs = {"a": {"erf": found}, "b": {"erf": Measurement(probe="erf", version=1)}}
     >>> probe_scores(runs)["erf"].values
     {'a': 0.5}
     """
@@ -45,11 +49,11 @@ def score_named(name: str, probed: AllProbed) -> ProbeScore:
     raise unknown("score", name, [*plain, *sorted(_by_probe(probed))], also=sorted(known))
 
 
-_OfProbe = Mapping[str, Probed]  # by the run's key
+_OfProbe = Mapping[str, Measurement]  # by the run's key
 
 
 def _by_probe(probed: AllProbed) -> Mapping[str, _OfProbe]:
-    found: dict[str, dict[str, Probed]] = {}
+    found: dict[str, dict[str, Measurement]] = {}
     for key, of in probed.items():
         for name, each in of.items():
             found.setdefault(name, {})[key] = each
@@ -68,7 +72,7 @@ def _score(name: str, of: _OfProbe, part: str = "") -> ProbeScore:
     kept = {key: each for key, each in of.items() if each.version == latest}
     old = {_OTHER_VERSION: len(of) - len(kept)} if len(kept) < len(of) else {}
     about = max(kept.values(), key=lambda each: part in each.values)
-    value: Callable[[Probed], float | None] = lambda each: each.values.get(part)  # noqa: E731
+    value: Callable[[Measurement], float | None] = lambda each: each.values.get(part)  # noqa: E731
     if not part:
         value = lambda each: each.value  # noqa: E731
     own_unit = about.units.get(part)
@@ -82,11 +86,11 @@ def _score(name: str, of: _OfProbe, part: str = "") -> ProbeScore:
     )
 
 
-def _reasons(lacking: Iterable[Probed]) -> dict[str, int]:
+def _reasons(lacking: Iterable[Measurement]) -> dict[str, int]:
     counts = Counter(_reason(each) for each in lacking)
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def _reason(of: Probed) -> str:
+def _reason(of: Measurement) -> str:
     why = of.reason or "it has no such value"
     return f"the probe failed: {why}" if of.failed else why

@@ -8,8 +8,8 @@
 
 from nextify.records.damage import Damage
 from nextify.records.history import NO_HISTORY, History, Look, Registered, plan_hash
-from nextify.records.mending import kept_as
 from nextify.records.measurement import Measurement
+from nextify.records.mending import kept_as
 from nextify.records.places import places
 from nextify.records.plan import Cell, Experiment, Matched, Plan, plan_from_dict
 from nextify.records.record import EpochPoint, Measured, Outcome, Record, Result, record_from_dict

@@ -8,10 +8,9 @@ from typing import Any
 
 from nextify.errors import InputError
 from nextify.findings.meaning import Control
-from nextify.findings.probed import score_named
+from nextify.findings.probed import AllProbed, score_named
 from nextify.findings.scores import AnyScore
 from nextify.records import NO_HISTORY, History, Look, Plan, Record, Store
-from nextify.records.measured import AllProbed
 from nextify.report.cells import comparison_content, steps_content
 from nextify.report.cells.files import drawings, texts
 from nextify.report.factors import FactorContent, View, factor_content

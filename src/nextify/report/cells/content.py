@@ -22,10 +22,9 @@ from nextify.findings import (
 from nextify.findings.comparison import BASELINE, places
 from nextify.findings.differences import Compared
 from nextify.findings.outcomes import Chance, chance_of, unlearned
-from nextify.findings.probed import probe_scores
+from nextify.findings.probed import AllProbed, probe_scores
 from nextify.findings.scores import ProbeScore
 from nextify.records import Cell, Plan, Record
-from nextify.records.measured import AllProbed
 from nextify.report import details
 from nextify.report.details import hundredfold
 from nextify.words import whole

@@ -76,7 +76,8 @@ _MOST_DIGITS = 9
 
 
 def unit_of(score: AnyScore) -> Unit:
-    """How differences of a score are shown: of a probe in its own unit, and per cent in points.
+    """How differences of a score are shown: of a probe in its own unit; shares and per cent in
+    points.
 
     >>> of = unit_of(ProbeScore("effective-receptive-field", "%", 0, {"a": 10, "b": 40}, {}))
     >>> of.title, of.signed(1.25), of.name
@@ -84,13 +85,14 @@ def unit_of(score: AnyScore) -> Unit:
     """
     if not isinstance(score, ProbeScore):
         return UNITS[score]
-    name = "points" if score.unit in ("%", "per cent") else score.unit or "units"
+    scale = 100.0 if score.unit.startswith("share") else 1.0
+    name = "points" if scale > 1 or score.unit in ("%", "per cent") else score.unit or "units"
     title = score.name.replace("-", " ").replace(".", ", ")
-    return Unit(1.0, name, _digits(score), title, _BETTER[score.better])
+    return Unit(scale, name, _digits(score, scale), title, _BETTER[score.better])
 
 
-def _digits(score: ProbeScore) -> int:
-    sd = pstdev(score.values.values()) if score.values else 0.0
+def _digits(score: ProbeScore, scale: float) -> int:
+    sd = scale * pstdev(score.values.values()) if score.values else 0.0
     return min(_MOST_DIGITS, max(0, _DIGITS - 1 - floor(log10(sd)))) if sd > 0 else 2
 
 
