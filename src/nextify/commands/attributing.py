@@ -9,9 +9,9 @@ from nextify.commands.watch import QUIET, Watch
 from nextify.errors import InputError
 from nextify.findings.crosscheck import fanova_importances, shapiq_values
 from nextify.findings.factor_runs import FactorRuns, factor_runs
+from nextify.findings.meaning import CONTROLS
 from nextify.report import write_report
 from nextify.report.factors import FactorContent
-from nextify.report.factors.content import SPELLED
 from nextify.report.page import ReportFiles
 from nextify.report.write import look, read_study, require_factors, write_factors
 from nextify.requests import Attribute, Report
@@ -45,15 +45,15 @@ def attribute(request: Attribute, watch: Watch = QUIET) -> Attributed:
     studies = [read_study(file) for file in files]
     for file, (plan, _) in zip(files, studies, strict=True):
         require_factors(plan, str(file))
-    metric = SPELLED[request.metric] if request.metric else None
-    content = look(files, metric, request.file, request.margin)
+    control = CONTROLS[request.matrix]
+    content = look(files, request.score, request.file, request.margin, control=control)
     score = content.metric
     for view, file in zip(content.views, files, strict=True):
         if view.looking.number and view.has_intervals and not view.looking.is_saved:
             watch.note(f"study file {file} cannot be written: this look is not kept in it")
     asked = studies if request.crosscheck else []
     checks = tuple(_crosscheck(factor_runs(*study, score), watch.note) for study in asked)
-    place = Path(request.output) if request.output else _folder(files, request.metric or "accuracy")
+    place = Path(request.output) if request.output else _folder(files, request.score or "accuracy")
     written = write_factors(content, place)
     return Attributed(content=content, checks=checks, report=written)
 

@@ -15,8 +15,8 @@ import scipy
 
 from nextify.experiments.coding import Floats
 from nextify.experiments.intervals import Interval, around, student
-from nextify.findings.answers import Answer, Attribution, Contribution
-from nextify.findings.scores import BETTER, Score
+from nextify.findings.answers import Answer, Attribution, Contribution, verdict_of
+from nextify.findings.scores import AnyScore
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def across(found: Sequence[Attribution]) -> tuple[General, ...]:
     return tuple(_general(every, len(factors), found[0].metric) for every in factors)
 
 
-def _general(every: Sequence[Contribution], factors: int, score: Score) -> General:
+def _general(every: Sequence[Contribution], factors: int, score: AnyScore) -> General:
     name, n = every[0].name, len(every)
     values = np.array([each.estimate.value for each in every], dtype=np.float64)
     if n < 2 or np.isnan(values).any():
@@ -67,7 +67,7 @@ def _general(every: Sequence[Contribution], factors: int, score: Score) -> Gener
     alone = float(2 * scipy.stats.t.sf(abs(mean) / error, n - 1))
     answer: Answer = "not resolved"
     if interval.excludes_zero:
-        answer = "helps" if (mean > 0) == (BETTER[score] > 0) else "hurts"
+        answer = verdict_of(score, mean)
     p = -float(np.expm1(factors * np.log1p(-alone)))
     return General(name, mean, sd, interval, p, answer, differs)
 

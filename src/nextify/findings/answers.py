@@ -10,11 +10,14 @@ from nextify.findings.failures import Failure, Setting
 from nextify.findings.lenth import Lenth
 from nextify.findings.model import LackOfFit
 from nextify.findings.outcomes import Chance, Rests
-from nextify.findings.scores import Score
+from nextify.findings.scores import AnyScore, better_of
 
 Answer = Literal[
     "helps",
     "hurts",
+    "raises",  # a probe's value, of which more is neither better nor worse
+    "lowers",
+    "no effect",  # exactly: runs that repeat a cell do not differ
     "negligible",  # smaller than the margin, and not told from zero
     "not resolved",
     "no interval",
@@ -22,6 +25,17 @@ Answer = Literal[
     "cannot be told",
     Rests,
 ]
+DECIDED: tuple[Answer, ...] = ("helps", "hurts", "raises", "lowers")
+
+
+def verdict_of(score: AnyScore, value: float) -> Answer:
+    """What an effect that is told from zero does."""
+    better = better_of(score)
+    if not better:
+        return "raises" if value > 0 else "lowers"
+    return "helps" if (value > 0) == (better > 0) else "hurts"
+
+
 Reading = Literal[
     "finished runs",  # those that diverged are left out
     "diverged at chance",  # they score what always answering the largest class does
@@ -319,7 +333,11 @@ class NoiseSummary:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Runs: planned, with a score, diverged, failed, not recorded yet; and cells with a score."""
+    """Runs: planned, with a score, diverged, failed, not recorded yet; and cells with a score.
+
+    Attributes:
+        without: runs that finished and have no score: of a probe that found no value.
+    """
 
     planned: int
     finished: int
@@ -328,6 +346,7 @@ class Counts:
     missing: int
     cells: int
     planned_cells: int
+    without: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,7 +420,7 @@ class Attribution:
         rests: on what a verdict could rest: the kinds of such runs that there are.
     """
 
-    metric: Score
+    metric: AnyScore
     method: Method
     estimand: Estimand
     experiment: str

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ from nextify.findings.lenth import half_normal_scores
 from nextify.findings.model import LackOfFit, lack_of_fit, least_squares
 from nextify.findings.pairs import Group, groups_of_pairs, interactions
 from nextify.findings.rates import rate_stability
-from nextify.findings.scores import BETTER, Score
+from nextify.findings.scores import AnyScore, ProbeScore
 from nextify.findings.shapley import order_variance
 from nextify.findings.triples import hidden_triples, sums_of_triples, triples
 from nextify.findings.ways import changes, ends
@@ -45,10 +46,11 @@ CLEARLY = 0.05
 def attribute(
     plan: Plan,
     records: Iterable[Record],
-    metric: Score = "accuracy",
+    metric: AnyScore = "accuracy",
     *,
     level: float = LEVEL,
     margin: float | None = None,
+    is_brief: bool = False,
 ) -> Attribution:
     """What each factor of a study contributes to a score, how sure that is, and what is not known.
 
@@ -64,52 +66,47 @@ def attribute(
     Args:
         plan: of an experiment in factors. records: of its runs; others are left out.
         metric: `"accuracy"`, `"nll"` (no interval for new test images: it is not kept per image)
-            or `"logit accuracy"`.
+            or `"logit accuracy"`; or a probe's value (`nextify.findings.probed`).
         level: of the simultaneous intervals, by which verdicts go: that of this look
             (`nextify.findings.looking`); at 1 there is no verdict.
         margin: the smallest effect of interest, in the score's own units.
+        is_brief: contributions, their sum and the noise alone, which is much faster.
 
     Raises:
         InputError: a plan without factors (a path's), or an unknown metric.
     """
     runs = factor_runs(plan, records, metric)
-    return judged(runs, lambda each: attribute_runs(plan, each, level, margin))
+    return judged(runs, lambda each: attribute_runs(plan, each, level, margin, is_brief))
 
 
 def attribute_runs(
-    plan: Plan, runs: FactorRuns, level: float = LEVEL, margin: float | None = None
+    plan: Plan,
+    runs: FactorRuns,
+    level: float = LEVEL,
+    margin: float | None = None,
+    is_brief: bool = False,
 ) -> Attribution:
     """What one reading of a plan's runs says; see `judged.readings`."""
     study = _study(plan, runs, level, margin)
-    cells, read, noise = study.cells, study.basis, study.noise
+    read = study.basis
     measured = study.contrasts(read.weights[read.known], _by_orders(study))
     every = measure.together(measured, level)
-    found = tuple(_contributions(study, measured, every))
+    brief = _brief(study, plan, measured, every)
+    if is_brief:
+        return brief
     groups, untold = groups_of_pairs(read.pairs, len(runs.factors))
-    tested = lack_of_fit(cells, read.pairs)
-    learned = whole(runs, noise, read.pairs.fixed, study.players)
-    pairs = _interactions(study, groups, found)
-    return Attribution(
-        metric=runs.score,
-        method=read.method,
-        estimand="Shapley value" if read.adds_up else "average effect",
-        experiment=plan.experiment,
-        matched=plan.matched,
-        counts=_counts(study),
-        contributions=found,
+    learned = whole(runs, study.noise, read.pairs.fixed, study.players)
+    pairs = _interactions(study, groups, brief.contributions)
+    return replace(
+        brief,
         shapley=() if read.adds_up else _shapley(study, learned),
-        gap=_gap(study, tested),
         interactions=pairs,
-        triples=_triples(study, found, pairs),
+        triples=_triples(study, brief.contributions, pairs),
         ways=_ways(study, learned),
-        rates=rate_stability(noise, study.orders, level),
+        rates=rate_stability(study.noise, study.orders, level),
         failures=failures(runs),
-        noise=_noise(study, measured, every),
-        lack_of_fit=tested,
-        limits=_limits(study, untold),
+        limits=replace(brief.limits, untold=untold),
         crossed=_crossed(study, plan.crossed),
-        level=level,
-        margin=margin,
     )
 
 
@@ -141,9 +138,37 @@ def _study(plan: Plan, runs: FactorRuns, level: float, margin: float | None) -> 
     orders = [[runs.factors.index(name) for name in order] for order in sampled]
     cells = gather(runs)
     read = basis(cells.levels, cells.rate, orders, cells.crossed)
-    noise = measure.noise_of(cells, read.pairs)
+    noise = measure.noise_of(cells, read.pairs, isinstance(runs.score, ProbeScore))
     players = np.arange(len(runs.columns)) < len(runs.factors)
     return _Study(runs, cells, read, noise, players, orders, level, margin)
+
+
+def _brief(
+    study: _Study, plan: Plan, measured: measure.Contrasts, every: measure.Together
+) -> Attribution:
+    """Contributions, their sum and the noise: all that takes no time."""
+    tested = lack_of_fit(study.cells, study.basis.pairs)
+    return Attribution(
+        metric=study.runs.score,
+        method=study.basis.method,
+        estimand="Shapley value" if study.basis.adds_up else "average effect",
+        experiment=plan.experiment,
+        matched=plan.matched,
+        counts=_counts(study),
+        contributions=tuple(_contributions(study, measured, every)),
+        shapley=(),
+        gap=_gap(study, tested),
+        interactions=(),
+        triples=(),
+        ways=(),
+        rates=None,
+        failures=(),
+        noise=_noise(study, measured, every),
+        lack_of_fit=tested,
+        limits=_limits(study),
+        level=study.level,
+        margin=study.margin,
+    )
 
 
 def _by_orders(study: _Study) -> Floats | None:
@@ -187,9 +212,11 @@ def _answer(study: _Study, value: float, together: Interval | None) -> answers.A
     """What the data allow to be said of a contribution."""
     if together is None:
         return "no verdict" if study.level >= 1 else "no interval"
+    if study.noise.source == "exact" and not value:
+        return "no effect"
     if not together.excludes_zero:
         return "negligible" if _within(study, together) else "not resolved"
-    return "helps" if (value > 0) == (BETTER[study.runs.score] > 0) else "hurts"
+    return answers.verdict_of(study.runs.score, value)
 
 
 def _within(study: _Study, together: Interval | None) -> bool:
@@ -357,15 +384,20 @@ def _seeds_alike(study: _Study) -> tuple[float | None, Interval | None]:
 
 def _counts(study: _Study) -> answers.Counts:
     became = Counter[str](study.runs.became)
+    valued = Counter(compress(study.runs.became, study.runs.finished.tolist()))
+    is_probe = isinstance(study.runs.score, ProbeScore)
+    finished = (valued if is_probe else became)["finished"]
     return answers.Counts(
         planned=became.total(),
-        **{name: became[name] for name in ("finished", "diverged", "failed", "missing")},
+        finished=finished,
+        **{name: became[name] for name in ("diverged", "failed", "missing")},
         cells=len(study.cells.counts),
         planned_cells=len(set(study.runs.cell.tolist())),
+        without=became["finished"] - finished,
     )
 
 
-def _limits(study: _Study, untold: int) -> answers.Limits:
+def _limits(study: _Study) -> answers.Limits:
     names, read = study.runs.columns, study.basis
     fixed = read.pairs.fixed[: len(study.runs.factors)]
     return answers.Limits(
@@ -378,7 +410,7 @@ def _limits(study: _Study, untold: int) -> answers.Limits:
         mixed=tuple(
             (names[j], tuple((names[a], names[b]) for a, b in pairs)) for j, pairs in read.mixed
         ),
-        untold=untold,
+        untold=0,
         per_image=study.runs.correct is not None,
         with_triples=_with_triples(study),
     )

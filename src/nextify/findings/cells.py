@@ -20,7 +20,7 @@ from nextify.findings.blocks import NO_SPREAD
 from nextify.findings.factor_runs import FactorRuns
 from nextify.findings.lenth import Lenth
 
-Source = Literal["pure error", "residual", "Lenth", "none"]
+Source = Literal["pure error", "exact", "residual", "Lenth", "none"]
 
 MANY_DF = 30  # from here on, cells show whether their spreads differ
 ENOUGH_DF = 8  # with fewer degrees of freedom, spreads are pooled over cells
@@ -96,7 +96,8 @@ class Noise:
     """What is known of the run-to-run spread.
 
     Attributes:
-        source: `"pure error"`: runs that repeat a cell; `"residual"`: what a model leaves over,
+        source: `"pure error"`: runs that repeat a cell; `"exact"`: these do not differ at all, so
+            that the score follows from the design; `"residual"`: what a model leaves over,
             so that it holds whatever the model leaves out; `"Lenth"`: the smaller effects of an
             unreplicated plan; `"none"`.
         sd: of a single run, pooled over cells; None without a source.

@@ -35,7 +35,7 @@ from nextify.findings.differences import (
     holm,
 )
 from nextify.findings.outcomes import Otherwise, Rests, otherwise
-from nextify.findings.scores import BETTER, Score, grid, scores
+from nextify.findings.scores import AnyScore, better_of, grid, scores
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 
@@ -101,7 +101,7 @@ class Comparison:
 
 
 def measure_comparison(
-    plan: Plan, records: Iterable[Record], metric: Score = "accuracy"
+    plan: Plan, records: Iterable[Record], metric: AnyScore = "accuracy"
 ) -> Comparison:
     """Means, differences to the baseline and gains of a comparison's networks, from its records.
 
@@ -133,11 +133,11 @@ def measure_comparison(
     at = []
     for found, number, read in zip(tables, images, others, strict=True):
         moves = tuple(islice(together, len(networks)))
-        leading = _leading(BETTER[metric] * found.spread.scores)
+        leading = _leading(better_of(metric) * found.spread.scores)
         reasons = (
             each.reason
             for each in read
-            if each.concerned.any() and _leading(BETTER[metric] * each.values) != leading
+            if each.concerned.any() and _leading(better_of(metric) * each.values) != leading
         )
         no_reason: Literal[""] = ""
         rests = next(reasons, no_reason)

@@ -14,7 +14,7 @@ from nextify.experiments.intervals import Interval, around, student
 from nextify.findings.blocks import BlockModel, fit_blocks
 from nextify.findings.images import for_new_images
 from nextify.findings.outcomes import Otherwise, Rests
-from nextify.findings.scores import Grid, Score, correct_of
+from nextify.findings.scores import AnyScore, Grid, correct_of
 
 Verdict = Literal["up", "down", "not resolved", "no interval", ""] | Rests
 
@@ -104,7 +104,7 @@ class Compared:
 Correct = NDArray[np.int8]
 
 
-def correctness_of(runs: Grid, metric: Score) -> Correct:
+def correctness_of(runs: Grid, metric: AnyScore) -> Correct:
     """Whether each run classified each test image correctly; without images if not all runs were
     tested on equally many, or for another score."""
     found = correct_of([run.result if run else None for row in runs for run in row])

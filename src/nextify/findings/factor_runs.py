@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from nextify.errors import InputError
 from nextify.experiments.coding import Floats, levels_of
 from nextify.findings.outcomes import Chance, chance_of, unlearned
-from nextify.findings.scores import ATTRIBUTED, Score, correct_of, score_of
+from nextify.findings.scores import ATTRIBUTED, AnyScore, ProbeScore, correct_of, value_of
 from nextify.records.places import places
 from nextify.records.plan import Plan
 from nextify.records.record import Outcome, Record
@@ -33,7 +33,8 @@ class FactorRuns:
         rate: (n,) multiple of the recipe's learning rate; 1 where each cell has its own.
         became: n outcomes; "missing" where nothing is recorded.
         correct: (n, images) whether each test image was classified correctly (no meaning where
-            there is no score); None if the runs were not tested on equally many images.
+            there is no score); None if the runs were not tested on equally many images, and of a
+            probe's values.
         crossed: names of the last columns of `levels`.
         shared: how many runs stand in two cells, because a choice changes nothing there.
         nothing: (n,) whether a run finished and learned nothing; by default none.
@@ -41,7 +42,7 @@ class FactorRuns:
     """
 
     factors: tuple[str, ...]
-    score: Score
+    score: AnyScore
     levels: NDArray[np.int8]
     cell: NDArray[np.int64]
     seed: NDArray[np.int64]
@@ -77,7 +78,7 @@ class FactorRuns:
         return np.asarray(known * images / (images + 1) / (accuracy * (1 - accuracy)))
 
 
-def factor_runs(plan: Plan, records: Iterable[Record], score: Score = "accuracy") -> FactorRuns:
+def factor_runs(plan: Plan, records: Iterable[Record], score: AnyScore = "accuracy") -> FactorRuns:
     """Lay out a plan's records as runs of its factors.
 
     Records of runs that the plan does not hold are left out.
@@ -105,10 +106,10 @@ def factor_runs(plan: Plan, records: Iterable[Record], score: Score = "accuracy"
         levels=levels_of((*names, *crossed), (made for made, _, _ in rows)),
         cell=np.array([cells[key[:2]] for key in rows], dtype=np.int64),
         seed=np.array([seed for seed, _ in rows.values()], dtype=np.int64),
-        values=np.array([score_of(result, score) for result in results]),
+        values=np.array([value_of(record, score) for record in found]),
         rate=np.array([rate for _, rate, _ in rows], dtype=np.float64),
         became=tuple(record.outcome if record else "missing" for record in found),
-        correct=correct_of(results),
+        correct=None if isinstance(score, ProbeScore) else correct_of(results),
         crossed=crossed,
         shared=len(rows) - len({key for _, _, key in rows}),
         nothing=unlearned(found, chance),
@@ -116,8 +117,8 @@ def factor_runs(plan: Plan, records: Iterable[Record], score: Score = "accuracy"
     )
 
 
-def _require_factors(plan: Plan, score: Score) -> None:
-    if score not in ATTRIBUTED:
+def _require_factors(plan: Plan, score: AnyScore) -> None:
+    if not isinstance(score, ProbeScore) and score not in ATTRIBUTED:
         raise InputError(f"metric is {score!r}; it must be one of {', '.join(ATTRIBUTED)}")
     if not plan.factors or all(cell.made is None for cell in plan.cells):
         raise InputError(

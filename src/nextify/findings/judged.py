@@ -10,6 +10,7 @@ from nextify.findings.answers import Attribution, ByReading, Contribution, Inter
 from nextify.findings.factor_runs import FactorRuns
 from nextify.findings.failures import settings
 from nextify.findings.outcomes import DIVERGED, UNLEARNED, Rests, with_diverged
+from nextify.findings.scores import ProbeScore
 
 _Read = tuple[Rests, Attribution]
 
@@ -27,10 +28,7 @@ def judged(runs: FactorRuns, attributed: Callable[[FactorRuns], Attribution]) ->
     return replace(
         found,
         chance=runs.chance,
-        contributions=tuple(
-            _settled(each, [(why, of.contributions[at]) for why, of in against])
-            for at, each in enumerate(found.contributions)
-        ),
+        contributions=settled([(reading, each.contributions) for reading, each in read]),
         interactions=tuple(_confirmed(each, against) for each in found.interactions),
         readings=tuple(
             ByReading(reading, each.counts.cells, each.contributions) for reading, each in read
@@ -50,10 +48,13 @@ _REASONS: dict[Reading, Rests] = {
 
 def readings(runs: FactorRuns) -> tuple[tuple[Reading, FactorRuns], ...]:
     """The ways to read the runs; the first is the one whose numbers are shown."""
-    lost = np.array(runs.became) == "diverged"
+    # Of a probe what diverged has no value, and none that it could be taken for.
+    has_worst = runs.chance is not None and not isinstance(runs.score, ProbeScore)
+    lost = (np.array(runs.became) == "diverged") & has_worst
     plain: tuple[Reading, FactorRuns] = ("finished runs", runs)
     found = [plain]
-    if lost.any() and runs.finished.any() and runs.chance is not None:
+    if lost.any() and runs.finished.any():
+        assert runs.chance is not None and not isinstance(runs.score, ProbeScore)
         values = with_diverged(runs.values, lost, runs.score, runs.chance)
         if runs.score == "nll":
             found = [plain, ("diverged last", replace(runs, values=values))]
@@ -68,6 +69,17 @@ def readings(runs: FactorRuns) -> tuple[tuple[Reading, FactorRuns], ...]:
         left = replace(runs, values=np.where(runs.nothing, np.nan, runs.values))
         found.append(("learned something", left))
     return tuple(found)
+
+
+def settled(
+    read: Sequence[tuple[Reading, Sequence[Contribution]]],
+) -> tuple[Contribution, ...]:
+    """Contributions by the first of several readings, with no verdict where others disagree."""
+    (_, shown), *others = read
+    return tuple(
+        _settled(each, [(_REASONS[reading], of[at]) for reading, of in others])
+        for at, each in enumerate(shown)
+    )
 
 
 def _settled(shown: Contribution, others: Iterable[tuple[Rests, Contribution]]) -> Contribution:

@@ -20,16 +20,23 @@ _LEAST_RESIDUAL_DF = 3
 _MANY = 16  # cells of several runs, which show by themselves how large the noise is
 _SURELY = 0.001  # a chance of noise alone to leave over so much
 _LEAST = 1e-300
+_ROUNDING = 1e-9
 
 
-def noise_of(cells: Cells, pairs: Model) -> Noise:
+def noise_of(cells: Cells, pairs: Model, may_be_exact: bool = False) -> Noise:
     """The best estimate of the run-to-run spread that the runs allow.
 
     Repeated runs, if they leave 8 degrees of freedom or more and are in a fifth of the cells: they
     assume nothing. Also if they are in 16 cells of many and show that the two-factor model leaves
     out more than noise. Otherwise what that model leaves over, otherwise Lenth's pseudo standard
     error.
+
+    Args:
+        may_be_exact: the score may follow from the design alone, as a probe's value may: then
+            repeated runs that are all equal say that there is no noise.
     """
+    if may_be_exact and _is_exact(cells):
+        return Noise("exact", None, 0.0, cells)
     pure, several = pure_error(cells), int(np.sum(cells.df > 0))
     if not len(cells.counts) or (pure.df >= ENOUGH_DF and several >= 0.2 * len(cells.counts)):
         return pure
@@ -46,6 +53,13 @@ def noise_of(cells: Cells, pairs: Model) -> Noise:
     if margins is None:
         return pure
     return Noise("Lenth", margins.error / scale, margins.df, cells, margins)
+
+
+def _is_exact(cells: Cells) -> bool:
+    """Whether enough runs repeat cells, and give the same to the last bit."""
+    enough = bool(np.all(cells.df > 0)) or int(cells.df.sum()) >= ENOUGH_DF
+    first = np.repeat(cells.values[cells.starts], cells.counts)
+    return len(cells.counts) > 0 and enough and bool(np.all(cells.values == first))
 
 
 def unreplicated_effects(cells: Cells, pairs: Model) -> tuple[tuple[Effect, ...], Floats, float]:
@@ -80,6 +94,7 @@ class Contrasts:
         covariance: (q, q) of what is not known of them, over new seeds; NaN where nothing is.
         own: whether each cell kept its own spread.
         part: of the test images in them; None without per-image results.
+        exact: there is no noise.
     """
 
     weights: Floats
@@ -88,6 +103,7 @@ class Contrasts:
     df: Floats
     own: bool
     part: Images | None
+    exact: bool = False
 
     @property
     def errors(self) -> Floats:
@@ -97,6 +113,8 @@ class Contrasts:
     def estimate(self, at: int) -> Estimate:
         """One of them, with its intervals."""
         value, error, df = (float(v[at]) for v in (self.values, self.errors, self.df))
+        if self.exact:
+            return Estimate(value, 0.0, None, Interval(value, value), None, float(value == 0))
         if not error > 0:
             return Estimate(value)
         half = student(df) * error
@@ -136,7 +154,10 @@ def contrasts(
     covariance = (weights / noise.cells.counts) @ weights.T
     scale = size / np.sqrt(np.maximum(np.diag(covariance), _LEAST))
     covariance = covariance * np.outer(scale, scale)
-    return Contrasts(weights, weights @ noise.cells.means, covariance, df, own, part)
+    values, exact = weights @ noise.cells.means, noise.source == "exact"
+    if exact:  # what differs from zero by rounding is zero
+        values[np.abs(values) < _ROUNDING * (np.abs(weights) @ np.abs(noise.cells.means))] = 0.0
+    return Contrasts(weights, values, covariance, df, own, part, exact)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -173,6 +194,9 @@ def together(measured: Contrasts, level: float = LEVEL) -> Together:
     """
     size = measured.errors
     nothing = (None,) * len(size)
+    if measured.exact and level < 1:
+        known = tuple(Interval(value, value) for value in measured.values.tolist())
+        return Together(known, nothing, None, measured.values, None)
     if not len(size) or not np.all(size > 0) or level >= 1:
         return Together(nothing, nothing, None, measured.values, None)
     part, df = measured.part, float(measured.df.min())

@@ -18,7 +18,7 @@ import scipy
 from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats
-from nextify.findings.scores import Grid, Score, logit, scores
+from nextify.findings.scores import AnyScore, Grid, ProbeScore, Score, logit, scores
 from nextify.records.plan import Plan
 from nextify.records.record import Record, Result
 
@@ -122,15 +122,15 @@ class Otherwise:
         return Otherwise(self.reason, values, there & self.concerned[cells])
 
 
-def otherwise(plan: Plan, runs: Grid, score: Score) -> Iterator[Otherwise]:
+def otherwise(plan: Plan, runs: Grid, score: AnyScore) -> Iterator[Otherwise]:
     """Other readings of a study's finished runs: with the diverged ones, and without those that
-    learned nothing; none where there are no such runs."""
+    learned nothing; none where there are no such runs. A diverged network has no probe's value."""
     chance, values = chance_of(plan), scores(runs, score)
     if chance is None:
         return
     every = [run for row in runs for run in row]
     lost, nothing = (of.reshape(values.shape) for of in (diverged(every), unlearned(every, chance)))
-    if lost.any():
+    if lost.any() and not isinstance(score, ProbeScore):
         yield Otherwise(DIVERGED, with_diverged(values, lost, score, chance), lost)
     if nothing.any():
         yield Otherwise(UNLEARNED, np.where(nothing, np.nan, values), nothing)

@@ -7,7 +7,7 @@ import numpy as np
 import scipy
 
 from nextify.experiments.coding import Effect, Floats
-from nextify.findings.answers import Contribution, Interaction
+from nextify.findings.answers import DECIDED, Contribution, Interaction
 from nextify.findings.measure import Contrasts
 from nextify.findings.model import Model
 
@@ -65,7 +65,7 @@ def interactions(
     """The groups as answers, with false discoveries controlled over all of them; `crossed`: what
     the columns after the factors' are."""
     names = [*(each.name for each in factors), *crossed]
-    resolved = [*(each.answer in ("helps", "hurts") for each in factors), *(False for _ in crossed)]
+    resolved = [*(each.answer in DECIDED for each in factors), *(False for _ in crossed)]
     found = tuple(
         Interaction(
             first=names[group.first[0]],

@@ -1,6 +1,7 @@
 """The numbers read off runs: their scores, and which test images they classified correctly."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -23,6 +24,49 @@ BETTER: dict[Score, Literal[1, -1]] = {
     "logit accuracy": 1,
     "calibration_error": -1,
 }
+
+
+Direction = Literal[1, 0, -1]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ProbeScore:
+    """A probe's value as a score: of nothing is assumed that holds for accuracy.
+
+    Attributes:
+        name: of the probe, or of one of its named values: `shift-consistency.stage1`.
+        unit: of the values; empty for a pure number.
+        better: 1 where more is better, -1 where less is, 0 where that cannot be said.
+        values: by the run's key; only finished runs whose network has one.
+        reasons: why other networks have none, each with the number of runs.
+    """
+
+    name: str
+    unit: str
+    better: Direction
+    values: Mapping[str, float]
+    reasons: Mapping[str, int]
+
+
+AnyScore = Score | ProbeScore
+
+
+def better_of(score: AnyScore) -> Direction:
+    """1 where more of a score is better, -1 where less is, 0 where that cannot be said."""
+    return score.better if isinstance(score, ProbeScore) else BETTER[score]
+
+
+def name_of(score: AnyScore) -> str:
+    """As it stands in files."""
+    return score.name if isinstance(score, ProbeScore) else score
+
+
+def value_of(run: Record | None, score: AnyScore) -> float:
+    """A run's score; NaN where it is missing, diverged or failed, or where a probe has no value."""
+    if not isinstance(score, ProbeScore):
+        return score_of(run.result if run else None, score)
+    found = score.values.get(run.key) if run and run.result else None
+    return float("nan") if found is None else found
 
 
 def score_of(result: Result | None, score: Score) -> float:
@@ -81,11 +125,9 @@ def grid(plan: Plan, records: Iterable[Record]) -> Grid:
     )
 
 
-def scores(runs: Grid, score: Score = "accuracy") -> Floats:
+def scores(runs: Grid, score: AnyScore = "accuracy") -> Floats:
     """One score a run, cells by seeds; NaN where a run is missing, diverged or failed."""
-    return np.array(
-        [[score_of(run.result if run else None, score) for run in row] for row in runs]
-    ).reshape(len(runs), -1)
+    return np.array([[value_of(run, score) for run in row] for row in runs]).reshape(len(runs), -1)
 
 
 def sigma_of(plan: Plan, records: Iterable[Record]) -> float | None:

@@ -14,7 +14,7 @@ from nextify.findings.differences import (
     judged,
 )
 from nextify.findings.outcomes import otherwise
-from nextify.findings.scores import Score, grid, scores
+from nextify.findings.scores import AnyScore, grid, scores
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 
@@ -30,7 +30,7 @@ class Steps(Compared):
     overall: Difference
 
 
-def measure_steps(plan: Plan, records: Iterable[Record], metric: Score = "accuracy") -> Steps:
+def measure_steps(plan: Plan, records: Iterable[Record], metric: AnyScore = "accuracy") -> Steps:
     """Means, differences and intervals of a plan's cells, from its records.
 
     The model is that of `nextify.findings.blocks`: errors normal with equal spread in all

@@ -9,7 +9,7 @@ import scipy
 from numpy.typing import NDArray
 
 from nextify.experiments.coding import Effect, Floats, columns
-from nextify.findings.answers import Contribution, Interaction, Triple
+from nextify.findings.answers import DECIDED, Contribution, Interaction, Triple
 from nextify.findings.cells import Cells
 from nextify.findings.measure import Contrasts
 from nextify.findings.model import Model, aliases
@@ -66,7 +66,7 @@ def triples(
     resolved (heredity: Chipman, Hamada and Wu 1997), then with the largest contributions.
     """
     names = [*(each.name for each in factors), *crossed]
-    acting = {frozenset((one.name,)) for one in factors if one.answer in ("helps", "hurts")}
+    acting = {frozenset((one.name,)) for one in factors if one.answer in DECIDED}
     acting |= {frozenset((one.first, one.second)) for one in pairs if one.found}
     size = dict.fromkeys(names, 0.0)
     size |= {each.name: abs(each.estimate.value or 0.0) for each in factors}

@@ -85,7 +85,9 @@ def _measured(
     own = seed + zlib.crc32(probe.name.encode())  # no two probes draw the same
     subject = Subject(network, images, labels, own)
     began = time.perf_counter()
-    blank = Measurement(probe=probe.name, version=probe.version, unit=probe.unit)
+    blank = Measurement(
+        probe=probe.name, version=probe.version, unit=probe.unit, better=probe.better or ""
+    )
     try:
         _require(probe, subject)
         found = _finite(probe.measure(subject))

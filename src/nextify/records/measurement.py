@@ -21,6 +21,7 @@ class Measurement:
         units: of those of `values` that are not of `unit`.
         curves: what there is to look at, by name: a list of numbers, or of rows of numbers.
         reason: why there is no value; empty where there is one.
+        better: "higher" or "lower", where that can be said at all.
         failed: whether that is an error of the probe, and not the nature of the network.
         images: how many images it was measured on.
         seconds: that it took.
@@ -34,6 +35,7 @@ class Measurement:
     units: Mapping[str, str] = field(default_factory=dict)
     curves: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
+    better: str = ""
     failed: bool = False
     images: Count = 0
     seconds: Amount = 0.0

@@ -7,12 +7,14 @@ from os import PathLike
 from typing import Any
 
 from nextify.errors import InputError
-from nextify.findings import Score
+from nextify.findings.meaning import Control
+from nextify.findings.probed import AllProbed, score_named
+from nextify.findings.scores import AnyScore
 from nextify.records import NO_HISTORY, History, Look, Plan, Record, Store
 from nextify.report.cells import comparison_content, steps_content
 from nextify.report.cells.files import drawings, texts
 from nextify.report.factors import FactorContent, View, factor_content
-from nextify.report.factors.content import primary_of, spelled
+from nextify.report.factors.content import SPELLED, primary_of, spelled
 from nextify.report.factors.files import factor_drawings, factor_texts
 from nextify.report.page import ReportFiles, write_files
 from nextify.studies.kinds import kind_of
@@ -25,8 +27,9 @@ def write_report(
     folder: str | PathLike[str],
     *,
     beside: Study | None = None,
-    metric: Score | None = None,
+    metric: AnyScore | str | None = None,
     now: str | None = None,
+    probed: AllProbed | None = None,
 ) -> ReportFiles:
     """Write a study's page, figures and tables into a folder.
 
@@ -42,9 +45,11 @@ def write_report(
         study: a study file, or a plan with its records.
         folder: made if it is not there.
         beside: a second experiment on the same factors, at equal MACs say.
-        metric: of an experiment's contributions; the page compares all three. By default the
-            study's primary score. Of a study file, reading it is a look that the file keeps.
+        metric: of an experiment's contributions, or the name of a probe; the page compares all
+            three scores. By default the study's primary score. Of a study file, reading it is a
+            look that the file keeps.
         now: a date to print on the page; None for no date.
+        probed: what probes found of the runs, beside what the study files hold of it.
 
     Raises:
         InputError: no such study file, no run recorded yet, the folder cannot be written;
@@ -55,8 +60,9 @@ def write_report(
         require_factors(plan)
     page = kind_of(plan).page
     if page == "factors":
-        return write_factors(look(filter(None, (study, beside)), metric), folder, now=now)
-    shown = _CONTENTS[page](plan, records)
+        shown = look(filter(None, (study, beside)), metric, probed=probed)
+        return write_factors(shown, folder, now=now)
+    shown = _CONTENTS[page](plan, records, {**read_probed(study), **(probed or {})})
     drawn = drawings(shown)
     history = NO_HISTORY if isinstance(study, tuple) else read_history(study)
     return write_files(folder, drawn, texts(shown, drawn, now, history))
@@ -70,28 +76,44 @@ _CONTENTS: dict[str, Callable[..., Any]] = {
 
 def look(
     studies: Iterable[Study],
-    metric: Score | None = None,
+    metric: AnyScore | str | None = None,
     file: str = "",
     margin: float | None = None,
+    *,
+    probed: AllProbed | None = None,
+    control: Control = "simultaneous",
 ) -> FactorContent:
     """What a report says of one experiment, or of two; of study files it is a look, which they
     keep.
 
     Args:
-        metric, file, margin: see `factor_content`; by default the first file's primary score.
+        metric, file, margin, control: see `factor_content`; by default the first file's primary
+            score. A name is that of a score as options spell it, of a probe, or of one of its
+            named values. probed: beside what the files hold.
 
     Raises:
-        InputError: as `factor_content` does. A file that cannot be written is read all the same.
+        InputError: as `factor_content` does, or nothing of this name is measured. A file that
+            cannot be written is read all the same.
     """
     given = tuple(studies)
     histories = [NO_HISTORY if isinstance(each, tuple) else read_history(each) for each in given]
-    metric = metric or primary_of(histories[0])
-    shown = factor_content(map(_given, given), metric, file, histories=histories, margin=margin)
+    known = {**dict(pair for each in given for pair in read_probed(each).items()), **(probed or {})}
+    score = _score(metric, known) if metric else primary_of(histories[0])
+    shown = factor_content(
+        map(_given, given), score, file, histories=histories, margin=margin, probed=known,
+        control=control,
+    )  # fmt: skip
     pairs = zip(shown.views, given, strict=True)
-    return replace(shown, views=tuple(_kept(view, metric, study) for view, study in pairs))
+    return replace(shown, views=tuple(_kept(view, score, study) for view, study in pairs))
 
 
-def _kept(view: View, metric: Score, study: Study) -> View:
+def _score(of: AnyScore | str, probed: AllProbed) -> AnyScore:
+    if not isinstance(of, str):
+        return of
+    return SPELLED.get(spelled(of)) or score_named(of, probed)
+
+
+def _kept(view: View, metric: AnyScore, study: Study) -> View:
     """The same once its file holds the look, if that can be."""
     looking = view.looking
     if isinstance(study, tuple) or not looking.number or not view.has_intervals:
@@ -153,6 +175,18 @@ def read_history(path: str | PathLike[str]) -> History:
     """
     with Store.open(path, create=False) as store:
         return store.history()
+
+
+def read_probed(study: Study) -> AllProbed:
+    """What probes found of a study file's runs; nothing of a plan with its records.
+
+    Raises:
+        InputError: no such file, or no study file.
+    """
+    if isinstance(study, tuple):
+        return {}
+    with Store.open(study, create=False) as store:
+        return store.measurements()
 
 
 def read_study(path: str | PathLike[str]) -> tuple[Plan, tuple[Record, ...]]:

@@ -18,6 +18,7 @@ Matched = Literal["macs", "params"]
 Precision = Literal["float32", "bfloat16"]
 Recipes = Literal["modern", "modern-small"]
 Metric = Literal["accuracy", "nll", "logit-accuracy"]
+Matrix = Literal["simultaneous", "false-discoveries"]
 
 
 def _changes() -> Any:
@@ -448,9 +449,14 @@ class Attribute:
         (), "more on the same factors: one at equal cost, or on other data sets",
         metavar="FILE2", many="*",
     )  # fmt: skip
-    metric: Metric | None = option(
-        None, f"{', '.join(get_args(Metric))} (default: the study's primary score, or accuracy)",
-        metavar="SCORE",
+    score: str | None = option(
+        None, f"{', '.join(get_args(Metric))}, or a probe, as shift-consistency or "
+        "shift-consistency.stage1 (default: the study's primary score, or accuracy)",
+        metavar="SCORE", former="metric",
+    )  # fmt: skip
+    matrix: Matrix = option(
+        "simultaneous", "what holds of all choices by all probes: every interval 95 times in 100, "
+        "or false-discoveries: 5 % of what is told from zero (default: simultaneous)",
     )  # fmt: skip
     margin: float | None = _margin("smallest effect that matters (default: the study's)")
     output: str | None = option(None, "report folder (default: beside the file)", metavar="DIR")

@@ -35,6 +35,7 @@ class Option:
         positional: stands without `--name`. many: of a positional, how argparse says it.
         fields: of a positional: it takes FIELD=VALUE.
         local: says where or how something is done and not what: no page names it.
+        former: what earlier versions called it, which still holds.
         again: name of the option of which this one, of several texts, holds what stands there
             again: `--data A --data B`.
     """
@@ -49,6 +50,7 @@ class Option:
     many: Literal["", "?", "*", "+"] = ""
     fields: bool = False
     local: bool = False
+    former: str = ""
     again: str = ""
 
 
@@ -258,6 +260,8 @@ def made(kind: type[T], values: Mapping[str, Any]) -> T:
     known = {entry.key: entry for entry in entries(kind)}
     inner: dict[str, dict[str, Any]] = {name: {} for name in groups(kind)}
     own: dict[str, Any] = {}
+    former = {entry.about.former: key for key, entry in known.items() if entry.about.former}
+    values = {former.get(key, key): value for key, value in values.items()}
     for key, value in _placed(kind, values).items():
         if key not in known:
             hint = "; fields to change stand in 'changes'" if "changes" in known else ""

@@ -43,11 +43,13 @@ def apart(kind: type[Request], words: Sequence[str]) -> tuple[list[str], list[st
     found: list[str] = []
     left, takes = deque(words), _takes_value(kind)
     fields = _fields() if field_entry(kind) else {}
+    former = {_option(e.about.former): e.option for e in entries(kind) if e.about.former}
     off = {f"--no-{option[2:]}": name for option, (name, hint) in fields.items() if hint is bool}
     while left and left[0] != "--":
         word = left.popleft()
         option, equals, value = word.partition("=")
         option = _option(option[2:]) if option.startswith("--") else option
+        option = former.get(option, option)
         if option in takes:
             rest.append(option + equals + value)
             if takes[option] and not equals and left and left[0] != "--":

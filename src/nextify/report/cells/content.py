@@ -22,6 +22,8 @@ from nextify.findings import (
 from nextify.findings.comparison import BASELINE, places
 from nextify.findings.differences import Compared
 from nextify.findings.outcomes import Chance, chance_of, unlearned
+from nextify.findings.probed import AllProbed, probe_scores
+from nextify.findings.scores import ProbeScore
 from nextify.records import Cell, Plan, Record
 from nextify.report import details
 from nextify.report.details import hundredfold
@@ -122,17 +124,31 @@ class Row(Line):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ProbeRows:
+    """What a probe found in each cell, and its differences, in the probe's own units.
+
+    Attributes:
+        rows: one a row of the content, in its order.
+    """
+
+    score: ProbeScore
+    rows: tuple[Line, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CellsContent:
     """A study of cells against a reference, ready to be shown.
 
     Attributes:
         runs: the records, cells by seeds.
         rows: steps in their order; networks by number of images.
+        probes: what probes found, by name; empty without any.
     """
 
     plan: Plan
     runs: Grid
     rows: tuple[Row, ...]
+    probes: tuple[ProbeRows, ...] = ()
 
     @property
     def chance(self) -> float | None:
@@ -244,8 +260,10 @@ class ComparisonContent(CellsContent):
 AnyContent = StepsContent | ComparisonContent
 
 
-def steps_content(plan: Plan, records: Iterable[Record]) -> StepsContent:
-    """Work out what the report of a path says.
+def steps_content(
+    plan: Plan, records: Iterable[Record], probed: AllProbed | None = None
+) -> StepsContent:
+    """Work out what the report of a path says; `probed`: of its runs.
 
     Raises:
         InputError: no run of the plan is recorded.
@@ -255,13 +273,20 @@ def steps_content(plan: Plan, records: Iterable[Record]) -> StepsContent:
     found = measure_steps(plan, kept)
     rows = (_row(plan, runs, found, at, at) for at in range(len(runs)))
     overall = hundredfold(found.overall)
-    return StepsContent(
-        plan=plan, runs=runs, rows=tuple(rows), overall=overall, spread=found.spread
+    probes = (
+        ProbeRows(score=score, rows=tuple(_lines(measure_steps(plan, kept, score))))
+        for score in _scores(runs, probed)
     )
+    return StepsContent(
+        plan=plan, runs=runs, rows=tuple(rows), probes=tuple(probes), overall=overall,
+        spread=found.spread,
+    )  # fmt: skip
 
 
-def comparison_content(plan: Plan, records: Iterable[Record]) -> ComparisonContent:
-    """Work out what the report of a comparison says.
+def comparison_content(
+    plan: Plan, records: Iterable[Record], probed: AllProbed | None = None
+) -> ComparisonContent:
+    """Work out what the report of a comparison says; `probed`: of its runs.
 
     Raises:
         InputError: no run of the plan is recorded, or the plan is no comparison.
@@ -275,6 +300,16 @@ def comparison_content(plan: Plan, records: Iterable[Record]) -> ComparisonConte
         for at, network in enumerate(found.networks)
         if (network, on.images) in where
     )
+    probes = []
+    for score in _scores(runs, probed):
+        at_each = measure_comparison(plan, kept, score).at
+        lines = [
+            line
+            for on in at_each
+            for line, network in zip(_lines(on), found.networks, strict=True)
+            if (network, on.images) in where
+        ]
+        probes.append(ProbeRows(score=score, rows=tuple(lines)))
     gains = [_seen(found.gains, at) for at in range(len(found.networks)) if found.gains]
     return ComparisonContent(
         plan=plan,
@@ -282,6 +317,7 @@ def comparison_content(plan: Plan, records: Iterable[Record]) -> ComparisonConte
         rows=tuple(rows),
         found=found,
         gains=tuple(Line(**each) for each in gains),
+        probes=tuple(probes),
     )
 
 
@@ -290,6 +326,17 @@ def _some(plan: Plan, runs: Grid) -> Grid:
     if not any(run for row in runs for run in row):
         raise details.nothing_recorded(plan)
     return runs
+
+
+def _scores(runs: Grid, probed: AllProbed | None) -> list[ProbeScore]:
+    """The probes that found anything of these runs."""
+    keys = {run.key for row in runs for run in row if run and run.result}
+    return [each for each in probe_scores(probed or {}).values() if keys & each.values.keys()]
+
+
+def _lines(found: Compared) -> list[Line]:
+    pairs = zip(found.means, found.differences, strict=True)
+    return [Line(mean=mean, move=move) for mean, move in pairs]
 
 
 def _row(plan: Plan, runs: Grid, found: Compared, at: int, cell: int) -> Row:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from string import ascii_lowercase
 
 from nextify.records import NO_HISTORY, History
+from nextify.report.cells import probe_tables
 from nextify.report.cells.content import AnyContent, ComparisonContent, StepsContent
 from nextify.report.cells.cost_figure import cost_figure
 from nextify.report.cells.curve_figure import curve_figure
@@ -13,6 +14,7 @@ from nextify.report.cells.recipes import split_recipes
 from nextify.report.cells.sentences import between, progress
 from nextify.report.cells.table_figure import row_figure, step_figure
 from nextify.report.cells.tables import cells_json, lines_of, words_of
+from nextify.report.factors.units import unit_of
 from nextify.report.page import csv_text, render
 from nextify.report.settled import settled
 from nextify.report.style import Drawing
@@ -64,5 +66,7 @@ def page(
         headline=words.headline(content),
         paragraphs=words.meaning(content),
         settled=settled(history),
+        probes=probe_tables,
+        unit_of=unit_of,
         **own,
     )

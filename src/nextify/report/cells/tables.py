@@ -20,6 +20,7 @@ from nextify.report.cells.content import (
     StepsContent,
 )
 from nextify.report.cells.designs import in_words
+from nextify.report.cells.probe_tables import probe_lines
 from nextify.report.cells.sentences import progress
 from nextify.report.page import ends_of, json_text
 from nextify.words import hundred, tidy
@@ -31,11 +32,15 @@ def lines_of(content: AnyContent) -> dict[str, list[Values]]:
     """A line a cell, and one a network's gain from more images, by the file that they are for."""
     match content:
         case StepsContent():
-            return {"steps.csv": [_step(row, content) for row in content.rows]}
+            return {
+                "steps.csv": [_step(row, content) for row in content.rows],
+                "probes.csv": probe_lines(content),
+            }
         case ComparisonContent():
             return {
                 "comparison.csv": [_network_line(row, content) for row in content.rows],
                 "gains.csv": [_gain(line) for line in content.gains],
+                "probes.csv": probe_lines(content),
             }
 
 
@@ -141,6 +146,7 @@ def cells_json(content: AnyContent, now: str | None) -> str:
         "progress": progress(content),
         "meaning": [f"{head} {text}" for head, text in words.meaning(content)],
         **found,
+        **({"probes": probe_lines(content)} if content.probes else {}),
         **details.as_values(plan, content.runs),
     }
     return json_text(values)

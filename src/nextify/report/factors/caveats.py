@@ -9,6 +9,7 @@ from nextify.findings.answers import Triple
 from nextify.findings.attribute import CLEARLY
 from nextify.findings.cells import Source
 from nextify.findings.model import LackOfFit
+from nextify.findings.scores import ProbeScore, name_of
 from nextify.report.factors import outcomes
 from nextify.report.factors.units import amount
 
@@ -20,6 +21,8 @@ _NOISE: dict[Source, str] = {
     "residual": "few cells or none were run twice: the noise is what the two-factor model leaves "
     "over ({df:.0f} degrees of freedom), and holds whatever the model leaves out; a second seed "
     "would measure it",
+    "exact": "no run differs from another of its cell: the score follows from the design alone, "
+    "and effects on it are exact for the cells that were trained",
     "pure error": "{single} of {cells} cells have one run: their noise is taken to be that of the "
     "others",
 }
@@ -28,6 +31,9 @@ _NOISE: dict[Source, str] = {
 def as_values(found: Attribution) -> dict[str, Any]:
     """The attribution as plain values, ready for JSON, with its verdicts and notes."""
     values = asdict(found)
+    values["metric"] = name_of(found.metric)
+    if not found.counts.without:
+        del values["counts"]["without"]
     for each, of in zip(values["contributions"], found.contributions, strict=True):
         each["verdict"] = verdict(found, of)
     if found.gap:
@@ -47,7 +53,7 @@ def verdict(found: Attribution, of: Contribution) -> str:
             return "no verdict now"
         case "negligible", _:
             return f"no effect larger than {amount(found.margin or 0.0, found.metric)}, the margin"
-        case (("helps" | "hurts"), _) if of.within:
+        case (("helps" | "hurts" | "raises" | "lowers"), _) if of.within:
             return f"{of.answer}, by less than the margin"
         case _, None:
             return f"no interval: {runs} do not show the noise"
@@ -95,10 +101,18 @@ def notes(found: Attribution) -> list[str]:
         "from these cells": some and limits.untold > 0,
         "intervals cover new seeds only: the log-likelihood is not kept per test "
         "image": found.metric == "nll",
+        "intervals cover new seeds only: what a probe finds is not kept per test image": isinstance(
+            found.metric, ProbeScore
+        ),
         "intervals cover new seeds only: runs were tested on different numbers of images, or their "
-        "results per image are not there": some and found.metric != "nll" and not limits.per_image,
+        "results per image are not there": some and _counts_images(found) and not limits.per_image,
     }
     return [text for text, holds in told.items() if holds]
+
+
+def _counts_images(found: Attribution) -> bool:
+    """Whether the score is one of single images."""
+    return found.metric in ("accuracy", "logit accuracy")
 
 
 def _runs(found: Attribution) -> dict[str, bool]:
@@ -107,7 +121,8 @@ def _runs(found: Attribution) -> dict[str, bool]:
     some, unscored = counts.finished > 0, counts.planned - counts.finished
     at_chance = any(each.reading == "diverged at chance" for each in found.readings)
     unscored -= counts.diverged * at_chance  # which the runs that diverged have, then
-    lost = f"({counts.diverged} diverged, {counts.failed} failed, {counts.missing} not recorded): "
+    told = f"{counts.diverged} diverged, {counts.failed} failed, {counts.missing} not recorded"
+    lost = f"({told}{_without(found)}): "
     empty = counts.planned_cells - counts.cells
     return {
         f"none of {counts.planned} runs has a score {lost}nothing can be said of the "
@@ -121,6 +136,22 @@ def _runs(found: Attribution) -> dict[str, bool]:
         f"{empty} of {counts.planned_cells} cells have no score": some and empty > 0,
         f"{shared} runs stand in two cells each: a choice changes nothing there": shared > 0,
     }
+
+
+def _without(found: Attribution) -> str:
+    """Of finished runs without a probe's value how many there are, and why; empty without such."""
+    count = found.counts.without
+    if not count or not isinstance(found.metric, ProbeScore):
+        return ""
+    told = dict(found.metric.reasons)
+    if (left := count - sum(told.values())) > 0:
+        told["not measured"] = left
+    return f", {count} without a value of this probe: {'; '.join(map(_reason, told.items()))}"
+
+
+def _reason(of: tuple[str, int]) -> str:
+    why, count = of
+    return f"{why} ({count})"
 
 
 def _basis(found: Attribution) -> Iterator[str]:

@@ -7,13 +7,15 @@ from nextify.errors import InputError
 from nextify.findings import Attribution, Grid, Score, attribute, grid
 from nextify.findings.across import General, across
 from nextify.findings.looking import Looking, looking_at
-from nextify.findings.scores import ATTRIBUTED
+from nextify.findings.meaning import Control, Meaning, meaning
+from nextify.findings.probed import AllProbed
+from nextify.findings.scores import ATTRIBUTED, AnyScore, ProbeScore
 from nextify.records import NO_HISTORY, History, Plan, Record
 from nextify.report.details import nothing_recorded
 from nextify.report.factors.costs import FactorCosts, factor_costs
 from nextify.report.factors.next_runs import NextRuns, next_runs
 from nextify.report.factors.paper import PaperColumn, paper_column
-from nextify.report.factors.units import UNITS, Unit
+from nextify.report.factors.units import Unit, unit_of
 
 Study = tuple[Plan, Iterable[Record]]
 
@@ -26,9 +28,10 @@ class View:
         label: what tells it from the study beside it: "as they are", "at equal MACs".
         key: of its figures: empty, or "-2" for the second study.
         runs: the records, cells by seeds. found: on the metric that is shown.
-        scores: on all three. costs: None where they cannot be computed.
+        scores: on all three, and on the metric. costs: None where they cannot be computed.
         paper: the paper's increments. next: what to run.
         looking: which look it is to read this.
+        meaning: what the factors do to the values of probes; None without any.
     """
 
     label: str
@@ -36,11 +39,12 @@ class View:
     plan: Plan
     runs: Grid
     found: Attribution
-    scores: dict[Score, Attribution]
+    scores: dict[AnyScore, Attribution]
     costs: FactorCosts | None
     paper: PaperColumn | None
     next: tuple[NextRuns, ...]
     looking: Looking
+    meaning: Meaning | None = None
 
     @property
     def has_intervals(self) -> bool:
@@ -57,16 +61,17 @@ class FactorContent:
         general: one a factor, where the studies differ in their data alone.
     """
 
-    metric: Score
+    metric: AnyScore
     views: tuple[View, ...]
     general: tuple[General, ...] = ()
 
     @property
     def unit(self) -> Unit:
         """Of the metric's differences."""
-        of = UNITS[self.metric]
+        of = unit_of(self.metric)
         held_out = any(view.plan.held_out for view in self.views)
-        return replace(of, title=of.title.replace("test", "held-out")) if held_out else of
+        title = of.title.replace("test accuracy", "held-out accuracy")
+        return replace(of, title=title) if held_out else of
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -76,11 +81,13 @@ class FactorContent:
 
 def factor_content(
     studies: Iterable[Study],
-    metric: Score = "accuracy",
+    metric: AnyScore = "accuracy",
     file: str = "",
     *,
     histories: Sequence[History] = (),
     margin: float | None = None,
+    probed: AllProbed | None = None,
+    control: Control = "simultaneous",
 ) -> FactorContent:
     """Work out what a report says of one experiment, or of several on the same factors.
 
@@ -89,6 +96,7 @@ def factor_content(
         histories: of the studies' files; none where they have none.
         margin: the smallest effect of interest, in points of accuracy or the metric's own units;
             by default what was settled in a study's file for this metric.
+        probed: what probes found of the studies' runs. control: of the matrix of factors by probes.
 
     Raises:
         InputError: no run of a study is recorded; a study of a path; studies on different
@@ -101,13 +109,14 @@ def factor_content(
     for at, ((plan, records), label) in enumerate(zip(given, _labels(plans), strict=True)):
         looking = looking_at(plan, records, histories[at] if histories else NO_HISTORY)
         own = margin_of(looking.history, metric) if margin is None else margin
-        sizes = {metric: own and own / UNITS[metric].scale}
+        sizes = {metric: own and own / unit_of(metric).scale}
+        asked: tuple[AnyScore, ...] = (metric,) if isinstance(metric, ProbeScore) else ()
         scores = {
             score: attribute(plan, records, score, level=looking.level, margin=sizes.get(score))
-            for score in ATTRIBUTED
+            for score in (*asked, *ATTRIBUTED)
         }
         found = scores[metric]
-        if found.counts.missing == found.counts.planned:
+        if scores["accuracy"].counts.missing == found.counts.planned:
             raise nothing_recorded(plan)
         view = View(
             label=label,
@@ -120,6 +129,7 @@ def factor_content(
             paper=paper_column(plan.name, plan.factors),
             next=next_runs(plan, found, "" if at else file, looking),
             looking=looking,
+            meaning=meaning(plan, records, probed or {}, level=looking.level, control=control),
         )
         views.append(view)
     general = across([view.found for view in views]) if _differ_in_data(plans) else ()
@@ -132,15 +142,15 @@ def _differ_in_data(plans: list[Plan]) -> bool:
     return 1 < len(plans) == len(data) and len({plan.matched for plan in plans}) == 1
 
 
-def margin_of(history: History, metric: Score) -> float | None:
+def margin_of(history: History, metric: AnyScore) -> float | None:
     """The margin that was settled last, where it is of this score."""
     last = history.registered[-1] if history.registered else None
     return last.margin if last and last.score == spelled(metric) else None
 
 
-def spelled(metric: Score) -> str:
+def spelled(metric: AnyScore | str) -> str:
     """A score as options spell it."""
-    return metric.replace(" ", "-")
+    return (metric if isinstance(metric, str) else metric.name).replace(" ", "-")
 
 
 SPELLED: dict[str, Score] = {spelled(score): score for score in ATTRIBUTED}

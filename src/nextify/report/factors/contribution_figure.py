@@ -1,10 +1,11 @@
 """The main figure: what each factor contributes, with its interval, and what it costs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from matplotlib.patches import Rectangle
 
+from nextify.findings.meaning import Column
 from nextify.findings.outcomes import RESTS
 from nextify.report import style as look
 from nextify.report.canvas import SMALL, Marks, Sheet, key_lines, shrunk
@@ -20,7 +21,7 @@ _ROW = 0.37
 _AXIS = 0.5  # from the last row to the rule under the axis
 _SUMS = 0.44
 _NAME = 0.1
-_COLORS = {"helps": BLUE, "hurts": ORANGE}
+COLORS = {"helps": BLUE, "hurts": ORANGE, "raises": BLUE, "lowers": ORANGE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,21 @@ _BARS: Any = ({"fc": PALE, "ec": "none"}, {"fc": "white", "ec": GREY, "lw": 0.6}
 def contribution_figure(content: FactorContent) -> Drawing:
     """Contributions with simultaneous intervals, one panel a study, beside what they cost."""
     layout = _layout(len(content.views))
-    marks = _marks(content)
+    return _drawn(content, layout, "contributions", "95 % for all factors together, new seeds")
+
+
+_PROBE = replace(_ONE, width=5.1, costs=())
+
+
+def probe_figure(view: View, column: Column, name: str, held: str) -> Drawing:
+    """What factors do to a probe's value; `held`: what the intervals hold."""
+    shown = replace(view, found=column.found, costs=None)
+    content = FactorContent(metric=column.score, views=(shown,))
+    return _drawn(content, _PROBE, name, held)
+
+
+def _drawn(content: FactorContent, layout: _Layout, name: str, held: str) -> Drawing:
+    marks = _marks(content, held)
     lines = key_lines(layout.width - 0.3, marks) + len(content.views)
     under = _TOP + _ROW * len(content.names) + _AXIS
     with look.style():
@@ -71,13 +86,14 @@ def contribution_figure(content: FactorContent) -> Drawing:
                 sheet.text(_NAME, under + 0.1, "All together: their sum")
                 sheet.text(_NAME, under + 0.27, "measured, all less none", color=GREY)
             _sums(sheet, place, under, view, content.unit)
-        _costs(sheet, layout, content, under)
+        if layout.costs:
+            _costs(sheet, layout, content, under)
         sheet.line(_TOP)
         sheet.line(under - 0.02)
         last = sheet.key(0.2, under + _SUMS + 0.12, marks)
         for at, view in enumerate(content.views, start=1):
             sheet.note(_NAME, last + 0.18 * at, _footnote(view, content))
-        return look.drawn(sheet.figure, "contributions", _description(content))
+        return look.drawn(sheet.figure, name, _description(content))
 
 
 def _names(sheet: Sheet, layout: _Layout, content: FactorContent) -> None:
@@ -98,7 +114,7 @@ def _contributions(
     (left, wide, end), of, rows = place, content.unit, len(content.names)
     axes = sheet.panel((left, _TOP, wide, _ROW * rows), rows)
     axes.set_xlim(limits(_all_values(content)))
-    axes.set_xlabel(f"{of.name} ({of.better} is better)", size=SMALL, labelpad=1)
+    axes.set_xlabel(of.label, size=SMALL, labelpad=1)
     axes.axvline(0, color=INK, lw=0.8, zorder=1)
     for row, each in enumerate(view.found.contributions):
         y, value = _TOP + (row + 0.5) * _ROW, each.estimate.value
@@ -107,7 +123,7 @@ def _contributions(
             axes.text(0.02, row, "cannot be told", size=SMALL, color=GREY, va="center",
                       transform=axes.get_yaxis_transform())  # fmt: skip
             continue
-        told = _COLORS.get(each.answer)
+        told = COLORS.get(each.answer)
         answer = "no verdict" if rests(each) else each.answer
         sheet.text(end, y + 0.085, answer, "right", size=6.3, color=told or GREY)
         color = told or BLUE
@@ -191,13 +207,15 @@ def signed_count(value: float | None, suffix: str = "") -> str:
     return f"{sign}{text}{gap}{suffix}"
 
 
-def _marks(content: FactorContent) -> Marks:
+def _marks(content: FactorContent, held: str) -> Marks:
     every = [each for view in content.views for each in view.found.contributions]
     answers = {each.answer for each in every}
     has = any(view.has_intervals for view in content.views)
     return occurring([
-        ("helps" in answers, {"marker": "o", "color": BLUE, "ms": 5}, "helps"),
-        ("hurts" in answers, {"marker": "o", "color": ORANGE, "ms": 5}, "hurts"),
+        *((answer in answers, {"marker": "o", "color": color, "ms": 5}, answer)
+          for answer, color in COLORS.items()),
+        ("no effect" in answers, {"marker": "o", "mfc": "white", "mec": BLUE, "ms": 5, "mew": 1.1},
+         "exactly none"),
         (answers & {"not resolved", "negligible", "no interval", "no verdict"},
          {"marker": "o", "mfc": "white", "mec": BLUE, "ms": 5, "mew": 1.1},
          ("includes 0" if "negligible" in answers else "not resolved: includes 0")
@@ -205,7 +223,7 @@ def _marks(content: FactorContent) -> Marks:
         (answers & set(RESTS), {"marker": "o", "mfc": "white", "mec": BLUE, "ms": 5, "mew": 1.1},
          "no verdict: it rests on runs that diverged or learned nothing"),
         (has, {"marker": "_", "color": BLUE, "ms": 13, "mew": 2.6, "alpha": 0.55},
-         "95 % for all factors together, new seeds"),
+         held),
         (any(each.wide for each in every), {"marker": "_", "color": BLUE, "ms": 13, "mew": 0.9},
          "and new test images"),
     ])  # fmt: skip

@@ -3,28 +3,39 @@
 from collections.abc import Sequence
 
 from nextify.findings import Interaction
-from nextify.findings.scores import BETTER
-from nextify.report.factors import caveats, look_words, outcomes, sides, words
+from nextify.findings.scores import ATTRIBUTED, better_of
+from nextify.report.factors import caveats, look_words, meaning_words, outcomes, sides, words
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.contribution_figure import contribution_figure
 from nextify.report.factors.half_normal_figure import half_normal_figure
 from nextify.report.factors.interaction_figure import interaction_figure, tiles
 from nextify.report.factors.lane_figure import data_figure, rate_figure, way_lanes, ways_figure
-from nextify.report.factors.tables import as_values, contributions_csv, interactions_csv
-from nextify.report.factors.units import UNITS
+from nextify.report.factors.meaning_figure import meaning_figure, probe_figures
+from nextify.report.factors.tables import (
+    as_values,
+    contributions_csv,
+    interactions_csv,
+    meaning_csv,
+)
+from nextify.report.factors.units import UNITS, unit_of
 from nextify.report.page import json_text, render
 from nextify.report.settled import settled
 from nextify.report.style import Drawing
 from nextify.words import MISSING
 
-_OF_A_VIEW = (ways_figure, interaction_figure, half_normal_figure, rate_figure)
+_OF_A_VIEW = (ways_figure, interaction_figure, half_normal_figure, rate_figure, meaning_figure)
 _MOST_PAIRS = 8  # in the table, beyond those found
 
 
 def factor_drawings(content: FactorContent) -> list[Drawing]:
     """Every figure that the runs allow."""
     of_views = (draw(content, view) for view in content.views for draw in _OF_A_VIEW)
-    return [contribution_figure(content), *filter(None, [data_figure(content), *of_views])]
+    of_probes = (drawing for view in content.views for drawing in probe_figures(view))
+    return [
+        contribution_figure(content),
+        *filter(None, [data_figure(content), *of_views]),
+        *of_probes,
+    ]
 
 
 def factor_texts(
@@ -34,6 +45,7 @@ def factor_texts(
     return {
         "contributions.csv": contributions_csv(content),
         "interactions.csv": interactions_csv(content),
+        **({"meaning.csv": meaning_csv(content)} if any(e.meaning for e in content.views) else {}),
         "report.json": json_text({"written": now, **as_values(content)}),
         "report.html": factors_page(content, drawings, now),
     }
@@ -50,6 +62,8 @@ def factors_page(content: FactorContent, drawings: Sequence[Drawing], now: str |
         "agreement": agreement,
         "lanes": way_lanes,
         "sides": sides,
+        "meanings": meaning_words,
+        "unit_of": unit_of,
     }
     shown = {"content": content, "views": content.views, "plan": content.views[0].plan}
     pairs = {"pairs": pairs_to_show, "letter": letter}
@@ -76,8 +90,8 @@ def agreement(view: View, at: int) -> str:
 
     `"yes"` if all three are decided alike, `"in sign"` if only their signs agree, else `"no"`.
     """
-    each = {score: found.contributions[at] for score, found in view.scores.items()}
-    gains = [BETTER[score] * (one.estimate.value or 0.0) for score, one in each.items()]
+    each = {score: view.scores[score].contributions[at] for score in ATTRIBUTED}
+    gains = [better_of(score) * (one.estimate.value or 0.0) for score, one in each.items()]
     answers = {one.answer for one in each.values()}
     if 0 in gains:
         return MISSING

@@ -1,5 +1,6 @@
 """The interaction matrix: how much more one factor adds where another is made."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from string import ascii_uppercase
@@ -20,7 +21,7 @@ _MOST = 0.62  # of a cell's side, inches
 _WIDTH = 7.6
 _NAMES = 1.75  # of the names under the columns, at most
 
-_COLORS = LinearSegmentedColormap.from_list("signed", [ORANGE, "#ffffff", BLUE])
+SIGNED = LinearSegmentedColormap.from_list("signed", [ORANGE, "#ffffff", BLUE])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,8 @@ def _tile(
     sheet: Sheet, middle: tuple[float, float], side: float, tile: Tile | None, most: float, of: Unit
 ) -> None:
     value = tile.pair.estimate.value if tile else None
-    color = "white" if value is None else _COLORS(0.5 + 0.5 * 0.92 * value / most)
-    _square(sheet, middle, side, fc=color, ec=PALE, lw=0.6)
+    color = "white" if value is None else SIGNED(0.5 + 0.5 * 0.92 * value / most)
+    square(sheet, middle, side, fc=color, ec=PALE, lw=0.6)
     if tile is None or value is None:
         sheet.text(*middle, "?", "center", size=SMALL, color=GREY)
         return
@@ -97,10 +98,11 @@ def _tile(
     weight = "bold" if found else "normal"
     sheet.text(x, y + lower, of.signed(value), "center", weight=weight, **style)
     if found:
-        _square(sheet, middle, side - 0.06, fill=False, ec=style["color"], lw=1.4, zorder=3)
+        square(sheet, middle, side - 0.06, fill=False, ec=style["color"], lw=1.4, zorder=3)
 
 
-def _square(sheet: Sheet, middle: tuple[float, float], side: float, **style: Any) -> None:
+def square(sheet: Sheet, middle: tuple[float, float], side: float, **style: Any) -> None:
+    """A square about its middle."""
     corner = (middle[0] - side / 2, middle[1] - side / 2)
     sheet.axes.add_patch(Rectangle(corner, side, side, **style))
 
@@ -108,17 +110,23 @@ def _square(sheet: Sheet, middle: tuple[float, float], side: float, **style: Any
 def _key(sheet: Sheet, side: float, most: float, content: FactorContent, view: View) -> None:
     """In the empty corner: the colours, and what a frame means."""
     left = max(_LEFT + side * (len(content.names) // 2 + 0.8), _WIDTH - 3.0)
+    color_key(sheet, left, [content.unit.signed(share * most) for share in (-1.0, 0.0, 1.0)])
+    for at, line in enumerate(_meaning(view.found.interactions, len(content.names))):
+        sheet.note(left, 0.52 + 0.16 * at, line)
+
+
+def color_key(sheet: Sheet, left: float, values: Sequence[str]) -> None:
+    """The colours at the top of a sheet, with three values under them."""
     wide, steps = 1.6, 80
     for at in range(steps):
         sheet.axes.add_patch(
             Rectangle((left + wide * at / steps, 0.1), wide / steps + 0.005, 0.13, lw=0,
-                      fc=_COLORS(0.5 + 0.46 * (2 * at / (steps - 1) - 1)))
+                      fc=SIGNED(0.5 + 0.46 * (2 * at / (steps - 1) - 1)))
         )  # fmt: skip
-    for share, align in ((0.0, "left"), (0.5, "center"), (1.0, "right")):
-        text = content.unit.signed((2 * share - 1) * most)
+    for text, share, align in zip(
+        values, (0.0, 0.5, 1.0), ("left", "center", "right"), strict=True
+    ):
         sheet.text(left + share * wide, 0.32, text, align, size=SMALL)
-    for at, line in enumerate(_meaning(view.found.interactions, len(content.names))):
-        sheet.note(left, 0.52 + 0.16 * at, line)
 
 
 def _meaning(every: tuple[Interaction, ...], count: int) -> list[str]:

@@ -128,8 +128,7 @@ def _drawing(
         for at, factor in enumerate(content.names):
             sheet.text(0.1, _TOP + (at + 0.5) * row, shrunk(factor, _NAMES, 8.0))
         axes = sheet.panel((1.98, _TOP, 4.25 if paper else 5.5, row * rows), rows)
-        label = f"{content.unit.name} ({content.unit.better} is better)"
-        axes.set_xlabel(label, size=SMALL, labelpad=1)
+        axes.set_xlabel(content.unit.label, size=SMALL, labelpad=1)
         _draw(axes, content, lanes, _LANE / row)
         if paper:
             _paper(sheet, paper, row, rows)

@@ -8,7 +8,7 @@ from nextify.findings.answers import Answer
 from nextify.findings.looking import Looking
 from nextify.records import Look
 from nextify.report.factors.content import SPELLED, FactorContent, View, spelled
-from nextify.report.factors.units import UNITS
+from nextify.report.factors.units import unit_of
 from nextify.report.settled import time_of
 from nextify.words import listed, plural
 
@@ -82,7 +82,7 @@ def margin_note(view: View) -> str:
     found, registered = view.found, view.looking.history.registered
     if found.margin is None:
         return ""
-    size = found.margin * UNITS[found.metric].scale
+    size = found.margin * unit_of(found.metric).scale
     before = [each for each in registered if each.recorded == 0]
     told = [each.margin for each in before if SPELLED[each.score] == found.metric and each.margin]
     if any(math.isclose(each, size) for each in told):

@@ -13,6 +13,7 @@ from nextify.experiments.fractions import ATTRIBUTE, crossing, full, with_ends
 from nextify.experiments.intervals import LEVEL
 from nextify.findings import Attribution
 from nextify.findings.advice import Settling, seeds_to_settle, settling
+from nextify.findings.answers import DECIDED
 from nextify.findings.looking import Looking
 from nextify.records import Plan
 from nextify.report.factors.outcomes import lower_rate_for
@@ -85,7 +86,8 @@ class _Advice:
 
     @property
     def _is_settled(self) -> bool:
-        return all(c.answer in ("helps", "hurts", "negligible") for c in self.found.contributions)
+        settled = (*DECIDED, "negligible", "no effect")
+        return all(each.answer in settled for each in self.found.contributions)
 
     def _then(self, there: int, seeds: int) -> Settling | None:
         level = self.looking.following
@@ -153,7 +155,7 @@ class _Advice:
 
     def live_factors(self) -> Iterator[NextRuns]:
         """All subsets of the few factors that do something."""
-        acting = {c.name for c in self.found.contributions if c.answer in ("helps", "hurts")}
+        acting = {c.name for c in self.found.contributions if c.answer in DECIDED}
         pairs = [pair for pair in self.found.interactions if pair.found and not pair.aliased]
         live = acting.union(*((pair.first, pair.second) for pair in pairs))
         if len(live) not in _LIVE or len(live) == len(self.plan.factors):

@@ -10,6 +10,7 @@ from nextify.words import listed
 
 _WEIGHTS = {"trunc_normal": "small normal weights", "he_normal": "He’s weights"}
 _VERBS = {"higher": ("adds", "costs"), "lower": ("raises it by", "lowers it by")}
+_VERBS[""] = _VERBS["lower"]
 
 
 def setting(of: Crossed, is_second: bool) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 
 from nextify.findings import Attribution
 from nextify.findings.answers import Credit, Reading
+from nextify.findings.scores import name_of
 from nextify.report import details
-from nextify.report.factors import caveats, look_words, outcomes, words
+from nextify.report.factors import caveats, look_words, meaning_words, outcomes, words
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.page import csv_text, ends_of
 from nextify.report.settled import settled
@@ -35,7 +36,7 @@ def _contribution(view: View, found: Attribution, at: int) -> dict[str, Any]:
     return {
         "study": view.label,
         "matched": view.plan.matched,
-        "score": found.metric,
+        "score": name_of(found.metric),
         "factor": each.name,
         "choices": " + ".join(view.plan.factors[at].choices),
         "method": found.method,
@@ -109,7 +110,7 @@ def interactions_csv(content: FactorContent) -> str:
     lines = [
         {
             "study": view.label,
-            "score": found.metric,
+            "score": name_of(found.metric),
             "first": each.first,
             "second": each.second,
             "sum": caveats.group(each) if each.aliased else "",
@@ -129,10 +130,15 @@ def interactions_csv(content: FactorContent) -> str:
     return csv_text(tidied(lines)) if lines else "study,score,first,second,sum,interaction\n"
 
 
+def meaning_csv(content: FactorContent) -> str:
+    """A line per study, probe and factor."""
+    return csv_text(tidied([line for view in content.views for line in meaning_words.lines(view)]))
+
+
 def as_values(content: FactorContent) -> dict[str, Any]:
     """The report as plain values, ready for JSON."""
     return {
-        "metric": content.metric,
+        "metric": name_of(content.metric),
         "factors": [asdict(factor) for factor in content.views[0].plan.factors],
         "headline": words.headline(content),
         "studies": [tidied(_study(content, view)) for view in content.views],
@@ -161,14 +167,23 @@ def _study(content: FactorContent, view: View) -> dict[str, Any]:
         **details.facts(plan),
         "seeds": list(plan.seeds),
         "meaning": words.as_texts(content, view),
-        "attribution": {score: caveats.as_values(found) for score, found in scores},
+        "attribution": {name_of(score): caveats.as_values(found) for score, found in scores},
         "costs": asdict(view.costs) if view.costs else None,
         "paper": asdict(view.paper) if view.paper else None,
         "next": [asdict(each) for each in view.next],
         "before_the_data": settled(view.looking.history),
         "look": look_words.as_values(content, view),
+        **_probes(content, view),
         **details.as_values(plan, view.runs),
     }
+
+
+def _probes(content: FactorContent, view: View) -> dict[str, Any]:
+    """What choices mean, where probes were measured."""
+    if view.meaning is None:
+        return {}
+    told = meaning_words.as_values(content, view.meaning)
+    return {"probes": {**told, "effects": meaning_words.lines(view)}}
 
 
 def tidied(value: Any) -> Any:

@@ -1,8 +1,11 @@
 """Scores as a reader wants them: accuracy in percentage points, the others as they are."""
 
 from dataclasses import dataclass
+from math import floor, log10
+from statistics import pstdev
 
 from nextify.findings import Interval, Score
+from nextify.findings.scores import AnyScore, ProbeScore
 from nextify.words import MISSING, signed
 
 
@@ -12,7 +15,7 @@ class Unit:
 
     Attributes:
         scale: from the score's own units. name: of the unit. digits: after the point.
-        title: of the score. better: `"higher"` or `"lower"`.
+        title: of the score. better: `"higher"`, `"lower"`, or empty where neither is.
     """
 
     scale: float
@@ -20,6 +23,15 @@ class Unit:
     digits: int
     title: str
     better: str
+
+    @property
+    def label(self) -> str:
+        """Of an axis of differences.
+
+        >>> UNITS["accuracy"].label
+        'points (higher is better)'
+        """
+        return f"{self.name} ({self.better} is better)" if self.better else self.name
 
     def signed(self, value: float | None) -> str:
         """A difference.
@@ -58,20 +70,46 @@ UNITS: dict[Score, Unit] = {
 }
 
 
-def amount_of(value: float, score: Score) -> str:
+_BETTER = {1: "higher", 0: "", -1: "lower"}
+_DIGITS = 3  # of a difference as large as values differ
+_MOST_DIGITS = 9
+
+
+def unit_of(score: AnyScore) -> Unit:
+    """How differences of a score are shown: of a probe in its own unit; shares and per cent in
+    points.
+
+    >>> of = unit_of(ProbeScore("effective-receptive-field", "%", 0, {"a": 10, "b": 40}, {}))
+    >>> of.title, of.signed(1.25), of.name
+    ('effective receptive field', '+1.2', 'points')
+    """
+    if not isinstance(score, ProbeScore):
+        return UNITS[score]
+    scale = 100.0 if score.unit.startswith("share") else 1.0
+    name = "points" if scale > 1 or score.unit in ("%", "per cent") else score.unit or "units"
+    title = score.name.replace("-", " ").replace(".", ", ")
+    return Unit(scale, name, _digits(score, scale), title, _BETTER[score.better])
+
+
+def _digits(score: ProbeScore, scale: float) -> int:
+    sd = scale * pstdev(score.values.values()) if score.values else 0.0
+    return min(_MOST_DIGITS, max(0, _DIGITS - 1 - floor(log10(sd)))) if sd > 0 else 2
+
+
+def amount_of(value: float, score: AnyScore) -> str:
     """A size in the unit that a margin is given in.
 
     >>> amount_of(0.5, "accuracy")
     '0.5 points'
     """
-    return amount(value / UNITS[score].scale, score)
+    return amount(value / unit_of(score).scale, score)
 
 
-def amount(value: float, score: Score) -> str:
+def amount(value: float, score: AnyScore) -> str:
     """A difference of scores in words.
 
     >>> amount(0.0123, "accuracy"), amount(0.25, "nll"), amount(0.25, "logit accuracy")
     ('1.23 points', '0.25 nats', '0.25 in log odds')
     """
-    of = UNITS[score]
+    of = unit_of(score)
     return f"{of.scale * value:.3g} {'in ' if score == 'logit accuracy' else ''}{of.name}"

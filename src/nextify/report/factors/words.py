@@ -43,7 +43,10 @@ _SIGNS = {
     "higher": "A positive one says that the two gain more together than each alone; a negative "
     "one, that one makes the other less needed.",
     "lower": "Less is better here: a negative one says that the two gain more together.",
+    "": "A positive one says that the two raise it more together than each alone.",
 }
+_MANY = {"helps": "help", "hurts": "hurt", "raises": "raise it", "lowers": "lower it"}
+_ONE = {"raises": "raises it", "lowers": "lowers it"}
 _MANY_SETS = 6  # below it a sample of data sets says little
 _MOST_TRIPLES = 3
 _EQUAL = {"macs": "MACs", "params": "parameters"}
@@ -69,16 +72,20 @@ def _headline(content: FactorContent, view: View) -> str:
     if not view.has_intervals:
         return "no factor’s contribution has an interval yet; nothing is decided."
     parts, unit = [], content.unit
-    for answer, many in (("helps", "help"), ("hurts", "hurt")):
+    for answer, many in _MANY.items():
         found = [each for each in view.found.contributions if each.answer == answer]
         if names := [f"{each.name} ({unit.signed(each.estimate.value)})" for each in found]:
-            parts.append(f"{listed(names)} {answer if len(names) == 1 else many}")
+            parts.append(f"{listed(names)} {many if names[1:] else _ONE.get(answer, answer)}")
     text = f"{'; '.join(parts)}; in {unit.name} of {unit.title}. "
     text = text if parts else ""
     small = [c.name for c in view.found.contributions if c.answer == "negligible"]
     if small:
         size = amount(view.found.margin or 0.0, content.metric)
         text = f"{text}No effect of {listed(small)} is larger than {size}. "
+        parts.append(text)
+    none = [c.name for c in view.found.contributions if c.answer == "no effect"]
+    if none:
+        text = f"{text}{listed(none)} {'do' if none[1:] else 'does'} nothing to it. "
         parts.append(text)
     unresolved = [c.name for c in view.found.contributions if c.answer == "not resolved"]
     told = outcomes.undecided(view.found)
@@ -117,7 +124,7 @@ def general(content: FactorContent) -> str:
     n, unit = len(content.views), content.unit
     told = {
         word: [f"{e.name} ({unit.signed(e.mean)})" for e in content.general if e.answer == answer]
-        for answer, word in (("helps", "help"), ("hurts", "hurt"))
+        for answer, word in _MANY.items()
     }
     clear = "; ".join(f"{word}: {listed(names)}" for word, names in told.items() if names)
     differ = [e.name for e in content.general if e.differs is not None and e.differs < CLEARLY]
@@ -235,6 +242,8 @@ def triples(content: FactorContent, view: View) -> str:
 def noise(content: FactorContent, view: View) -> str:
     """The spread between runs behind the intervals."""
     of = view.found.noise
+    if of.source == "exact":
+        return "None: runs that repeat a cell have the same value to the last bit."
     if of.sd is None:
         return "Unknown: no cell has two runs that differ. Run the study with a second seed."
     text = (
