@@ -61,7 +61,20 @@ def test_squares_about_a_unit_between_pixels_and_on_one() -> None:
     assert (between.shares * 64).tolist() == [4, 16, 36, 64]
     assert on.sides.tolist() == [1, 3, 5, 7, 9]  # the last is cut by the image
     assert (on.shares * 64).tolist() == [1, 9, 25, 49, 64]
-    assert [float(between.share(t)) * 64 for t in (0.05, 0.5, 0.57, 0.99)] == [4, 36, 64, 64]
+    for thresholds in (0.01, 0.05, 0.5, 0.57, 0.99):  # of what is even, as much is in as much
+        assert float(between.share(thresholds)) == pytest.approx(thresholds)
+        assert float(on.share(thresholds)) == pytest.approx(thresholds)
+
+
+def test_a_square_that_holds_so_much() -> None:
+    """All in the four pixels about the unit but a tenth, which is in the two rings beyond."""
+    scores = torch.zeros(1, 8, 8)
+    scores[0, 3:5, 3:5] = 90 / 4
+    scores[0, 2, 4] = scores[0, 1, 2] = 5
+    about = squares(scores, (3.5, 3.5))
+    assert [float(about.share(t)) * 64 for t in (0.45, 0.9, 0.95, 0.975)] == pytest.approx(
+        [2, 4, 16, 26]
+    )
 
 
 def test_no_gradient_is_no_field() -> None:
@@ -190,5 +203,5 @@ def test_the_middle_of_a_map_is_not_the_middle_of_its_image() -> None:
     images = torch.rand(4, 3, 32, 32)
     assert middle_unit(network, images) == (19.5, 19.5)
     scores = input_gradients(network, images, rectified=False).abs().sum(1)
-    assert float(squares(scores, (19.5, 19.5)).share(0.999)) == 64 / 1024
-    assert float(squares(scores, (16.0, 16.0)).share(0.999)) == 15**2 / 1024
+    assert float(squares(scores, (19.5, 19.5)).share(1.0)) == 64 / 1024
+    assert float(squares(scores, (16.0, 16.0)).share(1.0)) == 15**2 / 1024

@@ -2,7 +2,7 @@
 
 G is the mean over images of sum_c relu(d / dx_c sum_k relu(F_k)), with F the last block's map at
 its middle unit (RepLKNet, arXiv 2203.06717, section 4.1, and its code). r(t) is the share of the
-image in the smallest square that holds more than t of the sum of G.
+image in the smallest square that holds t of the sum of G.
 
 What is published under this name is not comparable, and not with this: `share_by` has the other
 ways. A logarithm before the sum makes r depend on the scale of the features; a square about pixel
@@ -32,8 +32,8 @@ def input_gradients(network: nn.Module, images: Tensor, rectified: bool = True) 
         rectified: whether channels that are negative there do not count.
     """
     name, sides = anatomy(network).blocks[-1], (int(images.shape[2]), int(images.shape[3]))
-    found = []
-    for some in images.split(_BATCH):
+    found: list[Tensor] = []
+    for some in torch.split(images, _BATCH):
         given = some.detach().clone().requires_grad_()
         with torch.enable_grad(), heard(network, [name]) as heard_of:
             network(given)
@@ -68,11 +68,17 @@ class Squares:
     masses: Tensor
 
     def share(self, threshold: float, weights: Tensor | None = None) -> Tensor:
-        """r(t), for images as often as `weights` (..., N) say: (...)."""
+        """r(t), for images as often as `weights` (..., N) say: (...). A ring of pixels between two
+        squares counts as evenly filled, so that r(t) = t where all pixels have the same score."""
         weights = weights if weights is not None else self.masses.new_ones(len(self.masses))
         masses = weights @ self.masses
-        first = (masses > threshold * masses[..., -1:]).to(torch.uint8).argmax(-1)
-        return self.shares[first]
+        held = masses / masses[..., -1:]
+        at = (held >= threshold).to(torch.uint8).argmax(-1)
+        before = (at - 1).clamp(min=0)
+        low, high = (held.gather(-1, index[..., None])[..., 0] for index in (before, at))
+        low, start = (torch.where(at > 0, part, 0.0) for part in (low, self.shares[before]))
+        part = (threshold - low) / (high - low)
+        return start + part * (self.shares[at] - start)
 
 
 def squares(scores: Tensor, middle: tuple[float, float]) -> Squares:
@@ -86,12 +92,12 @@ def squares(scores: Tensor, middle: tuple[float, float]) -> Squares:
         (torch.arange(side, dtype=torch.float64) - at).abs()
         for side, at in zip((height, width), middle, strict=True)
     )
-    distances, ring = torch.maximum(down[:, None], across).flatten().unique(return_inverse=True)
+    distances, ring = torch.unique(torch.maximum(down[:, None], across), return_inverse=True)
     flat = scores.detach().double().cpu().flatten(1)
     if not flat.sum() > 0:
         raise Undefined("no gradient reaches the image")
-    masses = flat.new_zeros(count, len(distances)).index_add_(1, ring, flat).cumsum(1)
-    pixels = ring.bincount(minlength=len(distances)).cumsum(0)
+    masses = flat.new_zeros(count, len(distances)).index_add_(1, ring.flatten(), flat).cumsum(1)
+    pixels = ring.flatten().bincount(minlength=len(distances)).cumsum(0)
     return Squares(2 * distances + 1, pixels.double() / (height * width), masses)
 
 

@@ -73,5 +73,5 @@ def _follow(steps: list[tuple[nn.Module, int]], axis: int, side: int, end: int) 
     return Lattice(first + (joined - 1) / 2 * stride, stride * joined)
 
 
-def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+def _pair(value: int | tuple[int, ...]) -> tuple[int, ...]:
     return value if isinstance(value, tuple) else (value, value)

@@ -40,8 +40,8 @@ def _measure(subject: Subject) -> Found:
 
 def _small(scores: torch.Tensor) -> list[list[float]]:
     """A map for the eye: the square root of the scores over their largest, at most 32 x 32."""
-    sides = [min(side, _LARGEST_MAP) for side in scores.shape]
-    small = adaptive_avg_pool2d(scores[None].double(), sides)[0].sqrt()
+    height, width = (min(side, _LARGEST_MAP) for side in scores.shape)
+    small = adaptive_avg_pool2d(scores[None].double(), (height, width))[0].sqrt()
     return [_rounded(row) for row in small / small.max()]
 
 
