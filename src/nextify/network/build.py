@@ -80,7 +80,8 @@ def _modules(blueprint: specs.Blueprint, stochastic_depth: float) -> modules.Net
         blocks = nn.Sequential(*(_block(block, next(rates)) for block in stage.blocks))
         downsample = _sequence(stage.downsample)
         stages.append(nn.Sequential(OrderedDict(downsample=downsample, blocks=blocks)))
-    return modules.Network(_sequence(blueprint.stem), stages, _sequence(blueprint.head))
+    stem, head = _sequence(blueprint.stem), _sequence(blueprint.head)
+    return modules.Network(blueprint, stem, stages, head)
 
 
 def _sequence(layers: specs.Layers) -> nn.Sequential:

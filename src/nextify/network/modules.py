@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nextify.blueprint import specs
 from nextify.errors import InputError
 
 
@@ -144,11 +145,18 @@ class Classifier(nn.Linear):
 
 
 class Network(nn.Module):
-    """A network built from a blueprint: images (N, 3, H, W) to logits (N, classes). A stage has two
-    parts: `downsample`, what leads to it, and its `blocks`."""
+    """A network built from a blueprint, which it keeps: images (N, 3, H, W) to logits (N, classes).
+    A stage has two parts: `downsample`, what leads to it, and its `blocks`."""
 
-    def __init__(self, stem: nn.Module, stages: list[nn.Sequential], head: nn.Module) -> None:
+    def __init__(
+        self,
+        blueprint: specs.Blueprint,
+        stem: nn.Module,
+        stages: list[nn.Sequential],
+        head: nn.Module,
+    ) -> None:
         super().__init__()
+        self.blueprint = blueprint
         self.stem, self.stages, self.head = stem, nn.Sequential(*stages), head
 
     def forward(self, images: Tensor) -> Tensor:

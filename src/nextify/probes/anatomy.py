@@ -68,16 +68,15 @@ def _stages(network: nn.Module) -> Iterator[tuple[str, ...]]:
 
 
 def _is_row(module: nn.Module) -> bool:
-    """Whether a module is a row of modules of one class that is not torch's own."""
+    """Whether a module is a row of modules of one class that is not torch's own. One layer alone,
+    as what merges a Swin's patches between stages is, makes no block."""
     classes = {type(child) for child in module.children()}
     if not isinstance(module, _CONTAINERS) or len(classes) != 1:
         return False
     (kind,) = classes
     return not kind.__module__.startswith("torch.nn") and any(
-        isinstance(inside, nn.Linear | nn.Conv2d)
+        sum(isinstance(inside, nn.Linear | nn.Conv2d) for inside in child.modules()) > 1
         for child in module.children()
-        for inside in child.modules()
-        if inside is not child
     )
 
 

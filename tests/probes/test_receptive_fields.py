@@ -1,0 +1,207 @@
+"""Effective receptive fields: where the unit is, what squares hold, and what others publish."""
+
+import math
+
+import numpy as np
+import pytest
+import timm
+import torch
+from hypothesis import given, settings
+from torch import Tensor, nn
+from torchvision import models
+
+from nextify.blueprint import draw
+from nextify.costs.receptive import Span, seen
+from nextify.designs import Design, design
+from nextify.network import build
+from nextify.probes import measure, receptive_field
+from nextify.probes.effective import input_gradients, middle_unit, share_by, squares
+from nextify.probes.lattice import lattices
+from nextify.probes.probe import Undefined
+from strategies import subsets_of
+
+
+class Plain(nn.Module):
+    """A block: depthwise k x k convolutions, all of whose weights are one. A second layer, which
+    does not run, makes it one."""
+
+    def __init__(self, kernel: int, count: int, scale: float = 1.0) -> None:
+        super().__init__()
+        conv = nn.Conv2d(3, 3, kernel, padding=kernel // 2, groups=3, bias=False)
+        nn.init.constant_(conv.weight, scale)
+        self.layers = nn.Sequential(*[conv] * count, nn.Conv2d(3, 3, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers[:-1](x)
+
+
+class Patches(nn.Sequential):
+    """A block."""
+
+
+def stacked(kernel: int, count: int, scale: float = 1.0) -> nn.Module:
+    return nn.Sequential(nn.Sequential(Plain(kernel, count, scale)))
+
+
+@pytest.mark.parametrize(("kernel", "count"), [(3, 1), (3, 6), (5, 3), (7, 2)])
+def test_uniform_convolutions_have_the_variance_of_their_sum(kernel: int, count: int) -> None:
+    """Luo et al. 2016 (arXiv 1701.04128), section 2.1: n (k^2 - 1) / 12 on each axis."""
+    mass = input_gradients(stacked(kernel, count), torch.rand(2, 3, 41, 41)).sum((0, 1))
+    place = torch.arange(41.0) - 20
+    for axis in (0, 1):
+        on_axis = mass.sum(axis) / mass.sum()
+        variance = float((on_axis * place**2).sum())
+        assert variance == pytest.approx(count * (kernel**2 - 1) / 12, rel=1e-5)
+
+
+def test_squares_about_a_unit_between_pixels_and_on_one() -> None:
+    flat = torch.ones(1, 8, 8)
+    between, on = squares(flat, (3.5, 3.5)), squares(flat, (4.0, 4.0))
+    assert between.sides.tolist() == [2, 4, 6, 8]
+    assert (between.shares * 64).tolist() == [4, 16, 36, 64]
+    assert on.sides.tolist() == [1, 3, 5, 7, 9]  # the last is cut by the image
+    assert (on.shares * 64).tolist() == [1, 9, 25, 49, 64]
+    for thresholds in (0.01, 0.05, 0.5, 0.57, 0.99):  # of what is even, as much is in as much
+        assert float(between.share(thresholds)) == pytest.approx(thresholds)
+        assert float(on.share(thresholds)) == pytest.approx(thresholds)
+
+
+def test_a_square_that_holds_so_much() -> None:
+    """All in the four pixels about the unit but a tenth, which is in the two rings beyond."""
+    scores = torch.zeros(1, 8, 8)
+    scores[0, 3:5, 3:5] = 90 / 4
+    scores[0, 2, 4] = scores[0, 1, 2] = 5
+    about = squares(scores, (3.5, 3.5))
+    assert [float(about.share(t)) * 64 for t in (0.45, 0.9, 0.95, 0.975)] == pytest.approx(
+        [2, 4, 16, 26]
+    )
+
+
+def test_no_gradient_is_no_field() -> None:
+    with pytest.raises(Undefined, match="no gradient"):
+        squares(torch.zeros(1, 4, 4), (2.0, 2.0))
+
+
+def test_drawing_images_anew_is_summing_them_as_often_as_drawn() -> None:
+    scores = torch.rand(3, 9, 9, generator=torch.Generator().manual_seed(1)) ** 8
+    weights = torch.tensor([[2.0, 0.0, 1.0]]).double()
+    again = squares(scores[[0, 0, 2]], (4.0, 4.0))
+    drawn = squares(scores, (4.0, 4.0)).share(0.5, weights)
+    assert drawn.tolist() == [float(again.share(0.5))]
+
+
+def test_the_scale_of_features_does_not_matter() -> None:
+    network, images = build(design("resnet-small"), 10, image_size=32), torch.randn(8, 3, 32, 32)
+    name, logs = "effective-receptive-field", []
+    before = measure(network, images, [name])[name]
+    logs.append(share_by("replknet", input_gradients(network.eval(), images), [0.5])[0.5])
+    for name_of, parameter in network.named_parameters():
+        if name_of.startswith(("stages.2.blocks.0.branch.pointwise2_norm",
+                               "stages.2.blocks.0.shortcut.norm")):  # fmt: skip
+            parameter.data *= 10
+    after = measure(network, images, [name])[name]
+    logs.append(share_by("replknet", input_gradients(network.eval(), images), [0.5])[0.5])
+    assert after.values == before.values and after.curves == before.curves
+    assert logs[0] != logs[1]  # what the logarithm before the sum does
+
+
+@pytest.mark.parametrize(
+    ("network", "image", "side", "first", "stride"),
+    [
+        (models.resnet18(), 64, 2, 0.0, 32),
+        (models.convnext_tiny(), 64, 2, 15.5, 32),
+        (models.swin_t(), 64, 2, 15.5, 32),
+        (timm.create_model("vit_tiny_patch16_224", img_size=64), 64, 4, 7.5, 16),
+        (timm.create_model("swin_tiny_patch4_window7_224", img_size=64), 64, 8, 3.5, 8),
+    ],
+)
+def test_where_units_of_known_networks_are(
+    network: nn.Module, image: int, side: int, first: float, stride: int
+) -> None:
+    for found in lattices(network.eval(), torch.rand(1, 3, image, image), (side, side)):
+        assert (found.first, found.stride) == (first, stride)
+
+
+@settings(max_examples=5)
+@given(subsets_of("small"))
+def test_units_are_in_the_middle_of_what_they_can_see(of: Design) -> None:
+    """The modules, followed as they run, against arithmetic on the blueprint; 48 x 64 pixels."""
+    network, blueprint = build(of, 10).eval(), draw(of)
+    images, way = torch.zeros(1, 3, 48, 64), blueprint.stem
+    maps = network.stem(images)
+    for stage, (_, layers) in enumerate(blueprint.sections()[1:-1]):
+        way, maps = (*way, *layers), network.stages[stage](maps)
+        height, width = maps.shape[2:]
+        for found, side in zip(lattices(network, images, (height, width)), (48, 64), strict=True):
+            for unit in (0, 1):
+                span = seen(way, side, Span(unit, unit))
+                assert found.at(unit) == (span.first + span.last) / 2
+
+
+@pytest.mark.parametrize("name", ["resnet-small", "convnext-mini", "swin-mini", "vit-mini"])
+def test_theory_contains_what_is_measured(name: str) -> None:
+    network = build(design(name), 10, image_size=32).eval()
+    images = torch.randn(4, 3, 32, 32)
+    scores = input_gradients(network, images).abs().sum((0, 1))
+    side = receptive_field(design(name), 32)[-1]
+    for axis in (0, 1):
+        there = (scores.sum(axis) > 0).nonzero()
+        assert there.max() - there.min() < side
+    found = measure(network, images, ["receptive-field"])["receptive-field"]
+    assert found.value == side and found.unit == "px"
+
+
+def test_theory_needs_a_blueprint() -> None:
+    found = measure(models.resnet18(), torch.rand(1, 3, 32, 32), ["receptive-field"])
+    assert "blueprint" in found["receptive-field"].reason
+
+
+def by_the_formula(protocol: str, gradients: np.ndarray, threshold: float) -> float | None:
+    """As the papers' words and scripts have it, pixel by pixel."""
+    total = np.zeros(gradients.shape[2:])
+    for image in gradients:
+        if protocol == "openerf":
+            total += np.maximum(sum(image) / len(image), 0)
+        else:
+            total += sum(np.maximum(channel, 0) for channel in image)
+    score = total / len(gradients)
+    if protocol in ("replknet", "slak"):
+        score = np.log(score + 1) / math.log(10)
+    elif protocol == "vmamba":
+        score = ((score + 1) - 1) ** 0.25
+    height, width = score.shape
+    middle = height // 2, width // 2
+    for half in range(1, height // 2):
+        held = sum(
+            score[y, x]
+            for y in range(height)
+            for x in range(width)
+            if abs(y - middle[0]) <= half and abs(x - middle[1]) <= half
+        )
+        if held / score.sum() > threshold:
+            side = 2 * half + 1
+            return (side / 1024) ** 2 if protocol == "slak" else side / height * (side / width)
+    return None
+
+
+@pytest.mark.parametrize("protocol", ["replknet", "slak", "vmamba", "openerf"])
+def test_what_others_publish(protocol) -> None:
+    gradients = torch.randn(3, 3, 14, 14, generator=torch.Generator().manual_seed(2)).double()
+    place = torch.arange(14.0) - 6.5
+    gradients *= torch.exp(-(place[:, None] ** 2 + place**2) / 8) * 30
+    thresholds = (0.2, 0.3, 0.5, 0.99, 0.9999999)
+    found = share_by(protocol, gradients, thresholds)
+    for threshold in thresholds:
+        wanted = by_the_formula(protocol, gradients.numpy(), threshold)
+        assert found[threshold] == (None if wanted is None else pytest.approx(wanted))
+
+
+def test_the_middle_of_a_map_is_not_the_middle_of_its_image() -> None:
+    """A unit that sees one patch only: all of it is in a square of the patch's side about the
+    unit, and in one about pixel H / 2 only with twice the side."""
+    network = nn.Sequential(nn.Sequential(Patches(nn.Conv2d(3, 6, 8, 8), nn.Conv2d(6, 6, 1))))
+    images = torch.rand(4, 3, 32, 32)
+    assert middle_unit(network, images) == (19.5, 19.5)
+    scores = input_gradients(network, images, rectified=False).abs().sum(1)
+    assert float(squares(scores, (19.5, 19.5)).share(1.0)) == 64 / 1024
+    assert float(squares(scores, (16.0, 16.0)).share(1.0)) == 15**2 / 1024
