@@ -38,6 +38,14 @@ def test_the_product_of_centred_kernels_is_the_unbiased_estimate() -> None:
     assert found == pytest.approx(hsic_by_quadruples(x @ x.T, y @ y.T), rel=1e-9)
 
 
+def test_another_implementation_finds_the_same() -> None:
+    hsic = pytest.importorskip("cka.hsic").hsic  # pytorch-cka
+    x, y = drawn(40, 30) + 1, drawn(40, 5, seed=1)
+    y = y + x[:, :5]
+    across, xx, yy = hsic(*((each @ each.T)[None] for each in (x, y)))
+    assert cka(x, y) == pytest.approx(float(across / (xx * yy).sqrt()), rel=1e-9)
+
+
 def test_independent_features_have_none_and_it_may_be_negative() -> None:
     found = [cka(drawn(500, 200, seed=s), drawn(500, 300, seed=s + 100)) for s in range(6)]
     assert all(abs(each) < 0.02 for each in found)

@@ -1,10 +1,10 @@
 """Accuracy under low-pass and high-pass filtered images: which frequencies a network reads.
 
-The share of its accuracy that a network keeps when images lose all frequencies above half of the
-band (see `nextify.probes.bands`); both are taken above what always answering the most frequent
-class would reach, so that a network to which filtered images all look alike keeps nothing. It works
-at every size, unlike the frequency of feature maps. Accuracies under low- and high-pass filters
-have been published with many sharp and soft filters and cut-offs; here the filter is the exact one,
+The share of its accuracy that a network keeps when images lose all frequencies above a quarter of
+the band (see `nextify.probes.bands`); both are taken above what always answering the most frequent
+class would reach, so that a network to which filtered images all look alike keeps nothing. At half
+of the band small networks on images of 32 pixels keep .92 to .98, which tells little; at a quarter,
+.65 to 1. It works at every size, unlike the frequency of feature maps. The filter is the exact one,
 whose ringing is part of what the network sees.
 """
 
@@ -13,7 +13,7 @@ from nextify.probes.deciding import accuracy
 from nextify.probes.probe import Found, Needs, Probe, Subject, Undefined
 
 RADII = (0.25, 0.5)  # where images are cut, as shares of the band
-HALF = 0.5
+VALUE = "below 0.25"
 
 
 def _measure(subject: Subject) -> Found:
@@ -30,7 +30,7 @@ def _measure(subject: Subject) -> Found:
         for at, found in zip(RADII, row, strict=True)
     }
     return Found(
-        value=kept[f"below {HALF:g}"],
+        value=kept[VALUE],
         values={**kept, "accuracy": whole},
         units={"accuracy": "accuracy"},
         curves={"radius": list(RADII), "below": below, "above": above},
@@ -39,7 +39,7 @@ def _measure(subject: Subject) -> Found:
 
 PROBE = Probe(
     name="band-accuracy",
-    title="Accuracy kept without the upper half of the band",
+    title="Accuracy kept by the lowest quarter of frequencies",
     unit="share",
     needs=Needs(labels=True, side=8),
     measure=_measure,
