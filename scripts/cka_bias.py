@@ -56,7 +56,9 @@ def draw(rows: list[dict[str, float]], path: Path) -> None:
         at = [each["channels"] / each["images"] for each in rows]
         for name, colour, mark in (("biased", ORANGE, "s"), ("unbiased", BLUE, "o")):
             axes.plot(at, [each[name] for each in rows], mark, color=colour, ms=3.5, label=name)
-        axes.set_xscale("log", base=2)
+        axes.set_xscale("log")
+        axes.set_xticks([4.0**k for k in range(-2, 4)], ["1/16", "1/4", "1", "4", "16", "64"])
+        axes.minorticks_off()
         axes.set_xlabel("channels by images, p / n")
         axes.set_ylabel("CKA of independent features")
         axes.legend(frameon=False)

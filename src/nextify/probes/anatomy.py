@@ -180,5 +180,5 @@ def batches_of_maps(
     network: nn.Module, images: Tensor, size: int = 100
 ) -> Iterator[dict[str, Tensor]]:
     """`maps_after_blocks` a few images at a time, for what is read of maps and not kept."""
-    for part in images.split(size):
+    for part in torch.split(images, size):
         yield maps_after_blocks(network, part)

@@ -34,7 +34,8 @@ def band(images: Tensor, above: float, up_to: float) -> Tensor:
     height, width = images.shape[-2:]
     found = frequencies(height, width, images.device)
     inside = (found > above) & (found <= up_to)
-    return torch.fft.irfft2(torch.fft.rfft2(images) * inside, s=(height, width))
+    kept: Tensor = torch.fft.irfft2(torch.fft.rfft2(images) * inside, s=(height, width))
+    return kept
 
 
 def band_noise(images: Tensor, above: float, up_to: float, generator: torch.Generator) -> Tensor:

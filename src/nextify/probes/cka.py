@@ -68,7 +68,8 @@ def _alignment(batches: Iterator[tuple[list[Tensor], list[Tensor]]]) -> Tensor:
         across = across + (a @ b.T).cpu()
         rows = rows + a.square().sum(1).cpu()
         columns = columns + b.square().sum(1).cpu()
-    return across / (rows[:, None] * columns).sqrt()
+    found: Tensor = across / (rows[:, None] * columns).sqrt()
+    return found
 
 
 def centred(features: Tensor) -> Tensor:
@@ -81,4 +82,5 @@ def centred(features: Tensor) -> Tensor:
     kernel = (features @ features.T).fill_diagonal_(0)
     line = kernel.sum(0) / (count - 2)
     kernel = kernel - line - line[:, None] + line.sum() / (count - 1)
-    return kernel.fill_diagonal_(0).flatten() / (count * (count - 3)) ** 0.5
+    flat: Tensor = kernel.fill_diagonal_(0).flatten() / (count * (count - 3)) ** 0.5
+    return flat

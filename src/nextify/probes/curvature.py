@@ -52,15 +52,13 @@ def largest_eigenvalues(
         slope = torch.autograd.grad(loss, weights, create_graph=True, materialize_grads=True)
 
         def product(vector: NDArray[np.float64]) -> NDArray[np.float64]:
-            parts = (
-                torch.from_numpy(vector.ravel()).to(slope[0]).split([w.numel() for w in weights])
-            )
-            along = [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
+            along = torch.from_numpy(vector.ravel()).to(slope[0])
             curved = torch.autograd.grad(
-                slope, weights, along, retain_graph=True, materialize_grads=True
+                slope, weights, _as(along, weights), retain_graph=True, materialize_grads=True
             )
             flat = torch.cat([each.flatten() for each in curved]).double().cpu().numpy()
-            return flat + l2 * vector.ravel()
+            found: NDArray[np.float64] = flat + l2 * vector.ravel()
+            return found
 
         hessian = LinearOperator((size, size), matvec=product, dtype=np.float64)
         start = np.random.default_rng(seed).normal(size=size)
@@ -68,12 +66,19 @@ def largest_eigenvalues(
     return sorted((float(each) for each in found), key=abs, reverse=True)
 
 
+def _as(vector: Tensor, weights: list[nn.Parameter]) -> list[Tensor]:
+    """A vector in parts of the shapes of weights."""
+    parts = torch.split(vector, [weight.numel() for weight in weights])
+    return [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
+
+
 def _twice_differentiable(network: nn.Module) -> nn.Module:
     """A copy whose parameters ask for gradients, and whose gradients can be derived again: those of
     nextify's convolutions are written by hand and can not (batches of derivatives through them are
     wrong without a word), so torch's own take their place."""
     twice = deepcopy(network).requires_grad_(True)
-    for module in twice.modules():
-        if isinstance(module, DepthwiseConv2d | SpatialConv2d):
-            module.__class__ = nn.Conv2d
+    kinds = DepthwiseConv2d | SpatialConv2d
+    by_hand: list[nn.Module] = [each for each in twice.modules() if isinstance(each, kinds)]
+    for module in by_hand:
+        module.__class__ = nn.Conv2d
     return twice

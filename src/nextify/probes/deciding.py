@@ -9,7 +9,7 @@ _BATCH = 100  # images: what flows at 224 pixels fits any memory
 def decisions(network: nn.Module, images: Tensor) -> Tensor:
     """The most likely class of each image: (N, 3, H, W) to (N,)."""
     with torch.no_grad():
-        return torch.cat([network(part).argmax(1) for part in images.split(_BATCH)])
+        return torch.cat([network(part).argmax(1) for part in torch.split(images, _BATCH)])
 
 
 def accuracy(network: nn.Module, images: Tensor, labels: Tensor) -> float:

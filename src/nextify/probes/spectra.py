@@ -30,7 +30,8 @@ def log_amplitudes(maps: Tensor) -> Tensor:
     (N, ceil(H / 2)), the mean over channels."""
     half = (maps.shape[-1] + 1) // 2
     diagonal = torch.fft.rfft2(maps.double()).diagonal(dim1=-2, dim2=-1)[..., :half]
-    return (diagonal.abs() + 1e-6).log().mean(1)
+    found: Tensor = (diagonal.abs() + 1e-6).log().mean(1)
+    return found
 
 
 def mirrored(maps: Tensor) -> Tensor:

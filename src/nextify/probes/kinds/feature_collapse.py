@@ -36,7 +36,7 @@ def diversity(maps: Tensor) -> float:
 
 def _measure(subject: Subject) -> Found:
     found: dict[str, float] = {}
-    for part in subject.images.split(_BATCH):
+    for part in torch.split(subject.images, _BATCH):
         for name, maps in _maps(subject, part).items():
             share = len(part) / len(subject.images)
             found[name] = found.get(name, 0.0) + share * diversity(maps)

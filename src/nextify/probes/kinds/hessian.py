@@ -30,7 +30,7 @@ def _measure(subject: Subject) -> Found:
     images = augmented(images, generator)
     rows = [
         largest_eigenvalues(subject.network, *batch, count=COUNT, l2=L2, seed=subject.seed)
-        for batch in zip(images.split(MINI_BATCH), labels.split(MINI_BATCH), strict=True)
+        for batch in zip(*(torch.split(each, MINI_BATCH) for each in (images, labels)), strict=True)
     ]
     every = [value for row in rows for value in row]
     return Found(

@@ -26,7 +26,8 @@ def mixed(amplitudes: Tensor, phases: Tensor) -> Tensor:
     texture, shape = torch.fft.rfft2(amplitudes), torch.fft.rfft2(phases)
     both = torch.polar(texture.abs(), shape.angle())
     both[..., 0, 0] = texture[..., 0, 0]
-    return torch.fft.irfft2(both, s=(size[0], size[1]))
+    images: Tensor = torch.fft.irfft2(both, s=(size[0], size[1]))
+    return images
 
 
 def _measure(subject: Subject) -> Found:
