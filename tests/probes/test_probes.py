@@ -1,5 +1,7 @@
 """What holds of every probe, and of how networks are read."""
 
+from itertools import product
+
 import pytest
 import torch
 from torch import nn
@@ -18,8 +20,17 @@ def network_of(name: str, seed: int = 0) -> nn.Module:
     return build(design(name), classes=10, image_size=32, seed=seed)
 
 
-@pytest.mark.parametrize("name", PROBES)
-@pytest.mark.parametrize("of", DESIGNS)
+def each_on_all() -> list[object]:
+    """A probe's name and a design's; what takes seconds a network is done on one, and slowly on
+    the others."""
+    costly = {("hessian", of) for of in DESIGNS if of != "vit-mini"}
+    return [
+        pytest.param(*case, marks=[pytest.mark.slow] * (case in costly))
+        for case in product(PROBES, DESIGNS)
+    ]
+
+
+@pytest.mark.parametrize(("name", "of"), each_on_all())
 def test_every_probe_gives_the_same_number_twice_or_a_reason(name: str, of: str) -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(24, 3, 32, 32, generator=generator)

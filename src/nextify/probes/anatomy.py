@@ -173,3 +173,11 @@ def maps_after_blocks(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
     with torch.no_grad():
         found = outputs(network, images, anatomy(network).blocks)
     return {name: as_maps(tensor, sides) for name, tensor in found.items()}
+
+
+def batches_of_maps(
+    network: nn.Module, images: Tensor, size: int = 100
+) -> Iterator[dict[str, Tensor]]:
+    """`maps_after_blocks` a few images at a time, for what is read of maps and not kept."""
+    for part in torch.split(images, size):
+        yield maps_after_blocks(network, part)
