@@ -2,7 +2,7 @@
 
     python scripts/dead_units.py --seeds 5
 
-Prints two tables, then one line of JSON. The tutorial (Lippe, UvA Deep Learning Tutorials, number 3)
+Prints two tables, then one line of JSON. The tutorial (number 3 of UvA's Deep Learning Tutorials)
 has a ReLU network of ten hidden layers, 5 of 256 units and 5 of 128, with torch's own
 initialisation; before any training "more than 56 %" of the units of the last hidden layer but one
 are dead on all 60,000 training images. Here it is the embedded 10,000 of them, and the same network

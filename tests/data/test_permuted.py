@@ -111,5 +111,5 @@ def test_a_linear_model_is_indifferent_and_a_convolution_is_not() -> None:
         accuracy(nn.functional.conv2d(each, kernels).relu().mean((2, 3)), images.labels)
         for each in (natural, moved)
     ]
-    assert linear[0] == pytest.approx(linear[1], abs=0.002) and linear[0] > 0.6
+    assert linear[0] == pytest.approx(linear[1], abs=0.002) and linear[0] > 0.5
     assert pooled[0] > pooled[1] + 0.05

@@ -17,7 +17,7 @@ Code = Literal[
 
 # Powers of ten, see docs/probes.md: `scripts/will_it_train.py` trains what is beyond them and not.
 SIGNAL = 4.0  # of the variance, from the first block to the last
-GRADIENT = 2.0  # of the norm, from the last block to the first
+GRADIENT = 1.5  # of the norm, from the last block to the first
 ALIKE = 1e-3  # of the mean square, what is variance over images
 ASLEEP = 1e-4  # of the relative gradient of weights, beside that of weights in no block
 

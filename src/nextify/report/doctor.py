@@ -21,7 +21,7 @@ def advice(symptoms: Sequence[Symptom]) -> list[str]:
 
 def _sentence(of: Symptom) -> str:
     where = f"block {of.block} of {of.blocks}"
-    times = f"{10 ** abs(of.amount):.0e}".replace("e+0", "e").replace("e+", "e")
+    times = _times(abs(of.amount))
     match of.code:
         case "signal vanishes":
             return (
@@ -57,3 +57,8 @@ def _sentence(of: Symptom) -> str:
                 "get. AdamW wakes them, whose steps do not shrink with the gradient; SGD does not: "
                 "then start layer scale at 0.1 or more."
             )
+
+
+def _times(powers: float) -> str:
+    """Ten to so many powers, as one digit and zeros; of very many, the powers."""
+    return f"10^{powers:.0f}" if powers > 6.5 else f"{float(f'{10**powers:.1g}'):,.0f}"
