@@ -13,7 +13,7 @@ from nextify.network import build
 from nextify.probes import measure
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "dead_units.py"
-IMAGES = torch.rand(40, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+IMAGES = torch.rand(40, 3, 24, 24, generator=torch.Generator().manual_seed(0))
 
 
 def of_eight(activation: nn.Module, low: float = -100.0) -> nn.Sequential:

@@ -24,7 +24,7 @@ def permuted(images: Tensor, seed: int | None) -> Tensor:
     size = images.shape[-1]
     pixels = images.permute(0, 2, 3, 1).flatten(1, 2)
     moved = pixels.index_select(1, order(size, seed).to(images.device))
-    return moved.unflatten(1, (size, size)).permute(0, 3, 1, 2)
+    return moved.view(len(images), size, size, -1).permute(0, 3, 1, 2)
 
 
 @cache

@@ -60,7 +60,8 @@ def slope(curve: Curve, x: Tensor, order: int = 1) -> Tensor:
 
 
 def lipschitz(curve: Curve) -> float:
-    """The steepest slope of a curve: on a grid of 1/1000 from -20 to 20 and beside kinks, off by less than 1e-6.
+    """The steepest slope of a curve: on a grid of 1/1000 from -20 to 20, and on both sides of
+    kinks; off by less than 1e-6.
 
     >>> round(lipschitz(CURVES["gelu"]), 4)
     1.1289

@@ -75,7 +75,7 @@ def see_parts(subject: Subject, see: Callable[[str, Parts], object], images: Ten
         watched(network, list(inside), bends, inputs=True),
         watched(network, blocks, ends),
     ):
-        for part in images.split(_BATCH):
+        for part in torch.split(images, _BATCH):
             network(part)
     if not seen:
         raise Undefined("no block of this network adds a branch to what it is given")

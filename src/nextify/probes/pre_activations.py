@@ -83,7 +83,7 @@ def layers(subject: Subject) -> tuple[Layer, ...]:
             there.add(seen)
 
     with torch.no_grad(), watched(network, names, see, inputs=True):
-        for part in images.split(_BATCH):
+        for part in torch.split(images, _BATCH):
             calls.clear()
             network(part)
     return tuple(found.values())

@@ -32,14 +32,14 @@ def change(one: Tensor, other: Tensor) -> float:
     one, other = centred(one), centred(other)
     if not other.norm() > 0:
         raise Undefined("the network answers all classes alike")
-    return ((one - other).norm() / other.norm()).item()
+    return float((one - other).norm() / other.norm())
 
 
 def in_batches(network: nn.Module, images: Tensor, size: int) -> Tensor:
     """The logits (M, K) of the images in whole batches of this size."""
     with torch.no_grad():
         whole = images[: len(images) // size * size]
-        return torch.cat([network(part) for part in whole.split(size)])
+        return torch.cat([network(part) for part in torch.split(whole, size)])
 
 
 def _measure(subject: Subject) -> Found:

@@ -18,7 +18,7 @@ _BATCH = 100
 def accuracy(network: nn.Module, images: Tensor, labels: Tensor) -> float:
     """In per cent."""
     with torch.no_grad():
-        answers = torch.cat([network(part).argmax(1) for part in images.split(_BATCH)])
+        answers = torch.cat([network(part).argmax(1) for part in torch.split(images, _BATCH)])
     return 100 * (answers == labels).double().mean().item()
 
 

@@ -18,7 +18,8 @@ from nextify.probes.probe import Found, Needs, Probe, Subject
 def ratios(skip: Tensor, branch: Tensor) -> Tensor:
     """(N,) of (N, ...) both."""
     norms = [each.flatten(1).double().norm(dim=1) for each in (branch, skip)]
-    return norms[0] / norms[1].clamp_min(torch.finfo(skip.dtype).tiny)
+    found: Tensor = norms[0] / norms[1].clamp_min(torch.finfo(skip.dtype).tiny)
+    return found
 
 
 def _measure(subject: Subject) -> Found:

@@ -16,7 +16,7 @@ _NAMES = {"gamma", "layer_scale"}  # as timm and torchvision call them; norms ha
 
 def factors(block: nn.Module) -> list[Tensor]:
     """The layer scales of a block; a transformer's may have two."""
-    own = [module.weight for module in block.modules() if isinstance(module, Scale)]
+    own: list[Tensor] = [m.weight for m in block.modules() if isinstance(m, Scale)]
     named = block.named_parameters()
     return own + [value for name, value in named if name.rpartition(".")[2] in _NAMES]
 

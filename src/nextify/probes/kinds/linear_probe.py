@@ -36,11 +36,12 @@ def answers(train: Tensor, targets: Tensor, test: Tensor) -> Tensor:
         shrink = (s.square() / (s.square() + penalty))[:, None]
         # An image's own share in its fit: of the features, and 1 / N of the mean.
         own = (u.square() @ shrink + 1 / len(rows)).clamp(max=1 - 1e-9)
-        return ((rest - u @ (shrink * at_u)) / (1 - own)).square().mean().item()
+        return float(((rest - u @ (shrink * at_u)) / (1 - own)).square().mean())
 
     best = min(PENALTIES, key=left_out)
     weights = vt.T @ ((s / (s.square() + best))[:, None] * at_u)
-    return (test - mean) / deviation @ weights + centre
+    found: Tensor = (test - mean) / deviation @ weights + centre
+    return found
 
 
 def folds(labels: Tensor, generator: torch.Generator) -> Tensor:
@@ -68,7 +69,7 @@ def _features(subject: Subject) -> dict[str, Tensor]:
     images, blocks = subject.images, subject.anatomy.blocks
     sides = int(images.shape[2]), int(images.shape[3])
     parts: dict[str, list[Tensor]] = {block: [] for block in blocks}
-    for part in images.split(_BATCH):
+    for part in torch.split(images, _BATCH):
         with torch.no_grad(), heard(subject.network, blocks) as found:
             subject.network(part)
         for block, tensor in found.items():
@@ -78,7 +79,7 @@ def _features(subject: Subject) -> dict[str, Tensor]:
 
 def _measure(subject: Subject) -> Found:
     labels = subject.needed_labels().cpu()
-    if len(labels.unique()) < 2:
+    if len(set(labels.tolist())) < 2:
         raise Undefined("it needs images of two classes at least")
     fold = folds(labels, subject.generator)
     found = {block: accuracy(each, labels, fold) for block, each in _features(subject).items()}
