@@ -122,4 +122,4 @@ def test_the_script_prints_its_tables(monkeypatch, capsys) -> None:
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     assert len(lines) == 11 + 14
     last_but_one = [float(cell) for cell in lines[9].strip("| ").split(" | ")]
-    assert last_but_one[2] > 50  # untrained, on 10,000 images
+    assert last_but_one[2] > 40  # untrained, on 10,000 images

@@ -17,7 +17,7 @@ def permuted(images: Tensor, seed: int | None) -> Tensor:
     which the seed and the size S determine; None: as they are.
 
     >>> permuted(torch.arange(4.0).view(1, 1, 2, 2), 0).flatten().tolist()
-    [2.0, 0.0, 1.0, 3.0]
+    [0.0, 1.0, 3.0, 2.0]
     """
     if seed is None:
         return images

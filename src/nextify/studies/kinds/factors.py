@@ -214,7 +214,7 @@ def _run_again(of: Frame, levels: Levels) -> Levels:
     """The cells besides the ends that get a further seed: where things are crossed cells have one
     seed, and these show the noise."""
     inner = levels[~_are_ends(of, levels)]
-    return spread_out(inner, _TWICE) if of.crossed else inner[:0]
+    return spread_out(inner, _TWICE) if of.crossed and len(inner) else inner[:0]
 
 
 def _are_ends(of: Frame, levels: Levels) -> Any:
