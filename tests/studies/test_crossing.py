@@ -150,6 +150,26 @@ def test_plans_of_few_cells_cross_nothing(experiment):
         plan_experiment(make(THREE), experiment)
 
 
+def test_pixels_are_a_factor_of_the_data():
+    plan = plan_experiment(make(THREE, cross="pixels"), "full")
+    natural, permuted = (
+        {c.made: plan.run(c, 0) for c in plan.cells if bool(c.crossed) == on} for on in (0, 1)
+    )
+    assert len(natural) == len(permuted) == 8
+    for made_of, run in natural.items():
+        other = permuted[made_of]
+        assert (run.design, run.recipe) == (other.design, other.recipe)
+        assert (
+            other.data == {**run.data, "permuted_pixels": 0} and "permuted_pixels" not in run.data
+        )
+    plain = plan_experiment(make(THREE, cross="none"), "full")
+    assert {run.key for run in natural.values()} == {plain.run(c, 0).key for c in plain.cells}
+    drawn = plan_experiment(make(THREE, cross="pixels", images=600), "full")
+    assert any({"drawn_from", "permuted_pixels"} <= set(run.data) for run in drawn.runs())
+    assert plan_from_dict(plan.as_dict()) == plan
+    assert all(c.name.endswith((" natural", " permuted")) for c in plan.cells)
+
+
 def ask(**values):
     return made(Study, {"path": "small", "recipe": "modern-small", **values})
 

@@ -18,9 +18,10 @@ from nextify.data.decoding import SUFFIXES, UnreadableImage, decode, stored_size
 from nextify.data.embedded import NAME as _EMBEDDED
 from nextify.data.embedded import parts_of_embedded
 from nextify.data.folder import parts_of_folder
+from nextify.data.permuted import permuted
 from nextify.data.public import NAMES as _PUBLIC
 from nextify.data.public import parts_of_public
-from nextify.data.subsets import as_named, drawn, held_out, in_order
+from nextify.data.subsets import as_named, drawn, held_out, in_order, with_permuted_pixels
 from nextify.data.view import View
 from nextify.errors import InputError, unknown
 from nextify.files import is_there
@@ -54,6 +55,8 @@ def load(source: str | Path | DataSpec, *, test_on_all: bool = False, **options:
         message = unknown("data set", name, NAMES)
         raise InputError(f"{message}; or give the path of a folder of images, such as ./{name}")
     found = measured(parts, spec.train_limit, spec.split_seed, spec.test_image_size)
+    if spec.permute_pixels is not None:
+        found = with_permuted_pixels(found, spec.permute_pixels)
     if spec.hold_out and not found.origin.held_out:
         return held_out(found, spec.split_seed)
     return found

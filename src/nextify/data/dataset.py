@@ -158,6 +158,8 @@ class Origin:
             are split, sized or called; empty for images that are in no files.
         crop: what a published network keeps of an image: the side that the shorter one is resized
             to; None: the centre square is kept.
+        permuted: the seed of the order in which networks see the pixels of all images
+            (`nextify.data.permuted`); None: as they are.
     """
 
     train: str = ""
@@ -173,6 +175,7 @@ class Origin:
     duplicates: int | None = None
     content: str = ""
     crop: int | None = None
+    permuted: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,6 +256,8 @@ class Dataset(Parts):
             values["test_image_size"] = self.test_size
         if self.draw is not None:
             values["drawn_from"], values["draw_seed"] = self.draw
+        if self.origin.permuted is not None:
+            values["permuted_pixels"] = self.origin.permuted
         return values
 
 

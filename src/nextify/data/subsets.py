@@ -38,10 +38,34 @@ def drawn(dataset: Dataset, count: int, seed: int) -> Dataset:
 
 
 def as_named(dataset: Dataset, data: Mapping[str, Any]) -> Dataset:
-    """The data set that a run names: this one, or a draw of its training images."""
+    """The data set that a run names: this one, a draw of its training images, or one of both with
+    its pixels permuted."""
+    if "permuted_pixels" in data and dataset.origin.permuted is None:
+        dataset = with_permuted_pixels(dataset, data["permuted_pixels"])
     if "drawn_from" not in data or dataset.draw is not None:
         return dataset
     return drawn(dataset, data["train"], data["draw_seed"])
+
+
+def with_permuted_pixels(dataset: Dataset, seed: int) -> Dataset:
+    """The data set as networks see it that are shown all images' pixels in another order
+    (`nextify.data.permuted`): the images in it are as they were.
+
+    >>> from nextify.data import load
+    >>> few = with_permuted_pixels(load("embedded", train_limit=100), seed=0)
+    >>> few.name, few.identity()["permuted_pixels"]
+    ('fashion-mnist-embedded-permuted-0', 0)
+
+    Raises:
+        InputError: test images of another size, which have no pixels in the same places.
+    """
+    if dataset.test_size != dataset.image_size:
+        raise InputError(
+            f"pixels are permuted, and the test images are of {dataset.test_size} pixels a side, "
+            f"not {dataset.image_size}; leave out --permute-pixels, or the test images' size"
+        )
+    name, origin = f"{dataset.name}-permuted-{seed}", replace(dataset.origin, permuted=seed)
+    return replace(dataset, name=name, origin=origin)
 
 
 def held_out(dataset: Dataset, seed: int = 0) -> Dataset:

@@ -33,18 +33,23 @@ class Factor:
         return RECIPE in self.choices
 
 
-INITIALISATION, RATE = "initialisation", "rate"
-_SETTINGS = {INITIALISATION: ("trunc_normal", "he_normal"), RATE: ("0.5", "2")}
+INITIALISATION, RATE, PIXELS = "initialisation", "rate", "pixels"
+_SETTINGS = {
+    INITIALISATION: ("trunc_normal", "he_normal"),
+    RATE: ("0.5", "2"),
+    PIXELS: ("natural", "permuted"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Nuisance:
-    """A setting of the training that may suit one side of a choice: every choice is tried at both
-    values of it, and what it adds is averaged over the two.
+    """A setting of the training, or of its images, that may suit one side of a choice: every choice
+    is tried at both values of it, and what it adds is averaged over the two.
 
     Attributes:
-        name: `"initialisation"` or `"rate"`.
-        settings: two of the recipe's `weight_init`, or two multiples of its learning rate.
+        name: `"initialisation"`, `"rate"` or `"pixels"`.
+        settings: two of the recipe's `weight_init`, two multiples of its learning rate, or images
+            as they are and with their pixels permuted (`Plan.data_of`).
     """
 
     name: str
@@ -60,6 +65,8 @@ class Nuisance:
         setting = self.settings[is_second]
         if self.name == INITIALISATION:
             return recipe.changed({"weight_init": setting})
+        if self.name == PIXELS:
+            return recipe
         return recipe.changed({"learning_rate": recipe.learning_rate * float(setting)})
 
     def __str__(self) -> str:
@@ -93,7 +100,7 @@ def _read_crossed(text: str) -> Nuisance:
     if name not in _SETTINGS or (has_rates and name != RATE):
         raise InputError(
             f"--cross has {text!r}; give initialisation, rate, rate=0.25:1 for other multiples of "
-            "the learning rate, or none"
+            "the learning rate, pixels, or none"
         )
     if not has_rates:
         return Nuisance(name, _SETTINGS[name])

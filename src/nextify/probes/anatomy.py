@@ -5,7 +5,7 @@ nextify's own networks and foreign ones (timm, torchvision) are read alike: a st
 members are the blocks, and of nested ones the innermost counts. That is how all of them are built.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -63,6 +63,8 @@ def anatomy(network: nn.Module) -> Anatomy:
 def _stages(network: nn.Module) -> Iterator[tuple[str, ...]]:
     rows = {name: module for name, module in network.named_modules() if _is_row(module)}
     for name, module in rows.items():
+        if name.endswith(".downsample"):
+            continue  # what leads to a stage may be one module alone, as in Swin
         if not any(other.startswith(f"{name}.") for other in rows):
             yield tuple(f"{name}.{child}" for child, _ in module.named_children())
 
@@ -96,30 +98,61 @@ def outputs(
 def heard(
     network: nn.Module, names: Sequence[str], inputs: bool = False
 ) -> Iterator[Mapping[str, Tensor]]:
-    """Inside, what flows out of (or into) modules is kept: the only place that hooks a network."""
+    """Inside, what flows out of (or into) modules is kept."""
     found: dict[str, Tensor] = {}
 
-    def keep(name: str, _: nn.Module, given: tuple[Any, ...], out: Any) -> None:
-        tensor = given[0] if inputs else out
-        if isinstance(tensor, Tensor):
-            # A copy where the next module may write into it (`nn.ReLU(inplace=True)`).
-            found.setdefault(name, tensor.clone())
+    def keep(name: str, tensor: Tensor) -> None:
+        # A copy where the next module may write into it (`nn.ReLU(inplace=True)`).
+        found.setdefault(name, tensor.clone())
 
-    def before(name: str, module: nn.Module, given: tuple[Any, ...]) -> None:
-        keep(name, module, given, None)
+    with watched(network, names, keep, inputs):
+        yield found
+
+
+@contextmanager
+def watched(
+    network: nn.Module,
+    names: Sequence[str],
+    see: Callable[[str, Tensor], object],
+    inputs: bool = False,
+) -> Iterator[None]:
+    """Inside, `see` gets the name of a module and what flows out of it (or into it), whenever it
+    runs: with `replaced` the only place that hooks a network.
+
+    What `see` wants to keep it has to copy: the next module may write into it.
+    """
+
+    def after(name: str, _: nn.Module, given: tuple[Any, ...], out: Any) -> None:
+        if isinstance(out, Tensor):
+            see(name, out)
+
+    def before(name: str, _: nn.Module, given: tuple[Any, ...]) -> None:
+        if given and isinstance(given[0], Tensor):  # before it runs, which may write into it
+            see(name, given[0])
 
     hooks = []
     for name in names:
         module = network.get_submodule(name)
-        if inputs:  # before it runs: it may write into what it is given
+        if inputs:
             hooks.append(module.register_forward_pre_hook(partial(before, name)))
         else:
-            hooks.append(module.register_forward_hook(partial(keep, name)))
+            hooks.append(module.register_forward_hook(partial(after, name)))
     try:
-        yield found
+        yield
     finally:
         for hook in hooks:
             hook.remove()
+
+
+@contextmanager
+def replaced(network: nn.Module, name: str, other: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """Inside, a module puts out what `other` makes of what flows into it."""
+    module = network.get_submodule(name)
+    hook = module.register_forward_hook(lambda _, given, out: other(given[0]))
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def as_maps(tensor: Tensor, sides: tuple[int, int]) -> Tensor:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal, get_args
 
 from nextify.designs import AnyDesign, Factor, Nuisance, Paper, Precision, Recipe, Run
+from nextify.designs.factor import PIXELS
 from nextify.designs.fields import hints
 from nextify.designs.run import FIRST
 from nextify.designs.values import Count, Positive, Seed, Share, Within, from_values, read_value
@@ -150,12 +151,14 @@ class Plan:
         return cell.macs * cell.recipe.epochs * self.images_of(cell)
 
     def data_of(self, cell: Cell, seed: int) -> Mapping[str, Any]:
-        """What identifies the images of a run: of a draw, all images and what was drawn."""
+        """What identifies the images of a run: of a draw, all images and what was drawn; and
+        whether their pixels are permuted, where that is crossed."""
+        data = {**self.data, "permuted_pixels": 0} if PIXELS in cell.crossed else self.data
         if cell.images is None:
-            return self.data
+            return data
         draw_seed = (cell.draws + seed) % SEEDS
         draw = {"train": cell.images, "drawn_from": self.data["train"], "draw_seed": draw_seed}
-        return {**self.data, **draw}
+        return {**data, **draw}
 
     def run(self, cell: Cell, seed: int) -> Run:
         """The run of a cell with a seed."""

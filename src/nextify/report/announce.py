@@ -251,7 +251,9 @@ def _size(dataset: Dataset) -> str:
     if crop is not None:
         at = f"{other} pixels a side"
     where = "decoded from their files as they are needed" if dataset.is_streamed else "in memory"
-    return f"seen at {at}: {way}; {where}"
+    seed = dataset.origin.permuted
+    order = "" if seed is None else f"; pixels permuted, one order for all images (seed {seed})"
+    return f"seen at {at}: {way}; {where}{order}"
 
 
 _REASONS = {

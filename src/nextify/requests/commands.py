@@ -332,8 +332,8 @@ class Experiment:
         None, "learning rates to cross with the rest, relative: 0.5,1,2", metavar="X,..."
     )
     cross: str | None = option(
-        None, "what may suit one side: initialisation, rate, rate=0.5:2, or none (default: both, "
-        "of a new resolution-5)", metavar="NAME,...",
+        None, "what may suit one side: initialisation, rate, rate=0.5:2, pixels, or none (default: "
+        "the first two, of a new resolution-5)", metavar="NAME,...",
     )  # fmt: skip
     tune_rate: str | None = option(
         None, "every network at its best of these multiples of the rate, chosen on held-out "

@@ -24,6 +24,8 @@ class DataSpec:
             memory that this process may use.
         hold_out: test on the validation images of a folder that has some beside test images, else
             on a fifth of the training images, and never look at the test images.
+        permute_pixels: the seed of a permutation of the pixels, one for all images
+            (`nextify.data.permuted`); None: as they are.
     """
 
     source: str = option("embedded", name="data", help="'embedded', a public data set by name, or "
@@ -37,6 +39,8 @@ class DataSpec:
     test_image_size: int | None = None
     memory_limit: int | None = None
     hold_out: bool = False
+    permute_pixels: int | None = option(None, "of all images, in one order, drawn from S",
+                                        metavar="S", most=SEEDS - 1)  # fmt: skip
 
     def __post_init__(self) -> None:
         for name, least in (
@@ -45,5 +49,7 @@ class DataSpec:
             value: int | None = getattr(self, name)
             if value is not None and value < least:
                 raise InputError(f"{name}={value}; give a whole number of at least {least}")
-        if not 0 <= self.split_seed < SEEDS:
-            raise InputError(f"split_seed={self.split_seed}; give a number from 0 to 2^63 - 1")
+        for name in ("split_seed", "permute_pixels"):
+            seed: int | None = getattr(self, name)
+            if seed is not None and not 0 <= seed < SEEDS:
+                raise InputError(f"{name}={seed}; give a number from 0 to 2^63 - 1")

@@ -21,6 +21,7 @@ from nextify.data import (
     decode,
     in_order,
     load,
+    permuted,
     stored_size,
 )
 from nextify.data.augment import evaluation_view
@@ -83,7 +84,8 @@ def _best(
     """The best classes of (N, 3, S, S) uint8 images."""
     device = next(network.parameters()).device
     view = evaluation_view(pixels.to(device), card.image_size, card.mean, card.std)
-    probabilities = network(view).float().softmax(1).cpu()
+    seen = permuted(view, card.about.get("permuted_pixels"))
+    probabilities = network(seen).float().softmax(1).cpu()
     values, indices = probabilities.topk(min(top, len(card.classes)))
     return [
         tuple((card.classes[index], value) for value, index in zip(*one, strict=True))
@@ -154,7 +156,7 @@ def load_for(
     part: Callable[[Dataset], Dataset] = lambda dataset: dataset,
 ) -> Dataset:
     """A data set, as `nextify.data.load` gives it, with its test images as a network sees them; by
-    default of the sizes that it was trained with.
+    default of the sizes that it was trained with, and with the pixels in that order.
 
     Of images that are in no splits, every one is a test image, unless the network was trained on
     these very images: then the part that its training set apart is. Classes of the same names
@@ -167,6 +169,8 @@ def load_for(
     Raises:
         InputError: its classes are others.
     """
+    if spec.permute_pixels is None:
+        spec = replace(spec, permute_pixels=card.about.get("permuted_pixels"))
     view = published_view(card, spec.test_image_size or spec.image_size)
     if view is not None:
         # The files themselves, not squares that are kept of them.

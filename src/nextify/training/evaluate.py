@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nextify.data import Dataset, ImageFiles, Images, batches
+from nextify.data import Dataset, ImageFiles, Images, batches, permuted
 from nextify.data.augment import evaluation_view
 from nextify.designs import Precision
 
@@ -53,8 +53,9 @@ def evaluate(
     with _evaluating(network):
         for pixels, truth in found:
             view = evaluation_view(pixels, dataset.test_size, dataset.mean, dataset.std)
+            seen = permuted(view, dataset.origin.permuted)
             with torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"):
-                logits = network(view)
+                logits = network(seen)
             log_probability = F.log_softmax(logits.float(), 1)
             probabilities.append(log_probability.exp().cpu())
             losses.append(F.nll_loss(log_probability, truth, reduction="none").cpu())

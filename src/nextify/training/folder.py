@@ -282,4 +282,6 @@ def forget_checkpoint(file: Path) -> None:
 def card_of(run: Run, dataset: Dataset, about: dict[str, Any]) -> Card:
     """What belongs to the weights of a run's network."""
     seen = as_seen(dataset, run)
+    if "permuted_pixels" in run.data:  # so that it sees images as in its training
+        about = {**about, "permuted_pixels": run.data["permuted_pixels"]}
     return Card(run.design, dataset.classes, dataset.test_size, seen.mean, seen.std, about)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nextify.data import Dataset, ImageFiles, Images, as_named, batches
+from nextify.data import Dataset, ImageFiles, Images, as_named, batches, permuted
 from nextify.data.augment import Augment, Mix
 from nextify.designs import Recipe, Run
 from nextify.designs.run import same_images
@@ -202,7 +202,8 @@ def training_batches(
         drop_last=True,
     ):
         images = augment(pixels, state.generators["augment"])
-        yield mix(images, labels, state.generators["mix"])
+        mixed, targets = mix(images, labels, state.generators["mix"])
+        yield permuted(mixed, dataset.origin.permuted), targets
 
 
 def update(state: State, run: Run, images: Tensor, targets: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from nextify.designs.factor import INITIALISATION
+from nextify.designs.factor import INITIALISATION, PIXELS
 from nextify.findings.answers import Crossed, Estimate, SimpleEffect
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.units import Unit
@@ -18,7 +18,7 @@ def setting(of: Crossed, is_second: bool) -> str:
     value = of.settings[is_second]
     if of.name == INITIALISATION:
         return f"with {_WEIGHTS[value]}"
-    return f"at {value} × the rate"
+    return f"on {value} pixels" if of.name == PIXELS else f"at {value} × the rate"
 
 
 def sides(content: FactorContent, view: View) -> list[str]:

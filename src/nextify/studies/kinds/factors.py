@@ -11,7 +11,7 @@ import numpy as np
 
 from nextify.costs import cost
 from nextify.designs import Design, Nuisance, read_crossed
-from nextify.designs.factor import INITIALISATION, RATE
+from nextify.designs.factor import PIXELS, RATE
 from nextify.errors import InputError, unknown
 from nextify.experiments import permutations
 from nextify.experiments.coding import Levels, codes_of, levels_of
@@ -71,6 +71,9 @@ def frame_of(asked: Asked) -> Frame:
     crossed = read_crossed(options.cross or "none")
     if options.rates and any(each.name == RATE for each in crossed):
         raise InputError("--rates and --cross rate both vary the learning rate; give one of them")
+    if request.data.permute_pixels is not None and any(each.name == PIXELS for each in crossed):
+        raise InputError("--permute-pixels and --cross pixels both permute the pixels; give one of "
+                         "them")  # fmt: skip
     if options.tune_rate:
         _require_tunable(request, crossed)
     usual = 1 if crossed else END_SEEDS
@@ -211,7 +214,7 @@ def _run_again(of: Frame, levels: Levels) -> Levels:
     """The cells besides the ends that get a further seed: where things are crossed cells have one
     seed, and these show the noise."""
     inner = levels[~_are_ends(of, levels)]
-    return spread_out(inner, _TWICE) if of.crossed else inner[:0]
+    return spread_out(inner, _TWICE) if of.crossed and len(inner) else inner[:0]
 
 
 def _are_ends(of: Frame, levels: Levels) -> Any:
@@ -398,7 +401,7 @@ def _tag(of: Nuisance, is_second: bool) -> str:
     """What is added to the name of a cell at a setting of what is crossed."""
     setting = of.settings[is_second]
     known = {"trunc_normal": "small", "he_normal": "He"}
-    return known.get(setting, setting) if of.name == INITIALISATION else f"{setting}x"
+    return f"{setting}x" if of.name == RATE else known.get(setting, setting)
 
 
 FACTORS = Kind(plan=plan_of, findings=attribute, page="factors")
