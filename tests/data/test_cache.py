@@ -28,6 +28,7 @@ from nextify.data import (
     decoding,
     kept,
     load,
+    telling,
 )
 from nextify.errors import InputError
 
@@ -68,6 +69,78 @@ def test_a_second_load_decodes_nothing(
     else:
         assert isinstance(first.train, ImageFiles) and isinstance(second.train, ImageFiles)
         assert first.train.paths == second.train.paths
+
+
+def test_what_takes_long_is_told_once_where_no_terminal_shows_a_bar(
+    make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_folder(COUNTS)
+    for module in (cache, contents):
+        monkeypatch.setattr(module, "_BLOCK", 2)
+    load(str(root))
+    assert capsys.readouterr().err == ""  # so few take no time
+    monkeypatch.setattr(telling, "_LONG", 0.0)
+    load(str(root), image_size=20)
+    lines = [line[9:] for line in capsys.readouterr().err.splitlines()]
+    assert [re.sub(r"0\.\d s", "TIME", line) for line in lines] == [
+        "reading 9 images; about TIME",  # which are too new to be known by their times
+        "decoding 9 images; about TIME",
+    ]
+    load(str(root), image_size=20)
+    assert "decoding" not in capsys.readouterr().err
+
+
+def test_a_line_a_minute_says_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(telling.time, "monotonic", lambda: clock[0])
+
+    def blocks() -> Iterator[int]:
+        for at in range(1, 31):
+            clock[0] += 10.0
+            yield at
+
+    assert list(telling.told(blocks(), "checking", 30, 960)) == list(range(1, 31))
+    lines = [line[9:] for line in capsys.readouterr().err.splitlines()]
+    assert lines[0] == "checking 960 images; about 5.0 min"
+    assert lines[1] == "23% of 960 images; 1 min 00 s so far, about 3 min 50 s left"
+    assert len(lines) == 5
+
+
+def test_on_a_terminal_a_bar_is_shown_and_no_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(telling, "_LONG", 0.0)
+    monkeypatch.setattr(telling.sys.stderr, "isatty", lambda: True)
+    assert list(telling.told(iter("abc"), "decoding", 3, 96)) == ["a", "b", "c"]
+    assert "96 images" not in capsys.readouterr().err
+
+
+def test_small_files_are_read_by_one_thread() -> None:
+    """More would wait for one another: of a small image most of the work is Python's."""
+    assert contents.readers(torch.tensor([900, 4000, 7000])) == 1
+    assert contents.readers(torch.tensor([900, 4000, 9000])) == contents.cores()
+    assert contents.readers(torch.tensor([], dtype=torch.int64)) == 1
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_change_nothing(
+    make_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    root = make_folder({"cat": 10, "dog": 9})
+    (root / "cat" / "7.png").write_bytes(b"nothing")
+    for module in (cache, contents):
+        monkeypatch.setattr(module, "readers", lambda sizes: threads)
+        monkeypatch.setattr(module, "_BLOCK", 3)
+    found = load(str(root), skip_unreadable=True)
+    assert found.skipped == ("cat/7.png",) and len(found.train) + len(found.test) == 18
+    assert isinstance(found.train, Images) and isinstance(found.test, Images)
+    left = {*root.rglob("*.png")} - {root / "cat" / "7.png"}
+    pixels = {decode(path, 32).numpy().tobytes() for path in left}
+    assert pixels == {
+        one.numpy().tobytes() for part in (found.train, found.test) for one in part.pixels
+    }
 
 
 def test_another_split_uses_the_same_pixels(make_folder: MakeFolder, opened: list[Path]) -> None:
@@ -242,8 +315,11 @@ def test_the_key_is_the_users_alone(make_folder: MakeFolder, own_cache: Path) ->
     assert key.stat().st_size == 32
 
 
-def test_processes_that_decode_the_same_at_once(make_folder: MakeFolder, own_cache: Path) -> None:
-    root = make_folder({"cat": 40, "dog": 40})
+def test_processes_that_decode_the_same_at_once(
+    make_folder: MakeFolder, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "_SETTLED", 10**12)  # however slow this machine is today
+    root = make_folder({"cat": 10, "dog": 10})
     with ThreadPoolExecutor(4) as pool:
         found = {one.fingerprint for one in pool.map(lambda _: load(str(root)), range(8))}
     assert len(found) == 1 and len(cache_files(own_cache)) == 1

@@ -442,3 +442,33 @@ def test_warnings_are_as_before_afterwards(tmp_path: Path) -> None:
     before = warnings.filters[:]
     decode(tmp_path / "image.png", 4)
     assert warnings.filters == before
+
+
+FORMATS = ("jpg", "png", "bmp", "gif", "webp", "tif", "ppm", "tga", "jp2", "ico")
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_read_at_once_or_piece_by_piece_a_file_gives_the_same(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small files are read at once: pixels, sizes and what is said of damaged ones stay."""
+    path = tmp_path / f"image.{suffix}"
+    Image.fromarray(COLOUR).resize((40, 32)).save(path)
+    whole = path.read_bytes()
+    damaged = [whole[: len(whole) * part // 8] for part in range(9)]
+    damaged += [whole[:at] + b"\x5a\xa5" + whole[at + 2 :] for at in range(0, len(whole), 97)][:40]
+
+    def seen() -> list[object]:
+        found: list[object] = [shorter_side(path)]
+        try:
+            found.append(decode(path, 8).numpy().tobytes())
+        except UnreadableImage as error:
+            found.append(error.why)
+        return found
+
+    for content in damaged:
+        path.write_bytes(content)
+        monkeypatch.setattr(decoding, "_PART", 1 << 20)
+        at_once = seen()
+        monkeypatch.setattr(decoding, "_PART", 16)
+        assert seen() == at_once

@@ -262,6 +262,26 @@ def test_live_factors_are_named_so_that_they_can_be_read():
     assert advice[0].runs == 8 * 4 + 8
 
 
+def test_runs_that_choose_rates_are_counted():
+    """What new cells of a tuned study take: a run at each rate, and then the seeds."""
+    truth = (0.03, 0.0, 0.0, 0.0, 0.03, 0.0, 0.03, 0.0)
+    rates = (0.5, 1.0, 2.0)
+    plan = fake_experiment.plan(tuned=rates, chosen={})
+    records = fake_experiment.whole(plan, truth=truth, pairs={})
+    advice = {e.command: e.runs for e in next_runs(plan, attribute(plan, records))}
+    (live,) = (runs for command, runs in advice.items() if "--factors" in command)
+    assert live == 8 * len(rates) + 8 * 4 + 8
+    screen = fake_experiment.plan("resolution-4", tuned=rates, chosen={})
+    plain = fake_experiment.plan("resolution-4")
+    (runs,), (bare,) = (
+        [e.runs for e in next_runs(of, attribute(of, fake_experiment.whole(of)))
+         if "--experiment resolution-5" in e.command]
+        for of in (screen, plain)
+    )  # fmt: skip
+    sharper = {cell.made for cell in fake_experiment.plan().cells}
+    assert runs - bare == len(rates) * len(sharper - {cell.made for cell in plain.cells})
+
+
 def test_an_unfinished_study_says_so_and_asks_to_be_finished():
     plan, _ = whole()
     text = page_text(plan, fake_experiment.started(plan, 0.3))

@@ -16,9 +16,12 @@ from nextify.findings import measure_steps
 from nextify.records import Store, plan_hash
 from nextify.report import write_report
 from nextify.report.cells.content import steps_content
+from nextify.report.cells.cost_figure import cost_figure
+from nextify.report.cells.curve_figure import curve_figure
 from nextify.report.cells.files import page
 from nextify.report.cells.sentences import progress
 from nextify.report.cells.step_words import headline, meaning
+from nextify.report.cells.table_figure import step_figure
 
 from . import fake, fake_comparison, fake_experiment
 
@@ -252,6 +255,33 @@ def test_a_single_step(tmp_path):
     files = write_report((plan, fake.whole(plan)), tmp_path)
     assert "of test images right" in _text(files.html.read_text())
     assert _csv(files)[0]["accuracy_low_percent"] != ""
+
+
+def test_held_out_scores_are_not_called_test_accuracy():
+    plan = replace(fake.plan(), held_out=True)
+    content = steps_content(plan, fake.whole(plan))
+    for draw in (step_figure, cost_figure):
+        told = draw(content).description
+        assert told.startswith("Accuracy on held-out images")
+    assert "and accuracy on held-out images against the epoch" in curve_figure(content).description
+    (only,) = (replace(plan, cells=plan.cells[:1]),)
+    assert "% of held-out images right" in headline(steps_content(only, fake.whole(only)))
+
+
+def test_no_interval_of_an_accuracy_leaves_0_to_100():
+    """Its half-width stays as measured; differences are not cut."""
+    plan = fake.plan(cells=3)
+    records = [
+        replace(one, result=replace(one.result, accuracy=accuracy))
+        for one, accuracy in zip(fake.whole(plan), (0.0, 0.5, 1.0, 0.04, 0.5, 0.9), strict=True)
+    ]
+    rows = steps_content(plan, records).rows
+    found = [(row.mean.interval, row.mean.wide) for row in rows]
+    assert {each.low for each in found[0] if each} == {0.0}
+    assert {each.high for each in found[2] if each} == {100.0}
+    assert rows[1].mean.interval.half == pytest.approx(rows[0].half) == pytest.approx(rows[2].half)
+    assert rows[0].half > 5 and rows[2].mean.interval.high - rows[2].mean.mean == pytest.approx(5)
+    assert rows[2].move.interval.high > 50
 
 
 def test_only_failures_so_far(tmp_path):

@@ -1,6 +1,7 @@
 """Experiments on a path's choices: which cells they plan, and what is refused."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,7 +27,8 @@ from nextify.studies import (
     plan_experiment,
     plan_more,
 )
-from nextify.studies.kinds.factors import cell_name, distinct_levels
+from nextify.studies.kinds.factors import cell_name, distinct_levels, plan_of
+from nextify.studies.kinds.kind import Asked
 
 SMALL = {"batch_size": 100, "epochs": 2}
 FIVE = "stage ratio, patchify stem, depthwise conv, inverted bottleneck, kernel size 7"
@@ -174,6 +176,30 @@ def test_an_augmented_study_goes_on_as_it_is(tmp_path):
         assert again.seeds == (0, 1, 2) and again.command == stored.command
         with pytest.raises(InputError, match="factors are not those"):
             plan_again(make(), stored)
+
+
+def test_what_is_said_when_an_augmented_study_goes_on_is_kept(tmp_path):
+    """A margin that is given with more seeds holds, and the commands still make the study."""
+    file = tmp_path / "a.study"
+    images = SimpleNamespace(
+        identity=lambda: DATA, source="x", largest_class=0.1, train=range(DATA["train"])
+    )
+    told = []
+    for options in (
+        {"experiment": "resolution-4", "cross": "none"},
+        {"add_cells": 24, "cross": "none"},
+        {"experiment": "augmented", "cross": "none", "seeds": 3, "margin": 0.5},
+        {"experiment": "augmented", "cross": "none", "seeds": 4},
+    ):
+        request = made(Study, {"path": "small", "changes": ("batch_size=100",), **options})
+        plan = plan_of(Asked(request=request, precision="float32", images=images, file=file))
+        with Store.open(file) as store:
+            stored = store.save_plan(plan)
+            registered = store.history().registered
+        told.append(command_line(request))
+        assert registered[-1].margin == (0.5 if len(told) > 2 else None)
+    assert stored.command == " && ".join(told)
+    assert (len(stored.cells), len(stored.seeds)) == (40, 4)
 
 
 def test_folding_over_one_factor_frees_it():

@@ -6,21 +6,18 @@ taken for what it was.
 """
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 
-from nextify.data.contents import Contents
+from nextify.data.contents import Contents, readers
 from nextify.data.decoding import UnreadableImage, decode_quietly, quiet_pillow
 from nextify.data.kept import Kept, Release, keep, kept_as, name_of, nothing, room
-from nextify.machine import cores
+from nextify.data.telling import told
 
 _BLOCK = 32  # files a thread reads before it reports: enough to make the report cheap
 
@@ -30,7 +27,7 @@ class Reading:
     """What to read from each image file."""
 
     name: str  # names the result, with all settings that change it
-    title: str  # for the progress bar
+    doing: str  # what is told while it is done
     shape: tuple[int, ...]  # of one file's result, uint8
     read: Callable[[Path, bytes], Tensor]  # of a file and its digest; raises UnreadableImage
 
@@ -51,7 +48,7 @@ def decoded_squares(size: int) -> Reading:
     def read(path: Path, digest: bytes) -> Tensor:
         return decode_quietly(path, size, digest)
 
-    return Reading(f"squares {size}", "Decoding images", (3, size, size), read)
+    return Reading(f"squares {size}", "decoding", (3, size, size), read)
 
 
 def checks() -> Reading:
@@ -60,7 +57,7 @@ def checks() -> Reading:
     def read(path: Path, digest: bytes) -> Tensor:
         return decode_quietly(path, 8, digest)[0, 0, :1]
 
-    return Reading("checks", "Checking images", (1,), read)
+    return Reading("checks", "checking", (1,), read)
 
 
 def read_once(contents: Contents, reading: Reading) -> Result:
@@ -97,12 +94,14 @@ def _read(contents: Contents, reading: Reading) -> Kept:
     """What belongs to the files' contents: why a file could not be opened does not."""
     listing = contents.listing
     rows, release = room((len(listing), *reading.shape))
+    pixels = rows.numpy()  # for a small image, torch takes longer to put it there than to decode it
 
     def read_block(indices: Sequence[int]) -> list[tuple[int, str]]:
         unreadable = []
         for index in indices:
             try:
-                rows[index] = reading.read(listing.path(index), contents.digest(index))
+                read = reading.read(listing.path(index), contents.digest(index))
+                pixels[index] = read.numpy()
             except UnreadableImage as error:
                 unreadable.append((index, error.why))
         release()  # so that not many blocks keep their memory
@@ -110,14 +109,10 @@ def _read(contents: Contents, reading: Reading) -> Kept:
 
     opened = [index for index in range(len(listing)) if index not in contents.unopened]
     blocks = [opened[at : at + _BLOCK] for at in range(0, len(opened), _BLOCK)]
-    console, hidden = Console(stderr=True), not sys.stderr.isatty()
-    # No more threads than cores: for small images they would wait for one another.
-    with quiet_pillow(), ThreadPoolExecutor(cores()) as pool:
+    with quiet_pillow(), ThreadPoolExecutor(readers(contents.sizes)) as pool:
         found = pool.map(read_block, blocks)  # interrupted, it calls off those not yet begun
-        shown = track(
-            found, reading.title, len(blocks), console=console, transient=True, disable=hidden
-        )
-        unreadable = [each for done in shown for each in done]
+        done = told(found, reading.doing, len(blocks), len(opened))
+        unreadable = [each for block in done for each in block]
     lost = {index for index, _ in unreadable}
     kept = torch.tensor([index for index in opened if index not in lost], dtype=torch.int64)
     about = {"unreadable": unreadable}

@@ -17,16 +17,19 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from nextify.data.decoding import UnreadableImage, file_digest
 from nextify.data.kept import Kept, keep, kept_as, name_of
+from nextify.data.telling import told
 from nextify.machine import cores
 
 _SETTLED = 3 * 10**9  # nanoseconds: longer than a tick of any file system's clock
 _PART = 4096  # bytes looked at at the start, in the middle and at the end
 _BLOCK = 64  # files a thread takes at once
+_SMALL = 4096  # bytes of a file, on average
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,17 @@ class Contents:
 
     listing: Listing
     digests: Tensor  # (N, 32) uint8: SHA-256
+    sizes: Tensor  # (N,) int64: bytes
     unopened: dict[int, str]  # files that cannot be opened, and why
 
     def digest(self, index: int) -> bytes:
-        return self.digests[index].numpy().tobytes()
+        return self.digests.numpy()[index].tobytes()
 
     def take(self, indices: Tensor) -> "Contents":
         """The files of these (M,) indices, all of which can be opened."""
         names = tuple(self.listing.names[index] for index in indices.tolist())
-        return Contents(Listing(self.listing.root, names), self.digests[indices], {})
+        listing = Listing(self.listing.root, names)
+        return Contents(listing, self.digests[indices], self.sizes[indices], {})
 
 
 def contents_of(listing: Listing) -> Contents:
@@ -70,31 +75,44 @@ def contents_of(listing: Listing) -> Contents:
     if known := kept_as(name):
         there, digests = known.tensors["stamps"], known.tensors["digests"].clone()
     changed = (there != stamps).any(dim=1)
-    unopened = _hash(listing, changed.nonzero().flatten().tolist(), digests)
+    indices = changed.nonzero().flatten()
+    unopened = _hash(listing, indices.tolist(), digests, readers(stamps[indices, 0]))
     settled = stamps[:, 1:3].amax(dim=1) < time.time_ns() - _SETTLED
     settled[list(unopened)] = False
     if bool((settled & changed).any()):
         keep(name, Kept({"stamps": stamps * settled[:, None], "digests": digests}, {}))
-    return Contents(listing, digests, unopened)
+    return Contents(listing, digests, stamps[:, 0], unopened)
 
 
-def _hash(listing: Listing, indices: Sequence[int], digests: Tensor) -> dict[int, str]:
+def readers(sizes: Tensor) -> int:
+    """How many threads read files of these sizes: no more than cores, and one where they are small.
+
+    Of a small image most of the work is Python's, which one thread does at a time: more of them
+    would spend as long again on waiting for one another.
+    """
+    return 1 if sizes.sum() <= _SMALL * len(sizes) else cores()
+
+
+def _hash(
+    listing: Listing, indices: Sequence[int], digests: Tensor, threads: int
+) -> dict[int, str]:
     """Fill in the digests of some files; those that cannot be opened, and why."""
+
+    rows = digests.numpy()
 
     def of_block(block: Sequence[int]) -> dict[int, str]:
         unopened = {}
         for index in block:
             try:
-                digests[index] = torch.frombuffer(
-                    bytearray(file_digest(listing.path(index))), dtype=torch.uint8
-                )
+                rows[index] = np.frombuffer(file_digest(listing.path(index)), np.uint8)
             except UnreadableImage as error:
                 unopened[index] = error.why
         return unopened
 
     blocks = [indices[at : at + _BLOCK] for at in range(0, len(indices), _BLOCK)]
-    with ThreadPoolExecutor(cores()) as pool:
-        return {index: why for done in pool.map(of_block, blocks) for index, why in done.items()}
+    with ThreadPoolExecutor(threads) as pool:
+        done = told(pool.map(of_block, blocks), "reading", len(blocks), len(indices))
+        return {index: why for block in done for index, why in block.items()}
 
 
 def _stamps(listing: Listing) -> Tensor:

@@ -18,7 +18,7 @@ import struct
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
@@ -63,6 +63,7 @@ def _is_built_in(name: str) -> bool:
 
 
 _FORMATS = tuple(name for name in _SUFFIXES if _is_built_in(name))
+_TOLD_APART = tuple(name for name in _FORMATS if name != _TAKEN_AT_ITS_NAME)
 SUFFIXES = tuple(suffix for name in _FORMATS for suffix in _SUFFIXES[name].split())
 
 _LARGE = 1 << 24  # pixels: of larger images one is decoded at a time
@@ -141,7 +142,7 @@ def centre_square(size: tuple[int, int]) -> Box:
 def resized(image: Image.Image, box: Box, size: int) -> Tensor:
     """The part `box` of an RGB image as (3, size, size) uint8; bicubic and antialiased."""
     square = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
-    return torch.from_numpy(np.array(square)).permute(2, 0, 1).contiguous()
+    return torch.from_numpy(np.asarray(square).transpose(2, 0, 1).copy())
 
 
 def random_box(size: tuple[int, int], draw: np.random.Generator) -> Box:
@@ -208,7 +209,7 @@ def file_digest(path: Path) -> bytes:
         raise UnreadableImage(path, _why(error, path)) from error
 
 
-def _sha256(file: BufferedReader) -> bytes:
+def _sha256(file: BufferedReader | BytesIO) -> bytes:
     digest = hashlib.file_digest(file, "sha256").digest()
     file.seek(0)
     return digest
@@ -219,9 +220,10 @@ class _NoImage(Exception):
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BufferedReader]:
+def _opened(path: Path) -> Iterator[BufferedReader | BytesIO]:
     """An image file, checked before it is opened: a pipe would be waited for, and a device or a
-    file without an end would be read for ever."""
+    file without an end would be read for ever. A small one is read at once: threads that read it
+    piece by piece would mostly wait for one another."""
     status = path.stat()
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError
@@ -229,15 +231,14 @@ def _opened(path: Path) -> Iterator[BufferedReader]:
         raise _NoImage("it is a pipe, a socket or a device, and no file")
     if status.st_size > _MOST_BYTES:
         raise _NoImage(f"it has {gibibytes(status.st_size)}, and an image has 1 GiB at most")
-    with path.open("rb") as file:
-        yield file
+    with path.open("rb", buffering=0) as file:
+        yield BytesIO(file.read()) if status.st_size <= _PART else BufferedReader(file)
 
 
 def _formats(path: Path) -> tuple[str, ...]:
     """What a file may be."""
-    if path.suffix.lower() == _SUFFIXES[_TAKEN_AT_ITS_NAME]:
-        return _FORMATS
-    return tuple(name for name in _FORMATS if name != _TAKEN_AT_ITS_NAME)
+    is_taken = path.suffix.lower() == _SUFFIXES[_TAKEN_AT_ITS_NAME]
+    return _FORMATS if is_taken else _TOLD_APART
 
 
 def _require_few_passes(file: BinaryIO) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from nextify.data.cache import Result, checks, decoded_squares, read_once
 from nextify.data.contents import Contents, Listing, contents_of
 from nextify.data.dataset import ImageFiles, Images, Origin, Parts
-from nextify.data.decoding import UnreadableImage, shorter_side, stored_size
+from nextify.data.decoding import UnreadableImage, quiet_pillow, shorter_side, stored_size
 from nextify.data.splits import stratified_test
 from nextify.errors import InputError
 from nextify.machine import memory
@@ -145,7 +145,8 @@ def suitable_size(listing: Listing) -> int:
     Looks at no more than a thousand of them, evenly spaced.
     """
     step = -(-len(listing) // _SAMPLED)
-    sides = [shorter_side(listing.path(index)) for index in range(0, len(listing), step)]
+    with quiet_pillow():
+        sides = [shorter_side(listing.path(index)) for index in range(0, len(listing), step)]
     known = sorted(side for side in sides if side is not None)
     median = known[len(known) // 2] if known else 224
     return next((size for size, most in ((32, 48), (64, 96), (128, 192)) if median <= most), 224)

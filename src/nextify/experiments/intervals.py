@@ -40,6 +40,15 @@ def around(value: float, half: float) -> Interval:
     return Interval(value - half, value + half)
 
 
+def of_share(interval: Interval | None) -> Interval | None:
+    """The interval of a share, as an accuracy, within 0 and 1: beyond lies no share.
+
+    >>> of_share(Interval(0.93, 1.02))
+    Interval(low=0.93, high=1.0)
+    """
+    return interval and Interval(max(interval.low, 0.0), min(interval.high, 1.0))
+
+
 def upper(count: int = 1, level: float = LEVEL) -> float:
     """The chance below the upper end of each of `count` independent two-sided intervals that hold
     together 95 times in 100, or as often as `level` says (Sidak 1967).

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nextify.costs import totals
 from nextify.designs import Design
 from nextify.experiments.coding import codes_of, levels_of
-from nextify.experiments.intervals import LEVEL, Interval
+from nextify.experiments.intervals import LEVEL, Interval, of_share
 from nextify.findings.best import Best, compare_with_best
 from nextify.findings.confounded import Confounded, confounded
 from nextify.findings.expected import Expected, to_expect
@@ -208,8 +208,8 @@ def _finalist(
         diverged=outcomes.count("diverged"),
         failed=outcomes.count("failed"),
         mean=float(best.means[at]) if finished else None,
-        interval=best.intervals[at],
-        wide=best.wide[at],
+        interval=of_share(best.intervals[at]),
+        wide=of_share(best.wide[at]),
         behind=best.behind[at],
         behind_wide=best.behind_wide[at],
         standing=_standing(at, outcomes, best, nothing),

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats
-from nextify.experiments.intervals import Interval, student
+from nextify.experiments.intervals import Interval, of_share, student
 from nextify.findings.best import MANY, Best, largest_t
 from nextify.findings.images import widened
 
@@ -103,4 +103,4 @@ def _interval(best: Best) -> Interval | None:
     if best.images is not None:
         variance = float(best.images[at, at])
         down, up = widened(down, variance, largest_t(count, MANY)), widened(up, variance)
-    return Interval(float(best.means[at] - down), float(best.means[at] + up))
+    return of_share(Interval(float(best.means[at] - down), float(best.means[at] + up)))

@@ -5,10 +5,10 @@ Accuracies here are in per cent and differences in percentage points: what the r
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Any
 
+from nextify.experiments.intervals import of_share
 from nextify.findings import (
     BlockModel,
     CellMean,
@@ -55,8 +55,9 @@ class Line:
 
     @property
     def half(self) -> float | None:
-        """Half the width of the mean's interval, for new seeds."""
-        return self.mean.interval.half if self.mean.interval else None
+        """How far the mean's interval reaches, for new seeds."""
+        own, mean = self.mean.interval, self.mean.mean
+        return None if own is None or mean is None else max(own.high - mean, mean - own.low)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,6 +173,11 @@ class CellsContent:
         return tuple(row for row in self.rows if row.move.value is not None)
 
     @property
+    def score(self) -> str:
+        """What the accuracies are of."""
+        return "accuracy on held-out images" if self.plan.held_out else "test accuracy"
+
+    @property
     def has_intervals(self) -> bool:
         """Whether any accuracy has an interval."""
         return any(row.mean.interval for row in self.rows)
@@ -225,11 +231,6 @@ class ComparisonContent(CellsContent):
     def draws(self) -> bool:
         """Whether any network is trained on a draw of the images."""
         return any(cell.images is not None for cell in self.plan.cells)
-
-    @property
-    def score(self) -> str:
-        """What the accuracies are of."""
-        return "accuracy on held-out images" if self.plan.held_out else "test accuracy"
 
     def row(self, network: str, images: int) -> Row | None:
         """A network on a number of images; None where the plan has it not."""
@@ -310,13 +311,13 @@ def comparison_content(
             if (network, on.images) in where
         ]
         probes.append(ProbeRows(score=score, rows=tuple(lines)))
-    gains = [_seen(found.gains, at) for at in range(len(found.networks)) if found.gains]
+    gains = zip(found.gains.means, found.gains.differences, strict=True) if found.gains else ()
     return ComparisonContent(
         plan=plan,
         runs=runs,
         rows=tuple(rows),
         found=found,
-        gains=tuple(Line(**each) for each in gains),
+        gains=tuple(Line(mean=hundredfold(mean), move=hundredfold(move)) for mean, move in gains),
         probes=tuple(probes),
     )
 
@@ -342,16 +343,14 @@ def _lines(found: Compared) -> list[Line]:
 def _row(plan: Plan, runs: Grid, found: Compared, at: int, cell: int) -> Row:
     of = plan.cells[cell]
     seeded = zip(plan.all_seeds, runs[cell], strict=True)
+    mean = found.means[at]
+    mean = replace(mean, interval=of_share(mean.interval), wide=of_share(mean.wide))
     return Row(
-        **_seen(found, at),
+        mean=hundredfold(mean),
+        move=hundredfold(found.differences[at]),
         at=at,
         cell=of,
         images=plan.images_of(of),
         runs=tuple(run for seed, run in seeded if seed in plan.seeds_of(of)),
         chance=chance_of(plan),
     )
-
-
-def _seen(found: Compared, at: int) -> dict[str, Any]:
-    """A mean and its difference as the reader sees them."""
-    return {"mean": hundredfold(found.means[at]), "move": hundredfold(found.differences[at])}

@@ -31,14 +31,14 @@ def cost_figure(content: StepsContent) -> Drawing | None:
         figure = Figure(figsize=(_WIDTH, _HEIGHT))
         left, bottom, wide, high = _PLOT
         axes = figure.add_axes((left / _WIDTH, bottom / _HEIGHT, wide / _WIDTH, high / _HEIGHT))
-        _scales(axes, points, content.chance)
+        _scales(axes, points, content)
         _points(axes, points, content.rows[-1].cell.recipe_name)
         _numbers(axes, points)
         _key(figure, content)
         return look.drawn(figure, "costs", _description(content))
 
 
-def _scales(axes: Axes, points: list[_Point], chance: float | None) -> None:
+def _scales(axes: Axes, points: list[_Point], content: StepsContent) -> None:
     look.plain(axes, "both")
     unit, size = ("10⁹", 1e9) if max(row.cell.macs for row, _ in points) >= 1e9 else ("10⁶", 1e6)
     macs = [row.cell.macs for row, _ in points]
@@ -50,10 +50,10 @@ def _scales(axes: Axes, points: list[_Point], chance: float | None) -> None:
         axes.set_xlim(max(0.0, min(macs) - pad), max(macs) + 1.5 * pad)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value / size:g}")
     axes.set_xlabel(f"multiply-accumulates an image, {unit}")
-    axes.set_ylabel("test accuracy, %")
+    axes.set_ylabel(f"{content.score}, %")
     values = [v for row, accuracy in points for v in (accuracy, *ends(row.mean.interval))]
-    axes.set_ylim(with_chance(holding(values, 0.05), chance))
-    mark_chance(axes, chance, upright=True)
+    axes.set_ylim(with_chance(holding(values, 0.05), content.chance))
+    mark_chance(axes, content.chance, upright=True)
 
 
 def _points(axes: Axes, points: list[_Point], last: str) -> None:
@@ -106,6 +106,7 @@ def _key(figure: Figure, content: StepsContent) -> None:
 def _description(content: StepsContent) -> str:
     best = max(content.rows, key=lambda row: row.accuracy or 0.0)
     return (
-        f"Test accuracy against multiply-accumulates for {plural(len(content.rows), 'step')}, "
-        f"joined in the path's order; the highest is {best.name} at {percent(best.accuracy)} %."
+        f"{content.score.capitalize()} against multiply-accumulates for "
+        f"{plural(len(content.rows), 'step')}, joined in the path's order; the highest is "
+        f"{best.name} at {percent(best.accuracy)} %."
     )

@@ -33,8 +33,8 @@ def curve_figure(content: AnyContent) -> Drawing | None:
             names = [f"{row.at}  {row.name}" for row in rows]
             behind = [(), *(row.recorded for row in rows)]
             told = (
-                f"Training loss and test accuracy against the epoch for each of {len(rows)} steps, "
-                "a line a seed; the step before in grey."
+                f"Training loss and {content.score} against the epoch for each of {len(rows)} "
+                "steps, a line a seed; the step before in grey."
             )
         case ComparisonContent():
             rows = content.rows_on(content.found.images[-1])

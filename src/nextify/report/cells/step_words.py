@@ -15,7 +15,8 @@ def headline(content: StepsContent) -> str:
         return nothing
     if overall.value is None:
         if len(content.rows) == 1 and first.accuracy is not None:
-            return f"{first.name}: {percent(first.accuracy)} % of test images right."
+            tested = "held-out" if content.plan.held_out else "test"
+            return f"{first.name}: {percent(first.accuracy)} % of {tested} images right."
         return "The path's two ends cannot be compared yet: one of them has no finished run."
     ends = (
         f"From {first.name} ({percent(first.accuracy)} %) to {last.name} "

@@ -251,7 +251,7 @@ def _step_note(content: StepsContent) -> str:
 def _of_steps(content: StepsContent) -> str:
     first, last = content.rows[0], content.rows[-1]
     return (
-        f"Test accuracy of {plural(len(content.rows), 'step')} from {first.name} "
+        f"{content.score.capitalize()} of {plural(len(content.rows), 'step')} from {first.name} "
         f"({percent(first.accuracy)} %) to {last.name} ({percent(last.accuracy)} %), a row each, "
         "with the difference to the step before and the costs; the table holds the numbers."
     )

@@ -109,7 +109,8 @@ class _Advice:
         changes = (*kept, f"learning_rate={min(rates) / 3:.2g}")
         change = {"changes": changes, "file": self._beside("lower-rate")}
         why = rest or "Every run that could be carried out diverged: a third of the learning rate."
-        yield NextRuns(why, self._command(change), self.plan.count)
+        tuning = len(self.plan.cells) * len(self.plan.tuned)
+        yield NextRuns(why, self._command(change), self.plan.count + tuning)
 
     def sharper_plan(self) -> Iterator[NextRuns]:
         """From a screen to resolution V."""
@@ -197,9 +198,12 @@ class _Advice:
         return f"runs/{self.plan.name}-{self.plan.data['name']}-{what}.study"
 
     def _runs(self, cells: int, seeds: int) -> int:
-        """Of so many cells at each learning rate, and of single cells' further seeds."""
-        rates = 1 if self.plan.tuned else len({cell.rate for cell in self.plan.cells})
-        return cells * seeds * rates + sum(len(cell.more_seeds) for cell in self.plan.cells)
+        """Of so many new cells at each learning rate, and of single cells' further seeds; to tune
+        a cell takes a run at each rate."""
+        tuned = self.plan.tuned
+        rates = 1 if tuned else len({cell.rate for cell in self.plan.cells})
+        more = sum(len(cell.more_seeds) for cell in self.plan.cells)
+        return cells * (seeds * rates + len(tuned)) + more
 
     def _new(self, levels: Levels, seeds: int) -> int:
         """Runs of these cells that the plan has not. Matched cells change with the plan."""
@@ -208,7 +212,7 @@ class _Advice:
         cells = () if self.plan.matched else self.plan.cells
         kept = [cell for cell in cells if cell.on in wanted]
         each = min(seeds, len(self.plan.seeds))
-        there = sum(each + len(cell.more_seeds) for cell in kept)
+        there = sum(each + len(cell.more_seeds) + len(self.plan.tuned) for cell in kept)
         return self._runs(len(wanted), seeds) - there
 
 

@@ -143,8 +143,10 @@ def plan_of(asked: Asked) -> Plan:
     with Store.open(asked.file, create=False) as store:
         there = store.plan()
     # The same request again goes on with the cells that it added.
-    if without_local(request) in there.requests or options.experiment == "augmented":
+    if without_local(request) in there.requests:
         return plan_again(made, there)
+    if options.experiment == "augmented":
+        return plan_again(made, there).asked_by(*there.requests, request)
     fold = None if options.fold_over in (None, "all") else options.fold_over
     plan = plan_more(made, there, cells=options.add_cells, fold=fold)
     return plan.asked_by(*there.requests, request)
