@@ -70,6 +70,7 @@ def test_cost_of_images_that_are_not_square(nextify):
         values = json.loads(answer.out)
         assert values["macs"] == counted.macs and values["flops"] == 2 * counted.macs
         assert values["image_size"] == [224, 320]
+        assert values["receptive_field"] == [76, 224, 1096, 1688]
 
 
 def test_cost_by_section_and_by_layer(nextify):
@@ -77,6 +78,7 @@ def test_cost_by_section_and_by_layer(nextify):
     by_layer = nextify("cost", "resnet50", "--layers").out
     for text in (by_section, by_layer):
         assert "25,557,032" in text and "224x224 pixels, 1000 classes" in text
+        assert "receptive field, after each stage: 35, 91, 267, 427 pixels a side" in text
     assert "stages.0.blocks.0.branch.spatial" in by_layer
     assert len(by_layer.splitlines()) > 100 > len(by_section.splitlines())
 

@@ -29,12 +29,17 @@ def test_a_stack_that_is_written_down() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "last"),
-    [("resnet18", 435), ("resnet34", 899), ("resnet50", 427), ("resnet101", 971)],
+    ("name", "convs"),
+    [("resnet18", (4, 4, 4, 4)), ("resnet34", (6, 8, 12, 6)), ("resnet50", (3, 4, 6, 3))],
 )
-def test_the_numbers_that_are_told_of_resnets(name: str, last: int) -> None:
-    """Araujo et al., Distill 2019, for the stride in the 3 x 3 convolution."""
-    assert receptive_field(design(name), 224)[-1] == last
+def test_each_stage_of_a_resnet(name: str, convs: tuple[int, ...]) -> None:
+    """The stem sees 7 + 2 * 2; each 3 x 3 convolution adds two strides of its input, of which the
+    first of a stage has half of its stage's."""
+    field, wanted = 7 + 2 * 2, []
+    for at, (count, stride) in enumerate(zip(convs, (4, 8, 16, 32), strict=True)):
+        field += 2 * stride * count - (stride if at else 0)
+        wanted.append(field)
+    assert receptive_field(design(name), 224) == tuple(wanted)
 
 
 def test_each_stage_of_convnext() -> None:

@@ -48,16 +48,13 @@ def test_attention_to_all_alike_has_the_mean_distance_of_pairs() -> None:
 
 
 def test_attention_in_windows_has_that_of_a_window() -> None:
-    """16 tokens of 4 pixels; shifted, of smaller windows too where they would join borders:
-    of 8 tokens a side, 2, 4 and 2, of which each side's count."""
+    """8 x 8 tokens of 4 pixels in windows of 4 x 4. Shifted windows lie at 2 + 4 + 2 tokens of each
+    axis, since those that would join borders are two."""
     found = distance_of(blind(build(design("swin-mini"), 10, image_size=32)))
-    parts = [(2, 2), (2, 4), (4, 2), (4, 4)]
-    tokens = {part: 4 // part[0] * 4 // part[1] * part[0] * part[1] for part in parts}
-    tokens = {(a, b): (8 // 2 if a == 2 else 4) * (8 // 2 if b == 2 else 4) for a, b in parts}
-    shifted = sum(uniform(*part, 4) * tokens[part] for part in parts) / 64
-    whole = uniform(4, 4, 4)
-    assert found.values["stage1"] == pytest.approx((whole + shifted) / 2, rel=1e-5)
-    assert found.values["stage2"] == pytest.approx(2 * whole, rel=1e-5)
+    sides = (2, 4, 2)
+    shifted = sum(uniform(a, b, 4) * a * b for a in sides for b in sides) / 64
+    assert found.values["stage1"] == pytest.approx((uniform(4, 4, 4) + shifted) / 2, rel=1e-5)
+    assert found.values["stage2"] == pytest.approx(uniform(4, 4, 8), rel=1e-5)
 
 
 def test_a_class_token_has_no_place() -> None:

@@ -89,7 +89,7 @@ def test_a_map_turns_and_grows_about_the_middle_of_the_image_wherever_its_units_
             for direction in DIRECTIONS[kind]:
                 _, maps = changes(network, images, ["0"], direction)
                 off, size = maps["0"].error
-                assert off / size < 1e-4
+                assert off / size < 1e-3  # .006 or more with it half a pixel off
 
 
 def test_both_ways_to_sum_up() -> None:

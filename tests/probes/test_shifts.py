@@ -11,8 +11,6 @@ from nextify.probes.kinds.shift_consistency import agreement, shifted
 from nextify.probes.moving import moved, slopes
 from probes.circular import Means, wrapping
 
-generator = torch.Generator
-
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
@@ -106,8 +104,8 @@ def test_a_network_that_looks_at_one_pixel_agrees_as_often_as_by_chance() -> Non
 def test_shifts_by_the_stride_agree_where_all_wraps_around() -> None:
     network, images = wrapping(2, 2, 1), torch.rand(3, 3, 24, 24, dtype=torch.float64)
     shifts = list(range(1, 13))
-    first = errors(network, images, "0.0", shifts, "circular")
-    second = errors(network, images, "1.0", shifts, "circular")
+    first = errors(network, images, ["0.0"], shifts, "circular")[0]
+    second = errors(network, images, ["1.0"], shifts, "circular")[0]
     for found, stride in ((first, 2), (second, 4)):
         for shift, error in zip(shifts, found, strict=True):
             assert error < 1e-10 if shift % stride == 0 else error > 1e-3
@@ -120,8 +118,10 @@ def test_errors_of_maps_that_do_not_move_and_of_maps_that_do() -> None:
     nothing in common with one that moves."""
     images = torch.randn(40, 3, 16, 16)
     row = nn.Sequential(nn.Sequential(Mixed()), Means())
-    mixed = errors(row, images, "0.0.still", [1, 3], "circular")
-    assert errors(row, images, "0.0.same", [1, 3], "circular") == pytest.approx([0, 0], abs=1e-9)
+    mixed = errors(row, images, ["0.0.still"], [1, 3], "circular")[0]
+    assert errors(row, images, ["0.0.same"], [1, 3], "circular")[0] == pytest.approx(
+        [0, 0], abs=1e-9
+    )
     assert mixed == pytest.approx([1, 1], abs=0.05)
 
 

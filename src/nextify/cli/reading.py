@@ -7,7 +7,7 @@ from typing import Any
 from nextify import requests
 from nextify.blueprint import as_text, draw, require_image_size
 from nextify.cli.show import is_printable, note, print_json, print_table, say
-from nextify.costs import Cost, PartCost, cost
+from nextify.costs import Cost, PartCost, cost, receptive_field
 from nextify.designs import (
     NAMED,
     RECIPES,
@@ -140,9 +140,14 @@ def _cost(request: requests.Cost, as_json: bool) -> None:
     chosen = design_from(request.design, request.changes)
     counted = cost(chosen, *sizes_of(request.sizes))
     if as_json:
-        print_json({"design": asdict(chosen), "flops": counted.flops, **asdict(counted)})
+        print_json({
+            "design": asdict(chosen), "flops": counted.flops, **asdict(counted),
+            "receptive_field": receptive_field(chosen, counted.image_size),
+        })  # fmt: skip
         return
     _print_cost(request.design, counted, counted.layers if request.layers else counted.sections)
+    fields = ", ".join(f"{field:,}" for field in receptive_field(chosen, counted.image_size))
+    say(f"receptive field, after each stage: {fields} pixels a side, as if the image went on.")
 
 
 def _print_cost(name: str, counted: Cost, parts: Sequence[PartCost]) -> None:

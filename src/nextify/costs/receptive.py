@@ -70,7 +70,9 @@ def fields_of(blueprint: specs.Blueprint, sides: tuple[int, int]) -> tuple[int, 
 
 
 def _largest(layers: specs.Layers, side: int) -> int:
-    units = reduce(_side_after, layers, side)
+    # Only in windows does it matter where a unit is.
+    has_windows = any(isinstance(layer, specs.WindowBlock) for _, layer in layers)
+    units = reduce(_side_after, layers, side) if has_windows else 1
     return max(seen(layers, side, Span(unit, unit)).length for unit in range(units))
 
 

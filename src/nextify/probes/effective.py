@@ -1,7 +1,7 @@
 """The effective receptive field: which pixels a unit in the middle of the last map answers to.
 
 G is the mean over images of sum_c relu(d / dx_c sum_k relu(F_k)), with F the last block's map at
-its middle unit (RepLKNet, arXiv 2203.06717, section 4.1, and its code). r(t) is the share of the
+its middle unit (RepLKNet, arXiv 2203.06717, section 4, and its code). r(t) is the share of the
 image in the smallest square that holds t of the sum of G.
 
 What is published under this name is not comparable, and not with this: `share_by` has the other

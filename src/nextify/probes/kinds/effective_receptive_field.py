@@ -53,7 +53,7 @@ PROBE = Probe(
     name="effective-receptive-field",
     title="Effective receptive field",
     unit="share of the image",
-    source="arXiv 2203.06717, section 4.1",
+    source="arXiv 2203.06717, section 4",
     needs=Needs(blocks=True),
     measure=_measure,
 )

@@ -22,14 +22,6 @@ _SHIFTS = 8
 
 
 def errors(
-    network: nn.Module, images: Tensor, name: str, shifts: list[int], edges: Edges = "mirrored"
-) -> list[float]:
-    """The error of the map after a module, for each shift in pixels."""
-    (found,) = errors_after(network, images, [name], shifts, edges)
-    return found
-
-
-def errors_after(
     network: nn.Module, images: Tensor, names: list[str], shifts: list[int],
     edges: Edges = "mirrored",
 ) -> list[list[float]]:  # fmt: skip
@@ -62,7 +54,7 @@ def _measure(subject: Subject) -> Found:
     most = max(1, min(images.shape[2:]) // 4)
     shifts = sorted({round(1 + (most - 1) * at / (_SHIFTS - 1)) for at in range(_SHIFTS)})
     ends = [stage[-1] for stage in subject.anatomy.stages]
-    found = errors_after(subject.network, images, ends, shifts)
+    found = errors(subject.network, images, ends, shifts)
     stages = {f"stage{at}": sum(row) / len(row) for at, row in enumerate(found, 1)}
     curves = {name: [round(error, 4) for error in row]
               for name, row in zip(stages, found, strict=True)}  # fmt: skip

@@ -23,6 +23,6 @@ PROBE = Probe(
     name="receptive-field",
     title="Receptive field in theory",
     unit="px",
-    source="arXiv 1701.04128, section 1",
+    source="Araujo, Norris, Sim, Distill 2019, doi 10.23915/distill.00021",
     measure=_measure,
 )

@@ -1,5 +1,5 @@
 """Shift consistency: how often two shifted views of an image get the same class
-(arXiv 1904.11486, section 4.1).
+(arXiv 1904.11486, section 4).
 
 The paper crops 224 pixels from 256, at two places of 0 to 31. Here the crops are of the image
 mirrored at its borders, at places up to a seventh of its side less one: 0 to 31 at 224 pixels, 0 to
@@ -87,7 +87,7 @@ PROBE = Probe(
     title="Shift consistency",
     unit="share of pairs",
     better="higher",
-    source="arXiv 1904.11486, section 4.1",
+    source="arXiv 1904.11486, section 4",
     needs=Needs(side=8),
     measure=_measure,
 )
