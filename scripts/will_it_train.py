@@ -6,7 +6,8 @@ Prints two tables, then one line of JSON. First a plain ReLU network of 20 block
 skips, 64 units wide, its weights He's times a factor; then one of 20 residual blocks whose branches
 start at a layer scale. Each is trained on 3,000 Fashion-MNIST images of 14 pixels a side for 240
 steps of 100, by AdamW at 0.001 and by SGD at 0.02 with momentum 0.9, and tested on 2,000. Always to
-answer one class scores 10 %.
+answer one class scores 10 %. Blocks that are asleep at 1e-6 wake by either: their scale, whose own
+gradient is whole, grows first.
 """
 
 import json

@@ -54,8 +54,8 @@ def _sentence(of: Symptom) -> str:
             return (
                 f"Blocks asleep: in {of.amount:.0f} of {of.blocks} blocks, the first of them block "
                 f"{of.block}, weights get less than a ten-thousandth of the gradient that others "
-                "get. AdamW wakes them, whose steps do not shrink with the gradient; SGD does not: "
-                "then start layer scale at 0.1 or more."
+                "get. Behind a layer scale near 0 they wake when the scale has grown, by AdamW and "
+                "by SGD, which takes some hundred steps: for a shorter training start it at 0.1."
             )
 
 
