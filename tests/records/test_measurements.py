@@ -4,6 +4,7 @@ import random
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 from test_damage import plan_of, records_of
 
 from nextify.errors import InputError
-from nextify.records import Measurement, Store
+from nextify.records import Measurement, Store, plan_hash
 from nextify.records.measurement import from_row, to_row
 from nextify.records.same import united
 
+KEPT = Path(__file__).parent / "kept"
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 MEASUREMENTS = st.builds(
@@ -171,3 +173,9 @@ def test_which_were_asked_is_in_the_plan_and_in_no_key():
     more = replace(plan, probes=("noise", "depth"), seeds=(*plan.seeds, 9))
     assert united(asked, more).probes == ("depth", "mine.py", "noise")
     assert united(asked, plan).probes == asked.probes  # what was asked for is asked for still
+
+
+def test_what_was_registered_before_there_were_probes_is_still_the_plan():
+    with Store.open(KEPT / "factors-7.study", create=False) as store:
+        plan, (first, *_) = store.plan(), store.history().registered
+    assert plan_hash(plan) == first.hash == plan_hash(replace(plan, probes=("depth",)))

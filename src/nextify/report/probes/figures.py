@@ -1,7 +1,7 @@
 """A figure a probe: named numbers as bars, lists as lines, rows of numbers as maps."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -96,9 +96,9 @@ def _curves(probe: About, own: Mapping[str, _Own]) -> Iterator[_Panel]:
         lines = [(own[network][0], curve) for network, curve in curves.items() if _is_line(curve)]
         if lines:
             yield f"by {name}", _lines_of(name, probe.unit, lines)
-        for network, curve in curves.items():
-            if _is_map(curve):
-                yield f"{name}: {network}" if len(own) > 1 else name, _map_of(curve)
+        maps = {network: curve for network, curve in curves.items() if _is_map(curve)}
+        for network, curve in maps.items():
+            yield f"{name}: {network}" if len(own) > 1 else name, _map_of(curve, maps.values())
 
 
 def _is_line(curve: Any) -> bool:
@@ -126,9 +126,13 @@ def _lines_of(name: str, unit: str, lines: Sequence[tuple[NetworkLook, Any]]) ->
     return draw
 
 
-def _map_of(curve: Any) -> _Draw:
+def _map_of(curve: Any, beside: Iterable[Any]) -> _Draw:
+    """A map in colours that mean the same in all of those beside it."""
+    numbers = [n for each in beside for row in each for n in row if math.isfinite(n)] or [0.0]
+    scale: dict[str, Any] = {"vmin": min(numbers), "vmax": max(numbers), "aspect": "auto"}
+
     def draw(axes: Axes) -> None:
-        shown = axes.imshow(curve, cmap="cividis", interpolation="nearest", aspect="auto")
+        shown = axes.imshow(curve, cmap="cividis", interpolation="nearest", **scale)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(5, integer=True))
         bar = axes.figure.colorbar(shown, ax=axes, fraction=0.06, pad=0.03)
