@@ -177,7 +177,7 @@ def test_a_probe_in_full_is_in_its_own_unit_with_its_own_words():
     assert head.startswith("Depthwise and width (+12.00) raises it; in px of receptive field.")
     assert "stage ratio and patchify stem do nothing to it" in head
     text = _text(factor_texts(exact, [], None)["report.html"])
-    assert "better)" not in text[text.index("Verdict on each") : text.index("Other scores")]
+    assert "better)" not in text[: text.index("What the choices mean")]
 
 
 @pytest.mark.parametrize(
