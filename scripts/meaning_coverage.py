@@ -49,8 +49,8 @@ def skewed(z: Floats, mean: Floats) -> Floats:
 
 
 def near_one(z: Floats, mean: Floats) -> Floats:
-    """Shares of 500 images, Beta with means of 0.90 to 0.998: a third or more of the runs are at 1
-    where the mean is high, and the spread is ten times as large where it is low."""
+    """Shares of 500 images, Beta with means of 0.905 to 0.993: of the runs of the highest cell 45 %
+    are at 1, and the spread is 3.5 times as large in the lowest."""
     top = 0.9 + 0.098 / (1 + np.exp(-1.5 * mean))
     drawn = stats.beta.ppf(stats.norm.cdf(z), 40 * top, 40 * (1 - top))
     return np.asarray(np.round(500 * drawn) / 500)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nextify.designs import default_factors, path
-from nextify.records import Plan, Record, Store
+from nextify.records import Measurement, Plan, Record, Store
 from report import fake, fake_comparison, fake_experiment
 
 
@@ -43,8 +43,9 @@ def test_the_table(study, nextify):
     assert shlex.split(following[0])[-2:] == ["--file", "a.study"]
 
 
-def test_json_and_metric(study, nextify):
-    answer = nextify("attribute", "a.study", "--metric", "nll", "--json")
+@pytest.mark.parametrize("option", ["--score", "--metric"])  # what it was called before
+def test_json_and_score(study, nextify, option):
+    answer = nextify("attribute", "a.study", option, "nll", "--json")
     values = json.loads(answer.out)
     found = values["studies"][0]["attribution"]["nll"]["contributions"]
     assert [each["answer"] for each in found] == ["helps", "hurts", "not resolved"]
@@ -81,8 +82,29 @@ def test_other_factors_are_refused(study, refused):
     assert "c.study" in refused("attribute", "a.study", "c.study")
 
 
-def test_an_unknown_metric_is_refused(study, refused):
-    assert "accuracy" in refused("attribute", "a.study", "--metric", "loss")
+def test_an_unknown_score_is_refused(study, refused):
+    assert "accuracy" in refused("attribute", "a.study", "--score", "loss")
+    with Store.open("a.study", create=False) as store:
+        key = store.records()[0].key
+        store.keep_measurements(key, [Measurement(probe="shift-consistency", version=1, value=0.9)])
+    told = refused("attribute", "a.study", "--score", "shift-consistancy")
+    assert "did you mean 'shift-consistency'" in told
+
+
+def test_a_probe_is_a_score(study, nextify):
+    with Store.open("a.study", create=False) as store:
+        for record in store.records():
+            value = float(record.result.accuracy + 1)
+            of = {"probe": "made-up", "version": 1, "unit": "px", "values": {"stage1": -value}}
+            store.keep_measurements(record.key, [Measurement(value=value, **of)])
+    answer = nextify("attribute", "a.study", "--score", "made-up.stage1", "--matrix",
+                     "false-discoveries", "--json")  # fmt: skip
+    values = json.loads(answer.out)
+    assert values["metric"] == "made-up.stage1"
+    found = values["studies"][0]["attribution"]["made-up.stage1"]["contributions"]
+    assert [each["answer"] for each in found] == ["lowers", "raises", "not resolved"]
+    assert values["studies"][0]["probes"]["control"] == "false discoveries"
+    assert values["report"] == "a-made-up.stage1-report/report.html"
 
 
 def test_data_sets_as_a_sample_of_data(own_folder, nextify):

@@ -15,6 +15,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
         ("looks", "--studies", 13),
         ("suits_one_side", "--studies", 8),
         ("divergence", "--studies", 7),
+        ("meaning_coverage", "--studies", 6),
     ],
 )
 def test_a_simulation_prints_its_tables(name, count, rows, monkeypatch, capsys):

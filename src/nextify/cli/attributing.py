@@ -5,7 +5,15 @@ from nextify.commands.attributing import Attributed, Shares, attribute, report
 from nextify.commands.watch import ON_STDERR
 from nextify.findings.across import General
 from nextify.findings.answers import Credit
-from nextify.report.factors import FactorContent, View, caveats, look_words, words
+from nextify.findings.meaning import Meaning
+from nextify.report.factors import (
+    FactorContent,
+    View,
+    caveats,
+    look_words,
+    meaning_words,
+    words,
+)
 from nextify.report.factors.contribution_figure import signed_count
 from nextify.report.factors.sides import sides
 from nextify.report.factors.tables import as_values
@@ -82,6 +90,9 @@ def _print(shown: FactorContent, view: View, checks: Shares) -> None:
     looked = [*settled(view.looking.history), *look_words.this_look(shown, view)]
     for text in (*sides(shown, view), *tuned, *looked):
         say(text)
+    if view.meaning:
+        for text in (*meaning_words.sentences(shown, view.meaning), *_judged(view.meaning)):
+            say(text)
     for text in filter(None, [look_words.margin_note(view), *caveats.notes(view.found)]):
         say(f"note: {text}")
     for each in view.next:
@@ -89,6 +100,10 @@ def _print(shown: FactorContent, view: View, checks: Shares) -> None:
     if not view.next:
         say(f"next: {words.nothing_next(view)}")
     say("")
+
+
+def _judged(of: Meaning) -> list[str]:
+    return [meaning_words.how_judged(of), *map(words.sentence, meaning_words.caveats(of))]
 
 
 def _row(shown: FactorContent, view: View, checks: Shares, at: int) -> list[str]:

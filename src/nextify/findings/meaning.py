@@ -24,7 +24,7 @@ import numpy as np
 import scipy
 
 from nextify.experiments.intervals import LEVEL, Interval, around, student
-from nextify.findings.answers import DECIDED, Attribution, Contribution, verdict_of
+from nextify.findings.answers import DECIDED, Attribution, Contribution, Estimate, verdict_of
 from nextify.findings.attribute import attribute
 from nextify.findings.factor_runs import factor_runs
 from nextify.findings.judged import settled
@@ -143,6 +143,7 @@ def judged_together(
     found: Sequence[Attribution], level: float = LEVEL, control: Control = "simultaneous"
 ) -> Meaning:
     """Brief attributions of probes' values as one matrix, without associations."""
+    found = [_wary(of) for of in found]
     every = [each for of in found for each in _first(of)]
     p = np.array([each.estimate.p for each in every if each.estimate.error], dtype=np.float64)
     count, lost = len(p), 1 - level
@@ -154,6 +155,30 @@ def judged_together(
     cells = [each for column in columns for each in _first(column.found) if each.estimate.error]
     told = sum(each.answer in DECIDED for each in cells)
     return Meaning(columns, control, level, count, told, own)
+
+
+def _wary(of: Attribution) -> Attribution:
+    """The same, with no error smaller than that of the least-squares fit where cells have one run.
+
+    What stands out in a cell of one run is not seen by the runs that repeat others. Where values
+    are skewed the intervals would hold too seldom (docs/attribution.md).
+    """
+    if not of.limits.single:
+        return of
+    readings = tuple(
+        replace(each, contributions=tuple(map(_with_fit, each.contributions)))
+        for each in of.readings
+    )
+    return replace(of, contributions=tuple(map(_with_fit, of.contributions)), readings=readings)
+
+
+def _with_fit(of: Contribution) -> Contribution:
+    value, error, df, fit = of.estimate.value, of.estimate.error, of.estimate.df, of.classical
+    if value is None or not error or df is None or fit is None or fit <= error:
+        return of
+    p = float(2 * scipy.stats.t.sf(abs(value) / fit, df))
+    estimate = Estimate(value, fit, df, around(value, student(df) * fit), None, p)
+    return replace(of, estimate=estimate)
 
 
 def _first(of: Attribution) -> tuple[Contribution, ...]:

@@ -29,7 +29,7 @@ class Registered:
     Attributes:
         hash: of the plan (`plan_hash`). recorded: runs that were recorded by then: of the first
             row 0.
-        score: the primary one, as `--metric` spells it. margin: the smallest effect of interest:
+        score: the primary one, as `--score` spells it. margin: the smallest effect of interest:
             points of accuracy, or the score's own units; None: none was given.
         looks: how many are planned; None: as many as will be.
         experiment, cells, seeds, runs: of the plan, to say what has changed.

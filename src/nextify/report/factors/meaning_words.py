@@ -120,12 +120,10 @@ def runs_in_words(of: Meaning) -> str:
 def missing(column: Column) -> str:
     """Which runs have no value of a probe, and why; empty where all have one."""
     counts, reasons = column.found.counts, dict(column.score.reasons)
-    parts = [
-        *((counts.diverged, "diverged"), (counts.failed, "failed"), (counts.missing, "not run")),
-        (max(0, counts.without - sum(reasons.values())), "not measured"),
-        *((count, why) for why, count in reasons.items()),
-    ]
-    told = [f"{count} {why}" for count, why in parts if count]
+    became = {"diverged": counts.diverged, "failed": counts.failed, "not run": counts.missing}
+    became["not measured"] = max(0, counts.without - sum(reasons.values()))
+    told = [f"{count} {what}" for what, count in became.items() if count]
+    told += [f"{count}: {why}" for why, count in reasons.items()]
     lost = f"{counts.planned - counts.finished} of {plural(counts.planned, 'run')}"
     return f"{title_of(column)}: {lost} without a value ({'; '.join(told)})" if told else ""
 
