@@ -24,8 +24,6 @@ def write_report(
     study: Study,
     folder: str | PathLike[str],
     *,
-    beside: Study | None = None,
-    metric: Score | None = None,
     now: str | None = None,
 ) -> ReportFiles:
     """Write a study's page, figures and tables into a folder.
@@ -39,23 +37,18 @@ def write_report(
     PosixPath('report/report.html')
 
     Args:
-        study: a study file, or a plan with its records.
+        study: a study file, or a plan with its records. To read an experiment's file is a look,
+            which the file keeps.
         folder: made if it is not there.
-        beside: a second experiment on the same factors, at equal MACs say.
-        metric: of an experiment's contributions; the page compares all three. By default the
-            study's primary score. Of a study file, reading it is a look that the file keeps.
         now: a date to print on the page; None for no date.
 
     Raises:
-        InputError: no such study file, no run recorded yet, the folder cannot be written;
-            `beside` or another metric for a study without factors, or other factors in `beside`.
+        InputError: no such study file, no run recorded yet, or the folder cannot be written.
     """
     plan, records = _given(study)
-    if beside is not None or metric is not None:
-        require_factors(plan)
     page = kind_of(plan).page
     if page == "factors":
-        return write_factors(look(filter(None, (study, beside)), metric), folder, now=now)
+        return write_factors(look([study]), folder, now=now)
     shown = _CONTENTS[page](plan, records)
     drawn = drawings(shown)
     history = NO_HISTORY if isinstance(study, tuple) else read_history(study)
