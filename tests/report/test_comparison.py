@@ -19,6 +19,7 @@ from nextify.report.cells.line_figure import line_figure
 from nextify.report.cells.looks import look_of
 from nextify.report.cells.recipes import split_recipes
 from nextify.report.cells.table_figure import row_figure, short_names
+from nextify.report.write import require_factors
 
 from . import fake, fake_comparison
 from .test_report import _csv, _text
@@ -263,9 +264,7 @@ def test_networks_are_told_apart_without_colour_and_in_words():
 
 def test_what_needs_factors_refuses_a_comparison(study, tmp_path):
     with pytest.raises(InputError, match="no factors to attribute"):
-        write_report(study, tmp_path, metric="nll")
-    with pytest.raises(InputError, match="no factors to attribute"):
-        write_report(study, tmp_path, beside=study)
+        require_factors(study[0])
     with pytest.raises(InputError, match=r"no run .* is recorded yet"):
         write_report((study[0], []), tmp_path)
     plan = fake.plan(cells=2)

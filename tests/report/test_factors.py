@@ -27,6 +27,7 @@ from nextify.report.factors.lane_figure import rate_figure, way_lanes, ways_figu
 from nextify.report.factors.next_runs import next_runs
 from nextify.report.factors.paper import paper_column
 from nextify.report.marks import limits
+from nextify.report.write import look, require_factors, write_factors
 from nextify.requests import Study, read
 
 from . import fake, fake_experiment
@@ -51,7 +52,7 @@ def two(tmp_path_factory):
         plan = fake_experiment.plan("full", 3, matched=matched, factors=factors)
         studies.append((plan, fake_experiment.whole(plan, truth=truth, pairs={(1, 2): 0.024})))
     folder = tmp_path_factory.mktemp("two")
-    return studies[0], write_report(studies[0], folder, beside=studies[1], now=NOW)
+    return studies[0], write_factors(look(studies), folder, now=NOW)
 
 
 def page_text(plan, records):
@@ -138,7 +139,7 @@ def test_a_path_is_refused_with_the_command_that_makes_an_experiment(tmp_path):
     with pytest.raises(
         InputError, match=r"nextify study small --data .* --experiment resolution-5"
     ):
-        write_report((plan, fake.whole(plan)), tmp_path, metric="nll")
+        require_factors(plan)
     with pytest.raises(InputError, match="no run of study"):
         write_report((fake_experiment.plan(), ()), tmp_path)
 

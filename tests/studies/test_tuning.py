@@ -65,15 +65,6 @@ def test_what_diverges_everywhere_gets_the_lowest_and_equals_the_nearest(tuning)
     assert set(best_rates(tuning, []).values()) == {0.25}  # nothing is known
 
 
-def test_a_lower_loss_is_better(tuning):
-    def by_nll(record):
-        result = replace(record.result, nll=record.result.accuracy)
-        return replace(record, result=result)
-
-    kept = [by_nll(r) for r in scored(tuning, lambda cell: cell.rate / 4)]
-    assert set(best_rates(tuning, kept, "nll").values()) == {0.25}
-
-
 def tuned_plan(tuning, **changes):
     chosen = best_rates(tuning, scored(tuning, kernel_likes_low))
     return plan_experiment(make(tuned=RATES, chosen=chosen, seeds=[1, 2], **changes), "full")

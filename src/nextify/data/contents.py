@@ -56,7 +56,7 @@ class Contents:
     unopened: dict[int, str]  # files that cannot be opened, and why
 
     def digest(self, index: int) -> bytes:
-        return self.digests.numpy()[index].tobytes()
+        return bytes(self.digests.numpy()[index])
 
     def take(self, indices: Tensor) -> "Contents":
         """The files of these (M,) indices, all of which can be opened."""

@@ -9,7 +9,7 @@ from math import log
 
 import numpy as np
 
-from nextify.findings.scores import BETTER, Score, score_of
+from nextify.findings.scores import score_of
 from nextify.records.places import places
 from nextify.records.plan import Plan
 from nextify.records.record import Record
@@ -17,10 +17,8 @@ from nextify.records.record import Record
 Made = frozenset[str]  # of a cell: the factors that are made, and what is at its second setting
 
 
-def best_rates(
-    plan: Plan, records: Iterable[Record], metric: Score = "accuracy"
-) -> Mapping[Made, float]:
-    """The rate with the best mean score of each cell, as a multiple of the recipe's.
+def best_rates(plan: Plan, records: Iterable[Record]) -> Mapping[Made, float]:
+    """The rate with the best mean accuracy of each cell, as a multiple of the recipe's.
 
     A rate at which a run diverged or failed comes after all at which none did; of equal rates the
     one nearest to the recipe's is taken, and where no rate has a score the lowest.
@@ -29,8 +27,7 @@ def best_rates(
     found: dict[Made, list[tuple[float, float, float]]] = {}
     for cell in plan.cells:
         runs = [known.get((cell.name, seed)) for seed in plan.seeds_of(cell)]
-        scores = [score_of(run.result if run else None, metric) for run in runs]
-        mean = BETTER[metric] * float(np.mean(scores))
+        mean = float(np.mean([score_of(run.result if run else None, "accuracy") for run in runs]))
         lost = np.isnan(mean)
         rank = (-np.inf, -cell.rate) if lost else (mean, -abs(log(cell.rate)))
         found.setdefault(frozenset(cell.on), []).append((*rank, cell.rate))

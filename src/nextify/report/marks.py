@@ -40,9 +40,7 @@ def holding(values: Iterable[float | None], pad: float = 0.06) -> tuple[float, f
     return low - room, high + room
 
 
-def with_chance(
-    limits: tuple[float, float], level: float | None, room: float = 0.5
-) -> tuple[float, float]:
+def with_chance(limits: tuple[float, float], level: float | None) -> tuple[float, float]:
     """Limits of an axis of accuracies that hold the level of chance, where that takes no more than
     half of their range besides: it is not worth squashing what is far above it.
 
@@ -50,7 +48,7 @@ def with_chance(
     ((9.0, 60.0), (90.0, 95.0))
     """
     low, high = limits
-    if level is None or level >= low or low - level > room * (high - low):
+    if level is None or level >= low or low - level > 0.5 * (high - low):
         return limits
     return level - 0.1 * (low - level), high
 
@@ -107,10 +105,10 @@ def _end(stack: list[float], least: float) -> float:
     return _start(stack, least) + least * (len(stack) - 1)
 
 
-def limits(values: Sequence[float | None], pad: float = 0.07) -> tuple[float, float]:
+def limits(values: Sequence[float | None]) -> tuple[float, float]:
     """Of an axis that holds zero and all values.
 
-    >>> limits([1.0, None, 4.0], pad=0.25)
-    (-1.0, 5.0)
+    >>> limits([1.0, None, 4.0])
+    (-0.28, 4.28)
     """
-    return holding([0.0, *values], pad)
+    return holding([0.0, *values], 0.07)

@@ -26,8 +26,6 @@ def write_report(
     study: Study,
     folder: str | PathLike[str],
     *,
-    beside: Study | None = None,
-    metric: AnyScore | str | None = None,
     now: str | None = None,
     probed: AllProbed | None = None,
 ) -> ReportFiles:
@@ -42,26 +40,19 @@ def write_report(
     PosixPath('report/report.html')
 
     Args:
-        study: a study file, or a plan with its records.
+        study: a study file, or a plan with its records. To read an experiment's file is a look,
+            which the file keeps.
         folder: made if it is not there.
-        beside: a second experiment on the same factors, at equal MACs say.
-        metric: of an experiment's contributions, or the name of a probe; the page compares all
-            three scores. By default the study's primary score. Of a study file, reading it is a
-            look that the file keeps.
         now: a date to print on the page; None for no date.
         probed: what probes found of the runs, beside what the study files hold of it.
 
     Raises:
-        InputError: no such study file, no run recorded yet, the folder cannot be written;
-            `beside` or another metric for a study without factors, or other factors in `beside`.
+        InputError: no such study file, no run recorded yet, or the folder cannot be written.
     """
     plan, records = _given(study)
-    if beside is not None or metric is not None:
-        require_factors(plan)
     page = kind_of(plan).page
     if page == "factors":
-        shown = look(filter(None, (study, beside)), metric, probed=probed)
-        return write_factors(shown, folder, now=now)
+        return write_factors(look([study], probed=probed), folder, now=now)
     shown = _CONTENTS[page](plan, records, {**read_probed(study), **(probed or {})})
     drawn = drawings(shown)
     history = NO_HISTORY if isinstance(study, tuple) else read_history(study)
