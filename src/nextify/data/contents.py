@@ -29,7 +29,7 @@ from nextify.machine import cores
 _SETTLED = 3 * 10**9  # nanoseconds: longer than a tick of any file system's clock
 _PART = 4096  # bytes looked at at the start, in the middle and at the end
 _BLOCK = 64  # files a thread takes at once
-_SMALL = 4096  # bytes of a file, on average
+_SMALL = 4096  # bytes of a file, on average: a JPEG of some 90 pixels a side
 
 
 @dataclass(frozen=True)
