@@ -86,8 +86,10 @@ def main() -> None:
     for at, share in enumerate(is_same.mean(0).tolist(), 1):
         print(f"| {at} | {100 * share:.0f} % |")
     total = is_same.mean().item()
-    print(f"{100 * total:.1f} % of {is_same.numel()} layers, {100 * near:.1f} % within one; "
-          f"chance {100 / len(WIDTHS):.1f} %; accuracy {min(right):.1%} to {max(right):.1%}")  # fmt: skip
+    print(
+        f"{100 * total:.1f} % of {is_same.numel()} layers, {100 * near:.1f} % within one; "
+        f"chance {100 / len(WIDTHS):.1f} %; accuracy {min(right):.1%} to {max(right):.1%}"
+    )
     print(
         json.dumps(
             {"found": total, "within one": near, "layers": is_same.numel(), "accuracy": right}
