@@ -28,4 +28,5 @@ def test_the_bias_of_cka_is_what_the_script_says(tmp_path, monkeypatch, capsys) 
 @pytest.mark.slow
 def test_layers_are_found_in_another_network(monkeypatch, capsys) -> None:
     found = printed("layer_identification", ["--seeds", "3"], monkeypatch, capsys)
-    assert found["found"] > 0.9
+    assert found["found"] > 0.5  # chance: an eighth
+    assert found["within one"] > 0.9
