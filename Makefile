@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check quick-check slow cifar10-study cifar10-matched-study \
+.PHONY: demo test check quick-check slow cifar10-crossed-study cifar10-norm-init cifar10-study cifar10-matched-study \
   cifar10-images-study cifar10-images-rates clean
 
 # Four epochs and not the default six, so that it ends within ten minutes on a slow machine, too.
@@ -28,6 +28,21 @@ slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow
 
 # The studies that are kept in studies/; DATA is a folder of CIFAR-10 (JPEG), named cifar10-jpeg.
+CROSSED = studies/cifar10-crossed
+SMALL = --data $(DATA) --image-size 32 --train-limit 10000
+cifar10-crossed-study: $(VENV)/.installed
+	$(BIN)/nextify study small epochs=12 $(SMALL) --experiment resolution-5 --margin 0.5 --looks 1 \
+	  --file $(CROSSED)/cifar10-crossed.study --report $(CROSSED)/report
+
+# Layer norm with fewer activations and norms, made and not made, from both kinds of initial weights.
+LN = norm=layer norms=one activations=one
+BN = norm=batch norms=every activations=every
+TWICE = $(1) weight_init=trunc_normal $(1) weight_init=he_normal
+cifar10-norm-init: $(VENV)/.installed
+	$(BIN)/nextify compare epochs=12 $(call TWICE,resnet-small) $(call TWICE,resnet-small $(LN)) \
+	  $(call TWICE,convnext-mini $(BN)) $(call TWICE,convnext-mini) $(SMALL) --seeds 3 \
+	  --file $(CROSSED)/norm-init.study --report $(CROSSED)/norm-init-report
+
 KEPT = studies/cifar10-factors
 cifar10-study: $(VENV)/.installed
 	$(BIN)/nextify study small --data $(DATA) --image-size 32 --train-limit 10000 \

@@ -10,6 +10,8 @@ from nextify.records import Store
 STUDIES = Path(__file__).parents[2] / "studies"
 FILE = STUDIES / "cifar10-factors" / "cifar10-factors.study"
 MATCHED = STUDIES / "cifar10-factors" / "cifar10-factors-equal-macs.study"
+CROSSED = STUDIES / "cifar10-crossed" / "cifar10-crossed.study"
+NORMS = STUDIES / "cifar10-crossed" / "norm-init.study"
 IMAGES = STUDIES / "cifar10-images" / "cifar10-images.study"
 RATES = STUDIES / "cifar10-images" / "rates.study"
 
@@ -65,6 +67,26 @@ def test_the_same_factors_at_equal_macs():
     assert first.estimate.value / first.estimate.error == pytest.approx(-16.1, abs=0.05)
     assert found.estimand == "average effect" and found.lack_of_fit.p < 1e-15
     assert 100 * found.gap.estimate.value == pytest.approx(-2.35, abs=0.005)
+
+
+def test_what_suits_one_side():
+    with Store.open(CROSSED, create=False) as store:
+        found = attribute(store.plan(), store.records())
+    assert (found.counts.planned, found.counts.finished, found.counts.cells) == (154, 154, 134)
+    values = [round(100 * each.estimate.value, 2) for each in found.contributions]
+    assert values == [0.11, -6.28, 1.62, 0.60, -1.72, 0.59, -4.91, 1.38]
+    helps, hurts = "helps", "hurts"
+    answers = [each.answer for each in found.contributions]
+    assert answers == ["not resolved", hurts, helps, helps, hurts, helps, hurts, helps]
+    assert 100 * found.gap.estimate.value == pytest.approx(-0.16, abs=0.005)
+
+
+def test_layer_norm_costs_less_from_he_weights():
+    with Store.open(NORMS, create=False) as store:
+        found = measure_comparison(store.plan(), store.records())
+    means = [100 * each.mean for each in found.at[0].means]
+    costs = [means[2] - means[0], means[3] - means[1], means[6] - means[4], means[7] - means[5]]
+    assert costs == pytest.approx([-9.42, -2.94, -8.05, -3.79], abs=0.006)
 
 
 def test_networks_on_few_and_on_many_images():
