@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from nextify.designs import design
+from nextify.findings.diagnosis import Symptom, diagnosis
 from nextify.network import build
 from nextify.probes import Measurement, measure
-from nextify.probes.diagnosis import Symptom, diagnosis
 from nextify.report import doctor
 
 IMAGES = torch.randn(64, 3, 8, 8, generator=torch.Generator().manual_seed(0))

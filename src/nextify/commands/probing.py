@@ -183,14 +183,14 @@ def _content(request: Request, probes: Sequence[Probe], device: str, watch: Watc
     found = {}
     with watch.shares("probes") as show:
         for at, (name, each) in enumerate(subjects.items()):
-            tell = partial(_tell, show, f"{name}, " * (len(names) > 1), at, len(names))
+            tell = partial(_tell, show, name, at, len(names))
             found[name] = _measured(each, probes, request.seed, device, tell)
     networks = tuple(_told(name, each, found[name]) for name, each in subjects.items())
     return replace(blank, networks=networks)
 
 
-def _tell(show: Any, name: str, at: int, count: int, probe: str, share: float) -> None:
-    show(f"{name}{probe}", (at + share) / count)
+def _tell(show: Any, name: str, at: int, count: int, share: float) -> None:
+    show(name, (at + share) / count)  # a line a network in a pipe: a probe may take a moment
 
 
 def _measured(
@@ -201,9 +201,9 @@ def _measured(
     network = of.opened.network.to(device)
     found: dict[str, Measurement] = {}
     for at, each in enumerate(probes):
-        tell(each.name, at / len(probes))
+        tell(at / len(probes))
         found |= measure(network, images, [each], labels if of.knows_classes else None, seed)
-    tell(probes[-1].name, 1.0)
+    tell(1.0)
     return found
 
 

@@ -291,7 +291,7 @@ def timed(plan: Plan, setup: WorkerSetup, workers: int, watch: Watch) -> Pilot |
 
 def report_folder(file: Path) -> Path:
     """Where a study's report goes by default: beside it, under its name."""
-    return file.with_name(f"{file.stem}-report")
+    return file.parent / f"{file.stem}-report"
 
 
 def _file(request: Study | Compare, data_name: str) -> Path:

@@ -70,16 +70,13 @@ def _stages(network: nn.Module) -> Iterator[tuple[str, ...]]:
 
 
 def _is_row(module: nn.Module) -> bool:
-    """Whether a module is a row of modules of one class that is not torch's own. One layer alone,
-    as what merges a Swin's patches between stages is, makes no block."""
+    """Whether a module is a row of modules of one class that is not torch's own, with weights."""
     classes = {type(child) for child in module.children()}
     if not isinstance(module, _CONTAINERS) or len(classes) != 1:
         return False
     (kind,) = classes
-    return not kind.__module__.startswith("torch.nn") and any(
-        sum(isinstance(inside, nn.Linear | nn.Conv2d) for inside in child.modules()) > 1
-        for child in module.children()
-    )
+    has_layers = any(isinstance(inside, nn.Linear | nn.Conv2d) for inside in module.modules())
+    return has_layers and not kind.__module__.startswith("torch.nn")
 
 
 def outputs(

@@ -1,12 +1,8 @@
 """Will it train? The doctor's sentences on an untrained network."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # the room of probes needs torch, and reports answer without it
-    from nextify.probes.diagnosis import Symptom
+from nextify.findings.diagnosis import Symptom
 
 WELL = (
     "Nothing speaks against training: from the first block to the last, neither the signal nor the "
@@ -54,8 +50,8 @@ def _sentence(of: Symptom) -> str:
             return (
                 f"Blocks asleep: in {of.amount:.0f} of {of.blocks} blocks, the first of them block "
                 f"{of.block}, weights get less than a ten-thousandth of the gradient that others "
-                "get. Behind a layer scale near 0 they wake when the scale has grown, by AdamW and "
-                "by SGD, which takes some hundred steps: for a shorter training start it at 0.1."
+                "get. Behind a layer scale near 0 that is meant so: they wake when the scale has "
+                "grown, which takes some hundred steps."
             )
 
 

@@ -1,12 +1,10 @@
-"""What is said of networks and of what probes found of them: lines, cells of tables, reasons.
-
-A diagnosis of a network at initialisation (will it train?) belongs here: sentences from what the
-probes of depth found, which `said` puts before the reasons.
-"""
+"""What is said of networks and of what probes found of them: lines, cells of tables, reasons."""
 
 from collections.abc import Iterator
 
+from nextify.findings.diagnosis import diagnosis
 from nextify.records import Measurement
+from nextify.report.doctor import advice
 from nextify.report.probes.content import About, ProbedNetwork, ProbesContent
 from nextify.words import MISSING, in_words, plural
 
@@ -58,8 +56,17 @@ def number(amount: float) -> str:
 
 
 def said(content: ProbesContent) -> list[str]:
-    """What the numbers do not say themselves: why there is none."""
-    return list(_reasons(content))
+    """What the numbers do not say themselves: whether an untrained network will train, and why
+    there is no number."""
+    return [*_diagnoses(content), *_reasons(content)]
+
+
+def _diagnoses(content: ProbesContent) -> Iterator[str]:
+    for network in content.networks:
+        asked = {"signal", "gradient"} & set(network.found)
+        if asked and not network.is_trained:
+            for sentence in advice(diagnosis(network.found)):
+                yield f"{network.name}: {sentence}"
 
 
 def _reasons(content: ProbesContent) -> Iterator[str]:

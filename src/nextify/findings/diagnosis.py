@@ -1,6 +1,6 @@
 """Will it train? What an untrained network's signal and gradient say, as codes.
 
-The report says them in words (`nextify.report.doctor`). Nothing here needs torch.
+The report says them in words (`nextify.report.doctor`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import log10
 from typing import Literal
 
-from nextify.probes.measurement import Measurement
+from nextify.records import Measurement
 
 Code = Literal[
     "signal vanishes", "signal explodes", "images look alike", "gradient vanishes",
