@@ -456,7 +456,7 @@ class Attribute:
     )  # fmt: skip
     matrix: Matrix = option(
         "simultaneous", "what holds of all choices by all probes: every interval 95 times in 100, "
-        "or false-discoveries: 5 % of what is told from zero (default: simultaneous)",
+        "or false-discoveries: 5 %% of what is told from zero (default: simultaneous)",
     )  # fmt: skip
     margin: float | None = _margin("smallest effect that matters (default: the study's)")
     output: str | None = option(None, "report folder (default: beside the file)", metavar="DIR")
