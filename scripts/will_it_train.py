@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nextify.data import Images, load
-from nextify.probes import measure
 from nextify.findings.diagnosis import diagnosis
+from nextify.probes import measure
 
 BLOCKS, WIDTH, STEPS, BATCH = 20, 64, 240, 100
 FACTORS = (0.3, 0.45, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0)
