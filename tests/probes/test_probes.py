@@ -7,11 +7,14 @@ import torch
 from torch import nn
 from torchvision import models
 
+from nextify.data import load, permuted
+from nextify.data.subsets import with_permuted_pixels
 from nextify.designs import design
 from nextify.errors import InputError
 from nextify.network import build
 from nextify.probes import PROBES, Found, Probe, Subject, Undefined, measure
 from nextify.probes.anatomy import anatomy, as_maps, outputs
+from nextify.probes.images import as_seen_to_probe, drawn_to_probe
 
 DESIGNS = ("resnet-small", "convnext-mini", "vit-mini", "swin-mini")
 
@@ -43,6 +46,14 @@ def test_every_probe_gives_the_same_number_twice_or_a_reason(name: str, of: str)
     assert (found.value, found.values, found.curves) == (again.value, again.values, again.curves)
     assert network.training and all(p.requires_grad for p in network.parameters())
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+
+
+def test_a_network_of_permuted_pixels_is_probed_on_permuted_pixels() -> None:
+    plain = load("embedded", train_limit=64)
+    natural, labels = as_seen_to_probe(drawn_to_probe(plain, 5))
+    others, same = as_seen_to_probe(drawn_to_probe(with_permuted_pixels(plain, 3), 5))
+    assert torch.equal(others, permuted(natural, 3)) and not torch.equal(others, natural)
+    assert torch.equal(labels, same)
 
 
 def test_a_probe_is_named_as_its_file() -> None:

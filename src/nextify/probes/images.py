@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from nextify.data import Dataset, batches
+from nextify.data import Dataset, batches, permuted
 from nextify.data.augment import evaluation_view
 
 IMAGES = 500  # of at most 64 pixels a side, unless more or fewer are asked for
@@ -47,4 +47,5 @@ def as_seen_to_probe(dataset: Dataset, device: torch.device | str = "cpu") -> tu
     """
     test = dataset.test
     ((pixels, labels),) = batches(test, len(test), generator=None, device=device)
-    return evaluation_view(pixels, dataset.test_size, dataset.mean, dataset.std), labels
+    view = evaluation_view(pixels, dataset.test_size, dataset.mean, dataset.std)
+    return permuted(view, dataset.origin.permuted), labels

@@ -121,6 +121,9 @@ def _by_place(pairs: Iterable[Sequence[Any]]) -> dict[str, set[str]]:
     return found
 
 
+_Place, _Sense = Callable[[Values], str], Callable[[Values], bool]
+
+
 def believed(rows: Rows, *, is_broken: bool) -> Contents:
     """Of all rows those whose digests are right; in a file of sound structure also those without,
     of versions that knew no digests, as far as they make sense."""
@@ -128,11 +131,7 @@ def believed(rows: Rows, *, is_broken: bool) -> Contents:
     unsealed: set[str] = set()
     damaged: dict[str, int] = {}
 
-    def judge(
-        some: Iterable[Row],
-        place_of: Callable[[Values], str],
-        makes_sense: Callable[[Values], bool],
-    ) -> list[str]:
+    def judge(some: Iterable[Row], place_of: _Place, makes_sense: _Sense) -> list[str]:
         places = []
         for row in some:
             place = place_of(row.values)
