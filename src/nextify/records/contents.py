@@ -121,7 +121,8 @@ def _by_place(pairs: Iterable[Sequence[Any]]) -> dict[str, set[str]]:
     return found
 
 
-_Place, _Sense = Callable[[Values], str], Callable[[Values], bool]
+_Place = Callable[[Values], str]
+_Sense = Callable[[Values], bool]
 
 
 def believed(rows: Rows, *, is_broken: bool) -> Contents:
