@@ -1,0 +1,190 @@
+"""The kernels as torch operators, which autograd, `torch.compile` and CUDA graphs know.
+
+Maps are (N, H, W, C); weights are (k*k, C). Sums are in float32, outputs in the type of the map,
+gradients of weights in the weights' type. Triton is imported when an operator first runs.
+"""
+
+from math import isqrt
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.library import custom_op
+
+from nextify.network.kernels import tiles
+
+
+def _launch() -> Any:
+    from nextify.network.kernels import launch
+
+    return launch
+
+
+@custom_op("nextify::depthwise", mutates_args=())
+def depthwise(x: Tensor, taps: Tensor, bias: Tensor | None) -> Tensor:
+    """The depthwise convolution, padded by half its kernel, stride 1."""
+    tile = tiles.convolve_tile(isqrt(taps.shape[0]), *x.shape[1:])
+    result: Tensor = _launch().convolve(x.contiguous(), taps.contiguous(), bias, None, False, tile)
+    return result
+
+
+@custom_op("nextify::depthwise_input_gradient", mutates_args=())
+def depthwise_input_gradient(grad: Tensor, taps: Tensor, plus: Tensor | None) -> Tensor:
+    """The gradient of its input, + plus."""
+    tile = tiles.convolve_tile(isqrt(taps.shape[0]), *grad.shape[1:])
+    also = None if plus is None else plus.contiguous()
+    result: Tensor = _launch().convolve(
+        grad.contiguous(), taps.contiguous(), None, also, True, tile
+    )
+    return result
+
+
+@custom_op("nextify::depthwise_weight_gradient", mutates_args=())
+def depthwise_weight_gradient(x: Tensor, grad: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """The gradients of its taps and its bias, in float32."""
+    tile = tiles.correlate_tile(side, *x.shape[1:])
+    taps, bias = _launch().correlate(x.contiguous(), grad.contiguous(), side, tile)
+    return taps, bias
+
+
+@custom_op("nextify::depthwise_norm", mutates_args=())
+def depthwise_norm(
+    x: Tensor, taps: Tensor, bias: Tensor | None, scale: Tensor, shift: Tensor, eps: float
+) -> Tensor:
+    """Layer normalisation of the depthwise convolution; nothing is kept for a gradient."""
+    tile = tiles.fused_tile(x.shape[-1])
+    _, z = _launch().convolve_and_normalise(
+        x.contiguous(), taps.contiguous(), bias, scale, shift, eps, False, tile
+    )
+    normalised: Tensor = z
+    return normalised
+
+
+@custom_op("nextify::layer_norm", mutates_args=())
+def layer_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
+    """Layer normalisation over the last axis."""
+    tile = tiles.norm_tile(x.shape[-1])
+    result: Tensor = _launch().normalise(x.contiguous(), scale, shift, eps, tile)
+    return result
+
+
+@custom_op("nextify::layer_norm_gradient", mutates_args=())
+def layer_norm_gradient(
+    x: Tensor, scale: Tensor, grad: Tensor, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients of x, and of scale and shift in float32."""
+    tile = tiles.norm_tile(x.shape[-1])
+    below, of_scale, of_shift = _launch().normalise_backward(
+        x.contiguous(), scale, grad.contiguous(), eps, tile
+    )
+    return below, of_scale, of_shift
+
+
+@custom_op("nextify::gelu", mutates_args=())
+def gelu(x: Tensor) -> Tensor:
+    """GELU with the exact error function."""
+    result: Tensor = _launch().gelu(x.contiguous())
+    return result
+
+
+@custom_op("nextify::gelu_gradient", mutates_args=())
+def gelu_gradient(x: Tensor, grad: Tensor) -> Tensor:
+    """The gradient of x."""
+    result: Tensor = _launch().gelu_backward(x.contiguous(), grad.contiguous())
+    return result
+
+
+@custom_op("nextify::add_scaled", mutates_args=())
+def add_scaled(x: Tensor, branch: Tensor, scale: Tensor, keep: Tensor | None) -> Tensor:
+    """x + branch * scale * keep: scale of a channel, keep of an image; in the type of x."""
+    tile = tiles.scale_tile(x.shape[-1])
+    result: Tensor = _launch().add_scaled(x.contiguous(), branch.contiguous(), scale, keep, tile)
+    return result
+
+
+@custom_op("nextify::add_scaled_gradient", mutates_args=())
+def add_scaled_gradient(
+    branch: Tensor, scale: Tensor, keep: Tensor | None, grad: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The gradients of the branch, and of the scale in float32."""
+    tile = tiles.scale_tile(branch.shape[-1])
+    of_branch, of_scale = _launch().add_scaled_backward(
+        branch.contiguous(), scale, keep, grad.contiguous(), tile
+    )
+    return of_branch, of_scale
+
+
+def _like(map_: Tensor) -> Tensor:
+    return torch.empty_like(map_, memory_format=torch.contiguous_format)
+
+
+def _sums(map_: Tensor, *shape: int) -> Tensor:
+    return map_.new_empty((*shape, map_.shape[-1]), dtype=torch.float32)
+
+
+depthwise.register_fake(lambda x, taps, bias: _like(x))
+depthwise_input_gradient.register_fake(lambda grad, taps, plus: _like(grad))
+depthwise_weight_gradient.register_fake(
+    lambda x, grad, side: (_sums(x, side * side), _sums(x))
+)
+depthwise_norm.register_fake(lambda x, taps, bias, scale, shift, eps: _like(x))
+layer_norm.register_fake(lambda x, scale, shift, eps: _like(x))
+layer_norm_gradient.register_fake(lambda x, scale, grad, eps: (_like(x), _sums(x), _sums(x)))
+gelu.register_fake(lambda x: _like(x))
+gelu_gradient.register_fake(lambda x, grad: _like(x))
+add_scaled.register_fake(lambda x, branch, scale, keep: _like(x))
+add_scaled_gradient.register_fake(
+    lambda branch, scale, keep, grad: (_like(branch), _sums(branch))
+)
+
+
+def _keep_depthwise(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, taps, bias = inputs
+    ctx.save_for_backward(x, taps, bias)
+
+
+def _depthwise_gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    x, taps, bias = ctx.saved_tensors
+    grad_x = grad_taps = grad_bias = None
+    if ctx.needs_input_grad[0]:
+        grad_x = depthwise_input_gradient(grad, taps, None)
+    if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
+        of_taps, of_bias = depthwise_weight_gradient(x, grad, isqrt(taps.shape[0]))
+        grad_taps = of_taps.to(taps.dtype)
+        grad_bias = None if bias is None else of_bias.to(bias.dtype)
+    return grad_x, grad_taps, grad_bias
+
+
+def _keep_layer_norm(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, scale, shift, ctx.eps = inputs
+    ctx.save_for_backward(x, scale)
+
+
+def _layer_norm_gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    x, scale = ctx.saved_tensors
+    below, of_scale, of_shift = layer_norm_gradient(x, scale, grad, ctx.eps)
+    return below, of_scale.to(scale.dtype), of_shift.to(scale.dtype), None
+
+
+def _keep_gelu(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(inputs[0])
+
+
+def _gelu_gradients(ctx: Any, grad: Tensor) -> Tensor:
+    return gelu_gradient(ctx.saved_tensors[0], grad)
+
+
+def _keep_add_scaled(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs[1:])
+
+
+def _add_scaled_gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    branch, scale, keep = ctx.saved_tensors
+    of_branch, of_scale = add_scaled_gradient(branch, scale, keep, grad)
+    return grad, of_branch, of_scale.to(scale.dtype), None
+
+
+depthwise.register_autograd(_depthwise_gradients, setup_context=_keep_depthwise)
+layer_norm.register_autograd(_layer_norm_gradients, setup_context=_keep_layer_norm)
+gelu.register_autograd(_gelu_gradients, setup_context=_keep_gelu)
+add_scaled.register_autograd(_add_scaled_gradients, setup_context=_keep_add_scaled)

@@ -1,0 +1,84 @@
+"""How a kernel's work is cut up: chosen by shape, from measurements (benchmarks/gpu_kernels.py),
+and never timed at run time, so that a run gives the same bits every time."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """What a program does at a time: so many rows (or pixels) times so many channels (a power of
+    two), by so many warps of 32 threads. `programs` at most are started, 0: one for each tile."""
+
+    rows: int
+    channels: int
+    warps: int
+    programs: int = 0
+
+
+def power_of_two(least: int) -> int:
+    """The smallest one that is not below.
+
+    >>> [power_of_two(least) for least in (1, 24, 32, 33)]
+    [1, 32, 32, 64]
+    """
+    return 1 << (least - 1).bit_length()
+
+
+def reachable(kernel: int, side: int) -> int:
+    """How many taps of an axis reach one pixel of it from another.
+
+    >>> [reachable(7, side) for side in (1, 2, 3, 4, 56)]
+    [1, 3, 5, 7, 7]
+    """
+    return min(kernel, 2 * side - 1)
+
+
+def _depthwise(kernel: int, channels: int, programs: int) -> Tile:
+    # A thread keeps all taps of its channels: of 7 x 7 it can hold two times 49, and 121 once.
+    held = 4 if kernel <= 3 else 2 if kernel <= 7 else 1
+    across = min(32, power_of_two(channels))
+    return Tile(128 * held // across, across, 4, programs)
+
+
+def convolve_tile(kernel: int, height: int, width: int, channels: int) -> Tile:
+    """For the forward pass, and the gradient of the input."""
+    return _depthwise(max(reachable(kernel, height), reachable(kernel, width)), channels, 0)
+
+
+def correlate_tile(kernel: int, height: int, width: int, channels: int) -> Tile:
+    """For the gradient of the weight. Three programs of its size fit one of 132 processors."""
+    return _depthwise(max(reachable(kernel, height), reachable(kernel, width)), channels, 396)
+
+
+def norm_tile(channels: int) -> Tile:
+    """For layer normalisation: whole pixels, eight channels a thread or so."""
+    across = power_of_two(channels)
+    return Tile(max(1, 2048 // across), across, 4, 528)
+
+
+def scale_tile(channels: int) -> Tile:
+    """For layer scale and the residual."""
+    across = min(128, power_of_two(channels))
+    return Tile(2048 // across, across, 4, 1056)
+
+
+WINS = {  # kernel: (smallest and largest side of a map) where ours is not slower than cuDNN
+    3: (1, 64),
+    5: (1, 64),
+    7: (1, 64),
+    9: (1, 64),
+    11: (1, 64),
+}
+FUSED_CHANNELS = 256  # up to here, layer normalisation pays in the convolution's own kernel
+
+
+def wins(kernel: int, stride: int, height: int, width: int) -> bool:
+    """Whether our depthwise convolution beats torch's operator, forward and backward together."""
+    smallest, largest = WINS.get(kernel, (1, 0))
+    return stride == 1 and smallest <= min(height, width) and max(height, width) <= largest
+
+
+def fused_tile(channels: int) -> Tile:
+    """For the convolution with layer normalisation: a row and all channels, two a thread."""
+    across = max(64, power_of_two(channels))
+    return Tile(1, across, across // 64)
