@@ -28,6 +28,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from nextify.network import kernels
+
 WeightGradient = Literal["torch", "grouped", "pairs", "taps"]
 
 
@@ -188,13 +190,16 @@ class DepthwiseConv2d(nn.Conv2d):
     parameters, same output, same gradients.
 
     On a CPU, in training and where measurement says so, the weight gradient is computed by
-    `depthwise_weight_gradient`; everywhere else it is torch's. A map of one pixel is only met by
-    the kernel's centre, and torch's convolution of it is 20 times slower than the product.
+    `depthwise_weight_gradient`; on a GPU all is computed by `kernels` where they can run and win;
+    everywhere else it is torch's. A map of one pixel is only met by the kernel's centre, and
+    torch's convolution of it is 20 times slower than the product.
 
     Shape: (N, C, H, W) to (N, C, H', W').
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.is_cuda:
+            return self._on_gpu(x)
         if x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
             return super().forward(x)
         if x.shape[2:] == (1, 1):
@@ -206,4 +211,11 @@ class DepthwiseConv2d(nn.Conv2d):
         if training and weight_gradient_method(*shape) != "torch":
             result: Tensor = _Depthwise.apply(x, self.weight, self.bias, self.stride[0])
             return result
+        return super().forward(x)
+
+    def _on_gpu(self, x: Tensor) -> Tensor:
+        if torch.is_autocast_enabled("cuda"):
+            x = x.to(torch.get_autocast_dtype("cuda"))
+        if kernels.serves(x, self.kernel_size[0], self.stride[0]):
+            return kernels.depthwise(x, self.weight, self.bias)
         return super().forward(x)

@@ -26,9 +26,7 @@ def _column(first, stride, live, DOWN: tl.constexpr):
 
 
 @triton.jit
-def _finish(
-    done, out, mask, inside, plus, y, z, gain, lift, eps, channels
-):
+def _finish(done, out, mask, inside, plus, y, z, gain, lift, eps, channels):
     """Store an output pixel of each row."""
     if plus is not None:
         done += tl.load(plus + out, mask, 0.0).to(tl.float32)

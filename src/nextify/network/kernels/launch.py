@@ -2,6 +2,7 @@
 takes memory from elsewhere than torch, so that a CUDA graph can hold it."""
 
 from math import isqrt
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +10,11 @@ from torch import Tensor
 
 from nextify.network.kernels import convolution, epilogues, norm, tiles
 from nextify.network.kernels.tiles import Tile
+
+
+def _device_of(x: Tensor) -> Any:
+    """The surroundings in which Triton starts a kernel on the card of x."""
+    return torch.cuda.device_of(x)  # type: ignore[no-untyped-call]
 
 
 def _programs(tile: Tile, rows: int, channels: int) -> tuple[int, int]:
@@ -46,7 +52,7 @@ def _convolve(
     side, rows = isqrt(taps.shape[0]), count * height
     down, across = tiles.reachable(side, height), tiles.reachable(side, width)
     scale, shift, z = normalised or (None, None, None)
-    with torch.cuda.device_of(x):
+    with _device_of(x):
         convolution.convolve[_programs(tile, rows, channels)](
             x, taps, bias, plus, y, scale, shift, z, eps, rows, height, width, channels,
             SIDE=side, DOWN=down, ACROSS=across, FLIP=flip,
@@ -62,7 +68,7 @@ def correlate(x: Tensor, grad: Tensor, side: int, tile: Tile) -> tuple[Tensor, T
     down, across = tiles.reachable(side, height), tiles.reachable(side, width)
     grid = _programs(tile, rows, channels)
     partial = x.new_empty((grid[0], down * across + 1, channels), dtype=torch.float32)
-    with torch.cuda.device_of(x):
+    with _device_of(x):
         convolution.correlate[grid](
             x, grad, partial, rows, height, width, channels,
             DOWN=down, ACROSS=across, ROWS=tile.rows, CHANNELS=tile.channels,
@@ -80,7 +86,7 @@ def normalise(x: Tensor, scale: Tensor, shift: Tensor, eps: float, tile: Tile) -
     channels = x.shape[-1]
     pixels = x.numel() // channels
     z = torch.empty_like(x)
-    with torch.cuda.device_of(x):
+    with _device_of(x):
         norm.normalise[(-(-pixels // tile.rows),)](
             x, scale, shift, z, eps, pixels, channels,
             PIXELS=tile.rows, CHANNELS=tile.channels, num_warps=tile.warps,
@@ -96,7 +102,7 @@ def normalise_backward(
     pixels = x.numel() // channels
     grid = _programs(tile, pixels, channels)
     grad_x, partial = torch.empty_like(x), x.new_empty((grid[0], 2, channels), dtype=torch.float32)
-    with torch.cuda.device_of(x):
+    with _device_of(x):
         norm.normalise_backward[grid[:1]](
             x, scale, grad, grad_x, partial, eps, pixels, channels,
             PIXELS=tile.rows, CHANNELS=tile.channels, num_warps=tile.warps,
@@ -111,7 +117,7 @@ GELU_BLOCK = 2048
 def gelu(x: Tensor) -> Tensor:
     """GELU with the exact error function."""
     y = torch.empty_like(x)
-    with torch.cuda.device_of(x):
+    with _device_of(x):
         epilogues.gelu[(-(-x.numel() // GELU_BLOCK),)](x, y, x.numel(), BLOCK=GELU_BLOCK)
     return y
 
@@ -119,22 +125,20 @@ def gelu(x: Tensor) -> Tensor:
 def gelu_backward(x: Tensor, grad: Tensor) -> Tensor:
     """The gradient of x."""
     grad_x = torch.empty_like(x)
-    with torch.cuda.device_of(x):
+    with _device_of(x):
         epilogues.gelu_backward[(-(-x.numel() // GELU_BLOCK),)](
             x, grad, grad_x, x.numel(), BLOCK=GELU_BLOCK
         )
     return grad_x
 
 
-def add_scaled(
-    x: Tensor, branch: Tensor, scale: Tensor, keep: Tensor | None, tile: Tile
-) -> Tensor:
+def add_scaled(x: Tensor, branch: Tensor, scale: Tensor, keep: Tensor | None, tile: Tile) -> Tensor:
     """x + branch * scale * keep: scale of a channel, keep of an image; in the type of x."""
     count, height, width, channels = x.shape
     pixels = count * height * width
     y = torch.empty_like(x)
     down, across = -(-pixels // tile.rows), -(-channels // tile.channels)
-    with torch.cuda.device_of(x):
+    with _device_of(x):
         epilogues.add_scaled[(down, across)](
             x, branch, scale, keep, y, pixels, height * width, channels,
             PIXELS=tile.rows, CHANNELS=tile.channels, num_warps=tile.warps,
@@ -151,7 +155,7 @@ def add_scaled_backward(
     grid = _programs(tile, pixels, channels)
     grad_branch = torch.empty_like(branch)
     partial = branch.new_empty((grid[0], channels), dtype=torch.float32)
-    with torch.cuda.device_of(branch):
+    with _device_of(branch):
         epilogues.add_scaled_backward[grid](
             branch, scale, keep, grad, grad_branch, partial, pixels, height * width, channels,
             PIXELS=tile.rows, CHANNELS=tile.channels, num_warps=tile.warps,

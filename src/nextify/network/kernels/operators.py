@@ -124,18 +124,14 @@ def _sums(map_: Tensor, *shape: int) -> Tensor:
 
 depthwise.register_fake(lambda x, taps, bias: _like(x))
 depthwise_input_gradient.register_fake(lambda grad, taps, plus: _like(grad))
-depthwise_weight_gradient.register_fake(
-    lambda x, grad, side: (_sums(x, side * side), _sums(x))
-)
+depthwise_weight_gradient.register_fake(lambda x, grad, side: (_sums(x, side * side), _sums(x)))
 depthwise_norm.register_fake(lambda x, taps, bias, scale, shift, eps: _like(x))
 layer_norm.register_fake(lambda x, scale, shift, eps: _like(x))
 layer_norm_gradient.register_fake(lambda x, scale, grad, eps: (_like(x), _sums(x), _sums(x)))
 gelu.register_fake(lambda x: _like(x))
 gelu_gradient.register_fake(lambda x, grad: _like(x))
 add_scaled.register_fake(lambda x, branch, scale, keep: _like(x))
-add_scaled_gradient.register_fake(
-    lambda branch, scale, keep, grad: (_like(branch), _sums(branch))
-)
+add_scaled_gradient.register_fake(lambda branch, scale, keep, grad: (_like(branch), _sums(branch)))
 
 
 def _keep_depthwise(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -156,7 +152,7 @@ def _depthwise_gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 
 def _keep_layer_norm(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    x, scale, shift, ctx.eps = inputs
+    x, scale, _shift, ctx.eps = inputs
     ctx.save_for_backward(x, scale)
 
 
@@ -171,7 +167,8 @@ def _keep_gelu(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 
 
 def _gelu_gradients(ctx: Any, grad: Tensor) -> Tensor:
-    return gelu_gradient(ctx.saved_tensors[0], grad)
+    below: Tensor = gelu_gradient(ctx.saved_tensors[0], grad)
+    return below
 
 
 def _keep_add_scaled(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -1,0 +1,137 @@
+"""All kernels under Triton's interpreter, against float64: run by test_kernels.py in a process of
+its own, for Triton reads TRITON_INTERPRET when it is first imported."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from nextify.network import kernels
+from nextify.network.kernels import launch, operators
+from nextify.network.kernels.tiles import Tile
+
+
+def close(got, expected, tolerance=1e-5):
+    assert got.shape == expected.shape
+    assert (got.double() - expected).norm() <= tolerance * expected.norm()
+
+
+def leaves(*tensors):
+    """The same, as leaves in float64."""
+    return [t.detach().double().requires_grad_() for t in tensors]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    ("n", "channels", "height", "width", "kernel"),
+    [(2, 5, 5, 3, 3), (1, 2, 2, 2, 7), (2, 33, 3, 4, 5), (1, 3, 8, 7, 7), (2, 3, 1, 1, 7),
+     (1, 2, 2, 5, 11), (1, 3, 3, 6, 9)],
+)  # fmt: skip
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_depthwise(n, channels, height, width, kernel, bias, layout):
+    generator = torch.Generator().manual_seed(kernel)
+    x = torch.randn(n, channels, height, width, generator=generator)
+    x = x.contiguous(memory_format=layout).requires_grad_()
+    weight = torch.randn(channels, 1, kernel, kernel, generator=generator, requires_grad=True)
+    parameters = [weight]
+    if bias:
+        parameters.append(torch.randn(channels, generator=generator, requires_grad=True))
+    y = kernels.depthwise(x, weight, parameters[1] if bias else None)
+    assert y.permute(0, 2, 3, 1).is_contiguous()
+    grad = torch.randn(y.shape, generator=generator).contiguous(memory_format=layout)
+    got = torch.autograd.grad(y, (x, *parameters), grad)
+    wide = leaves(x, *parameters)
+    expected = F.conv2d(*wide, padding=kernel // 2, groups=channels)
+    close(y, expected)
+    for mine, right in zip(got, torch.autograd.grad(expected, wide, grad.double()), strict=True):
+        close(mine, right)
+
+
+def test_bfloat16_in_and_out_and_float32_within():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 3, 5, 4, generator=generator).bfloat16().requires_grad_()
+    weight = torch.randn(3, 1, 3, 3, generator=generator, requires_grad=True)
+    y = kernels.depthwise(x, weight, None)
+    grad = torch.randn(y.shape, generator=generator).bfloat16()
+    got = torch.autograd.grad(y, (x, weight), grad)
+    wide = leaves(x, weight)
+    expected = F.conv2d(*wide, padding=1, groups=3)
+    right = torch.autograd.grad(expected, wide, grad.double())
+    assert (y.dtype, got[0].dtype, got[1].dtype) == (torch.bfloat16, torch.bfloat16, torch.float32)
+    close(y, expected, 1e-2)
+    close(got[0], right[0], 1e-2)
+    close(got[1], right[1], 1e-5)
+
+
+@pytest.mark.parametrize("programs", [0, 1, 2])
+def test_any_tile_gives_the_same(programs):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(3, 3, 4, 5, generator=generator)
+    grad = torch.randn(3, 3, 4, 5, generator=generator)
+    taps = torch.randn(9, 5, generator=generator)
+    plus = torch.randn(3, 3, 4, 5, generator=generator)
+    tile = Tile(rows=2, channels=4, warps=1, programs=programs)
+    wide = x.permute(0, 3, 1, 2).double()
+    weight = taps.t().reshape(5, 1, 3, 3).double().requires_grad_()
+    y = F.conv2d(wide, weight, padding=1, groups=5)
+    close(launch.convolve(x, taps, None, plus, False, tile), y.permute(0, 2, 3, 1) + plus)
+    (right,) = torch.autograd.grad(y, weight, grad.permute(0, 3, 1, 2).double())
+    close(launch.correlate(x, grad, 3, tile)[0], right.flatten(1).t())
+
+
+@pytest.mark.parametrize("channels", [3, 40])
+def test_norm(channels):
+    generator = torch.Generator().manual_seed(channels)
+    x = (3 + torch.randn(2, 3, 3, channels, generator=generator)).requires_grad_()
+    scale, shift = torch.randn(2, channels, generator=generator, requires_grad=True).unbind()
+    grad = torch.randn(x.shape, generator=generator)
+    z = operators.layer_norm(x, scale, shift, 1e-6)
+    wide = leaves(x, scale, shift)
+    expected = F.layer_norm(wide[0], (channels,), *wide[1:], 1e-6)
+    close(z, expected)
+    got = torch.autograd.grad(z, (x, scale, shift), grad)
+    for mine, right in zip(got, torch.autograd.grad(expected, wide, grad.double()), strict=True):
+        close(mine, right)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_depthwise_and_norm_at_once(keep):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 3, 4, 5, generator=generator)
+    taps, rest = torch.randn(9, 5, generator=generator), torch.randn(3, 5, generator=generator)
+    tile = Tile(rows=2, channels=8, warps=1)
+    y, z = launch.convolve_and_normalise(x, taps, *rest, 1e-6, keep, tile)
+    weight = taps.t().reshape(5, 1, 3, 3)
+    wide = [t.double() for t in (x.permute(0, 3, 1, 2), weight, rest[0])]
+    right = F.conv2d(*wide, padding=1, groups=5).permute(0, 2, 3, 1)
+    if keep:
+        close(y, right)
+    else:
+        assert y is None
+    close(z, F.layer_norm(right, (5,), rest[1].double(), rest[2].double(), 1e-6))
+
+
+def test_gelu():
+    x = torch.linspace(-6, 6, 301, requires_grad=True)
+    grad = torch.linspace(1, 2, 301)
+    y = operators.gelu(x)
+    (wide,) = leaves(x)
+    close(y, F.gelu(wide))
+    right = torch.autograd.grad(F.gelu(wide), wide, grad.double())[0]
+    close(torch.autograd.grad(y, x, grad)[0], right)
+
+
+@pytest.mark.parametrize("drops", [True, False])
+def test_scale_and_residual(drops):
+    generator = torch.Generator().manual_seed(0)
+    x, branch = torch.randn(2, 3, 2, 3, 5, generator=generator, requires_grad=True).unbind()
+    scale = torch.randn(5, generator=generator, requires_grad=True)
+    keep = torch.tensor([0.0, 2.0, 2.0]) if drops else None
+    y = operators.add_scaled(x, branch, scale, keep)
+    wide = leaves(x, branch, scale)
+    factor = 1.0 if keep is None else keep.double().view(3, 1, 1, 1)
+    expected = wide[0] + wide[1] * wide[2] * factor
+    close(y, expected)
+    grad = torch.randn(y.shape, generator=generator)
+    got = torch.autograd.grad(y, (x, branch, scale), grad)
+    for mine, right in zip(got, torch.autograd.grad(expected, wide, grad.double()), strict=True):
+        close(mine, right)

@@ -1,0 +1,152 @@
+"""The Triton kernels: under the interpreter here, and on a GPU where there is one."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from nextify.network import kernels
+from nextify.network.depthwise import DepthwiseConv2d
+from nextify.network.kernels import operators, tiles
+
+gpu = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not kernels.available(), reason="no GPU that Triton can use"),
+]
+SHAPES = [(16, 96, 56, 56, 7), (5, 40, 9, 13, 7), (3, 24, 2, 2, 7), (7, 192, 16, 16, 3),
+          (1, 33, 14, 5, 5), (2, 72, 12, 7, 9), (2, 20, 12, 30, 11), (4, 768, 7, 7, 7)]  # fmt: skip
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="no triton")
+def test_all_kernels_in_the_interpreter():
+    here = Path(__file__).parent
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, str(here / "interpreted.py")], capture_output=True, text=True,
+        env={**os.environ, "TRITON_INTERPRET": "1"}, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+
+
+def test_a_machine_without_a_gpu_uses_none():
+    x = torch.zeros(1, 3, 8, 8)
+    assert not kernels.serves(x, 7, 1)
+    code = "import sys, nextify.network; assert 'triton' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5, 7, 9, 11])
+@pytest.mark.parametrize("side", [1, 2, 3, 8, 56])
+@pytest.mark.parametrize("channels", [1, 24, 96, 1024])
+def test_tiles_are_powers_of_two_and_hold_the_taps_in_registers(kernel, side, channels):
+    for choose in (tiles.convolve_tile, tiles.correlate_tile):
+        tile = choose(kernel, side, side, channels)
+        assert tile.rows & (tile.rows - 1) == 0 and tile.channels & (tile.channels - 1) == 0
+        held = tile.rows * tile.channels // (32 * tile.warps)
+        assert held * tiles.reachable(kernel, side) ** 2 <= 121
+
+
+def pair(shape, dtype):
+    """Our layer and torch's in float64, of the same weights, an input and a gradient."""
+    n, channels, height, width, kernel = shape
+    torch.manual_seed(0)
+    how = (channels, channels, kernel, 1, kernel // 2)
+    ours = DepthwiseConv2d(*how, groups=channels).cuda()
+    plain = torch.nn.Conv2d(*how, groups=channels).cuda().double()
+    plain.load_state_dict(ours.state_dict())
+    x, grad = torch.randn(2, n, channels, height, width, device="cuda").to(dtype).unbind()
+    return ours, plain, *(t.contiguous(memory_format=torch.channels_last) for t in (x, grad))
+
+
+def gradients(layer, x, grad):
+    """The output, and the gradients of the input and the parameters."""
+    x = x.detach().requires_grad_()
+    y = layer(x)
+    return [y.detach(), *torch.autograd.grad(y, [x, *layer.parameters()], grad)]
+
+
+class TestOnGpu:
+    """Against float64, again and again, in a graph, and compiled."""
+
+    pytestmark = gpu
+
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+    @pytest.mark.parametrize("shape", SHAPES)
+    def test_gradients(self, shape, dtype):
+        ours, plain, x, grad = pair(shape, dtype)
+        assert kernels.serves(x, shape[-1], 1)
+        poison = [torch.full_like(x, torch.nan) for _ in range(8)]
+        del poison  # what comes from freed memory is no longer zero by luck
+        with torch.autocast("cuda", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            got = gradients(ours, x, grad)
+            again = gradients(ours, x, grad)
+        expected = gradients(plain, x.double(), grad.double())
+        tolerance = 1e-5 if dtype == torch.float32 else 1e-2
+        for mine, repeated, right in zip(got, again, expected, strict=True):
+            assert torch.equal(mine, repeated)
+            assert (mine.double() - right).norm() <= tolerance * right.norm()
+        assert got[0].dtype == dtype and got[2].dtype == torch.float32
+
+    def test_a_captured_graph_repeats_it(self):
+        ours, _, x, grad = pair(SHAPES[3], torch.bfloat16)
+
+        def step():
+            with torch.autocast("cuda", torch.bfloat16):
+                return gradients(ours, x, grad)
+
+        step()
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            captured = step()
+        x.copy_(torch.randn_like(x))
+        graph.replay()
+        for mine, right in zip(captured, step(), strict=True):
+            assert torch.equal(mine, right)
+
+    def test_compiled_equals_eager(self):
+        ours, _, x, grad = pair((4, 48, 8, 8, 7), torch.float32)
+        block = torch.nn.Sequential(ours, torch.nn.GELU())
+        eager, compiled = gradients(block, x, grad), gradients(torch.compile(block), x, grad)
+        for mine, right in zip(compiled, eager, strict=True):
+            assert (mine - right).norm() <= 1e-5 * right.norm()
+
+    @pytest.mark.parametrize("channels", [96, 200, 768])
+    def test_norm_gelu_and_scale(self, channels):
+        make = {"device": "cuda", "generator": torch.Generator("cuda").manual_seed(0)}
+        x, grad = torch.randn(2, 6, 7, 9, channels, **make).bfloat16().unbind()
+        scale, shift = torch.randn(2, channels, **make).unbind()
+        keep = torch.tensor([0.0, 2, 2, 0, 2, 2], device="cuda")
+        factor = keep.view(-1, 1, 1, 1)
+
+        def norm(x, scale, shift):
+            return F.layer_norm(x, (channels,), scale, shift, 1e-6)
+
+        for ours, plain, inputs in (
+            (lambda *a: operators.layer_norm(*a, 1e-6), norm, (x, scale, shift)),
+            (operators.gelu, F.gelu, (x,)),
+            (lambda x, b, s: operators.add_scaled(x, b, s, keep),
+             lambda x, b, s: x + b * s * factor, (grad.float(), x, scale)),
+        ):  # fmt: skip
+            mine = [t.detach().requires_grad_() for t in inputs]
+            wide = [t.detach().double().requires_grad_() for t in inputs]
+            y, right = ours(*mine), plain(*wide)
+            got = [y, *torch.autograd.grad(y, mine, grad.to(y.dtype))]
+            expected = [right, *torch.autograd.grad(right, wide, grad.double())]
+            for one, other in zip(got, expected, strict=True):
+                assert (one.double() - other).norm() <= 1e-2 * other.norm()
+
+    @pytest.mark.parametrize("channels", [40, 96, 192])
+    def test_convolution_and_norm_at_once(self, channels):
+        ours, plain, x, _ = pair((3, channels, 9, 14, 7), torch.bfloat16)
+        scale, shift = torch.randn(2, channels, device="cuda").unbind()
+        taps = ours.weight.flatten(1).t().contiguous()
+        z = operators.depthwise_norm(x.permute(0, 2, 3, 1), taps, ours.bias, scale, shift, 1e-6)
+        y = plain(x.double()).permute(0, 2, 3, 1)
+        right = F.layer_norm(y, (channels,), scale.double(), shift.double(), 1e-6)
+        assert (z.double() - right).norm() <= 1e-2 * right.norm()
