@@ -5,9 +5,9 @@
 Shapes: the four stages of ConvNeXt-T at 224 pixels (batch 128, bfloat16), and eight small
 networks stacked (batch 64). Forward, input gradient and weight gradient, by cuDNN in channels_last
 memory, by torch's own kernel in contiguous memory, and by ours with every tile; then what is fused
-against its parts. Microseconds: medians over replays of a CUDA graph of several calls, after each result has
-been compared with float64 (`!` and the relative error where it is off). Prints a table, then one
-JSON line.
+against its parts. Microseconds: medians over replays of a CUDA
+graph of several calls; before, each result for a few images is compared with float64 (`!` and the
+relative error where it is off). Prints a table, then one JSON line.
 """
 
 import json

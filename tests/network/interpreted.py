@@ -5,7 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nextify.network import kernels
+from nextify.network import kernels, modules
+from nextify.network.depthwise import DepthwiseConv2d
 from nextify.network.kernels import launch, operators
 from nextify.network.kernels.tiles import Tile
 
@@ -20,13 +21,14 @@ def leaves(*tensors):
     return [t.detach().double().requires_grad_() for t in tensors]
 
 
-@pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(
     ("n", "channels", "height", "width", "kernel"),
-    [(2, 5, 5, 3, 3), (1, 2, 2, 2, 7), (2, 33, 3, 4, 5), (1, 3, 8, 7, 7), (2, 3, 1, 1, 7),
-     (1, 2, 2, 5, 11), (1, 3, 3, 6, 9)],
+    [(2, 5, 5, 3, 3), (1, 2, 2, 2, 7), (2, 33, 3, 4, 5), (1, 3, 4, 6, 7), (2, 3, 1, 1, 7),
+     (1, 2, 2, 3, 11), (1, 3, 3, 5, 9)],
 )  # fmt: skip
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize(
+    ("bias", "layout"), [(True, torch.channels_last), (False, torch.contiguous_format)]
+)
 def test_depthwise(n, channels, height, width, kernel, bias, layout):
     generator = torch.Generator().manual_seed(kernel)
     x = torch.randn(n, channels, height, width, generator=generator)
@@ -135,3 +137,42 @@ def test_scale_and_residual(drops):
     got = torch.autograd.grad(y, (x, branch, scale), grad)
     for mine, right in zip(got, torch.autograd.grad(expected, wide, grad.double()), strict=True):
         close(mine, right)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_block_of_joined_kernels_equals_its_modules(monkeypatch, training):
+    monkeypatch.setattr(kernels, "fuses", lambda x: True)
+    monkeypatch.setattr(kernels, "fuses_norm", lambda *_: not torch.is_grad_enabled())
+    torch.manual_seed(0)
+    branch = torch.nn.Sequential(
+        DepthwiseConv2d(4, 4, 3, 1, 1, groups=4), modules.ChannelNorm(4),
+        modules.PointwiseConv2d(4, 8, 1), modules.Gelu(), modules.PointwiseConv2d(8, 4, 1),
+        modules.Scale(4, 1.0),
+    )  # fmt: skip
+    torch.nn.init.normal_(branch[-1].weight)
+    torch.nn.init.normal_(branch[1].bias)
+    identity = torch.nn.Identity()
+    block = modules.ResidualBlock(branch, identity, identity, 0.5).train(training)
+    x = torch.randn(4, 4, 3, 2, requires_grad=True)
+    found = []
+    for joined in (True, False):
+        monkeypatch.setattr(kernels, "fuses", lambda x, joined=joined: joined)
+        torch.manual_seed(1)
+        with torch.set_grad_enabled(training):
+            y = block(x)
+        leaves = [x, *block.parameters()] if training else []
+        found.append([y, *(torch.autograd.grad(y.square().sum(), leaves) if training else [])])
+    for mine, right in zip(*found, strict=True):
+        close(mine, right)
+
+
+def test_torch_knows_the_operators():
+    x = torch.randn(1, 2, 2, 3, requires_grad=True)
+    vector = torch.randn(3, requires_grad=True)
+    for operator, inputs in (
+        (operators.depthwise, (x, torch.randn(9, 3, requires_grad=True), vector)),
+        (operators.layer_norm, (x, vector, vector, 1e-6)),
+        (operators.gelu, (x,)),
+        (operators.add_scaled, (x, x, vector, None)),
+    ):
+        torch.library.opcheck(operator, inputs)

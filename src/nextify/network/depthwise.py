@@ -214,8 +214,7 @@ class DepthwiseConv2d(nn.Conv2d):
         return super().forward(x)
 
     def _on_gpu(self, x: Tensor) -> Tensor:
-        if torch.is_autocast_enabled("cuda"):
-            x = x.to(torch.get_autocast_dtype("cuda"))
+        x = kernels.cast(x)
         if kernels.serves(x, self.kernel_size[0], self.stride[0]):
             return kernels.depthwise(x, self.weight, self.bias)
         return super().forward(x)

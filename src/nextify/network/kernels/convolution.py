@@ -37,7 +37,7 @@ def _finish(done, out, mask, inside, plus, y, z, gain, lift, eps, channels):
         tl.store(z + out, (normalised * gain + lift).to(z.dtype.element_ty), mask)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows", "height", "width"])
 def convolve(
     x, taps, bias, plus, y, scale, shift, z, eps, rows, height, width, channels,
     SIDE: tl.constexpr, DOWN: tl.constexpr, ACROSS: tl.constexpr, FLIP: tl.constexpr,
@@ -107,7 +107,7 @@ def convolve(
             )  # fmt: skip
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows", "height", "width"])
 def correlate(
     x, grad, partial, rows, height, width, channels,
     DOWN: tl.constexpr, ACROSS: tl.constexpr,

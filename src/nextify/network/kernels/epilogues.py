@@ -25,7 +25,7 @@ def gelu_backward(x, grad, grad_x, size, BLOCK: tl.constexpr):
     tl.store(grad_x + at, result.to(grad_x.dtype.element_ty), at < size)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pixels", "image"])
 def add_scaled(
     x, branch, scale, keep, y, pixels, image, channels,
     PIXELS: tl.constexpr, CHANNELS: tl.constexpr,
@@ -43,7 +43,7 @@ def add_scaled(
     tl.store(y + at, value.to(y.dtype.element_ty), mask)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pixels", "image"])
 def add_scaled_backward(
     branch, scale, keep, grad, grad_branch, partial, pixels, image, channels,
     PIXELS: tl.constexpr, CHANNELS: tl.constexpr,

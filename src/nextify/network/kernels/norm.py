@@ -13,7 +13,7 @@ def normalise_rows(x, inside, channels, eps):
     return centred * tl.rsqrt(variance + eps)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pixels"])
 def normalise(
     x, scale, shift, z, eps, pixels, channels, PIXELS: tl.constexpr, CHANNELS: tl.constexpr
 ):
@@ -29,7 +29,7 @@ def normalise(
     tl.store(z + at, (value * gain + lift).to(z.dtype.element_ty), mask)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pixels"])
 def normalise_backward(
     x, scale, grad, grad_x, partial, eps, pixels, channels,
     PIXELS: tl.constexpr, CHANNELS: tl.constexpr,

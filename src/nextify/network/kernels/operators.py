@@ -29,13 +29,11 @@ def depthwise(x: Tensor, taps: Tensor, bias: Tensor | None) -> Tensor:
 
 
 @custom_op("nextify::depthwise_input_gradient", mutates_args=())
-def depthwise_input_gradient(grad: Tensor, taps: Tensor, plus: Tensor | None) -> Tensor:
-    """The gradient of its input, + plus."""
+def depthwise_input_gradient(grad: Tensor, taps: Tensor) -> Tensor:
+    """The gradient of its input."""
     tile = tiles.convolve_tile(isqrt(taps.shape[0]), *grad.shape[1:])
-    also = None if plus is None else plus.contiguous()
-    result: Tensor = _launch().convolve(
-        grad.contiguous(), taps.contiguous(), None, also, True, tile
-    )
+    taps = taps.contiguous()
+    result: Tensor = _launch().convolve(grad.contiguous(), taps, None, None, True, tile)
     return result
 
 
@@ -123,7 +121,7 @@ def _sums(map_: Tensor, *shape: int) -> Tensor:
 
 
 depthwise.register_fake(lambda x, taps, bias: _like(x))
-depthwise_input_gradient.register_fake(lambda grad, taps, plus: _like(grad))
+depthwise_input_gradient.register_fake(lambda grad, taps: _like(grad))
 depthwise_weight_gradient.register_fake(lambda x, grad, side: (_sums(x, side * side), _sums(x)))
 depthwise_norm.register_fake(lambda x, taps, bias, scale, shift, eps: _like(x))
 layer_norm.register_fake(lambda x, scale, shift, eps: _like(x))
@@ -143,7 +141,7 @@ def _depthwise_gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     x, taps, bias = ctx.saved_tensors
     grad_x = grad_taps = grad_bias = None
     if ctx.needs_input_grad[0]:
-        grad_x = depthwise_input_gradient(grad, taps, None)
+        grad_x = depthwise_input_gradient(grad, taps)
     if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
         of_taps, of_bias = depthwise_weight_gradient(x, grad, isqrt(taps.shape[0]))
         grad_taps = of_taps.to(taps.dtype)
