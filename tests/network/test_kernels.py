@@ -11,6 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+import nextify as nx
 from nextify.network import kernels
 from nextify.network.depthwise import DepthwiseConv2d
 from nextify.network.kernels import operators, tiles
@@ -20,13 +21,14 @@ gpu = [
     pytest.mark.skipif(not kernels.available(), reason="no GPU that Triton can use"),
 ]
 SHAPES = [(16, 96, 56, 56, 7), (5, 40, 9, 13, 7), (3, 24, 2, 2, 7), (7, 192, 16, 16, 3),
-          (1, 33, 14, 5, 5), (2, 72, 12, 7, 9), (2, 20, 12, 30, 11), (4, 768, 7, 7, 7)]  # fmt: skip
+          (1, 33, 14, 5, 5), (2, 20, 12, 30, 11), (4, 768, 7, 7, 7)]  # fmt: skip
 
 
 @pytest.mark.skipif(find_spec("triton") is None, reason="no triton")
 def test_all_kernels_in_the_interpreter():
     here = Path(__file__).parent
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command += ["-W", "ignore::DeprecationWarning"]  # of numpy, in Triton's interpreter
     done = subprocess.run(
         [*command, str(here / "interpreted.py")], capture_output=True, text=True,
         env={**os.environ, "TRITON_INTERPRET": "1"}, check=False,
@@ -91,7 +93,7 @@ class TestOnGpu:
     @pytest.mark.parametrize(
         ("shape", "dtype"),
         [(shape, dtype) for shape in SHAPES for dtype in (torch.float32, torch.bfloat16)
-         if shape[-1] < 9 or dtype == torch.bfloat16],  # the largest take seconds to compile
+         if shape[-1] < 11 or dtype == torch.bfloat16],  # the largest take seconds to compile
     )  # fmt: skip
     def test_gradients(self, shape, dtype):
         ours, plain, x, grad = pair(shape, dtype)
@@ -131,6 +133,23 @@ class TestOnGpu:
         eager, compiled = gradients(block, x, grad), gradients(torch.compile(block), x, grad)
         for mine, right in zip(compiled, eager, strict=True):
             assert (mine - right).norm() <= 1e-5 * right.norm()
+
+    def test_a_network_in_bfloat16(self):
+        design = nx.path("small").steps[-1].design
+        networks = [nx.build(design, 10, seed=0, device="cuda") for _ in range(2)]
+        images = torch.randn(16, 3, 32, 32, device="cuda")
+        with torch.autocast("cuda", torch.bfloat16):
+            logits = networks[0](images)
+            with torch.inference_mode():
+                judged = networks[0].eval()(images)
+        right = networks[1].double()(images.double())
+        found = []
+        for network, out in zip(networks, (logits, right), strict=True):
+            out.float().logsumexp(1).sum().backward()
+            found.append([out, *(p.grad for p in network.parameters())])
+        assert (judged.double() - right).norm() <= 3e-2 * right.norm()
+        for mine, other in zip(*found, strict=True):
+            assert (mine.double() - other.double()).norm() <= 0.1 * other.norm()
 
     @pytest.mark.parametrize("channels", [96, 200, 768])
     def test_norm_gelu_and_scale(self, channels):
