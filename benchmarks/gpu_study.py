@@ -1,15 +1,16 @@
 """A whole study on the GPU, its contributions beside the CPU's, and its speed beside timm's loop.
 
 The factor study of studies/cifar10-factors (138 runs; its command is in the Makefile) by the command
-line, as a user starts it. If it does not end in time it is interrupted, as by Ctrl-C, and what it
+line, as a user starts it (without the pilot, which only forecasts). If it does not end in time it is interrupted, as by Ctrl-C, and what it
 would have taken is worked out from the runs that are recorded: that is said.
 
-Then 16 seeds of one small network by the command line, images a second from the first recorded run
-to the last and from start to end, beside timm's loader and loop for the same network, batch and
-augmentation (see training.py), with its prefetcher, eager, in bfloat16 by autocast.
+Before, 32 seeds of one small network by the command line, images a second from start to end and while
+training, beside timm's loader and loop for the same network, batch and augmentation (see
+training.py), with its prefetcher and a process for each core, eager, in bfloat16 by autocast.
 """
 
 import itertools
+import json
 import math
 import os
 import signal
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -32,33 +34,34 @@ from nextify.report.write import read_study
 KEPT = Path(__file__).parents[1] / "studies/cifar10-factors/cifar10-factors.study"
 FACTORS = ["study", "small", "--experiment", "resolution-5", "--cross", "none"]
 TIMMS_SECONDS = 8.0
-SEEDS_SECONDS = 30.0
+SEEDS_SECONDS = 45.0
 STOPPING = 10.0  # seconds that an interrupted study may take to end
 
 
 def measure_study(given: Given) -> Iterator[Row]:
     """The study, then the seeds beside timm's loop."""
     yield from seeds_beside_timm(given)
-    yield from factors(given, 5.0 if given.smoke else given.left - STOPPING)
+    yield from factors(given, 20.0 if given.smoke else given.left - STOPPING)
 
 
 def factors(given: Given, seconds: float) -> Iterator[Row]:
     """Minutes of the factor study, and whether it agrees with the one that is kept."""
     file = given.scratch / "factors.study"
-    taken, ended = command(given, [*FACTORS, *given.seen], file, seconds)
+    words = [*FACTORS, "--no-pilot", *["epochs=1"] * given.smoke, *given.seen]
+    done = command(given, words, file, seconds)
     plan, records = read_study(file)
     planned = sum(len(plan.seeds_of(cell)) for cell in plan.cells)
-    finished = [one for one in records if one.outcome == "finished"]
-    others = [f"{one.run['seed']}: {one.outcome}, {one.message}" for one in records
+    others = [f"seed {one.seed}: {one.outcome}, {one.message}" for one in records
               if one.outcome != "finished"]  # fmt: skip
     yield row("factor study: runs recorded", "runs", len(records),
-              about=f"of {planned}; {len(finished)} finished; {others[:3]}")  # fmt: skip
-    yield row("factor study: runs a minute", "1/min", 60 * len(records) / taken)
-    if records:
-        whole = taken / 60 * (1 if ended else planned / len(records))
-        how = "from start to end" if ended else "worked out: interrupted before its end"
-        yield row("factor study", "min", whole, at_most=10.0, about=how)
-    if ended and not given.smoke:
+              about=f"of {planned}; not finished: {others[:3]}")  # fmt: skip
+    if done.training and records:
+        rate = 60 * len(records) / done.training
+        yield row("factor study: runs a minute, while training", "1/min", rate)
+        rest = 0.0 if done.ended else (planned - len(records)) / rate
+        how = "from start to end" if done.ended else "worked out: interrupted before its end"
+        yield row("factor study", "min", done.seconds / 60 + rest, at_most=10.0, about=how)
+    if done.ended and not given.smoke:
         yield from agreement(file)
 
 
@@ -84,30 +87,30 @@ def agreement(file: Path) -> Iterator[Row]:
 
 def seeds_beside_timm(given: Given) -> Iterator[Row]:
     """Images a second of a study of one network's seeds, and of timm's loop."""
-    file, epochs, seeds = given.scratch / "seeds.study", 8, 16
-    if given.smoke:
-        epochs, seeds = 1, 2
+    file = given.scratch / "seeds.study"
+    epochs, seeds, most = (1, 2, 120.0) if given.smoke else (6, 32, SEEDS_SECONDS)
     work = Work(given.folder or Path(), 2, "padded")
     asked = ["compare", "convnext-tiny", "depths=1,1,3,1", "widths=24,48,96,192", "stem_stride=2",
              f"batch_size={BATCH}", "crop=padded", f"epochs={epochs}", "--recipe", "modern",
              "--seeds", str(seeds), "--no-pilot"]  # fmt: skip
-    seconds, ended = command(given, [*asked, *given.seen], file, SEEDS_SECONDS)
+    done = command(given, [*asked, *given.seen], file, most)
     _, records = read_study(file)
-    if not records:
-        raise InputError(f"no run was recorded in {seconds:.0f} s")
     images = sum(map(images_of, records))
-    alone = [one.measured.images_per_second for one in records]
-    yield row("a run of the study, by itself", "images/s", alone)
-    yield row("study of seeds", "images/s", images / seconds,
-              about=f"from start to end: {len(records)} runs of {epochs} epochs in {seconds:.1f} s"
-              + "; interrupted" * (not ended))  # fmt: skip
+    if not images:
+        raise InputError(f"no run was recorded in {done.seconds:.0f} s")
+    about = f"{len(records)} runs of {epochs} epochs" + "; interrupted" * (not done.ended)
+    yield row("study of seeds, start to end", "images/s", images / done.seconds,
+              about=f"{done.seconds:.1f} s; {about}")  # fmt: skip
+    yield row("study of seeds, while training", "images/s", images / done.training,
+              about=f"{done.training:.1f} s; {about}")  # fmt: skip
     if given.folder is None:
         return
     theirs = timms_rates(given, work)
-    yield row("timm's loader and loop", "images/s", theirs, about="seconds one after another")
-    best = max(theirs)
-    yield row("study of seeds over timm at its best", "times", images / seconds / best,
-              at_least=10.0, about="with the start of all processes")  # fmt: skip
+    yield row("timm's loader and loop", "images/s", theirs, about="each for a second")
+    yield row("study of seeds, start to end, over timm at its best", "times",
+              images / done.seconds / max(theirs))  # fmt: skip
+    yield row("study of seeds, while training, over timm at its best", "times",
+              images / done.training / max(theirs), at_least=10.0)  # fmt: skip
 
 
 def images_of(record: Record) -> int:
@@ -115,27 +118,52 @@ def images_of(record: Record) -> int:
     return record.result.steps * BATCH if record.result else 0
 
 
-def command(
-    given: Given, words: list[str], file: Path, seconds: float
-) -> tuple[float, bool]:
-    """Carry out a command into a study file; seconds, and whether it came to its end in time."""
+@dataclass(frozen=True)
+class Command:
+    """A command that trains a study, carried out.
+
+    Attributes:
+        seconds: from start to end. training: from the moment when a worker has begun its first run
+            to that when the last one has ended (to a second): without imports, loading, report.
+        ended: it came to its end in time, and was not interrupted.
+    """
+
+    seconds: float
+    training: float
+    ended: bool
+
+
+def command(given: Given, words: list[str], file: Path, seconds: float) -> Command:
+    """Carry out a command into a study file; after so many seconds interrupt it."""
     files = ["--file", str(file), "--report", str(file.with_name(f"{file.stem}-report"))]
-    began = time.perf_counter()
     line = [sys.executable, "-m", "nextify", *words, *files]
     print(*line, flush=True)
     env = {**os.environ} | ({"CUDA_VISIBLE_DEVICES": ""} if given.device == "cpu" else {})
+    began, asked = time.perf_counter(), False
+    first = last = None
     process = subprocess.Popen(line, env=env)
-    try:
-        process.wait(seconds)
-        ended = process.returncode == 0
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGINT)
-        ended = False
-        try:
-            process.wait(STOPPING)
-        except subprocess.TimeoutExpired:
+    while process.poll() is None:
+        time.sleep(0.1)
+        now = time.perf_counter() - began
+        if trains(file):
+            first, last = first or now, now
+        if now > seconds and not asked:
+            process.send_signal(signal.SIGINT)
+            asked = True
+        if now > seconds + STOPPING:
             process.kill()
-    return time.perf_counter() - began, ended
+    training = 0.0 if first is None or last is None else last - first
+    ended = process.returncode == 0 and not asked
+    return Command(time.perf_counter() - began, training, ended)
+
+
+def trains(study: Path) -> bool:
+    """Whether a worker has a run, by the file that a study keeps beside it while it trains."""
+    try:
+        live = json.loads(Path(f"{study}.live").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return any(seat["label"] for seat in live["seats"]) or live["done"] > 0
 
 
 def timms_rates(given: Given, work: Work) -> list[float]:
