@@ -32,6 +32,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from itertools import zip_longest
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -59,7 +60,7 @@ class Section:
 
 
 SECTIONS = (
-    Section("kernels", 40, "gpu_kernels", "measure_kernels"),
+    Section("kernels", 40, "gpu_kernel_speed", "measure_speeds"),
     Section("step", 25, "gpu_training", "measure_steps"),
     Section("stack", 30, "gpu_training", "measure_stacks"),
     Section("convnext", 120, "gpu_convnext", "measure_convnext"),
@@ -78,9 +79,8 @@ def serve(connection: Connection, section: Section, log: Path) -> None:
     os.dup2(file, 1)
     os.dup2(file, 2)
     try:
-        about = _versions()
         measure = getattr(import_module(section.module), section.function)
-        connection.send(("ready", about))
+        connection.send(("ready", _versions()))
         given: Given = connection.recv()
         for each in measure(given):
             print(each, flush=True)
@@ -96,19 +96,13 @@ def serve(connection: Connection, section: Section, log: Path) -> None:
 
 
 def _versions() -> dict[str, Any]:
-    import timm
-    import torch
-    import torchvision
-
-    from nextify.version import __version__
-
-    found = {"nextify": __version__, "torch": torch.__version__, "cuda": torch.version.cuda,
-             "timm": timm.__version__, "torchvision": torchvision.__version__,
-             "cudnn": torch.backends.cudnn.version(), "python": platform.python_version()}  # fmt: skip
-    try:
-        found["triton"] = import_module("triton").__version__
-    except ImportError:
-        found["triton"] = None
+    """Of what is installed; CUDA's of the torch that is imported."""
+    found: dict[str, Any] = {"python": platform.python_version()}
+    for name in ("nextify", "torch", "torchvision", "timm", "triton", "Pillow"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    if torch := sys.modules.get("torch"):
+        found |= {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
     return found
 
 
@@ -217,7 +211,7 @@ def card() -> dict[str, str]:
 
 
 @contextmanager
-def prepared(chosen: argparse.Namespace, device: str) -> Iterator[Given]:
+def prepared(chosen: argparse.Namespace, device: str, output: Path) -> Iterator[Given]:
     """What sections are given: the images unpacked, and decoded once into a cache."""
     with tempfile.TemporaryDirectory(prefix="gpu-") as name:
         scratch, folder = Path(name), chosen.data
@@ -229,7 +223,7 @@ def prepared(chosen: argparse.Namespace, device: str) -> Iterator[Given]:
         if folder is not None:
             code = f"from nextify.data import load; load({str(folder)!r}, image_size=32)"
             subprocess.run([sys.executable, "-c", code], check=True)
-        yield Given(device=device, smoke=chosen.smoke, folder=folder, output=chosen.output,
+        yield Given(device=device, smoke=chosen.smoke, folder=folder, output=output,
                     scratch=scratch)  # fmt: skip
 
 
@@ -269,7 +263,7 @@ def main() -> int:
     kept = Kept(file, {**about, "smoke": chosen.smoke, "versions": {}, "sections": {}})
     kept.logs.mkdir(parents=True, exist_ok=True)
     device = "cuda" if "card" in about and not chosen.smoke else "cpu"
-    with prepared(chosen, device) as given:
+    with prepared(chosen, device, kept.logs) as given:
         print(f"data ready after {(datetime.now(UTC) - began).seconds} s", flush=True)
         run(sections, given, kept, 3600.0 if chosen.smoke else chosen.most_seconds)
     print(table(kept.values["sections"]))

@@ -114,8 +114,10 @@ def trained(
     surplus = max(0.0, seconds[0] - min(seconds[1:], default=seconds[0]))
     training = sum(seconds) - surplus
     accuracy = 100 * record.result.accuracy if record.result else 0.0
-    about = (f"{epochs} epochs; seconds: training {training:.2f}, capture {surplus:.2f}, from "
-             f"start to end {whole[0]:.2f}")
+    about = (
+        f"{epochs} epochs; seconds: training {training:.2f}, capture {surplus:.2f}, from "
+        f"start to end {whole[0]:.2f}"
+    )
     yield row(f"{at.name}: seed {seed}", "%", accuracy, about=about)
     return accuracy, training
 

@@ -69,9 +69,7 @@ def measure_loaders(given: Given) -> Iterator[Row]:
         yield from on_the_card(folder, batch)
 
 
-def ours(
-    given: Given, folder: Path, batch: int, size: int, workers: int
-) -> tuple[State, Feed]:
+def ours(given: Given, folder: Path, batch: int, size: int, workers: int) -> tuple[State, Feed]:
     """As `nextify train` does it: streamed from the files, cropped by processes, augmented on the
     device; with a network of the run."""
     dataset = load(str(folder), image_size=size, memory_limit=0)

@@ -81,7 +81,9 @@ def trained(
                     of = range(seed, seed + 1)
                     jobs[pool.submit(work, way, of)] = (way, of)
         try:
-            for job in as_completed(jobs, timeout=max(1.0, given.left) if not given.smoke else None):
+            for job in as_completed(
+                jobs, timeout=max(1.0, given.left) if not given.smoke else None
+            ):
                 way, seeds = jobs[job]
                 try:
                     accuracies[way] |= dict(zip(seeds, job.result(), strict=True))
