@@ -1,4 +1,4 @@
-"""Everything that is measured on a GPU, in one table, then one JSON line; about eight to nine minutes.
+"""Everything that is measured on a GPU, in one table, then one JSON line; nine minutes.
 
     python benchmarks/gpu.py --data cifar10-jpeg.tar.xz --output benchmarks/gpu
     python benchmarks/gpu.py --smoke          # every line at toy sizes, on a CPU
@@ -7,12 +7,13 @@
 (`--only kernels,convnext`) run one after another, each in a process of its own, so that one that
 fails, hangs or spoils its CUDA context leaves the others as they are; what it had measured stays.
 The next section's process starts and imports while one measures. After each section, everything so
-far is written to a file of `--output` that is named by the card and the time; what a section prints
-is in a file beside it. Everything compared is measured side by side, by turns, after a warm-up.
+far is written to a file of `--output` that is named by the card and the time; what a section
+prints is in a file beside it. Everything compared is measured side by side, by turns, after a
+warm-up.
 
-The seconds of each section, on an H100 with 16 cores, are in `SECTIONS`: by then it stops measuring
-by itself, and half as much later it is ended. `--seconds study=600` gives one more; `--most-seconds`
-is for all together: sections that come too late are left out.
+The seconds of each section, on an H100 with 16 cores, are in `SECTIONS`: by then it stops
+measuring by itself, and half as much later it is ended. `--seconds study=600` gives one more;
+`--most-seconds` is for all together: sections that come too late are left out.
 """
 
 import argparse

@@ -4,9 +4,9 @@ All 50,000 training images, 32 pixels, tested on the 10,000 test images without 
 them. Each candidate is trained for two epochs first, which warms up and tells the seconds of an
 epoch; then for as many epochs as 10 s hold. "Training" is all epochs, each with its evaluation of
 1,000 test images for the curve, without the capture of the step (by how much the first epoch is
-longer); the capture and the whole, with it and the final test, are told beside. One seed for each candidate; then
-the best one again with other seeds, whose accuracies are the result (its first seed, by which it was
-chosen, is no part of it).
+longer); the capture and the whole, with it and the final test, are told beside. One seed for each
+candidate; then the best one again with other seeds, whose accuracies are the result (its first
+seed, by which it was chosen, is no part of it).
 """
 
 from collections.abc import Generator, Iterator

@@ -1,9 +1,9 @@
 """ConvNeXt-T at 224 pixels in bfloat16 by autocast: ours beside timm's and torchvision's.
 
-Same weights, same batch, channels_last, cuDNN's benchmark and TF32 on for all, AdamW fused. Outputs
-are compared in float32, and the losses of the first training steps in bfloat16, before anything is
-timed. All contestants of a task are timed by turns, a step each. At most four compilations, of
-which the two of our own network only where time is left.
+Same weights, same batch, channels_last, cuDNN's benchmark and TF32 on for all, AdamW fused.
+Outputs are compared in float32, and the losses of the first training steps in bfloat16, before
+anything is timed. All contestants of a task are timed by turns, a step each. At most four
+compilations, of which the two of our own network only where time is left.
 """
 
 import copy
@@ -67,8 +67,10 @@ def measure_convnext(given: Given) -> Iterator[Row]:
 
 def losses(found: dict[str, nn.Module], at: Conditions) -> Iterator[Row]:
     """The largest difference of the first steps' losses, relative, to ours."""
-    steps = {name: [float(step()) for _ in range(STEPS)] for name, step in (
-        (name, work("training", copy.deepcopy(one), at)) for name, one in found.items())}  # fmt: skip
+    steps = {}
+    for name, network in found.items():
+        step = work("training", copy.deepcopy(network), at)
+        steps[name] = [float(step()) for _ in range(STEPS)]
     for name in reference.LIBRARIES:
         differ = [abs(a - b) / b for a, b in zip(steps["nextify"], steps[name], strict=True)]
         about = f"bfloat16; ours {steps['nextify']}, theirs {steps[name]}"

@@ -1,4 +1,4 @@
-"""The kernels of gpu_kernels.py as rows of gpu.py's table: ours beside the fastest of torch's own."""
+"""The kernels of gpu_kernels.py as rows of gpu.py's table: ours beside torch's fastest."""
 
 import json
 from collections.abc import Iterator
@@ -33,5 +33,9 @@ def beside_torchs(name: str, ways: list[dict[str, Any]]) -> Iterator[Row]:
     ours = [one for one in ways if one["how"] not in TORCHS]
     if theirs and ours:
         best, other = (min(each, key=lambda one: one["us"]) for each in (ours, theirs))
-        yield row(f"{name}: ours over torch's", "times", other["us"] / best["us"],
-                  about=f"{best['how']} {best['us']} us, {other['how']} {other['us']} us")  # fmt: skip
+        yield row(
+            f"{name}: ours over torch's",
+            "times",
+            other["us"] / best["us"],
+            about=f"{best['how']}: {best['us']} us; {other['how']}: {other['us']} us",
+        )

@@ -1,11 +1,11 @@
 """Images a second from JPEG files to a network at 224 pixels: our loader beside timm's.
 
-2,000 JPEGs of 500 x 375 pixels, made for this, each dealt three times in a pass. Both loaders have a
-process for each core, crop at random (resized to 224) and flip. The other augmentation is by each
-side's own means: ours (the recipe "modern") on the device and for whole batches, timm's (RandAugment
-9, erasing) in its processes and by its prefetcher, where it is on. Alone, and feeding a training step
-of ConvNeXt-T in bfloat16 (eager, our network for both). The first pass is left out: in it timm's
-processes start. Ours start anew in every pass, which is counted.
+2,000 JPEGs of 500 x 375 pixels, made for this, each dealt three times in a pass. Both loaders have
+a process for each core, crop at random (resized to 224) and flip. The other augmentation is by
+each side's own means: ours (the recipe "modern") on the device and for whole batches, timm's
+(RandAugment 9, erasing) in its processes and by its prefetcher, where it is on. Alone, and feeding
+a training step of ConvNeXt-T in bfloat16 (eager, our network for both). The first pass is left
+out: in it timm's processes start. Ours start anew in every pass, which is counted.
 """
 
 import itertools
@@ -18,7 +18,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from gpu_jpegs import CLASSES, make
+from gpu_jpegs import make
 from gpu_rows import Given, Row, row, timed
 from timm.data import create_dataset, create_loader
 from torch import Tensor

@@ -1,11 +1,12 @@
 """A whole study on the GPU, its contributions beside the CPU's, and its speed beside timm's loop.
 
-The factor study of studies/cifar10-factors (138 runs; its command is in the Makefile) by the command
-line, as a user starts it (without the pilot, which only forecasts). If it does not end in time it is interrupted, as by Ctrl-C, and what it
-would have taken is worked out from the runs that are recorded: that is said.
+The factor study of studies/cifar10-factors (138 runs; its command is in the Makefile) by the
+command line, as a user starts it (without the pilot, which only forecasts). If it does not end in
+time it is interrupted, as by Ctrl-C, and what it would have taken is worked out from the runs that
+are recorded: that is said.
 
-Before, 32 seeds of one small network by the command line, images a second from start to end and while
-training, beside timm's loader and loop for the same network, batch and augmentation (see
+Before, 32 seeds of one small network by the command line, images a second from start to end and
+while training, beside timm's loader and loop for the same network, batch and augmentation (see
 training.py), with its prefetcher and a process for each core, eager, in bfloat16 by autocast.
 """
 
@@ -24,12 +25,12 @@ from pathlib import Path
 import torch
 from gpu_rows import Given, Row, row
 from scipy import stats
-from training import BATCH, Work, timms_loader, timms_network, timms_step
 
 from nextify.errors import InputError
 from nextify.findings.attribute import attribute
 from nextify.records import Record
 from nextify.report.write import read_study
+from training import BATCH, Work, timms_loader, timms_network, timms_step
 
 KEPT = Path(__file__).parents[1] / "studies/cifar10-factors/cifar10-factors.study"
 FACTORS = ["study", "small", "--experiment", "resolution-5", "--cross", "none"]

@@ -1,13 +1,15 @@
-"""Training small networks: a step in a graph beside the eager one, and a stack of seeds beside runs.
+"""Training small networks: a step in a graph beside an eager one, seeds in a stack beside runs.
 
-Both ends of the small path, on 10,000 images of 32 pixels, batches of 64, in bfloat16 on a GPU. All
-through `train_with_network` and `train_stack`, the loops of `nextify train` and of a study: with
-augmentation, with the average of the weights and with the curve's 1,000 test images after an epoch.
+Both ends of the small path, on 10,000 images of 32 pixels, batches of 64, in bfloat16 on a GPU.
+All through `train_with_network` and `train_stack`, the loops of `nextify train` and of a study:
+with augmentation, with the average of the weights and with the curve's 1,000 test images after an
+epoch.
 """
 
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from gpu_rows import Given, NotThere, Row, ratios, row, timed
@@ -102,7 +104,7 @@ def epochs_of(run: Run, images: Dataset, settings: Settings) -> tuple[list[float
         on_epoch=lambda *_: marks.append(time.perf_counter()),
     )
     record, _ = train_with_network(run, images, told)
-    return [after - before for before, after in zip(marks, marks[1:], strict=False)], record
+    return [after - before for before, after in pairwise(marks)], record
 
 
 def accuracies(records: Sequence[Record]) -> str:
