@@ -42,6 +42,8 @@ from typing import Any
 
 from gpu_rows import SMOKE, Given, NotThere, table
 
+from nextify.version import __version__
+
 SPAWN = multiprocessing.get_context("spawn")
 IMPORTS = 120.0  # seconds that a process may take to start
 
@@ -98,8 +100,8 @@ def serve(connection: Connection, section: Section, log: Path) -> None:
 
 def _versions() -> dict[str, Any]:
     """Of what is installed; CUDA's of the torch that is imported."""
-    found: dict[str, Any] = {"python": platform.python_version()}
-    for name in ("nextify", "torch", "torchvision", "timm", "triton", "Pillow"):
+    found: dict[str, Any] = {"python": platform.python_version(), "nextify": __version__}
+    for name in ("torch", "torchvision", "timm", "triton", "Pillow"):
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     if torch := sys.modules.get("torch"):

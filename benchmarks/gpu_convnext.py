@@ -74,7 +74,7 @@ def losses(found: dict[str, nn.Module], at: Conditions) -> Iterator[Row]:
     for name in reference.LIBRARIES:
         differ = [abs(a - b) / b for a, b in zip(steps["nextify"], steps[name], strict=True)]
         about = f"bfloat16; ours {steps['nextify']}, theirs {steps[name]}"
-        yield row(f"losses of {STEPS} steps beside {name}'s", "relative", max(differ), at_most=0.01,
+        yield row(f"losses of {STEPS} steps beside {name}'s", "relative", max(differ), at_most=0.02,
                   about=about)  # fmt: skip
 
 

@@ -57,11 +57,11 @@ def _step(network: nn.Module, forward: Forward, images: Tensor, conditions: Cond
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True, capturable=on_gpu)
 
     def step() -> Tensor:
-        optimizer.zero_grad(set_to_none=True)
         with _autocast(conditions):
             loss = F.cross_entropy(forward(images), labels)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
         return loss.detach()
 
     return step
