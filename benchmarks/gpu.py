@@ -28,8 +28,8 @@ import tarfile
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import import_module
@@ -54,23 +54,25 @@ class Section:
 
     Attributes:
         seconds: that it takes on an H100 with 16 cores, as it was planned.
+        images: whether it needs those of CIFAR-10, which are unpacked and decoded meanwhile.
     """
 
     name: str
     seconds: float
     module: str
     function: str
+    images: bool = True
 
 
 SECTIONS = (
-    Section("kernels", 40, "gpu_kernel_speed", "measure_speeds"),
+    Section("kernels", 40, "gpu_kernel_speed", "measure_speeds", images=False),
+    Section("convnext", 115, "gpu_convnext", "measure_convnext", images=False),
     Section("step", 25, "gpu_training", "measure_steps"),
     Section("stack", 30, "gpu_training", "measure_stacks"),
-    Section("convnext", 120, "gpu_convnext", "measure_convnext"),
-    Section("study", 150, "gpu_study", "measure_study"),
+    Section("study", 130, "gpu_study", "measure_study"),
     Section("tost", 55, "gpu_tost", "measure_equivalence"),
-    Section("cifar", 75, "gpu_cifar", "measure_cifar"),
-    Section("loader", 35, "gpu_loader", "measure_loaders"),
+    Section("cifar", 100, "gpu_cifar", "measure_cifar"),
+    Section("loader", 35, "gpu_loader", "measure_loaders", images=False),
 )
 
 
@@ -162,11 +164,14 @@ class Process:
         self.connection.close()
 
 
-def run(chosen: list[Section], given: Given, kept: "Kept", most: float) -> None:
+def run(
+    chosen: list[Section], given: Given, images: Future[Path | None], kept: "Kept", most: float
+) -> None:
     """Carry out sections, one after another."""
     last = time.monotonic() + most
     following = Process.of(chosen[0], kept.logs)
     for section, after in zip_longest(chosen, chosen[1:]):
+        folder = images.result() if section.images else None
         now, began = following, time.monotonic()
         if after is not None:
             following = Process.of(after, kept.logs)
@@ -175,7 +180,7 @@ def run(chosen: list[Section], given: Given, kept: "Kept", most: float) -> None:
             now.end()
             found = {"rows": [], "about": {}, "problem": "left out: no time is left"}
         else:
-            found = now.carry_out(replace(given, until=until))
+            found = now.carry_out(replace(given, folder=folder, until=until))
         kept.add(section, found, time.monotonic() - began)
 
 
@@ -213,21 +218,17 @@ def card() -> dict[str, str]:
     return dict(zip(("card", "driver", "memory"), values, strict=True))
 
 
-@contextmanager
-def prepared(chosen: argparse.Namespace, device: str, output: Path) -> Iterator[Given]:
-    """What sections are given: the images unpacked, and decoded once into a cache."""
-    with tempfile.TemporaryDirectory(prefix="gpu-") as name:
-        scratch, folder = Path(name), chosen.data
-        os.environ.setdefault("NEXTIFY_CACHE", str(scratch / "cache"))
-        if folder is not None and not folder.is_dir():
-            with tarfile.open(folder) as archive:
-                archive.extractall(scratch / "unpacked", filter="data")
-            folder = next(p.parent for p in sorted((scratch / "unpacked").rglob("train")))
-        if folder is not None:
-            code = f"from nextify.data import load; load({str(folder)!r}, image_size=32)"
-            subprocess.run([sys.executable, "-c", code], check=True)
-        yield Given(device=device, smoke=chosen.smoke, folder=folder, output=output,
-                    scratch=scratch)  # fmt: skip
+def unpacked(data: Path | None, scratch: Path) -> Path | None:
+    """The folder of images, decoded once into nextify's cache; of an archive, unpacked."""
+    if data is None:
+        return None
+    if not data.is_dir():
+        with tarfile.open(data) as archive:
+            archive.extractall(scratch / "unpacked", filter="data")
+        data = next(path.parent for path in sorted((scratch / "unpacked").rglob("train")))
+    code = f"from nextify.data import load; load({str(data)!r}, image_size=32)"
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=sys.stderr)
+    return data
 
 
 def options() -> argparse.Namespace:
@@ -266,9 +267,12 @@ def main() -> int:
     kept = Kept(file, {**about, "smoke": chosen.smoke, "versions": {}, "sections": {}})
     kept.logs.mkdir(parents=True, exist_ok=True)
     device = "cuda" if "card" in about and not chosen.smoke else "cpu"
-    with prepared(chosen, device, kept.logs) as given:
-        print(f"data ready after {(datetime.now(UTC) - began).seconds} s", flush=True)
-        run(sections, given, kept, 3600.0 if chosen.smoke else chosen.most_seconds)
+    with tempfile.TemporaryDirectory(prefix="gpu-") as name, ThreadPoolExecutor(1) as beside:
+        os.environ.setdefault("NEXTIFY_CACHE", str(Path(name, "cache")))
+        given = Given(device=device, smoke=chosen.smoke, folder=None, output=kept.logs,
+                      scratch=Path(name))  # fmt: skip
+        images = beside.submit(unpacked, chosen.data, given.scratch)
+        run(sections, given, images, kept, 3600.0 if chosen.smoke else chosen.most_seconds)
     print(table(kept.values["sections"]))
     print(json.dumps(kept.values))
     found = kept.values["sections"].values()

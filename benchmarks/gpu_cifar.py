@@ -61,11 +61,7 @@ CANDIDATES = (
     Candidate("stride 2, batch norm, dense 3 x 3", {"depths": (1, 2, 1), "spatial": "dense",
                                                     "kernel_size": 3, "widths": (128, 256, 512)},
               {"learning_rate": 3e-3}),
-    # The same with layer norm, as in the paper.
-    Candidate("stride 2, layer norm", {"depths": (2, 4, 2), "widths": (128, 256, 512),
-                                       "norm": "layer"}, {}),
 )  # fmt: skip
-
 TOY = Candidate("toy", {"depths": (1, 1), "widths": (8, 16)}, {"batch_size": 64})
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,9 @@ def carried_out(benchmark, folder, names, most=60.0):
     kept = benchmark.Kept(folder / "found.json", {"versions": {}, "sections": {}})
     kept.logs.mkdir()
     given = benchmark.Given(device="cpu", smoke=False, folder=None, output=folder, scratch=folder)
-    benchmark.run(chosen, given, kept, most)
+    images = Future()
+    images.set_result(None)
+    benchmark.run(chosen, given, images, kept, most)
     return kept
 
 
