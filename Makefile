@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test check quick-check slow cifar10-crossed-study cifar10-norm-init cifar10-study cifar10-matched-study \
+.PHONY: demo test check quick-check slow gpu cifar10-crossed-study cifar10-norm-init cifar10-study cifar10-matched-study \
   cifar10-images-study cifar10-images-rates clean
 
 # Four epochs and not the default six, so that it ends within ten minutes on a slow machine, too.
@@ -26,6 +26,12 @@ quick-check: $(VENV)/.installed-dev
 
 slow: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow
+
+# On a machine with a GPU: what only it can test, and what is measured on it. DATA is as below, or an
+# archive of it.
+gpu: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m gpu tests
+	$(BIN)/python benchmarks/gpu.py --data $(DATA)
 
 # The studies that are kept in studies/; DATA is a folder of CIFAR-10 (JPEG), named cifar10-jpeg.
 CROSSED = studies/cifar10-crossed

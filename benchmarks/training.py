@@ -41,7 +41,7 @@ from typing import Any
 import PIL
 import timm
 import torch
-from timm.data import Mixup, create_dataset, create_loader
+from timm.data import FastCollateMixup, Mixup, create_dataset, create_loader
 from timm.loss import SoftTargetCrossEntropy
 from timm.optim import create_optimizer_v2
 from timm.utils import ModelEmaV3
@@ -183,9 +183,11 @@ def _as_timms(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]
     return renamed
 
 
-def timms_loader(work: Work, workers: int) -> Any:
-    """As train.py makes it for a CPU; it crops and flips as our recipe does."""
+def timms_loader(work: Work, workers: int, device: str = "cpu") -> Any:
+    """As train.py makes it; it crops and flips as our recipe does. For a GPU with the prefetcher,
+    which erases there, and with mixup where batches are put together."""
     dataset = create_dataset("", root=str(work.folder), split="train")
+    on_gpu = device != "cpu"
     loader = create_loader(
         dataset,
         input_size=(3, SIZE, SIZE),
@@ -198,27 +200,41 @@ def timms_loader(work: Work, workers: int) -> Any:
         mean=MEAN,
         std=STD,
         num_workers=workers,
-        use_prefetcher=False,
-        device=torch.device("cpu"),
+        collate_fn=FastCollateMixup(**timms_mixup(work.recipe)) if on_gpu else None,
+        use_prefetcher=on_gpu,
+        pin_memory=on_gpu,
+        device=torch.device(device),
     )
     if work.crop == "padded":  # as the official ConvNeXt code does for small images
         dataset.transform.transforms[0] = RandomCrop(SIZE, padding=SIZE // 8)
     return loader
 
 
-def timms_step(network: nn.Module, values: Recipe) -> Callable[[Tensor, Tensor], None]:
-    """What train.py's `train_one_epoch` does with a batch."""
-    mixup = Mixup(values.mixup, values.cutmix, label_smoothing=values.label_smoothing,
-                  num_classes=CLASSES)  # fmt: skip
+def timms_mixup(values: Recipe) -> dict[str, Any]:
+    """Its arguments."""
+    return {"mixup_alpha": values.mixup, "cutmix_alpha": values.cutmix,
+            "label_smoothing": values.label_smoothing, "num_classes": CLASSES}  # fmt: skip
+
+
+def timms_step(
+    network: nn.Module, values: Recipe, device: str = "cpu"
+) -> Callable[[Tensor, Tensor], None]:
+    """What train.py's `train_one_epoch` does with a batch; on a GPU in bfloat16 by autocast, with
+    images that are mixed already."""
+    mixup = Mixup(**timms_mixup(values)) if device == "cpu" else None
     optimizer = create_optimizer_v2(
         network, "adamw", lr=values.peak_learning_rate, weight_decay=values.weight_decay
     )
     average = ModelEmaV3(network, decay=values.ema_decay)
     loss_of = SoftTargetCrossEntropy()
 
-    def step(images: Tensor, labels: Tensor) -> None:
-        images, targets = mixup(images, labels)
-        loss = loss_of(network(images), targets)
+    def step(images: Tensor, targets: Tensor) -> None:
+        if mixup is not None:
+            images, targets = mixup(images, targets)
+        else:
+            images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=mixup is None):
+            loss = loss_of(network(images), targets)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -11,9 +11,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils.data._utils.pin_memory import pin_memory
 from torchvision.transforms import RandomResizedCrop
 
 from nextify.data import Dataset, ImageFiles, Images, batches, decode, load
+from nextify.data.batches import _Arrays
 from nextify.data.decoding import random_box
 from nextify.errors import InputError
 from nextify.machine.processes import SPAWN
@@ -88,6 +90,26 @@ def test_streamed_batches_do_not_depend_on_the_workers(streamed: Dataset) -> Non
     assert torch.equal(alone, dealt_from(streamed.train, seed=5, workers=2))
     assert not torch.equal(alone, dealt_from(streamed.train, seed=6))
     assert torch.equal(before, torch.get_rng_state()), "the global state was drawn from"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("workers", [0, 2])
+def test_streamed_batches_are_the_same_on_a_gpu(streamed: Dataset, workers: int) -> None:
+    dealt = batches(streamed.train, 2, generator=seeded(5), device="cuda", workers=workers)
+    there = torch.cat([pixels.cpu() for pixels, _ in dealt])
+    assert torch.equal(there, dealt_from(streamed.train, seed=5))
+
+
+def test_what_torchs_loader_pins() -> None:
+    """It finds the method of a batch, and hands on what has none."""
+    arrays = _Arrays(np.zeros((2, 3, 4, 4), np.uint8), np.arange(2))
+    pinned: list[torch.Tensor] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.Tensor, "pin_memory", lambda self: pinned.append(self) or self)
+        pixels, labels = pin_memory(arrays)
+        assert pin_memory(InputError("gone")).args == ("gone",)
+    assert len(pinned) == 2 and labels.tolist() == [0, 1] and pixels.shape == (2, 3, 4, 4)
 
 
 def test_streamed_epochs_crop_anew(streamed: Dataset) -> None:

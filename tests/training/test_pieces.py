@@ -15,7 +15,7 @@ import nextify as nx
 from nextify.designs import recipe
 from nextify.training.ema import WeightAverage, effective_decay
 from nextify.training.evaluate import calibration_error
-from nextify.training.machine import thread_count
+from nextify.training.machine import loaders_for, thread_count
 from nextify.training.optimizer import make_optimizer, parameter_groups
 from nextify.training.schedule import learning_rate_at
 
@@ -173,3 +173,11 @@ def test_threads_are_set_for_as_long_as_they_are_used():
     with thread_count(None):
         assert torch.get_num_threads() == before
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("cores", "gpus", "loaders"), [(16, 1, 16), (64, 1, 16), (16, 4, 4),
+                                                        (2, 4, 1)])  # fmt: skip
+def test_a_gpu_has_its_share_of_the_cores_to_decode(cores, gpus, loaders, monkeypatch):
+    monkeypatch.setattr("nextify.training.machine.cores", lambda: cores)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    assert loaders_for("cuda:0") == loaders and loaders_for("cpu") == 2

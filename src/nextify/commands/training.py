@@ -34,7 +34,13 @@ from nextify.training.classify import (
     was_trained_on,
 )
 from nextify.training.folder import default_folder, design_to_train
-from nextify.training.machine import default_precision, plain_torch, thread_count, usable_device
+from nextify.training.machine import (
+    default_precision,
+    loaders_for,
+    plain_torch,
+    thread_count,
+    usable_device,
+)
 from nextify.training.timing import Allowance, time_run
 from nextify.words import duration
 
@@ -66,7 +72,7 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
                 folder,
                 weights=ready.weights,
                 device=device,
-                loaders=request.machine.loaders,
+                loaders=_loaders(request.machine, device),
                 on_start=on_start,
                 on_step=shown.step,
                 on_epoch=shown.epoch,
@@ -123,6 +129,11 @@ def on_machine(asked: Machine) -> Iterator[tuple[str, Precision]]:
         yield device, asked.precision or default_precision(device)
 
 
+def _loaders(asked: Machine, device: str) -> int:
+    """As many as asked for; else what suits the device."""
+    return loaders_for(device) if asked.loaders is None else asked.loaders
+
+
 def _about(weights: InitialWeights) -> str:
     kept = [] if weights.loaded.head_is_new else ["the head is kept: --new-head draws a new one"]
     return "; ".join((f"weights: {weights.loaded}", *kept, *weights.notes))
@@ -147,7 +158,8 @@ def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
         images = load_for(card, replace(request.data, test_image_size=request.test_image_size))
         require_image_size(card.design, images.test_size, card.image_size)
         show_images(images, watch)
-        found = score(network, card, images, device=device, precision=precision, loaders=on.loaders)
+        loaders = _loaders(on, device)
+        found = score(network, card, images, device=device, precision=precision, loaders=loaders)
     if note := evaluated_note(was_trained_on(card, images), images):
         watch.note(note)
     return Evaluated(scores=found, images=images)

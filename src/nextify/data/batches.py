@@ -69,26 +69,53 @@ def _from_files(
     images: "_Decoded", order: Tensor, batch_size: int, device: torch.device | str, workers: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
     on_gpu = torch.device(device).type == "cuda"
-    for dealt in _loaded(images, order.tolist(), batch_size, workers):
-        if isinstance(dealt, InputError):
-            raise dealt
-        pixels, labels = map(torch.from_numpy, dealt)
-        if on_gpu:
-            pixels, labels = pixels.pin_memory(), labels.pin_memory()
+    for dealt in _loaded(images, order.tolist(), batch_size, workers, pinned=on_gpu):
+        match dealt:
+            case InputError():
+                raise dealt
+            case _Arrays():
+                pixels, labels = dealt.tensors()
+            case _:
+                pixels, labels = dealt
         yield pixels.to(device, non_blocking=True), labels.to(device, non_blocking=True)
 
 
-_Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]] | InputError
+@dataclass(frozen=True, eq=False)
+class _Arrays:
+    """A batch as it comes from a process that decodes.
+
+    As arrays it goes through a pipe. Tensors would go through shared memory, of which containers
+    have little, and a socket, whose name a long TMPDIR makes too long: processes that are killed,
+    or wait for ever.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+
+    def tensors(self) -> tuple[Tensor, Tensor]:
+        """The same memory as tensors."""
+        return torch.from_numpy(self.pixels), torch.from_numpy(self.labels)
+
+    def pin_memory(self) -> tuple[Tensor, Tensor]:
+        """In memory that a GPU copies by itself. The loader's thread calls this, which also reads
+        the pipe: the thread that trains waits for neither."""
+        pixels, labels = self.tensors()
+        return pixels.pin_memory(), labels.pin_memory()
+
+
+_Batch = _Arrays | tuple[Tensor, Tensor] | InputError
+"""With the tensors of a batch in pinned memory."""
 
 
 def _loaded(
-    images: "_Decoded", order: list[int], batch_size: int, workers: int
+    images: "_Decoded", order: list[int], batch_size: int, workers: int, *, pinned: bool
 ) -> Iterator[_Batch]:
     loader: DataLoader[int] = DataLoader(
         order,  # type: ignore[arg-type]
         batch_size,
         num_workers=workers,
         collate_fn=images,
+        pin_memory=pinned,
         # The loader seeds its workers from this one instead of from torch's global state.
         generator=torch.Generator(),
     )
@@ -103,7 +130,7 @@ def _loaded(
             RuntimeWarning,
             stacklevel=2,
         )
-        found = _loaded(images, order, batch_size, 0)
+        found = _loaded(images, order, batch_size, 0, pinned=pinned)
     try:
         yield from found
     except RuntimeError as error:
@@ -124,18 +151,13 @@ class _Decoded:
     seed: int | None
 
     def __call__(self, indices: list[int]) -> _Batch:
-        """A batch, or why there is none: an error raised in a worker would come as a long text.
-
-        As arrays it goes through a pipe. Tensors would go through shared memory, of which
-        containers have little, and a socket, whose name a long TMPDIR makes too long: processes
-        that are killed, or wait for ever.
-        """
+        """A batch, or why there is none: an error raised in a worker would come as a long text."""
         try:
             with quiet_pillow():
                 pixels = np.stack([self._pixels(index).numpy() for index in indices])
         except InputError as error:
             return InputError(str(error))
-        return pixels, self.images.labels[indices].numpy()
+        return _Arrays(pixels, self.images.labels[indices].numpy())
 
     def _pixels(self, index: int) -> Tensor:
         images, path, digest = self.images, self.images.paths[index], self.images.digest(index)

@@ -10,11 +10,25 @@ from nextify.errors import InputError
 from nextify.measuring.conditions import Conditions, Task
 
 Call = Callable[[], None]
+Work = Callable[[], Tensor]
+"""Carries a task out once and does not wait for the device: the logits, or the loss."""
 Forward = Callable[[Tensor], Tensor]
 
 
 def prepared(task: Task, network: nn.Module, conditions: Conditions) -> Call:
-    """A function that carries out the task once and waits until the device has done it.
+    """A function that carries out the task once and waits until the device has done it; see
+    `work`."""
+    once = work(task, network, conditions)
+
+    def call() -> None:
+        once()
+        wait(conditions.device)
+
+    return call
+
+
+def work(task: Task, network: nn.Module, conditions: Conditions) -> Work:
+    """A function that carries out the task once.
 
     The network is set to the mode of the task. Images and labels are random and made once: loading
     and augmenting them is no part of it.
@@ -28,27 +42,27 @@ def prepared(task: Task, network: nn.Module, conditions: Conditions) -> Call:
     network.eval()
 
     @torch.inference_mode()
-    def answer() -> None:
+    def answer() -> Tensor:
         with _autocast(conditions):
-            forward(images)
-        wait(conditions.device)
+            return forward(images)
 
     return answer
 
 
-def _step(network: nn.Module, forward: Forward, images: Tensor, conditions: Conditions) -> Call:
+def _step(network: nn.Module, forward: Forward, images: Tensor, conditions: Conditions) -> Work:
     """Forward, cross-entropy, backward, fused AdamW."""
     network.train()
     labels = torch.arange(len(images), device=images.device) % conditions.classes
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
+    on_gpu = images.device.type == "cuda"  # where a graph may take it up; the same arithmetic
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True, capturable=on_gpu)
 
-    def step() -> None:
+    def step() -> Tensor:
         with _autocast(conditions):
             loss = F.cross_entropy(forward(images), labels)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        wait(conditions.device)
+        return loss.detach()
 
     return step
 

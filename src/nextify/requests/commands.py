@@ -147,8 +147,10 @@ class Machine:
     device: str | None = _device()
     precision: Precision | None = _precision()
     threads: int | None = _threads()
-    loaders: int = option(2, "processes that decode images that do not fit memory", metavar="N",
-                          most=1024, local=True)  # fmt: skip
+    loaders: int | None = option(
+        None, "processes that decode images that do not fit memory (default: 2; for a GPU its "
+        "share of the cores)", metavar="N", most=1024, local=True,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

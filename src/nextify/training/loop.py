@@ -16,12 +16,16 @@ from nextify.designs import Recipe, Run
 from nextify.designs.run import same_images
 from nextify.errors import InputError
 from nextify.machine.facts import environment
-from nextify.machine.limits import cores
 from nextify.machine.use import forget_peak, peak
 from nextify.records import EpochPoint, Measured, Record, Result
 from nextify.training.evaluate import Scores, curve_images, evaluate
 from nextify.training.initial import InitialWeights, as_seen
-from nextify.training.machine import default_device, deterministic, keep_freed_memory
+from nextify.training.machine import (
+    default_device,
+    deterministic,
+    keep_freed_memory,
+    loaders_for,
+)
 from nextify.training.optimizer import clip_gradient, set_learning_rate
 from nextify.training.schedule import learning_rate_at
 from nextify.training.state import State, restore, save, start
@@ -100,14 +104,13 @@ def _told_by_epoch(dataset: Dataset, on_progress: OnProgress | None) -> Settings
 def settings_on(device: str | None, dataset: Dataset, loaders: int | None = None) -> Settings:
     """Settings for a device and so many processes that decode; None for what suits the machine.
 
-    Images in memory need no process. Streamed ones get none on a CPU, whose cores train, and a
-    GPU's share of the cores (at most 8) on a GPU.
+    Images in memory need no process. Streamed ones get none on a CPU, whose cores train, and
+    `loaders_for` a GPU.
     """
     chosen = device or default_device()
     if loaders is None:
         on_gpu = torch.device(chosen).type == "cuda"
-        share = cores() // max(1, torch.cuda.device_count())
-        loaders = max(1, min(8, share)) if dataset.is_streamed and on_gpu else 0
+        loaders = loaders_for(chosen) if dataset.is_streamed and on_gpu else 0
     return Settings(chosen, loaders)
 
 

@@ -9,6 +9,7 @@ import torch
 
 from nextify.designs import Precision
 from nextify.errors import InputError, unknown
+from nextify.machine.limits import cores
 
 
 def default_device() -> str:
@@ -31,6 +32,14 @@ def usable_device(name: str | None = None) -> str:
         reason = str(error).splitlines()[0]
         raise InputError(f"--device {chosen} cannot be used ({reason}); use cpu") from None
     return chosen
+
+
+def loaders_for(device: str) -> int:
+    """How many processes decode streamed images: a GPU's share of the cores, which decode for it
+    alone (at most 16: no network here takes in more); two beside a processor, which trains, too."""
+    if torch.device(device).type == "cpu":
+        return 2
+    return max(1, min(16, cores() // max(1, torch.cuda.device_count())))
 
 
 def default_precision(device: str) -> Precision:
