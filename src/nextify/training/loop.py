@@ -4,11 +4,12 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from nextify.data import Dataset, ImageFiles, Images, as_named, batches, permuted
 from nextify.data.augment import Augment, Mix
@@ -25,6 +26,7 @@ from nextify.training.machine import default_device, deterministic, keep_freed_m
 from nextify.training.optimizer import clip_gradient, set_learning_rate
 from nextify.training.schedule import learning_rate_at
 from nextify.training.state import State, restore, save, start
+from nextify.training.step import Captured, Eager, Step, Update
 
 # How often the loss is looked at: each look makes a GPU wait for it.
 CHECK_EVERY = 50
@@ -51,6 +53,9 @@ class Settings:
         on_epoch, on_step: called after each of them.
         on_best: called with the state whenever the accuracy on the validation images, if there are
             some, is the best so far: the test images choose nothing.
+        captured: whether a step is captured once and replayed; None: on a GPU, of images in memory.
+        deterministic: whether the same run gives the same bits on the same GPU, for which some
+            operators are slower.
     """
 
     device: str = "cpu"
@@ -60,6 +65,8 @@ class Settings:
     on_epoch: OnEpoch | None = None
     on_step: OnProgress | None = None
     on_best: Callable[[State], None] | None = None
+    captured: bool | None = None
+    deterministic: bool = True
 
 
 def train(
@@ -128,7 +135,7 @@ def train_with_network(
                          "with the same arguments")  # fmt: skip
     keep_freed_memory()
     forget_peak(settings.device)
-    with deterministic(settings.device):
+    with deterministic(settings.device, settings.deterministic):
         state = start(run, dataset, settings.device, weights)
         if settings.checkpoint is not None and settings.checkpoint.exists():
             restore(state, run, settings.checkpoint)
@@ -153,9 +160,10 @@ def _epochs(state: State, run: Run, dataset: Dataset, settings: Settings) -> Non
     """Train from where the state stands to the last epoch."""
     watched = curve_images(dataset.watched)
     images = len(watched)
+    step = step_of(state, run, dataset, settings)  # of what a checkpoint has restored
     while state.epoch < run.recipe.epochs:
         began = time.perf_counter()
-        loss = _epoch(state, run, dataset, settings)
+        loss = _epoch(state, step, run, dataset, settings)
         state.seconds += time.perf_counter() - began
         accuracy = _evaluate(state, run, dataset, watched, settings).accuracy
         state.epoch += 1
@@ -174,11 +182,12 @@ def _epochs(state: State, run: Run, dataset: Dataset, settings: Settings) -> Non
             settings.on_epoch(point, run.recipe.epochs)
 
 
-def _epoch(state: State, run: Run, dataset: Dataset, settings: Settings) -> float:
+def _epoch(state: State, step: Step, run: Run, dataset: Dataset, settings: Settings) -> float:
     """One pass over the training images; the mean loss."""
     losses = []
     for images, targets in training_batches(state, run, dataset, settings):
-        losses.append(update(state, run, images, targets))
+        losses.append(step(images, targets))
+        state.step += 1
         if len(losses) % CHECK_EVERY == 0:
             _require_finite(losses[-CHECK_EVERY:], state.step)
         if settings.on_step is not None:
@@ -206,20 +215,31 @@ def training_batches(
         yield permuted(mixed, dataset.origin.permuted), targets
 
 
-def update(state: State, run: Run, images: Tensor, targets: Tensor) -> Tensor:
-    """One optimiser step on a batch of images with soft targets; the loss, still on the device."""
-    recipe = run.recipe
-    set_learning_rate(state.optimizer, learning_rate_at(recipe, state.step, state.steps_per_epoch))
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=run.precision == "bfloat16"):
-        loss = F.cross_entropy(state.network(images), targets)
-    loss.backward()  # type: ignore[no-untyped-call]
-    clip_gradient(state.network.parameters(), recipe.gradient_clip)
-    state.optimizer.step()
-    state.optimizer.zero_grad(set_to_none=True)
-    if state.average is not None:
-        state.average.update(state.network)
-    state.step += 1
-    return loss.detach()
+def step_of(state: State, run: Run, dataset: Dataset, settings: Settings) -> Step:
+    """The step of a run, from where its state stands; `state.step` counts them, and is counted up
+    by who takes them. It lives no longer than the state is trained."""
+    recipe, on_gpu = run.recipe, torch.device(settings.device).type == "cuda"
+    in_memory = not isinstance(dataset.train, ImageFiles)
+    captured = on_gpu and in_memory if settings.captured is None else settings.captured
+    update = Update(
+        network=state.network,
+        optimizer=state.optimizer,
+        average=state.average,
+        loss_of=partial(loss_of, state.network, run),
+        rate=lambda: learning_rate_at(recipe, state.step, state.steps_per_epoch),
+        clip=lambda: clip_gradient(state.network.parameters(), recipe.gradient_clip),
+        generators=[state.generators["drop"]],
+        draw_from=lambda sources: state.network.use_generator(sources[0]),
+    )
+    return Captured(update, graph=on_gpu) if captured else Eager(update)
+
+
+def loss_of(network: nn.Module, run: Run, images: Tensor, targets: Tensor) -> Tensor:
+    """The training loss on a batch of images with soft targets, in the run's precision."""
+    narrow = run.precision == "bfloat16"
+    # Every weight is used once: nothing to keep, and what is kept would belong to a graph.
+    with torch.autocast(images.device.type, torch.bfloat16, narrow, cache_enabled=False):
+        return F.cross_entropy(network(images), targets)
 
 
 def _require_finite(losses: list[Tensor], step: int) -> float:
