@@ -11,9 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nextify.data import Dataset, ImageFiles, Images, as_named, batches, permuted
-from nextify.data.augment import Augment, Mix
-from nextify.designs import Recipe, Run
+from nextify.data import Dataset, ImageFiles, Images, as_named
+from nextify.designs import Run
 from nextify.designs.run import same_images
 from nextify.errors import InputError
 from nextify.machine.facts import environment
@@ -21,6 +20,7 @@ from nextify.machine.limits import cores
 from nextify.machine.use import forget_peak, peak
 from nextify.records import EpochPoint, Measured, Record, Result
 from nextify.training.evaluate import Scores, curve_images, evaluate
+from nextify.training.feed import fed
 from nextify.training.initial import InitialWeights, as_seen
 from nextify.training.machine import default_device, deterministic, keep_freed_memory
 from nextify.training.optimizer import clip_gradient, set_learning_rate
@@ -199,20 +199,8 @@ def training_batches(
     state: State, run: Run, dataset: Dataset, settings: Settings
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """An epoch's batches: augmented images (B, C, S, S) and soft targets (B, classes)."""
-    recipe = run.recipe
-    augment = augmentation(recipe, dataset)
-    mix = Mix(recipe.mixup, recipe.cutmix, recipe.label_smoothing, len(dataset.classes))
-    for pixels, labels in batches(
-        dataset.train,
-        recipe.batch_size,
-        generator=state.generators["order"],
-        device=settings.device,
-        workers=settings.workers,
-        drop_last=True,
-    ):
-        images = augment(pixels, state.generators["augment"])
-        mixed, targets = mix(images, labels, state.generators["mix"])
-        yield permuted(mixed, dataset.origin.permuted), targets
+    device, workers = settings.device, settings.workers
+    return fed(dataset, run.recipe, state.generators, device=device, workers=workers)
 
 
 def step_of(state: State, run: Run, dataset: Dataset, settings: Settings) -> Step:
@@ -248,21 +236,6 @@ def _require_finite(losses: list[Tensor], step: int) -> float:
     if not math.isfinite(mean):
         raise Diverged(f"the training loss was not finite by step {step}")
     return mean
-
-
-def augmentation(recipe: Recipe, dataset: Dataset) -> Augment:
-    """The recipe's augmentation for a data set. Streamed images come already cropped."""
-    streamed = isinstance(dataset.train, ImageFiles)
-    return Augment(
-        image_size=dataset.image_size,
-        crop="none" if streamed else recipe.crop,
-        flip=recipe.flip,
-        randaugment_magnitude=recipe.randaugment,
-        randaugment_probability=recipe.randaugment_probability,
-        erasing=recipe.random_erasing,
-        mean=dataset.mean,
-        std=dataset.std,
-    )
 
 
 def _evaluate(

@@ -29,7 +29,7 @@ class MixDraws:
     """Random numbers for the images of a batch, or of several, on the CPU, as they are drawn.
 
     chances: (2, B) float32, of CutMix and of mixing at all; shares: (2, B) float64, of mixup and
-    of CutMix; middles: (2, B) float64, of the boxes.
+    of CutMix; middles: (2, B) float64, of the boxes. Without images where nothing is mixed.
     """
 
     chances: Tensor
@@ -39,6 +39,8 @@ class MixDraws:
     @classmethod
     def joined(cls, parts: Sequence["MixDraws"]) -> "MixDraws":
         """Those of batch after batch."""
+        if len(parts) == 1:
+            return parts[0]
         fields = zip(*((each.chances, each.shares, each.middles) for each in parts), strict=True)
         return cls(*(torch.cat(of, 1) for of in fields))
 
@@ -72,21 +74,21 @@ class Mix:
         """images (B, C, H, W) float and labels (B,) -> mixed images, and targets (B, classes)."""
         return self.apply(images, labels, self.draw(len(images), generator))
 
-    def draw(self, batch: int, generator: Generator) -> MixDraws | None:
-        """Own draws for the images of one batch; None where nothing is mixed."""
+    def draw(self, batch: int, generator: Generator) -> MixDraws:
+        """Own draws for the images of one batch."""
         if not (self.mixup or self.cutmix):
-            return None
+            return MixDraws(*[torch.empty(2, 0)] * 3)
         chances = torch.rand(2, batch, generator=generator)
         shares = beta((self.mixup or 1.0, self.cutmix or 1.0), batch, generator)
         return MixDraws(chances, shares, draw((2, batch), generator))
 
     def apply(
-        self, images: Tensor, labels: Tensor, draws: MixDraws | None, batch: int | None = None
+        self, images: Tensor, labels: Tensor, draws: MixDraws, batch: int | None = None
     ) -> tuple[Tensor, Tensor]:
         """What was drawn, done to the images of one batch, or of several that follow one another,
         each of `batch` images."""
         smooth = smoothed(labels, self.classes, self.label_smoothing)
-        if draws is None:
+        if not (self.mixup or self.cutmix):
             return images, smooth
         mixture = self.mixture(draws, *images.shape[2:])
         return mixed(images, mixture, batch), mixed_targets(smooth, mixture, batch)

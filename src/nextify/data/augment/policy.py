@@ -38,6 +38,8 @@ class Draws:
     @classmethod
     def joined(cls, parts: Sequence["Draws"]) -> "Draws":
         """Those of batch after batch."""
+        if len(parts) == 1:
+            return parts[0]
         layers = zip(*(each.layers for each in parts), strict=True)
         sides = zip(*(each.erased.sides() for each in parts), strict=True)
         return cls(
