@@ -18,7 +18,7 @@ from nextify.data.augment.mix import MixDraws
 from nextify.data.augment.policy import Draws
 from nextify.designs import Recipe
 
-LARGEST = 1 << 24  # values of the images that are augmented at once on a GPU, if it is not one batch
+LARGEST = 1 << 24  # values of images that are augmented at once on a GPU, if no batch has more
 FIRST = 4  # batches in the first chunk: the GPU waits for it, and each next one is twice as large
 
 Generators = Mapping[str, torch.Generator]
@@ -36,8 +36,9 @@ def fed(
     """An epoch's batches: augmented images (B, 3, S, S), channels last, and soft targets
     (B, classes). The last batch, where it is not whole, is left out."""
     for images, targets in _chunks(dataset, recipe, [generators], device, workers):
-        size = recipe.batch_size
-        yield from zip(images.split(size), targets.split(size), strict=True)
+        yield from zip(
+            *(torch.split(of, recipe.batch_size) for of in (images, targets)), strict=True
+        )
 
 
 def fed_to_copies(
@@ -52,9 +53,11 @@ def fed_to_copies(
     last, and soft targets (B, copies, classes)."""
     for images, targets in _chunks(dataset, recipe, generators, device, workers):
         form = (-1, len(generators), recipe.batch_size)
-        pixels = images.permute(0, 2, 3, 1).unflatten(0, form)  # (batches, copies, B, S, S, 3)
+        pixels = images.permute(0, 2, 3, 1)
+        pixels = pixels.view(*form, *pixels.shape[1:])  # (batches, copies, B, S, S, 3)
         beside = pixels.permute(0, 2, 3, 4, 1, 5).flatten(4).permute(0, 1, 4, 2, 3)
-        yield from zip(beside, targets.unflatten(0, form).transpose(1, 2).contiguous(), strict=True)
+        soft = targets.view(*form, targets.shape[1]).transpose(1, 2).contiguous()
+        yield from zip(beside, soft, strict=True)
 
 
 def augmentation(recipe: Recipe, dataset: Dataset) -> Augment:
@@ -115,19 +118,18 @@ def _pixels(
     steps = len(images) // size
     orders = [shuffled(len(images), each["order"])[: steps * size] for each in generators]
     rounds = torch.stack(orders).view(-1, steps, size).transpose(0, 1)  # (steps, copies, size)
-    for some in rounds.split(list(_counts(steps, images, len(generators) * size, device))):
+    counts = list(_counts(steps, images, len(generators) * size, device))
+    for some in torch.split(rounds, counts):
         chosen = sent(some.reshape(-1), images.pixels.device)
-        pixels, labels = (of.index_select(0, chosen) for of in (images.pixels, images.labels))
-        yield pixels.to(device), labels.to(device)
+        there = images.pixels.index_select(0, chosen), images.labels.index_select(0, chosen)
+        yield there[0].to(device), there[1].to(device)
 
 
 def _beside(parts: Sequence[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
-def _counts(
-    steps: int, images: Images, together: int, device: torch.device | str
-) -> Iterator[int]:
+def _counts(steps: int, images: Images, together: int, device: torch.device | str) -> Iterator[int]:
     """How many steps each chunk is for."""
     largest = max(1, LARGEST // (together * 3 * images.pixels[0, 0].numel()))
     count, largest = (FIRST, largest) if torch.device(device).type == "cuda" else (1, 1)

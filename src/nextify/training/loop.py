@@ -23,7 +23,7 @@ from nextify.training.evaluate import Scores, curve_images, evaluate
 from nextify.training.feed import fed
 from nextify.training.initial import InitialWeights, as_seen
 from nextify.training.machine import default_device, deterministic, keep_freed_memory
-from nextify.training.optimizer import clip_gradient, set_learning_rate
+from nextify.training.optimizer import clip_gradient
 from nextify.training.schedule import learning_rate_at
 from nextify.training.state import State, restore, save, start
 from nextify.training.step import Captured, Eager, Step, Update

@@ -132,7 +132,7 @@ class Captured:
             return
         with torch.cuda.device(device):
             # Gradients are added up in the stream in which they first were: one for both.
-            stream = torch.cuda.Stream()
+            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 self._warm_up(WARM_UP)

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Generator, Tensor
 
@@ -72,23 +74,24 @@ def drawn_boxes(
     first counts whose sides are 1 to `largest` pixels; if none fits, a square of side `otherwise`.
     The law is that of torchvision's `RandomResizedCrop.get_params` and timm's `RandomErasing`.
     """
-    pixels = size * size * _between(draws[:TRIES], *area)
-    ratio = _between(draws[TRIES : 2 * TRIES], math.log(aspect[0]), math.log(aspect[1])).exp()
-    height, width = (pixels / ratio).sqrt().round(), (pixels * ratio).sqrt().round()
-    fits = (torch.minimum(height, width) >= 1) & (torch.maximum(height, width) <= largest)
-    first = torch.cat([fits, fits.new_ones(1, fits.shape[1])]).int().argmax(0, keepdim=True)
+    # By numpy: of operators this small it starts several in the time in which torch starts one. All
+    # but the exponential, which torch rounds in its own way, give the same bits in both.
+    numbers = draws.numpy()
+    pixels = size * size * _between(numbers[:TRIES], *area)
+    logarithm = _between(numbers[TRIES : 2 * TRIES], math.log(aspect[0]), math.log(aspect[1]))
+    ratio = torch.from_numpy(logarithm).exp().numpy()
+    height, width = np.rint(np.sqrt(pixels / ratio)), np.rint(np.sqrt(pixels * ratio))
+    fits = (np.minimum(height, width) >= 1) & (np.maximum(height, width) <= largest)
+    first = fits.argmax(0), np.arange(fits.shape[1])
+    height, width = (
+        np.where(fits[first], side[first], otherwise).astype(np.int64) for side in (height, width)
+    )
+    top = (numbers[2 * TRIES] * (size - height + 1)).astype(np.int64)
+    left = (numbers[2 * TRIES + 1] * (size - width + 1)).astype(np.int64)
+    return Boxes(*map(torch.from_numpy, (top, left, height, width)))
 
-    def chosen(side: Tensor) -> Tensor:
-        last_resort = side.new_full((1, side.shape[1]), otherwise)
-        return torch.cat([side, last_resort]).gather(0, first)[0].long()
 
-    height, width = chosen(height), chosen(width)
-    top = whole_number(draws[2 * TRIES], size - height + 1)
-    left = whole_number(draws[2 * TRIES + 1], size - width + 1)
-    return Boxes(top, left, height, width)
-
-
-def _between(draws: Tensor, low: float, high: float) -> Tensor:
+def _between(draws: npt.NDArray[np.float64], low: float, high: float) -> npt.NDArray[np.float64]:
     return low + (high - low) * draws
 
 

@@ -141,7 +141,7 @@ def partners(values: Tensor, batch: int | None) -> Tensor:
     """
     if batch is None or batch == len(values):
         return values.flip(0)
-    return values.unflatten(0, (-1, batch)).flip(1).flatten(0, 1)
+    return values.view(-1, batch, *values.shape[1:]).flip(1).view(values.shape)
 
 
 def mixed(images: Tensor, mixture: Mixture, batch: int | None = None) -> Tensor:
