@@ -19,7 +19,7 @@ from nextify.machine.facts import environment
 from nextify.machine.limits import cores
 from nextify.machine.use import forget_peak, peak
 from nextify.records import EpochPoint, Measured, Record, Result
-from nextify.training.evaluate import Scores, curve_images, evaluate
+from nextify.training.evaluate import Answers, Scores, answers_of, curve_images, evaluate
 from nextify.training.feed import fed
 from nextify.training.initial import InitialWeights, as_seen
 from nextify.training.machine import default_device, deterministic, keep_freed_memory
@@ -148,15 +148,17 @@ def train_with_network(
 
 def _carried_out(state: State, run: Run, dataset: Dataset, settings: Settings) -> Scores | str:
     """Train to the end; the scores, or in what way the run diverged."""
+    replayed = _is_captured(dataset, settings)
+    answers = answers_of(state.judged, dataset, run.precision, replayed=replayed)
     try:
-        _epochs(state, run, dataset, settings)
+        _epochs(state, answers, run, dataset, settings)
     except Diverged as error:
         return str(error)
-    scores = _evaluate(state, run, dataset, dataset.test, settings)
+    scores = _evaluate(state, answers, dataset, dataset.test, settings)
     return scores if math.isfinite(scores.nll) else "the loss on the test images is not finite"
 
 
-def _epochs(state: State, run: Run, dataset: Dataset, settings: Settings) -> None:
+def _epochs(state: State, answers: Answers, run: Run, dataset: Dataset, settings: Settings) -> None:
     """Train from where the state stands to the last epoch."""
     watched = curve_images(dataset.watched)
     images = len(watched)
@@ -165,7 +167,7 @@ def _epochs(state: State, run: Run, dataset: Dataset, settings: Settings) -> Non
         began = time.perf_counter()
         loss = _epoch(state, step, run, dataset, settings)
         state.seconds += time.perf_counter() - began
-        accuracy = _evaluate(state, run, dataset, watched, settings).accuracy
+        accuracy = _evaluate(state, answers, dataset, watched, settings).accuracy
         state.epoch += 1
         rate = learning_rate_at(run.recipe, state.step - 1, state.steps_per_epoch)
         point = EpochPoint(
@@ -206,9 +208,7 @@ def training_batches(
 def step_of(state: State, run: Run, dataset: Dataset, settings: Settings) -> Step:
     """The step of a run, from where its state stands; `state.step` counts them, and is counted up
     by who takes them. It lives no longer than the state is trained."""
-    recipe, on_gpu = run.recipe, torch.device(settings.device).type == "cuda"
-    in_memory = not isinstance(dataset.train, ImageFiles)
-    captured = on_gpu and in_memory if settings.captured is None else settings.captured
+    recipe = run.recipe
     update = Update(
         network=state.network,
         optimizer=state.optimizer,
@@ -219,7 +219,15 @@ def step_of(state: State, run: Run, dataset: Dataset, settings: Settings) -> Ste
         generators=[state.generators["drop"]],
         draw_from=lambda sources: state.network.use_generator(sources[0]),
     )
-    return Captured(update, graph=on_gpu) if captured else Eager(update)
+    if not _is_captured(dataset, settings):
+        return Eager(update)
+    return Captured(update, graph=torch.device(settings.device).type == "cuda")
+
+
+def _is_captured(dataset: Dataset, settings: Settings) -> bool:
+    if settings.captured is None:
+        return torch.device(settings.device).type == "cuda" and not dataset.is_streamed
+    return settings.captured
 
 
 def loss_of(network: nn.Module, run: Run, images: Tensor, targets: Tensor) -> Tensor:
@@ -239,12 +247,16 @@ def _require_finite(losses: list[Tensor], step: int) -> float:
 
 
 def _evaluate(
-    state: State, run: Run, dataset: Dataset, images: Images | ImageFiles, settings: Settings
+    state: State,
+    answers: Answers,
+    dataset: Dataset,
+    images: Images | ImageFiles,
+    settings: Settings,
 ) -> Scores:
     began = time.perf_counter()
     device, workers = settings.device, settings.workers
     scores = evaluate(
-        state.judged, dataset, images, device=device, precision=run.precision, workers=workers
+        state.judged, dataset, images, device=device, workers=workers, answers=answers
     )
     state.evaluation_seconds += time.perf_counter() - began
     return scores

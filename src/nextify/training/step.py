@@ -20,8 +20,7 @@ from torch import Tensor, nn
 from nextify.network.modules import Draws, Source
 from nextify.training.ema import WeightAverage
 from nextify.training.optimizer import set_learning_rate
-
-WARM_UP = 3  # steps before the capture: libraries set themselves up and choose their algorithms
+from nextify.training.replayed import WARM_UP
 
 
 class Step(Protocol):
