@@ -91,7 +91,8 @@ def answers_of(
         seen = permuted(view, dataset.origin.permuted)
         if copies > 1:
             seen = seen.repeat(1, copies, 1, 1)
-        with torch.autocast(pixels.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        narrow = precision == "bfloat16"  # nothing is kept: what is would belong to a graph
+        with torch.autocast(pixels.device.type, torch.bfloat16, narrow, cache_enabled=False):
             logits = network(seen)
         return F.log_softmax(logits.float(), -1).view(len(pixels), copies, -1)
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,8 +29,7 @@ from nextify.training.schedule import learning_rate_at
 from nextify.training.state import State, restore, save, start
 from nextify.training.step import Captured, Eager, Step, Update
 
-# How often the loss is looked at: each look makes a GPU wait for it.
-CHECK_EVERY = 50
+CHECK_EVERY = 50  # steps after which the losses are looked at
 
 
 OnProgress = Callable[[int, int], None]
@@ -186,15 +186,20 @@ def _epochs(state: State, answers: Answers, run: Run, dataset: Dataset, settings
 
 def _epoch(state: State, step: Step, run: Run, dataset: Dataset, settings: Settings) -> float:
     """One pass over the training images; the mean loss."""
-    losses = []
+    losses: list[Tensor] = []
+    looks: deque[_Look] = deque()
     for images, targets in training_batches(state, run, dataset, settings):
         losses.append(step(images, targets))
         state.step += 1
         if len(losses) % CHECK_EVERY == 0:
-            _require_finite(losses[-CHECK_EVERY:], state.step)
+            looks.append(_Look(losses[-CHECK_EVERY:], state.step))
+            if len(looks) > looks[0].is_coming:
+                looks.popleft().mean()
         if settings.on_step is not None:
             settings.on_step(state.step, run.recipe.epochs * state.steps_per_epoch)
-    return _require_finite(losses, state.step)
+    for look in looks:
+        look.mean()
+    return _Look(losses, state.step).mean()
 
 
 def training_batches(
@@ -238,12 +243,27 @@ def loss_of(network: nn.Module, run: Run, images: Tensor, targets: Tensor) -> Te
         return F.cross_entropy(network(images), targets)
 
 
-def _require_finite(losses: list[Tensor], step: int) -> float:
-    """The mean loss, or `Diverged`."""
-    mean = torch.stack(losses).double().mean().item()
-    if not math.isfinite(mean):
-        raise Diverged(f"the training loss was not finite by step {step}")
-    return mean
+class _Look:
+    """The mean of losses, on its way here. To ask a GPU for it at once is to wait for every step
+    that it has been given, and to leave it without any in the meantime: ask a while later."""
+
+    def __init__(self, losses: list[Tensor], step: int) -> None:
+        mean = torch.stack(losses).double().mean()
+        self.is_coming, self._step = mean.is_cuda, step
+        self._mean = torch.empty_like(mean, device="cpu", pin_memory=mean.is_cuda)
+        self._mean.copy_(mean, non_blocking=True)
+        self._there = torch.cuda.Event() if mean.is_cuda else None  # type: ignore[no-untyped-call]
+        if self._there is not None:
+            self._there.record()
+
+    def mean(self) -> float:
+        """The mean loss, or `Diverged`."""
+        if self._there is not None:
+            self._there.synchronize()
+        mean = self._mean.item()
+        if not math.isfinite(mean):
+            raise Diverged(f"the training loss was not finite by step {self._step}")
+        return mean
 
 
 def _evaluate(

@@ -62,11 +62,13 @@ def deterministic(device: torch.device | str, same_bits: bool = True) -> Iterato
     is_on = torch.are_deterministic_algorithms_enabled()
     only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
     benchmarks, workspace = torch.backends.cudnn.benchmark, os.environ.get(_WORKSPACE)
+    rounds = torch.backends.cudnn.allow_tf32
     fills = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     try:
         torch.set_float32_matmul_precision("highest")
         if torch.device(device).type == "cuda":
             torch.backends.cudnn.benchmark = not same_bits
+            torch.backends.cudnn.allow_tf32 = False  # of convolutions; by default they round more
             torch.use_deterministic_algorithms(same_bits, warn_only=True)
             # It finds errors in programs, and here costs a pass over every new tensor.
             torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -75,6 +77,7 @@ def deterministic(device: torch.device | str, same_bits: bool = True) -> Iterato
     finally:
         torch.set_float32_matmul_precision(precision)
         torch.backends.cudnn.benchmark = benchmarks
+        torch.backends.cudnn.allow_tf32 = rounds
         torch.utils.deterministic.fill_uninitialized_memory = fills  # type: ignore[attr-defined]
         torch.use_deterministic_algorithms(is_on, warn_only=only_warns)
         if workspace is None:

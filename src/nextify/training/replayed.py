@@ -1,11 +1,26 @@
 """A function of one tensor, captured as a CUDA graph and replayed."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import cache
 
 import torch
 from torch import Tensor
 
 WARM_UP = 3  # calls before a capture: libraries set themselves up and choose their algorithms
+
+
+@cache
+def side_stream(device: torch.device) -> torch.cuda.Stream:
+    """Where a device captures: always the same stream, since libraries keep memory for each."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+
+def captured(
+    graph: torch.cuda.CUDAGraph, stream: torch.cuda.Stream
+) -> AbstractContextManager[None]:
+    """Inside, what is done is captured and not done; other threads may go on with their own."""
+    return torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local")
 
 
 class Replayed:
@@ -31,13 +46,13 @@ class Replayed:
     def _captured(self, given: Tensor) -> torch.cuda.CUDAGraph:
         self._given = given.clone()
         with torch.cuda.device(given.device):
-            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            stream = side_stream(given.device)
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 for _ in range(WARM_UP):
                     self.function(self._given)
             torch.cuda.synchronize()
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+            with captured(graph, stream):
                 self._found = self.function(self._given)
         return graph

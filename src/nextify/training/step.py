@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from nextify.network.modules import Draws, Source
 from nextify.training.ema import WeightAverage
 from nextify.training.optimizer import set_learning_rate
-from nextify.training.replayed import WARM_UP
+from nextify.training.replayed import WARM_UP, captured, side_stream
 
 
 class Step(Protocol):
@@ -131,14 +131,13 @@ class Captured:
             return
         with torch.cuda.device(device):
             # Gradients are added up in the stream in which they first were: one for both.
-            stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            stream = side_stream(device)
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 self._warm_up(WARM_UP)
             torch.cuda.synchronize()
             self._graph = torch.cuda.CUDAGraph()
-            how = {"stream": stream, "capture_error_mode": "thread_local"}
-            with self._capturable(), torch.cuda.graph(self._graph, **how):  # type: ignore[arg-type]
+            with self._capturable(), captured(self._graph, stream):
                 self._loss = self._update()
 
     def _warm_up(self, steps: int) -> None:
