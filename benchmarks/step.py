@@ -48,7 +48,7 @@ def pictures(count: int = 10_000, size: int = 32) -> Dataset:
 
 def run_of(dataset: Dataset, network: str, batch: int, precision: Precision) -> Run:
     """Long enough that no schedule ends."""
-    settings = recipe("modern-small", epochs=100, batch_size=batch)
+    settings = recipe("modern", epochs=100, batch_size=batch)
     return Run(
         design=design(network), recipe=settings, data=dataset.identity(), precision=precision
     )
