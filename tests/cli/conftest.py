@@ -28,15 +28,20 @@ from nextify.cli.main import main
 
 def stand_still(epochs):
     from nextify.training import loop
-    update = loop.update
+    step_of = loop.step_of
 
-    def one_step(state, *others):
-        if state.step == epochs * state.steps_per_epoch + 1:
-            Path("stands").touch()
-            time.sleep(3600)
-        return update(state, *others)
+    def standing(state, *others):
+        step = step_of(state, *others)
 
-    loop.update = one_step
+        def one_step(images, targets):
+            if state.step == epochs * state.steps_per_epoch + 1:
+                Path("stands").touch()
+                time.sleep(3600)
+            return step(images, targets)
+
+        return one_step
+
+    loop.step_of = standing
 
 if __name__ == "__main__":  # and not when the workers of a study import it
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -23,9 +23,9 @@ from torchvision.transforms import RandomResizedCrop, v2
 from torchvision.transforms.v2 import functional as reference
 
 from nextify.data.augment import Augment, Mix, evaluation_view
-from nextify.data.augment.box import Boxes, draw_boxes, inside
+from nextify.data.augment.box import Boxes, draw_boxes, drawn_boxes, inside
 from nextify.data.augment.crop import resized
-from nextify.data.augment.erase import AREA, ASPECT, draw_erasing, erase_
+from nextify.data.augment.erase import AREA, ASPECT, draw_erasing, draw_noise, erase_
 from nextify.data.augment.mix import (
     Mixture,
     beta,
@@ -42,6 +42,7 @@ from nextify.data.augment.randaugment import (
     Layer,
     apply_layer,
     draw_layer,
+    drawn_layer,
 )
 from nextify.errors import InputError
 
@@ -148,7 +149,7 @@ def test_grey_equals_expanded_grey(name: str) -> None:
 
 
 def test_mixed_layer_equals_each_operation_alone() -> None:
-    pixels, what = pictures(64), draw_layer(64, 9, 0.5, 0.7, generator())
+    pixels, what = pictures(64), drawn_layer(draw_layer(64, generator()), 9, 0.5, 0.7)
     together = apply_layer(pixels, what, FILL)
     assert len(what.operation.unique()) > 12
     for i in range(64):
@@ -159,7 +160,7 @@ def test_mixed_layer_equals_each_operation_alone() -> None:
 
 def test_layer_draws_follow_timms_law() -> None:
     n = 60_000
-    drawn = draw_layer(n, 9, 0.5, 0.5, generator())
+    drawn = drawn_layer(draw_layer(n, generator()), 9, 0.5, 0.5)
     done = drawn.operation != NOTHING
     assert abs(done.float().mean() - 0.5) < 5 * 0.5 / math.sqrt(n)
     counts = drawn.operation[done].bincount(minlength=NOTHING)
@@ -200,9 +201,8 @@ def test_resized_crop_boxes_follow_torchvision(size: int) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         rows = [RandomResizedCrop.get_params(image, [0.08, 1.0], list(RATIO)) for _ in range(n)]
-    boxes = draw_boxes(
-        n, size, (0.08, 1.0), RATIO, largest=size, otherwise=size, generator=generator()
-    )
+    draws = draw_boxes(n, generator())
+    boxes = drawn_boxes(draws, size, (0.08, 1.0), RATIO, largest=size, otherwise=size)
     theirs, ours = shares(as_boxes(rows), size), shares(boxes, size)
     for name, values in ours.items():
         assert_same_law(values, theirs[name])
@@ -211,9 +211,8 @@ def test_resized_crop_boxes_follow_torchvision(size: int) -> None:
 @pytest.mark.parametrize(("source", "size"), [(32, 32), (28, 28), (40, 17), (64, 32), (20, 48)])
 def test_resized_crop_equals_torchvision(source: int, size: int) -> None:
     pixels, count = pictures(30, size=source), 30
-    boxes = draw_boxes(
-        count, source, (0.08, 1), RATIO, largest=source, otherwise=source, generator=generator()
-    )
+    draws = draw_boxes(count, generator())
+    boxes = drawn_boxes(draws, source, (0.08, 1), RATIO, largest=source, otherwise=source)
     flip = torch.arange(count) % 2 == 1
     ours = resized(pixels, boxes, flip, size)
     for i in range(count):
@@ -311,7 +310,7 @@ def test_erasing_limits() -> None:
 def test_erased_pixels_are_normal_noise_and_others_stay() -> None:
     images = torch.full((200, 3, 32, 32), 7.0).contiguous(memory_format=torch.channels_last)
     boxes = draw_erasing(200, 32, 0.5, generator())
-    erase_(images, boxes, generator(1))
+    erase_(images, boxes, draw_noise(boxes, 3, generator(1)))
     mask = inside(boxes, 32, 32)[:, None].expand(-1, 3, -1, -1)
     assert mask.flatten(1).any(1).sum() == (boxes.height > 0).sum() > 50
     assert (images[~mask] == 7).all()
@@ -408,7 +407,7 @@ def test_boxes_equal_timm(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("concentration", [0.2, 0.8, 1.0, 3.0])
 def test_beta_law(concentration: float) -> None:
-    draws = beta(concentration, 20_000, generator()).numpy()
+    draws = beta((concentration,), 20_000, generator())[0].numpy()
     law = scipy.stats.beta(concentration, concentration)
     assert scipy.stats.kstest(draws, law.cdf).pvalue > 1e-4
 
@@ -416,7 +415,7 @@ def test_beta_law(concentration: float) -> None:
 def test_mix_draws_follow_their_probabilities() -> None:
     n, mix = 20_000, Mix(mixup=0.8, cutmix=1.0, switch_probability=0.3, probability=0.6,
                          label_smoothing=0.0, classes=5)  # fmt: skip
-    drawn = mix.draw(n, 32, 32, generator())
+    drawn = mix.mixture(mix.draw(n, generator()), 32, 32)
     blended, cut = drawn.blend < 1, drawn.boxes.height * drawn.boxes.width > 0
     assert not (blended & cut).any()
     # Half of the smallest boxes, below one pixel, are empty: P(lam > 1 - 1/1024) is 0.001.
@@ -501,7 +500,7 @@ def test_every_image_has_its_own_draw() -> None:
 
 def test_neighbours_are_independent() -> None:
     n = 20_000
-    drawn = draw_layer(n, 9, 0.5, 0.5, generator())
+    drawn = drawn_layer(draw_layer(n, generator()), 9, 0.5, 0.5)
     boxes = draw_erasing(n, 32, 0.5, generator())
     series = [drawn.level, drawn.sign, drawn.operation.double(), boxes.height.double()]
     for values in series:

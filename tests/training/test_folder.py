@@ -134,6 +134,18 @@ def test_a_run_from_weights(corners, tmp_path):
         prepare(DESIGN, recipe, corners, new_head=True)
 
 
+@pytest.mark.parametrize("same_bits", [True, False])
+def test_the_switches_of_a_gpu_are_set_inside_only(same_bits):
+    cudnn, filled = torch.backends.cudnn, torch.utils.deterministic
+    before = cudnn.benchmark, cudnn.allow_tf32, filled.fill_uninitialized_memory
+    with deterministic("cuda", same_bits):
+        assert torch.are_deterministic_algorithms_enabled() is same_bits
+        assert (cudnn.benchmark, cudnn.allow_tf32) == (not same_bits, False)
+        assert not filled.fill_uninitialized_memory
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert before == (cudnn.benchmark, cudnn.allow_tf32, filled.fill_uninitialized_memory)
+
+
 def test_training_leaves_the_callers_switches_as_they_were(corners):
     torch.set_float32_matmul_precision("high")
     torch.use_deterministic_algorithms(True)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nextify.data.batches import batches
+from nextify.data.batches import batches, shuffled
 from nextify.data.dataset import Dataset, ImageFiles, Images, Origin, measured
 from nextify.data.decoding import SUFFIXES, UnreadableImage, decode, stored_size
 from nextify.data.embedded import NAME as _EMBEDDED

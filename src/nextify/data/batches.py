@@ -41,7 +41,7 @@ def batches(
     """
     order = torch.arange(len(images))
     if generator is not None:
-        order = torch.randperm(len(images), generator=generator)
+        order = shuffled(len(images), generator)
     if drop_last:
         order = order[: len(images) // batch_size * batch_size]
     match images:
@@ -52,6 +52,11 @@ def batches(
             if generator is not None:
                 seed = int(torch.randint(2**62, (), generator=generator))
             return _from_files(_Decoded(images, seed), order, batch_size, device, workers)
+
+
+def shuffled(count: int, generator: torch.Generator) -> Tensor:
+    """The order of so many images in training: (count,) int64, on the CPU."""
+    return torch.randperm(count, generator=generator)
 
 
 def _from_memory(

@@ -23,8 +23,14 @@ def permuted(images: Tensor, seed: int | None) -> Tensor:
         return images
     size = images.shape[-1]
     pixels = images.permute(0, 2, 3, 1).flatten(1, 2)
-    moved = pixels.index_select(1, order(size, seed).to(images.device))
+    moved = pixels.index_select(1, _order_on(size, seed, images.device))
     return moved.view(len(images), size, size, -1).permute(0, 3, 1, 2)
+
+
+@cache  # since a copy to a GPU waits for all that it has still to do
+def _order_on(size: int, seed: int, device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return order(size, seed).to(device)
 
 
 @cache

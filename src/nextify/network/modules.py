@@ -106,6 +106,53 @@ class ResponseNorm2d(nn.Module):
         return torch.addcmul(self.bias.view(-1, 1, 1).to(wide), x.to(wide), gain).to(x.dtype)
 
 
+class Draws:
+    """Uniform numbers for one step, drawn from a generator before it instead of in it: a step that
+    is captured and replayed finds them in one place.
+
+    Whoever asks gets them in turn, `begin` goes back to the first. On a CPU they are the numbers
+    that the generator would have given to the same questions. Until the questions of one step are
+    `counted`, the answers are zeros, and the generator stays where it is.
+    """
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self.generator = generator
+        self._numbers: Tensor | None = None  # (questions of a step, N)
+        self._asked = self._count = 0
+
+    def begin(self) -> None:
+        """The next question is a step's first one."""
+        self._asked = 0
+
+    def counted(self) -> None:
+        """A step has ended: later ones ask as often."""
+        if self._numbers is None:
+            device = self.generator.device
+            self._numbers = torch.zeros(self._asked, self._count, device=device)
+
+    def refill(self) -> None:
+        """New numbers for a step."""
+        assert self._numbers is not None
+        self._numbers.uniform_(generator=self.generator)
+
+    def take(self, count: int) -> Tensor:
+        """The answer to the next question, (count,)."""
+        self._asked, self._count = self._asked + 1, count
+        if self._numbers is None:
+            return torch.zeros(count, device=self.generator.device)
+        return self._numbers[self._asked - 1]
+
+
+Source = torch.Generator | Draws | None
+
+
+def uniform(count: int, source: Source, device: torch.device) -> Tensor:
+    """Uniform numbers from [0, 1), (count,); without a source from torch's global generator."""
+    if isinstance(source, Draws):
+        return source.take(count)
+    return torch.rand(count, generator=source, device=device)
+
+
 class StochasticDepth(nn.Module):
     """Drop a block's whole branch, for each image by itself (arXiv 1603.09382).
 
@@ -118,7 +165,7 @@ class StochasticDepth(nn.Module):
     def __init__(self, probability: float) -> None:
         super().__init__()
         self.probability = probability
-        self.generator: torch.Generator | None = None
+        self.generator: Source = None
 
     def forward(self, x: Tensor) -> Tensor:
         factors = self.factors(x, x.dtype)
@@ -129,8 +176,7 @@ class StochasticDepth(nn.Module):
         if not self.training or self.probability == 0.0:
             return None
         keep = 1.0 - self.probability
-        shape = (x.shape[0], *[1] * (x.ndim - 1))
-        draw = torch.rand(shape, generator=self.generator, device=x.device)
+        draw = uniform(len(x), self.generator, x.device).view(-1, *[1] * (x.ndim - 1))
         return (draw < keep).to(dtype) / keep
 
 
@@ -206,7 +252,7 @@ class Network(nn.Module):
         logits: Tensor = self.head(self.stages(self.stem(x)))
         return logits
 
-    def use_generator(self, generator: torch.Generator | None) -> None:
+    def use_generator(self, generator: Source) -> None:
         """Let stochastic depth draw from this generator (on the network's device)."""
         for module in self.modules():
             if isinstance(module, StochasticDepth):

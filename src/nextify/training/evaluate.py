@@ -1,6 +1,6 @@
 """What a network knows: accuracy, likelihood and calibration on the test images."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from nextify.data import Dataset, ImageFiles, Images, batches, permuted
 from nextify.data.augment import evaluation_view
 from nextify.designs import Precision
+from nextify.training.replayed import Replayed
 
 BINS = 15
 CURVE_IMAGES = 1000
@@ -42,27 +43,91 @@ def evaluate(
     device: torch.device | str = "cpu",
     precision: Precision = "float32",
     workers: int = 0,
+    answers: "Answers | None" = None,
 ) -> Scores:
     """Score a network on labelled images.
 
     The network's mode (training or evaluation) is left as it was found.
+
+    Args:
+        answers: how it answers, `answers_of` these; given by who asks again and again.
     """
+    answers = answers or answers_of(network, dataset, precision)
+    return _scores(network, images, answers, device, workers)[0]
+
+
+def evaluate_copies(
+    network: nn.Module,
+    images: Images | ImageFiles,
+    answers: "Answers",
+    *,
+    device: torch.device | str = "cpu",
+    workers: int = 0,
+) -> list[Scores]:
+    """Score each copy of a stack, by the `answers_of` as many copies."""
+    return _scores(network, images, answers, device, workers)
+
+
+Answers = Callable[[Tensor], Tensor]
+"""Of pixels (B, C, S, S), uint8, the logarithms of probabilities, (B, copies, classes) float32."""
+
+
+def answers_of(
+    network: nn.Module,
+    dataset: Dataset,
+    precision: Precision = "float32",
+    *,
+    copies: int = 1,
+    replayed: bool = False,
+) -> Answers:
+    """How a network answers, or a stack of so many copies, which all see the same images.
+
+    Args:
+        replayed: on a GPU, whole batches by a CUDA graph, which lives as long as what is returned.
+    """
+
+    def answer(pixels: Tensor) -> Tensor:
+        view = evaluation_view(pixels, dataset.test_size, dataset.mean, dataset.std)
+        seen = permuted(view, dataset.origin.permuted)
+        if copies > 1:
+            seen = seen.repeat(1, copies, 1, 1)
+        narrow = precision == "bfloat16"  # nothing is kept: what is would belong to a graph
+        with torch.autocast(pixels.device.type, torch.bfloat16, narrow, cache_enabled=False):
+            logits = network(seen)
+        return F.log_softmax(logits.float(), -1).view(len(pixels), copies, -1)
+
+    return Replayed(answer, _BATCH) if replayed else answer
+
+
+def _scores(
+    network: nn.Module,
+    images: Images | ImageFiles,
+    answers: Answers,
+    device: torch.device | str,
+    workers: int,
+) -> list[Scores]:
     probabilities, losses, labels = [], [], []
-    found = batches(images, _BATCH, generator=None, device=device, workers=workers)
-    kind = torch.device(device).type
     with _evaluating(network):
-        for pixels, truth in found:
-            view = evaluation_view(pixels, dataset.test_size, dataset.mean, dataset.std)
-            seen = permuted(view, dataset.origin.permuted)
-            with torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"):
-                logits = network(seen)
-            log_probability = F.log_softmax(logits.float(), 1)
-            probabilities.append(log_probability.exp().cpu())
-            losses.append(F.nll_loss(log_probability, truth, reduction="none").cpu())
-            labels.append(truth.cpu())
-    confidence, predicted = torch.cat(probabilities).max(1)
-    correct = predicted == torch.cat(labels)
-    accuracy, nll = (of.double().mean().item() for of in (correct, torch.cat(losses)))
+        for pixels, truth in batches(
+            images, _BATCH, generator=None, device=device, workers=workers
+        ):
+            log_probability = answers(pixels)
+            own = truth[:, None, None].expand(-1, log_probability.shape[1], 1)
+            probabilities.append(log_probability.exp())
+            losses.append(-log_probability.gather(2, own)[:, :, 0])
+            labels.append(truth)
+    # Fetched at once: each time, everything that a GPU has still to do is waited for.
+    found = [torch.cat(of).cpu() for of in (probabilities, losses)]
+    truths = torch.cat(labels).cpu()
+    each = zip(*(of.unbind(1) for of in found), strict=True)
+    return [_scored(probability, loss.contiguous(), truths) for probability, loss in each]
+
+
+def _scored(probabilities: Tensor, losses: Tensor, labels: Tensor) -> Scores:
+    """Of a network that gave these (N, classes)."""
+    confidence, predicted = probabilities.max(1)
+    correct = predicted == labels
+    accuracy, nll = (of.double().mean().item() for of in (correct, losses))
     answered = len(set(predicted.tolist()))
     return Scores(accuracy, nll, calibration_error(confidence, correct), correct, answered)
 

@@ -2,23 +2,25 @@
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from nextify.data import Dataset, ImageFiles, Images, as_named, batches, permuted
-from nextify.data.augment import Augment, Mix
-from nextify.designs import Recipe, Run
+from nextify.data import Dataset, ImageFiles, Images, as_named
+from nextify.designs import Run
 from nextify.designs.run import same_images
 from nextify.errors import InputError
 from nextify.machine.facts import environment
 from nextify.machine.use import forget_peak, peak
 from nextify.records import EpochPoint, Measured, Record, Result
-from nextify.training.evaluate import Scores, curve_images, evaluate
+from nextify.training.evaluate import Answers, Scores, answers_of, curve_images, evaluate
+from nextify.training.feed import fed
 from nextify.training.initial import InitialWeights, as_seen
 from nextify.training.machine import (
     default_device,
@@ -26,12 +28,12 @@ from nextify.training.machine import (
     keep_freed_memory,
     loaders_for,
 )
-from nextify.training.optimizer import clip_gradient, set_learning_rate
+from nextify.training.optimizer import clip_gradient
 from nextify.training.schedule import learning_rate_at
 from nextify.training.state import State, restore, save, start
+from nextify.training.step import Captured, Eager, Step, Update
 
-# How often the loss is looked at: each look makes a GPU wait for it.
-CHECK_EVERY = 50
+CHECK_EVERY = 50  # steps after which the losses are looked at
 
 
 OnProgress = Callable[[int, int], None]
@@ -55,6 +57,9 @@ class Settings:
         on_epoch, on_step: called after each of them.
         on_best: called with the state whenever the accuracy on the validation images, if there are
             some, is the best so far: the test images choose nothing.
+        captured: whether a step is captured once and replayed; None: on a GPU, of images in memory.
+        deterministic: whether the same run gives the same bits on the same GPU, for which some
+            operators are slower.
     """
 
     device: str = "cpu"
@@ -64,6 +69,8 @@ class Settings:
     on_epoch: OnEpoch | None = None
     on_step: OnProgress | None = None
     on_best: Callable[[State], None] | None = None
+    captured: bool | None = None
+    deterministic: bool = True
 
 
 def train(
@@ -131,7 +138,7 @@ def train_with_network(
                          "with the same arguments")  # fmt: skip
     keep_freed_memory()
     forget_peak(settings.device)
-    with deterministic(settings.device):
+    with deterministic(settings.device, settings.deterministic):
         state = start(run, dataset, settings.device, weights)
         if settings.checkpoint is not None and settings.checkpoint.exists():
             restore(state, run, settings.checkpoint)
@@ -144,23 +151,26 @@ def train_with_network(
 
 def _carried_out(state: State, run: Run, dataset: Dataset, settings: Settings) -> Scores | str:
     """Train to the end; the scores, or in what way the run diverged."""
+    replayed = _is_captured(dataset, settings)
+    answers = answers_of(state.judged, dataset, run.precision, replayed=replayed)
     try:
-        _epochs(state, run, dataset, settings)
+        _epochs(state, answers, run, dataset, settings)
     except Diverged as error:
         return str(error)
-    scores = _evaluate(state, run, dataset, dataset.test, settings)
+    scores = _evaluate(state, answers, dataset, dataset.test, settings)
     return scores if math.isfinite(scores.nll) else "the loss on the test images is not finite"
 
 
-def _epochs(state: State, run: Run, dataset: Dataset, settings: Settings) -> None:
+def _epochs(state: State, answers: Answers, run: Run, dataset: Dataset, settings: Settings) -> None:
     """Train from where the state stands to the last epoch."""
     watched = curve_images(dataset.watched)
     images = len(watched)
+    step = step_of(state, run, dataset, settings)  # of what a checkpoint has restored
     while state.epoch < run.recipe.epochs:
         began = time.perf_counter()
-        loss = _epoch(state, run, dataset, settings)
+        loss = _epoch(state, step, run, dataset, settings)
         state.seconds += time.perf_counter() - began
-        accuracy = _evaluate(state, run, dataset, watched, settings).accuracy
+        accuracy = _evaluate(state, answers, dataset, watched, settings).accuracy
         state.epoch += 1
         rate = learning_rate_at(run.recipe, state.step - 1, state.steps_per_epoch)
         point = EpochPoint(
@@ -177,84 +187,99 @@ def _epochs(state: State, run: Run, dataset: Dataset, settings: Settings) -> Non
             settings.on_epoch(point, run.recipe.epochs)
 
 
-def _epoch(state: State, run: Run, dataset: Dataset, settings: Settings) -> float:
+def _epoch(state: State, step: Step, run: Run, dataset: Dataset, settings: Settings) -> float:
     """One pass over the training images; the mean loss."""
-    losses = []
+    losses: list[Tensor] = []
+    looks: deque[_Look] = deque()
     for images, targets in training_batches(state, run, dataset, settings):
-        losses.append(update(state, run, images, targets))
+        losses.append(step(images, targets))
+        state.step += 1
         if len(losses) % CHECK_EVERY == 0:
-            _require_finite(losses[-CHECK_EVERY:], state.step)
+            looks.append(_Look(losses[-CHECK_EVERY:], state.step))
+            if len(looks) > looks[0].is_coming:
+                looks.popleft().mean()
         if settings.on_step is not None:
             settings.on_step(state.step, run.recipe.epochs * state.steps_per_epoch)
-    return _require_finite(losses, state.step)
+    for look in looks:
+        look.mean()
+    return _Look(losses, state.step).mean()
 
 
 def training_batches(
     state: State, run: Run, dataset: Dataset, settings: Settings
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """An epoch's batches: augmented images (B, C, S, S) and soft targets (B, classes)."""
+    device, workers = settings.device, settings.workers
+    return fed(dataset, run.recipe, state.generators, device=device, workers=workers)
+
+
+def step_of(state: State, run: Run, dataset: Dataset, settings: Settings) -> Step:
+    """The step of a run, from where its state stands; `state.step` counts them, and is counted up
+    by who takes them. It lives no longer than the state is trained."""
     recipe = run.recipe
-    augment = augmentation(recipe, dataset)
-    mix = Mix(recipe.mixup, recipe.cutmix, recipe.label_smoothing, len(dataset.classes))
-    for pixels, labels in batches(
-        dataset.train,
-        recipe.batch_size,
-        generator=state.generators["order"],
-        device=settings.device,
-        workers=settings.workers,
-        drop_last=True,
-    ):
-        images = augment(pixels, state.generators["augment"])
-        mixed, targets = mix(images, labels, state.generators["mix"])
-        yield permuted(mixed, dataset.origin.permuted), targets
-
-
-def update(state: State, run: Run, images: Tensor, targets: Tensor) -> Tensor:
-    """One optimiser step on a batch of images with soft targets; the loss, still on the device."""
-    recipe = run.recipe
-    set_learning_rate(state.optimizer, learning_rate_at(recipe, state.step, state.steps_per_epoch))
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=run.precision == "bfloat16"):
-        loss = F.cross_entropy(state.network(images), targets)
-    loss.backward()  # type: ignore[no-untyped-call]
-    clip_gradient(state.network.parameters(), recipe.gradient_clip)
-    state.optimizer.step()
-    state.optimizer.zero_grad(set_to_none=True)
-    if state.average is not None:
-        state.average.update(state.network)
-    state.step += 1
-    return loss.detach()
-
-
-def _require_finite(losses: list[Tensor], step: int) -> float:
-    """The mean loss, or `Diverged`."""
-    mean = torch.stack(losses).double().mean().item()
-    if not math.isfinite(mean):
-        raise Diverged(f"the training loss was not finite by step {step}")
-    return mean
-
-
-def augmentation(recipe: Recipe, dataset: Dataset) -> Augment:
-    """The recipe's augmentation for a data set. Streamed images come already cropped."""
-    streamed = isinstance(dataset.train, ImageFiles)
-    return Augment(
-        image_size=dataset.image_size,
-        crop="none" if streamed else recipe.crop,
-        flip=recipe.flip,
-        randaugment_magnitude=recipe.randaugment,
-        randaugment_probability=recipe.randaugment_probability,
-        erasing=recipe.random_erasing,
-        mean=dataset.mean,
-        std=dataset.std,
+    update = Update(
+        network=state.network,
+        optimizer=state.optimizer,
+        average=state.average,
+        loss_of=partial(loss_of, state.network, run),
+        rate=lambda: learning_rate_at(recipe, state.step, state.steps_per_epoch),
+        clip=lambda: clip_gradient(state.network.parameters(), recipe.gradient_clip),
+        generators=[state.generators["drop"]],
+        draw_from=lambda sources: state.network.use_generator(sources[0]),
     )
+    if not _is_captured(dataset, settings):
+        return Eager(update)
+    return Captured(update, graph=torch.device(settings.device).type == "cuda")
+
+
+def _is_captured(dataset: Dataset, settings: Settings) -> bool:
+    if settings.captured is None:
+        return torch.device(settings.device).type == "cuda" and not dataset.is_streamed
+    return settings.captured
+
+
+def loss_of(network: nn.Module, run: Run, images: Tensor, targets: Tensor) -> Tensor:
+    """The training loss on a batch of images with soft targets, in the run's precision."""
+    narrow = run.precision == "bfloat16"
+    # Every weight is used once: nothing to keep, and what is kept would belong to a graph.
+    with torch.autocast(images.device.type, torch.bfloat16, narrow, cache_enabled=False):
+        return F.cross_entropy(network(images), targets)
+
+
+class _Look:
+    """The mean of losses, on its way here. To ask a GPU for it at once is to wait for every step
+    that it has been given, and to leave it without any in the meantime: ask a while later."""
+
+    def __init__(self, losses: list[Tensor], step: int) -> None:
+        mean = torch.stack(losses).double().mean()
+        self.is_coming, self._step = mean.is_cuda, step
+        self._mean = torch.empty_like(mean, device="cpu", pin_memory=mean.is_cuda)
+        self._mean.copy_(mean, non_blocking=True)
+        self._there = torch.cuda.Event() if mean.is_cuda else None  # type: ignore[no-untyped-call]
+        if self._there is not None:
+            self._there.record()
+
+    def mean(self) -> float:
+        """The mean loss, or `Diverged`."""
+        if self._there is not None:
+            self._there.synchronize()
+        mean = self._mean.item()
+        if not math.isfinite(mean):
+            raise Diverged(f"the training loss was not finite by step {self._step}")
+        return mean
 
 
 def _evaluate(
-    state: State, run: Run, dataset: Dataset, images: Images | ImageFiles, settings: Settings
+    state: State,
+    answers: Answers,
+    dataset: Dataset,
+    images: Images | ImageFiles,
+    settings: Settings,
 ) -> Scores:
     began = time.perf_counter()
     device, workers = settings.device, settings.workers
     scores = evaluate(
-        state.judged, dataset, images, device=device, precision=run.precision, workers=workers
+        state.judged, dataset, images, device=device, workers=workers, answers=answers
     )
     state.evaluation_seconds += time.perf_counter() - began
     return scores

@@ -59,24 +59,35 @@ def thread_count(threads: int | None) -> Iterator[None]:
 
 
 @contextmanager
-def deterministic(device: torch.device | str) -> Iterator[None]:
+def deterministic(device: torch.device | str, same_bits: bool = True) -> Iterator[None]:
     """Inside, the same numbers give the same bits: float32 is multiplied as float32 and, on a GPU,
     no operator is chosen by its speed or sums in an order that varies. Outside all is as before.
+
+    Args:
+        same_bits: on a GPU; without, its operators are chosen by their speed, and only float32 is
+            still multiplied as float32.
     """
     precision = torch.get_float32_matmul_precision()
     is_on = torch.are_deterministic_algorithms_enabled()
     only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
     benchmarks, workspace = torch.backends.cudnn.benchmark, os.environ.get(_WORKSPACE)
+    rounds = torch.backends.cudnn.allow_tf32
+    fills = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     try:
         torch.set_float32_matmul_precision("highest")
         if torch.device(device).type == "cuda":
+            torch.backends.cudnn.benchmark = not same_bits
+            torch.backends.cudnn.allow_tf32 = False  # of convolutions; by default they round more
+            torch.use_deterministic_algorithms(same_bits, warn_only=True)
+            # It finds errors in programs, and here costs a pass over every new tensor.
+            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
             os.environ.setdefault(_WORKSPACE, ":4096:8")
-            torch.backends.cudnn.benchmark = False
-            torch.use_deterministic_algorithms(True, warn_only=True)
         yield
     finally:
         torch.set_float32_matmul_precision(precision)
         torch.backends.cudnn.benchmark = benchmarks
+        torch.backends.cudnn.allow_tf32 = rounds
+        torch.utils.deterministic.fill_uninitialized_memory = fills  # type: ignore[attr-defined]
         torch.use_deterministic_algorithms(is_on, warn_only=only_warns)
         if workspace is None:
             os.environ.pop(_WORKSPACE, None)

@@ -13,7 +13,7 @@ from nextify.designs import Run
 from nextify.machine.clock import taken
 from nextify.training.evaluate import curve_images, evaluate
 from nextify.training.initial import InitialWeights
-from nextify.training.loop import Settings, settings_on, training_batches, update
+from nextify.training.loop import Settings, settings_on, step_of, training_batches
 from nextify.training.machine import keep_freed_memory
 from nextify.training.state import State, start
 
@@ -70,10 +70,12 @@ def _step_seconds(
     times: list[float] = []
     first = began = time.perf_counter()
     found = training_batches(state, run, dataset, settings)
+    step = step_of(state, run, dataset, settings)
     for images, targets in islice(found, allowed.warmup + allowed.steps):
         there = time.perf_counter()
         few = images[: allowed.images]
-        update(state, run, few, targets[: allowed.images]).item()  # waits for the device
+        step(few, targets[: allowed.images]).item()  # waits for the device
+        state.step += 1
         now = time.perf_counter()
         times.append(there - began + (now - there) * len(images) / len(few))
         if now - first > allowed.seconds:

@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-from nextify.data.augment.box import Boxes
+from nextify.data.augment.box import Boxes, sent
 
 CACHED = 16  # images
 
@@ -26,11 +26,13 @@ def window(pixels: Tensor, top: Tensor, left: Tensor, flip: Tensor, size: int) -
     pixels: (B, C, S, S) uint8; top, left: (B,) int64 and flip: (B,) bool, on the CPU.
     """
     batch, channels, height, width = pixels.shape
-    steps = torch.arange(size)
+    device = pixels.device
+    top, left, flip = (sent(each, device) for each in (top, left, flip))
+    steps = torch.arange(size, device=device)
     rows = top[:, None] + steps
     columns = left[:, None] + torch.where(flip[:, None], size - 1 - steps, steps)
     index = (rows[:, :, None] * width + columns[:, None, :]).view(batch, 1, -1)
-    index = index.to(pixels.device).expand(-1, channels, -1)
+    index = index.expand(-1, channels, -1)
     flat = pixels.reshape(batch, channels, height * width)
     return flat.gather(2, index).view(batch, channels, size, size)
 
@@ -43,7 +45,14 @@ def cubic(distance: Tensor) -> Tensor:
     return torch.where(x < 1, near, far)
 
 
-def resampling(start: Tensor, length: Tensor, flip: Tensor, size: int) -> tuple[Tensor, Tensor]:
+def taps_of(length: Tensor, size: int) -> int:
+    """How many old pixels a new one is made of, at most, where these lengths become `size`."""
+    return math.ceil(4 * float((length / size).clamp(min=1).max()))
+
+
+def resampling(
+    start: Tensor, length: Tensor, flip: Tensor, size: int, taps: int
+) -> tuple[Tensor, Tensor]:
     """How to stretch pixels start .. start+length of a line to `size` pixels, as a sparse matrix.
 
     start, length (B,) int64, flip (B,) bool -> for each new pixel the old ones it is made of,
@@ -53,21 +62,21 @@ def resampling(start: Tensor, length: Tensor, flip: Tensor, size: int) -> tuple[
     """
     scale = (length / size)[:, None]
     widening = scale.clamp(min=1)
-    steps = torch.arange(size) + 0.5
+    steps = torch.arange(size, device=start.device) + 0.5
     middle = start[:, None] + scale * torch.where(flip[:, None], size - steps, steps)
-    taps = torch.arange(math.ceil(4 * float(widening.max())))
-    pixel = (middle - 2 * widening - 0.5).ceil().long()[:, :, None] + taps
+    first = (middle - 2 * widening - 0.5).ceil().long()
+    pixel = first[:, :, None] + torch.arange(taps, device=start.device)
     begin, end = start[:, None, None], (start + length)[:, None, None]
     weights = cubic((pixel + 0.5 - middle[:, :, None]) / widening[:, :, None])
     weights = weights * ((pixel >= begin) & (pixel < end))
     return pixel, weights / weights.sum(-1, keepdim=True)
 
 
-def matrices(pixel: Tensor, weights: Tensor, source: int, device: torch.device) -> Tensor:
-    """The sparse matrices of `resampling` as (B, size, source) on the device."""
-    dense = torch.zeros(*pixel.shape[:2], source, device=device)
+def matrices(pixel: Tensor, weights: Tensor, source: int) -> Tensor:
+    """The sparse matrices of `resampling` as (B, size, source)."""
+    dense = torch.zeros(*pixel.shape[:2], source, device=pixel.device)
     # Adding, since several taps beyond the border land on its pixel, all with weight zero.
-    return dense.scatter_add_(2, pixel.clamp(0, source - 1).to(device), weights.to(device))
+    return dense.scatter_add_(2, pixel.clamp(0, source - 1), weights)
 
 
 def resized(pixels: Tensor, boxes: Boxes, flip: Tensor, size: int) -> Tensor:
@@ -78,11 +87,12 @@ def resized(pixels: Tensor, boxes: Boxes, flip: Tensor, size: int) -> Tensor:
     torchvision on floats, rounds between the two passes (one level at most) and cuts off what
     overshoots black or white there.
     """
-    source = pixels.shape[-1]
-    down = resampling(boxes.top, boxes.height, torch.zeros_like(flip), size)
-    across = resampling(boxes.left, boxes.width, flip, size)
-    vertical = matrices(*down, source, pixels.device)
-    horizontal = matrices(*across, source, pixels.device)
+    source, device = pixels.shape[-1], pixels.device
+    taps = taps_of(boxes.height, size), taps_of(boxes.width, size)
+    there, flip = boxes.to(device), sent(flip, device)
+    down = resampling(there.top, there.height, torch.zeros_like(flip), size, taps[0])
+    across = resampling(there.left, there.width, flip, size, taps[1])
+    vertical, horizontal = matrices(*down, source), matrices(*across, source)
     # On a CPU a few images at a time: what lies between the products then stays in the cache.
     few = CACHED if pixels.device.type == "cpu" else max(1, len(pixels))
     parts = zip(*(torch.split(x, few) for x in (pixels, vertical, horizontal)), strict=True)

@@ -1,5 +1,6 @@
 """The order of the steps: crop and flip, RandAugment, normalise, erase."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -7,15 +8,52 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
-from nextify.data.augment.box import draw_boxes, whole_number
+from nextify.data.augment.box import Boxes, draw, draw_boxes, drawn_boxes, whole_number
 from nextify.data.augment.crop import centre, resized, window
-from nextify.data.augment.erase import draw_erasing, erase_
-from nextify.data.augment.randaugment import apply_layer, draw_layer
+from nextify.data.augment.erase import draw_erasing, draw_noise, erase_
+from nextify.data.augment.randaugment import apply_layer, draw_layer, drawn_layer
 from nextify.errors import InputError
 
 AREA: Final = (0.08, 1.0)  # of a resized crop: its share of the image
 RATIO: Final = (3 / 4, 4 / 3)  # and its width / height
 LAYERS, NOISE = 2, 0.5  # of RandAugment: operations an image, and the deviation of magnitudes
+NOWHERE = Boxes(*[torch.empty(0, dtype=torch.int64)] * 4)  # where nothing is erased
+NO_NOISE = torch.empty(0, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Random numbers for the images of a batch, or of several, on the CPU, as they are drawn.
+
+    flip: (B,) bool; place: (K, B) float64, of the crop; layers: of RandAugment's; erased: the boxes
+    of random erasing, and noise: (P, 3), for their pixels.
+    """
+
+    flip: Tensor
+    place: Tensor
+    layers: tuple[tuple[Tensor, Tensor], ...]
+    erased: Boxes
+    noise: Tensor
+
+    @classmethod
+    def joined(cls, parts: Sequence["Draws"]) -> "Draws":
+        """Those of batch after batch."""
+        if len(parts) == 1:
+            return parts[0]
+        layers = zip(*(each.layers for each in parts), strict=True)
+        sides = zip(*(each.erased.sides() for each in parts), strict=True)
+        return cls(
+            torch.cat([each.flip for each in parts]),
+            torch.cat([each.place for each in parts], 1),
+            tuple(_joined_layer(of) for of in layers),
+            Boxes(*(torch.cat(side) for side in sides)),
+            torch.cat([each.noise for each in parts]),
+        )
+
+
+def _joined_layer(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    uniform, normal = zip(*parts, strict=True)
+    return torch.cat(uniform, 1), torch.cat(normal)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,38 +98,54 @@ class Augment:
         `generator` lives on the CPU; `pixels` are not changed and may be on any device.
         """
         _check_pixels(pixels, self._smallest())
-        fill = tuple(min(255, round(255 * value)) for value in self.mean)
-        views = self._cropped(pixels, generator)
-        if self.randaugment_magnitude and self.randaugment_probability:
-            views, fill = _fillable(views, fill)
-            strength = self.randaugment_magnitude, NOISE, self.randaugment_probability
-            for _ in range(LAYERS):
-                views = apply_layer(views, draw_layer(len(views), *strength, generator), fill)
-        images = normalised(views, self.mean, self.std)
+        return self.apply(pixels, self.draw(len(pixels), generator))
+
+    def draw(self, batch: int, generator: Generator) -> Draws:
+        """Own draws for the images of one batch."""
+        flip = torch.rand(batch, generator=generator) < (0.5 if self.flip else 0.0)
+        place = self._draw_place(batch, generator)
+        changes = self.randaugment_magnitude and self.randaugment_probability
+        layers = tuple(draw_layer(batch, generator) for _ in range(LAYERS if changes else 0))
+        boxes, noise = NOWHERE, NO_NOISE
         if self.erasing:
-            boxes = draw_erasing(len(images), self.image_size, self.erasing, generator)
-            erase_(images, boxes, generator)
-        return images
+            boxes = draw_erasing(batch, self.image_size, self.erasing, generator)
+            noise = draw_noise(boxes, 3, generator)
+        return Draws(flip, place, layers, boxes, noise)
+
+    def apply(self, pixels: Tensor, draws: Draws) -> Tensor:
+        """What was drawn, done to the images of one batch, or of several."""
+        _check_pixels(pixels, self._smallest())
+        fill = tuple(min(255, round(255 * value)) for value in self.mean)
+        views = self._cropped(pixels, draws)
+        strength = self.randaugment_magnitude, NOISE, self.randaugment_probability
+        if draws.layers:
+            views, fill = _fillable(views, fill)
+        for layer in draws.layers:
+            views = apply_layer(views, drawn_layer(layer, *strength), fill)
+        images = normalised(views, self.mean, self.std)
+        return erase_(images, draws.erased, draws.noise) if self.erasing else images
 
     def _smallest(self) -> int:
         """Side of the smallest images that give a view, pixels."""
         size = self.image_size
         return {"none": size, "padded": size - 2 * (size // 8), "resized": 1}[self.crop]
 
-    def _cropped(self, pixels: Tensor, generator: Generator) -> Tensor:
-        batch, size = len(pixels), self.image_size
-        flip = torch.rand(batch, generator=generator) < (0.5 if self.flip else 0.0)
+    def _draw_place(self, batch: int, generator: Generator) -> Tensor:
+        if self.crop == "resized":
+            return draw_boxes(batch, generator)
+        return draw((2 if self.crop == "padded" else 0, batch), generator)
+
+    def _cropped(self, pixels: Tensor, draws: Draws) -> Tensor:
+        size, flip = self.image_size, draws.flip
         if self.crop == "resized":
             source = pixels.shape[-1]
-            sides = {"largest": source, "otherwise": source}
-            boxes = draw_boxes(batch, source, AREA, RATIO, **sides, generator=generator)
+            boxes = drawn_boxes(draws.place, source, AREA, RATIO, largest=source, otherwise=source)
             return resized(pixels, boxes, flip, size)
         if self.crop == "padded":
             bordered = F.pad(pixels, [size // 8] * 4)  # 4 pixels on 32 x 32 in He et al.
-            places = torch.full((2, batch), bordered.shape[-1] - size + 1)
-            top, left = whole_number(places, generator)
+            top, left = whole_number(draws.place, bordered.shape[-1] - size + 1)
             return window(bordered, top, left, flip, size)
-        middle, corner = centre(pixels, size), torch.zeros(batch, dtype=torch.int64)
+        middle, corner = centre(pixels, size), torch.zeros(len(pixels), dtype=torch.int64)
         return window(middle, corner, corner, flip, size) if self.flip else middle
 
 
@@ -126,7 +180,10 @@ def normalised(pixels: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) 
 
 def _line(values: list[float], width: int, like: Tensor) -> Tensor:
     """One value or three, repeated for a line of `width` pixels."""
-    return torch.tensor(values * (3 * width // len(values)), device=like.device)
+    line = torch.empty(width, 3, device=like.device)
+    for channel, value in enumerate(values * (3 // len(values))):
+        line[:, channel] = value  # not by a copy to a GPU, which would be waited for
+    return line.view(-1)
 
 
 def _fillable(pixels: Tensor, fill: tuple[int, ...]) -> tuple[Tensor, tuple[int, ...]]:

@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from nextify.data.augment import enhance, table, warp
+from nextify.data.augment.box import draw, sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +71,17 @@ class Layer:
     sign: Tensor
 
 
-def draw_layer(
-    batch: int, magnitude: float, noise: float, probability: float, generator: Generator
+def draw_layer(batch: int, generator: Generator) -> tuple[Tensor, Tensor]:
+    """The numbers of `drawn_layer`: uniform ones, (3, B), and normal ones, (B,)."""
+    uniform = draw((3, batch), generator)
+    return uniform, torch.randn(batch, generator=generator, dtype=torch.float64)
+
+
+def drawn_layer(
+    draws: tuple[Tensor, Tensor], magnitude: float, noise: float, probability: float
 ) -> Layer:
-    """One layer's draws: every image its own operation, magnitude and sign."""
-    chance, pick, side = torch.rand(3, batch, generator=generator, dtype=torch.float64)
-    normal = torch.randn(batch, generator=generator, dtype=torch.float64)
+    """One layer: every image its own operation, magnitude and sign."""
+    (chance, pick, side), normal = draws
     operation = (pick * len(OPERATIONS)).long()
     operation = operation.masked_fill(chance >= probability, NOTHING)
     level = (magnitude + noise * normal).clamp(0, 10) / 10
@@ -102,15 +108,15 @@ def apply_layer(pixels: Tensor, layer: Layer, fill: tuple[int, ...]) -> Tensor:
     sizes: list[int] = layer.operation.bincount(minlength=NOTHING + 1).tolist()
     bounds = [0, *accumulate(sizes)]
     tables, warps = len(TABLES), len(TABLES) + len(WARPS)
-    views = pixels.index_select(0, order.to(pixels.device))
-    amounts = arguments(layer)[order].to(pixels.device)
+    views = pixels.index_select(0, sent(order, pixels.device))
+    amounts = sent(arguments(layer)[order], pixels.device)
     done = (
         _look_up(views, amounts, bounds[: tables + 1]),
         _warp(views, amounts, bounds[tables : warps + 1], fill),
         _enhance(views, amounts, bounds[warps : NOTHING + 1]),
         views[bounds[NOTHING] :],
     )
-    return torch.cat(done).index_select(0, order.argsort().to(pixels.device))
+    return torch.cat(done).index_select(0, sent(order.argsort(), pixels.device))
 
 
 # The three below do a run of images each: operation i does bounds[i] .. bounds[i+1] of `views`.

@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-
 
 def moved(amount: Tensor, size: int, entry: int) -> Tensor:
     """The identity with `amount` in place of one of its zeros.
@@ -19,7 +17,8 @@ def moved(amount: Tensor, size: int, entry: int) -> Tensor:
     times its distance from the left further down: shears. Entries 2 and 5 read everything `amount`
     sides of the image further right or down: translations.
     """
-    matrices = amount.new_tensor(_IDENTITY).expand(len(amount), 6).clone()
+    matrices = amount.new_zeros(len(amount), 6)
+    matrices[:, 0] = matrices[:, 4] = 1  # number by number: a copy to a GPU would be waited for
     matrices[:, entry] = amount * size if entry in (2, 5) else amount
     return matrices
 
@@ -50,5 +49,7 @@ def warp(pixels: Tensor, matrices: Tensor, fill: tuple[int, ...]) -> Tensor:
     sampled = F.grid_sample(pixels.float(), grid, padding_mode="border", align_corners=False)
     # Truncation must not take a whole number that float32 left just short to the one below.
     levels = (sampled + 2**-8).to(torch.uint8)
-    colour = torch.tensor(fill, dtype=torch.uint8, device=pixels.device).view(1, -1, 1, 1)
+    colour = pixels.new_empty(1, len(fill), 1, 1)
+    for channel, level in enumerate(fill):
+        colour[:, channel] = level
     return torch.where(outside[:, None], colour, levels)

@@ -1,0 +1,109 @@
+"""Batches for a step: chunks and copies give the same images as one batch after another."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from nextify.data import Dataset, Images, batches, permuted
+from nextify.data.augment import Mix
+from nextify.training import feed
+from nextify.training.feed import augmentation, fed, fed_to_copies
+from nextify.training.state import generator_for
+from training.conftest import small_recipe
+
+RECIPES = {
+    "full": {},
+    "resized": {"crop": "resized", "mixup": 0.0},
+    "centre": {"crop": "none", "flip": False, "cutmix": 0.0},
+    "erasing": {"randaugment": 0.0, "random_erasing": 1.0, "mixup": 0.0, "cutmix": 0.0},
+    "nothing": {"randaugment": 0.0, "random_erasing": 0.0, "mixup": 0.0, "cutmix": 0.0},
+}
+
+
+def dataset_of(channels: int = 3, stored: int = 12, size: int = 12) -> Dataset:
+    draw = torch.Generator().manual_seed(0)
+    coarse = torch.rand(23, channels, 4, 4, generator=draw) * 255
+    pixels = torch.nn.functional.interpolate(coarse, stored, mode="bicubic").clamp(0, 255)
+    images = Images(pixels.to(torch.uint8), torch.arange(23) % 4)
+    return Dataset(
+        name="smooth",
+        classes=("a", "b", "c", "d"),
+        train=images,
+        test=images,
+        image_size=size,
+        mean=(0.3,) * channels,
+        std=(0.2,) * channels,
+        fingerprint="0" * 64,
+        skipped=(),
+        source="made by the tests",
+    )
+
+
+def generators(seed: int) -> dict[str, torch.Generator]:
+    return {name: generator_for(seed, name) for name in ("order", "augment", "mix")}
+
+
+def one_by_one(dataset, recipe, of):
+    """As a loop over batches does it."""
+    augment = augmentation(recipe, dataset)
+    mix = Mix(recipe.mixup, recipe.cutmix, recipe.label_smoothing, len(dataset.classes))
+    order = {"generator": of["order"], "device": "cpu", "drop_last": True}
+    for pixels, labels in batches(dataset.train, recipe.batch_size, **order):
+        images, targets = mix(augment(pixels, of["augment"]), labels, of["mix"])
+        yield permuted(images, dataset.origin.permuted), targets
+
+
+def equal(found, expected):
+    found, expected = list(found), list(expected)
+    return len(found) == len(expected) > 0 and all(
+        torch.equal(one[at], other[at])
+        for one, other in zip(found, expected, strict=True)
+        for at in (0, 1)
+    )
+
+
+@pytest.fixture
+def in_chunks(monkeypatch):
+    """Chunks of 2 and 3 batches, where a CPU would take one."""
+    monkeypatch.setattr(feed, "_counts", lambda steps, *_: [2, steps - 2])
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("channels, stored, size", [(1, 12, 12), (3, 12, 12), (3, 14, 12)])
+def test_chunks_equal_single_batches_bit_for_bit(in_chunks, name, channels, stored, size):
+    dataset = dataset_of(channels, stored, size)
+    recipe = small_recipe(batch_size=4, **RECIPES[name])
+    ours, same = generators(1), generators(1)
+    for _ in range(2):
+        found = fed(dataset, recipe, ours, device="cpu")
+        assert equal(found, one_by_one(dataset, recipe, same))
+
+
+def test_permuted_pixels(in_chunks):
+    dataset, recipe = dataset_of(), small_recipe(batch_size=4)
+    dataset = replace(dataset, origin=replace(dataset.origin, permuted=3))
+    found = fed(dataset, recipe, generators(1), device="cpu")
+    assert equal(found, one_by_one(dataset, recipe, generators(1)))
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_copies_see_what_each_would_see_alone(request, copies, chunked):
+    if chunked:
+        request.getfixturevalue("in_chunks")
+    dataset, recipe = dataset_of(), small_recipe(batch_size=4)
+    found = list(
+        fed_to_copies(dataset, recipe, [generators(s) for s in range(copies)], device="cpu")
+    )
+    images, targets = found[0]
+    assert images.shape == (4, copies * 3, 12, 12) and targets.shape == (4, copies, 4)
+    assert images.is_contiguous(memory_format=torch.channels_last) and targets.is_contiguous()
+    for seed in range(copies):
+        own = [(i[:, 3 * seed : 3 * seed + 3], t[:, seed]) for i, t in found]
+        assert equal(own, one_by_one(dataset, recipe, generators(seed)))
+
+
+@pytest.mark.parametrize("device, counts", [("cpu", [1] * 9), ("cuda", [4, 5])])
+def test_a_chunk_is_one_batch_on_a_cpu_and_grows_on_a_gpu(device, counts):
+    assert list(feed._counts(9, dataset_of().train, 4, device)) == counts
