@@ -1,0 +1,275 @@
+"""Many networks of one design as one network: a *stack* of S copies, each with its own weights.
+
+A network of 28 or 32 pixels is too small to fill a GPU; S of them, which differ in their seeds
+alone, make operators S times as large. Maps are (N, S C, H, W), the channels of copy s from s C to
+(s + 1) C - 1, so that in channels_last memory a map is (positions, S, C). What works on each
+channel by itself - depthwise convolutions, batch norm, activations, pooling, layer scale - is a
+single network's own module with S times the channels. What mixes channels is a module here: a
+convolution is one matrix product per copy, all of them in one batched product.
+
+Every parameter and every entry of the state is that of the copies one after another along its
+first dimension (`stacked`), under the same name and with the same number of dimensions. No number
+of one copy enters another: not even infinities and NaNs do.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from nextify.blueprint import specs
+from nextify.network.modules import Network, ResidualBlock, StochasticDepth
+
+
+def stacked(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The state of a stack from those of its copies: entries side by side along the first
+    dimension; counters, which have none, are the same in all."""
+    return {
+        name: torch.cat([state[name] for state in states]) if entry.ndim else entry
+        for name, entry in states[0].items()
+    }
+
+
+def unstacked(state: Mapping[str, Tensor], copies: int) -> list[dict[str, Tensor]]:
+    """The states of the copies, as views, from that of their stack."""
+    return [
+        {name: entry.chunk(copies)[at] if entry.ndim else entry for name, entry in state.items()}
+        for at in range(copies)
+    ]
+
+
+class Stack(Network):
+    """A network of S copies: images (N, S 3, H, W), each copy's own, to logits (N, S, classes).
+    Its blueprint is that of one copy."""
+
+    def __init__(
+        self,
+        blueprint: specs.Blueprint,
+        stem: nn.Module,
+        stages: list[nn.Sequential],
+        head: nn.Module,
+        copies: int,
+    ) -> None:
+        super().__init__(blueprint, stem, stages, head)
+        self.copies = copies
+
+    def use_generators(self, generators: Sequence[torch.Generator]) -> None:
+        """Let each copy's stochastic depth draw from its generator (on the network's device)."""
+        assert len(generators) == self.copies
+        for module in self.modules():
+            if isinstance(module, StackedDepth):
+                module.generators = list(generators)
+
+
+class StackedConv2d(nn.Conv2d):
+    """A convolution of S copies that mixes all channels of a copy, as `nn.Conv2d` with S groups:
+    same parameters, same output, same gradients.
+
+    Computed as a batched matrix product of patches. Where patches are single pixels, as in 1 x 1
+    convolutions, nothing is copied; elsewhere it saves the set-up and the slow gradients of grouped
+    convolutions with few channels.
+
+    Shape: (N, S C, H, W) to (N, S C', H', W').
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        side, stride, padding = self.kernel_size[0], self.stride[0], int(self.padding[0])
+        return _convolved(x, self.weight, self.bias, (side, stride, padding), self.groups)
+
+
+class StackedClassifier(nn.Module):
+    """Logits of S copies from their pooled channels: (N, S C, 1, 1) to (N, S, classes)."""
+
+    def __init__(self, copies: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.copies = copies
+        self.weight = nn.Parameter(torch.empty(copies * outputs, inputs))
+        self.bias = nn.Parameter(torch.empty(copies * outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight[:, :, None, None]
+        logits = _convolved(x, weight, self.bias, (1, 1, 0), self.copies)
+        return logits.view(len(x), self.copies, -1)
+
+
+class StackedNorm(nn.Module):
+    """Layer normalisation over the channels of each copy, at each position: (N, S C, H, W) to the
+    same."""
+
+    def __init__(self, copies: int, channels: int, eps: float) -> None:
+        super().__init__()
+        self.shape, self.eps = (copies, channels), eps
+        self.weight = nn.Parameter(torch.empty(copies * channels))
+        self.bias = nn.Parameter(torch.empty(copies * channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        each = x.permute(0, 2, 3, 1).unflatten(-1, self.shape)  # (N, H, W, S, C)
+        normal = F.layer_norm(each, self.shape[1:], eps=self.eps).flatten(-2)
+        return torch.addcmul(self.bias, normal, self.weight).permute(0, 3, 1, 2)
+
+
+class StackedResponseNorm2d(nn.Module):
+    """`ResponseNorm2d` of S copies: the mean of the norms is over a copy's own channels.
+
+    Shape: (N, S C, H, W) to the same.
+    """
+
+    def __init__(self, copies: int, channels: int, eps: float = 1e-6) -> None:
+        super().__init__()
+        self.copies, self.eps = copies, eps
+        self.weight = nn.Parameter(torch.empty(copies * channels))
+        self.bias = nn.Parameter(torch.empty(copies * channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = torch.promote_types(x.dtype, torch.float32)
+        norm = torch.linalg.vector_norm(x, dim=(2, 3), keepdim=True, dtype=wide)
+        each = norm.unflatten(1, (self.copies, -1))  # (N, S, C, 1, 1)
+        relative = (each / (each.mean(2, keepdim=True) + self.eps)).flatten(1, 2)
+        gain = 1 + self.weight.view(-1, 1, 1).to(wide) * relative
+        return torch.addcmul(self.bias.view(-1, 1, 1).to(wide), x.to(wide), gain).to(x.dtype)
+
+
+class StackedDepth(StochasticDepth):
+    """Drop a block's branch for each image of each copy by itself; each copy draws from its own
+    generator what a single network draws from it: (N, S C, H, W) to the same."""
+
+    def __init__(self, probability: float, copies: int) -> None:
+        super().__init__(probability)
+        self.generators: list[torch.Generator | None] = [None] * copies
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.probability == 0.0:
+            return x
+        keep = 1.0 - self.probability
+        draws = [torch.rand(len(x), generator=g, device=x.device) for g in self.generators]
+        kept = (torch.stack(draws, 1) < keep).to(x.dtype) / keep  # (N, S)
+        channels = x.shape[1] // len(draws)
+        return x * kept.repeat_interleave(channels, 1, output_size=x.shape[1])[:, :, None, None]
+
+
+class StackedBlock(ResidualBlock):
+    """`ResidualBlock` of S copies: (N, S C, H, W) to (N, S C', H', W')."""
+
+    def __init__(
+        self,
+        branch: nn.Module,
+        shortcut: nn.Module,
+        after: nn.Module,
+        drop_probability: float,
+        copies: int,
+    ) -> None:
+        super().__init__(branch, shortcut, after, drop_probability)
+        self.drop = StackedDepth(drop_probability, copies)
+
+
+Form = tuple[int, int, int]  # of a convolution: the kernel's side, stride and padding
+
+
+def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, form: Form, copies: int) -> Tensor:
+    """The convolutions of all copies, in the precision of the surroundings."""
+    kind = x.device.type
+    if torch.is_autocast_enabled(kind):
+        precision = torch.get_autocast_dtype(kind)
+        x, weight = x.to(precision), weight.to(precision)
+    y: Tensor = _StackedConv.apply(x, weight, bias, form, copies)
+    return y
+
+
+class _StackedConv(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, form: Form, copies: int
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.form, ctx.copies = form, copies
+        patches = _patches(_by_copy(x, copies), form)
+        y = _products(patches, _matrices(weight, copies).transpose(1, 2))
+        if bias is not None:
+            y += bias.view(copies, -1)
+        return _as_map(y)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (x, weight), form, copies = ctx.saved_tensors, ctx.form, ctx.copies
+        outer = _by_copy(grad, copies)  # (N, H', W', S, C')
+        grad_x = grad_weight = grad_bias = None
+        if ctx.needs_input_grad[0]:
+            grad_x = _as_map(_input_gradient(outer, weight, x, form))
+        if ctx.needs_input_grad[1]:
+            left, right = (_rows(maps) for maps in (outer, _patches(_by_copy(x, copies), form)))
+            each = torch.bmm(left.permute(1, 2, 0), right.transpose(0, 1))  # (S, C', k k C)
+            outputs, inputs, side, _ = weight.shape
+            grad_weight = each.view(outputs, side, side, inputs).permute(0, 3, 1, 2)
+        if ctx.needs_input_grad[2]:
+            grad_bias = grad.sum((0, 2, 3), dtype=torch.promote_types(grad.dtype, torch.float32))
+        return grad_x, grad_weight, grad_bias, None, None
+
+
+def _by_copy(maps: Tensor, copies: int) -> Tensor:
+    """(N, S C, H, W) to (N, H, W, S, C), in the same memory if that is channels_last."""
+    return maps.permute(0, 2, 3, 1).unflatten(-1, (copies, -1))
+
+
+def _as_map(each: Tensor) -> Tensor:
+    """(N, H, W, S, C) to (N, S C, H, W), channels_last."""
+    return each.flatten(-2).permute(0, 3, 1, 2)
+
+
+def _rows(each: Tensor) -> Tensor:
+    """(N, H, W, S, K) to (positions, S, K)."""
+    return each.flatten(0, 2)
+
+
+def _matrices(weight: Tensor, copies: int) -> Tensor:
+    """(S C', C, k, k) to (S, C', k k C)."""
+    return weight.permute(0, 2, 3, 1).flatten(1).unflatten(0, (copies, -1))
+
+
+def _products(patches: Tensor, matrices: Tensor) -> Tensor:
+    """(N, H, W, S, K) times each copy's (K, C): (N, H, W, S, C).
+
+    Written where it belongs by the product itself: strided matrices in and out are the same work.
+    """
+    rows = _rows(patches)
+    y = rows.new_empty(*rows.shape[:2], matrices.shape[-1])
+    torch.bmm(rows.transpose(0, 1), matrices, out=y.transpose(0, 1))
+    return y.view(*patches.shape[:-1], -1)
+
+
+def _windows(each: Tensor, side: int, stride: int) -> Tensor:
+    """The windows under a kernel, as a view: (N, H, W, S, C) to (N, H', W', S, k, k, C)."""
+    under = each.unfold(1, side, stride).unfold(2, side, stride)
+    return under.permute(0, 1, 2, 3, 5, 6, 4)
+
+
+def _patches(each: Tensor, form: Form) -> Tensor:
+    """The patches that a kernel meets: (N, H, W, S, C) to (N, H', W', S, k k C)."""
+    side, stride, padding = form
+    if padding:
+        each = F.pad(each, (0, 0, 0, 0, *[padding] * 4))
+    return _windows(each, side, stride).flatten(-3)
+
+
+def _input_gradient(outer: Tensor, weight: Tensor, x: Tensor, form: Form) -> Tensor:
+    """The gradient of the input, (N, H, W, S, C), from that of the output, (N, H', W', S, C')."""
+    (side, stride, padding), (count, _, height, width) = form, x.shape
+    copies, (_, inputs) = outer.shape[3], weight.shape[:2]
+    if side <= stride:  # no pixel is in two patches
+        patches = _products(outer, _matrices(weight, copies))
+        if side == stride == 1:
+            return patches
+        inner = patches.new_zeros(count, height, width, copies, inputs)
+        windows = _windows(inner, side, stride)
+        windows.copy_(patches.view(windows.shape))
+        return inner
+    # The convolution of the gradients, as far apart as the kernel's steps, with the kernel turned.
+    down, across = (stride * (length - 1) + 1 for length in outer.shape[1:3])
+    before = side - 1 - padding
+    apart = outer.new_zeros(count, height + side - 1, width + side - 1, *outer.shape[3:])
+    apart[:, before : before + down : stride, before : before + across : stride] = outer
+    turned = weight.unflatten(0, (copies, -1)).flip(-1, -2).permute(0, 3, 4, 1, 2).flatten(1, 3)
+    return _products(_patches(apart, (side, 1, 0)), turned)
