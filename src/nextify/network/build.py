@@ -165,10 +165,12 @@ def _stacked_layer(layer: specs.Layer, copies: int) -> nn.Module:
 def _block(block: specs.AnyBlock, drop_probability: float, copies: int | None) -> nn.Module:
     match block:
         case specs.Block():
-            parts = [_sequence(part, copies) for part in (block.branch, block.shortcut, block.after)]
+            branch, shortcut, after = (
+                _sequence(part, copies) for part in (block.branch, block.shortcut, block.after)
+            )
             if copies is not None:
-                return stack.StackedBlock(*parts, drop_probability, copies)
-            return modules.ResidualBlock(*parts, drop_probability)
+                return stack.StackedBlock(branch, shortcut, after, drop_probability, copies)
+            return modules.ResidualBlock(branch, shortcut, after, drop_probability)
         case specs.EncoderBlock():
             return transformers.VitBlock(block, drop_probability)
         case specs.WindowBlock():

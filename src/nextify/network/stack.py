@@ -106,7 +106,7 @@ class StackedNorm(nn.Module):
         self.bias = nn.Parameter(torch.empty(copies * channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        each = x.permute(0, 2, 3, 1).unflatten(-1, self.shape)  # (N, H, W, S, C)
+        each = _by_copy(x, self.shape[0])
         normal = F.layer_norm(each, self.shape[1:], eps=self.eps).flatten(-2)
         return torch.addcmul(self.bias, normal, self.weight).permute(0, 3, 1, 2)
 
@@ -126,8 +126,8 @@ class StackedResponseNorm2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         wide = torch.promote_types(x.dtype, torch.float32)
         norm = torch.linalg.vector_norm(x, dim=(2, 3), keepdim=True, dtype=wide)
-        each = norm.unflatten(1, (self.copies, -1))  # (N, S, C, 1, 1)
-        relative = (each / (each.mean(2, keepdim=True) + self.eps)).flatten(1, 2)
+        each = norm.view(len(x), self.copies, -1)  # (N, S, C)
+        relative = (each / (each.mean(2, keepdim=True) + self.eps)).view(norm.shape)
         gain = 1 + self.weight.view(-1, 1, 1).to(wide) * relative
         return torch.addcmul(self.bias.view(-1, 1, 1).to(wide), x.to(wide), gain).to(x.dtype)
 
@@ -211,7 +211,8 @@ class _StackedConv(torch.autograd.Function):
 
 def _by_copy(maps: Tensor, copies: int) -> Tensor:
     """(N, S C, H, W) to (N, H, W, S, C), in the same memory if that is channels_last."""
-    return maps.permute(0, 2, 3, 1).unflatten(-1, (copies, -1))
+    last = maps.permute(0, 2, 3, 1)
+    return last.view(*last.shape[:3], copies, -1)
 
 
 def _as_map(each: Tensor) -> Tensor:
@@ -226,7 +227,7 @@ def _rows(each: Tensor) -> Tensor:
 
 def _matrices(weight: Tensor, copies: int) -> Tensor:
     """(S C', C, k, k) to (S, C', k k C)."""
-    return weight.permute(0, 2, 3, 1).flatten(1).unflatten(0, (copies, -1))
+    return weight.permute(0, 2, 3, 1).reshape(copies, len(weight) // copies, -1)
 
 
 def _products(patches: Tensor, matrices: Tensor) -> Tensor:
@@ -271,5 +272,6 @@ def _input_gradient(outer: Tensor, weight: Tensor, x: Tensor, form: Form) -> Ten
     before = side - 1 - padding
     apart = outer.new_zeros(count, height + side - 1, width + side - 1, *outer.shape[3:])
     apart[:, before : before + down : stride, before : before + across : stride] = outer
-    turned = weight.unflatten(0, (copies, -1)).flip(-1, -2).permute(0, 3, 4, 1, 2).flatten(1, 3)
+    each = weight.view(copies, -1, *weight.shape[1:]).flip(-1, -2)
+    turned = each.permute(0, 3, 4, 1, 2).flatten(1, 3)  # (S, k k C', C)
     return _products(_patches(apart, (side, 1, 0)), turned)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from nextify.data import Dataset, ImageFiles, Images, batches, permuted
 from nextify.data.augment import evaluation_view
 from nextify.designs import Precision
+from nextify.network.stack import Stack
 
 BINS = 15
 CURVE_IMAGES = 1000
@@ -60,9 +61,42 @@ def evaluate(
             probabilities.append(log_probability.exp().cpu())
             losses.append(F.nll_loss(log_probability, truth, reduction="none").cpu())
             labels.append(truth.cpu())
-    confidence, predicted = torch.cat(probabilities).max(1)
-    correct = predicted == torch.cat(labels)
-    accuracy, nll = (of.double().mean().item() for of in (correct, torch.cat(losses)))
+    return _scores(torch.cat(probabilities), torch.cat(losses), torch.cat(labels))
+
+
+def evaluate_stack(
+    network: Stack,
+    dataset: Dataset,
+    images: Images | ImageFiles,
+    *,
+    device: torch.device | str = "cpu",
+    precision: Precision = "float32",
+    workers: int = 0,
+) -> list[Scores]:
+    """As `evaluate`, of every copy in a stack, on the same images."""
+    probabilities, losses, labels = [], [], []
+    found = batches(images, _BATCH, generator=None, device=device, workers=workers)
+    kind = torch.device(device).type
+    with _evaluating(network):
+        for pixels, truth in found:
+            view = evaluation_view(pixels, dataset.test_size, dataset.mean, dataset.std)
+            seen = permuted(view, dataset.origin.permuted).repeat(1, network.copies, 1, 1)
+            with torch.autocast(kind, torch.bfloat16, enabled=precision == "bfloat16"):
+                logits = network(seen)
+            log_probability = F.log_softmax(logits.float(), 2).movedim(1, 2)  # (B, classes, S)
+            each = truth[:, None].expand(-1, network.copies)
+            probabilities.append(log_probability.exp().cpu())
+            losses.append(F.nll_loss(log_probability, each, reduction="none").cpu())
+            labels.append(truth.cpu())
+    of_all = torch.cat(probabilities).unbind(2), torch.cat(losses).unbind(1)
+    return [_scores(*each, torch.cat(labels)) for each in zip(*of_all, strict=True)]
+
+
+def _scores(probabilities: Tensor, losses: Tensor, labels: Tensor) -> Scores:
+    """Of the probabilities (N, classes) of N images, their losses and true classes."""
+    confidence, predicted = probabilities.max(1)
+    correct = predicted == labels
+    accuracy, nll = (of.double().mean().item() for of in (correct, losses))
     answered = len(set(predicted.tolist()))
     return Scores(accuracy, nll, calibration_error(confidence, correct), correct, answered)
 

@@ -80,17 +80,18 @@ def train(
     >>> train(run, images).outcome
     'finished'
     """
-    return train_with_network(run, dataset, _told_by_epoch(dataset, on_progress), weights)[0]
+    return train_with_network(run, dataset, told_by_epoch(dataset, on_progress), weights)[0]
 
 
 def train_for_probes(
     run: Run, dataset: Dataset, on_progress: OnProgress | None = None
 ) -> tuple[Record, State]:
     """As `train`, with the state that the network is in."""
-    return train_with_network(run, dataset, _told_by_epoch(dataset, on_progress))
+    return train_with_network(run, dataset, told_by_epoch(dataset, on_progress))
 
 
-def _told_by_epoch(dataset: Dataset, on_progress: OnProgress | None) -> Settings:
+def told_by_epoch(dataset: Dataset, on_progress: OnProgress | None) -> Settings:
+    """Settings that suit the machine, with `on_progress` called after each epoch."""
     settings = settings_on(None, dataset)
     if on_progress is None:
         return settings
@@ -122,10 +123,7 @@ def train_with_network(
         InputError: the data or the weights are not the run's, a batch is larger than the data,
             or a checkpoint cannot be read or written.
     """
-    dataset = as_named(dataset, run.data)
-    if not same_images(run.data, dataset.identity()):
-        raise InputError(f"data set {dataset.name!r} is not the one that the run names; load it "
-                         "with the same arguments")  # fmt: skip
+    dataset = the_runs_own(dataset, run)
     keep_freed_memory()
     forget_peak(settings.device)
     with deterministic(settings.device):
@@ -136,7 +134,20 @@ def train_with_network(
             settings.on_start()
         seen = as_seen(dataset, run).to(settings.device)
         found = _carried_out(state, run, seen, settings)
-        return _record(run, state, settings, found), state
+        return record_of(run, state, settings, found), state
+
+
+def the_runs_own(dataset: Dataset, run: Run) -> Dataset:
+    """The data set, by the name that the run has for it.
+
+    Raises:
+        InputError: it is another one.
+    """
+    dataset = as_named(dataset, run.data)
+    if not same_images(run.data, dataset.identity()):
+        raise InputError(f"data set {dataset.name!r} is not the one that the run names; load it "
+                         "with the same arguments")  # fmt: skip
+    return dataset
 
 
 def _carried_out(state: State, run: Run, dataset: Dataset, settings: Settings) -> Scores | str:
@@ -145,7 +156,11 @@ def _carried_out(state: State, run: Run, dataset: Dataset, settings: Settings) -
         _epochs(state, run, dataset, settings)
     except Diverged as error:
         return str(error)
-    scores = _evaluate(state, run, dataset, dataset.test, settings)
+    return scored_or_lost(_evaluate(state, run, dataset, dataset.test, settings))
+
+
+def scored_or_lost(scores: Scores) -> Scores | str:
+    """The scores, or that they are those of a run that diverged."""
     return scores if math.isfinite(scores.nll) else "the loss on the test images is not finite"
 
 
@@ -159,11 +174,7 @@ def _epochs(state: State, run: Run, dataset: Dataset, settings: Settings) -> Non
         state.seconds += time.perf_counter() - began
         accuracy = _evaluate(state, run, dataset, watched, settings).accuracy
         state.epoch += 1
-        rate = learning_rate_at(run.recipe, state.step - 1, state.steps_per_epoch)
-        point = EpochPoint(
-            epoch=state.epoch, learning_rate=rate, train_loss=loss, accuracy=accuracy, images=images
-        )
-        state.curve.append(point)
+        point = add_point(state, run.recipe, loss, accuracy, images)
         if accuracy > state.best_accuracy:
             state.best_accuracy = accuracy
             if settings.on_best is not None and dataset.validation is not None:
@@ -172,6 +183,18 @@ def _epochs(state: State, run: Run, dataset: Dataset, settings: Settings) -> Non
             save(state, run, settings.checkpoint)
         if settings.on_epoch is not None:
             settings.on_epoch(point, run.recipe.epochs)
+
+
+def add_point(
+    state: State, recipe: Recipe, loss: float, accuracy: float, images: int
+) -> EpochPoint:
+    """The point of an epoch that has ended, which the curve gets."""
+    rate = learning_rate_at(recipe, state.step - 1, state.steps_per_epoch)
+    point = EpochPoint(
+        epoch=state.epoch, learning_rate=rate, train_loss=loss, accuracy=accuracy, images=images
+    )
+    state.curve.append(point)
+    return point
 
 
 def _epoch(state: State, run: Run, dataset: Dataset, settings: Settings) -> float:
@@ -226,8 +249,13 @@ def _require_finite(losses: list[Tensor], step: int) -> float:
     """The mean loss, or `Diverged`."""
     mean = torch.stack(losses).double().mean().item()
     if not math.isfinite(mean):
-        raise Diverged(f"the training loss was not finite by step {step}")
+        raise Diverged(lost_by(step))
     return mean
+
+
+def lost_by(step: int) -> str:
+    """In what way a run diverged."""
+    return f"the training loss was not finite by step {step}"
 
 
 def augmentation(recipe: Recipe, dataset: Dataset) -> Augment:
@@ -257,7 +285,8 @@ def _evaluate(
     return scores
 
 
-def _record(run: Run, state: State, settings: Settings, found: Scores | str) -> Record:
+def record_of(run: Run, state: State, settings: Settings, found: Scores | str) -> Record:
+    """What happened in a run that ended in this state, with these scores or by diverging so."""
     curve, result = tuple(state.curve), None
     if isinstance(found, Scores):
         correct, steps = found.packed, state.step
