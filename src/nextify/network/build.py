@@ -155,7 +155,9 @@ def _stacked_layer(layer: specs.Layer, copies: int) -> nn.Module:
             names: tuple[str, ...] = ("inputs", "outputs", "groups")
         case specs.Norm() | specs.LayerScale():
             names = ("channels",)
-        case specs.Activation() | specs.MaxPool() | specs.GlobalPool():
+        case specs.GlobalPool():
+            return stack.StackedPool()
+        case specs.Activation() | specs.MaxPool():
             names = ()
         case _:
             raise AssertionError(layer)  # of transformers, which are not stacked

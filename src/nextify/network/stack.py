@@ -97,18 +97,28 @@ class StackedClassifier(nn.Module):
 
 class StackedNorm(nn.Module):
     """Layer normalisation over the channels of each copy, at each position: (N, S C, H, W) to the
-    same."""
+    same, of the same type; sums are taken in float32 at least."""
 
     def __init__(self, copies: int, channels: int, eps: float) -> None:
         super().__init__()
-        self.shape, self.eps = (copies, channels), eps
+        self.copies, self.eps = copies, eps
         self.weight = nn.Parameter(torch.empty(copies * channels))
         self.bias = nn.Parameter(torch.empty(copies * channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        each = _by_copy(x, self.shape[0])
-        normal = F.layer_norm(each, self.shape[1:], eps=self.eps).flatten(-2)
-        return torch.addcmul(self.bias, normal, self.weight).permute(0, 3, 1, 2)
+        y: Tensor = _StackedNorm.apply(x, self.weight, self.bias, self.copies, self.eps)
+        return y
+
+
+class StackedPool(nn.Module):
+    """The mean over all positions: (N, C, H, W) to (N, C, 1, 1).
+
+    Taken so that its gradient is channels_last, too; that of `nn.AdaptiveAvgPool2d` is not, and
+    would have the last stage's gradients copied again and again.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1).mean((1, 2))[:, :, None, None]
 
 
 class StackedResponseNorm2d(nn.Module):
@@ -268,10 +278,43 @@ def _input_gradient(outer: Tensor, weight: Tensor, x: Tensor, form: Form) -> Ten
         windows.copy_(patches.view(windows.shape))
         return inner
     # The convolution of the gradients, as far apart as the kernel's steps, with the kernel turned.
-    down, across = (stride * (length - 1) + 1 for length in outer.shape[1:3])
-    before = side - 1 - padding
-    apart = outer.new_zeros(count, height + side - 1, width + side - 1, *outer.shape[3:])
-    apart[:, before : before + down : stride, before : before + across : stride] = outer
     each = weight.view(copies, -1, *weight.shape[1:]).flip(-1, -2)
     turned = each.permute(0, 3, 4, 1, 2).flatten(1, 3)  # (S, k k C', C)
+    before = side - 1 - padding
+    if stride == 1:
+        return _products(_patches(outer, (side, 1, before)), turned)
+    down, across = (stride * (length - 1) + 1 for length in outer.shape[1:3])
+    apart = outer.new_zeros(count, height + side - 1, width + side - 1, *outer.shape[3:])
+    apart[:, before : before + down : stride, before : before + across : stride] = outer
     return _products(_patches(apart, (side, 1, 0)), turned)
+
+
+class _StackedNorm(torch.autograd.Function):
+    """As `F.layer_norm`, which has one weight for all rows, by its own parts: in mixed precision
+    without the copies in float32 that autocast makes around it."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, copies: int, eps: float
+    ) -> Tensor:
+        each = _by_copy(x, copies)
+        with torch.autocast(x.device.type, enabled=False):
+            found = torch.native_layer_norm(each, each.shape[-1:], None, None, eps)
+        ctx.save_for_backward(x, weight, *found)
+        normal = found[0].flatten(-2)
+        return torch.addcmul(bias, normal, weight, out=torch.empty_like(normal)).permute(0, 3, 1, 2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, normal, *moments = ctx.saved_tensors
+        outer = grad.permute(0, 2, 3, 1)
+        each = _by_copy(x, normal.shape[3])
+        inner = torch.mul(outer, weight, out=torch.empty_like(outer)).view(each.shape)
+        of = normal.shape[-1:]
+        grad_x: Tensor = torch.ops.aten.native_layer_norm_backward(
+            inner, each, of, *moments, None, None, [True, False, False]
+        )[0]
+        grad_weight = (outer * normal.flatten(-2)).sum((0, 1, 2), dtype=weight.dtype)
+        grad_bias = outer.sum((0, 1, 2), dtype=weight.dtype)
+        return _as_map(grad_x), grad_weight, grad_bias, None, None
