@@ -13,6 +13,7 @@ of one copy enters another: not even infinities and NaNs do.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -181,7 +182,7 @@ Form = tuple[int, int, int]  # of a convolution: the kernel's side, stride and p
 def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, form: Form, copies: int) -> Tensor:
     """The convolutions of all copies, in the precision of the surroundings."""
     kind = x.device.type
-    if torch.is_autocast_enabled(kind):
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
         precision = torch.get_autocast_dtype(kind)
         x, weight = x.to(precision), weight.to(precision)
     y: Tensor = _StackedConv.apply(x, weight, bias, form, copies)
@@ -197,21 +198,19 @@ class _StackedConv(torch.autograd.Function):
         ctx.form, ctx.copies = form, copies
         patches = _patches(_by_copy(x, copies), form)
         y = _products(patches, _matrices(weight, copies).transpose(1, 2))
-        if bias is not None:
-            y += bias.view(copies, -1)
-        return _as_map(y)
+        return y if bias is None else y.add_(bias.view(-1, 1, 1))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (x, weight), form, copies = ctx.saved_tensors, ctx.form, ctx.copies
-        outer = _by_copy(grad, copies)  # (N, H', W', S, C')
         grad_x = grad_weight = grad_bias = None
         if ctx.needs_input_grad[0]:
-            grad_x = _as_map(_input_gradient(outer, weight, x, form))
+            grad_x = _input_gradient(grad, weight, x, form, copies)
         if ctx.needs_input_grad[1]:
-            left, right = (_rows(maps) for maps in (outer, _patches(_by_copy(x, copies), form)))
-            each = torch.bmm(left.permute(1, 2, 0), right.transpose(0, 1))  # (S, C', k k C)
+            outer = _by_copy(grad, copies).flatten(0, 2)
+            patches = _patches(_by_copy(x, copies), form).flatten(0, 2)
+            each = torch.bmm(outer.permute(1, 2, 0), patches.transpose(0, 1))  # (S, C', k k C)
             outputs, inputs, side, _ = weight.shape
             grad_weight = each.view(outputs, side, side, inputs).permute(0, 3, 1, 2)
         if ctx.needs_input_grad[2]:
@@ -220,19 +219,9 @@ class _StackedConv(torch.autograd.Function):
 
 
 def _by_copy(maps: Tensor, copies: int) -> Tensor:
-    """(N, S C, H, W) to (N, H, W, S, C), in the same memory if that is channels_last."""
+    """(N, S C, H, W) to (N, H, W, S, C), as a view."""
     last = maps.permute(0, 2, 3, 1)
     return last.view(*last.shape[:3], copies, -1)
-
-
-def _as_map(each: Tensor) -> Tensor:
-    """(N, H, W, S, C) to (N, S C, H, W), channels_last."""
-    return each.flatten(-2).permute(0, 3, 1, 2)
-
-
-def _rows(each: Tensor) -> Tensor:
-    """(N, H, W, S, K) to (positions, S, K)."""
-    return each.flatten(0, 2)
 
 
 def _matrices(weight: Tensor, copies: int) -> Tensor:
@@ -241,14 +230,20 @@ def _matrices(weight: Tensor, copies: int) -> Tensor:
 
 
 def _products(patches: Tensor, matrices: Tensor) -> Tensor:
-    """(N, H, W, S, K) times each copy's (K, C): (N, H, W, S, C).
+    """Patches (N, H, W, S, K) times each copy's (K, C): a map (N, S C, H, W), channels_last.
 
-    Written where it belongs by the product itself: strided matrices in and out are the same work.
+    Written where it belongs by the product itself, which takes strided matrices, in and out.
     """
-    rows = _rows(patches)
-    y = rows.new_empty(*rows.shape[:2], matrices.shape[-1])
-    torch.bmm(rows.transpose(0, 1), matrices, out=y.transpose(0, 1))
-    return y.view(*patches.shape[:-1], -1)
+    count, height, width, copies, _ = patches.shape
+    y = _new_map(patches, (count, copies * matrices.shape[-1], height, width))
+    out = _by_copy(y, copies).view(-1, copies, matrices.shape[-1])
+    torch.bmm(patches.flatten(0, 2).transpose(0, 1), matrices, out=out.transpose(0, 1))
+    return y
+
+
+def _new_map(like: Tensor, shape: tuple[int, ...]) -> Tensor:
+    of = {"dtype": like.dtype, "device": like.device}
+    return torch.empty(shape, **of, memory_format=torch.channels_last)
 
 
 def _windows(each: Tensor, side: int, stride: int) -> Tensor:
@@ -265,28 +260,35 @@ def _patches(each: Tensor, form: Form) -> Tensor:
     return _windows(each, side, stride).flatten(-3)
 
 
-def _input_gradient(outer: Tensor, weight: Tensor, x: Tensor, form: Form) -> Tensor:
-    """The gradient of the input, (N, H, W, S, C), from that of the output, (N, H', W', S, C')."""
-    (side, stride, padding), (count, _, height, width) = form, x.shape
-    copies, (_, inputs) = outer.shape[3], weight.shape[:2]
+def _input_gradient(grad: Tensor, weight: Tensor, x: Tensor, form: Form, copies: int) -> Tensor:
+    """The gradient of the input x, (N, S C, H, W), from that of the output."""
+    side, stride, padding = form
+    outer = _by_copy(grad, copies)
     if side <= stride:  # no pixel is in two patches
-        patches = _products(outer, _matrices(weight, copies))
+        found = _products(outer, _matrices(weight, copies))
         if side == stride == 1:
-            return patches
-        inner = patches.new_zeros(count, height, width, copies, inputs)
-        windows = _windows(inner, side, stride)
-        windows.copy_(patches.view(windows.shape))
+            return found
+        inner = _new_map(found, tuple(x.shape)).zero_()
+        windows = _windows(_by_copy(inner, copies), side, stride)
+        windows.copy_(_by_copy(found, copies).view(windows.shape))
         return inner
     # The convolution of the gradients, as far apart as the kernel's steps, with the kernel turned.
-    each = weight.view(copies, -1, *weight.shape[1:]).flip(-1, -2)
-    turned = each.permute(0, 3, 4, 1, 2).flatten(1, 3)  # (S, k k C', C)
+    turned = weight.view(copies, -1, *weight.shape[1:]).flip(-1, -2)
+    matrices = turned.permute(0, 3, 4, 1, 2).flatten(1, 3)  # (S, k k C', C)
     before = side - 1 - padding
-    if stride == 1:
-        return _products(_patches(outer, (side, 1, before)), turned)
-    down, across = (stride * (length - 1) + 1 for length in outer.shape[1:3])
-    apart = outer.new_zeros(count, height + side - 1, width + side - 1, *outer.shape[3:])
-    apart[:, before : before + down : stride, before : before + across : stride] = outer
-    return _products(_patches(apart, (side, 1, 0)), turned)
+    if stride > 1:
+        down, across = (stride * (length - 1) + 1 for length in outer.shape[1:3])
+        sides = (length + side - 1 for length in x.shape[2:])
+        apart = outer.new_zeros(len(x), *sides, *outer.shape[3:])
+        apart[:, before : before + down : stride, before : before + across : stride] = outer
+        outer, before = apart, 0
+    return _products(_patches(outer, (side, 1, before)), matrices)
+
+
+def _as_it_is(kind: str) -> AbstractContextManager[Any]:
+    """Inside, autocast leaves types as they are."""
+    is_known = torch.amp.is_autocast_available(kind)  # not to the meta device
+    return torch.autocast(kind, enabled=False) if is_known else nullcontext()
 
 
 class _StackedNorm(torch.autograd.Function):
@@ -298,11 +300,12 @@ class _StackedNorm(torch.autograd.Function):
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, copies: int, eps: float
     ) -> Tensor:
         each = _by_copy(x, copies)
-        with torch.autocast(x.device.type, enabled=False):
+        with _as_it_is(x.device.type):
             found = torch.native_layer_norm(each, each.shape[-1:], None, None, eps)
         ctx.save_for_backward(x, weight, *found)
-        normal = found[0].flatten(-2)
-        return torch.addcmul(bias, normal, weight, out=torch.empty_like(normal)).permute(0, 3, 1, 2)
+        y = _new_map(x, tuple(x.shape))
+        torch.addcmul(bias, found[0].flatten(-2), weight, out=y.permute(0, 2, 3, 1))
+        return y
 
     @staticmethod
     @once_differentiable
@@ -317,4 +320,4 @@ class _StackedNorm(torch.autograd.Function):
         )[0]
         grad_weight = (outer * normal.flatten(-2)).sum((0, 1, 2), dtype=weight.dtype)
         grad_bias = outer.sum((0, 1, 2), dtype=weight.dtype)
-        return _as_map(grad_x), grad_weight, grad_bias, None, None
+        return grad_x.flatten(-2).permute(0, 3, 1, 2), grad_weight, grad_bias, None, None
