@@ -60,11 +60,9 @@ def random_images(copies: int, size: int, count: int = 4, **options) -> Tensor:
 def answers(network: nn.Module, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """Logits, and the gradients of a loss that is summed over copies."""
     logits = network(images)
-    wanted = torch.arange(len(logits), device=logits.device) % 5
-    losses = F.cross_entropy(logits.movedim(-1, 1).float() if logits.dtype == torch.bfloat16
-                             else logits.movedim(-1, 1), wanted.view(-1, *[1] * (logits.ndim - 2))
-                             .expand(logits.shape[:-1]), reduction="none")  # fmt: skip
-    losses.sum().backward()
+    each = logits.view(len(images), -1, 5).movedim(-1, 1)  # (N, classes, S)
+    wanted = torch.arange(len(images), device=images.device) % 5
+    F.cross_entropy(each, wanted[:, None].expand(-1, each.shape[2]), reduction="sum").backward()
     return logits.detach(), {name: p.grad for name, p in network.named_parameters()}
 
 
@@ -125,7 +123,7 @@ def test_a_stacked_convolution_is_a_grouped_one(form, last):
     ours.load_state_dict(theirs.state_dict())
     found = []
     for module in (ours, theirs):
-        x = torch.randn(2, 6, 9, 11, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        x = random_images(2, 11, 2, dtype=torch.float64)[:, :, 2:]
         x = x.contiguous(memory_format=torch.channels_last) if last else x
         y = module(x.requires_grad_())
         y.square().sum().backward()
@@ -187,7 +185,7 @@ def test_each_copy_drops_what_a_single_network_would():
 
 
 def test_transformers_are_not_stacked():
-    with pytest.raises(InputError, match="many networks as one .* transformer"):
+    with pytest.raises(InputError, match=r"many networks as one .* transformer"):
         build(nx.design("vit-mini"), 10, copies=2)
     with pytest.raises(InputError, match="copies is 0"):
         build(SMALL.end, 10, copies=0)
@@ -223,17 +221,18 @@ class Copying(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize(("design", "of_block"), [(SMALL.end, 0), (STEPS["fewer norms"], 0)])
-def test_a_depthwise_block_copies_no_map(design, of_block):
-    """Forward and backward, without memory: what a GPU's operators would be asked."""
-    stack = build(design, 10, copies=4, device="meta", stochastic_depth=0.5).train()
+@pytest.mark.parametrize("name", ["layer scale", "fewer norms"])
+def test_a_depthwise_block_copies_no_map(name):
+    """Forward and backward, with a kernel that torch's own operators serve on a CPU, too."""
+    design = replace(STEPS[name], kernel_size=3)
+    stack = build(design, 10, copies=4, stochastic_depth=0.5).train()
     block = stack.stages[1][1][-1]
-    x = torch.empty(8, block.branch[0].in_channels, 6, 6, device="meta").to(memory_format=torch.channels_last)
+    x = torch.zeros(4, block.branch[0].in_channels, 6, 6).to(memory_format=torch.channels_last)
     with Copying() as copying:
         y = block(x.requires_grad_())
         y.backward(torch.empty_like(y))
-    maps = [size for _, size in copying.copied if size >= x.numel()]
-    assert y.is_contiguous(memory_format=torch.channels_last) and len(maps) == of_block
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    assert not [copy for copy in copying.copied if copy[1] >= x.numel()]
 
 
 @pytest.mark.parametrize("design", [SMALL.start, SMALL.end], ids=["start", "end"])
