@@ -1,7 +1,8 @@
 """From specs to modules: one table."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,9 +11,9 @@ from torchvision.models.swin_transformer import PatchMerging
 from torchvision.ops import Permute
 
 from nextify.blueprint import draw, require_image_size, specs
-from nextify.designs import AnyDesign, Design
+from nextify.designs import AnyDesign, Design, require_convolutional
 from nextify.errors import InputError
-from nextify.network import modules, transformers
+from nextify.network import modules, stack, transformers
 from nextify.network.dense import SpatialConv2d
 from nextify.network.depthwise import DepthwiseConv2d
 from nextify.network.initialise import WeightInit, initialise
@@ -27,6 +28,7 @@ def build(
     stochastic_depth: float = 0.0,
     seed: int = 0,
     device: torch.device | str | None = None,
+    copies: int = 1,
 ) -> modules.Network:
     """A network of a design, initialised.
 
@@ -45,10 +47,20 @@ def build(
         seed: of the initial weights: the same seed gives the same weights.
         device: where the network lives, by default torch's default device; `"meta"` builds it
             without memory or weights.
+        copies: of more than one, the networks with the seeds from `seed` on as one `Stack`.
 
     Raises:
-        InputError: the patches of a ViT do not divide its images, or there are no classes.
+        InputError: the patches of a ViT do not divide its images, there are no classes, or copies
+            of a transformer are wanted.
     """
+    if copies != 1:
+        require_stacked(design, copies)
+        each = [
+            build(design, classes, image_size=image_size, weight_init=weight_init,
+                  seed=seed + at, device=device)
+            for at in range(copies)
+        ]  # fmt: skip
+        return stack_of(each, stochastic_depth)
     if classes < 1:
         raise InputError(f"classes is {classes!r}; a network has at least one")
     if not isinstance(design, Design):
@@ -65,33 +77,101 @@ def build(
     return network.to(torch.get_default_dtype())
 
 
-def assemble(blueprint: specs.Blueprint, stochastic_depth: float = 0.0) -> modules.Network:
+def require_stacked(design: AnyDesign, copies: int) -> None:
+    """Check that copies of a design can be one network.
+
+    Raises:
+        InputError: it is a transformer, or there are fewer than one.
+    """
+    if copies < 1:
+        raise InputError(f"copies is {copies!r}; a stack has at least one")
+    require_convolutional(design, "training many networks as one (copies)")
+
+
+def stack_of(networks: Sequence[modules.Network], stochastic_depth: float = 0.0) -> stack.Stack:
+    """The stack of networks of one design, with their weights and where they are."""
+    network = assemble(networks[0].blueprint, stochastic_depth, len(networks))
+    assert isinstance(network, stack.Stack)
+    state = stack.stacked([one.state_dict() for one in networks])
+    network.load_state_dict(state, assign=True)
+    return network.to(memory_format=torch.channels_last)
+
+
+def copy_of(network: stack.Stack, at: int) -> modules.Network:
+    """The network that is one copy of a stack, with its weights, in evaluation mode."""
+    one = assemble(network.blueprint)
+    state = stack.unstacked(network.state_dict(), network.copies)[at]
+    one.load_state_dict({name: entry.clone() for name, entry in state.items()}, assign=True)
+    return one.to(memory_format=torch.channels_last).eval()
+
+
+def assemble(
+    blueprint: specs.Blueprint, stochastic_depth: float = 0.0, copies: int | None = None
+) -> modules.Network:
     """The modules of a blueprint on the meta device: shapes, but no memory and no weights, which
-    would be of type float32."""
+    would be of type float32. With a number of `copies` these are those of a `Stack`."""
     with torch.device("meta"), torch.inference_mode(False):
-        return _modules(blueprint, stochastic_depth).to(torch.float32)
+        return _modules(blueprint, stochastic_depth, copies).to(torch.float32)
 
 
-def _modules(blueprint: specs.Blueprint, stochastic_depth: float) -> modules.Network:
+def _modules(
+    blueprint: specs.Blueprint, stochastic_depth: float, copies: int | None
+) -> modules.Network:
     count = sum(len(stage.blocks) for stage in blueprint.stages)
     rates = iter([stochastic_depth * at / max(count - 1, 1) for at in range(count)])
     stages = []
     for stage in blueprint.stages:
-        blocks = nn.Sequential(*(_block(block, next(rates)) for block in stage.blocks))
-        downsample = _sequence(stage.downsample)
+        blocks = nn.Sequential(*(_block(block, next(rates), copies) for block in stage.blocks))
+        downsample = _sequence(stage.downsample, copies)
         stages.append(nn.Sequential(OrderedDict(downsample=downsample, blocks=blocks)))
-    stem, head = _sequence(blueprint.stem), _sequence(blueprint.head)
-    return modules.Network(blueprint, stem, stages, head)
+    stem, head = (_sequence(part, copies) for part in (blueprint.stem, blueprint.head))
+    if copies is None:
+        return modules.Network(blueprint, stem, stages, head)
+    return stack.Stack(blueprint, stem, stages, head, copies)
 
 
-def _sequence(layers: specs.Layers) -> nn.Sequential:
-    return nn.Sequential(OrderedDict((name, _MODULES[type(one)](one)) for name, one in layers))
+def _sequence(layers: specs.Layers, copies: int | None) -> nn.Sequential:
+    return nn.Sequential(OrderedDict((name, _layer(one, copies)) for name, one in layers))
 
 
-def _block(block: specs.AnyBlock, drop_probability: float) -> nn.Module:
+def _layer(layer: specs.Layer, copies: int | None) -> nn.Module:
+    return _MODULES[type(layer)](layer) if copies is None else _stacked_layer(layer, copies)
+
+
+def _stacked_layer(layer: specs.Layer, copies: int) -> nn.Module:
+    """Of a stack: what works on each channel by itself is the same with more of them."""
+    match layer:
+        case specs.Conv(groups=1):
+            shape = layer.kernel, layer.stride, layer.padding
+            sides = copies * layer.inputs, copies * layer.outputs
+            return stack.StackedConv2d(*sides, *shape, groups=copies, bias=layer.bias)
+        case specs.Norm(kind="layer"):
+            return stack.StackedNorm(copies, layer.channels, eps=1e-6)
+        case specs.ResponseNorm():
+            return stack.StackedResponseNorm2d(copies, layer.channels)
+        case specs.Linear():
+            return stack.StackedClassifier(copies, layer.inputs, layer.outputs)
+        case specs.Conv():
+            names: tuple[str, ...] = ("inputs", "outputs", "groups")
+        case specs.Norm() | specs.LayerScale():
+            names = ("channels",)
+        case specs.GlobalPool():
+            return stack.StackedPool()
+        case specs.Activation() | specs.MaxPool():
+            names = ()
+        case _:
+            raise AssertionError(layer)  # of transformers, which are not stacked
+    return _layer(replace(layer, **{name: copies * getattr(layer, name) for name in names}), None)
+
+
+def _block(block: specs.AnyBlock, drop_probability: float, copies: int | None) -> nn.Module:
     match block:
         case specs.Block():
-            branch, shortcut, after = map(_sequence, (block.branch, block.shortcut, block.after))
+            branch, shortcut, after = (
+                _sequence(part, copies) for part in (block.branch, block.shortcut, block.after)
+            )
+            if copies is not None:
+                return stack.StackedBlock(branch, shortcut, after, drop_probability, copies)
             return modules.ResidualBlock(branch, shortcut, after, drop_probability)
         case specs.EncoderBlock():
             return transformers.VitBlock(block, drop_probability)

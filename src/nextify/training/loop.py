@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nextify.data import Dataset, ImageFiles, Images, as_named
-from nextify.designs import Run
+from nextify.designs import Recipe, Run
 from nextify.designs.run import same_images
 from nextify.errors import InputError
 from nextify.machine.facts import environment
@@ -91,17 +91,18 @@ def train(
     >>> train(run, images).outcome
     'finished'
     """
-    return train_with_network(run, dataset, _told_by_epoch(dataset, on_progress), weights)[0]
+    return train_with_network(run, dataset, told_by_epoch(dataset, on_progress), weights)[0]
 
 
 def train_for_probes(
     run: Run, dataset: Dataset, on_progress: OnProgress | None = None
 ) -> tuple[Record, State]:
     """As `train`, with the state that the network is in."""
-    return train_with_network(run, dataset, _told_by_epoch(dataset, on_progress))
+    return train_with_network(run, dataset, told_by_epoch(dataset, on_progress))
 
 
-def _told_by_epoch(dataset: Dataset, on_progress: OnProgress | None) -> Settings:
+def told_by_epoch(dataset: Dataset, on_progress: OnProgress | None) -> Settings:
+    """Settings that suit the machine, with `on_progress` called after each epoch."""
     settings = settings_on(None, dataset)
     if on_progress is None:
         return settings
@@ -132,10 +133,7 @@ def train_with_network(
         InputError: the data or the weights are not the run's, a batch is larger than the data,
             or a checkpoint cannot be read or written.
     """
-    dataset = as_named(dataset, run.data)
-    if not same_images(run.data, dataset.identity()):
-        raise InputError(f"data set {dataset.name!r} is not the one that the run names; load it "
-                         "with the same arguments")  # fmt: skip
+    dataset = the_runs_own(dataset, run)
     keep_freed_memory()
     forget_peak(settings.device)
     with deterministic(settings.device, settings.deterministic):
@@ -146,18 +144,35 @@ def train_with_network(
             settings.on_start()
         seen = as_seen(dataset, run).to(settings.device)
         found = _carried_out(state, run, seen, settings)
-        return _record(run, state, settings, found), state
+        return record_of(run, state, settings, found), state
+
+
+def the_runs_own(dataset: Dataset, run: Run) -> Dataset:
+    """The data set, by the name that the run has for it.
+
+    Raises:
+        InputError: it is another one.
+    """
+    dataset = as_named(dataset, run.data)
+    if not same_images(run.data, dataset.identity()):
+        raise InputError(f"data set {dataset.name!r} is not the one that the run names; load it "
+                         "with the same arguments")  # fmt: skip
+    return dataset
 
 
 def _carried_out(state: State, run: Run, dataset: Dataset, settings: Settings) -> Scores | str:
     """Train to the end; the scores, or in what way the run diverged."""
-    replayed = _is_captured(dataset, settings)
+    replayed = is_captured(dataset, settings)
     answers = answers_of(state.judged, dataset, run.precision, replayed=replayed)
     try:
         _epochs(state, answers, run, dataset, settings)
     except Diverged as error:
         return str(error)
-    scores = _evaluate(state, answers, dataset, dataset.test, settings)
+    return scored_or_lost(_evaluate(state, answers, dataset, dataset.test, settings))
+
+
+def scored_or_lost(scores: Scores) -> Scores | str:
+    """The scores, or that they are those of a run that diverged."""
     return scores if math.isfinite(scores.nll) else "the loss on the test images is not finite"
 
 
@@ -172,11 +187,7 @@ def _epochs(state: State, answers: Answers, run: Run, dataset: Dataset, settings
         state.seconds += time.perf_counter() - began
         accuracy = _evaluate(state, answers, dataset, watched, settings).accuracy
         state.epoch += 1
-        rate = learning_rate_at(run.recipe, state.step - 1, state.steps_per_epoch)
-        point = EpochPoint(
-            epoch=state.epoch, learning_rate=rate, train_loss=loss, accuracy=accuracy, images=images
-        )
-        state.curve.append(point)
+        point = add_point(state, run.recipe, loss, accuracy, images)
         if accuracy > state.best_accuracy:
             state.best_accuracy = accuracy
             if settings.on_best is not None and dataset.validation is not None:
@@ -187,22 +198,34 @@ def _epochs(state: State, answers: Answers, run: Run, dataset: Dataset, settings
             settings.on_epoch(point, run.recipe.epochs)
 
 
+def add_point(
+    state: State, recipe: Recipe, loss: float, accuracy: float, images: int
+) -> EpochPoint:
+    """The point of an epoch that has ended, which the curve gets."""
+    rate = learning_rate_at(recipe, state.step - 1, state.steps_per_epoch)
+    point = EpochPoint(
+        epoch=state.epoch, learning_rate=rate, train_loss=loss, accuracy=accuracy, images=images
+    )
+    state.curve.append(point)
+    return point
+
+
 def _epoch(state: State, step: Step, run: Run, dataset: Dataset, settings: Settings) -> float:
     """One pass over the training images; the mean loss."""
     losses: list[Tensor] = []
-    looks: deque[_Look] = deque()
+    looks: deque[Look] = deque()
     for images, targets in training_batches(state, run, dataset, settings):
         losses.append(step(images, targets))
         state.step += 1
         if len(losses) % CHECK_EVERY == 0:
-            looks.append(_Look(losses[-CHECK_EVERY:], state.step))
+            looks.append(Look(losses[-CHECK_EVERY:], state.step))
             if len(looks) > looks[0].is_coming:
-                looks.popleft().mean()
+                _require_finite(looks.popleft())
         if settings.on_step is not None:
             settings.on_step(state.step, run.recipe.epochs * state.steps_per_epoch)
     for look in looks:
-        look.mean()
-    return _Look(losses, state.step).mean()
+        _require_finite(look)
+    return _require_finite(Look(losses, state.step))
 
 
 def training_batches(
@@ -227,12 +250,13 @@ def step_of(state: State, run: Run, dataset: Dataset, settings: Settings) -> Ste
         generators=[state.generators["drop"]],
         draw_from=lambda sources: state.network.use_generator(sources[0]),
     )
-    if not _is_captured(dataset, settings):
+    if not is_captured(dataset, settings):
         return Eager(update)
     return Captured(update, graph=torch.device(settings.device).type == "cuda")
 
 
-def _is_captured(dataset: Dataset, settings: Settings) -> bool:
+def is_captured(dataset: Dataset, settings: Settings) -> bool:
+    """Whether steps, and answers to whole batches, are captured once and replayed."""
     if settings.captured is None:
         return torch.device(settings.device).type == "cuda" and not dataset.is_streamed
     return settings.captured
@@ -246,27 +270,43 @@ def loss_of(network: nn.Module, run: Run, images: Tensor, targets: Tensor) -> Te
         return F.cross_entropy(network(images), targets)
 
 
-class _Look:
-    """The mean of losses, on its way here. To ask a GPU for it at once is to wait for every step
-    that it has been given, and to leave it without any in the meantime: ask a while later."""
+class Look:
+    """The means of the losses of some steps, on their way here. To ask a GPU for them at once is to
+    wait for every step that it has been given, and to leave it without any in the meantime: ask a
+    while later.
+
+    Args:
+        losses: each of shape (), or (S,) of a stack's copies.
+    """
 
     def __init__(self, losses: list[Tensor], step: int) -> None:
-        mean = torch.stack(losses).double().mean()
-        self.is_coming, self._step = mean.is_cuda, step
-        self._mean = torch.empty_like(mean, device="cpu", pin_memory=mean.is_cuda)
-        self._mean.copy_(mean, non_blocking=True)
-        self._there = torch.cuda.Event() if mean.is_cuda else None  # type: ignore[no-untyped-call]
+        means = torch.stack(losses).double().mean(0).view(-1)
+        self.is_coming, self.step = means.is_cuda, step
+        self._means = torch.empty_like(means, device="cpu", pin_memory=means.is_cuda)
+        self._means.copy_(means, non_blocking=True)
+        self._there = torch.cuda.Event() if means.is_cuda else None  # type: ignore[no-untyped-call]
         if self._there is not None:
             self._there.record()
 
-    def mean(self) -> float:
-        """The mean loss, or `Diverged`."""
+    def means(self) -> list[float]:
+        """The mean loss of each copy."""
         if self._there is not None:
             self._there.synchronize()
-        mean = self._mean.item()
-        if not math.isfinite(mean):
-            raise Diverged(f"the training loss was not finite by step {self._step}")
-        return mean
+        found: list[float] = self._means.tolist()
+        return found
+
+
+def lost_by(step: int) -> str:
+    """In what way a run diverged."""
+    return f"the training loss was not finite by step {step}"
+
+
+def _require_finite(look: Look) -> float:
+    """The mean loss, or `Diverged`."""
+    mean = look.means()[0]
+    if not math.isfinite(mean):
+        raise Diverged(lost_by(look.step))
+    return mean
 
 
 def _evaluate(
@@ -285,7 +325,8 @@ def _evaluate(
     return scores
 
 
-def _record(run: Run, state: State, settings: Settings, found: Scores | str) -> Record:
+def record_of(run: Run, state: State, settings: Settings, found: Scores | str) -> Record:
+    """What happened in a run that ended in this state, with these scores or by diverging so."""
     curve, result = tuple(state.curve), None
     if isinstance(found, Scores):
         correct, steps = found.packed, state.step

@@ -96,3 +96,14 @@ def clip_gradient(parameters: Iterable[Tensor], largest: float) -> None:
     """Scale all gradients so that their joint norm is at most `largest`; 0 leaves them."""
     if largest > 0:
         nn.utils.clip_grad_norm_(parameters, largest)
+
+
+def clip_copies(parameters: Iterable[Tensor], largest: float, copies: int) -> None:
+    """`clip_gradient` of each copy in a stack by itself: of the parameters of a `Stack`, which hold
+    the copies one after another along their first dimension."""
+    if largest <= 0:
+        return
+    each = [p.grad.chunk(copies) for p in parameters if p.grad is not None]
+    for gradients in zip(*each, strict=True):
+        norm = nn.utils.get_total_norm(gradients)
+        torch._foreach_mul_(list(gradients), (largest / (norm + 1e-6)).clamp(max=1.0))
