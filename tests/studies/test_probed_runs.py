@@ -42,7 +42,7 @@ class Threads:
     def __init__(self, seats: int = 1) -> None:
         self.seats = seats
         self.said: Queue[tuple[int, Message]] = Queue()
-        self.runs: dict[int, Queue[Run | None]] = {}
+        self.runs: dict[int, Queue[tuple[Run, ...] | None]] = {}
         self.given: list[Run] = []
 
     def hire(self, seat: int, orders: Orders) -> None:
@@ -51,9 +51,12 @@ class Threads:
         life = (orders, runs, lambda message: self.said.put((seat, message)))
         threading.Thread(target=work, args=life, daemon=True).start()
 
-    def give(self, seat: int, run: Run) -> None:
-        self.given.append(run)
-        self.runs[seat].put(run)
+    def give(self, seat: int, runs: tuple[Run, ...]) -> None:
+        self.given += runs
+        self.runs[seat].put(runs)
+
+    def place(self, seat: int) -> str:
+        return "here"
 
     def listen(self, seconds: float) -> Iterator[tuple[int, Message]]:
         with suppress(Empty):

@@ -13,7 +13,7 @@ from torch import Tensor
 from nextify.data import Dataset, ImageFiles, Images, as_named, batches, permuted
 from nextify.data.augment import Augment, Mix
 from nextify.designs import Recipe, Run
-from nextify.designs.run import same_images
+from nextify.designs.run import require_single, same_images
 from nextify.errors import InputError
 from nextify.machine.facts import environment
 from nextify.machine.limits import cores
@@ -80,17 +80,18 @@ def train(
     >>> train(run, images).outcome
     'finished'
     """
-    return train_with_network(run, dataset, _told_by_epoch(dataset, on_progress), weights)[0]
+    return train_with_network(run, dataset, told_by_epoch(dataset, on_progress), weights)[0]
 
 
 def train_for_probes(
     run: Run, dataset: Dataset, on_progress: OnProgress | None = None
 ) -> tuple[Record, State]:
     """As `train`, with the state that the network is in."""
-    return train_with_network(run, dataset, _told_by_epoch(dataset, on_progress))
+    return train_with_network(run, dataset, told_by_epoch(dataset, on_progress))
 
 
-def _told_by_epoch(dataset: Dataset, on_progress: OnProgress | None) -> Settings:
+def told_by_epoch(dataset: Dataset, on_progress: OnProgress | None) -> Settings:
+    """Settings that suit the machine, with `on_progress` called after each epoch."""
     settings = settings_on(None, dataset)
     if on_progress is None:
         return settings
@@ -128,6 +129,7 @@ def train_with_network(
                          "with the same arguments")  # fmt: skip
     keep_freed_memory()
     forget_peak(settings.device)
+    require_single(run)
     with deterministic(settings.device):
         state = start(run, dataset, settings.device, weights)
         if settings.checkpoint is not None and settings.checkpoint.exists():
