@@ -177,6 +177,22 @@ def test_a_study_records_them_keeps_networks_and_takes_probes_later(images, mine
     assert "cannot read network file" in trouble
 
 
+def test_a_stacks_networks_are_kept_and_probed_one_by_one(images, tmp_path):
+    """The whole way, on the images that there are: what is kept is each copy's own network."""
+    file, plan = tmp_path / "s.study", replace(plan_on(images), copies=2)
+    probed = TrainProbed(("feature-collapse",), keep_weights=True)
+    crew = Threads()
+    execute(plan, file, WorkerSetup(SPEC), train=probed, train_stack=probed.stack, crew=crew)
+    assert [run.seed for run in crew.given] == [0, 1]
+    with Store.open(file, create=False) as store:
+        records, found = store.records(), store.measurements()
+    assert [record.outcome for record in records] == ["finished"] * 2
+    values = {found[record.key]["feature-collapse"].value for record in records}
+    cards = [load_network(weights_file(file, record.key))[1] for record in records]
+    assert len(values) == 2 and None not in values
+    assert [card.about["run"] for card in cards] == [record.key for record in records]
+
+
 class presses_ctrl_c:
     """A progress that does, when a network is probed."""
 
