@@ -28,6 +28,14 @@ def unknown(kind: str, value: str, known: Iterable[str], also: Iterable[str] = (
     return InputError(f"unknown {kind} {value!r}{hint} Known: {', '.join(names)}")
 
 
+def is_of_gpu(error: BaseException) -> bool:
+    """An error after which a process cannot compute on its GPU any more, whatever it tries: only
+    its text tells it. Want of memory is none."""
+    said = str(error)
+    is_one = any(name in said for name in ("CUDA error", "cuDNN error", "Triton Error [CUDA]"))
+    return isinstance(error, RuntimeError) and is_one and not is_out_of_memory(error)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Python's own error, or torch's: on a GPU a class of its own (a RuntimeError), on a CPU a
     RuntimeError that only its text tells apart ("... can't allocate memory ...")."""

@@ -53,6 +53,15 @@ def records(file: str | Path) -> dict[str, Record]:
         return {r.key: replace(r, measured=None, environment={}) for r in store.records()}
 
 
+def test_copies_are_said_before_anything_starts(nextify, images):
+    answer = nextify(*STUDY, "--seeds", "2", "--copies", "8", "--plan", "--json")
+    plan = json.loads(answer.out)
+    assert "networks of one design are trained 2 at a time, in a stack (--copies)" in answer.err
+    assert plan["copies"] == 2 and "--copies 8" in plan["command"]
+    answer = nextify(*STUDY, "--seeds", "2", "--plan", "--json")
+    assert "stack" not in answer.err and "copies" not in json.loads(answer.out)
+
+
 def test_what_a_study_leaves(done_once):
     values = json.loads((done_once / "out.json").read_text())
     assert (values["planned"], values["finished"], values["failed"]) == (RUNS, RUNS, 0)

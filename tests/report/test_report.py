@@ -70,6 +70,13 @@ def test_all_files_are_written_and_nothing_else(two_seeds):
     assert all(path.stat().st_size > 500 for path in named)
 
 
+def test_a_page_says_that_runs_were_trained_in_stacks(tmp_path):
+    plan = replace(fake.plan(seeds=(0, 1)), copies=2)
+    files = write_report((plan, fake.whole(plan)), tmp_path, now=NOW)
+    assert "trained in stacks of 2" in _text(files.html.read_text())
+    assert '"copies": 2' in files.json.read_text()
+
+
 def test_a_page_fits_a_phone(two_seeds):
     """The command is copied as it is, wraps between its words and is not cut; figures keep a size
     at which their text can be read, and scroll."""

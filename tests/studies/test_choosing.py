@@ -32,6 +32,7 @@ from nextify.studies import (
 from nextify.studies.kinds import Asked
 from nextify.studies.kinds.choosing import settings_of, sharper, takes_too_long, task_of
 from nextify.studies.kinds.finalists import possible
+from nextify.studies.kinds.kind import Stacks
 
 RISING = tuple(0.5 + 0.01 * bin(at).count("1") for at in range(32))  # every choice helps
 
@@ -76,6 +77,17 @@ def test_finals_have_fresh_seeds_and_the_ends_and_another_shape():
         max(use_of(cell.design, task.budgets, **task.frame.size).values()) <= 1
         for cell in finals.cells
     )
+
+
+def test_finals_on_a_gpu_are_whole_stacks():
+    """They begin with a seed that does; on a CPU, at the next one."""
+    task = small_task()
+    task = replace(task, frame=replace(task.frame, stacks=Stacks(8)))
+    screening = plan_screening(task)
+    finals = plan_finals(task, screening, Truth(RISING, sd=0.001).records(screening))
+    assert screening.copies == len(screening.seeds)
+    count = len(finals.seeds)
+    assert finals.copies == count > 1 and finals.seeds[0] % count == 0
 
 
 def test_the_clear_best_is_chosen_and_told_apart():

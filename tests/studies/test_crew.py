@@ -26,7 +26,7 @@ class Threads:
     def __init__(self, seats: int) -> None:
         self.seats = seats
         self.said: Queue[tuple[int, Message]] = Queue()
-        self.runs: dict[int, Queue[Run | None]] = {}
+        self.runs: dict[int, Queue[tuple[Run, ...] | None]] = {}
 
     def hire(self, seat: int, orders: Orders) -> None:
         self.runs[seat] = Queue()
@@ -34,8 +34,11 @@ class Threads:
         life = (orders, runs, lambda message: self.said.put((seat, message)))
         threading.Thread(target=work, args=life, daemon=True).start()
 
-    def give(self, seat: int, run: Run) -> None:
-        self.runs[seat].put(run)
+    def give(self, seat: int, runs: tuple[Run, ...]) -> None:
+        self.runs[seat].put(runs)
+
+    def place(self, seat: int) -> str:
+        return "here"
 
     def listen(self, seconds: float) -> Iterator[tuple[int, Message]]:
         with suppress(Empty):
@@ -52,31 +55,38 @@ class Scripted:
     Attributes:
         mute: seats whose workers never say anything.
         dies: by seed, what the first worker that gets such a run says before it dies.
-        hired, given, dismissed: what was asked of it.
+        places: of its seats, in turn.
+        hired, given, together, dismissed: what was asked of it.
     """
 
     def __init__(self, seats: int, mute: tuple[int, ...] = (), **dies: tuple[Message, ...]) -> None:
         self.seats, self.mute, self.dies = seats, mute, dies
+        self.places = ("here",)
         self.hired: list[int] = []
         self.given: list[tuple[int, Run]] = []
+        self.together: list[tuple[Run, ...]] = []
         self.dismissed = False
         self.says: list[tuple[int, Message]] = []
-        self.busy: list[tuple[int, Run]] = []
+        self.busy: list[tuple[int, tuple[Run, ...]]] = []
 
     def hire(self, seat: int, orders: Orders) -> None:
         self.hired.append(seat)
         if seat not in self.mute:
             self.says.append((seat, Ready({"seat": seat})))
 
-    def give(self, seat: int, run: Run) -> None:
-        self.given.append((seat, run))
-        self.busy.append((seat, run))
+    def place(self, seat: int) -> str:
+        return self.places[seat % len(self.places)]
+
+    def give(self, seat: int, runs: tuple[Run, ...]) -> None:
+        self.given += [(seat, run) for run in runs]
+        self.together.append(runs)
+        self.busy.append((seat, runs))
 
     def listen(self, seconds: float) -> Iterator[tuple[int, Message]]:
         if not self.says and self.busy:
-            seat, run = self.busy.pop()
-            last = self.dies.pop(f"seed{run.seed}", None)
-            done = (Began(), Epoch(2, 2), Done(tiny_record(run)))
+            seat, runs = self.busy.pop()
+            last = self.dies.pop(f"seed{runs[0].seed}", None)
+            done = (Began(), Epoch(2, 2), *(Done(tiny_record(run)) for run in runs))
             answer = done if last is None else (*last, Died("its machine is gone"))
             self.says.extend((seat, message) for message in answer)
         said, self.says = self.says, []

@@ -139,10 +139,13 @@ def test_a_study_whose_file_has_lost_its_first_page_goes_on(here):
     assert kept.read_bytes() == bytes(4096) + content[4096:]
 
 
-def test_one_worker_for_each_gpu_unless_told_otherwise(here):
-    here.execute(tiny_plan(), workers=None, devices=("3", "GPU-5"), company=2)
+def test_workers_are_dealt_over_the_gpus_unless_told_otherwise(here, monkeypatch):
+    """As many to each; what a worker sees of the machine is one GPU, by the name it has here."""
+    monkeypatch.setattr("nextify.studies.running.cards.cores", lambda: 4)
+    here.execute(tiny_plan(), workers=None, devices=("3", "MIG-5"), company=4)
     with Store.open(here.study) as store:
-        assert {record.environment["gpu"] for record in store.records()} == {"3", "GPU-5"}
+        found = {r.measured.peak_memory: r.environment["gpu"] for r in store.records()}
+    assert sorted(found.values()) == ["3", "3", "MIG-5", "MIG-5"]  # by process
 
 
 def test_one_worker_in_a_container_with_one_core(here, tmp_path, monkeypatch):
@@ -150,7 +153,7 @@ def test_one_worker_in_a_container_with_one_core(here, tmp_path, monkeypatch):
     (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
     (tmp_path / "sys/fs/cgroup/cpu.max").write_text("150000 100000\n")
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: range(8), raising=False)
-    monkeypatch.setattr("nextify.studies.running.execute.cores", partial(cores, tmp_path))
+    monkeypatch.setattr("nextify.studies.running.cards.cores", partial(cores, tmp_path))
     hired, hire = [], LocalCrew.hire
     monkeypatch.setattr(
         LocalCrew, "hire", lambda crew, at, orders: (hired.append(at), hire(crew, at, orders))[1]
@@ -161,7 +164,15 @@ def test_one_worker_in_a_container_with_one_core(here, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("count", "visible", "names"),
-    [(2, None, ("0", "1")), (2, "5, 7", ("5", "7")), (1, "3,-1,4", ("3",)), (0, "", ())],
+    [
+        (2, None, ("0", "1")),
+        (2, "5, 7", ("5", "7")),
+        (1, "3,-1,4", ("3",)),
+        (0, "", ()),
+        (2, "GPU-8a, GPU-b", ("GPU-8a", "GPU-b")),
+        (1, "MIG-1,MIG-2", ("MIG-1", "MIG-2")),  # of which a process sees one
+        (0, "MIG-1,MIG-2", ()),
+    ],
 )
 def test_gpus_keep_the_names_that_the_user_gave_them(monkeypatch, count, visible, names):
     monkeypatch.setattr("torch.cuda.device_count", lambda: count)

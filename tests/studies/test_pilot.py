@@ -40,7 +40,8 @@ class Stopwatch:
         self.allowances = orders.train.allowances
         self.says.append((seat, Ready({})))
 
-    def give(self, seat, run):
+    def give(self, seat, runs):
+        (run,) = runs
         self.timed.append(self.allowances[run.key])
         record = Record(
             key=run.key, run=run.as_dict(), outcome="finished", environment={"seconds": 1.0}

@@ -42,7 +42,7 @@ class Threads:
     def __init__(self, seats: int = 1) -> None:
         self.seats = seats
         self.said: Queue[tuple[int, Message]] = Queue()
-        self.runs: dict[int, Queue[Run | None]] = {}
+        self.runs: dict[int, Queue[tuple[Run, ...] | None]] = {}
         self.given: list[Run] = []
 
     def hire(self, seat: int, orders: Orders) -> None:
@@ -51,9 +51,12 @@ class Threads:
         life = (orders, runs, lambda message: self.said.put((seat, message)))
         threading.Thread(target=work, args=life, daemon=True).start()
 
-    def give(self, seat: int, run: Run) -> None:
-        self.given.append(run)
-        self.runs[seat].put(run)
+    def give(self, seat: int, runs: tuple[Run, ...]) -> None:
+        self.given += runs
+        self.runs[seat].put(runs)
+
+    def place(self, seat: int) -> str:
+        return "here"
 
     def listen(self, seconds: float) -> Iterator[tuple[int, Message]]:
         with suppress(Empty):
@@ -172,6 +175,22 @@ def test_a_study_records_them_keeps_networks_and_takes_probes_later(images, mine
     assert (done.measured, done.unkept) == (0, 1)
     (trouble,) = done.failures.values()
     assert "cannot read network file" in trouble
+
+
+def test_a_stacks_networks_are_kept_and_probed_one_by_one(images, tmp_path):
+    """The whole way, on the images that there are: what is kept is each copy's own network."""
+    file, plan = tmp_path / "s.study", replace(plan_on(images), copies=2)
+    probed = TrainProbed(("feature-collapse",), keep_weights=True)
+    crew = Threads()
+    execute(plan, file, WorkerSetup(SPEC), train=probed, train_stack=probed.stack, crew=crew)
+    assert [run.seed for run in crew.given] == [0, 1]
+    with Store.open(file, create=False) as store:
+        records, found = store.records(), store.measurements()
+    assert [record.outcome for record in records] == ["finished"] * 2
+    values = {found[record.key]["feature-collapse"].value for record in records}
+    cards = [load_network(weights_file(file, record.key))[1] for record in records]
+    assert len(values) == 2 and None not in values
+    assert [card.about["run"] for card in cards] == [record.key for record in records]
 
 
 class presses_ctrl_c:

@@ -22,6 +22,7 @@ from nextify.report.announce import (
     announced_path,
     announced_phase,
     announced_screening,
+    announced_stacks,
     left_out_note,
     recipes_of,
 )
@@ -172,6 +173,8 @@ class _Ready:
         show_images(self.images, watch)
         watch.note(announced_path(self.task.frame.path))
         watch.note(recipes_of(screening))
+        if text := announced_stacks(screening):
+            watch.note(text)
         if self.judged is self.held:
             watch.note(announced_judges(self.images.origin.validation))
 
@@ -187,7 +190,7 @@ def _ready(request: Choose) -> _Ready:
     probes_asked(request.probes)
     images = load(request.data)
     folder = Path(request.output or f"runs/choose-{images.name}-{_budget_name(request)}")
-    asked = asked_of(request, request.precision, images, folder / SCREENING)
+    asked = asked_of(request, request, images, folder / SCREENING)
     settled = _with_hold_out(asked)
     asked = replace(asked, request=settled)
     held = _screened(asked)
@@ -263,7 +266,7 @@ def _forecast(
     request: Choose, task: Task, screening: Plan, images: Dataset, watch: Watch, is_begun: bool
 ) -> tuple[Task, Plan, tuple[Phase, ...]]:
     """What the choice will take, with the screening that the time allows, where none is named."""
-    workers, pilot = workers_of(request.workers), None
+    workers, pilot = workers_of(request.workers, screening), None
     if not request.no_pilot:
         pilot = timed(screening, _setup(request, screening), workers, watch)
     count = len(images.train) + len(images.test)

@@ -9,7 +9,6 @@ from typing import Any
 from nextify.commands.probing import fill_in, probes_asked, unkept_note
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, load
-from nextify.designs import Precision
 from nextify.errors import InputError
 from nextify.files import is_there, require_place, require_writable
 from nextify.findings import sigma_of
@@ -20,7 +19,9 @@ from nextify.report import write_report
 from nextify.report.announce import (
     announced,
     announced_images,
+    announced_stacks,
     damage_note,
+    loss_note,
     pilot_note,
     recipes_of,
 )
@@ -32,7 +33,6 @@ from nextify.studies import (
     Pilot,
     Summary,
     WorkerSetup,
-    cores,
     execute,
     forecast,
     gpus,
@@ -41,11 +41,13 @@ from nextify.studies import (
 )
 from nextify.studies.kinds import Asked, kind_asked, kind_of
 from nextify.studies.kinds.factors import frame_of, is_experiment, tuning_file
-from nextify.studies.kinds.kind import plan_there
+from nextify.studies.kinds.kind import copies_said, plan_there, stacks_for
 from nextify.studies.kinds.settle import settled
 from nextify.studies.kinds.tuning import plan_tuning
+from nextify.studies.running.execute import workers_on
 from nextify.studies.running.probed import TrainProbed
 from nextify.studies.running.progress import Progress, Show
+from nextify.studies.running.worker import TrainStack, train_stack
 from nextify.training.machine import default_device, default_precision
 from nextify.training.memory import require_memory_for
 from nextify.words import read_numbers
@@ -129,7 +131,7 @@ def tune(request: Study, watch: Watch) -> None:
     recorded and the study proper has not its rates already; with `--plan`, say what that takes."""
     images = load(request.data)
     file = _file(request, images.name)
-    asked = asked_of(request, request.runs.precision, images, file)
+    asked = asked_of(request, request.runs, images, file)
     spec = replace(request.data, hold_out=True, image_size=images.image_size)
     plan = plan_tuning(replace(asked, images=load(spec)))
     there, runs = asked.there, request.runs
@@ -177,7 +179,7 @@ def _planned(
     spec = replace(request.data, hold_out=request.hold_out)
     images = load(spec)
     file = _file(request, images.name)
-    asked = asked_of(request, request.runs.precision, images, file)
+    asked = asked_of(request, request.runs, images, file)
     plan, setup = replace(kind.plan(asked), probes=probes), WorkerSetup(spec)
     is_new = request.runs.plan or not is_there(file)
     if is_new:
@@ -186,6 +188,8 @@ def _planned(
     def say() -> Planned:
         show_images(images, watch)
         watch.note(recipes_of(plan))
+        if text := announced_stacks(plan):
+            watch.note(text)
         planned = Planned(plan=plan, file=file)
         return _forecast(planned, asked, setup, watch) if is_new else planned
 
@@ -196,7 +200,7 @@ def _forecast(planned: Planned, asked: Asked, setup: WorkerSetup, watch: Watch) 
     """With the time that it will take and, of an experiment, with what it will tell."""
     request, plan = asked.request, planned.plan
     assert not isinstance(request, Choose)
-    workers = workers_of(request.runs.workers)
+    workers = workers_of(request.runs.workers, plan)
     no_pilot = (request if isinstance(request, Compare) else request.experiment).no_pilot
     # A path's plan is its steps, which are told at once; an experiment's is what it takes.
     no_pilot = no_pilot or (request.runs.plan and kind_of(plan).page == "steps")
@@ -215,16 +219,21 @@ def show_images(images: Dataset, watch: Watch) -> None:
     watch.skipped(images.skipped)
 
 
-def asked_of(
-    request: StudyRequest, precision: Precision | None, images: Dataset, file: Path
-) -> Asked:
+def asked_of(request: StudyRequest, how: Runs | Choose, images: Dataset, file: Path) -> Asked:
     """What a plan is made from, with what the request leaves unsaid: the precision, mixed on a GPU,
-    and how to train."""
-    chosen = precision or default_precision(default_device())
-    request = changed(request, precision=None if chosen == "float32" else chosen)
-    there = plan_there(file)
+    how many runs are trained at once, and how to train."""
+    device, there = default_device(), plan_there(file)
+    precision = how.precision or default_precision(device)
+    stacks = stacks_for(how.copies or copies_said(there), device, images, there)
+    request = changed(
+        request,
+        precision=None if precision == "float32" else precision,
+        copies=None if stacks.most == 1 else stacks.most,
+    )
     request = settled(request, len(images.train), there)
-    return Asked(request=request, precision=chosen, images=images, file=file, there=there)
+    return Asked(
+        request=request, precision=precision, images=images, file=file, there=there, stacks=stacks
+    )
 
 
 def trained(
@@ -242,13 +251,18 @@ def trained(
     if there is not None:  # what was asked for before is asked for still
         plan = replace(plan, probes=tuple(dict.fromkeys((*there.probes, *plan.probes))))
     train, progress, retry = kind_of(plan).train, watch.progress(), how.retry_failed
+    stacked: TrainStack = train_stack
     if plan.probes or how.keep_weights:
         train = TrainProbed(plan.probes, how.keep_weights)
+        stacked = train.stack
     if say is not None:
         progress = _said_first(say, progress)
     summary = execute(
-        plan, file, setup, train=train, workers=how.workers, progress=progress, retry_failed=retry
-    )
+        plan, file, setup, train=train, train_stack=stacked, workers=how.workers,
+        progress=progress, retry_failed=retry,
+    )  # fmt: skip
+    for loss in summary.losses:
+        watch.note(loss_note(loss))
     if plan.probes:
         told = fill_in(file, probes_by_word(plan.probes), setup, watch, how.workers)
         if told.unkept:
@@ -274,9 +288,9 @@ def note_damage(file: Path, watch: Watch, *, goes_on: bool = False) -> None:
             watch.note(damage_note(file, damage, goes_on=goes_on))
 
 
-def workers_of(asked: int | None) -> int:
-    """How many runs are trained side by side: by default one per GPU, or per core."""
-    return asked or len(gpus()) or cores()
+def workers_of(asked: int | None, plan: Plan) -> int:
+    """How many runs, or stacks, of a plan are trained side by side."""
+    return asked or workers_on(plan, gpus())
 
 
 def timed(plan: Plan, setup: WorkerSetup, workers: int, watch: Watch) -> Pilot | None:

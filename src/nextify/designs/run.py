@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from nextify.designs.design import Design
@@ -57,6 +57,7 @@ class Run:
             training and test images (`Dataset.identity`).
         precision: of the forward and backward pass; parameters and optimiser are float32.
         initial: the weights that it starts from; None for random ones.
+        copies: trained in a stack of so many networks, which rounds differently; see `stack`.
     """
 
     design: AnyDesign
@@ -65,10 +66,16 @@ class Run:
     seed: int = 0
     precision: Precision = "float32"
     initial: Initial | None = None
+    copies: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
             raise InputError(f"seed is {self.seed}; it must be from 0 to 2^63 - 1")
+        if self.copies < 1 or (self.copies > 1 and self.initial is not None):
+            raise InputError(
+                f"copies is {self.copies}; it must be at least 1, and 1 where a run starts from "
+                "trained weights"
+            )
         require_weights(self.recipe, self.initial)
 
     def as_dict(self) -> dict[str, Any]:
@@ -81,7 +88,21 @@ class Run:
             "seed": self.seed,
             "precision": self.precision,
         }
+        if self.copies > 1:
+            values["copies"] = self.copies
         return values if self.initial is None else {**values, "initial": asdict(self.initial)}
+
+    @property
+    def stack(self) -> tuple["Run", ...]:
+        """The runs that it is trained at once with, itself among them: a block of `copies` seeds,
+        the first of which is a multiple of `copies`. The block is trained whole wherever one of
+        its runs is wanted, so that the bits of a run depend on its key alone.
+
+        >>> [run.seed for run in replace(run, seed=5, copies=4).stack]  # doctest: +SKIP
+        [4, 5, 6, 7]
+        """
+        first = self.seed - self.seed % self.copies
+        return tuple(replace(self, seed=first + at) for at in range(self.copies))
 
     @property
     def key(self) -> str:
@@ -158,6 +179,19 @@ def telling(data: Mapping[str, Any]) -> dict[str, Any]:
 def _listed(value: Any) -> Any:
     """Tuples as JSON gives them back."""
     return list(value) if isinstance(value, tuple) else value
+
+
+def require_single(run: Run) -> None:
+    """Check that a run is trained by itself.
+
+    Raises:
+        InputError: it is one of a stack.
+    """
+    if run.copies > 1:
+        raise InputError(
+            f"the run is one of {run.copies} that are trained in a stack: train all runs of its "
+            "stack with train_stack, or the same run with copies=1"
+        )
 
 
 def require_weights(recipe: Recipe, weights: object) -> None:

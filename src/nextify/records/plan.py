@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal, get_args
 
-from nextify.designs import AnyDesign, Factor, Nuisance, Paper, Precision, Recipe, Run
+from nextify.designs import AnyDesign, Design, Factor, Nuisance, Paper, Precision, Recipe, Run
 from nextify.designs.factor import PIXELS
 from nextify.designs.fields import hints
 from nextify.designs.run import FIRST
@@ -76,6 +76,12 @@ class Cell:
         """Of `Plan.columns`, those that are made here, or at their second setting."""
         return (*(self.made or ()), *self.crossed)
 
+    @property
+    def stacks(self) -> bool:
+        """Whether its runs can be trained in a stack: a convolutional design, and the same images
+        with every seed."""
+        return isinstance(self.design, Design) and self.images is None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
@@ -100,6 +106,8 @@ class Plan:
             settings by; the test images are not looked at.
         probes: what is measured of every network when its run has ended (`nextify.probes`), by
             name; files of probes by their paths. No part of a run.
+        copies: runs of one cell are trained in stacks of so many seeds (`Run.stack`), where they
+            can be.
         largest_class: the share of the largest class among the images that are tested on: what
             always answering that class scores. None in files that do not say it.
     """
@@ -123,6 +131,7 @@ class Plan:
     where: DataSpec | None = None
     probes: tuple[str, ...] = ()
     requests: tuple[StudyRequest, ...] = ()
+    copies: Positive = 1
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -168,6 +177,7 @@ class Plan:
             data=self.data_of(cell, seed),
             seed=seed,
             precision=self.precision,
+            copies=self.copies if cell.stacks else 1,
         )
 
     def places(self) -> tuple[tuple[Cell, int], ...]:
@@ -202,6 +212,8 @@ class Plan:
         values = {**asdict(replace(self, requests=())), "requests": asked}
         if not self.probes:  # as in plans from before there were any
             del values["probes"]
+        if self.copies == 1:  # the same
+            del values["copies"]
         return values
 
 

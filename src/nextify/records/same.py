@@ -89,6 +89,7 @@ def _differences(there: Plan, here: Plan) -> Iterator[str]:
     yield from _one("the path", there.name, here.name)
     yield from _one("--hold-out", *("no" if not p.held_out else "yes" for p in (there, here)))
     yield from _one("the precision", there.precision, here.precision)
+    yield from _one("the number of networks in a stack (--copies)", there.copies, here.copies)
     yield from _fields("of the data", "", *_told(there.data, here.data))
     if "path" in kinds:
         yield from _steps(there, here)

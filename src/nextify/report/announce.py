@@ -8,7 +8,8 @@ from nextify.designs import Path as ChoicePath
 from nextify.designs import Recipe
 from nextify.records import Damage, Experiment, Plan, kept_as
 from nextify.studies import Forecast, Phase, Pilot
-from nextify.studies.running.pilot import PASSES
+from nextify.studies.running.cards import PASSES
+from nextify.studies.running.summary import Loss
 from nextify.words import duration, plural, shown
 
 TELLS: dict[Experiment, str] = {
@@ -62,6 +63,22 @@ def announced_recipes(recipes: Iterable[tuple[str, Recipe, int]]) -> str:
 def recipes_of(plan: Plan) -> str:
     """How a plan's cells are trained, in one line."""
     return announced_recipes((c.recipe_name, c.recipe, plan.images_of(c)) for c in plan.cells)
+
+
+def announced_stacks(plan: Plan) -> str | None:
+    """That networks are trained at once, in one line; None where they are not."""
+    if plan.copies == 1:
+        return None
+    which = "networks" if all(cell.stacks for cell in plan.cells) else "convolutional networks"
+    return (
+        f"{which} of one design are trained {plan.copies} at a time, in a stack (--copies); times "
+        "are forecast as if each were trained by itself"
+    )
+
+
+def loss_note(loss: Loss) -> str:
+    """That no more workers were hired somewhere, in one line."""
+    return f"{loss.place} was given up, and others did the rest: {loss.message}"
 
 
 def announced_path(path: ChoicePath) -> str:

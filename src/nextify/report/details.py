@@ -151,6 +151,7 @@ def facts(plan: Plan) -> dict[str, Any]:
         "data": dict(plan.data),
         "data_source": plan.data_source,
         "precision": plan.precision,
+        **({"copies": plan.copies} if plan.copies > 1 else {}),
         "chance": _chance_values(plan),
     }
 

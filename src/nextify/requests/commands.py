@@ -61,7 +61,13 @@ def _matched() -> Any:
 
 
 def _workers() -> Any:
-    return option(None, "default: one per core or GPU", metavar="N", least=1, most=1024, local=True)
+    return option(None, "default: one per core, or 1 to 4 per GPU", metavar="N",
+                  least=1, most=1024, local=True)  # fmt: skip
+
+
+def _copies() -> Any:
+    return option(None, "networks of one design trained at once in a stack, at most (default: 8 on "
+                  "a GPU, 1 on a CPU)", metavar="N", least=1, most=64)  # fmt: skip
 
 
 def _retry() -> Any:
@@ -374,6 +380,7 @@ class Runs:
     first_seed: int = option(0, "default: 0", metavar="S", most=SEEDS - 1000)
     workers: int | None = _workers()
     precision: Precision | None = _precision()
+    copies: int | None = _copies()
     report: str | None = option(None, "report folder (default: beside the file)", metavar="DIR",
                                 local=True)  # fmt: skip
     retry_failed: bool = _retry()
@@ -499,6 +506,7 @@ class Choose:
                                 local=True)  # fmt: skip
     workers: int | None = _workers()
     precision: Precision | None = _precision()
+    copies: int | None = _copies()
     retry_failed: bool = _retry()
     no_pilot: bool = _no_pilot()
     plan: bool = _plan()

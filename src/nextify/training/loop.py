@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nextify.data import Dataset, ImageFiles, Images, as_named
 from nextify.designs import Recipe, Run
-from nextify.designs.run import same_images
+from nextify.designs.run import require_single, same_images
 from nextify.errors import InputError
 from nextify.machine.facts import environment
 from nextify.machine.use import forget_peak, peak
@@ -136,6 +136,7 @@ def train_with_network(
     dataset = the_runs_own(dataset, run)
     keep_freed_memory()
     forget_peak(settings.device)
+    require_single(run)
     with deterministic(settings.device, settings.deterministic):
         state = start(run, dataset, settings.device, weights)
         if settings.checkpoint is not None and settings.checkpoint.exists():

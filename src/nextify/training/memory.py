@@ -19,7 +19,7 @@ def require_memory(run: Run) -> None:
         InputError: with what it would take, and a batch size that would fit.
     """
     there = memory()
-    fixed, image = _needed(run)
+    fixed, image = needed(run)
     batch = run.recipe.batch_size
     if fixed + batch * image <= there:
         return
@@ -46,7 +46,7 @@ def require_memory_for(plan: Plan) -> None:
             raise InputError(f"{cell.name}: {error}") from error
 
 
-def _needed(run: Run) -> tuple[int, int]:
+def needed(run: Run) -> tuple[int, int]:
     """Bytes, at the least: of weights with all that is as large, and of an image's activations."""
     of = (run.design, int(run.data["image_size"]), int(run.data["classes"]))
     recipe, counted = run.recipe, totals(*of)

@@ -23,7 +23,7 @@ from nextify.fitting.match import Quantity
 from nextify.records import Cell, Matched, Plan
 from nextify.requests import Compare
 from nextify.studies.kinds.frame import cell_of, require_seeds, seeds_of, size_of, target_of
-from nextify.studies.kinds.kind import Asked, Kind
+from nextify.studies.kinds.kind import Asked, Kind, Stacks
 from nextify.words import read_numbers
 
 
@@ -62,6 +62,7 @@ def plan_comparison(
     most_epochs: int | None = None,
     matched: Matched = "",
     target: float | None = None,
+    stacks: Stacks | None = None,
     **about: Any,
 ) -> Plan:
     """A plan of every network on every number of training images; the first is the baseline.
@@ -77,6 +78,7 @@ def plan_comparison(
         matched: `"macs"`: widths are rescaled until all networks cost the target; `"params"`, for
             convolutional networks.
         target: by default what the first network costs.
+        stacks: how many runs of a network are trained at once; by default none are.
         about: `data_source`, `precision` and `held_out`, as `Plan` has them.
 
     Raises:
@@ -90,10 +92,12 @@ def plan_comparison(
     one_cost = _at_one_cost(networks, matched, target, data) if matched else networks
     _require_distinct(one_cost)  # rescaling may have made equal ones
     every = product(sorted(numbers, reverse=True), one_cost)
+    cells = tuple(_cell(network, number, data, most_epochs) for number, network in every)
     return Plan(
         name="comparison",
         title=f"Networks compared on {data['name']}",  # others may join them in the file
-        cells=tuple(_cell(network, number, data, most_epochs) for number, network in every),
+        cells=cells,
+        copies=(stacks or Stacks()).of(cells, seeds),
         seeds=tuple(seeds),
         data=dict(data),
         experiment="comparison",
@@ -210,6 +214,7 @@ def plan_of(asked: Asked) -> Plan:
         matched=request.matched or "",
         target=target_of(request.target, request.matched),
         held_out=request.hold_out,
+        stacks=asked.stacks,
     ).asked_by(request)
 
 

@@ -78,6 +78,8 @@ def frame_of(asked: Asked) -> Frame:
         _require_tunable(request, crossed)
     usual = 1 if crossed else END_SEEDS
     seeds = seeds_of(request.runs, 1 if crossed else SEEDS)
+    # Of planned looks, each takes whole stacks.
+    stacks = replace(asked.stacks, most=min(asked.stacks.most, _at_once(len(seeds), options.looks)))
     return framed(
         asked,
         request.path,
@@ -91,7 +93,13 @@ def frame_of(asked: Asked) -> Frame:
         target=target_of(options.target, options.matched),
         rates=read_numbers("--rates", options.rates) if options.rates else (1.0,),
         end_seeds=usual if options.end_seeds is None else options.end_seeds,
+        stacks=stacks,
     )
+
+
+def _at_once(seeds: int, looks: int | None) -> int:
+    """Seeds that each look takes."""
+    return max(seeds // (looks or 1), 1)
 
 
 def _require_tunable(request: Study, crossed: tuple[Nuisance, ...]) -> None:

@@ -17,6 +17,7 @@ from nextify.records import Cell, Matched, Plan, Record
 from nextify.requests import Choose
 from nextify.studies.kinds import factors
 from nextify.studies.kinds.frame import Frame
+from nextify.studies.running.cards import MOST_COPIES
 from nextify.words import bytes_in_words, in_words
 
 _DRAWS = 1000
@@ -89,8 +90,9 @@ def plan_screening(task: Task) -> Plan:
         f"Screening: what {len(plain.factors)} factors of the {plain.name} path do on "
         f"{plain.data['name']} with {in_budget(task.budgets)}"
     )
-    matched = _matched(task, cells)
-    return replace(plain, cells=cells, matched=matched, title=title, held_out=task.held_out)
+    plan = replace(plain, cells=cells, matched=_matched(task, cells), title=title)
+    copies = task.frame.stacks.of(cells, plan.seeds)
+    return replace(plan, copies=copies, held_out=task.held_out)
 
 
 def _plain(task: Task) -> Plan:
@@ -173,10 +175,10 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
     known = seen([(screening, records)])
     if not known.learned:
         return None
-    first = max(screening.all_seeds) + 1
-    fresh = tuple(range(first, first + task.request.final_seeds))
+    stacks, seeds = replace(task.frame.stacks, there=None), task.request.final_seeds
+    fresh = _fresh(max(screening.all_seeds) + 1, seeds, min(stacks.most, MOST_COPIES))
     seen_by = replace(task.frame, data=task.data, largest_class=task.largest_class)
-    frame = replace(seen_by, seeds=fresh, end_seeds=0)
+    frame = replace(seen_by, seeds=fresh, end_seeds=0, stacks=stacks)
     rows = _chosen(task, known)
     plan = factors.plan_cells(frame, rows, "augmented")
     distinct: dict[tuple[AnyDesign, Recipe], Cell] = {}
@@ -189,7 +191,20 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
     cells += [cell for one in best for cell in _reshaped(task, one)]
     title = f"Finals on {plan.data['name']} with {in_budget(task.budgets)}"
     held_out = task.request.hold_out
-    return replace(plan, cells=tuple(cells), title=title, held_out=held_out)
+    copies = stacks.of(cells, fresh)
+    return replace(plan, cells=tuple(cells), copies=copies, title=title, held_out=held_out)
+
+
+def _fresh(first: int, seeds: int, most: int) -> tuple[int, ...]:
+    """So many seeds, from the first one on with which they are stacks of at most so many runs
+    and none beside.
+
+    >>> _fresh(2, 5, 1), _fresh(2, 5, 8)
+    ((2, 3, 4, 5, 6), (5, 6, 7, 8, 9))
+    """
+    block = min(seeds, most)
+    start = -(-first // block) * block
+    return tuple(range(start, start + seeds))
 
 
 def _chosen(task: Task, known: Seen) -> Levels:

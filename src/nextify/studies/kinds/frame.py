@@ -23,7 +23,7 @@ from nextify.designs.run import require_batch
 from nextify.errors import InputError
 from nextify.records import Cell, Matched, Plan
 from nextify.requests import Compare, Runs
-from nextify.studies.kinds.kind import Asked
+from nextify.studies.kinds.kind import Asked, Stacks
 from nextify.words import read_count
 
 SEEDS = 2  # of each cell
@@ -53,6 +53,7 @@ class Frame:
             between cells; the recipe's own rate for cells that are not in it.
         images: every run is trained on a draw of so many training images; None: on all.
         held_out: whether the test images are some of the training images.
+        stacks: how many runs of a cell are trained at once.
 
     Raises:
         InputError: bad seeds, factors or rates.
@@ -76,6 +77,7 @@ class Frame:
     held_out: bool = False
     precision: Precision = "float32"
     largest_class: float | None = None
+    stacks: Stacks = field(default_factory=Stacks)
 
     def __post_init__(self) -> None:
         require_seeds(self.seeds)
@@ -103,16 +105,18 @@ class Frame:
 
     def plan(self, title: str, cells: Iterable[Cell], **about: Any) -> Plan:
         """A plan of cells that share this."""
+        every = tuple(cells)
         return Plan(
             name=self.path.name,
             title=title,
-            cells=tuple(cells),
+            cells=every,
             seeds=tuple(self.seeds),
             data=dict(self.data),
             data_source=self.data_source,
             precision=self.precision,
             held_out=self.held_out,
             largest_class=self.largest_class,
+            copies=self.stacks.of(every, self.seeds),
             **about,
         )
 
@@ -134,7 +138,7 @@ def framed(asked: Asked, path_name: str, factors: str | None, **settings: Any) -
         factors=read_factors(factors, chosen) if factors else (),
         recipe_changes=recipe_fields,
         **asked.shared,
-        **settings,
+        **{"stacks": asked.stacks, **settings},
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from nextify.records import Plan
 from nextify.requests import Study
 from nextify.studies.kinds.factors import frame_of, plan_experiment
-from nextify.studies.kinds.kind import Asked
+from nextify.studies.kinds.kind import Asked, Stacks
 
 
 def plan_tuning(asked: Asked) -> Plan:
@@ -22,7 +22,7 @@ def plan_tuning(asked: Asked) -> Plan:
     assert isinstance(request, Study)
     of = frame_of(replace(asked, there=None))
     seed = request.runs.first_seed
-    of = replace(of, rates=of.tuned, tuned=(), seeds=(seed,), held_out=True)
+    of = replace(of, rates=of.tuned, tuned=(), seeds=(seed,), held_out=True, stacks=Stacks())
     plan = plan_experiment(of, request.experiment.experiment, orders=request.experiment.orders)
     once = tuple(replace(cell, more_seeds=()) for cell in plan.cells)
     return replace(plan, cells=once, title=f"Tuning: {plan.title}").asked_by(request)

@@ -1,9 +1,9 @@
 """A crew: who trains the runs of a study, wherever they are.
 
-The supervisor alone opens the study file. It hires workers, gives each a run at a time, listens to
-them all and dismisses them; it knows a worker by the number of its seat, and not what it is.
-`LocalCrew` has processes of this machine. Another crew is one file like that one, and is handed to
-`execute(plan, file, setup, crew=RayCrew(seats=8))`:
+The supervisor alone opens the study file. It hires workers, gives each a run at a time, or the runs
+of one stack (`Run.stack`), listens to them all and dismisses them; it knows a worker by the number
+of its seat, and not what it is. `LocalCrew` has processes of this machine. Another crew is one file
+like that one, and is handed to `execute(plan, file, setup, crew=RayCrew(seats=8))`:
 
     class RayCrew:
         def __init__(self, seats: int) -> None:
@@ -15,15 +15,21 @@ them all and dismisses them; it knows a worker by the number of its seat, and no
             task = ray.remote(num_gpus=1, max_retries=0)(far_away)
             self.tasks[seat] = task.remote(seat, orders, self.runs[seat], self.said)
 
-        def give(self, seat: int, run: Run) -> None:
-            self.runs[seat].put(run)
+        def place(self, seat: int) -> str:
+            return f"worker {seat}"
+
+        def give(self, seat: int, runs: tuple[Run, ...]) -> None:
+            self.runs[seat].put(runs)
 
         def listen(self, seconds: float) -> Iterator[tuple[int, Message]]:
             with suppress(Empty):
-                yield self.said.get(timeout=seconds)
+                seat, message = self.said.get(timeout=seconds)
+                if isinstance(message, Stopped | Died):
+                    del self.tasks[seat]  # it has no more to say
+                yield seat, message
                 return
             for seat, task in tuple(self.tasks.items()):
-                if ray.wait([task], timeout=0)[0]:  # it has ended, and has no more to say
+                if ray.wait([task], timeout=0)[0]:
                     del self.tasks[seat]
                     yield seat, Died("its machine is gone")
 
@@ -59,15 +65,19 @@ class Crew(Protocol):
             InputError: no worker can be had.
         """
 
-    def give(self, seat: int, run: Run) -> None:
-        """Give a run to a worker that is ready, and return at once. If the worker has just died,
-        that is no error here: `listen` tells it."""
+    def place(self, seat: int) -> str:
+        """What its worker computes on, in words: where workers of one place fail again and again,
+        no more are hired for it, as long as there are others."""
+
+    def give(self, seat: int, runs: tuple[Run, ...]) -> None:
+        """Give runs of one stack, or a single one, to a worker that is ready, and return at once.
+        If the worker has just died, that is no error here: `listen` tells it."""
 
     def listen(self, seconds: float) -> Iterable[tuple[int, Message]]:
         """What workers say within so many seconds, with their seats; nothing is said twice.
 
-        What one worker says comes in order. One that ends without `Stopped` has `Died`, after
-        all that it said before; after either its seat is free.
+        What one worker says comes in order. One that ends and has said neither `Stopped` nor
+        `Died` has `Died`, after all that it said before; after either its seat is free.
         """
 
     def dismiss(self) -> None:

@@ -11,8 +11,8 @@ from os import PathLike
 from pathlib import Path
 
 from nextify.errors import InputError
-from nextify.machine import cores
 from nextify.records import Plan, Record, Store
+from nextify.studies.running.cards import suited_workers
 from nextify.studies.running.crew import Crew
 from nextify.studies.running.live import told
 from nextify.studies.running.local import LocalCrew
@@ -20,7 +20,14 @@ from nextify.studies.running.locks import RunLocks
 from nextify.studies.running.progress import Progress
 from nextify.studies.running.summary import Summary
 from nextify.studies.running.supervise import Supervisor
-from nextify.studies.running.worker import Orders, Setup, Train, train_run
+from nextify.studies.running.worker import (
+    Orders,
+    Setup,
+    Train,
+    TrainStack,
+    train_run,
+    train_stack,
+)
 
 
 def execute(
@@ -29,6 +36,7 @@ def execute(
     setup: Setup,
     *,
     train: Train = train_run,
+    train_stack: TrainStack | None = train_stack,
     workers: int | None = None,
     devices: Sequence[str] | None = None,
     crew: Crew | None = None,
@@ -43,7 +51,9 @@ def execute(
         plan: kept in the study file, which may hold the same study with other seeds. Of a
             comparison all that the file then plans is carried out: also what others began there.
         setup: what a worker does first: load the data.
-        train: trains a run. workers: processes; by default one per device, or one per core.
+        train: trains a run. train_stack: trains runs of a stack, where the plan has `copies`;
+            None: `train` takes them one after another.
+        workers: processes; by default one a core or, on GPUs, what suits the largest network.
         devices: for `CUDA_VISIBLE_DEVICES`, one for each worker in turn; none in it: the CPU.
             By default all GPUs that there are.
         crew: who trains, instead of processes of this machine (see `Crew`).
@@ -62,24 +72,41 @@ def execute(
     with RunLocks(path) as locks, told(path, locks) as tell:
         supervisor = Supervisor(path, plan, records, locks)
         if supervisor.pending:
-            crew = crew or _local_crew(workers, devices)
-            supervisor.carry_out(crew, Orders(setup, train, plan.data), tell, progress)
+            crew = crew or _local_crew(plan, workers, devices)
+            orders = Orders(setup, train, plan.data, train_stack)
+            supervisor.carry_out(crew, orders, tell, progress)
         return supervisor.summary()
 
 
 def gpus() -> tuple[str, ...]:
-    """The GPUs that torch sees, as names for `CUDA_VISIBLE_DEVICES`."""
+    """The GPUs that torch sees, as names for `CUDA_VISIBLE_DEVICES`. A process sees one part of a
+    divided GPU (MIG) at the most: of those that are named, every worker may have another."""
     import torch  # takes seconds
 
     count = torch.cuda.device_count()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = visible.split(",") if visible else [str(at) for at in range(count)]
-    return tuple(name.strip() for name in names[:count])
+    named = [name.strip() for name in names]
+    are_parts = count > 0 and all(name.startswith("MIG-") for name in named)
+    return tuple(named if are_parts else named[:count])
 
 
-def _local_crew(workers: int | None, devices: Sequence[str] | None) -> Crew:
+def workers_on(plan: Plan, devices: Sequence[str]) -> int:
+    """How many runs, or stacks, are trained side by side on these GPUs (none: on the CPU)."""
+    return suited_workers(plan, devices, _smallest_memory() if devices else None)
+
+
+def _smallest_memory() -> int | None:
+    """Bytes, of the GPUs that torch sees."""
+    import torch
+
+    properties = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+    return min((each.total_memory for each in properties), default=None)
+
+
+def _local_crew(plan: Plan, workers: int | None, devices: Sequence[str] | None) -> Crew:
     devices = gpus() if devices is None else devices
-    return LocalCrew(workers or len(devices) or cores(), devices)
+    return LocalCrew(workers or workers_on(plan, devices), devices)
 
 
 def _open(plan: Plan, path: Path, retry_failed: bool) -> tuple[Plan, Sequence[Record]]:

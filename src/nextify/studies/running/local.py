@@ -88,10 +88,14 @@ class LocalCrew:
                              "that is none (daemon=False)") from error  # fmt: skip
         theirs.close()  # or the end of the worker would not end the pipe
 
-    def give(self, seat: int, run: Run) -> None:
-        """Send it the run."""
+    def place(self, seat: int) -> str:
+        """The GPU that the seat's worker computes on, or the processor."""
+        return f"GPU {device}" if (device := self._device(seat)) else "the processor"
+
+    def give(self, seat: int, runs: tuple[Run, ...]) -> None:
+        """Send them."""
         with suppress(OSError):  # it has just died
-            self._workers[seat].connection.send(run)
+            self._workers[seat].connection.send(runs)
 
     def listen(self, seconds: float) -> Iterator[tuple[int, Message]]:
         """At most one message of each."""
@@ -111,12 +115,14 @@ class LocalCrew:
             worker.end()
         self._workers.clear()
 
+    def _device(self, seat: int) -> str:
+        return self._devices[seat % len(self._devices)] if self._devices else ""
+
     def _variables(self, seat: int) -> dict[str, str]:
-        device = self._devices[seat % len(self._devices)] if self._devices else ""
         return {
             "OMP_NUM_THREADS": "1",
             "MKL_NUM_THREADS": "1",
-            "CUDA_VISIBLE_DEVICES": device,
+            "CUDA_VISIBLE_DEVICES": self._device(seat),
             "PYTHONSAFEPATH": "1",  # a user's random.py here would be taken for Python's
         }
 

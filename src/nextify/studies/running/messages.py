@@ -10,7 +10,7 @@ from nextify.records import Measurement, Record
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The data is loaded; give me a run. `environment` is for records that I cannot make."""
+    """The data is loaded; give me runs. `environment` is for records that I cannot make."""
 
     environment: Mapping[str, Any]
 
@@ -25,12 +25,12 @@ class Stopped:
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """Training the run begins."""
+    """Training the runs that I was given begins."""
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """So many epochs of the run are done."""
+    """So many epochs of these runs are done."""
 
     epoch: int
     epochs: int
@@ -38,7 +38,8 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The run is over; give me another. What `Train` may return, too.
+    """The first of these runs that I have said nothing of is over; give me others when all are.
+    What `Train` may return, too.
 
     Attributes:
         artefacts: files of the run by name, as their bytes or as a path that the supervisor can
@@ -54,7 +55,8 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """The worker is gone (its crew says that for it). `how`, in words: of a run's failure."""
+    """The worker is gone: its crew says that for it, or it ends because its GPU has failed it, and
+    says so. `how`, in words: of a run's failure."""
 
     how: str
 

@@ -10,6 +10,7 @@ import numpy as np
 from nextify.designs import Run
 from nextify.errors import InputError
 from nextify.records import Cell, Plan, Record
+from nextify.studies.running.cards import PASSES
 from nextify.studies.running.crew import Crew
 from nextify.studies.running.execute import gpus
 from nextify.studies.running.local import LocalCrew
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 WARMUP = 2
 STEPS = 6
 MOST_CELLS = 32
-PASSES = 3  # of a training step, each of a network's MACs: forward, and two backward
 MOST_SECONDS = 30.0  # of each process, in steps; after them only begun ones end
 MOST_WAIT = 120.0  # for all of it: what is not known then is told by MACs
 # Of each process, in first steps: before these nothing is known of the machine's pace. A core does
@@ -112,7 +112,7 @@ def _timed(crew: Crew, seats: int, orders: Orders, runs: Iterable[Run]) -> dict[
                     case Done() | Stopped() | Died():
                         raise _trouble(message)
                 if isinstance(message, Ready | Done) and left:
-                    crew.give(seat, left.pop(next(iter(left))))
+                    crew.give(seat, (left.pop(next(iter(left))),))
     finally:
         crew.dismiss()
     return found

@@ -9,7 +9,7 @@ from nextify.designs import Run
 from nextify.records import Measurement, Record
 from nextify.studies.running.failure import describe
 from nextify.studies.running.messages import Done
-from nextify.studies.running.worker import OnProgress
+from nextify.studies.running.worker import OnProgress, stack_trained
 
 if TYPE_CHECKING:  # it imports torch, which a supervisor does without
     from nextify.data import Dataset
@@ -29,19 +29,28 @@ class TrainProbed:
     keep_weights: bool = False
 
     def __call__(self, run: Run, dataset: Any, on_progress: OnProgress) -> Done:
-        from nextify.network.files import network_bytes
-        from nextify.training.folder import card_of
         from nextify.training.loop import train_for_probes
 
         record, state = train_for_probes(run, dataset, on_progress)
+        return self._done(run, record, state.judged, dataset)
+
+    def stack(self, runs: tuple[Run, ...], dataset: Any, on_progress: OnProgress) -> list[Done]:
+        """The same with runs of a stack, each with its own network."""
+        found = zip(runs, stack_trained(runs, dataset, on_progress), strict=True)
+        return [self._done(run, record, network, dataset) for run, (record, network) in found]
+
+    def _done(self, run: Run, record: Record, network: "Network", dataset: "Dataset") -> Done:
+        from nextify.network.files import network_bytes
+        from nextify.training.folder import card_of
+
         if record.result is None:
             return Done(record)
         about = {"accuracy": record.result.accuracy, "run": record.key, "data": run.data}
         content = None
         if self.keep_weights:
-            content = network_bytes(state.judged, card_of(run, dataset, about))
-        state.judged.use_generator(None)  # of training; a copy of a network can have none
-        found = measured(state.judged, run, dataset, self.probes)
+            content = network_bytes(network, card_of(run, dataset, about))
+        network.use_generator(None)  # of training; a copy of a network can have none
+        found = measured(network, run, dataset, self.probes)
         return Done(record, measurements=found, weights=content)
 
 

@@ -179,7 +179,7 @@ class _Probing:
         if self.pending:
             job = self.pending.popleft()
             self.now[seat] = job, time.monotonic()
-            crew.give(seat, job.run)
+            crew.give(seat, (job.run,))
 
     def _record(self, seat: int, done: Done) -> None:
         """Write what was found: the only place that does."""

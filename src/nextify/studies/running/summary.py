@@ -14,6 +14,18 @@ class Setback:
     earlier: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A place that workers were lost at until none was left there: a GPU, say.
+
+    Attributes:
+        place: `Crew.place`. message: how the last one was lost.
+    """
+
+    place: str
+    message: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
     """What a start of a study did, and how the study stands now.
@@ -24,6 +36,7 @@ class Summary:
         elsewhere: runs that other processes recorded in the meantime.
         seconds: wall time of this start.
         failures, divergences: every run of the plan that failed or diverged, in the plan's order.
+        losses: places that were given up in this start; others have done the rest.
     """
 
     planned: int
@@ -35,6 +48,7 @@ class Summary:
     seconds: float
     failures: tuple[Setback, ...] = ()
     divergences: tuple[Setback, ...] = ()
+    losses: tuple[Loss, ...] = ()
 
     @property
     def done(self) -> int:

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,12 +16,12 @@ from nextify.records import Outcome, Plan, Record, Store, places
 from nextify.studies.running.artefacts import keep
 from nextify.studies.running.crew import Crew
 from nextify.studies.running.failure import failed
-from nextify.studies.running.jobs import Job, jobs_of
+from nextify.studies.running.jobs import Job, Stack, jobs_of, stacks_of
 from nextify.studies.running.locks import RunLocks
 from nextify.studies.running.messages import Began, Died, Done, Epoch, Message, Ready, Stopped
 from nextify.studies.running.progress import Ending, Progress, Seat, Show, Snapshot, silent
 from nextify.studies.running.remaining import Pace, seconds_left
-from nextify.studies.running.summary import Setback, Summary
+from nextify.studies.running.summary import Loss, Setback, Summary
 from nextify.studies.running.weights import keep_weights
 from nextify.studies.running.worker import Orders
 
@@ -29,6 +30,7 @@ _LOOK_AGAIN = 0.5  # seconds between two looks at a run that another process tra
 # Seconds that a worker's death has to be survived before it is a run's failure: one who kills a
 # study's processes one after another has not said anything about the run.
 _GRACE = 0.25
+_MOST_DEATHS = 2  # of workers at one place, one after another without a run that did not fail
 
 
 class Interrupted(KeyboardInterrupt):
@@ -44,17 +46,17 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass(frozen=True, slots=True)
 class _Now:
-    """What a worker is doing. `environment`: what it said when it was ready; `job`: what it was
-    given; `began`: when it said that it began."""
+    """What a worker is doing. `environment`: what it said when it was ready; `stack`: what it was
+    given, as far as it is not over; `began`: when it said that it began."""
 
     environment: Mapping[str, Any] | None = None
-    job: Job | None = None
+    stack: Stack | None = None
     began: float | None = None
     epoch: int = 0
     epochs: int = 0
 
     def seconds(self) -> float:
-        """Of the run."""
+        """Since then."""
         return 0.0 if self.began is None else time.monotonic() - self.began
 
 
@@ -76,11 +78,14 @@ class Supervisor:
         self.before = frozenset(known)
         self.recorded = set(self.before)  # by this start and, as far as is known, by others
         self.given: set[str] = set()  # what becomes of these, this start records
-        self.pending = deque(job for key, job in self.jobs.items() if key not in known)
-        self.waiting: list[Job] = []  # for another process
+        missing = (job for key, job in self.jobs.items() if key not in known)
+        self.pending = deque(stacks_of(missing))
+        self.waiting: list[Stack] = []  # for another process
         self.look_again = 0.0
         self.now: dict[int, _Now] = {}  # by seat
         self.endings: list[Ending] = []
+        self.deaths: Counter[str] = Counter()  # by place, since a run there did not fail
+        self.losses: list[Loss] = []
         self.started = time.monotonic()
         self.started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self.pace = Pace()
@@ -118,6 +123,7 @@ class Supervisor:
             seconds=time.monotonic() - self.started,
             failures=self._setbacks(known, "failed"),
             divergences=self._setbacks(known, "diverged"),
+            losses=tuple(self.losses),
         )
 
     def _setbacks(self, known: Mapping[str, Record], outcome: Outcome) -> tuple[Setback, ...]:
@@ -138,41 +144,49 @@ class Supervisor:
         self.now[seat] = _Now()
 
     def _unfinished(self) -> bool:
-        return bool(self.pending or self.waiting or any(now.job for now in self.now.values()))
+        return bool(self.pending or self.waiting or any(now.stack for now in self.now.values()))
 
     def _turn(self, show: Show, tell: Show) -> None:
         for seat, now in self.now.items():
-            idle = now.environment is not None and now.job is None
-            if idle and (job := self._claimed()):
-                self.now[seat] = replace(now, job=job)
-                self.crew.give(seat, job.run)
+            idle = now.environment is not None and now.stack is None
+            if idle and (stack := self._claimed()):
+                self.now[seat] = replace(now, stack=stack)
+                self.crew.give(seat, stack.runs)
         snapshot = self._snapshot()
         show(snapshot)
         tell(snapshot)
         for seat, message in self.crew.listen(_TICK):
             self._hear(seat, message)
 
-    def _claimed(self) -> Job | None:
-        """The next job that nobody else has and that has no record: it is ours now."""
+    def _claimed(self) -> Stack | None:
+        """What is to be trained next: it is ours now."""
         if not self.pending and time.monotonic() >= self.look_again:
             self.look_again = time.monotonic() + _LOOK_AGAIN
             self.pending.extend(self.waiting)
             self.waiting.clear()
         while self.pending:
-            job = self.pending.popleft()
-            ours = self.locks.claim(job.key)
-            # After the claim: who had it before has released it when the record was written.
-            with Store.open(self.path, create=False) as store:
-                there = store.get(job.key) is not None
-            if ours and not there:
-                self.given.add(job.key)
-                return job
-            if ours:
+            if (stack := self._claim(self.pending.popleft())) is not None:
+                return stack
+        return None
+
+    def _claim(self, stack: Stack) -> Stack | None:
+        """What of a stack has no record, claimed; None where that is nothing, or where another
+        process has some of it, which trains the same stack: then it waits."""
+        ours = list(takewhile(lambda job: self.locks.claim(job.key), stack.jobs))
+        # After the claim: who had them before has released them when the records were written.
+        with Store.open(self.path, create=False) as store:
+            there = {job.key for job in stack.jobs if store.get(job.key) is not None}
+        self.recorded |= there
+        left = tuple(job for job in stack.jobs if job.key not in there)
+        is_free = all(job in ours for job in left)
+        for job in ours:
+            if job.key in there or not is_free:
                 self.locks.release(job.key)
-            if there:
-                self.recorded.add(job.key)
-            else:
-                self.waiting.append(job)
+        if left and is_free:
+            self.given |= {job.key for job in left}
+            return Stack(left)
+        if left:
+            self.waiting.append(Stack(left))
         return None
 
     def _hear(self, seat: int, message: Message) -> None:
@@ -185,9 +199,13 @@ class Supervisor:
             case Epoch(epoch, epochs):
                 self.now[seat] = replace(now, epoch=epoch, epochs=epochs)
             case Done():
-                assert now.job is not None
-                self._record(now.job, message, now.seconds())
-                self.now[seat] = _Now(now.environment)
+                assert now.stack is not None
+                job, *left = now.stack.jobs
+                self._record(job, message, now.seconds())
+                if message.record.outcome != "failed":
+                    self.deaths[self.crew.place(seat)] = 0
+                rest = replace(now, stack=Stack(tuple(left)))
+                self.now[seat] = rest if left else _Now(now.environment)
             case Stopped() | Died():
                 del self.now[seat]
                 self._lose(seat, now, message)
@@ -209,12 +227,13 @@ class Supervisor:
 
     def _lose(self, seat: int, now: _Now, message: Stopped | Died) -> None:
         """A worker is gone: with its run, at its start, or because no run can be trained."""
-        starting = now.environment is None
+        starting, place = now.environment is None, self.crew.place(seat)
+        self.deaths[place] += 1
         match message:
             case Stopped(text, detail) if not detail:
                 raise InputError(text)
-            case _ if starting and self.now:
-                return  # the others may have the memory that this one had not
+            case Stopped(how) | Died(how) if starting and self.now:
+                self._give_up(place, how)  # the others may have the memory that this one had not
             case Stopped(text, detail):
                 what = "no worker could start" if starting else "a worker stopped"
                 raise RuntimeError(f"{what}: {text}\n{detail}")
@@ -225,31 +244,45 @@ class Supervisor:
                 )
             case Died(how):
                 time.sleep(_GRACE)
-                if now.job is not None:
-                    self._lose_run(now, now.job, how)
-                if self.pending or self.waiting:
+                if now.stack is not None:
+                    self._lose_runs(now, now.stack, how)
+                if self.deaths[place] >= _MOST_DEATHS and self._places() - {place}:
+                    self._give_up(place, how)
+                elif self.pending or self.waiting:
                     self._hire(seat)
 
-    def _lose_run(self, now: _Now, job: Job, how: str) -> None:
-        """It failed, if it had begun."""
-        if now.began is not None:
+    def _lose_runs(self, now: _Now, stack: Stack, how: str) -> None:
+        """They failed, if they had begun."""
+        if now.began is None:
+            for job in stack.jobs:
+                self.locks.release(job.key)
+                self.given.discard(job.key)
+            self.pending.appendleft(stack)
+            return
+        for job in stack.jobs:
             record = failed(job.run, how, now.environment or {})
             self._record(job, Done(record), now.seconds())
-        else:
-            self.locks.release(job.key)
-            self.given.discard(job.key)
-            self.pending.appendleft(job)
+
+    def _give_up(self, place: str, how: str) -> None:
+        """Hire no other worker there; where this was the last one, that is told."""
+        if place not in self._places():
+            self.losses.append(Loss(place, how))
+
+    def _places(self) -> set[str]:
+        """Where workers are."""
+        return {self.crew.place(seat) for seat in self.now}
 
     def _learn_pace(self, job: Job, record: Record) -> None:
         if record.measured is not None and record.outcome == "finished":
             seconds = record.measured.seconds + record.measured.evaluation_seconds
-            self.pace.add(job.cell, job.work, seconds)
+            copies = job.run.copies  # whose seconds are the copy's share of the stack's
+            self.pace.add(job.cell, copies * job.work, copies * seconds)
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(
             total=len(self.jobs),
             done=len(self.recorded),
-            waiting=len(self.waiting),
+            waiting=sum(len(stack.jobs) for stack in self.waiting),
             waiting_for=self._waiting_for(),
             seats=tuple(_seat(number, now) for number, now in self.now.items()),
             endings=tuple(self.endings),
@@ -263,20 +296,20 @@ class Supervisor:
         """The first run that another process has, and which process that is."""
         if not self.waiting:
             return ""
-        first = self.waiting[0]
+        first = self.waiting[0].jobs[0]
         holder = self.locks.holder(first.key)
         return f"{first.label}{f' (process {holder})' * bool(holder)}"
 
     def _seconds_left(self) -> float | None:
-        expected = [self.pace.expect(job.cell, job.work) for job in self.pending]
+        expected = [self.pace.expect(stack.cell, stack.work) for stack in self.pending]
         for now in self.now.values():
-            if now.job is not None:
-                whole = self.pace.expect(now.job.cell, now.job.work)
+            if now.stack is not None:
+                whole = self.pace.expect(now.stack.cell, now.stack.work)
                 expected.append(None if whole is None else max(whole - now.seconds(), 0.0))
         return seconds_left(expected, len(self.now))
 
 
 def _seat(number: int, now: _Now) -> Seat:
-    if now.job is None:
+    if now.stack is None:
         return Seat(number, loading=now.environment is None)
-    return Seat(number, now.job.label, now.epoch, now.epochs, now.seconds())
+    return Seat(number, now.stack.label, now.epoch, now.epochs, now.seconds())

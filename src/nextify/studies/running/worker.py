@@ -1,21 +1,26 @@
-"""A worker: it loads the data once and trains the runs that it is given, one after another.
+"""A worker: it loads the data once and trains the runs that it is given, one after another or, of
+one stack, at once.
 
 What becomes of a run it says, and records nothing. Whatever goes wrong in training is that run's
 record; only what concerns every run (the data cannot be loaded) stops the worker.
 """
 
+import os
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nextify.designs import Run
 from nextify.designs.run import telling
-from nextify.errors import InputError
+from nextify.errors import InputError, is_of_gpu, is_out_of_memory
 from nextify.records import Record
 from nextify.requests import DataSpec
 from nextify.studies.running.failure import describe, of_error
-from nextify.studies.running.messages import Began, Done, Epoch, Message, Ready, Stopped
+from nextify.studies.running.messages import Began, Died, Done, Epoch, Message, Ready, Stopped
+
+if TYPE_CHECKING:  # it imports torch, which a supervisor does without
+    from nextify.network import Network
 
 OnProgress = Callable[[int, int], None]
 """Called after each epoch, with the number of epochs done and of all."""
@@ -41,6 +46,10 @@ class Setup(Protocol):
 Train = Callable[[Run, Any, OnProgress], Record | Done]
 """Trains a run on the loaded data. Picklable: a function at the top level of a module."""
 
+TrainStack = Callable[[tuple[Run, ...], Any, OnProgress], Sequence[Record | Done]]
+"""Trains the stack of these runs (`Run.stack`), of which they may be a part; what became of each,
+in their order. Picklable."""
+
 
 @dataclass(frozen=True)
 class WorkerSetup:
@@ -57,6 +66,8 @@ class WorkerSetup:
         # One thread a worker: the cores are busy with other runs, and sums over several threads
         # would make a run's bits depend on how many there are.
         torch.set_num_threads(1)
+        if os.environ.get("CUDA_VISIBLE_DEVICES") and not torch.cuda.is_available():
+            raise RuntimeError("CUDA error: the GPU that it was given cannot be used")
         return load(self.spec)
 
     def environment(self) -> Mapping[str, Any]:
@@ -74,20 +85,51 @@ def train_run(run: Run, dataset: Any, on_progress: OnProgress) -> Record:
     return train(run, dataset, on_progress)
 
 
+def train_stack(runs: tuple[Run, ...], dataset: Any, on_progress: OnProgress) -> list[Record]:
+    """Train a stack with `nextify.training`."""
+    return [record for record, _ in stack_trained(runs, dataset, on_progress)]
+
+
+def stack_trained(
+    runs: tuple[Run, ...], dataset: Any, on_progress: OnProgress
+) -> "list[tuple[Record, Network]]":
+    """The records and networks of some runs of a stack, which is trained whole."""
+    from nextify.training.loop import told_by_epoch
+    from nextify.training.stacked import train_stack
+
+    whole = runs[0].stack
+    found = train_stack(whole, dataset, told_by_epoch(dataset, on_progress))
+    return [each for run, each in zip(whole, found, strict=True) if run in runs]
+
+
 @dataclass(frozen=True)
 class Orders:
-    """What every worker of a study is told at its start. Picklable."""
+    """What every worker of a study is told at its start. Picklable.
+
+    Attributes:
+        train_stack: trains the runs of a stack; None: `train` takes them one after another.
+        data: `Plan.data`, which the images have to be.
+    """
 
     setup: Setup
     train: Train
     data: Mapping[str, Any] = field(default_factory=dict)
+    train_stack: TrainStack | None = None
+
+    def trained(
+        self, runs: tuple[Run, ...], dataset: Any, on_progress: OnProgress
+    ) -> Sequence[Record | Done]:
+        """What becomes of runs of one stack, or of a single run."""
+        if self.train_stack is None or runs[0].copies == 1:
+            return [self.train(run, dataset, on_progress) for run in runs]
+        return self.train_stack(runs, dataset, on_progress)
 
 
-def work(orders: Orders, runs: Iterable[Run], say: Callable[[Message], None]) -> None:
+def work(orders: Orders, given: Iterable[tuple[Run, ...]], say: Callable[[Message], None]) -> None:
     """A worker's life, wherever that is.
 
     Args:
-        runs: what it is given; waits for the next one, and ends when the worker shall.
+        given: runs of one stack, or one run; waits for the next, and ends when the worker shall.
         say: takes a message to the supervisor. It must not raise an error where that is gone, but
             end the worker.
     """
@@ -100,17 +142,26 @@ def work(orders: Orders, runs: Iterable[Run], say: Callable[[Message], None]) ->
         _require_same_data(orders.data, dataset.identity())
         environment = dict(orders.setup.environment())
         say(Ready(environment))
-        for run in runs:
+        lost = ""
+        for runs in given:
             say(Began())
             try:
-                done = orders.train(run, dataset, on_progress)
+                found = orders.trained(runs, dataset, on_progress)
             except Exception as error:
-                done = of_error(run, error, environment)
-            say(done if isinstance(done, Done) else Done(done))
+                found = [of_error(run, error, environment) for run in runs]
+                lost = describe(error) if is_of_gpu(error) else ""
+            for done in found:
+                say(done if isinstance(done, Done) else Done(done))
+            if lost:  # another process may have more luck with the same GPU
+                say(Died(lost))
+                return
     except InputError as error:
         say(Stopped(describe(error)))
     except Exception as error:
-        say(Stopped(describe(error), traceback.format_exc()))
+        if is_of_gpu(error) or is_out_of_memory(error):
+            say(Died(describe(error)))
+        else:
+            say(Stopped(describe(error), traceback.format_exc()))
 
 
 def _require_same_data(planned: Mapping[str, Any], loaded: Mapping[str, Any]) -> None:
