@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from nextify.blueprint import specs
-from nextify.network.modules import Network, ResidualBlock, StochasticDepth
+from nextify.network.modules import Network, ResidualBlock, Source, StochasticDepth, uniform
 
 
 def stacked(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
@@ -57,8 +57,8 @@ class Stack(Network):
         super().__init__(blueprint, stem, stages, head)
         self.copies = copies
 
-    def use_generators(self, generators: Sequence[torch.Generator]) -> None:
-        """Let each copy's stochastic depth draw from its generator (on the network's device)."""
+    def use_generators(self, generators: Sequence[Source]) -> None:
+        """Let each copy's stochastic depth draw from its source (on the network's device)."""
         assert len(generators) == self.copies
         for module in self.modules():
             if isinstance(module, StackedDepth):
@@ -149,13 +149,13 @@ class StackedDepth(StochasticDepth):
 
     def __init__(self, probability: float, copies: int) -> None:
         super().__init__(probability)
-        self.generators: list[torch.Generator | None] = [None] * copies
+        self.generators: list[Source] = [None] * copies
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.probability == 0.0:
             return x
         keep = 1.0 - self.probability
-        draws = [torch.rand(len(x), generator=g, device=x.device) for g in self.generators]
+        draws = [uniform(len(x), source, x.device) for source in self.generators]
         kept = (torch.stack(draws, 1) < keep).to(x.dtype) / keep  # (N, S)
         channels = x.shape[1] // len(draws)
         return x * kept.repeat_interleave(channels, 1, output_size=x.shape[1])[:, :, None, None]
@@ -242,8 +242,8 @@ def _products(patches: Tensor, matrices: Tensor) -> Tensor:
 
 
 def _new_map(like: Tensor, shape: tuple[int, ...]) -> Tensor:
-    of = {"dtype": like.dtype, "device": like.device}
-    return torch.empty(shape, **of, memory_format=torch.channels_last)
+    last = torch.channels_last
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=last)
 
 
 def _windows(each: Tensor, side: int, stride: int) -> Tensor:

@@ -251,6 +251,11 @@ def step_of(state: State, run: Run, dataset: Dataset, settings: Settings) -> Ste
         generators=[state.generators["drop"]],
         draw_from=lambda sources: state.network.use_generator(sources[0]),
     )
+    return step_by(update, dataset, settings)
+
+
+def step_by(update: Update, dataset: Dataset, settings: Settings) -> Step:
+    """The step of an update, carried out as the settings say."""
     if not is_captured(dataset, settings):
         return Eager(update)
     return Captured(update, graph=torch.device(settings.device).type == "cuda")
@@ -265,10 +270,15 @@ def is_captured(dataset: Dataset, settings: Settings) -> bool:
 
 def loss_of(network: nn.Module, run: Run, images: Tensor, targets: Tensor) -> Tensor:
     """The training loss on a batch of images with soft targets, in the run's precision."""
+    with autocast_of(run, images):
+        return F.cross_entropy(network(images), targets)
+
+
+def autocast_of(run: Run, images: Tensor) -> torch.autocast:
+    """Inside, a network on such images computes in the run's precision."""
     narrow = run.precision == "bfloat16"
     # Every weight is used once: nothing to keep, and what is kept would belong to a graph.
-    with torch.autocast(images.device.type, torch.bfloat16, narrow, cache_enabled=False):
-        return F.cross_entropy(network(images), targets)
+    return torch.autocast(images.device.type, torch.bfloat16, narrow, cache_enabled=False)
 
 
 class Look:

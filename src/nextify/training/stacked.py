@@ -7,6 +7,7 @@ single run, so that a stack's records are those of single runs up to rounding, a
 
 import math
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -22,22 +23,27 @@ from nextify.network import Network, copy_of, stack_of
 from nextify.network.stack import Stack
 from nextify.records import Record
 from nextify.training.ema import WeightAverage
-from nextify.training.evaluate import Scores, curve_images, evaluate_stack
+from nextify.training.evaluate import Answers, Scores, answers_of, curve_images, evaluate_copies
+from nextify.training.feed import fed_to_copies
 from nextify.training.loop import (
     CHECK_EVERY,
+    Look,
     Settings,
     add_point,
+    autocast_of,
+    is_captured,
     lost_by,
     record_of,
     scored_or_lost,
     settings_on,
+    step_by,
     the_runs_own,
-    training_batches,
 )
 from nextify.training.machine import deterministic, keep_freed_memory
-from nextify.training.optimizer import clip_copies, make_optimizer, set_learning_rate
+from nextify.training.optimizer import clip_copies, make_optimizer
 from nextify.training.schedule import learning_rate_at
 from nextify.training.state import State, start
+from nextify.training.step import Step, Update
 
 
 def stackable(run: Run) -> str | None:
@@ -82,7 +88,7 @@ def train_stack(
     dataset = the_runs_own(dataset, runs[0])
     keep_freed_memory()
     forget_peak(settings.device)
-    with deterministic(settings.device):
+    with deterministic(settings.device, settings.deterministic):
         stack = _started(runs, dataset, settings)
         if settings.on_start is not None:
             settings.on_start()
@@ -155,59 +161,46 @@ def _started(runs: Sequence[Run], dataset: Dataset, settings: Settings) -> _Stac
 def _carried_out(stack: _Stacked, dataset: Dataset, settings: Settings) -> list[Scores | str]:
     """Train to the end; for each copy the scores, or in what way it diverged."""
     watched = curve_images(dataset.watched)
-    epochs = stack.recipe.epochs
+    epochs, copies = stack.recipe.epochs, len(stack.runs)
+    replayed, precision = is_captured(dataset, settings), stack.runs[0].precision
+    answers = answers_of(stack.judged, dataset, precision, copies=copies, replayed=replayed)
+    step = step_by(_update(stack), dataset, settings)
     for _ in range(epochs):
         began = time.perf_counter()
-        losses = _epoch(stack, dataset, settings)
+        losses = _epoch(stack, step, dataset, settings)
         seconds = time.perf_counter() - began
         if not stack.living:
-            return [stack.lost[at] for at in range(len(stack.runs))]
-        scores = _evaluate(stack, dataset, watched, settings)
+            return [stack.lost[at] for at in range(copies)]
+        scores = _evaluate(stack, answers, watched, settings)
         for at in stack.living:
             state = stack.states[at]
-            state.seconds += seconds / len(stack.runs)
+            state.seconds += seconds / copies
             state.epoch += 1
             add_point(state, stack.recipe, losses[at], scores[at].accuracy, len(watched))
         if settings.on_epoch is not None:
             settings.on_epoch(stack.states[stack.living[0]].curve[-1], epochs)
-    found = _evaluate(stack, dataset, dataset.test, settings)
+    found = _evaluate(stack, answers, dataset.test, settings)
     return [stack.lost.get(at) or scored_or_lost(scores) for at, scores in enumerate(found)]
 
 
-def _epoch(stack: _Stacked, dataset: Dataset, settings: Settings) -> list[float]:
-    """One pass of every copy over the training images; the mean losses."""
-    losses: list[Tensor] = []
-    steps = stack.recipe.epochs * stack.states[0].steps_per_epoch
-    feeds = [training_batches(state, run, dataset, settings)
-             for state, run in zip(stack.states, stack.runs, strict=True)]  # fmt: skip
-    for batches in zip(*feeds, strict=True):
-        images, targets = zip(*batches, strict=True)
-        losses.append(_update(stack, torch.cat(images, 1), torch.stack(targets, 1)))
-        if len(losses) % CHECK_EVERY == 0:
-            _look(stack, losses[-CHECK_EVERY:])
-        if not stack.living:
-            break
-        if settings.on_step is not None:
-            settings.on_step(stack.step, steps)
-    return _look(stack, losses)
+def _update(stack: _Stacked) -> Update:
+    """What a step of all copies is made of."""
+    recipe, network, per_epoch = stack.recipe, stack.network, stack.states[0].steps_per_epoch
 
+    def loss(images: Tensor, targets: Tensor) -> Tensor:
+        with autocast_of(stack.runs[0], images):
+            return loss_of(network, images, targets)
 
-def _update(stack: _Stacked, images: Tensor, targets: Tensor) -> Tensor:
-    """One optimiser step of all copies; their losses (S,), still on the device."""
-    recipe, state = stack.recipe, stack.states[0]
-    rate = learning_rate_at(recipe, stack.step, state.steps_per_epoch)
-    set_learning_rate(stack.optimizer, rate)
-    is_mixed = stack.runs[0].precision == "bfloat16"
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=is_mixed):
-        losses = loss_of(stack.network, images, targets)
-    losses.sum().backward()  # type: ignore[no-untyped-call]
-    clip_copies(stack.network.parameters(), recipe.gradient_clip, stack.network.copies)
-    stack.optimizer.step()
-    stack.optimizer.zero_grad(set_to_none=True)
-    if stack.average is not None:
-        stack.average.update(stack.network)
-    stack.step += 1
-    return losses.detach()
+    return Update(
+        network=network,
+        optimizer=stack.optimizer,
+        average=stack.average,
+        loss_of=loss,
+        rate=lambda: learning_rate_at(recipe, stack.step, per_epoch),
+        clip=lambda: clip_copies(network.parameters(), recipe.gradient_clip, network.copies),
+        generators=[state.generators["drop"] for state in stack.states],
+        draw_from=network.use_generators,
+    )
 
 
 def loss_of(network: Stack, images: Tensor, targets: Tensor) -> Tensor:
@@ -217,24 +210,45 @@ def loss_of(network: Stack, images: Tensor, targets: Tensor) -> Tensor:
     return each.view(len(images), -1).mean(0)
 
 
-def _look(stack: _Stacked, losses: list[Tensor]) -> list[float]:
+def _epoch(stack: _Stacked, step: Step, dataset: Dataset, settings: Settings) -> list[float]:
+    """One pass of every copy over the training images; the mean losses."""
+    losses: list[Tensor] = []
+    looks: deque[Look] = deque()
+    steps = stack.recipe.epochs * stack.states[0].steps_per_epoch
+    generators = [state.generators for state in stack.states]
+    device, workers = settings.device, settings.workers
+    for batch in fed_to_copies(dataset, stack.recipe, generators, device=device, workers=workers):
+        losses.append(step(*batch))
+        stack.step += 1
+        if len(losses) % CHECK_EVERY == 0:
+            looks.append(Look(losses[-CHECK_EVERY:], stack.step))
+            if len(looks) > looks[0].is_coming:
+                _judge(stack, looks.popleft())
+        if not stack.living:
+            break
+        if settings.on_step is not None:
+            settings.on_step(stack.step, steps)
+    for look in looks:
+        _judge(stack, look)
+    return _judge(stack, Look(losses, stack.step))
+
+
+def _judge(stack: _Stacked, look: Look) -> list[float]:
     """The mean losses; copies whose mean is not finite have diverged."""
-    means: list[float] = torch.stack(losses).double().mean(0).tolist()
+    means = look.means()
     for at in stack.living:
-        stack.states[at].step = stack.step
+        stack.states[at].step = look.step
         if not math.isfinite(means[at]):
-            stack.lost[at] = lost_by(stack.step)
+            stack.lost[at] = lost_by(look.step)
     return means
 
 
 def _evaluate(
-    stack: _Stacked, dataset: Dataset, images: Images | ImageFiles, settings: Settings
+    stack: _Stacked, answers: Answers, images: Images | ImageFiles, settings: Settings
 ) -> list[Scores]:
     began = time.perf_counter()
-    precision, device = stack.runs[0].precision, settings.device
-    scores = evaluate_stack(
-        stack.judged, dataset, images, device=device, precision=precision, workers=settings.workers
-    )
+    device, workers = settings.device, settings.workers
+    scores = evaluate_copies(stack.judged, images, answers, device=device, workers=workers)
     for at in stack.living:
         stack.states[at].evaluation_seconds += (time.perf_counter() - began) / len(stack.runs)
     return scores
