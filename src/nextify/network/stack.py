@@ -70,8 +70,8 @@ class StackedConv2d(nn.Conv2d):
     same parameters, same output, same gradients.
 
     Computed as a batched matrix product of patches. Where patches are single pixels, as in 1 x 1
-    convolutions, nothing is copied; elsewhere it saves the set-up and the slow gradients of grouped
-    convolutions with few channels.
+    convolutions, nothing is copied; elsewhere patches are, once forward and twice backward
+    (`benchmarks/stack.py` compares both ways).
 
     Shape: (N, S C, H, W) to (N, S C', H', W').
     """
@@ -242,8 +242,8 @@ def _products(patches: Tensor, matrices: Tensor) -> Tensor:
 
 
 def _new_map(like: Tensor, shape: tuple[int, ...]) -> Tensor:
-    of = {"dtype": like.dtype, "device": like.device}
-    return torch.empty(shape, **of, memory_format=torch.channels_last)
+    last = torch.channels_last
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=last)
 
 
 def _windows(each: Tensor, side: int, stride: int) -> Tensor:
