@@ -59,17 +59,19 @@ def test_records_are_those_of_single_runs(corners, changes):
         assert record.measured.images_per_second == pytest.approx(3 * 256 / seconds)
 
 
-def losses(design: Design, copies: int, images: int, size: int) -> list[torch.Tensor]:
+def losses(
+    design: Design, copies: int, images: int, size: int, dtype: torch.dtype = torch.float32
+) -> list[torch.Tensor]:
     """Of 20 steps, by the stack and by each copy: (steps, copies) each."""
     of = recipe("modern-small", learning_rate=1e-3)
-    each = [build(design, 4, seed=seed).train() for seed in range(copies)]
+    each = [build(design, 4, seed=seed).to(dtype).train() for seed in range(copies)]
     stack = stack_of(each).train()
     rules = [make_optimizer(network, of) for network in (stack, *each)]
     generator = torch.Generator().manual_seed(0)
     found: list[list[list[float]]] = [[], []]
     for _ in range(20):
-        pixels = torch.randn(images, 3 * copies, size, size, generator=generator)
-        wanted = F.one_hot(torch.randint(4, (images, copies), generator=generator), 4).float()
+        pixels = torch.randn(images, 3 * copies, size, size, generator=generator).to(dtype)
+        wanted = F.one_hot(torch.randint(4, (images, copies), generator=generator), 4).to(dtype)
         alone = [F.cross_entropy(network(pixels[:, 3 * at : 3 * at + 3]), wanted[:, at])
                  for at, network in enumerate(each)]  # fmt: skip
         together = loss_of(stack, pixels, wanted)
@@ -93,7 +95,10 @@ def test_losses_of_twenty_steps_agree(chosen, copies):
 @pytest.mark.parametrize("copies", [1, 2, 5])
 @pytest.mark.parametrize("step", list(PATH.all_steps()), ids=lambda step: step.name)
 def test_losses_of_twenty_steps_agree_along_the_path(step, copies):
-    torch.testing.assert_close(*losses(step.design, copies, 16, 28), rtol=1e-3, atol=1e-3)
+    """In float64: in float32, batch norm and ReLU make of the last bits of one step some per cent
+    of the loss after twenty, of a single network's as of a stack's."""
+    found = losses(step.design, copies, 16, 28, torch.float64)
+    torch.testing.assert_close(*found, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.slow
@@ -102,7 +107,8 @@ def test_losses_of_twenty_steps_agree_for_any_choices(number):
     draw = Random(number)
     chosen = [at for at in range(len(PATH.choices)) if draw.random() < 0.5]
     design = replace(PATH.subset(chosen), depths=(1, 2), widths=(8, 12))
-    torch.testing.assert_close(*losses(design, 3, 16, 28), rtol=1e-3, atol=1e-3)
+    found = losses(design, 3, 16, 28, torch.float64)
+    torch.testing.assert_close(*found, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("changes", [{}, {"name": "classic"}], ids=["modern", "classic"])

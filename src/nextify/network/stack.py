@@ -70,8 +70,8 @@ class StackedConv2d(nn.Conv2d):
     same parameters, same output, same gradients.
 
     Computed as a batched matrix product of patches. Where patches are single pixels, as in 1 x 1
-    convolutions, nothing is copied; elsewhere it saves the set-up and the slow gradients of grouped
-    convolutions with few channels.
+    convolutions, nothing is copied; elsewhere patches are, once forward and twice backward
+    (`benchmarks/stack.py` compares both ways).
 
     Shape: (N, S C, H, W) to (N, S C', H', W').
     """
