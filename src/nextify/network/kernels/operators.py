@@ -40,9 +40,22 @@ def depthwise_input_gradient(grad: Tensor, taps: Tensor) -> Tensor:
 @custom_op("nextify::depthwise_weight_gradient", mutates_args=())
 def depthwise_weight_gradient(x: Tensor, grad: Tensor, side: int) -> tuple[Tensor, Tensor]:
     """The gradients of its taps and its bias, in float32."""
-    tile = tiles.correlate_tile(side, *x.shape[1:])
-    taps, bias = _launch().correlate(x.contiguous(), grad.contiguous(), side, tile)
+    x, grad = x.contiguous(), grad.contiguous()
+    if x.dtype == torch.bfloat16 and x.is_cuda and not tiles.wins_weight(side, *x.shape):
+        return _weight_gradient_of_torch(x, grad, side)
+    taps, bias = _launch().correlate(x, grad, side, tiles.correlate_tile(side, *x.shape[1:]))
     return taps, bias
+
+
+def _weight_gradient_of_torch(x: Tensor, grad: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    channels = x.shape[-1]
+    how = [1] * 2, [side // 2] * 2, [1, 1], False, [0, 0], channels
+    maps = (t.permute(0, 3, 1, 2) for t in (grad, x))
+    weight = x.new_empty(channels, 1, side, side)
+    mask = [False, True, False]
+    taps = torch.ops.aten.convolution_backward(*maps, weight, None, *how, mask)[1]
+    whole = grad.sum((0, 1, 2), dtype=torch.float32)
+    return taps.flatten(1).t().float().contiguous(), whole
 
 
 @custom_op("nextify::depthwise_norm", mutates_args=())

@@ -1,7 +1,7 @@
 """How a kernel's work is cut up: chosen by shape, from measurements (benchmarks/gpu_kernels.py),
 and never timed at run time, so that a run gives the same bits every time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +33,34 @@ def reachable(kernel: int, side: int) -> int:
     return min(kernel, 2 * side - 1)
 
 
-def _depthwise(kernel: int, channels: int, programs: int) -> Tile:
+def _depthwise(kernel: int, height: int, width: int, channels: int) -> Tile:
     # A thread keeps all taps of its channels: of 7 x 7 it can hold two times 49, and 121 once.
-    held = 4 if kernel <= 3 else 2 if kernel <= 7 else 1
-    across = min(32, power_of_two(channels))
-    return Tile(128 * held // across, across, 4, programs)
+    # Three such programs fit one of 132 processors.
+    taps = max(reachable(kernel, height), reachable(kernel, width))
+    held = 4 if taps <= 3 else 2 if taps <= 7 else 1
+    across = min(64 if taps <= 3 else 32, power_of_two(channels))
+    return Tile(128 * held // across, across, 4, 0 if taps <= 3 else 396)
 
 
 def convolve_tile(kernel: int, height: int, width: int, channels: int) -> Tile:
     """For the forward pass, and the gradient of the input."""
-    return _depthwise(max(reachable(kernel, height), reachable(kernel, width)), channels, 0)
+    return _depthwise(kernel, height, width, channels)
 
 
 def correlate_tile(kernel: int, height: int, width: int, channels: int) -> Tile:
-    """For the gradient of the weight. Three programs of its size fit one of 132 processors."""
-    return _depthwise(max(reachable(kernel, height), reachable(kernel, width)), channels, 396)
+    """For the gradient of the weight."""
+    tile = _depthwise(kernel, height, width, channels)
+    return replace(tile, programs=396)
+
+
+def wins_weight(kernel: int, batch: int, height: int, width: int, channels: int) -> bool:
+    """Whether our gradients of weight and bias beat cuDNN's, and a sum for the bias, in bfloat16.
+
+    cuDNN has kernels of its own for up to 7 x 7, and they are faster for 3 x 3, and where our
+    second pass, over partial sums, is not small beside the first.
+    """
+    much = batch * height * width * channels >= 4_000_000
+    return max(height, width) <= 2 or kernel > 7 or (kernel >= 5 and much)
 
 
 def norm_tile(channels: int) -> Tile:
