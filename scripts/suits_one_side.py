@@ -36,6 +36,9 @@ K, CROSSED = 8, 2
 MAIN: Effects = {(0,): 0.5, (1,): 0.25, (5,): -0.25, (6,): -0.5, (8,): 1.0, (9,): -0.3}
 SIDES: Effects = {**MAIN, (0, 1): 0.5, (2, 3): -0.4, (6, 8): 0.8, (5, 9): 0.4}
 HIGHER: Effects = {**SIDES, (0, 1, 2): 1.0, (3, 4, 6): -0.7}
+THREES = list(combinations(range(K), 3))
+DRAWN = np.random.default_rng(0).normal(size=len(THREES)) * 1.75 / len(THREES) ** 0.5
+MANY: Effects = {**SIDES, **dict(zip(THREES, DRAWN.tolist(), strict=True))}
 
 
 def normal(rng: np.random.Generator, levels: Levels, _: NDArray[np.int64]) -> Floats:
@@ -46,6 +49,12 @@ def normal(rng: np.random.Generator, levels: Levels, _: NDArray[np.int64]) -> Fl
 def heavy(rng: np.random.Generator, levels: Levels, _: NDArray[np.int64]) -> Floats:
     """Student's t with three degrees of freedom, scaled to a standard deviation of 1."""
     return np.asarray(rng.standard_t(3, size=len(levels)) / 3**0.5)
+
+
+def skewed(rng: np.random.Generator, levels: Levels, _: NDArray[np.int64]) -> Floats:
+    """Log-normal, of mean 0 and standard deviation 1; skewness 6."""
+    drawn = np.exp(rng.normal(size=len(levels)))
+    return np.asarray((drawn - np.e**0.5) / (np.e * (np.e - 1)) ** 0.5)
 
 
 def unequal(rng: np.random.Generator, levels: Levels, _: NDArray[np.int64]) -> Floats:
@@ -63,9 +72,12 @@ TRUTHS: dict[str, tuple[Effects, Noise]] = {
     "main effects only": (MAIN, normal),
     "choices x settings": (SIDES, normal),
     "three-factor interactions": (HIGHER, normal),
+    "all three-factor interactions": (MANY, normal),
     "heavy tails": (SIDES, heavy),
+    "log-normal": (SIDES, skewed),
     "unequal noise (1, 3, 6)": (SIDES, unequal),
     "seeds as blocks": (SIDES, blocks),
+    "all three-factor interactions, heavy tails": (MANY, heavy),
 }
 
 
@@ -115,7 +127,7 @@ def crossed_study(
 def clear_pairs(read: Basis, levels: Levels) -> list[tuple[int, int]]:
     """Choices with what is crossed, but those that the page names an alias of three choices for."""
     pairs = [(j, K + at) for at in range(CROSSED) for j in range(K)]
-    mixed = read.pairs.unit(pairs) @ aliases(read.pairs, levels, list(combinations(range(K), 3)))
+    mixed = read.pairs.unit(pairs) @ aliases(read.pairs, levels, THREES)
     return [pair for pair, row in zip(pairs, mixed, strict=True) if np.abs(row).max() < 0.5]
 
 
