@@ -74,7 +74,11 @@ class _Advice:
 
     def next_look(self) -> Iterator[NextRuns]:
         """The next planned look, as long as one is left and something is open."""
-        reached, planned = self.looking.reached, self.looking.planned
+        reached, planned, failed = self.looking.reached, self.looking.planned, self.looking.failed
+        if failed:
+            why = f"Look {reached + 1} of {len(planned)} waits for runs that failed: try them again."
+            yield self._next(why, {"retry_failed": True}, failed)
+            return
         if reached == len(planned) or self._is_settled:
             return
         seeds, there = planned[reached], planned[reached - 1] if reached else 0
