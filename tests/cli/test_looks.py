@@ -142,7 +142,7 @@ def test_a_planned_look_waits_for_failed_runs_until_the_user_gives_them_up(said)
     text = said()
     assert "No look: look 1 of 2 waits for 1 run that failed." in text
     assert "no verdict now" in text and not looks()
-    assert "next: Look 1 of 2 waits for runs that failed: try them again. 1 new run" in text
+    assert "next: Look 1 of 2 waits for runs that failed: once more. 1 new run" in text
     assert "--retry-failed" in text.partition("next: ")[2]
     text = said("--without-failed")
     assert "Look 1 of 2 planned, at 15 runs" in text and [e.reached for e in looks()] == [1]

@@ -95,7 +95,8 @@ def attribute_runs(
     if is_brief:
         return brief
     groups, untold = groups_of_pairs(read.pairs, len(runs.factors))
-    learned = whole(runs, study.noise, read.pairs.fixed, study.players)
+    noise = measure.noise_of_repeated(study.noise)
+    learned = whole(runs, noise, read.pairs.fixed, study.players)
     pairs = _interactions(study, groups, brief.contributions)
     return replace(
         brief,

@@ -79,9 +79,9 @@ def look(
     keep.
 
     Args:
-        metric, file, margin, control, without_failed: see `factor_content`; by default the first file's primary
-            score. A name is that of a score as options spell it, of a probe, or of one of its
-            named values. probed: beside what the files hold.
+        metric, file, margin, control, without_failed: see `factor_content`; by default the first
+            file's primary score. A name is that of a score as options spell it, of a probe, or of
+            one of its named values. probed: beside what the files hold.
 
     Raises:
         InputError: as `factor_content` does, or nothing of this name is measured. A file that

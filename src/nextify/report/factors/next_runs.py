@@ -76,7 +76,7 @@ class _Advice:
         """The next planned look, as long as one is left and something is open."""
         reached, planned, failed = self.looking.reached, self.looking.planned, self.looking.failed
         if failed:
-            why = f"Look {reached + 1} of {len(planned)} waits for runs that failed: try them again."
+            why = f"Look {reached + 1} of {len(planned)} waits for runs that failed: once more."
             yield self._next(why, {"retry_failed": True}, failed)
             return
         if reached == len(planned) or self._is_settled:
