@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,15 +17,18 @@ FACTORS = default_factors(path("small"))[:3]
 TRUTH = (0.02, -0.004, 0.0)
 
 
-def grown(seeds: int, recorded: int | None = None, name: str = "a.study", **options) -> None:
-    """A study with all runs of its first seeds recorded."""
+def grown(
+    seeds: int, recorded: int | None = None, name: str = "a.study", failed: int = 0, **options
+) -> None:
+    """A study with all runs of its first seeds recorded, the first few as failed."""
     plan = fake_experiment.plan("full", seeds, factors=FACTORS, end_seeds=0)
     plan = plan.asked_by(changed(plan.requests[-1], **options))
     with Store.open(name) as store:
         store.save_plan(plan)
-        for record in fake_experiment.whole(plan, truth=TRUTH, pairs={}):
+        for at, record in enumerate(fake_experiment.whole(plan, truth=TRUTH, pairs={})):
             if recorded is None or record.seed < recorded:
-                store.add(record)
+                lost = {"outcome": "failed", "result": None} if at < failed else {}
+                store.add(replace(record, **lost))
 
 
 def looks(name: str = "a.study"):
@@ -132,15 +136,41 @@ def test_planned_looks_come_at_their_time(said):
     assert "Changed after 32 runs: seeds 4 -> 6." in text and len(looks()) == 2
 
 
+def test_a_planned_look_waits_for_failed_runs_until_the_user_gives_them_up(said):
+    grown(4, 2, failed=1, looks=2)
+    assert main(["report", "a.study"]) == 0 and not looks()
+    text = said()
+    assert "No look: look 1 of 2 waits for 1 run that failed." in text
+    assert "no verdict now" in text and not looks()
+    assert "next: Look 1 of 2 waits for runs that failed: once more. 1 new run" in text
+    assert "--retry-failed" in text.partition("next: ")[2]
+    text = said("--without-failed")
+    assert "Look 1 of 2 planned, at 15 runs" in text and [e.reached for e in looks()] == [1]
+    assert "Look 1 of 2 planned, at 15 runs" in said()  # it is taken, and read again
+    assert [each.reached for each in looks()] == [1]
+
+
+def test_what_failed_and_is_tried_again_comes_before_the_next_seeds(own_folder):
+    from nextify.commands import studying
+
+    grown(4, 2, failed=1, looks=2)
+    with Store.open("a.study", create=False) as store:
+        plan = store.plan()
+    assert studying._until_next_look(plan, Path("a.study"), retry_failed=True).seeds == (0, 1)
+    assert studying._until_next_look(plan, Path("a.study"), retry_failed=False).seeds == (
+        0, 1, 2, 3,
+    )  # fmt: skip
+
+
 def test_a_study_stops_at_a_planned_look(own_folder, monkeypatch):
     """What is trained is what the look waits for; the whole plan is registered before."""
     from nextify.commands import studying
 
     plan = fake_experiment.plan("full", 5, factors=FACTORS, end_seeds=0)
     plan = plan.asked_by(changed(plan.requests[-1], looks=2))
-    assert studying._until_next_look(plan, Path("a.study")).seeds == (0, 1, 2)
+    assert studying._until_next_look(plan, Path("a.study"), False).seeds == (0, 1, 2)
     grown(5, 3, looks=2)
-    assert studying._until_next_look(plan, Path("a.study")).seeds == (0, 1, 2, 3, 4)
+    assert studying._until_next_look(plan, Path("a.study"), False).seeds == (0, 1, 2, 3, 4)
     with Store.open("a.study", create=False) as store:
         assert [each.seeds for each in store.history().registered] == [5]
 

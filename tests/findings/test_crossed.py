@@ -1,11 +1,16 @@
 """Initialisation and learning rate crossed with the choices, on hand-made records."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from nextify.designs import path, read_crossed, read_factors
 from nextify.findings import attribute
+from nextify.findings.basis import basis
+from nextify.findings.cells import gather
 from nextify.findings.factor_runs import factor_runs
+from nextify.findings.measure import noise_of, noise_of_repeated
 from nextify.records import Record, Result
 from nextify.report.factors import factor_content
 from nextify.report.factors.files import factors_page
@@ -91,6 +96,15 @@ def test_the_noise_is_that_of_the_repeated_cells_where_it_does_not(study):
     assert result.lack_of_fit.p < 1e-6
     assert (result.noise.source, result.noise.df) == ("pure error", 20)
     assert result.noise.sd == pytest.approx(0.004, rel=0.5)
+
+
+def test_what_looks_for_interactions_takes_the_noise_of_the_repeated_cells(study):
+    cells = gather(factor_runs(*study))
+    noise = noise_of(cells, basis(cells.levels, cells.rate, (), cells.crossed).pairs)
+    of = noise_of_repeated(noise)
+    assert (noise.source, of.source, of.df) == ("residual", "pure error", 20)
+    few = replace(cells, squares=np.zeros_like(cells.squares))  # that do not differ
+    assert noise_of_repeated(replace(noise, cells=few)).source == "residual"
 
 
 def test_what_a_change_cannot_be_told_from(found):

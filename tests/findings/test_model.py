@@ -1,7 +1,10 @@
 """Least squares on coded factors against statsmodels; what cells can tell, by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import scipy
 import statsmodels.api as sm
 
 from nextify.experiments.coding import columns, effects
@@ -63,7 +66,8 @@ def test_a_column_that_is_another_has_no_coefficient():
 
 def test_lack_of_fit_is_the_f_test_of_nested_models():
     levels = full(4)
-    cells = gather(runs(levels, 2))
+    light = np.random.default_rng(0).uniform(size=32)  # no heavy tails to allow for
+    cells = gather(replace(runs(levels, 2), values=light))
     tested = lack_of_fit(cells, model(cells.levels, cells.rate, 1))
     values = cells.values
     small = sm.OLS(values, columns(cells.levels, effects(4, 1))[cells.index()]).fit()
@@ -71,6 +75,41 @@ def test_lack_of_fit_is_the_f_test_of_nested_models():
     f, p, df = large.compare_f_test(small)
     assert (tested.f, tested.p, tested.df_lack) == pytest.approx((f, p, df))
     assert tested.df_pure == 16
+
+
+def test_lack_of_fit_has_fewer_degrees_of_freedom_under_heavy_tails():
+    levels = full(4)
+    of = runs(levels, np.where(np.arange(16) < 6, 3, 1))
+    of.values[0] += 12  # one run that stands out
+    cells = gather(of)
+    fitted = model(cells.levels, cells.rate, 1)
+    tested = lack_of_fit(cells, fitted)
+    x = fitted.matrix[cells.index()]
+    left = np.eye(len(x)) - x @ np.linalg.pinv(x)
+    r = left @ cells.values
+    variance = r @ r / (len(x) - 5)
+    normal = 3 * variance**2 * np.sum(np.diag(left) ** 2)
+    kurtosis = (np.sum(r**4) - normal) / variance**2 / np.sum(left**4)
+    assert kurtosis > 1
+    tails = 1 + kurtosis / 2
+    assert (tested.df_lack, tested.df_pure) == pytest.approx((11 / tails, 12 / tails))
+    assert tested.p == pytest.approx(scipy.stats.f.sf(tested.f, tested.df_lack, tested.df_pure))
+
+
+def test_lack_of_fit_is_seldom_seen_in_heavy_tails_where_the_model_fits():
+    """Of cells of one run, few of two: the F test by itself says so in one study of four."""
+    levels = full(6)
+    rng, said = np.random.default_rng(1), []
+    empty = runs(levels, np.where(np.arange(64) % 4 == 0, 2, 1))
+    cells = gather(empty)
+    fitted = model(cells.levels, cells.rate, 2)
+    for _ in range(300):
+        noise = rng.standard_t(3, size=len(empty.values))
+        tested = lack_of_fit(gather(replace(empty, values=noise)), fitted)
+        plain = scipy.stats.f.sf(tested.f, 64 - 22, 16)
+        said.append((tested.p < 0.05, plain < 0.05))
+    allowed, plain = np.mean(said, axis=0)
+    assert allowed < 0.06 and plain > 0.15
 
 
 def test_resolution_five_tells_everything_and_four_the_main_effects():

@@ -13,7 +13,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
     ("name", "count", "rows"),
     [
         ("looks", "--studies", 13),
-        ("suits_one_side", "--studies", 8),
+        ("suits_one_side", "--studies", 11),
         ("divergence", "--studies", 7),
         ("meaning_coverage", "--studies", 6),
     ],

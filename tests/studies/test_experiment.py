@@ -1,5 +1,6 @@
 """Experiments on a path's choices: which cells they plan, and what is refused."""
 
+import shlex
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -14,9 +15,10 @@ from nextify.designs import Factor, default_factors, path, read_factors, recipe
 from nextify.errors import InputError
 from nextify.experiments.coding import effects
 from nextify.experiments.precision import estimable
-from nextify.findings import sigma_of
-from nextify.records import Store
-from nextify.requests import Study, command_line, made
+from nextify.findings import attribute, sigma_of
+from nextify.records import Record, Store
+from nextify.report.factors.next_runs import next_runs
+from nextify.requests import Study, command_line, made, read
 from nextify.studies import (
     Frame,
     Pilot,
@@ -178,12 +180,18 @@ def test_an_augmented_study_goes_on_as_it_is(tmp_path):
             plan_again(make(), stored)
 
 
-def test_what_is_said_when_an_augmented_study_goes_on_is_kept(tmp_path):
-    """A margin that is given with more seeds holds, and the commands still make the study."""
-    file = tmp_path / "a.study"
+def saved(request, file):
+    """The plan that a request makes, in its study file."""
     images = SimpleNamespace(
         identity=lambda: DATA, source="x", largest_class=0.1, train=range(DATA["train"])
     )
+    plan = plan_of(Asked(request=request, precision="float32", images=images, file=file))
+    with Store.open(file) as store:
+        return store.save_plan(plan), store.history().registered
+
+
+def test_what_is_said_when_an_augmented_study_goes_on_is_kept(tmp_path):
+    """A margin that is given with more seeds holds, and the commands still make the study."""
     told = []
     for options in (
         {"experiment": "resolution-4", "cross": "none"},
@@ -192,14 +200,30 @@ def test_what_is_said_when_an_augmented_study_goes_on_is_kept(tmp_path):
         {"experiment": "augmented", "cross": "none", "seeds": 4},
     ):
         request = made(Study, {"path": "small", "changes": ("batch_size=100",), **options})
-        plan = plan_of(Asked(request=request, precision="float32", images=images, file=file))
-        with Store.open(file) as store:
-            stored = store.save_plan(plan)
-            registered = store.history().registered
+        stored, registered = saved(request, tmp_path / "a.study")
         told.append(command_line(request))
         assert registered[-1].margin == (0.5 if len(told) > 2 else None)
     assert stored.command == " && ".join(told)
     assert (len(stored.cells), len(stored.seeds)) == (40, 4)
+
+
+def test_the_advice_for_a_lower_rate_can_be_followed_in_an_augmented_study(tmp_path, monkeypatch):
+    """All runs diverged; the same cells come about at a third of the rate, in a file of its own."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    for more in ({"experiment": "resolution-4"}, {"add_cells": 24}):
+        asked = {"path": "small", "data": "x", "changes": ("batch_size=100",), "cross": "none"}
+        plan, _ = saved(made(Study, {**asked, **more}), tmp_path / "a.study")
+    runs = plan.runs()
+    records = [Record(key=r.key, run=r.as_dict(), outcome="diverged") for r in runs]
+    (advice,) = next_runs(plan, attribute(plan, records), str(tmp_path / "a.study"))
+    for line in advice.command.split(" && "):
+        request = read(shlex.split(line)[1:]).request
+        again, _ = saved(request, tmp_path / request.runs.file)
+    assert request.runs.file != "a.study" and again.count == advice.runs == plan.count
+    assert [cell.on for cell in again.cells] == [cell.on for cell in plan.cells]
+    (before,), (after,) = ({c.recipe.learning_rate for c in p.cells} for p in (plan, again))
+    assert after == pytest.approx(before / 3, rel=0.02)  # two digits
 
 
 def test_folding_over_one_factor_frees_it():

@@ -45,8 +45,10 @@ def attribute(request: Attribute, watch: Watch = QUIET) -> Attributed:
     studies = [read_study(file) for file in files]
     for file, (plan, _) in zip(files, studies, strict=True):
         require_factors(plan, str(file))
-    control = CONTROLS[request.matrix]
-    content = look(files, request.score, request.file, request.margin, control=control)
+    content = look(
+        files, request.score, request.file, request.margin, control=CONTROLS[request.matrix],
+        without_failed=request.without_failed,
+    )  # fmt: skip
     score = content.metric
     for view, file in zip(content.views, files, strict=True):
         if view.looking.number and view.has_intervals and not view.looking.is_saved:

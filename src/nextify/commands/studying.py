@@ -12,7 +12,7 @@ from nextify.data import Dataset, load
 from nextify.errors import InputError
 from nextify.files import is_there, require_place, require_writable
 from nextify.findings import sigma_of
-from nextify.findings.looking import due, recorded_looks
+from nextify.findings.looking import due, recorded_looks, tried
 from nextify.probes import probes_by_word
 from nextify.records import Plan, Record, Store
 from nextify.report import write_report
@@ -120,7 +120,7 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
     plan = planned.plan
     if isinstance(request, Study) and (request.experiment.looks or _has_looks(planned.file)):
         note_damage(planned.file, watch, goes_on=True)
-        plan = _until_next_look(plan, planned.file)
+        plan = _until_next_look(plan, planned.file, runs.retry_failed)
     summary = trained(runs, plan, planned.file, setup, watch, say)
     report = write_report(planned.file, runs.report or report_folder(planned.file))
     return Studied(file=planned.file, summary=summary, report=report)
@@ -156,15 +156,16 @@ def _has_looks(file: Path) -> bool:
     return False
 
 
-def _until_next_look(plan: Plan, file: Path) -> Plan:
-    """What is to be trained now: of a study with planned looks, what the next one waits for.
+def _until_next_look(plan: Plan, file: Path, retry_failed: bool) -> Plan:
+    """What is to be trained now: of a study with planned looks, what the next one waits for: runs
+    that failed, too, if they are to be tried again.
 
     The whole plan is in the file before its first run.
     """
     with Store.open(file) as store:
         whole = store.save_plan(plan)
         planned, records = due(store.history()), store.records()
-    reached = recorded_looks(whole, records, planned)
+    reached = recorded_looks(whole, tried(records) if retry_failed else records, planned)
     if reached == len(planned):
         return plan
     return replace(plan, seeds=tuple(s for s in plan.seeds if s in whole.seeds[: planned[reached]]))

@@ -85,7 +85,6 @@ class Contribution:
         simultaneous: 95 % that this and all other factors' intervals hold together; new seeds.
         wide: the same for new seeds and new test images.
         p: adjusted for all factors together; belongs to `simultaneous`.
-        main_effect: the mean with minus the mean without, where that is another number.
         classical, hc3: standard errors of the least-squares fit to single runs, as a check.
         answer: by `simultaneous`, where all readings of the runs agree.
         within: `simultaneous` leaves no effect open that is larger than the margin.
@@ -96,7 +95,6 @@ class Contribution:
     simultaneous: Interval | None = None
     wide: Interval | None = None
     p: float | None = None
-    main_effect: float | None = None
     classical: float | None = None
     hc3: float | None = None
     answer: Answer = "cannot be told"

@@ -95,7 +95,8 @@ def attribute_runs(
     if is_brief:
         return brief
     groups, untold = groups_of_pairs(read.pairs, len(runs.factors))
-    learned = whole(runs, study.noise, read.pairs.fixed, study.players)
+    noise = measure.noise_of_repeated(study.noise)
+    learned = whole(runs, noise, read.pairs.fixed, study.players)
     pairs = _interactions(study, groups, brief.contributions)
     return replace(
         brief,
@@ -200,7 +201,6 @@ def _contributions(
             simultaneous=every.narrow[at],
             wide=every.wide[at],
             p=p[at],
-            main_effect=_main_effect(study, j) if study.basis.adds_up else None,
             classical=_number(2 * fit.classical[column]),
             hc3=_number(2 * fit.hc3[column]),
             answer=answer,
@@ -222,15 +222,6 @@ def _answer(study: _Study, value: float, together: Interval | None) -> answers.A
 def _within(study: _Study, together: Interval | None) -> bool:
     """Whether no effect as large as the margin is left open."""
     return bool(study.margin and together and together.farthest <= study.margin)
-
-
-def _main_effect(study: _Study, factor: int) -> float | None:
-    """2 beta by the two-factor model; None where it cannot tell."""
-    pairs = study.basis.pairs
-    wanted = 2 * pairs.unit([(factor,)])
-    if not pairs.estimable(wanted)[0]:
-        return None
-    return _number((pairs.weights(wanted) @ study.cells.means)[0])
 
 
 def _number(value: float) -> float | None:

@@ -31,6 +31,7 @@ class Looking:
             None where none is left.
         data: see `Look`. planned: the seeds a cell at which each planned look is due; empty
             where looks are not planned. reached: how many of these are. share, bound: see `Look`.
+        failed: runs that the next planned look waits for, because they can be tried again.
         is_saved: whether the study file has it now.
     """
 
@@ -43,6 +44,7 @@ class Looking:
     reached: int = 0
     share: float = 0.0
     bound: float = 0.0
+    failed: int = 0
     is_saved: bool = False
 
     def before(self, score: str) -> Look | None:
@@ -52,15 +54,21 @@ class Looking:
         return earlier[-1] if earlier else None
 
 
-def looking_at(plan: Plan, records: Iterable[Record], history: History) -> Looking:
-    """Which look it is to read a study's verdicts now."""
+def looking_at(
+    plan: Plan, records: Iterable[Record], history: History, without_failed: bool = False
+) -> Looking:
+    """Which look it is to read a study's verdicts now.
+
+    Args:
+        without_failed: failed runs are lost for good, so that a planned look waits for none.
+    """
     if not history.is_kept:
         return Looking(history=history)
     given = tuple(records)
     data, last = data_hash(given), history.looks[-1] if history.looks else None
     planned = due(history)
     if planned:
-        return _planned(plan, given, history, planned, data)
+        return _planned(plan, given, history, planned, data, without_failed)
     number = history.last + (last is None or last.data != data)
     level, following = looks.unplanned(number), looks.unplanned(number + 1)
     return Looking(history=history, number=number, level=level, following=following, data=data)
@@ -88,12 +96,18 @@ def recorded_looks(plan: Plan, records: Iterable[Record], planned: Sequence[int]
     return len(planned)
 
 
+def tried(records: Iterable[Record]) -> tuple[Record, ...]:
+    """Those of runs that did not fail, and are not to be tried again."""
+    return tuple(each for each in records if each.outcome != "failed")
+
+
 def _planned(
     plan: Plan,
     records: tuple[Record, ...],
     history: History,
     planned: tuple[int, ...],
     data: str,
+    without_failed: bool,
 ) -> Looking:
     """The look at planned ones: none before it is due, none after the last."""
     taken = {each.number: each for each in history.looks}
@@ -101,8 +115,14 @@ def _planned(
     again = last is not None and last.data == data
     before = [each for each in taken.values() if not (again and each is last)]
     spent = _Spent(planned, len(plan.factors), tuple((e.share, e.bound) for e in before))
-    reached = recorded_looks(plan, records, planned)
-    found = Looking(history=history, data=data, planned=planned, reached=reached, level=1.0)
+    done, there = tried(records), recorded_looks(plan, records, planned)
+    reached = there if without_failed else recorded_looks(plan, done, planned)
+    if again and last is not None:  # it was taken, whether or not runs had failed
+        reached = max(reached, last.reached)
+    failed = len(records) - len(done) if there > reached else 0
+    found = Looking(
+        history=history, data=data, planned=planned, reached=reached, level=1.0, failed=failed
+    )
     if reached > max((each.reached for each in before), default=0):
         share, bound = spent.following(reached, _share(plan, records, planned[-1]))
         level, number = looks.level_of(bound, spent.count), history.last + (not again)

@@ -55,6 +55,14 @@ def noise_of(cells: Cells, pairs: Model, may_be_exact: bool = False) -> Noise:
     return Noise("Lenth", margins.error / scale, margins.df, cells, margins)
 
 
+def noise_of_repeated(noise: Noise) -> Noise:
+    """The same, but of the repeated cells where 16 are: what a two-factor model leaves over holds
+    interactions, which a model that looks for these would take for noise."""
+    pure = pure_error(noise.cells)
+    enough = pure.sd is not None and np.sum(noise.cells.df > 0) >= _MANY
+    return pure if enough and noise.source == "residual" else noise
+
+
 def _is_exact(cells: Cells) -> bool:
     """Whether enough runs repeat cells, and give the same to the last bit."""
     enough = bool(np.all(cells.df > 0)) or int(cells.df.sum()) >= ENOUGH_DF

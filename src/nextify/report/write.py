@@ -73,14 +73,15 @@ def look(
     *,
     probed: AllProbed | None = None,
     control: Control = "simultaneous",
+    without_failed: bool = False,
 ) -> FactorContent:
     """What a report says of one experiment, or of two; of study files it is a look, which they
     keep.
 
     Args:
-        metric, file, margin, control: see `factor_content`; by default the first file's primary
-            score. A name is that of a score as options spell it, of a probe, or of one of its
-            named values. probed: beside what the files hold.
+        metric, file, margin, control, without_failed: see `factor_content`; by default the first
+            file's primary score. A name is that of a score as options spell it, of a probe, or of
+            one of its named values. probed: beside what the files hold.
 
     Raises:
         InputError: as `factor_content` does, or nothing of this name is measured. A file that
@@ -92,7 +93,7 @@ def look(
     score = _score(metric, known) if metric else primary_of(histories[0])
     shown = factor_content(
         map(_given, given), score, file, histories=histories, margin=margin, probed=known,
-        control=control,
+        control=control, without_failed=without_failed,
     )  # fmt: skip
     pairs = zip(shown.views, given, strict=True)
     return replace(shown, views=tuple(_kept(view, score, study) for view, study in pairs))

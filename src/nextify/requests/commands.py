@@ -468,6 +468,8 @@ class Attribute:
         "or false-discoveries: 5 %% of what is told from zero (default: simultaneous)",
     )  # fmt: skip
     margin: float | None = _margin("smallest effect that matters (default: the study's)")
+    without_failed: bool = option(False, "take a planned look though runs failed that "
+                                  "--retry-failed would try again")  # fmt: skip
     output: str | None = option(None, "report folder (default: beside the file)", metavar="DIR")
     crosscheck: bool = option(False, "print what Optuna's fANOVA and shapiq say, too")
 

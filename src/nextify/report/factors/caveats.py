@@ -211,7 +211,10 @@ def _with_triples(found: Attribution) -> dict[str, bool]:
 
 def f_test(of: LackOfFit | None) -> str:
     """A test of lack of fit in numbers."""
-    return f"F({of.df_lack}, {of.df_pure}) = {of.f:.2f}, p = {of.p:.2g}" if of else ""
+    if of is None:
+        return ""
+    df = ", ".join(f"{round(each, 1):g}" for each in (of.df_lack, of.df_pure))
+    return f"F({df}) = {of.f:.2f}, p = {of.p:.2g}"
 
 
 def _sums(found: Attribution) -> str:

@@ -88,6 +88,7 @@ def factor_content(
     margin: float | None = None,
     probed: AllProbed | None = None,
     control: Control = "simultaneous",
+    without_failed: bool = False,
 ) -> FactorContent:
     """Work out what a report says of one experiment, or of several on the same factors.
 
@@ -97,6 +98,7 @@ def factor_content(
         margin: the smallest effect of interest, in points of accuracy or the metric's own units;
             by default what was settled in a study's file for this metric.
         probed: what probes found of the studies' runs. control: of the matrix of factors by probes.
+        without_failed: see `looking_at`.
 
     Raises:
         InputError: no run of a study is recorded; a study of a path; studies on different
@@ -107,7 +109,8 @@ def factor_content(
     _require_same_factors(plans)
     views = []
     for at, ((plan, records), label) in enumerate(zip(given, _labels(plans), strict=True)):
-        looking = looking_at(plan, records, histories[at] if histories else NO_HISTORY)
+        history = histories[at] if histories else NO_HISTORY
+        looking = looking_at(plan, records, history, without_failed)
         own = margin_of(looking.history, metric) if margin is None else margin
         sizes = {metric: own and own / unit_of(metric).scale}
         asked: tuple[AnyScore, ...] = (metric,) if isinstance(metric, ProbeScore) else ()

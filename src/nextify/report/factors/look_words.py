@@ -28,6 +28,12 @@ def this_look(content: FactorContent, view: View) -> list[str]:
 def _which(looking: Looking, view: View) -> str:
     planned = len(looking.planned)
     if view.found.level >= 1:
+        if looking.failed:
+            return (
+                f"No look: look {looking.reached + 1} of {planned} waits for "
+                f"{plural(looking.failed, 'run')} that failed. nextify study --retry-failed tries "
+                "them again; nextify attribute --without-failed takes the look without them."
+            )
         if looking.reached == planned:
             return f"All {planned} planned looks have been taken: what the last said stands."
         seeds = looking.planned[looking.reached]

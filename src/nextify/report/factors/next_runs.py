@@ -1,6 +1,6 @@
 """What to run next: commands that settle what these runs leave open, with their number of runs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from typing import Any
@@ -18,7 +18,7 @@ from nextify.findings.looking import Looking
 from nextify.records import Plan
 from nextify.report.factors.outcomes import lower_rate_for
 from nextify.report.factors.units import amount
-from nextify.requests import changed, command_line, entries, given
+from nextify.requests import Request, changed, command_line, entries, given
 from nextify.words import listed, plural
 
 Levels = NDArray[np.int8]  # a row per cell, +1 where a factor is made
@@ -74,7 +74,11 @@ class _Advice:
 
     def next_look(self) -> Iterator[NextRuns]:
         """The next planned look, as long as one is left and something is open."""
-        reached, planned = self.looking.reached, self.looking.planned
+        reached, planned, failed = self.looking.reached, self.looking.planned, self.looking.failed
+        if failed:
+            why = f"Look {reached + 1} of {len(planned)} waits for runs that failed: once more."
+            yield self._next(why, {"retry_failed": True}, failed)
+            return
         if reached == len(planned) or self._is_settled:
             return
         seeds, there = planned[reached], planned[reached - 1] if reached else 0
@@ -99,18 +103,21 @@ class _Advice:
         return self._next(why, {}, missing)
 
     def lower_rate(self) -> Iterator[NextRuns]:
-        """Where no run has a score because all diverged."""
+        """Where no run has a score because all diverged: the same study in a file of its own, which
+        a study that was added to comes to by all its requests in turn."""
         rates = {cell.recipe.learning_rate for cell in self.plan.cells}
         rest = lower_rate_for(self.found)
         if not (self.found.counts.diverged or rest) or not self.plan.requests:
             return
-        there = given(self.plan.requests[-1]).get("changes", ())
-        kept = [each for each in there if not each.startswith("learning_rate=")]
-        changes = (*kept, f"learning_rate={min(rates) / 3:.2g}")
-        change = {"changes": changes, "file": self._beside("lower-rate")}
+        lower, file = f"learning_rate={min(rates) / 3:.2g}", self._beside("lower-rate")
+        lines = []
+        for request in self.plan.requests:
+            there = given(request).get("changes", ())
+            kept = [each for each in there if not each.startswith("learning_rate=")]
+            lines.append(_line(request, {"changes": (*kept, lower), "file": file}))
         why = rest or "Every run that could be carried out diverged: a third of the learning rate."
         tuning = len(self.plan.cells) * len(self.plan.tuned)
-        yield NextRuns(why, self._command(change), self.plan.count + tuning)
+        yield NextRuns(why, " && ".join(lines), self.plan.count + tuning)
 
     def sharper_plan(self) -> Iterator[NextRuns]:
         """From a screen to resolution V."""
@@ -188,10 +195,7 @@ class _Advice:
         if not change:
             return self.plan.command
         cells = _CELLS if "experiment" in change else {}  # they belong to the cells of one plan
-        request = self.plan.requests[-1]
-        known = {entry.key for entry in entries(type(request))}  # `choose` has no file, say
-        values = {name: value for name, value in {**cells, **change}.items() if name in known}
-        return command_line(changed(request, **values), last=tuple(change))
+        return _line(self.plan.requests[-1], {**cells, **change}, last=tuple(change))
 
     def _beside(self, what: str) -> str:
         """A file of its own."""
@@ -214,6 +218,13 @@ class _Advice:
         each = min(seeds, len(self.plan.seeds))
         there = sum(each + len(cell.more_seeds) + len(self.plan.tuned) for cell in kept)
         return self._runs(len(wanted), seeds) - there
+
+
+def _line(request: Request, change: Mapping[str, Any], last: Sequence[str] = ()) -> str:
+    """A request's command with some options set; these stand last, or those that are named."""
+    known = {entry.key for entry in entries(type(request))}  # `choose` has no file, say
+    values = {name: value for name, value in change.items() if name in known}
+    return command_line(changed(request, **values), last=last or tuple(change))
 
 
 def _says(then: Settling, found: Attribution) -> str:
