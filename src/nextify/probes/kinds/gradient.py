@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nextify.probes.anatomy import watched
-from nextify.probes.as_in_training import BATCH, as_in_training, shuffled
+from nextify.probes.as_in_training import as_in_training, batch, shuffled
 from nextify.probes.probe import Found, Needs, Probe, Subject, Undefined
 
 
@@ -42,7 +42,7 @@ def _reached(parameters: Iterable[nn.Parameter]) -> float:
 
 def _measure(subject: Subject) -> Found:
     twin, blocks = as_in_training(subject.network).requires_grad_(), subject.anatomy.blocks
-    chosen, norms = shuffled(subject, BATCH), dict[str, float]()
+    chosen, norms = shuffled(subject, batch(subject.images)), dict[str, float]()
 
     def see(block: str, out: Tensor) -> None:
         def keep(gradient: Tensor) -> None:

@@ -14,14 +14,14 @@ from math import log10
 import torch
 
 from nextify.probes.anatomy import heard
-from nextify.probes.as_in_training import BATCH, as_in_training, shuffled
+from nextify.probes.as_in_training import as_in_training, batch, shuffled
 from nextify.probes.probe import Found, Needs, Probe, Subject, Undefined
 
 
 def _measure(subject: Subject) -> Found:
     twin, blocks = as_in_training(subject.network), subject.anatomy.blocks
     with torch.no_grad(), heard(twin, blocks) as found:
-        twin(subject.images[shuffled(subject, BATCH)])
+        twin(subject.images[shuffled(subject, batch(subject.images))])
     variances = [found[block].double().var(0, correction=0).mean().item() for block in blocks]
     squares = [found[block].double().square().mean().item() for block in blocks]
     if not all(0 < variance < float("inf") for variance in variances):
