@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nextify.probes.as_in_training import as_in_training, has_batch_norms, shuffled
+from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Needs, Probe, Subject, Undefined
 
 USUAL = 16  # images a batch, of the value
@@ -74,5 +75,6 @@ PROBE = Probe(
     better="lower",
     source="arXiv 1702.03275, section 2; arXiv 2105.07576",
     needs=Needs(images=USUAL),
+    curves={"change": Curve(title="By size of the batch", at="batch", over="images in a batch")},
     measure=_measure,
 )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from nextify.probes.anatomy import replaced
 from nextify.probes.branches import Parts, by_stage, see_parts, skip_of
+from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Needs, Probe, Subject
 
 _BATCH = 100
@@ -58,5 +59,6 @@ PROBE = Probe(
     source="arXiv 1605.06431, section 4.1",
     needs=Needs(blocks=True, labels=True),
     is_default=False,  # a pass over the images for every block
+    curves={"block": Curve(title="By block")},
     measure=_measure,
 )
