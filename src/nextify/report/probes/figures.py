@@ -9,8 +9,6 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
@@ -196,10 +194,10 @@ def _draw_family(
 ) -> None:  # fmt: skip
     """A network's curves, one a stage or a block, from dark for the first to light."""
     look.plain(axes, "both")
-    colors = ScalarMappable(Normalize(1, max(2, len(curves)) * 1.1), _DEPTHS)
+    steps = 1.1 * max(1, len(curves) - 1)  # the lightest colours are lost on white
     for at, curve in enumerate(curves, 1):
-        axes.plot(places or range(1, len(curve) + 1), curve, color=colors.to_rgba(at), lw=1.1,
-                  marker="o", ms=2.4, label=str(at))  # fmt: skip
+        axes.plot(places or range(1, len(curve) + 1), curve, color=_DEPTHS((at - 1) / steps),
+                  lw=1.1, marker="o", ms=2.4, label=str(at))  # fmt: skip
     room = 0.05 * (ends[1] - ends[0] or 1.0)
     axes.set_ylim(ends[0] - room, ends[1] + room)
     _axes(axes, how, unit, places or range(1, len(curves[0]) + 1))
