@@ -85,7 +85,8 @@ def _bars(probe: About, own: Mapping[str, _Own]) -> Iterator[_Panel]:
         by_stage = all(name.startswith("stage") for name in names)
         several = "By stage" if by_stage else "Value and its parts" if first == "value" else "Parts"
         title = several if len(names) > 1 else capital(spaced(first))
-        yield title, partial(_draw_bars, unit, list(names), own)
+        ordered = sorted(names, key=lambda name: (name != "value", not name.startswith("stage")))
+        yield title, partial(_draw_bars, unit, ordered, own)
 
 
 def _draw_bars(unit: str, names: Sequence[str], own: Mapping[str, _Own], axes: Axes) -> None:
