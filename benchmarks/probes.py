@@ -5,14 +5,16 @@
 `--data` is a folder of 32 x 32 images; 10,000 of them train a design of each kind at its default
 recipe, as a study's worker does: one process with one thread. Every probe is then measured on the
 final network and the images that studies probe on. Training is timed over `--train-epochs` epochs,
-and a run of `--epochs` is that many times as long. A share is of the whole run: the default set is
-to take at most 20 % together. Prints a table a design, then one JSON line.
+and a run of `--epochs` is that many times as long. Seconds are the processor's, so that other work
+on the machine counts little. A share is of the whole run: the default set is to take at most 20 %
+together. Prints a table a design, then one JSON line.
 """
 
 import argparse
 import json
 import platform
 import statistics
+import time
 
 import torch
 
@@ -20,7 +22,7 @@ import nextify as nx
 from nextify.cli.show import print_table
 from nextify.data import load
 from nextify.designs import Run, recipe
-from nextify.probes import Measurement, measure, probes_named
+from nextify.probes import measure, probes_named
 from nextify.probes.images import SEED, as_seen_to_probe, drawn_to_probe
 from nextify.training.loop import train_for_probes
 
@@ -32,27 +34,27 @@ def measured(name: str, asked: argparse.Namespace) -> dict[str, object]:
     images = load(asked.data, image_size=32, train_limit=asked.train_limit)
     how = recipe("modern-small", epochs=asked.train_epochs)
     run = Run(design=nx.design(name), recipe=how, data=images.identity())
+    began = time.process_time()
     record, state = train_for_probes(run, images)
+    took = time.process_time() - began
     state.judged.use_generator(None)
-    assert record.measured is not None
+    told = record.measured
+    assert told is not None
+    training = took * told.seconds / (told.seconds + told.evaluation_seconds)
+    found = {}
     seen, labels = as_seen_to_probe(drawn_to_probe(images))
-    run_seconds = record.measured.seconds * asked.epochs / asked.train_epochs
-    found: dict[str, list[Measurement]] = {}
-    for _ in range(asked.rounds):
-        for probe in probes_named(asked.probes.split(",")):
+    for probe in probes_named(asked.probes.split(",")):
+        seconds = []
+        for _ in range(asked.rounds):
+            began = time.process_time()
             one = measure(state.judged, seen, [probe], labels, SEED)[probe.name]
-            found.setdefault(probe.name, []).append(one)
+            seconds.append(time.process_time() - began)
+        found[probe.name] = {"seconds": statistics.median(seconds), "value": one.value,
+                             "reason": one.reason}  # fmt: skip
     return {
-        "run_seconds": run_seconds,
+        "run_seconds": training * asked.epochs / asked.train_epochs,
         "images": len(seen),
-        "probes": {
-            name: {
-                "seconds": statistics.median(each.seconds for each in own),
-                "value": own[0].value,
-                "reason": own[0].reason,
-            }
-            for name, own in found.items()
-        },
+        "probes": found,
     }
 
 

@@ -208,7 +208,7 @@ def _measured(
 
 
 def _about(probe: Probe) -> About:
-    names = ("name", "title", "unit", "better", "source", "version")
+    names = ("name", "title", "unit", "better", "source", "version", "curves")
     return About(**{name: getattr(probe, name) for name in names})
 
 

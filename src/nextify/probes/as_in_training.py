@@ -12,7 +12,22 @@ from torch import Tensor, nn
 
 from nextify.probes.probe import Subject
 
-BATCH = 64  # images, that share their statistics
+_BATCH, _LEAST = 64, 16  # images, that share their statistics
+_PIXELS = 1 << 20  # 64 images of 128 pixels; of larger ones fewer, for their cost
+
+
+def batch(images: Tensor) -> int:
+    """How many images make a batch.
+
+    >>> batch(torch.empty(500, 3, 32, 32)), batch(torch.empty(40, 3, 224, 224))
+    (64, 20)
+    """
+    return min(_BATCH, max(_LEAST, _PIXELS // images[0, 0].numel()))
+
+
+def has_batch_norms(network: nn.Module) -> bool:
+    """Whether there is anything that `as_in_training` changes."""
+    return any(isinstance(each, nn.modules.batchnorm._BatchNorm) for each in network.modules())
 
 
 def as_in_training(network: nn.Module) -> nn.Module:

@@ -93,7 +93,8 @@ def _measured(kind: str, subject: Subject) -> Found:
     the two have nothing in common."""
     ends = [stage[-1] for stage in subject.anatomy.stages]
     classes, errors = [], []
-    for some in torch.split(few(subject, _PIXELS), _BATCH):
+    images = few(subject, _PIXELS)
+    for some in torch.split(images, _BATCH):
         for direction in DIRECTIONS[kind]:
             probabilities, maps = changes(subject.network, some, ends, direction)
             classes.append(probabilities.lie.double())
@@ -105,6 +106,7 @@ def _measured(kind: str, subject: Subject) -> Found:
         value=float(every.square().mean()),
         values={"absolute": float(every.abs().mean()), **stages},
         units={"absolute": _UNITS[kind], **dict.fromkeys(stages, "")},
+        images=len(images),
     )
 
 

@@ -92,7 +92,7 @@ def _measured(
         _require(probe, subject)
         found = _finite(probe.measure(subject))
         blank = replace(blank, value=found.value, values=found.values, units=found.units,
-                        curves=found.curves, images=len(images))  # fmt: skip
+                        curves=found.curves, images=found.images or len(images))  # fmt: skip
     except Undefined as error:
         blank = replace(blank, reason=str(error))
     except Exception as error:  # a probe's fault must not cost the run that it is measured on

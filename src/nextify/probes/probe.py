@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nextify.probes.anatomy import Anatomy, anatomy
+from nextify.probes.measurement import Curve
 
 Better = Literal["higher", "lower"]
 
@@ -62,12 +63,17 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What a probe returns; see `Measurement`. Numbers may be tensors of one element."""
+    """What a probe returns; see `Measurement`. Numbers may be tensors of one element.
+
+    Attributes:
+        images: how many were looked at; None: all.
+    """
 
     value: float
     values: Mapping[str, float] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     curves: Mapping[str, Any] = field(default_factory=dict)
+    images: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +104,7 @@ class Probe:
         unit: of its value; empty for a pure number.
         better: whether more of it is better, where that can be said at all.
         source: the paper and section that defines it.
+        curves: how those that it returns are read, by name; `stage` stands for `stage1` and so on.
         is_default: whether studies measure it when they are asked for `default`.
         measure: a network and images to numbers; raises `Undefined`.
     """
@@ -109,5 +116,6 @@ class Probe:
     better: Better | None = None
     source: str = ""
     needs: Needs = field(default_factory=Needs)
+    curves: Mapping[str, Curve] = field(default_factory=dict)
     is_default: bool = True
     measure: Callable[[Subject], Found]

@@ -19,9 +19,11 @@ import torch
 from torch import Tensor
 
 from nextify.probes.anatomy import batches_of_maps, maps_after_blocks
+from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Subject, Undefined
 
 LEAST = 14  # pixels a side of the smallest map that is read
+CURVES = {"block": Curve(title="By block", at="frequency", over="frequency, units of π")}
 COMMON = tuple(k / 7 for k in range(7))  # frequencies in units of pi: those of a map of 14 x 14
 
 

@@ -41,6 +41,27 @@ class Measurement:
     seconds: Amount = 0.0
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Curve:
+    """How one of a measurement's curves is to be read; it belongs to the probe, no file keeps it.
+
+    Attributes:
+        title: what it is. unit: of its numbers; None: the probe's.
+        over: what its places are, with their unit. at: the name of the curve that holds them (of a
+            map the edges of its columns); empty: they are counted from 1.
+        rows: what the rows of a list of rows are ("block"), which makes it a map; empty: rows are
+            several numbers of one place.
+        is_log: whether its numbers go over powers of ten.
+    """
+
+    title: str
+    over: str = "block"
+    at: str = ""
+    unit: str | None = None
+    rows: str = ""
+    is_log: bool = False
+
+
 def to_row(key: str, found: Measurement) -> tuple[str, str, int, str]:
     """The columns of a study file for what was found of the network of a run, all but the digest:
     key, probe, version, and the rest as JSON without what is at its default."""

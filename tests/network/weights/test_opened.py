@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+from timm.models import save_for_hf
 from torch import nn
 from torchvision import models
 
@@ -17,6 +18,10 @@ from nextify.network.weights.opened import open_network
 
 SIDE = 32
 VIT = {"img_size": SIDE, "patch_size": 8, "depth": 2, "num_classes": 5}
+SWIN = {
+    "img_size": SIDE, "patch_size": 2, "embed_dim": 24, "depths": (2, 2), "num_heads": (2, 3),
+    "window_size": 4, "num_classes": 5,
+}  # fmt: skip
 TORCHVISIONS_VIT = {
     "image_size": SIDE, "patch_size": 8, "num_layers": 2, "num_heads": 2, "hidden_dim": 128,
     "mlp_dim": 256, "num_classes": 5,
@@ -31,6 +36,10 @@ NETWORKS = {
     "timm's ViT": lambda: timms("vit_tiny_patch16_224", **VIT),
     "timm's DeiT": lambda: timms("deit_tiny_patch16_224", **VIT),
     "torchvision's ViT": lambda: models.VisionTransformer(**TORCHVISIONS_VIT),
+    "timm's Swin": lambda: timms("swin_tiny_patch4_window7_224", **SWIN),
+    "torchvision's Swin": lambda: models.SwinTransformer(
+        [2, 2], 24, [2, 2], [2, 3], [4, 4], num_classes=5
+    ),
     "timm's ConvNeXt": lambda: timms("convnext_atto", num_classes=5, depths=(1, 1, 2, 1)),
     "torchvision's ResNet": lambda: models.resnet18(num_classes=5),
 }
@@ -100,8 +109,13 @@ def without(network: nn.Module, *names: str) -> nn.Module:
     ("make", "message"),
     [
         (
-            lambda: timms("swin_tiny_patch4_window7_224", depths=(1, 1, 1, 1), embed_dim=24),
-            "are not in a known naming",
+            lambda: timms("swin_tiny_patch4_window7_224", **{**SWIN, "patch_size": 8}),
+            "windows are not of one size",
+        ),
+        (lambda: timms("swin_tiny_patch4_window7_224", **{**SWIN, "num_classes": 0}), "classifier"),
+        (
+            lambda: timms("swinv2_tiny_window8_256", **{**SWIN, "img_size": 64}),
+            "look like a Swin V2, of whose attention nextify has none",
         ),
         (lambda: models.squeezenet1_1(num_classes=2), "are not in a known naming"),
         (lambda: timms("vit_tiny_patch16_224", **VIT, embed_dim=96), "with --design"),
@@ -119,6 +133,38 @@ def test_what_is_not_known_is_refused_in_one_line(make, message, tmp_path):
     with pytest.raises(InputError, match=message) as caught:
         open_network(saved(make(), tmp_path))
     assert "\n" not in str(caught.value)
+
+
+FOLDERS = {
+    "vit_tiny_patch16_224": VIT, "swin_tiny_patch4_window7_224": SWIN,
+    "convnext_atto": {"num_classes": 5, "depths": (1, 1, 2, 1)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_folders_as_timm_saves_them(name, tmp_path):
+    theirs = shaken(timms(name, **FOLDERS[name]))
+    save_for_hf(theirs, tmp_path, model_args=FOLDERS[name] | {"drop_path_rate": 0.1})
+    ours, card, notes = open_network(tmp_path)
+    assert not any("not stated" in note for note in notes)
+    assert list(card.mean) == pytest.approx(theirs.pretrained_cfg["mean"])
+    images = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        torch.testing.assert_close(ours(images), theirs(images), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("vit_tiny_patch16_224", {"global_pool": "avg"}, "'global_pool' is 'avg'"),
+        ("swin_tiny_patch4_window7_224", {"global_pool": "max"}, "'global_pool' is 'max'"),
+        ("vit_tiny_patch16_224", {"qk_norm": True}, "'qk_norm' is True"),
+    ],
+)
+def test_folders_of_other_networks(name, settings, message, tmp_path):
+    save_for_hf(timms(name, **FOLDERS[name], **settings), tmp_path, model_args=settings)
+    with pytest.raises(InputError, match=message):
+        open_network(tmp_path)
 
 
 @pytest.mark.parametrize(

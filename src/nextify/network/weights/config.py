@@ -18,11 +18,13 @@ Values = Mapping[str, Any]
 _PLAIN = re.compile(
     r"(tv_|wide_)?resnet\d+(_2)?"
     r"|convnext(v2)?_(atto|femto|pico|nano|tiny|small|base|large|xlarge|huge)"
+    r"|(?P<swin>swin_(tiny|small|base|large)_patch\d+_window\d+_\d+)"
+    r"|(?P<vit>(vit|deit)_(tiny|small|base|large|huge|giant)_patch\d+_\d+)"
 )
 # Arguments of timm's networks that entries show, or that matter in training only.
 _SHOWN = {
-    "conv_mlp", "depths", "dims", "drop_path_rate", "drop_rate", "img_size", "in_chans", "layers",
-    "ls_init_value", "num_classes", "use_grn",
+    "conv_mlp", "depth", "depths", "dims", "drop_path_rate", "drop_rate", "embed_dim", "img_size",
+    "in_chans", "layers", "ls_init_value", "num_classes", "patch_size", "use_grn", "window_size",
 }  # fmt: skip
 # Pillow's numbers for interpolation, which transformers writes.
 _BY_NUMBER = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
@@ -92,13 +94,15 @@ def _require_plain(values: Values, config: Values) -> None:
     arguments = config.get("model_args", {})
     if not isinstance(arguments, Mapping):
         raise InputError(f"'model_args' is {arguments!r}; fields are expected")
-    strange = {name: arguments[name] for name in arguments if name not in _SHOWN}
+    arguments = {"global_pool": config.get("global_pool"), **arguments}
     named = str(values.get("architecture", "")).partition(".")[0]
-    if named and not _PLAIN.fullmatch(named):
+    plain = _PLAIN.fullmatch(named)
+    shown = _SHOWN | {"num_heads"} if plain and plain["swin"] else _SHOWN
+    if arguments["global_pool"] in (None, "", "token" if plain and plain["vit"] else "avg"):
+        shown = shown | {"global_pool"}
+    strange = {name: value for name, value in arguments.items() if name not in shown}
+    if named and not plain:
         strange["architecture"] = named
-    pool = config.get("global_pool", "avg")
-    if pool not in ("avg", ""):
-        strange["global_pool"] = pool
     for name, value in strange.items():
         raise InputError(f"{name!r} is {value!r}, which is none of nextify's networks")
 

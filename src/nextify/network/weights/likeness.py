@@ -30,6 +30,7 @@ _NAMES = {
     r"(^|\.)model\.\d+\.(conv|cv\d|m|dfl)\.": "a YOLO, a detection model",
     r"(^|\.)(rpn|roi_heads?|bbox_head|class_embed|bbox_embed|decode_head|segmentation_head)\.":
         "a detection or segmentation model",
+    r"\.cpb_mlp\.": "a Swin V2, of whose attention nextify has none",
     r"(^|\.)(text_model|text_projection|logit_scale)": "a model of images and texts, as CLIP",
     r"relative_position_bias_table|\.rel_pos": "a Swin or another network of windows",
     r"cls_token|class_token|pos_embed|patch_embed|position_embeddings|\.attn\.qkv|conv_proj":

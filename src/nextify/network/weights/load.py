@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torchvision.models.swin_transformer import ShiftedWindowAttention
 
 from nextify.errors import InputError
 from nextify.network.initialise import initialise
@@ -186,6 +187,9 @@ def _changes(
 def _fill(network: Network, entries: dict[str, Tensor], new: Sequence[str], seed: int) -> None:
     if any(entry.is_meta for entry in network.state_dict().values()):
         network.to_empty(device="cpu").to(memory_format=torch.channels_last)
+        for module in network.modules():
+            if isinstance(module, ShiftedWindowAttention):
+                module.define_relative_position_index()  # which the meta device has not
     for name, entry in network.state_dict().items():
         if name.endswith(COUNTER) and name not in entries:
             entry.zero_()

@@ -19,6 +19,9 @@ Side = Literal["ours", "theirs"]
 
 STEM = "stem.conv.weight"  # which every network begins with
 COUNTER = "num_batches_tracked"  # of batch norms: a whole number, and never needed
+INDEX = (
+    "relative_position_index"  # of a Swin's windows: whole numbers, which follow from their size
+)
 _SHOWN = 3  # names in a message
 
 # How their shape of an entry differs from ours: not at all; 1 x 1 convolutions as matrices;

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nextify.blueprint import draw
-from nextify.designs import AnyDesign, Design, Vit, require_convolutional
+from nextify.designs import AnyDesign, Design, Swin, Vit, require_convolutional
 from nextify.designs.fields import read_fields, with_fields
 from nextify.errors import InputError
 from nextify.network.build import assemble
@@ -17,7 +17,8 @@ from nextify.network.weights.namings import Table
 from nextify.network.weights.pairing import classes_in
 from nextify.network.weights.recognise import recognise
 from nextify.network.weights.source import Weights, open_weights
-from nextify.network.weights.vit import HEAD_SIZE, read_vit, side_of, vit_table
+from nextify.network.weights.swin import read_swin, swin_table
+from nextify.network.weights.vit import HEAD_SIZE, VITS, read_vit, side_of, vit_table
 
 
 def open_network(
@@ -29,8 +30,8 @@ def open_network(
 
     Args:
         source: as `open_weights` takes it: a network file of nextify's or the folder that training
-            made, weights of a ResNet, a ConvNeXt or a ViT as timm, torchvision and others name
-            their entries, or a repository on the hub.
+            made, weights of a ResNet, a ConvNeXt, a ViT or a Swin as timm, torchvision and others
+            name their entries, or a repository on the hub.
         design: that the weights are of; None: what they tell. fields: of it, as `FIELD=VALUE`.
 
     Raises:
@@ -42,11 +43,11 @@ def open_network(
             raise InputError(f"network {source} states its own design; leave out --design and "
                              "FIELD=VALUE")  # fmt: skip
         return *load_network(weights.path), ()
-    table = vit_table(weights)
+    table = vit_table(weights) or swin_table(weights)
     if table is None:
         network, card, loaded = _convolutional(weights, design, fields)
     else:
-        network, card, loaded = _vit(weights, table, design, fields)
+        network, card, loaded = _transformer(weights, table, design, fields)
     notes = loaded.notes
     if not loaded.preprocessing.is_stated:
         notes += ("how they look at images is not stated: as most networks of ImageNet do",)
@@ -65,21 +66,24 @@ def _convolutional(
     return network, card, loaded
 
 
-def _vit(
+def _transformer(
     weights: Weights, table: Table, design: AnyDesign | None, fields: Sequence[str]
 ) -> tuple[Network, Card, Loaded]:
-    told = read_vit(weights, table) if design is None else design
-    if not isinstance(told, Vit):
-        raise InputError(f"weights {weights.source} are of a ViT; give one with --design")
-    (changes,) = read_fields(fields, Vit)
+    read, kind = (read_vit, Vit) if table in VITS else (read_swin, Swin)
+    told = read(weights, table) if design is None else design
+    if not isinstance(told, kind):
+        raise InputError(f"weights {weights.source} are of a {table.architecture}; give one with "
+                         "--design")  # fmt: skip
+    (changes,) = read_fields(fields, kind)
     chosen, classes = with_fields(told, changes), classes_in(weights, table)
     if not classes:
         raise InputError(f"weights {weights.source} have no classifier; give weights that have one")
-    side = side_of(weights, table, chosen)
-    network = assemble(draw(chosen, classes, side))
+    side = side_of(weights, table, chosen) if isinstance(chosen, Vit) else None
+    network = assemble(draw(chosen, classes, *([] if side is None else [side])))
     loaded = fill(network, weights, table, "refuse")
-    seen = replace(loaded.preprocessing, image_size=side)
-    assumed = f"heads of {HEAD_SIZE} channels are assumed; heads=N behind the name gives others"
-    notes = (assumed,) * (design is None and "heads" not in changes)
-    loaded = replace(loaded, preprocessing=seen, notes=(*loaded.notes, *notes))
+    if side is not None:
+        seen = replace(loaded.preprocessing, image_size=side)
+        assumed = f"heads of {HEAD_SIZE} channels are assumed; heads=N behind the name gives others"
+        notes = (assumed,) * (design is None and "heads" not in changes)
+        loaded = replace(loaded, preprocessing=seen, notes=(*loaded.notes, *notes))
     return network, as_card(chosen, names_of(None, weights, None, classes), loaded), loaded

@@ -4,7 +4,16 @@ from collections.abc import Mapping, Sequence
 
 from nextify.errors import InputError
 from nextify.network.modules import Network
-from nextify.network.weights.namings import COUNTER, STEM, Form, Shape, Table, listed, shaped
+from nextify.network.weights.namings import (
+    COUNTER,
+    INDEX,
+    STEM,
+    Form,
+    Shape,
+    Table,
+    listed,
+    shaped,
+)
 from nextify.network.weights.source import Weights
 
 CLASSIFIER = "head.classifier"
@@ -14,12 +23,14 @@ _HEAD_NORM = (f"{HEAD_NORM}.weight", f"{HEAD_NORM}.bias")
 
 
 def foreign_names(network: Network, table: Table) -> dict[str, tuple[str, Form]]:
-    """The name and the form of every entry of a network, in a naming.
+    """The name and the form of every entry of a network, in a naming; not of those that follow from
+    the design.
 
     Raises:
         InputError: the naming has no name for one.
     """
-    names = {ours: table.name(ours) for ours in network.state_dict()}
+    own = (ours for ours in network.state_dict() if not ours.endswith(INDEX))
+    names = {ours: table.name(ours) for ours in own}
     nameless = [ours for ours, name in names.items() if name is None]
     if nameless:
         raise InputError(
@@ -48,7 +59,7 @@ def match_entries(network: Network, weights: Weights, table: Table) -> dict[str,
     _require_channels(weights, found.get(STEM, ()), shapes[STEM])
     wrong = {
         "missing": [t for o, t in wanted.items() if o not in kept and not t.endswith(COUNTER)],
-        "left over": [theirs for theirs in weights.entries if theirs not in expected],
+        "left over": [t for t in weights.entries if t not in expected and not t.endswith(INDEX)],
         "of another shape": [
             f"{kept[ours]} ({_by(shape)}, not {_by(shaped(shapes[ours], names[ours][1]))})"
             for ours, shape in found.items()

@@ -85,7 +85,7 @@ def _reason(error: Exception) -> str:
 
 
 def _design(shapes: Mapping[str, Shape]) -> Design:
-    depths = _depths(shapes)
+    depths = depths_in(shapes)
     blocks = [f"stages.{stage}.blocks.0.branch" for stage in range(len(depths))]
     first = blocks[0]
     is_basic = f"{first}.spatial1.weight" in shapes
@@ -108,7 +108,7 @@ def _design(shapes: Mapping[str, Shape]) -> Design:
     return with_fields(FAMILIES[resnet if is_resnet else "convnext-tiny"], fields)
 
 
-def _depths(shapes: Mapping[str, Shape]) -> tuple[int, ...]:
+def depths_in(shapes: Mapping[str, Shape]) -> tuple[int, ...]:
     """How many blocks each stage has; a gap in their numbers shows when names are compared."""
     words = [name.split(".") for name in shapes if name.startswith("stages.")]
     blocks = {(int(stage), block) for _, stage, kind, block, *_ in words if kind == "blocks"}

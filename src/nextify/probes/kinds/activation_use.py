@@ -8,6 +8,7 @@ the highest value of a unit, over images and positions, the mean over units and 
 
 from collections.abc import Sequence
 
+from nextify.probes.measurement import Curve
 from nextify.probes.pre_activations import EDGES, Layer, by_stage, layers
 from nextify.probes.probe import Found, Probe, Subject
 
@@ -54,5 +55,17 @@ PROBE = Probe(
     title="Flat pre-activations",
     unit="share of pre-activations",
     source="arXiv 1606.08415",
+    curves={
+        "flat": Curve(title="Flat", over="activation function"),
+        "linear": Curve(title="Linear", over="activation function"),
+        "range": Curve(title="Range", over="activation function", unit="pre-activation"),
+        "histogram": Curve(
+            title="Where units live",
+            at="edges",
+            over="pre-activation",
+            unit="share",
+            rows="stage",
+        ),
+    },
     measure=_measure,
 )

@@ -11,6 +11,7 @@ from torch import Tensor
 from nextify.probes.anatomy import maps_after_blocks
 from nextify.probes.attention import attention_weights, distances, mean_distances
 from nextify.probes.few import few
+from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Needs, Probe, Subject, Undefined
 
 _PIXELS = 1 << 16  # 64 images of 32 pixels
@@ -36,6 +37,7 @@ def _measure(subject: Subject) -> Found:
     return Found(
         value=sum(means.values()) / len(means),
         values={**stages, "uniform": sum(float(each.mean()) for each in apart) / len(apart)},
+        images=len(images),
         curves={
             "block": [[round(head, 3) for head in heads[name].tolist()] for name in blocks],
             "uniform": [round(float(each.mean()), 3) for each in apart],
@@ -62,5 +64,6 @@ PROBE = Probe(
     unit="px",
     source="arXiv 2010.11929, section 4.5",
     needs=Needs(blocks=True),
+    curves={"block": Curve(title="Each head"), "uniform": Curve(title="Of even attention")},
     measure=_measure,
 )

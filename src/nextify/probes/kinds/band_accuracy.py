@@ -10,6 +10,7 @@ whose ringing is part of what the network sees.
 
 from nextify.probes.bands import WHOLE, band
 from nextify.probes.deciding import accuracy
+from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Needs, Probe, Subject, Undefined
 
 RADII = (0.25, 0.5)  # where images are cut, as shares of the band
@@ -42,5 +43,14 @@ PROBE = Probe(
     title="Accuracy kept by the lowest quarter of frequencies",
     unit="share",
     needs=Needs(labels=True, side=8),
+    curves={
+        name: Curve(
+            title=f"Of frequencies {name} the cut",
+            at="radius",
+            unit="accuracy",
+            over="cut, share of the band",
+        )
+        for name in ("below", "above")
+    },
     measure=_measure,
 )

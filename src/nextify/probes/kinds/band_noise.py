@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from nextify.probes.bands import band_noise
 from nextify.probes.deciding import accuracy
+from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Needs, Probe, Subject
 
 EDGES = (0.0, 1 / 3, 2 / 3, 1.0)  # of the rings, as shares of the band; the mean is in none
@@ -40,5 +41,6 @@ PROBE = Probe(
     unit="accuracy",
     source="arXiv 2202.06709, section 3",
     needs=Needs(labels=True, side=8),
+    curves={"accuracy": Curve(title="Under noise in a ring", over="ring, from low to high")},
     measure=_measure,
 )

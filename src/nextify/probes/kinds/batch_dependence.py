@@ -3,14 +3,17 @@
 Logits with the statistics of batches of 2, 4, 8, 16 ... images against those with the running
 statistics of evaluation: the root mean square difference over that of the logits themselves, each
 image's centred over the classes. The value is that at 16 images; `decisions` is the share of images
-whose class changes there. Batch norm couples images, layer norm does not: then it is 0, up to
-rounding. Images come in an order of chance (`nextify.probes.as_in_training`).
+whose class changes there. Batch norm couples images, layer norm does not: a network without batch
+norms has 0, and is not asked. Images come in an order of chance (`nextify.probes.as_in_training`).
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from nextify.probes.as_in_training import as_in_training, shuffled
+from nextify.probes.as_in_training import as_in_training, has_batch_norms, shuffled
+from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Needs, Probe, Subject, Undefined
 
 USUAL = 16  # images a batch, of the value
@@ -42,22 +45,26 @@ def in_batches(network: nn.Module, images: Tensor, size: int) -> Tensor:
         return torch.cat([network(part) for part in torch.split(whole, size)])
 
 
-def _measure(subject: Subject) -> Found:
+def changes(subject: Subject, sizes: Sequence[int]) -> tuple[dict[int, float], float]:
+    """The change in batches of each size, and the share of decisions that change at `USUAL`."""
     images = subject.images[shuffled(subject, max(_SIZES))]
-    twin = as_in_training(subject.network)
-    running = in_batches(subject.network, images, USUAL)
-    changes, decisions = {}, 0.0
-    for size in (each for each in _SIZES if each <= len(images)):
-        found = in_batches(twin, images, size)
-        count = min(len(found), len(running))
-        changes[size] = change(found[:count], running[:count])
-        if size == USUAL:
-            decisions = (found.argmax(1) != running.argmax(1)).double().mean().item()
+    twin, running = as_in_training(subject.network), in_batches(subject.network, images, USUAL)
+    found = {size: in_batches(twin, images, size) for size in sizes}
+    other = (found[USUAL].argmax(1) != running.argmax(1)).double().mean().item()
+    pairs = {size: min(len(each), len(running)) for size, each in found.items()}
+    return {size: change(found[size][:n], running[:n]) for size, n in pairs.items()}, other
+
+
+def _measure(subject: Subject) -> Found:
+    sizes = [each for each in _SIZES if each <= len(subject.images)]
+    by_size, decisions = dict.fromkeys(sizes, 0.0), 0.0
+    if has_batch_norms(subject.network):
+        by_size, decisions = changes(subject, sizes)
     return Found(
-        value=changes[USUAL],
-        values={**{f"batch{size}": each for size, each in changes.items()}, "decisions": decisions},
+        value=by_size[USUAL],
+        values={**{f"batch{size}": each for size, each in by_size.items()}, "decisions": decisions},
         units={"decisions": "share of images"},
-        curves={"batch": list(changes), "change": list(changes.values())},
+        curves={"batch": sizes, "change": list(by_size.values())},
     )
 
 
@@ -68,5 +75,6 @@ PROBE = Probe(
     better="lower",
     source="arXiv 1702.03275, section 2; arXiv 2105.07576",
     needs=Needs(images=USUAL),
+    curves={"change": Curve(title="By size of the batch", at="batch", over="images in a batch")},
     measure=_measure,
 )

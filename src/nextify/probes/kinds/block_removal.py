@@ -5,25 +5,17 @@ and nothing is trained anew. The value is the mean over blocks: near 0, no block
 itself, as in an ensemble of paths.
 """
 
-import torch
 from torch import Tensor, nn
 
 from nextify.probes.anatomy import replaced
 from nextify.probes.branches import Parts, by_stage, see_parts, skip_of
+from nextify.probes.deciding import accuracy
+from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Needs, Probe, Subject
-
-_BATCH = 100
-
-
-def accuracy(network: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """In per cent."""
-    with torch.no_grad():
-        answers = torch.cat([network(part).argmax(1) for part in torch.split(images, _BATCH)])
-    return 100 * (answers == labels).double().mean().item()
 
 
 def without(subject: Subject, block: str, end: nn.Module) -> float:
-    """The accuracy of the network without a block's branch."""
+    """The accuracy in per cent of the network without a block's branch."""
     module = subject.network.get_submodule(block)
 
     def alone(given: Tensor) -> Tensor:
@@ -31,11 +23,11 @@ def without(subject: Subject, block: str, end: nn.Module) -> float:
         return out
 
     with replaced(subject.network, block, alone):
-        return accuracy(subject.network, subject.images, subject.needed_labels())
+        return 100 * accuracy(subject.network, subject.images, subject.needed_labels())
 
 
 def _measure(subject: Subject) -> Found:
-    whole = accuracy(subject.network, subject.images, subject.needed_labels())
+    whole = 100 * accuracy(subject.network, subject.images, subject.needed_labels())
     ends: dict[str, nn.Module] = {}
 
     def see(block: str, parts: Parts) -> None:
@@ -58,5 +50,6 @@ PROBE = Probe(
     source="arXiv 1605.06431, section 4.1",
     needs=Needs(blocks=True, labels=True),
     is_default=False,  # a pass over the images for every block
+    curves={"block": Curve(title="By block")},
     measure=_measure,
 )

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from nextify.probes.branches import Parts, by_stage, see_parts
+from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Needs, Probe, Subject
 
 
@@ -42,5 +43,6 @@ PROBE = Probe(
     unit="ratio of norms",
     source="arXiv 1605.06431, section 3",
     needs=Needs(blocks=True),
+    curves={"block": Curve(title="By block")},
     measure=_measure,
 )

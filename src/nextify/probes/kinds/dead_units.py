@@ -8,6 +8,7 @@ More images can only bring units to life, so the number belongs to a number of i
 
 from collections.abc import Sequence
 
+from nextify.probes.measurement import Curve
 from nextify.probes.pre_activations import Layer, by_stage, layers
 from nextify.probes.probe import Found, Probe, Subject
 
@@ -34,5 +35,6 @@ PROBE = Probe(
     unit="share of units",
     better="lower",
     source="arXiv 1903.06733",
+    curves={"layer": Curve(title="By layer", over="activation function")},
     measure=_measure,
 )

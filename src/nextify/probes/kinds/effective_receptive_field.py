@@ -9,6 +9,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from nextify.probes.effective import input_gradients, middle_unit, squares
 from nextify.probes.few import few
+from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Needs, Probe, Subject
 
 _PIXELS = 1 << 16  # 64 images of 32 pixels
@@ -30,6 +31,7 @@ def _measure(subject: Subject) -> Found:
     return Found(
         value=shares["r50"],
         values={**shares, "low": low, "high": high},
+        images=len(images),
         curves={
             "side": about.sides.tolist(),
             "mass": _rounded(mass / mass[-1]),
@@ -55,5 +57,19 @@ PROBE = Probe(
     unit="share of the image",
     source="arXiv 2203.06717, section 4",
     needs=Needs(blocks=True),
+    curves={
+        "mass": Curve(
+            title="What a square holds",
+            at="side",
+            over="side of the square, px",
+            unit="share of the gradient",
+        ),
+        "map": Curve(
+            title="Gradient",
+            over="across, part of 32",
+            rows="down, part of 32",
+            unit="root, of largest",
+        ),
+    },
     measure=_measure,
 )

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from nextify.probes.anatomy import as_maps, outputs
 from nextify.probes.few import few
 from nextify.probes.lattice import lattices
+from nextify.probes.measurement import Curve
 from nextify.probes.moving import Edges, moved
 from nextify.probes.probe import Found, Needs, Probe, Subject
 
@@ -61,6 +62,7 @@ def _measure(subject: Subject) -> Found:
     return Found(
         value=sum(stages.values()) / len(stages),
         values=stages,
+        images=len(images),
         curves={"shift": shifts, **curves},
     )
 
@@ -71,5 +73,6 @@ PROBE = Probe(
     better="lower",
     source="arXiv 1904.11486, section 3",
     needs=Needs(blocks=True, side=8),
+    curves={"stage": Curve(title="By stage", at="shift", over="shift, px", unit="error")},
     measure=_measure,
 )

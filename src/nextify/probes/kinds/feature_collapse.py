@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from nextify.probes.anatomy import as_maps, outputs
+from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Needs, Probe, Subject, Undefined
 
 _BATCH = 100  # images
@@ -77,5 +78,9 @@ PROBE = Probe(
     unit="cosine distance",
     source="arXiv 2301.00808, section 4",
     needs=Needs(blocks=True, side=8),
+    curves={
+        "block": Curve(title="By block"),
+        "expanded": Curve(title="After the expansion", over="block that expands"),
+    },
     measure=_measure,
 )

@@ -5,7 +5,7 @@ network (`mirrored-frequency` reads maps from 7 x 7 on).
 """
 
 from nextify.probes.probe import Found, Needs, Probe, Subject
-from nextify.probes.spectra import measure_spectra
+from nextify.probes.spectra import CURVES, measure_spectra
 
 
 def _measure(subject: Subject) -> Found:
@@ -18,5 +18,6 @@ PROBE = Probe(
     unit="log amplitude",
     source="arXiv 2202.06709, section 3",
     needs=Needs(blocks=True),
+    curves=CURVES,
     measure=_measure,
 )

@@ -19,7 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nextify.probes.anatomy import watched
-from nextify.probes.as_in_training import BATCH, as_in_training, shuffled
+from nextify.probes.as_in_training import as_in_training, batch, shuffled
+from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Needs, Probe, Subject, Undefined
 
 
@@ -42,7 +43,7 @@ def _reached(parameters: Iterable[nn.Parameter]) -> float:
 
 def _measure(subject: Subject) -> Found:
     twin, blocks = as_in_training(subject.network).requires_grad_(), subject.anatomy.blocks
-    chosen, norms = shuffled(subject, BATCH), dict[str, float]()
+    chosen, norms = shuffled(subject, batch(subject.images)), dict[str, float]()
 
     def see(block: str, out: Tensor) -> None:
         def keep(gradient: Tensor) -> None:
@@ -65,6 +66,7 @@ def _measure(subject: Subject) -> Found:
     return Found(
         value=grown[0],
         values={f"stage{at}": grown[blocks.index(end)] for at, end in enumerate(ends, 1)},
+        images=len(chosen),
         curves={
             "block": curve,
             "weights": [_reached(each) / len(chosen) for each in inside.values()],
@@ -79,5 +81,9 @@ PROBE = Probe(
     unit="log10 of norm, first over last block",
     source="arXiv 1502.01852, section 2.2",
     needs=Needs(blocks=True, images=8),
+    curves={
+        "block": Curve(title="What blocks put out", unit="norm of the gradient", is_log=True),
+        "weights": Curve(title="Weights", unit="norm, over that of weights", is_log=True),
+    },
     measure=_measure,
 )

@@ -16,6 +16,7 @@ images that the network was not trained on it is the curvature of the loss there
 import torch
 
 from nextify.probes.curvature import augmented, largest_eigenvalues
+from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Needs, Probe, Subject
 
 L2 = 0.05
@@ -37,6 +38,7 @@ def _measure(subject: Subject) -> Found:
         value=sum(abs(row[0]) for row in rows) / len(rows),
         values={"negative": sum(value < 0 for value in every) / len(every)},
         units={"negative": "share"},
+        images=len(images),
         curves={"eigenvalues": rows},
     )
 
@@ -47,5 +49,6 @@ PROBE = Probe(
     source="arXiv 2202.06709, section 2",
     needs=Needs(labels=True, side=8),
     is_default=False,  # it takes a hundred gradients of gradients
+    curves={"eigenvalues": Curve(title="The five largest", over="mini-batch", unit="eigenvalue")},
     measure=_measure,
 )

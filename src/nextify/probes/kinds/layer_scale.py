@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from nextify.network.modules import Scale
 from nextify.probes.branches import by_stage
+from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Needs, Probe, Subject, Undefined
 
 _NAMES = {"gamma", "layer_scale"}  # as timm and torchvision call them; norms have a `weight`
@@ -41,5 +42,6 @@ PROBE = Probe(
     unit="factor",
     source="arXiv 2103.17239, section 2",
     needs=Needs(blocks=True),
+    curves={"block": Curve(title="By block")},
     measure=_measure,
 )

@@ -9,6 +9,7 @@ does less. It is given beside it, as is the similarity of the first and the last
 import torch
 
 from nextify.probes.cka import LEAST, similarity
+from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Needs, Probe, Subject, Undefined
 
 
@@ -33,5 +34,6 @@ PROBE = Probe(
     unit="CKA",
     source="arXiv 1905.00414; unbiased as in arXiv 2010.15327",
     needs=Needs(images=LEAST, blocks=True),
+    curves={"similarity": Curve(title="Blocks by blocks", rows="block")},
     measure=_measure,
 )

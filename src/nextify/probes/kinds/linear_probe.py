@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nextify.probes.anatomy import as_maps, heard
+from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Needs, Probe, Subject, Undefined
 
 FOLDS = 5
@@ -95,5 +96,6 @@ PROBE = Probe(
     better="higher",
     source="arXiv 1610.01644",
     needs=Needs(blocks=True, labels=True, images=20),
+    curves={"block": Curve(title="By block")},
     measure=_measure,
 )

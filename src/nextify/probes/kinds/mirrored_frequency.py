@@ -8,7 +8,7 @@ a constant; compare each with itself.
 """
 
 from nextify.probes.probe import Found, Needs, Probe, Subject
-from nextify.probes.spectra import measure_spectra, mirrored
+from nextify.probes.spectra import CURVES, measure_spectra, mirrored
 
 
 def _measure(subject: Subject) -> Found:
@@ -21,5 +21,6 @@ PROBE = Probe(
     unit="log amplitude",
     source="after arXiv 2202.06709, section 3; maps mirrored",
     needs=Needs(blocks=True),
+    curves=CURVES,
     measure=_measure,
 )

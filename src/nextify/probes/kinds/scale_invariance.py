@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from nextify.probes.as_in_training import as_in_training, shuffled
 from nextify.probes.kinds.batch_dependence import change
+from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Needs, Probe, Subject
 
 _IMAGES = 8  # what holds of the weights holds for any image
@@ -80,5 +81,8 @@ PROBE = Probe(
     source="arXiv 1706.05350; arXiv 1502.03167, section 3.3",
     needs=Needs(images=_IMAGES),
     is_default=False,  # two passes for every layer, in float64
+    curves={
+        "layer": Curve(title="Doubled, over a random change", over="layer", unit="ratio of changes")
+    },
     measure=_measure,
 )

@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import pad
 
 from nextify.probes.few import few
+from nextify.probes.measurement import Curve
 from nextify.probes.moving import Edges
 from nextify.probes.probe import Found, Needs, Probe, Subject
 
@@ -75,6 +76,7 @@ def _measure(subject: Subject) -> Found:
     return Found(
         value=float(each.mean()),
         values={"standard error": error},
+        images=len(images),
         curves={
             "shift": distances.tolist(),
             "agreement": [round(float(same[apart == by].mean()), 4) for by in distances],
@@ -89,5 +91,6 @@ PROBE = Probe(
     better="higher",
     source="arXiv 1904.11486, section 4",
     needs=Needs(side=8),
+    curves={"agreement": Curve(title="By distance of the crops", at="shift", over="distance, px")},
     measure=_measure,
 )

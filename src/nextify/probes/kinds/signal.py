@@ -14,14 +14,16 @@ from math import log10
 import torch
 
 from nextify.probes.anatomy import heard
-from nextify.probes.as_in_training import BATCH, as_in_training, shuffled
+from nextify.probes.as_in_training import as_in_training, batch, shuffled
+from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Needs, Probe, Subject, Undefined
 
 
 def _measure(subject: Subject) -> Found:
     twin, blocks = as_in_training(subject.network), subject.anatomy.blocks
+    images = subject.images[shuffled(subject, batch(subject.images))]
     with torch.no_grad(), heard(twin, blocks) as found:
-        twin(subject.images[shuffled(subject, BATCH)])
+        twin(images)
     variances = [found[block].double().var(0, correction=0).mean().item() for block in blocks]
     squares = [found[block].double().square().mean().item() for block in blocks]
     if not all(0 < variance < float("inf") for variance in variances):
@@ -31,6 +33,7 @@ def _measure(subject: Subject) -> Found:
     return Found(
         value=grown[-1],
         values={f"stage{at}": grown[blocks.index(end)] for at, end in enumerate(ends, 1)},
+        images=len(images),
         curves={"block": variances, "mean square": squares},
     )
 
@@ -41,5 +44,9 @@ PROBE = Probe(
     unit="log10 of variance, last over first block",
     source="arXiv 1502.01852, section 2.2; arXiv 1611.01232",
     needs=Needs(blocks=True, images=8),
+    curves={
+        "block": Curve(title="What differs between images", unit="variance", is_log=True),
+        "mean square": Curve(title="All of the signal", unit="mean square", is_log=True),
+    },
     measure=_measure,
 )

@@ -1,5 +1,6 @@
 """What is said of networks and of what probes found of them: lines, cells of tables, reasons."""
 
+import re
 from collections.abc import Iterator
 
 from nextify.findings.diagnosis import diagnosis
@@ -89,6 +90,20 @@ def figure_name(probe: About) -> str:
     'probe-a-b-c'
     """
     return f"probe-{''.join(each if each.isalnum() else '-' for each in probe.name)}"
+
+
+def capital(text: str) -> str:
+    """With the first letter of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
+def spaced(name: str) -> str:
+    """A number's name as it is read.
+
+    >>> spaced("stage2"), spaced("r50"), spaced("below 0.25")
+    ('stage 2', 'r50', 'below 0.25')
+    """
+    return re.sub(r"^(stage|batch)(\d+)$", r"\1 \2", name)
 
 
 def on_images(content: ProbesContent) -> str:
