@@ -81,6 +81,25 @@ def convolve(
             tl.store(y + out, sums[ACROSS - 1 - j].to(y.dtype.element_ty), mask)
 
 
+@triton.jit
+def _totals(sums, COUNT: tl.constexpr):
+    """The sums over the rows of each of so many tensors. Threads of other warps have the other
+    rows; they meet once for eight tensors, not for each."""
+    totals = ()
+    for at in tl.static_range(0, COUNT, 8):
+        low = tl.join(tl.join(sums[at], sums[at + 4]), tl.join(sums[at + 2], sums[at + 6]))
+        high = tl.join(tl.join(sums[at + 1], sums[at + 5]), tl.join(sums[at + 3], sums[at + 7]))
+        even, odd = tl.split(tl.sum(tl.join(low, high), 0))
+        first, third = tl.split(even)
+        second, fourth = tl.split(odd)
+        zero, four = tl.split(first)
+        two, six = tl.split(third)
+        one, five = tl.split(second)
+        three, seven = tl.split(fourth)
+        totals = totals + (zero, one, two, three, four, five, six, seven)
+    return totals
+
+
 @triton.jit(do_not_specialize=["rows", "height", "width"])
 def correlate(
     x, grad, partial, rows, height, width, channels,
@@ -132,6 +151,11 @@ def correlate(
             sums = met
             whole += grads[UP].to(tl.float32)
             window = window[1:]
+    COUNT: tl.constexpr = DOWN * ACROSS
+    sums = sums + (whole,)
+    for _ in tl.static_range((7 - COUNT) % 8):
+        sums = sums + (zero,)
+    totals = _totals(sums, COUNT + 1)
     last = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     out = partial + tl.program_id(0) * (SIDE * SIDE + 1) * channels + last
     mask = last < channels
@@ -141,8 +165,7 @@ def correlate(
         for j in tl.static_range(SIDE):
             at = out + (i * SIDE + j) * channels
             if (i >= TOP and i < TOP + DOWN) and (j >= LEFT and j < LEFT + ACROSS):
-                met = sums[(i - TOP) * ACROSS + j - LEFT]
-                tl.store(at, tl.sum(met, 0), mask)
+                tl.store(at, totals[(i - TOP) * ACROSS + j - LEFT], mask)
             else:
                 tl.store(at, tl.zeros((CHANNELS,), tl.float32), mask)
-    tl.store(out + SIDE * SIDE * channels, tl.sum(whole, 0), mask)
+    tl.store(out + SIDE * SIDE * channels, totals[COUNT], mask)
