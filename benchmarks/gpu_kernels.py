@@ -3,11 +3,11 @@
     python benchmarks/gpu_kernels.py
 
 Shapes: the four stages of ConvNeXt-T at 224 pixels (batch 128, bfloat16), and eight small
-networks stacked (batch 64). Forward, input gradient and weight gradient, by cuDNN in channels_last
-memory, by torch's own kernel in contiguous memory, and by ours with every tile; then what is fused
-against its parts. Microseconds: medians over replays of a CUDA
-graph of several calls; before, each result for a few images is compared with float64 (`!` and the
-relative error where it is off). Prints a table, then one JSON line.
+networks stacked (batch 64). Forward, input gradient and gradients of weight and bias, by torch in
+channels_last memory (cuDNN in bfloat16), and by ours, the weight's with several tiles; then
+normalisation and layer scale. Microseconds: medians over replays of a CUDA graph of several calls;
+before, each result for a few images is compared with float64 (`!` and the relative error where it
+is off). Prints a table, then one JSON line.
 """
 
 import json
@@ -23,9 +23,9 @@ from torch import Tensor
 from nextify.network.kernels import launch, tiles
 from nextify.network.kernels.tiles import Tile
 
-SECONDS = 70.0  # after which what is left is left out
+SECONDS = 35.0  # after which what is left is left out
 TOLERANCE = 1e-2  # of the relative norm, in bfloat16
-CHECKED = 16  # images that are compared with float64
+CHECKED = 4  # images that are compared with float64
 CALLS, REPLAYS = 8, 7
 
 
@@ -36,21 +36,21 @@ class Shape(NamedTuple):
     channels: int
     side: int
     kernel: int
+    dtype: torch.dtype = torch.bfloat16
 
     def __str__(self) -> str:
-        return f"{self.batch}x{self.channels}x{self.side} k{self.kernel}"
+        kind = "" if self.dtype == torch.bfloat16 else " float32"
+        return f"{self.batch}x{self.channels}x{self.side} k{self.kernel}{kind}"
 
 
 TINY = [Shape(128, 96 * 2**at, 56 // 2**at, 7) for at in range(4)]
 STACKED = [Shape(64, 8 * 24 * 2**at, 16 // 2**at, k) for k in (7, 3) for at in range(4)]
-CONVOLVE = {
-    7: [Tile(8, 32, 4), Tile(8, 32, 4, 396), Tile(4, 64, 4), Tile(8, 32, 8), Tile(16, 32, 8)],
-    3: [Tile(16, 32, 4), Tile(8, 32, 4), Tile(8, 64, 4), Tile(16, 32, 4, 1056)],
-}
+WIDE = [Shape(64, 48, 14, 7, torch.float32), Shape(64, 48, 14, 3, torch.float32)]
 CORRELATE = {
-    7: [Tile(8, 32, 4, 396), Tile(4, 64, 4, 396), Tile(8, 32, 8, 264), Tile(8, 32, 4, 792)],
-    3: [Tile(16, 32, 4, 792), Tile(8, 32, 4, 792), Tile(8, 32, 4, 1584)],
+    7: [Tile(8, 32, 4, 396), Tile(8, 32, 4, 198), Tile(4, 32, 2, 792), Tile(1, 64, 1, 1056)],
+    3: [Tile(8, 64, 4, 396), Tile(8, 64, 4, 198), Tile(1, 64, 1, 1056)],
 }
+NORM_BACKWARD = [(2048, 528), (1024, 1056), (1024, 528)]  # elements at a time, programs
 
 Calls = dict[str, Callable[[], Any]]
 
@@ -109,7 +109,7 @@ class Bench:
                 row["failure"] = f"{type(failure).__name__}: {str(failure)[:300]}"
                 cells.append(f"{name} FAILED {row['failure'][:120]}")
             self.rows.append(row)
-        print(f"{shape:>16} {what:<8}", " | ".join(cells), flush=True)
+        print(f"{shape:>20} {what:<8}", " | ".join(cells), flush=True)
 
     def check(self, calls: Calls, expected: Tensor) -> dict[str, float]:
         """The errors of results of a few images."""
@@ -124,56 +124,55 @@ class Bench:
 
 
 def depthwise(bench: Bench, shape: Shape) -> None:
-    """Forward, input gradient, weight gradient."""
-    n, channels, side, k = shape
-    generator = torch.Generator("cuda").manual_seed(0)
-    make = {"device": "cuda", "generator": generator}
-    x = torch.randn(n, side, side, channels, **make).bfloat16()
-    grad = torch.randn(n, side, side, channels, **make).bfloat16()
-    weight = torch.randn(channels, 1, k, k, **make) / k
-    bias = torch.randn(channels, **make)
-
-    def ways(of: str, x: Tensor, grad: Tensor) -> Calls:
-        taps = weight.flatten(1).t().contiguous()
-        narrow, low = weight.bfloat16(), bias.bfloat16()
-        last, last_grad = x.permute(0, 3, 1, 2), grad.permute(0, 3, 1, 2)
-        plain, plain_grad = last.contiguous(), last_grad.contiguous()
-
-        def torchs(x: Tensor, grad: Tensor) -> Callable[[], Tensor]:
-            if of == "forward":
-                return lambda: F.conv2d(x, narrow, low, 1, k // 2, groups=channels)
-            mask = [of == "input", of == "weight", False]
-            how = [1] * 2, [k // 2] * 2, [1, 1], False, [0, 0], channels, mask
-            backward = torch.ops.aten.convolution_backward
-            return lambda: backward(grad, x, narrow, None, *how)[mask.index(True)]
-
-        calls: Calls = {"cudnn": torchs(last, last_grad), "native": torchs(plain, plain_grad)}
-        if side < 16:
-            del calls["native"]
-        for tile in (CORRELATE if of == "weight" else CONVOLVE)[k]:
-            name = f"{tile.rows}x{tile.channels}/{tile.warps}/{tile.programs}"
-            if of == "forward":
-                calls[name] = lambda t=tile: launch.convolve(x, taps, bias, None, False, t)
-            elif of == "input":
-                calls[name] = lambda t=tile: launch.convolve(grad, taps, None, None, True, t)
-            else:
-                calls[name] = lambda t=tile: launch.correlate(x, grad, k, t)[0]
-        return calls
-
+    """Forward, input gradient, gradients of weight and bias."""
+    n, channels, side, k, dtype = shape
+    make = {"device": "cuda", "generator": torch.Generator("cuda").manual_seed(0)}
+    x, grad = torch.randn(2, n, side, side, channels, **make).to(dtype).unbind()
+    weight, bias = torch.randn(channels, 1, k, k, **make) / k, torch.randn(channels, **make)
     few = x[:CHECKED].contiguous(), grad[:CHECKED].contiguous()
     wide = few[0].double().permute(0, 3, 1, 2).requires_grad_()
     of_weight = weight.double().requires_grad_()
     y = F.conv2d(wide, of_weight, bias.double(), 1, k // 2, groups=channels)
     gradients = torch.autograd.grad(y, (wide, of_weight), few[1].double().permute(0, 3, 1, 2))
-    expected = {
-        "forward": y.detach(), "input": gradients[0], "weight": gradients[1].flatten(1)
-    }  # fmt: skip
+    expected = {"forward": y.detach(), "input": gradients[0], "weight": gradients[1].flatten(1)}
     for of, right in expected.items():
         errors = bench.check(
-            {name: lambda c=call, r=right: like(c(), r) for name, call in ways(of, *few).items()},
+            {
+                name: lambda c=call, r=right: like(c(), r)
+                for name, call in ways(of, *few, weight, bias).items()
+            },
             right,
         )
-        bench.time(str(shape), of, ways(of, x, grad), errors)
+        bench.time(str(shape), of, ways(of, x, grad, weight, bias), errors)
+
+
+def ways(of: str, x: Tensor, grad: Tensor, weight: Tensor, bias: Tensor) -> Calls:
+    """torch's operator and ours; of the weight's gradient with all tiles."""
+    channels, k = weight.shape[0], weight.shape[-1]
+    taps = weight.flatten(1).t().contiguous()
+    narrow, low = weight.to(x.dtype), bias.to(x.dtype)
+    last, last_grad = x.permute(0, 3, 1, 2), grad.permute(0, 3, 1, 2)
+    masks = {"input": [True, False, False], "weight": [False, True, True]}
+
+    def torchs() -> Tensor:
+        if of == "forward":
+            return F.conv2d(last, narrow, low, 1, k // 2, groups=channels)
+        how = [1] * 2, [k // 2] * 2, [1, 1], False, [0, 0], channels, masks[of]
+        found = torch.ops.aten.convolution_backward(last_grad, last, narrow, [channels], *how)
+        result: Tensor = found[masks[of].index(True)]
+        return result
+
+    calls: Calls = {"cudnn": torchs}
+    tile = tiles.convolve_tile(k, *x.shape[1:])
+    if of == "forward":
+        calls["ours"] = lambda: launch.convolve(x, taps, bias, False, tile)
+    elif of == "input":
+        calls["ours"] = lambda: launch.convolve(grad, taps, None, True, tile)
+    else:
+        for tile_ in CORRELATE[k]:
+            name = f"{tile_.rows}x{tile_.channels}/{tile_.warps}/{tile_.programs}"
+            calls[name] = lambda t=tile_: launch.correlate(x, grad, k, t)[:-1]
+    return calls
 
 
 def like(got: Tensor, right: Tensor) -> Tensor:
@@ -183,97 +182,62 @@ def like(got: Tensor, right: Tensor) -> Tensor:
     return got if got.shape == right.shape else got.permute(0, 3, 1, 2)
 
 
-def rest(bench: Bench, shape: Shape) -> None:
-    """The convolution with layer normalisation, its gradient, GELU, and layer scale."""
-    n, channels, side, k = shape
+def normalise(bench: Bench, shape: Shape, copies: int) -> None:
+    """Layer normalisation of each copy's channels, forward and backward."""
+    n, channels, side, _, dtype = shape
     make = {"device": "cuda", "generator": torch.Generator("cuda").manual_seed(1)}
-    x = torch.randn(n, side, side, channels, **make).bfloat16()
-    grad = torch.randn(n, side, side, channels, **make).bfloat16()
-    taps = torch.randn(k * k, channels, **make) / k
-    bias, scale, shift = torch.randn(3, channels, **make).unbind()
-    narrow = taps.t().reshape(channels, 1, k, k).bfloat16()
-    tile, norm = tiles.convolve_tile(k, side, side, channels), tiles.norm_tile(channels)
-    low_scale, low_shift, low_bias = (t.bfloat16() for t in (scale, shift, bias))
-    size, eps = (channels,), 1e-6
+    x, grad = torch.randn(2, n, side, side, channels, **make).to(dtype).unbind()
+    scale, shift = torch.randn(2, channels, **make).unbind()
+    width, eps = channels // copies, 1e-6
+    own, low_scale, low_shift = (t.to(dtype) for t in (torch.ones(width).cuda(), scale, shift))
 
-    def by_torch() -> Tensor:
-        y = F.conv2d(x.permute(0, 3, 1, 2), narrow, low_bias, 1, k // 2, groups=channels)
-        return F.layer_norm(y.permute(0, 2, 3, 1), size, low_scale, low_shift, eps)
+    def plain(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        if copies == 1:
+            return F.layer_norm(x, (channels,), scale, shift, eps)
+        each = F.layer_norm(x.unflatten(-1, (copies, width)), (width,), eps=eps)
+        return torch.addcmul(shift, each.flatten(-2), scale)
 
-    def parts() -> Tensor:
-        y = launch.convolve(x, taps, bias, None, False, tile)
-        return launch.normalise(y, scale, shift, eps, norm)
-
-    def fused(keep: bool) -> Tensor:
-        tile = tiles.fused_tile(channels)
-        return launch.convolve_and_normalise(x, taps, bias, scale, shift, eps, keep, tile)[1]
-
-    right = F.layer_norm(
-        F.conv2d(
-            x.double().permute(0, 3, 1, 2), taps.double().t().reshape(-1, 1, k, k), bias.double(),
-            1, k // 2, groups=channels,
-        ).permute(0, 2, 3, 1),
-        size, scale.double(), shift.double(), eps,
-    )  # fmt: skip
-    calls: Calls = {"torch": by_torch, "parts": parts, "fused": lambda: fused(False)}
-    calls["fused+y"] = lambda: fused(True)
-    bench.time(str(shape), "dw+norm", calls, bench.check(calls, right))
-    normalise(bench, shape, x, grad, scale, shift)
-    scaled(bench, shape, x, grad, scale)
-
-
-def normalise(
-    bench: Bench, shape: Shape, x: Tensor, grad: Tensor, scale: Tensor, shift: Tensor
-) -> None:
-    """Layer normalisation alone, forward and backward, and GELU of four times the channels."""
-    norm, size, eps = tiles.norm_tile(shape.channels), (shape.channels,), 1e-6
-    low_scale, low_shift = scale.bfloat16(), shift.bfloat16()
+    tile = tiles.norm_tile(width)
     calls: Calls = {
-        "torch": lambda: F.layer_norm(x, size, low_scale, low_shift, eps),
-        "ours": lambda: launch.normalise(x, scale, shift, eps, norm),
+        "torch": lambda: plain(x, low_scale, low_shift),
+        "ours": lambda: launch.normalise(x, scale, shift, eps, copies, dtype, tile),
     }
-    right = F.layer_norm(x.double(), size, scale.double(), shift.double(), eps)
-    bench.time(str(shape), "norm", calls, bench.check(calls, right))
-    _, mean, rate = torch.native_layer_norm(x, size, low_scale, low_shift, eps)
+    name, wide = f"{shape} S{copies}", x.double().requires_grad_()
+    right = plain(wide, scale.double(), shift.double())
+    bench.time(name, "norm", calls, bench.check(calls, right.detach()))
+    each, above = (t.unflatten(-1, (copies, width)) for t in (x, grad))
+    _, mean, rate = torch.native_layer_norm(each, (width,), own, own, eps)
+    how = each, (width,), mean, rate, own, own, [True, True, True]
     backward = torch.ops.aten.native_layer_norm_backward
-    calls = {
-        "torch": lambda: backward(
-            grad, x, size, mean, rate, low_scale, low_shift, [True, True, True]
-        )[0],
-        "ours": lambda: launch.normalise_backward(x, scale, grad, eps, norm)[0],
-    }
-    wide = x.double().requires_grad_()
-    y = F.layer_norm(wide, size, scale.double(), shift.double(), eps)
-    (right,) = torch.autograd.grad(y, wide, grad.double())
-    bench.time(str(shape), "norm bwd", calls, bench.check(calls, right))
-    hidden, above = x.repeat(1, 1, 1, 4), grad.repeat(1, 1, 1, 4)
-    calls = {"torch": lambda: F.gelu(hidden), "ours": lambda: launch.gelu(hidden)}
-    bench.time(str(shape), "gelu", calls, bench.check(calls, F.gelu(hidden.double())))
-    calls = {
-        "torch": lambda: torch.ops.aten.gelu_backward(above, hidden),
-        "ours": lambda: launch.gelu_backward(hidden, above),
-    }
-    right = torch.ops.aten.gelu_backward(above.double(), hidden.double())
-    bench.time(str(shape), "gelu bwd", calls, bench.check(calls, right))
+    calls = {"torch": lambda: backward(above, *how)[0].flatten(-2)}
+    for elements, programs in NORM_BACKWARD:
+        at_once = Tile(max(1, elements // tile.channels), tile.channels, 4, programs)
+        calls[f"{at_once.rows}/{programs}"] = lambda t=at_once: launch.normalise_backward(
+            x, scale, grad, eps, copies, t
+        )[0]
+    (right,) = torch.autograd.grad(right, wide, grad.double())
+    errors = bench.check({name: calls[name] for name in calls if name != "torch"}, right)
+    bench.time(name, "norm bwd", calls, errors)  # torch's has no scale of a copy: time alone
 
 
-def scaled(bench: Bench, shape: Shape, branch: Tensor, grad: Tensor, scale: Tensor) -> None:
+def scaled(bench: Bench, shape: Shape, copies: int) -> None:
     """Layer scale, stochastic depth and a residual stream in float32."""
-    tile = tiles.scale_tile(shape.channels)
-    x = grad.float()
-    keep = (torch.arange(shape.batch, device="cuda") % 2).float() * 2
-    factor = keep.view(-1, 1, 1, 1)
+    n, channels, side, _, dtype = shape
+    make = {"device": "cuda", "generator": torch.Generator("cuda").manual_seed(2)}
+    x, other = torch.randn(2, n, side, side, channels, **make).unbind()
+    branch, scale = other.to(dtype), torch.randn(channels, **make)
+    keep = 2.0 * (torch.arange(n * copies, device="cuda") % 2).view(n, copies)
+    factor = keep.repeat_interleave(channels // copies, 1).view(n, 1, 1, -1)
+    tile, name = tiles.scale_tile(channels), f"{shape} S{copies}"
     calls: Calls = {
         "torch": lambda: x + (branch * scale) * factor,
         "ours": lambda: launch.add_scaled(x, branch, scale, keep, tile),
     }
     right = x.double() + branch.double() * scale.double() * factor.double()
-    bench.time(str(shape), "scale", calls, bench.check(calls, right))
-    calls = {
-        "ours": lambda: launch.add_scaled_backward(branch, scale, keep, x, tile)[1],
-    }
+    bench.time(name, "scale", calls, bench.check(calls, right))
+    calls = {"ours": lambda: launch.add_scaled_backward(branch, scale, keep, x, tile)[1]}
     right = (x.double() * factor * branch.double()).sum((0, 1, 2))
-    bench.time(str(shape), "scalebwd", calls, bench.check(calls, right))
+    bench.time(name, "scalebwd", calls, bench.check(calls, right))
 
 
 def copy_bandwidth() -> float:
@@ -292,13 +256,11 @@ def measure_kernels(seconds: float = SECONDS) -> dict[str, Any]:
     bench, began = Bench(seconds), time.perf_counter()
     copied = copy_bandwidth()
     print(f"copy {copied:.0f} GB/s; microseconds; ours: rows x channels / warps / programs")
-    for shape in TINY:
+    for shape in STACKED + TINY + WIDE:
         depthwise(bench, shape)
-    rest(bench, TINY[0])
-    for shape in STACKED:
-        depthwise(bench, shape)
-    for shape in TINY[1:]:
-        rest(bench, shape)
+    for shape, copies in ((STACKED[0], 8), (TINY[1], 1), (WIDE[0], 1)):
+        normalise(bench, shape, copies)
+        scaled(bench, shape, copies)
     torch.backends.cudnn.benchmark = before
     return {
         "card": torch.cuda.get_device_name(), "torch": torch.__version__,

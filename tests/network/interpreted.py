@@ -70,79 +70,72 @@ def test_any_tile_gives_the_same(programs):
     x = torch.randn(3, 3, 4, 5, generator=generator)
     grad = torch.randn(3, 3, 4, 5, generator=generator)
     taps = torch.randn(9, 5, generator=generator)
-    plus = torch.randn(3, 3, 4, 5, generator=generator)
     tile = Tile(rows=2, channels=4, warps=1, programs=programs)
     wide = x.permute(0, 3, 1, 2).double()
     weight = taps.t().reshape(5, 1, 3, 3).double().requires_grad_()
     y = F.conv2d(wide, weight, padding=1, groups=5)
-    close(launch.convolve(x, taps, None, plus, False, tile), y.permute(0, 2, 3, 1) + plus)
+    close(launch.convolve(x, taps, None, False, tile), y.permute(0, 2, 3, 1))
     (right,) = torch.autograd.grad(y, weight, grad.permute(0, 3, 1, 2).double())
-    close(launch.correlate(x, grad, 3, tile)[0], right.flatten(1).t())
+    expected = torch.cat([right.flatten(1).t(), grad.double().sum((0, 1, 2))[None]])
+    close(launch.correlate(x, grad, 3, tile), expected)
+    close(operators._weight_gradient_of_torch(x, grad, 3), expected)
 
 
-@pytest.mark.parametrize("channels", [3, 40])
-def test_norm(channels):
+@pytest.mark.parametrize(("copies", "channels"), [(1, 3), (1, 40), (3, 6)])
+def test_norm(copies, channels):
     generator = torch.Generator().manual_seed(channels)
-    x = (3 + torch.randn(2, 3, 3, channels, generator=generator)).requires_grad_()
-    scale, shift = torch.randn(2, channels, generator=generator, requires_grad=True).unbind()
+    x = (3 + torch.randn(2, copies * channels, 3, 3, generator=generator)).requires_grad_()
+    scale, shift = torch.randn(2, copies * channels, generator=generator, requires_grad=True)
     grad = torch.randn(x.shape, generator=generator)
-    z = operators.layer_norm(x, scale, shift, 1e-6)
+    z = kernels.layer_norm(x, scale, shift, 1e-6, copies)
     wide = leaves(x, scale, shift)
-    expected = F.layer_norm(wide[0], (channels,), *wide[1:], 1e-6)
+    each = wide[0].permute(0, 2, 3, 1).unflatten(-1, (copies, channels))
+    normal = F.layer_norm(each, (channels,), eps=1e-6).flatten(-2)
+    expected = (normal * wide[1] + wide[2]).permute(0, 3, 1, 2)
     close(z, expected)
     got = torch.autograd.grad(z, (x, scale, shift), grad)
     for mine, right in zip(got, torch.autograd.grad(expected, wide, grad.double()), strict=True):
         close(mine, right)
 
 
-@pytest.mark.parametrize("keep", [True, False])
-def test_depthwise_and_norm_at_once(keep):
+def test_a_norm_of_float32_in_bfloat16():
+    x = torch.randn(2, 4, 3, 3, requires_grad=True)
+    scale, shift = torch.rand(2, 4)
+    last = x.permute(0, 2, 3, 1)
+    z = operators.layer_norm(last, scale, shift, 1e-6, 1, torch.bfloat16)
+    assert z.dtype == torch.bfloat16
+    right = F.layer_norm(last, (4,), scale, shift, 1e-6)
+    close(z, right, 1e-2)
+    grad = torch.randn(z.shape).bfloat16()
+    (mine,) = torch.autograd.grad(z, x, grad)
+    assert mine.dtype == torch.float32
+    close(mine, torch.autograd.grad(right, x, grad.float())[0].double())
+
+
+@pytest.mark.parametrize(
+    "keep", [None, [[0.0], [2.0], [2.0]], [[0.0, 2.0], [2.0, 2.0], [2.0, 0.0]]]
+)
+def test_scale_and_residual(keep):
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(2, 3, 4, 5, generator=generator)
-    taps, rest = torch.randn(9, 5, generator=generator), torch.randn(3, 5, generator=generator)
-    tile = Tile(rows=2, channels=8, warps=1)
-    y, z = launch.convolve_and_normalise(x, taps, *rest, 1e-6, keep, tile)
-    weight = taps.t().reshape(5, 1, 3, 3)
-    wide = [t.double() for t in (x.permute(0, 3, 1, 2), weight, rest[0])]
-    right = F.conv2d(*wide, padding=1, groups=5).permute(0, 2, 3, 1)
-    if keep:
-        close(y, right)
-    else:
-        assert y is None
-    close(z, F.layer_norm(right, (5,), rest[1].double(), rest[2].double(), 1e-6))
-
-
-def test_gelu():
-    x = torch.linspace(-6, 6, 301, requires_grad=True)
-    grad = torch.linspace(1, 2, 301)
-    y = operators.gelu(x)
-    (wide,) = leaves(x)
-    close(y, F.gelu(wide))
-    right = torch.autograd.grad(F.gelu(wide), wide, grad.double())[0]
-    close(torch.autograd.grad(y, x, grad)[0], right)
-
-
-@pytest.mark.parametrize("drops", [True, False])
-def test_scale_and_residual(drops):
-    generator = torch.Generator().manual_seed(0)
-    x, branch = torch.randn(2, 3, 2, 3, 5, generator=generator, requires_grad=True).unbind()
-    scale = torch.randn(5, generator=generator, requires_grad=True)
-    keep = torch.tensor([0.0, 2.0, 2.0]) if drops else None
-    y = operators.add_scaled(x, branch, scale, keep)
+    x, branch = torch.randn(2, 3, 6, 2, 3, generator=generator, requires_grad=True).unbind()
+    scale = torch.randn(6, generator=generator, requires_grad=True)
+    factors = None if keep is None else torch.tensor(keep)
+    y = kernels.add_scaled(x, branch, scale, factors)
     wide = leaves(x, branch, scale)
-    factor = 1.0 if keep is None else keep.double().view(3, 1, 1, 1)
+    wide[2] = wide[2].view(-1, 1, 1).detach().requires_grad_()
+    factor = 1.0
+    if factors is not None:
+        factor = factors.double().repeat_interleave(6 // factors.shape[1], 1)[:, :, None, None]
     expected = wide[0] + wide[1] * wide[2] * factor
     close(y, expected)
     grad = torch.randn(y.shape, generator=generator)
     got = torch.autograd.grad(y, (x, branch, scale), grad)
     for mine, right in zip(got, torch.autograd.grad(expected, wide, grad.double()), strict=True):
-        close(mine, right)
+        close(mine, right.view(mine.shape))
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_a_block_of_joined_kernels_equals_its_modules(monkeypatch, training):
-    monkeypatch.setattr(kernels, "fuses", lambda x: True)
-    monkeypatch.setattr(kernels, "fuses_norm", lambda *_: not torch.is_grad_enabled())
     torch.manual_seed(0)
     branch = torch.nn.Sequential(
         DepthwiseConv2d(4, 4, 3, 1, 1, groups=4), modules.ChannelNorm(4),
@@ -169,10 +162,11 @@ def test_a_block_of_joined_kernels_equals_its_modules(monkeypatch, training):
 def test_torch_knows_the_operators():
     x = torch.randn(1, 2, 2, 3, requires_grad=True)
     vector = torch.randn(3, requires_grad=True)
+    checks = ("test_schema", "test_faketensor", "test_autograd_registration")
     for operator, inputs in (
         (operators.depthwise, (x, torch.randn(9, 3, requires_grad=True), vector)),
-        (operators.layer_norm, (x, vector, vector, 1e-6)),
-        (operators.gelu, (x,)),
+        (operators.depthwise_weight_gradient, (x.detach(), x.detach(), 3)),
+        (operators.layer_norm, (x, vector, vector, 1e-6, 1, torch.bfloat16)),
         (operators.add_scaled, (x, x, vector, None)),
     ):
-        torch.library.opcheck(operator, inputs)
+        torch.library.opcheck(operator, inputs, test_utils=checks)

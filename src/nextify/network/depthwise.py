@@ -214,7 +214,6 @@ class DepthwiseConv2d(nn.Conv2d):
         return super().forward(x)
 
     def _on_gpu(self, x: Tensor) -> Tensor:
-        x = kernels.cast(x)
         if kernels.serves(x, self.kernel_size[0], self.stride[0]):
-            return kernels.depthwise(x, self.weight, self.bias)
+            return kernels.depthwise(x.to(kernels.precision(x)), self.weight, self.bias)
         return super().forward(x)

@@ -7,18 +7,17 @@ from torch import Tensor, nn
 from nextify.blueprint import specs
 from nextify.errors import InputError
 from nextify.network import kernels
-from nextify.network.depthwise import DepthwiseConv2d
 
 
 class ChannelNorm(nn.LayerNorm):
     """Layer normalisation over the channels of each position: (N, C, H, W) to the same.
 
     In channels_last memory the permutations are views, and `F.layer_norm` reads rows of channels.
-    On a GPU a map in bfloat16 is normalised in float32 and put out in bfloat16, in one kernel.
+    On a GPU it is one kernel, which normalises in float32, and under autocast puts out bfloat16.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if kernels.fuses(x) and x.dtype == torch.bfloat16:
+        if kernels.fuses(x):
             return kernels.layer_norm(x, self.weight, self.bias, self.eps)
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
@@ -183,8 +182,7 @@ class StochasticDepth(nn.Module):
 class ResidualBlock(nn.Module):
     """after(shortcut(x) + drop(branch(x))): (N, C, H, W) to (N, C', H', W').
 
-    In bfloat16 on a GPU, layer scale, drop and sum are one kernel, and without gradients so are
-    the depthwise convolution and the norm after it; not where somebody listens to a module that
+    On a GPU, layer scale, drop and sum are one kernel; not where somebody listens to a module that
     would not run by itself then.
     """
 
@@ -212,12 +210,6 @@ class ResidualBlock(nn.Module):
 
     def _joined(self, x: Tensor) -> Tensor:
         y, (*layers, scale) = x, self.branch.children()
-        match layers[:2]:
-            case [DepthwiseConv2d() as conv, ChannelNorm() as norm] if kernels.fuses_norm(
-                x, conv.kernel_size[0], conv.stride[0]
-            ):
-                weights = conv.weight, conv.bias, norm.weight, norm.bias
-                y, layers = kernels.depthwise_norm(x, *weights, norm.eps), layers[2:]
         for layer in layers:
             y = layer(y)
         assert isinstance(scale, Scale)

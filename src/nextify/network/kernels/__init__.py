@@ -24,38 +24,31 @@ def available() -> bool:
     )
 
 
-def serves(x: Tensor, kernel: int, stride: int) -> bool:
-    """Whether our depthwise convolution is the one to use: it can run, and wins on this shape."""
-    known = x.dtype in (torch.float32, torch.bfloat16)
-    return x.is_cuda and known and available() and tiles.wins(kernel, stride, *x.shape[2:])
+def precision(x: Tensor) -> torch.dtype:
+    """The type in which a GPU convolves x: its own, or what autocast prescribes."""
+    return torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else x.dtype
 
 
 def narrow(x: Tensor) -> bool:
-    """Whether a GPU computes with x in bfloat16: by its type, or by autocast."""
-    if not x.is_cuda:
-        return False
-    if torch.is_autocast_enabled("cuda"):
-        return torch.get_autocast_dtype("cuda") == torch.bfloat16
-    return x.dtype == torch.bfloat16
+    """Whether a GPU computes with x in bfloat16."""
+    return x.is_cuda and precision(x) == torch.bfloat16
+
+
+def can_run(x: Tensor) -> bool:
+    """Whether the kernels can compute with x: on a GPU, in float32 or bfloat16."""
+    known = (torch.float32, torch.bfloat16)
+    return x.is_cuda and x.dtype in known and precision(x) in known and available()
+
+
+def serves(x: Tensor, kernel: int, stride: int) -> bool:
+    """Whether our depthwise convolution is the one to use: it can run, and wins on this shape."""
+    return can_run(x) and tiles.wins(kernel, stride, *x.shape[2:])
 
 
 def fuses(x: Tensor) -> bool:
-    """Whether the kernels that join pointwise operators serve: in bfloat16, where torch would go
-    through memory in float32. `torch.compile` joins these operators by itself, and more of them."""
-    return narrow(x) and available() and not torch.compiler.is_compiling()
-
-
-def fuses_norm(x: Tensor, kernel: int, stride: int) -> bool:
-    """Whether `depthwise_norm` serves a block: it keeps nothing for a gradient."""
-    few = x.shape[1] <= tiles.FUSED_CHANNELS
-    return not torch.is_grad_enabled() and few and serves(cast(x), kernel, stride)
-
-
-def cast(x: Tensor) -> Tensor:
-    """In the type that autocast prescribes for a convolution."""
-    if not torch.is_autocast_enabled("cuda"):
-        return x
-    return x.to(torch.get_autocast_dtype("cuda"))
+    """Whether the kernels of pointwise operators and norms serve: torch would go through memory
+    once for each of them. `torch.compile` joins them by itself, and more of them."""
+    return can_run(x) and not torch.compiler.is_compiling()
 
 
 def depthwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -73,24 +66,17 @@ def depthwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return y.permute(0, 3, 1, 2)
 
 
-def depthwise_norm(
-    x: Tensor, weight: Tensor, bias: Tensor | None, scale: Tensor, shift: Tensor, eps: float
-) -> Tensor:
-    """`depthwise`, and layer normalisation over the channels: (N, C, H, W) to the same."""
-    taps = weight.flatten(1).t().contiguous()
-    last = cast(x).permute(0, 2, 3, 1)
-    y: Tensor = operators.depthwise_norm(last, taps, bias, scale, shift, eps)
-    return y.permute(0, 3, 1, 2)
-
-
-def layer_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
-    """Layer normalisation over the channels, in the type of x: (N, C, H, W) to the same."""
-    y: Tensor = operators.layer_norm(x.permute(0, 2, 3, 1), scale, shift, eps)
+def layer_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float, copies: int = 1) -> Tensor:
+    """Layer normalisation over the channels of each of so many copies: (N, copies C, H, W) to the
+    same, scale and shift (copies C,); in the type in which what follows computes."""
+    last = x.permute(0, 2, 3, 1)
+    y: Tensor = operators.layer_norm(last, scale, shift, eps, copies, precision(x))
     return y.permute(0, 3, 1, 2)
 
 
 def add_scaled(x: Tensor, branch: Tensor, scale: Tensor, factors: Tensor | None) -> Tensor:
-    """x + branch * scale * factors: (N, C, H, W), scale (C,), factors (N, 1, 1, 1).
+    """x + branch * scale * factors: (N, C, H, W), scale (C,), factors (N, 1, 1, 1), or
+    (N, S): of an image and each S-th of the channels.
 
     The sum has the wider type of x and the scale: a layer scale of 1e-6 would be lost in bfloat16.
     """

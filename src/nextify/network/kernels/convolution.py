@@ -13,8 +13,6 @@ kernels see the reachable `DOWN` x `ACROSS` taps in the middle of `SIDE` x `SIDE
 import triton
 import triton.language as tl
 
-from nextify.network.kernels.norm import normalise_rows
-
 
 @triton.jit
 def _column(first, stride, live, DOWN: tl.constexpr):
@@ -25,28 +23,14 @@ def _column(first, stride, live, DOWN: tl.constexpr):
     return pixels
 
 
-@triton.jit
-def _finish(done, out, mask, inside, plus, y, z, gain, lift, eps, channels):
-    """Store an output pixel of each row."""
-    if plus is not None:
-        done += tl.load(plus + out, mask, 0.0).to(tl.float32)
-    if y is not None:
-        tl.store(y + out, done.to(y.dtype.element_ty), mask)
-    if z is not None:
-        normalised = normalise_rows(done, inside, channels, eps)
-        tl.store(z + out, (normalised * gain + lift).to(z.dtype.element_ty), mask)
-
-
 @triton.jit(do_not_specialize=["rows", "height", "width"])
 def convolve(
-    x, taps, bias, plus, y, scale, shift, z, eps, rows, height, width, channels,
+    x, taps, bias, y, rows, height, width, channels,
     SIDE: tl.constexpr, DOWN: tl.constexpr, ACROSS: tl.constexpr, FLIP: tl.constexpr,
     ROWS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
     """y = x convolved with the taps (`FLIP`: turned by 180 degrees, which makes it the gradient of
-    the input), + bias, + the map `plus`; z = y, layer-normalised over the channels, which are one
-    block then. Of bias, plus, y and z, what is None is left out.
-    """
+    the input), + bias where it is not None."""
     UP: tl.constexpr = DOWN // 2
     BEFORE: tl.constexpr = ACROSS // 2
     local = tl.arange(0, ROWS)[:, None]
@@ -62,11 +46,6 @@ def convolve(
     start = tl.zeros((ROWS, CHANNELS), tl.float32)
     if bias is not None:
         start += tl.load(bias + channel, inside, 0.0).to(tl.float32)
-    gain = start
-    lift = start
-    if z is not None:
-        gain = tl.load(scale + channel, inside, 0.0).to(tl.float32)
-        lift = tl.load(shift + channel, inside, 0.0).to(tl.float32)
     stride = width * channels
     for block in range(tl.program_id(0), tl.cdiv(rows, ROWS), tl.num_programs(0)):
         row = block * ROWS + local
@@ -93,24 +72,38 @@ def convolve(
                 sums = met
             out = offset + (column - BEFORE) * channels
             mask = exists & (column >= BEFORE)
-            _finish(
-                sums[ACROSS - 1], out, mask, inside, plus, y, z, gain, lift, eps, channels,
-            )  # fmt: skip
+            tl.store(y + out, sums[ACROSS - 1].to(y.dtype.element_ty), mask)
             sums = (start,) + sums[: ACROSS - 1]
         for j in tl.static_range(BEFORE):  # the last outputs, which reach beyond the row
             column = width - BEFORE + j
             out = offset + column * channels
             mask = exists & (column >= 0)
-            _finish(
-                sums[ACROSS - 1 - j], out, mask, inside, plus, y, z, gain, lift, eps,
-                channels,
-            )  # fmt: skip
+            tl.store(y + out, sums[ACROSS - 1 - j].to(y.dtype.element_ty), mask)
+
+
+@triton.jit
+def _totals(sums, COUNT: tl.constexpr):
+    """The sums over the rows of each of so many tensors. Threads of other warps have the other
+    rows; they meet once for eight tensors, not for each."""
+    totals = ()
+    for at in tl.static_range(0, COUNT, 8):
+        low = tl.join(tl.join(sums[at], sums[at + 4]), tl.join(sums[at + 2], sums[at + 6]))
+        high = tl.join(tl.join(sums[at + 1], sums[at + 5]), tl.join(sums[at + 3], sums[at + 7]))
+        even, odd = tl.split(tl.sum(tl.join(low, high), 0))
+        first, third = tl.split(even)
+        second, fourth = tl.split(odd)
+        zero, four = tl.split(first)
+        two, six = tl.split(third)
+        one, five = tl.split(second)
+        three, seven = tl.split(fourth)
+        totals = totals + (zero, one, two, three, four, five, six, seven)
+    return totals
 
 
 @triton.jit(do_not_specialize=["rows", "height", "width"])
 def correlate(
     x, grad, partial, rows, height, width, channels,
-    DOWN: tl.constexpr, ACROSS: tl.constexpr,
+    SIDE: tl.constexpr, DOWN: tl.constexpr, ACROSS: tl.constexpr,
     ROWS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
     """For the gradient of the taps, and of the bias as one more: partial[program] of (taps + 1, C),
@@ -158,9 +151,21 @@ def correlate(
             sums = met
             whole += grads[UP].to(tl.float32)
             window = window[1:]
+    COUNT: tl.constexpr = DOWN * ACROSS
+    sums = sums + (whole,)
+    for _ in tl.static_range((7 - COUNT) % 8):
+        sums = sums + (zero,)
+    totals = _totals(sums, COUNT + 1)
     last = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
-    out = partial + tl.program_id(0) * (DOWN * ACROSS + 1) * channels + last
+    out = partial + tl.program_id(0) * (SIDE * SIDE + 1) * channels + last
     mask = last < channels
-    for t in tl.static_range(DOWN * ACROSS):
-        tl.store(out + t * channels, tl.sum(sums[t], 0), mask)
-    tl.store(out + DOWN * ACROSS * channels, tl.sum(whole, 0), mask)
+    TOP: tl.constexpr = (SIDE - DOWN) // 2
+    LEFT: tl.constexpr = (SIDE - ACROSS) // 2
+    for i in tl.static_range(SIDE):
+        for j in tl.static_range(SIDE):
+            at = out + (i * SIDE + j) * channels
+            if (i >= TOP and i < TOP + DOWN) and (j >= LEFT and j < LEFT + ACROSS):
+                tl.store(at, totals[(i - TOP) * ACROSS + j - LEFT], mask)
+            else:
+                tl.store(at, tl.zeros((CHANNELS,), tl.float32), mask)
+    tl.store(out + SIDE * SIDE * channels, totals[COUNT], mask)

@@ -5,7 +5,6 @@ from math import isqrt
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from nextify.network.kernels import convolution, epilogues, norm, tiles
@@ -23,124 +22,84 @@ def _programs(tile: Tile, rows: int, channels: int) -> tuple[int, int]:
     return (min(down, max(1, tile.programs // across)) if tile.programs else down), across
 
 
-def convolve(
-    x: Tensor, taps: Tensor, bias: Tensor | None, plus: Tensor | None, flip: bool, tile: Tile
-) -> Tensor:
-    """x convolved with taps (k*k, C), padded by half the kernel, + bias + plus; with `flip` the
-    gradient at the input of a gradient x at the output."""
-    y = torch.empty_like(x)
-    _convolve(x, taps, bias, plus, y, None, flip, 0.0, tile)
-    return y
-
-
-def convolve_and_normalise(
-    x: Tensor, taps: Tensor, bias: Tensor | None, scale: Tensor, shift: Tensor, eps: float,
-    keep: bool, tile: Tile,
-) -> tuple[Tensor | None, Tensor]:  # fmt: skip
-    """The convolution (if one asks to keep it), and its layer normalisation."""
-    y = torch.empty_like(x) if keep else None
-    z = torch.empty_like(x)
-    _convolve(x, taps, bias, None, y, (scale, shift, z), False, eps, tile)
-    return y, z
-
-
-def _convolve(
-    x: Tensor, taps: Tensor, bias: Tensor | None, plus: Tensor | None, y: Tensor | None,
-    normalised: tuple[Tensor, Tensor, Tensor] | None, flip: bool, eps: float, tile: Tile,
-) -> None:  # fmt: skip
+def convolve(x: Tensor, taps: Tensor, bias: Tensor | None, flip: bool, tile: Tile) -> Tensor:
+    """x convolved with taps (k*k, C), padded by half the kernel, + bias; with `flip` the gradient
+    at the input of a gradient x at the output."""
     count, height, width, channels = x.shape
     side, rows = isqrt(taps.shape[0]), count * height
     down, across = tiles.reachable(side, height), tiles.reachable(side, width)
-    scale, shift, z = normalised or (None, None, None)
+    y = torch.empty_like(x)
     with _device_of(x):
         convolution.convolve[_programs(tile, rows, channels)](
-            x, taps, bias, plus, y, scale, shift, z, eps, rows, height, width, channels,
+            x, taps, bias, y, rows, height, width, channels,
             SIDE=side, DOWN=down, ACROSS=across, FLIP=flip,
             ROWS=tile.rows, CHANNELS=tile.channels, num_warps=tile.warps,
         )  # fmt: skip
+    return y
 
 
-def correlate(x: Tensor, grad: Tensor, side: int, tile: Tile) -> tuple[Tensor, Tensor]:
-    """The gradients of the taps, (k*k, C), and of the bias, (C,), in float32: sums of each program,
-    and then of all programs, always in the same order."""
+def correlate(x: Tensor, grad: Tensor, side: int, tile: Tile) -> Tensor:
+    """The gradients of the taps and, as one more, of the bias: (k*k + 1, C), in float32; sums of
+    each program, and then of all programs, always in the same order."""
     count, height, width, channels = x.shape
     rows = count * height
-    down, across = tiles.reachable(side, height), tiles.reachable(side, width)
     grid = _programs(tile, rows, channels)
-    partial = x.new_empty((grid[0], down * across + 1, channels), dtype=torch.float32)
+    partial = x.new_empty((grid[0], side * side + 1, channels), dtype=torch.float32)
     with _device_of(x):
         convolution.correlate[grid](
-            x, grad, partial, rows, height, width, channels,
-            DOWN=down, ACROSS=across, ROWS=tile.rows, CHANNELS=tile.channels,
-            num_warps=tile.warps,
+            x, grad, partial, rows, height, width, channels, SIDE=side,
+            DOWN=tiles.reachable(side, height), ACROSS=tiles.reachable(side, width),
+            ROWS=tile.rows, CHANNELS=tile.channels, num_warps=tile.warps,
         )  # fmt: skip
-    total = partial.sum(0)
-    taps = total[:-1].view(down, across, channels)
-    beyond = ((side - across) // 2, (side - down) // 2)
-    taps = F.pad(taps, (0, 0, beyond[0], beyond[0], beyond[1], beyond[1]))
-    return taps.view(side * side, channels), total[-1].clone()
+    return partial.sum(0)
 
 
-def normalise(x: Tensor, scale: Tensor, shift: Tensor, eps: float, tile: Tile) -> Tensor:
-    """Layer normalisation over the last axis."""
-    channels = x.shape[-1]
-    pixels = x.numel() // channels
-    z = torch.empty_like(x)
+def normalise(
+    x: Tensor, scale: Tensor, shift: Tensor, eps: float, copies: int, dtype: torch.dtype, tile: Tile
+) -> Tensor:
+    """Layer normalisation over the last axis, of each of so many equal parts of it, as `dtype`."""
+    width = x.shape[-1] // copies
+    rows = x.numel() // width
+    z = torch.empty_like(x, dtype=dtype)
     with _device_of(x):
-        norm.normalise[(-(-pixels // tile.rows),)](
-            x, scale, shift, z, eps, pixels, channels,
-            PIXELS=tile.rows, CHANNELS=tile.channels, num_warps=tile.warps,
+        norm.normalise[(-(-rows // tile.rows),)](
+            x, scale, shift, z, eps, rows, copies,
+            WIDTH=width, ROWS=tile.rows, CHANNELS=tile.channels, num_warps=tile.warps,
         )  # fmt: skip
     return z
 
 
 def normalise_backward(
-    x: Tensor, scale: Tensor, grad: Tensor, eps: float, tile: Tile
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients of x, and of scale and shift (float32)."""
-    channels = x.shape[-1]
-    pixels = x.numel() // channels
-    grid = _programs(tile, pixels, channels)
-    grad_x, partial = torch.empty_like(x), x.new_empty((grid[0], 2, channels), dtype=torch.float32)
-    with _device_of(x):
-        norm.normalise_backward[grid[:1]](
-            x, scale, grad, grad_x, partial, eps, pixels, channels,
-            PIXELS=tile.rows, CHANNELS=tile.channels, num_warps=tile.warps,
-        )  # fmt: skip
-    total = partial.sum(0)
-    return grad_x, total[0].clone(), total[1].clone()
-
-
-GELU_BLOCK = 2048
-
-
-def gelu(x: Tensor) -> Tensor:
-    """GELU with the exact error function."""
-    y = torch.empty_like(x)
-    with _device_of(x):
-        epilogues.gelu[(-(-x.numel() // GELU_BLOCK),)](x, y, x.numel(), BLOCK=GELU_BLOCK)
-    return y
-
-
-def gelu_backward(x: Tensor, grad: Tensor) -> Tensor:
-    """The gradient of x."""
+    x: Tensor, scale: Tensor, grad: Tensor, eps: float, copies: int, tile: Tile
+) -> tuple[Tensor, Tensor]:
+    """The gradients of x, and of scale and shift (2, last axis), in float32."""
+    pixels = x.numel() // x.shape[-1]
+    programs = min(-(-pixels // tile.rows), max(1, tile.programs // copies))
     grad_x = torch.empty_like(x)
+    partial = x.new_empty((programs, 2, x.shape[-1]), dtype=torch.float32)
     with _device_of(x):
-        epilogues.gelu_backward[(-(-x.numel() // GELU_BLOCK),)](
-            x, grad, grad_x, x.numel(), BLOCK=GELU_BLOCK
-        )
-    return grad_x
+        norm.normalise_backward[(programs, copies)](
+            x, scale, grad, grad_x, partial, eps, pixels, copies,
+            WIDTH=x.shape[-1] // copies, PIXELS=tile.rows, CHANNELS=tile.channels,
+            num_warps=tile.warps,
+        )  # fmt: skip
+    return grad_x, partial.sum(0)
+
+
+def _copies(keep: Tensor | None, count: int) -> int:
+    return 1 if keep is None else keep.numel() // count
 
 
 def add_scaled(x: Tensor, branch: Tensor, scale: Tensor, keep: Tensor | None, tile: Tile) -> Tensor:
-    """x + branch * scale * keep: scale of a channel, keep of an image; in the type of x."""
+    """x + branch * scale * keep: scale of a channel, keep of an image, or (N, S) of an image and
+    each S-th of the channels; in the type of x."""
     count, height, width, channels = x.shape
     pixels = count * height * width
     y = torch.empty_like(x)
     down, across = -(-pixels // tile.rows), -(-channels // tile.channels)
     with _device_of(x):
         epilogues.add_scaled[(down, across)](
-            x, branch, scale, keep, y, pixels, height * width, channels,
+            x, branch, scale, keep, y, pixels, height * width, channels, _copies(keep, count),
             PIXELS=tile.rows, CHANNELS=tile.channels, num_warps=tile.warps,
         )  # fmt: skip
     return y
@@ -158,6 +117,6 @@ def add_scaled_backward(
     with _device_of(branch):
         epilogues.add_scaled_backward[grid](
             branch, scale, keep, grad, grad_branch, partial, pixels, height * width, channels,
-            PIXELS=tile.rows, CHANNELS=tile.channels, num_warps=tile.warps,
+            _copies(keep, count), PIXELS=tile.rows, CHANNELS=tile.channels, num_warps=tile.warps,
         )  # fmt: skip
     return grad_branch, partial.sum(0)

@@ -24,7 +24,7 @@ def _launch() -> Any:
 def depthwise(x: Tensor, taps: Tensor, bias: Tensor | None) -> Tensor:
     """The depthwise convolution, padded by half its kernel, stride 1."""
     tile = tiles.convolve_tile(isqrt(taps.shape[0]), *x.shape[1:])
-    result: Tensor = _launch().convolve(x.contiguous(), taps.contiguous(), bias, None, False, tile)
+    result: Tensor = _launch().convolve(x.contiguous(), taps.contiguous(), bias, False, tile)
     return result
 
 
@@ -32,22 +32,22 @@ def depthwise(x: Tensor, taps: Tensor, bias: Tensor | None) -> Tensor:
 def depthwise_input_gradient(grad: Tensor, taps: Tensor) -> Tensor:
     """The gradient of its input."""
     tile = tiles.convolve_tile(isqrt(taps.shape[0]), *grad.shape[1:])
-    taps = taps.contiguous()
-    result: Tensor = _launch().convolve(grad.contiguous(), taps, None, None, True, tile)
+    result: Tensor = _launch().convolve(grad.contiguous(), taps.contiguous(), None, True, tile)
     return result
 
 
 @custom_op("nextify::depthwise_weight_gradient", mutates_args=())
-def depthwise_weight_gradient(x: Tensor, grad: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """The gradients of its taps and its bias, in float32."""
+def depthwise_weight_gradient(x: Tensor, grad: Tensor, side: int) -> Tensor:
+    """The gradients of its taps, and of its bias as one more: (k*k + 1, C), in float32."""
     x, grad = x.contiguous(), grad.contiguous()
     if x.dtype == torch.bfloat16 and x.is_cuda and not tiles.wins_weight(side, *x.shape):
         return _weight_gradient_of_torch(x, grad, side)
-    taps, bias = _launch().correlate(x, grad, side, tiles.correlate_tile(side, *x.shape[1:]))
-    return taps, bias
+    tile = tiles.correlate_tile(side, *x.shape[1:])
+    result: Tensor = _launch().correlate(x, grad, side, tile)
+    return result
 
 
-def _weight_gradient_of_torch(x: Tensor, grad: Tensor, side: int) -> tuple[Tensor, Tensor]:
+def _weight_gradient_of_torch(x: Tensor, grad: Tensor, side: int) -> Tensor:
     channels = x.shape[-1]
     how = [1] * 2, [side // 2] * 2, [1, 1], False, [0, 0], channels
     maps = (t.permute(0, 3, 1, 2) for t in (grad, x))
@@ -55,59 +55,35 @@ def _weight_gradient_of_torch(x: Tensor, grad: Tensor, side: int) -> tuple[Tenso
     mask = [False, True, False]
     taps = torch.ops.aten.convolution_backward(*maps, weight, None, *how, mask)[1]
     whole = grad.sum((0, 1, 2), dtype=torch.float32)
-    return taps.flatten(1).t().float().contiguous(), whole
-
-
-@custom_op("nextify::depthwise_norm", mutates_args=())
-def depthwise_norm(
-    x: Tensor, taps: Tensor, bias: Tensor | None, scale: Tensor, shift: Tensor, eps: float
-) -> Tensor:
-    """Layer normalisation of the depthwise convolution; nothing is kept for a gradient."""
-    tile = tiles.fused_tile(x.shape[-1])
-    _, z = _launch().convolve_and_normalise(
-        x.contiguous(), taps.contiguous(), bias, scale, shift, eps, False, tile
-    )
-    normalised: Tensor = z
-    return normalised
+    return torch.cat([taps.flatten(1).t().float(), whole[None]])
 
 
 @custom_op("nextify::layer_norm", mutates_args=())
-def layer_norm(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
-    """Layer normalisation over the last axis."""
-    tile = tiles.norm_tile(x.shape[-1])
-    result: Tensor = _launch().normalise(x.contiguous(), scale, shift, eps, tile)
+def layer_norm(
+    x: Tensor, scale: Tensor, shift: Tensor, eps: float, copies: int, dtype: torch.dtype
+) -> Tensor:
+    """Layer normalisation over the last axis, of each of so many equal parts of it, as `dtype`."""
+    tile = tiles.norm_tile(x.shape[-1] // copies)
+    result: Tensor = _launch().normalise(x.contiguous(), scale, shift, eps, copies, dtype, tile)
     return result
 
 
 @custom_op("nextify::layer_norm_gradient", mutates_args=())
 def layer_norm_gradient(
-    x: Tensor, scale: Tensor, grad: Tensor, eps: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients of x, and of scale and shift in float32."""
-    tile = tiles.norm_tile(x.shape[-1])
-    below, of_scale, of_shift = _launch().normalise_backward(
-        x.contiguous(), scale, grad.contiguous(), eps, tile
+    x: Tensor, scale: Tensor, grad: Tensor, eps: float, copies: int
+) -> tuple[Tensor, Tensor]:
+    """The gradients of x, and of scale and shift, (2, last axis), in float32."""
+    tile = tiles.norm_tile(x.shape[-1] // copies)
+    below, of_affine = _launch().normalise_backward(
+        x.contiguous(), scale, grad.contiguous(), eps, copies, tile
     )
-    return below, of_scale, of_shift
-
-
-@custom_op("nextify::gelu", mutates_args=())
-def gelu(x: Tensor) -> Tensor:
-    """GELU with the exact error function."""
-    result: Tensor = _launch().gelu(x.contiguous())
-    return result
-
-
-@custom_op("nextify::gelu_gradient", mutates_args=())
-def gelu_gradient(x: Tensor, grad: Tensor) -> Tensor:
-    """The gradient of x."""
-    result: Tensor = _launch().gelu_backward(x.contiguous(), grad.contiguous())
-    return result
+    return below, of_affine
 
 
 @custom_op("nextify::add_scaled", mutates_args=())
 def add_scaled(x: Tensor, branch: Tensor, scale: Tensor, keep: Tensor | None) -> Tensor:
-    """x + branch * scale * keep: scale of a channel, keep of an image; in the type of x."""
+    """x + branch * scale * keep: scale of a channel, keep of an image, or (N, S) of an image and
+    each S-th of the channels; in the type of x."""
     tile = tiles.scale_tile(x.shape[-1])
     result: Tensor = _launch().add_scaled(x.contiguous(), branch.contiguous(), scale, keep, tile)
     return result
@@ -135,12 +111,9 @@ def _sums(map_: Tensor, *shape: int) -> Tensor:
 
 depthwise.register_fake(lambda x, taps, bias: _like(x))
 depthwise_input_gradient.register_fake(lambda grad, taps: _like(grad))
-depthwise_weight_gradient.register_fake(lambda x, grad, side: (_sums(x, side * side), _sums(x)))
-depthwise_norm.register_fake(lambda x, taps, bias, scale, shift, eps: _like(x))
-layer_norm.register_fake(lambda x, scale, shift, eps: _like(x))
-layer_norm_gradient.register_fake(lambda x, scale, grad, eps: (_like(x), _sums(x), _sums(x)))
-gelu.register_fake(lambda x: _like(x))
-gelu_gradient.register_fake(lambda x, grad: _like(x))
+depthwise_weight_gradient.register_fake(lambda x, grad, side: _sums(x, side * side + 1))
+layer_norm.register_fake(lambda x, scale, shift, eps, copies, dtype: _like(x).to(dtype))
+layer_norm_gradient.register_fake(lambda x, scale, grad, eps, copies: (_like(x), _sums(x, 2)))
 add_scaled.register_fake(lambda x, branch, scale, keep: _like(x))
 add_scaled_gradient.register_fake(lambda branch, scale, keep, grad: (_like(branch), _sums(branch)))
 
@@ -156,30 +129,21 @@ def _depthwise_gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     if ctx.needs_input_grad[0]:
         grad_x = depthwise_input_gradient(grad, taps)
     if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
-        of_taps, of_bias = depthwise_weight_gradient(x, grad, isqrt(taps.shape[0]))
-        grad_taps = of_taps.to(taps.dtype)
-        grad_bias = None if bias is None else of_bias.to(bias.dtype)
+        both = depthwise_weight_gradient(x, grad, isqrt(taps.shape[0]))
+        grad_taps = both[:-1].to(taps.dtype)
+        grad_bias = None if bias is None else both[-1].to(bias.dtype)
     return grad_x, grad_taps, grad_bias
 
 
 def _keep_layer_norm(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    x, scale, _shift, ctx.eps = inputs
+    x, scale, _shift, ctx.eps, ctx.copies, _dtype = inputs
     ctx.save_for_backward(x, scale)
 
 
 def _layer_norm_gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     x, scale = ctx.saved_tensors
-    below, of_scale, of_shift = layer_norm_gradient(x, scale, grad, ctx.eps)
-    return below, of_scale.to(scale.dtype), of_shift.to(scale.dtype), None
-
-
-def _keep_gelu(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    ctx.save_for_backward(inputs[0])
-
-
-def _gelu_gradients(ctx: Any, grad: Tensor) -> Tensor:
-    below: Tensor = gelu_gradient(ctx.saved_tensors[0], grad)
-    return below
+    below, of_affine = layer_norm_gradient(x, scale, grad, ctx.eps, ctx.copies)
+    return below, *of_affine.to(scale.dtype).unbind(), None, None, None
 
 
 def _keep_add_scaled(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -194,5 +158,4 @@ def _add_scaled_gradients(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
 
 depthwise.register_autograd(_depthwise_gradients, setup_context=_keep_depthwise)
 layer_norm.register_autograd(_layer_norm_gradients, setup_context=_keep_layer_norm)
-gelu.register_autograd(_gelu_gradients, setup_context=_keep_gelu)
 add_scaled.register_autograd(_add_scaled_gradients, setup_context=_keep_add_scaled)

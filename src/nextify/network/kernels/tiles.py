@@ -75,23 +75,11 @@ def scale_tile(channels: int) -> Tile:
     return Tile(2048 // across, across, 4, 1056)
 
 
-WINS = {  # kernel: (smallest and largest side of a map) where ours is not slower than cuDNN
-    3: (1, 64),
-    5: (1, 64),
-    7: (1, 64),
-    9: (1, 64),
-    11: (1, 64),
-}
-FUSED_CHANNELS = 256  # up to here, layer normalisation pays in the convolution's own kernel
+SIDES = (1, 64)  # of maps, smallest and largest, where ours is not slower than cuDNN
+KERNELS = (3, 5, 7, 9, 11)
 
 
 def wins(kernel: int, stride: int, height: int, width: int) -> bool:
     """Whether our depthwise convolution beats torch's operator, forward and backward together."""
-    smallest, largest = WINS.get(kernel, (1, 0))
-    return stride == 1 and smallest <= min(height, width) and max(height, width) <= largest
-
-
-def fused_tile(channels: int) -> Tile:
-    """For the convolution with layer normalisation: a row and all channels, two a thread."""
-    across = max(64, power_of_two(channels))
-    return Tile(1, across, across // 64)
+    fits = SIDES[0] <= min(height, width) and max(height, width) <= SIDES[1]
+    return stride == 1 and kernel in KERNELS and fits
