@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from nextify.blueprint import specs
+from nextify.network import kernels
 from nextify.network.modules import Network, ResidualBlock, Source, StochasticDepth, uniform
 
 
@@ -107,6 +108,8 @@ class StackedNorm(nn.Module):
         self.bias = nn.Parameter(torch.empty(copies * channels))
 
     def forward(self, x: Tensor) -> Tensor:
+        if kernels.fuses(x):
+            return kernels.layer_norm(x, self.weight, self.bias, self.eps, self.copies)
         y: Tensor = _StackedNorm.apply(x, self.weight, self.bias, self.copies, self.eps)
         return y
 
@@ -152,13 +155,19 @@ class StackedDepth(StochasticDepth):
         self.generators: list[Source] = [None] * copies
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.probability == 0.0:
+        factors = self.factors(x, x.dtype)
+        if factors is None:
             return x
+        channels = x.shape[1] // len(self.generators)
+        return x * factors.repeat_interleave(channels, 1, output_size=x.shape[1])[:, :, None, None]
+
+    def factors(self, x: Tensor, dtype: torch.dtype) -> Tensor | None:
+        """What the images of x are multiplied by in each copy, (N, S), drawn; None: by nothing."""
+        if not self.training or self.probability == 0.0:
+            return None
         keep = 1.0 - self.probability
         draws = [uniform(len(x), source, x.device) for source in self.generators]
-        kept = (torch.stack(draws, 1) < keep).to(x.dtype) / keep  # (N, S)
-        channels = x.shape[1] // len(draws)
-        return x * kept.repeat_interleave(channels, 1, output_size=x.shape[1])[:, :, None, None]
+        return (torch.stack(draws, 1) < keep).to(dtype) / keep
 
 
 class StackedBlock(ResidualBlock):
