@@ -219,9 +219,10 @@ class _StackedConv(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             outer = _by_copy(grad, copies).flatten(0, 2)
             patches = _patches(_by_copy(x, copies), form).flatten(0, 2)
-            each = torch.bmm(outer.permute(1, 2, 0), patches.transpose(0, 1))  # (S, C', k k C)
+            each = torch.bmm(outer.permute(1, 2, 0), patches.transpose(0, 1))  # (S, C', K)
             outputs, inputs, side, _ = weight.shape
-            grad_weight = each.view(outputs, side, side, inputs).permute(0, 3, 1, 2)
+            taps = each[..., : side * side * inputs].reshape(outputs, side, side, inputs)
+            grad_weight = taps.permute(0, 3, 1, 2)
         if ctx.needs_input_grad[2]:
             grad_bias = grad.sum((0, 2, 3), dtype=torch.promote_types(grad.dtype, torch.float32))
         return grad_x, grad_weight, grad_bias, None, None
@@ -233,9 +234,23 @@ def _by_copy(maps: Tensor, copies: int) -> Tensor:
     return last.view(*last.shape[:3], copies, -1)
 
 
+def _row(side: int, channels: int) -> int:
+    """K, how many values the row of a patch has: with zeros up to a whole number of 8. A GPU's
+    matrix units read 16 bytes at a time, and are slow on rows that do not begin there, as a stem's
+    of 3 channels. A row of one pixel is not copied, and stays as it is."""
+    return channels if side == 1 else -(-side * side * channels // 8) * 8
+
+
 def _matrices(weight: Tensor, copies: int) -> Tensor:
-    """(S C', C, k, k) to (S, C', k k C)."""
-    return weight.permute(0, 2, 3, 1).reshape(copies, len(weight) // copies, -1)
+    """(S C', C, k, k) to (S, C', K)."""
+    rows = weight.permute(0, 2, 3, 1).reshape(copies, len(weight) // copies, -1)
+    return _filled(rows, _row(weight.shape[-1], weight.shape[1]))
+
+
+def _filled(rows: Tensor, length: int) -> Tensor:
+    """With zeros at the end of the last axis, up to a length."""
+    lacking = length - rows.shape[-1]
+    return F.pad(rows, (0, lacking)) if lacking else rows
 
 
 def _products(patches: Tensor, matrices: Tensor) -> Tensor:
@@ -262,11 +277,17 @@ def _windows(each: Tensor, side: int, stride: int) -> Tensor:
 
 
 def _patches(each: Tensor, form: Form) -> Tensor:
-    """The patches that a kernel meets: (N, H, W, S, C) to (N, H', W', S, k k C)."""
+    """The patches that a kernel meets: (N, H, W, S, C) to (N, H', W', S, K), as `_matrices`."""
     side, stride, padding = form
     if padding:
         each = F.pad(each, (0, 0, 0, 0, *[padding] * 4))
-    return _windows(each, side, stride).flatten(-3)
+    windows = _windows(each, side, stride)
+    length, whole = side * side * each.shape[-1], _row(side, each.shape[-1])
+    if length == whole:
+        return windows.flatten(-3)
+    rows = windows.new_zeros(*windows.shape[:4], whole)
+    rows[..., :length].view(windows.shape).copy_(windows)
+    return rows
 
 
 def _input_gradient(grad: Tensor, weight: Tensor, x: Tensor, form: Form, copies: int) -> Tensor:
@@ -274,7 +295,7 @@ def _input_gradient(grad: Tensor, weight: Tensor, x: Tensor, form: Form, copies:
     side, stride, padding = form
     outer = _by_copy(grad, copies)
     if side <= stride:  # no pixel is in two patches
-        found = _products(outer, _matrices(weight, copies))
+        found = _products(outer, _matrices(weight, copies)[..., : side * side * weight.shape[1]])
         if side == stride == 1:
             return found
         inner = _new_map(found, tuple(x.shape)).zero_()
@@ -283,7 +304,8 @@ def _input_gradient(grad: Tensor, weight: Tensor, x: Tensor, form: Form, copies:
         return inner
     # The convolution of the gradients, as far apart as the kernel's steps, with the kernel turned.
     turned = weight.view(copies, -1, *weight.shape[1:]).flip(-1, -2)
-    matrices = turned.permute(0, 3, 4, 1, 2).flatten(1, 3)  # (S, k k C', C)
+    rows = turned.permute(0, 2, 3, 4, 1).flatten(2)  # (S, C, k k C')
+    matrices = _filled(rows, _row(side, turned.shape[1])).transpose(1, 2)
     before = side - 1 - padding
     if stride > 1:
         down, across = (stride * (length - 1) + 1 for length in outer.shape[1:3])
