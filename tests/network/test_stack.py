@@ -256,15 +256,10 @@ def test_maps_and_their_gradients_stay_channels_last(design):
 @NEEDS_GPU
 @pytest.mark.parametrize("name", STEPS)
 def test_a_stack_is_its_copies_on_a_gpu(name):
-    each = [build(STEPS[name], 5, seed=seed, device="cuda") for seed in range(3)]
-    precision = torch.get_float32_matmul_precision()
-    torch.backends.cudnn.allow_tf32 = False
-    try:
-        torch.set_float32_matmul_precision("highest")
-        require_equal(stack_of(each), each, random_images(3, 28, 16, device="cuda"), 1e-4)
-    finally:
-        torch.backends.cudnn.allow_tf32 = True
-        torch.set_float32_matmul_precision(precision)
+    """In float64: in float32 a batch norm of 16 values can turn rounding into per cents."""
+    each = [build(STEPS[name], 5, seed=seed, device="cuda").double() for seed in range(3)]
+    images = random_images(3, 28, 16, device="cuda", dtype=torch.float64)
+    require_equal(stack_of(each), each, images, 1e-9)
 
 
 @pytest.mark.gpu
