@@ -19,7 +19,7 @@ from functools import cache, partial
 from hashlib import sha256
 from math import prod
 from pathlib import Path
-from secrets import token_bytes
+from secrets import token_bytes, token_hex
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
@@ -210,9 +210,22 @@ def _key_in(folder: Path) -> bytes | None:
 
     with suppress(OSError):
         if _read_key(path) is None:
-            replace_file(path, write)
-        return _read_key(path)  # which another process may have made at the same time
+            draft = path.with_name(f"{path.name}.{token_hex(8)}")
+            replace_file(draft, write)
+            _put(draft, path)
+        return _read_key(path)
     return None
+
+
+def _put(draft: Path, path: Path) -> None:
+    """A new key in its place: of processes that make one at the same time, the first one's."""
+    try:
+        os.link(draft, path)
+    except OSError:  # there is one already; or the disk knows no links
+        if _read_key(path) is None:
+            draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _read_key(path: Path) -> bytes | None:
