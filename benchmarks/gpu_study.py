@@ -14,6 +14,7 @@ import itertools
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,6 +51,9 @@ def factors(given: Given, seconds: float) -> Iterator[Row]:
     file = given.scratch / "factors.study"
     words = [*FACTORS, "--no-pilot", *["epochs=1"] * given.smoke, *given.seen]
     done = command(given, words, file, seconds)
+    if not file.exists():
+        raise InputError(f"no study was begun in {done.seconds:.0f} s")
+    shutil.copy(file, given.output)
     plan, records = read_study(file)
     planned = sum(len(plan.seeds_of(cell)) for cell in plan.cells)
     others = [f"seed {one.seed}: {one.outcome}, {one.message}" for one in records
