@@ -89,12 +89,13 @@ def test_a_second_record_of_a_run_changes_nothing(file):
         assert store.measurements() == expected()
 
 
-def test_files_from_before_have_none_and_go_on(file):
+@pytest.mark.parametrize("create", [True, False])
+def test_files_from_before_have_none_and_go_on(file, create):
     with closing(sqlite3.connect(file)) as opened, opened:
         opened.execute("DROP TABLE probes")
     with Store.open(file, create=False) as store:
         assert store.measurements() == {} and len(store.records()) == 12
-    with Store.open(file) as store:
+    with Store.open(file, create=create) as store:
         key = next(iter(expected()))
         store.keep_measurements(key, [found_of(key)])
         assert store.measurements() == {key: {"depth": found_of(key)}} and store.damage() is None

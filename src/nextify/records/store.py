@@ -209,6 +209,7 @@ class Store(AbstractContextManager["Store"]):
     def keep_measurements(self, key: str, found: Iterable[Measurement]) -> None:
         """Keep what probes found of a run's network, in the place of what they found before."""
         with self._transaction():
+            make_tables(self._connection)  # a file from before there were probes has none of them
             self._measure(key, found)
 
     def _measure(self, key: str, found: Iterable[Measurement]) -> None:
