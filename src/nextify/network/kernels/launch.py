@@ -130,9 +130,9 @@ def add_scaled_backward(
 def gelu(x: Tensor) -> Tensor:
     """The GELU of a contiguous tensor."""
     y = torch.empty_like(x)
-    tile = 1024
+    at_once = 2048
     with _device_of(x):
-        activation.gelu[(-(-x.numel() // tile),)](x, y, x.numel(), COUNT=tile, num_warps=4)
+        activation.gelu[(-(-x.numel() // at_once),)](x, y, x.numel(), COUNT=at_once, num_warps=4)
     return y
 
 
