@@ -84,8 +84,7 @@ class Block(torch.autograd.Function):
         y, kept = run(x, Parameters(*p), eps, factors, dtype, True)
         ctx.save_for_backward(*kept)
         ctx.eps, ctx.stream = eps, x.dtype
-        ctx.types = [one.dtype for one in p]
-        ctx.shapes = [one.shape for one in p]
+        ctx.like = [(one.shape, one.dtype) for one in p]
         return y
 
     @staticmethod
@@ -93,7 +92,8 @@ class Block(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         kept = Kept(*ctx.saved_tensors)
         needed = Parameters(*ctx.needs_input_grad[4:])
-        of_mixed, found = _to_mixed(kept, grad.contiguous(), ctx.eps, needed)
+        above = grad.contiguous()
+        of_mixed, found = _to_mixed(kept, above, ctx.eps, needed)
         side, of_x = isqrt(len(kept.taps)), None
         if needed.weight or needed.bias:
             both = depthwise_weight_gradient(kept.x, of_mixed, side)
@@ -101,12 +101,12 @@ class Block(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             tile = tiles.convolve_tile(side, *of_mixed.shape[1:])
             of_x = launch.convolve(
-                of_mixed, kept.taps, None, True, tile, rest=grad.contiguous(), dtype=ctx.stream
+                of_mixed, kept.taps, None, True, tile, rest=above, dtype=ctx.stream
             )
         gradients = [
             found[name].reshape(shape).to(dtype) if wanted else None
-            for name, shape, dtype, wanted in zip(
-                Parameters._fields, ctx.shapes, ctx.types, needed, strict=True
+            for name, (shape, dtype), wanted in zip(
+                Parameters._fields, ctx.like, needed, strict=True
             )
         ]
         return of_x, None, None, None, *gradients
