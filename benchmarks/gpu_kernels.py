@@ -235,7 +235,7 @@ def scaled(bench: Bench, shape: Shape, copies: int) -> None:
     }
     right = x.double() + branch.double() * scale.double() * factor.double()
     bench.time(name, "scale", calls, bench.check(calls, right))
-    calls = {"ours": lambda: launch.add_scaled_backward(branch, scale, keep, x, tile)[1]}
+    calls = {"ours": lambda: launch.add_scaled_backward(branch, scale, keep, x, tile)[1][0]}
     right = (x.double() * factor * branch.double()).sum((0, 1, 2))
     bench.time(name, "scalebwd", calls, bench.check(calls, right))
 

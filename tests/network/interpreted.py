@@ -134,29 +134,134 @@ def test_scale_and_residual(keep):
         close(mine, right.view(mine.shape))
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_a_block_of_joined_kernels_equals_its_modules(monkeypatch, training):
+@pytest.mark.parametrize("shape", [(1, 1), (7, 5), (33, 130)])
+def test_gelu(shape):
+    x, grad = 3 * torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+    (wide,) = leaves(x)
+    right = F.gelu(wide)
+    close(launch.gelu(x), right, 1e-6)
+    (expected,) = torch.autograd.grad(right, wide, grad.double())
+    sums = launch.gelu_backward(x, grad, Tile(2, 64, 1, 4))
+    close(grad, expected, 1e-6)
+    close(sums, expected.sum(0))
+
+
+def test_gelu_of_the_largest_and_of_what_is_no_number():
+    y = launch.gelu(torch.tensor([-1e15, -0.0, 1e15, torch.inf, torch.nan]))
+    assert torch.equal(y[:4], torch.tensor([0.0, 0.0, 1e15, torch.inf])) and y[4].isnan()
+
+
+@pytest.mark.parametrize(("height", "width", "kernel"), [(3, 5, 3), (2, 2, 7), (4, 6, 7)])
+def test_a_convolution_that_casts_and_adds(height, width, kernel):
+    generator = torch.Generator().manual_seed(0)
+    narrow = torch.bfloat16
+    x, rest = torch.randn(2, 2, height, width, 5, generator=generator).to(narrow)
+    taps = torch.randn(kernel**2, 5, generator=generator)
+    tile, copy = Tile(2, 4, 1, 2), torch.empty_like(x)
+    plain = launch.convolve(x.float(), taps, None, True, tile).double()
+    y = launch.convolve(x.float(), taps, None, True, tile, copy=copy, dtype=narrow)
+    assert torch.equal(copy, x) and y.dtype == narrow
+    close(y, plain, 1e-2)
+    close(launch.convolve(x, taps, None, True, tile, rest=rest.float(), dtype=torch.float32),
+          rest + plain)  # fmt: skip
+
+
+def test_the_gradient_of_a_bias_at_the_end_of_a_branch():
+    branch, grad = torch.randn(2, 3, 2, 3, 6, generator=torch.Generator().manual_seed(0))
+    scale, keep = torch.randn(6), torch.tensor([0.0, 2.0, 1.0])
+    of_branch, sums = launch.add_scaled_backward(branch, scale, keep, grad, Tile(2, 8, 1, 2))
+    close(sums[1], of_branch.double().sum((0, 1, 2)))
+
+
+def convnext(channels, kernel, drop):
+    """A block with no parameter at a special value."""
     torch.manual_seed(0)
     branch = torch.nn.Sequential(
-        DepthwiseConv2d(4, 4, 3, 1, 1, groups=4), modules.ChannelNorm(4),
-        modules.PointwiseConv2d(4, 8, 1), modules.Gelu(), modules.PointwiseConv2d(8, 4, 1),
-        modules.Scale(4, 1.0),
+        DepthwiseConv2d(channels, channels, kernel, 1, kernel // 2, groups=channels),
+        modules.ChannelNorm(channels), modules.PointwiseConv2d(channels, 4 * channels, 1),
+        modules.Gelu(), modules.PointwiseConv2d(4 * channels, channels, 1),
+        modules.Scale(channels, 1.0),
     )  # fmt: skip
-    torch.nn.init.normal_(branch[-1].weight)
-    torch.nn.init.normal_(branch[1].bias)
-    identity = torch.nn.Identity()
-    block = modules.ResidualBlock(branch, identity, identity, 0.5).train(training)
-    x = torch.randn(4, 4, 3, 2, requires_grad=True)
-    found = []
-    for joined in (True, False):
-        monkeypatch.setattr(kernels, "fuses", lambda x, joined=joined: joined)
-        torch.manual_seed(1)
-        with torch.set_grad_enabled(training):
-            y = block(x)
-        leaves = [x, *block.parameters()] if training else []
-        found.append([y, *(torch.autograd.grad(y.square().sum(), leaves) if training else [])])
-    for mine, right in zip(*found, strict=True):
-        close(mine, right)
+    for parameters in (branch[1].weight, branch[1].bias, branch[-1].weight):
+        torch.nn.init.normal_(parameters)
+    return modules.ResidualBlock(branch, torch.nn.Sequential(), torch.nn.Sequential(), drop)
+
+
+def outputs(block, x, training):
+    """What it computes, and in training the gradients of its input and parameters."""
+    torch.manual_seed(1)
+    block, x = block.train(training), x.detach().requires_grad_()
+    with torch.set_grad_enabled(training):
+        y = block(x)
+    asked = [x, *(p for p in block.parameters() if p.requires_grad)]
+    return [y, *(torch.autograd.grad(y.square().sum(), asked) if training else [])]
+
+
+@pytest.fixture(params=["joined", "one function"])
+def fused(request, monkeypatch):
+    monkeypatch.setattr(kernels, "fuses", lambda x: x.dtype != torch.float64)
+    serves = request.param == "one function"
+    monkeypatch.setattr(kernels, "serves_block", lambda x, kernel: serves)
+    return request.param
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(
+    ("n", "channels", "height", "width", "kernel", "drop"),
+    [(4, 4, 3, 2, 3, 0.5), (1, 5, 4, 3, 7, 0.0), (3, 6, 1, 2, 5, 0.3)],
+)
+def test_a_fused_block_equals_its_modules(
+    fused, training, n, channels, height, width, kernel, drop
+):
+    block = convnext(channels, kernel, drop)
+    x = torch.randn(n, channels, height, width)
+    mine = outputs(block, x, training)
+    for one, right in zip(mine, outputs(block.double(), x.double(), training), strict=True):
+        close(one, right)
+
+
+def test_a_block_is_one_function_only_where_it_may(monkeypatch):
+    monkeypatch.setattr(kernels, "fuses", lambda x: True)
+    monkeypatch.setattr(kernels, "serves_block", lambda x, kernel: True)
+    asked, block, x = [], convnext(4, 3, 0.0), torch.randn(1, 4, 2, 2)
+    run = kernels.block
+    monkeypatch.setattr(kernels, "block", lambda *given: asked.append(1) or run(*given))
+    block(x)
+    hook = block.branch[2].register_forward_hook(lambda *_: None)
+    block(x)
+    hook.remove()
+    block.branch[3] = torch.nn.ReLU()
+    block(x)
+    assert asked == [1]
+
+
+@pytest.mark.parametrize("stream", [torch.float32, torch.bfloat16])
+def test_a_block_in_bfloat16_between_a_stream_of_its_own_type(monkeypatch, stream):
+    monkeypatch.setattr(kernels, "fuses", lambda x: x.dtype != torch.float64)
+    monkeypatch.setattr(kernels, "serves_block", lambda x, kernel: True)
+    monkeypatch.setattr(kernels, "precision", lambda x: torch.bfloat16)
+    block = convnext(6, 3, 0.4)
+    x = torch.randn(3, 6, 3, 4).to(stream)
+    mine = outputs(block, x, True)
+    judged = outputs(block, x, False)
+    assert [one.dtype for one in mine] == [torch.float32, stream, *[torch.float32] * 9]
+    for one, right in zip(mine, outputs(block.double(), x.double(), True), strict=True):
+        close(one, right, 2e-2)
+    close(judged[0], outputs(block, x.double(), False)[0], 1e-2)
+
+
+def test_a_frozen_block_has_the_gradient_of_its_input_and_a_shared_one_of_both_uses(fused):
+    block = convnext(4, 3, 0.0)
+    twice, x = torch.nn.Sequential(block, block), torch.randn(2, 4, 3, 3)
+    mine = outputs(twice, x, True)
+    for one, right in zip(mine, outputs(twice.double(), x.double(), True), strict=True):
+        close(one, right)
+    block.float().requires_grad_(False)
+    block.branch[4].weight.requires_grad_()
+    mine = outputs(block, x, True)
+    assert len(mine) == 3
+    for one, right in zip(mine, outputs(block.double(), x.double(), True), strict=True):
+        close(one, right)
 
 
 def test_torch_knows_the_operators():

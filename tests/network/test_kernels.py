@@ -1,5 +1,6 @@
 """The Triton kernels: under the interpreter here, and on a GPU where there is one."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 import nextify as nx
-from nextify.network import kernels
+from nextify.network import kernels, modules
 from nextify.network.depthwise import DepthwiseConv2d
 from nextify.network.kernels import operators, tiles
 
@@ -182,3 +183,61 @@ class TestOnGpu:
             expected = [right, *torch.autograd.grad(right, wide, grad.double())]
             for one, other in zip(got, expected, strict=True):
                 assert (one.double() - other).norm() <= 1e-2 * other.norm()
+
+    @pytest.mark.parametrize("stream", [WIDE, NARROW])
+    def test_a_block_as_one_function(self, monkeypatch, stream):
+        block, x, grad = convnext_block(stream)
+        asked, run = [], kernels.block
+        monkeypatch.setattr(kernels, "block", lambda *given: asked.append(1) or run(*given))
+        got, again = trained(block, x, grad), trained(block, x, grad)
+        assert asked == [1, 1] and (got[0].dtype, got[1].dtype) == (WIDE, stream)
+        with torch.inference_mode(), torch.autocast("cuda", NARROW):
+            judged = block(x)
+        assert (judged - got[0]).norm() <= 1e-3 * got[0].norm()
+        expected = trained(copy.deepcopy(block).double(), x.double(), grad.double())
+        for mine, repeated, right in zip(got, again, expected, strict=True):
+            assert torch.equal(mine, repeated)
+            assert (mine.double() - right).norm() <= 2e-2 * right.norm()
+
+    def test_a_captured_block_repeats_it(self):
+        block, x, grad = convnext_block(WIDE)
+        block.drop.probability, block.drop.generator = 0.5, Halves(None)
+        trained(block, x, grad)
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            captured = trained(block, x, grad)
+        x.copy_(torch.randn_like(x))
+        graph.replay()
+        found = [one.clone() for one in captured]
+        graph.replay()
+        for mine, again, right in zip(captured, found, trained(block, x, grad), strict=True):
+            assert torch.equal(mine, again)
+            assert (mine - right).norm() <= 1e-2 * right.norm()
+        assert torch.equal(found[0][0], x[0]) and not torch.equal(found[0][1], x[1])
+
+
+class Halves(modules.Draws):
+    """Draws that drop every other image, the first one first."""
+
+    def take(self, count):
+        return 1.0 - torch.arange(count, device="cuda") % 2
+
+
+def convnext_block(stream):
+    """A block of ConvNeXt with nothing at a special value, a map for it, and a gradient."""
+    torch.manual_seed(0)
+    network = nx.build(nx.path("small").steps[-1].design, 10, device="cuda")
+    block = network.stages[1].blocks[0]
+    for parameter in block.parameters():
+        torch.nn.init.normal_(parameter, std=1.0 if parameter.ndim == 1 else 0.1)
+    x, grad = torch.randn(2, 5, len(block.branch[-1].weight), 9, 14, device="cuda")
+    return block, x.to(stream).contiguous(memory_format=torch.channels_last), grad
+
+
+def trained(block, x, grad):
+    """The output in mixed precision, and the gradients of the input and the parameters."""
+    x = x.detach().requires_grad_()
+    with torch.autocast("cuda", NARROW, enabled=x.dtype != torch.float64, cache_enabled=False):
+        y = block(x)
+    return [y.detach(), *torch.autograd.grad(y, [x, *block.parameters()], grad)]

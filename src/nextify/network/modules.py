@@ -1,5 +1,7 @@
 """The modules of a network. Maps are (N, C, H, W), in channels_last memory where that is faster."""
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -7,6 +9,7 @@ from torch import Tensor, nn
 from nextify.blueprint import specs
 from nextify.errors import InputError
 from nextify.network import kernels
+from nextify.network.depthwise import DepthwiseConv2d
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -182,8 +185,8 @@ class StochasticDepth(nn.Module):
 class ResidualBlock(nn.Module):
     """after(shortcut(x) + drop(branch(x))): (N, C, H, W) to (N, C', H', W').
 
-    On a GPU, layer scale, drop and sum are one kernel; not where somebody listens to a module that
-    would not run by itself then.
+    On a GPU, layer scale, drop and sum are one kernel, and in bfloat16 ConvNeXt's block is one
+    function; not where somebody listens to a module that would not run by itself then.
     """
 
     def __init__(
@@ -205,16 +208,41 @@ class ResidualBlock(nn.Module):
         if not kernels.fuses(x):
             return False
         parts = [self.branch, self.drop, *self.branch.children()]
-        heard = any(part._forward_hooks or part._forward_pre_hooks for part in parts)
-        return not heard and isinstance(parts[-1], Scale)
+        return not _heard(parts) and isinstance(parts[-1], Scale)
 
     def _joined(self, x: Tensor) -> Tensor:
         y, (*layers, scale) = x, self.branch.children()
+        assert isinstance(scale, Scale)
+        if parameters := self._as_one(x):
+            assert isinstance(layers[1], ChannelNorm)
+            factors = self.drop.factors(x, torch.float32)
+            return kernels.block(x, parameters, layers[1].eps, factors)
         for layer in layers:
             y = layer(y)
-        assert isinstance(scale, Scale)
         factors = self.drop.factors(y, torch.float32)
         return kernels.add_scaled(self.shortcut(x), y, scale.weight, factors)
+
+    def _as_one(self, x: Tensor) -> list[Tensor] | None:
+        """The parameters of a block that `kernels.block` computes; None: it does not."""
+        match list(self.branch.children()):
+            case [DepthwiseConv2d(stride=(1, 1)) as mix, ChannelNorm(),
+                  PointwiseConv2d(stride=(1, 1)), Gelu(), PointwiseConv2d(stride=(1, 1)), Scale()
+            ]:  # fmt: skip
+                parameters: list[Tensor] = [*self.branch.parameters()]
+            case _:
+                return None
+        plain = isinstance(self.shortcut, nn.Sequential) and len(self.shortcut) == 0
+        known = plain and not _heard([self.shortcut]) and len(parameters) == 9  # with all biases
+        return parameters if known and kernels.serves_block(x, mix.kernel_size[0]) else None
+
+
+def _heard(modules: Iterable[nn.Module]) -> bool:
+    """Whether somebody listens to one of these modules."""
+    return any(
+        one._forward_hooks or one._forward_pre_hooks
+        or one._backward_hooks or one._backward_pre_hooks
+        for one in modules
+    )  # fmt: skip
 
 
 class Classifier(nn.Linear):

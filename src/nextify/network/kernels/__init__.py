@@ -4,6 +4,7 @@
 with torch for CUDA on Linux.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 
@@ -51,6 +52,12 @@ def fuses(x: Tensor) -> bool:
     return can_run(x) and not torch.compiler.is_compiling()
 
 
+def serves_block(x: Tensor, kernel: int) -> bool:
+    """Whether a block with a depthwise convolution of stride 1 is to be one function: in float32
+    its products would have another precision than the 1 x 1 convolutions that they replace."""
+    return narrow(x) and fuses(x) and serves(x, kernel, 1)
+
+
 def depthwise(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """The depthwise convolution of stride 1, padded by half its kernel.
 
@@ -84,4 +91,19 @@ def add_scaled(x: Tensor, branch: Tensor, scale: Tensor, factors: Tensor | None)
     wide = torch.promote_types(x.dtype, scale.dtype)
     first, second = (t.permute(0, 2, 3, 1) for t in (x.to(wide), branch))
     y: Tensor = operators.add_scaled(first, second, scale, keep)
+    return y.permute(0, 3, 1, 2)
+
+
+def block(x: Tensor, parameters: Sequence[Tensor], eps: float, factors: Tensor | None) -> Tensor:
+    """ConvNeXt's block, with the parameters of the depthwise convolution, the norm, the two 1 x 1
+    convolutions and the layer scale; factors (N, 1, 1, 1) are what an image's branch is
+    multiplied by: (N, C, H, W) to the same, in the type that `add_scaled` has."""
+    from nextify.network.kernels.fused import Block, Parameters, run
+
+    last, dtype = x.permute(0, 2, 3, 1).contiguous(), precision(x)
+    keep = None if factors is None else factors.flatten()
+    if torch.is_grad_enabled():
+        y: Tensor = Block.apply(last, eps, keep, dtype, *parameters)
+    else:
+        y, _ = run(last, Parameters(*parameters), eps, keep, dtype, False)
     return y.permute(0, 3, 1, 2)

@@ -25,12 +25,13 @@ def _column(first, stride, live, DOWN: tl.constexpr):
 
 @triton.jit(do_not_specialize=["rows", "height", "width"])
 def convolve(
-    x, taps, bias, y, rows, height, width, channels,
+    x, taps, bias, rest, copy, y, rows, height, width, channels,
     SIDE: tl.constexpr, DOWN: tl.constexpr, ACROSS: tl.constexpr, FLIP: tl.constexpr,
     ROWS: tl.constexpr, CHANNELS: tl.constexpr,
 ):  # fmt: skip
     """y = x convolved with the taps (`FLIP`: turned by 180 degrees, which makes it the gradient of
-    the input), + bias where it is not None."""
+    the input), + bias and + rest, a map, where they are not None. With a `copy` x is written there,
+    in its type."""
     UP: tl.constexpr = DOWN // 2
     BEFORE: tl.constexpr = ACROSS // 2
     local = tl.arange(0, ROWS)[:, None]
@@ -62,6 +63,13 @@ def convolve(
         ahead = _column(first, stride, live, DOWN)
         for column in range(width):
             pixels = ahead
+            out = offset + (column - BEFORE) * channels
+            mask = exists & (column >= BEFORE)
+            if rest is not None:
+                other = tl.load(rest + out, mask, 0.0)
+            if copy is not None:
+                at = copy + offset + column * channels
+                tl.store(at, pixels[UP].to(copy.dtype.element_ty), exists)
             following = tl.minimum(column + 1, width - 1)
             ahead = _column(first + following * channels, stride, live, DOWN)
             for i in tl.static_range(DOWN):
@@ -70,15 +78,19 @@ def convolve(
                 for j in tl.static_range(ACROSS):
                     met = met + (sums[j] + pixel * weights[i * ACROSS + j],)
                 sums = met
-            out = offset + (column - BEFORE) * channels
-            mask = exists & (column >= BEFORE)
-            tl.store(y + out, sums[ACROSS - 1].to(y.dtype.element_ty), mask)
+            value = sums[ACROSS - 1]
+            if rest is not None:
+                value += other.to(tl.float32)
+            tl.store(y + out, value.to(y.dtype.element_ty), mask)
             sums = (start,) + sums[: ACROSS - 1]
         for j in tl.static_range(BEFORE):  # the last outputs, which reach beyond the row
             column = width - BEFORE + j
             out = offset + column * channels
             mask = exists & (column >= 0)
-            tl.store(y + out, sums[ACROSS - 1 - j].to(y.dtype.element_ty), mask)
+            value = sums[ACROSS - 1 - j]
+            if rest is not None:
+                value += tl.load(rest + out, mask, 0.0).to(tl.float32)
+            tl.store(y + out, value.to(y.dtype.element_ty), mask)
 
 
 @triton.jit

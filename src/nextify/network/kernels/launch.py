@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nextify.network.kernels import convolution, epilogues, norm, tiles
+from nextify.network.kernels import activation, convolution, epilogues, norm, tiles
 from nextify.network.kernels.tiles import Tile
 
 
@@ -22,16 +22,20 @@ def _programs(tile: Tile, rows: int, channels: int) -> tuple[int, int]:
     return (min(down, max(1, tile.programs // across)) if tile.programs else down), across
 
 
-def convolve(x: Tensor, taps: Tensor, bias: Tensor | None, flip: bool, tile: Tile) -> Tensor:
-    """x convolved with taps (k*k, C), padded by half the kernel, + bias; with `flip` the gradient
-    at the input of a gradient x at the output."""
+def convolve(
+    x: Tensor, taps: Tensor, bias: Tensor | None, flip: bool, tile: Tile, *,
+    rest: Tensor | None = None, copy: Tensor | None = None, dtype: torch.dtype | None = None,
+) -> Tensor:  # fmt: skip
+    """x convolved with taps (k*k, C), padded by half the kernel, + bias + rest; with `flip` the
+    gradient at the input of a gradient x at the output. Of the type of x, or `dtype`; x is written
+    to `copy`, in its type, by the way."""
     count, height, width, channels = x.shape
     side, rows = isqrt(taps.shape[0]), count * height
     down, across = tiles.reachable(side, height), tiles.reachable(side, width)
-    y = torch.empty_like(x)
+    y = torch.empty_like(x, dtype=dtype)
     with _device_of(x):
         convolution.convolve[_programs(tile, rows, channels)](
-            x, taps, bias, y, rows, height, width, channels,
+            x, taps, bias, rest, copy, y, rows, height, width, channels,
             SIDE=side, DOWN=down, ACROSS=across, FLIP=flip,
             ROWS=tile.rows, CHANNELS=tile.channels, num_warps=tile.warps,
         )  # fmt: skip
@@ -92,10 +96,10 @@ def _copies(keep: Tensor | None, count: int) -> int:
 
 def add_scaled(x: Tensor, branch: Tensor, scale: Tensor, keep: Tensor | None, tile: Tile) -> Tensor:
     """x + branch * scale * keep: scale of a channel, keep of an image, or (N, S) of an image and
-    each S-th of the channels; in the type of x."""
+    each S-th of the channels; in the wider type of x and scale."""
     count, height, width, channels = x.shape
     pixels = count * height * width
-    y = torch.empty_like(x)
+    y = torch.empty_like(x, dtype=torch.promote_types(x.dtype, scale.dtype))
     down, across = -(-pixels // tile.rows), -(-channels // tile.channels)
     with _device_of(x):
         epilogues.add_scaled[(down, across)](
@@ -108,15 +112,39 @@ def add_scaled(x: Tensor, branch: Tensor, scale: Tensor, keep: Tensor | None, ti
 def add_scaled_backward(
     branch: Tensor, scale: Tensor, keep: Tensor | None, grad: Tensor, tile: Tile
 ) -> tuple[Tensor, Tensor]:
-    """The gradients of the branch, and of the scale (float32)."""
+    """The gradient of the branch; in float32 (2, C), that of the scale, and of a bias that the
+    branch ends with."""
     count, height, width, channels = branch.shape
     pixels = count * height * width
     grid = _programs(tile, pixels, channels)
     grad_branch = torch.empty_like(branch)
-    partial = branch.new_empty((grid[0], channels), dtype=torch.float32)
+    partial = branch.new_empty((grid[0], 2, channels), dtype=torch.float32)
     with _device_of(branch):
         epilogues.add_scaled_backward[grid](
             branch, scale, keep, grad, grad_branch, partial, pixels, height * width, channels,
             _copies(keep, count), PIXELS=tile.rows, CHANNELS=tile.channels, num_warps=tile.warps,
         )  # fmt: skip
     return grad_branch, partial.sum(0)
+
+
+def gelu(x: Tensor) -> Tensor:
+    """The GELU of a contiguous tensor."""
+    y = torch.empty_like(x)
+    at_once = 2048
+    with _device_of(x):
+        activation.gelu[(-(-x.numel() // at_once),)](x, y, x.numel(), COUNT=at_once, num_warps=4)
+    return y
+
+
+def gelu_backward(x: Tensor, grad: Tensor, tile: Tile) -> Tensor:
+    """Turns the gradient of the GELU of x, both (pixels, C), into that of x, in place; gives the
+    gradient of a bias in x, (C,), in float32."""
+    pixels, channels = x.shape
+    grid = _programs(tile, pixels, channels)
+    partial = x.new_empty((grid[0], channels), dtype=torch.float32)
+    with _device_of(x):
+        activation.gelu_backward[grid](
+            x, grad, partial, pixels, channels,
+            PIXELS=tile.rows, CHANNELS=tile.channels, num_warps=tile.warps,
+        )  # fmt: skip
+    return partial.sum(0)

@@ -54,7 +54,7 @@ def normalise_backward(
         grad_scale += above * unit
         grad_shift += above
         inner = above * gain
-        along = tl.sum(inner * unit, 1)[:, None] / WIDTH
+        along = tl.sum(inner * centred, 1)[:, None] * rate / WIDTH
         below = (inner - tl.sum(inner, 1)[:, None] / WIDTH - unit * along) * rate
         tl.store(grad_x + at, below.to(grad_x.dtype.element_ty), mask)
     last = tl.arange(0, CHANNELS)

@@ -95,10 +95,10 @@ def add_scaled_gradient(
 ) -> tuple[Tensor, Tensor]:
     """The gradients of the branch, and of the scale in float32."""
     tile = tiles.scale_tile(branch.shape[-1])
-    of_branch, of_scale = _launch().add_scaled_backward(
+    of_branch, sums = _launch().add_scaled_backward(
         branch.contiguous(), scale, keep, grad.contiguous(), tile
     )
-    return of_branch, of_scale
+    return of_branch, sums[0]
 
 
 def _like(map_: Tensor) -> Tensor:
