@@ -38,7 +38,7 @@ CROSSED = studies/cifar10-crossed
 SMALL = --data $(DATA) --image-size 32 --train-limit 10000
 cifar10-crossed-study: $(VENV)/.installed
 	$(BIN)/nextify study small epochs=12 $(SMALL) --experiment resolution-5 --margin 0.5 --looks 1 \
-	  --file $(CROSSED)/cifar10-crossed.study --report $(CROSSED)/report
+	  --probes default --file $(CROSSED)/cifar10-crossed.study --report $(CROSSED)/report
 
 # Layer norm with fewer activations and norms, made and not made, from both kinds of initial weights.
 LN = norm=layer norms=one activations=one

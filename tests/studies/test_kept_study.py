@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from nextify.findings import attribute, measure_comparison
+from nextify.findings.meaning import meaning
 from nextify.records import Store
 
 STUDIES = Path(__file__).parents[2] / "studies"
@@ -124,3 +125,29 @@ def test_the_rates_that_were_chosen():
         "resnet-small": "0.125", "convnext-mini": "1", "swin-mini": "0.5", "vit-mini": "1",
         "vit-mini patch_size=8": "0.25",
     }  # fmt: skip
+
+
+def test_what_choices_mean():
+    """Effects on what networks are like, with intervals that hold together, as the README has."""
+    with Store.open(CROSSED, create=False) as store:
+        found = meaning(store.plan(), store.records(), store.measurements())
+    assert (len(found.columns), found.judged, found.told) == (20, 152, 50)
+    told = {
+        (column.score.name, each.name): each.simultaneous
+        for column in found.columns
+        for each in column.found.contributions
+    }
+    large, norm = "large kernel first", "fewer act. and norms, LN"
+    for probe, choice, low, high in (
+        ("activation-use", "ReLU to GELU", -0.611, -0.459),
+        ("activation-use", norm, 0.075, 0.227),
+        ("effective-receptive-field", large, 0.076, 0.108),
+        ("shift-consistency", "patchify stem", -0.071, -0.052),
+        ("mirrored-frequency", "patchify stem", 0.799, 1.087),
+        ("signal", norm, 0.631, 0.982),
+        ("signal", "separate downsampling", 0.799, 1.149),
+        ("feature-collapse", norm, 0.127, 0.145),
+    ):
+        interval = told[probe, choice]
+        assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.0006)
+    assert told["receptive-field", large].low == pytest.approx(136)

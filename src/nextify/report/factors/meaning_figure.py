@@ -1,5 +1,6 @@
 """The matrix of choices by probes: what each choice does to each, in units of the spread."""
 
+import math
 from typing import Any
 
 from matplotlib.colors import to_rgb
@@ -35,7 +36,9 @@ def meaning_figure(content: FactorContent, view: View) -> Drawing | None:
         under = [shrunk(title_of(column), _NAMES, 7.6) for column in of.columns]
         room = 0.25 + 0.045 * max(map(len, under))  # slanted
         sheet = Sheet(_WIDTH, _TOP + side * len(names) + room + 0.66)
-        sheet.head(0.1, 0.14, "What choices do", "in spreads between seeds")
+        sheet.head(
+            0.1, 0.14, "What choices do", "in spreads between seeds; colours by their logarithm"
+        )
         for row, name in enumerate(names):
             y = _TOP + (row + 0.5) * side
             sheet.text(_LEFT - 0.08, y, shrunk(name, _LEFT - 0.15, 7.6), "right", size=7.6)
@@ -70,6 +73,12 @@ def _most(of: Meaning) -> float:
     return max([_LEAST_SCALE, *sizes])
 
 
+def _share(size: float, most: float) -> float:
+    """Where a size is on the scale of colours, -1 to 1: by its logarithm, since an activation
+    function's own effect is a hundred times another's that is as certain."""
+    return math.copysign(math.log1p(abs(size)) / math.log1p(most), size)
+
+
 def _tile(
     sheet: Sheet,
     middle: tuple[float, float],
@@ -81,7 +90,7 @@ def _tile(
     is_told, size = of.answer in DECIDED, column.in_spreads(of)
     style: dict[str, Any] = {"fc": "white", "ec": PALE, "lw": 0.6}
     if is_told:
-        share = (of.estimate.value or 0.0) > 0 if size is None else 0.5 + 0.46 * size / most
+        share = (of.estimate.value or 0.0) > 0 if size is None else 0.5 + 0.46 * _share(size, most)
         style["fc"] = SIGNED(0.96 * share + 0.02 if size is None else share)
     elif of.answer not in ("no effect", "cannot be told"):
         style["hatch"] = "////"
