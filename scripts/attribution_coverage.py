@@ -344,8 +344,8 @@ def draw_orders(rows: list[tuple[str, float, Floats]], path: Path) -> None:
             axes.errorbar(found, y, xerr=error, fmt=mark, color=color, ms=4, lw=0.8, label=name)
         axes.set_yticks(at, [f"{name}; {high:g}" for name, high, _ in rows])
         axes.set_xlim(0, 101)
-        held = rows[0][2]  # as many studies as in every other row
-        axes.set_xlabel(f"simultaneous intervals that hold, % (n = {len(held):,} studies a row)")
+        counts = " or ".join(f"{n:,}" for n in sorted({len(held) for _, _, held in rows}))
+        axes.set_xlabel(f"simultaneous intervals that hold, % (n = {counts} studies a row)")
         axes.set_title("Noise; higher interactions in SDs between runs", loc="left")
         axes.legend(loc="upper center", frameon=False, fontsize=7)
         plain(axes)
