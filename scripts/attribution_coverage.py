@@ -114,6 +114,11 @@ class Layout:
         cell = np.repeat(np.arange(len(cells)), counts)
         return cls(cells[cell], cell, cells)
 
+    @property
+    def seeds(self) -> NDArray[np.int64]:
+        """(n,) of the runs: 0, 1, ... in each cell."""
+        return np.concatenate([np.arange(count) for count in np.bincount(self.cell)])
+
     def runs(self, values: Floats, correct: NDArray[np.bool_] | None = None) -> FactorRuns:
         """The runs with their scores."""
         n = len(self.cell)
@@ -122,7 +127,7 @@ class Layout:
             score="nll" if correct is None else "accuracy",
             levels=self.levels,
             cell=self.cell,
-            seed=np.arange(n),
+            seed=self.seeds,
             values=values,
             rate=np.ones(n),
             became=("finished",) * n,
@@ -279,12 +284,11 @@ def simulate_orders(noise: Kind, high: float, studies: int, seed: int) -> Floats
     rng, layout = np.random.default_rng(seed), default_plan()
     read = basis(layout.cells, np.ones(len(layout.cells)))
     at, run = codes_of(layout.cells), codes_of(layout.levels)
-    seeds = np.concatenate([np.arange(count) for count in np.bincount(layout.cell)])
     players = np.ones(K, dtype=np.bool_)
     held = []
     for _ in range(studies):
         truth = drawn_truth(rng, high)
-        runs = layout.runs(noise.scores(rng, truth[run], layout.cell, seeds))
+        runs = layout.runs(noise.scores(rng, truth[run], layout.cell, layout.seeds))
         cells = gather(runs)
         spread = noise_of(cells, read.pairs)
         learned = whole(runs, spread, read.pairs.fixed, players)

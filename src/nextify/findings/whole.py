@@ -13,7 +13,8 @@ import scipy
 from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats, Levels, all_cells, codes_of, columns, effects
-from nextify.findings.cells import Cells, Noise, spread_df
+from nextify.findings.blocks import fit_blocks
+from nextify.findings.cells import ENOUGH_DF, Cells, Noise, spread_df
 from nextify.findings.factor_runs import FactorRuns
 from nextify.findings.images import images_part
 from nextify.findings.measure import Contrasts
@@ -95,7 +96,7 @@ def whole(
         return None
     means, precision = shares @ cells.means, 1 / (np.square(shares) @ (1 / cells.counts))
     return Whole(
-        surface=all_orders(levels, means, precision, noise.sd),
+        surface=all_orders(levels, means, precision, _spread(noise, runs)),
         players=players[varied],
         fixed=fixed[players],
         shares=shares,
@@ -112,6 +113,19 @@ def _subsets(cells: Cells, varied: NDArray[np.bool_]) -> tuple[Levels, Floats]:
     shares = (at == np.arange(len(first))[:, None]).astype(np.float64)
     kept = shares.sum(axis=1) == len(np.unique(cells.rate))
     return levels[first][kept], (shares / shares.sum(axis=1, keepdims=True))[kept]
+
+
+def _spread(noise: Noise, runs: FactorRuns) -> float | None:
+    """Of single runs, without what a seed does to all cells alike: that shifts no difference of
+    cells, and taken for noise it would hide interactions. Never more than the pooled spread."""
+    known = noise.cells.runs
+    cell, seed = (np.unique(each[known], return_inverse=True)[1] for each in (runs.cell, runs.seed))
+    table = np.full((cell.max() + 1, seed.max() + 1), np.nan)
+    table[cell, seed] = noise.cells.values
+    found = fit_blocks(table)
+    if noise.sd is None or found.residual_sd is None or found.df_residual < ENOUGH_DF:
+        return noise.sd
+    return min(noise.sd, found.residual_sd)
 
 
 def _df(levels: Levels, means: Floats, noise: float, crossed: int) -> float:
