@@ -16,27 +16,62 @@ those that are left, says 95 % of all. As a candidate has to be behind in both, 
 far less exact, what a race costs the answer is nothing that shows (`scripts/race_coverage.py`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import log
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nextify.costs.spread import Spread
+from nextify.designs import Initial
 from nextify.experiments.coding import Floats
 from nextify.findings.best import compare_with_best
+from nextify.findings.comparison import places
+from nextify.findings.scores import correct_of, grid, scores
+from nextify.records.plan import Plan
+from nextify.records.record import Record
 
 BEYOND_DOUBT = 0.99
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Racer:
+    """A candidate of a race.
+
+    Attributes:
+        name: of the network. initial: the weights that it starts from; None for random ones.
+        rates: mean accuracy on held-out images at each multiple of its recipe's learning rate that
+            was tried, ascending; None without a score. rate: the best of them, which it raced at.
+        laps: the same by number of training images.
+        left: the number of images by which it left; None where it did not.
+        in_finals: whether it was trained on all images. latency: seconds, where it was measured.
+    """
+
+    name: str
+    initial: Initial | None
+    rates: Mapping[float, float | None]
+    rate: float
+    laps: Mapping[int, float | None]
+    left: int | None
+    in_finals: bool
+    latency: Spread | None = None
+
+    @property
+    def at_the_edge(self) -> bool:
+        """Whether its rate is the lowest or the highest that was tried."""
+        return self.rate in (min(self.rates), max(self.rates))
+
+
 def leaving(
     scores: Floats, correct: NDArray[np.bool_] | None, images: Sequence[int], everything: int
-) -> list[bool]:
+) -> NDArray[np.bool_]:
     """Which candidates are behind beyond doubt; none by one number of images alone.
 
     >>> scores = np.array([[[0.70, 0.72, 0.71], [0.80, 0.83, 0.81]],
     ...                    [[0.50, 0.51, 0.53], [0.61, 0.60, 0.62]],
     ...                    [[0.50, 0.51, 0.53], [0.78, 0.77, 0.76]]])
-    >>> leaving(scores, None, [100, 200], 400)  # the third has nearly caught up
+    >>> leaving(scores, None, [100, 200], 400).tolist()  # the third has nearly caught up
     [False, True, False]
 
     Args:
@@ -47,10 +82,10 @@ def leaving(
     on = len(images) - 1
     now = scores[:, on], None if correct is None else correct[:, on]
     if not on:
-        return [False] * len(scores)
+        return np.zeros(len(scores), np.bool_)
     steps = log(everything / images[on]) / log(images[on] / images[on - 1])
     ahead = _carried(scores, on, steps), None if correct is None else _carried(correct, on, steps)
-    return [both[0] and both[1] for both in zip(_behind(*now), _behind(*ahead), strict=True)]
+    return _behind(*now) & _behind(*ahead)
 
 
 def _carried(values: NDArray[np.generic], on: int, steps: float) -> Floats:
@@ -59,9 +94,36 @@ def _carried(values: NDArray[np.generic], on: int, steps: float) -> Floats:
     return np.asarray(now + steps * (now - before))
 
 
-def _behind(scores: Floats, correct: NDArray[np.generic] | None) -> list[bool]:
+def _behind(scores: Floats, correct: NDArray[np.generic] | None) -> NDArray[np.bool_]:
     best = compare_with_best(scores, [True] * len(scores), correct, BEYOND_DOUBT)
-    return [not best.may_be_best(at) for at in range(len(scores))]
+    return np.array([not best.may_be_best(at) for at in range(len(scores))])
+
+
+def departures(plan: Plan, records: Sequence[Record], everything: int) -> dict[str, int | None]:
+    """The number of images by which each candidate left the race so far; None: it is still in it.
+
+    One of which a run diverged or failed on a lap leaves, too, unless that is true of all.
+
+    Args:
+        plan: of a comparison: of those still in the race, on each number of images.
+        everything: the training images of the finals.
+    """
+    where, runs = places(plan), grid(plan, records)
+    values, correct = scores(runs), correct_of([run.result if run else None
+                                                for row in runs for run in row])  # fmt: skip
+    numbers = sorted({number for _, number in where})
+    found: dict[str, int | None] = dict.fromkeys(name for name, _ in where)
+    for at, number in enumerate(numbers):
+        left = [name for name, gone in found.items() if gone is None]
+        cells = np.array([[where[name, each] for each in numbers[: at + 1]] for name in left])
+        lost = np.isnan(values[cells[:, -1]]).any(axis=1)
+        if lost.all():
+            continue
+        sound = cells[~lost]
+        judged = None if correct is None else correct.reshape(*values.shape, -1)[sound]
+        lost[~lost] = leaving(values[sound], judged, numbers[: at + 1], everything)
+        found |= {name: number for name, leaves in zip(left, lost, strict=True) if leaves}
+    return found
 
 
 def is_over(raced: int, numbers: int, left: int, finalists: int) -> bool:

@@ -479,6 +479,12 @@ class Choose:
     """The design to use on your images under your budget, and its network."""
 
     changes: tuple[str, ...] = _changes()
+    candidates: str | None = option(
+        None, "choose among these, by a race: designs by name, trained folders, files of weights, "
+        "hf:OWNER/NAME (default: among the choices of a path)", name="from", metavar="NAME,...",
+    )  # fmt: skip
+    latency: str | None = option(None, "of one image on one thread, measured here, at most, as 10ms",
+                                 metavar="TIME")  # fmt: skip
     budgets: Budgets = _group(Budgets)
     data: DataSpec = _group(DataSpec)
     path: str | None = option(
@@ -493,7 +499,7 @@ class Choose:
     factors: str | None = _factors()
     seeds: int | None = option(None, "of each network in the screening (default: 2, or 1 with "
                                "resolution-5)", metavar="N", least=1, most=1000)  # fmt: skip
-    finalists: int = option(4, "besides the path's start and end (default: 4)", metavar="N",
+    finalists: int = option(4, "besides the path's start and end, or of a race (default: 4)", metavar="N",
                             least=1, most=100)  # fmt: skip
     reshaped: int = option(1, "of them, to try at other depths, too (default: 1)", metavar="N",
                            most=100)  # fmt: skip

@@ -33,12 +33,12 @@ class Phase:
     """A part of the work to come.
 
     Attributes:
-        name: `"screening"`, `"finals"` or `"winner"`.
+        name: `"screening"` or, of a race, `"rates"` and `"race"`; `"finals"`, `"winner"`.
         networks, runs: how many; of the finals at most.
         seconds: None if nothing was timed.
     """
 
-    name: Literal["screening", "finals", "winner"]
+    name: Literal["screening", "rates", "race", "finals", "winner"]
     networks: int
     runs: int
     seconds: float | None
@@ -51,7 +51,7 @@ class Outcome:
     Attributes:
         choice: the answer; None if no run of the screening has a score: then there were no finals.
         studies: plans and records by the names of their files without the ending: the screening,
-            and the finals where there were any. summaries: of each.
+            or the rates and the race, and the finals where there were any. summaries: of each.
     """
 
     choice: Choice | None
@@ -121,7 +121,8 @@ def carry_out(task: Task, folder: Path, run: Callable[[Plan, Path], Summary]) ->
     if plan is None:
         return Outcome(None, {"screening": screening}, (first,))
     second, finals = done(plan.asked_by(task.request), FINALS)
-    choice = choose(screening, finals, task.budgets, possible(task))
+    took = task.latency.known if task.latency else {}
+    choice = choose(screening, finals, task.budgets, possible(task), took)
     return Outcome(choice, {"screening": screening, "finals": finals}, (first, second))
 
 
@@ -237,6 +238,7 @@ def settings_of(task: Task) -> dict[str, Any]:
         "--final-seeds": request.final_seeds,
         # Left out where it says nothing, as in choices from before there was it.
         **({"--hold-out": True} if request.hold_out else {}),
+        **({"the latency": request.latency} if request.latency else {}),
         "the precision": of.precision,
         "what is changed of designs and recipes": {
             name: list(value) if isinstance(value, tuple) else value
