@@ -40,12 +40,15 @@ class Initial:
             classifier where the run has a new one.
         mean, std: per channel in [0, 1], of the images as these weights know them: the run's
             images are normalised by them.
+        head_is_new: whether the run draws its own classifier: not part of the key, the fingerprint
+            tells it.
     """
 
     source: str
     fingerprint: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    head_is_new: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,10 +119,11 @@ def key_of(values: Mapping[str, Any]) -> str:
 
 
 def _without_source(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same weights from another place make the same run."""
+    """The same weights from another place make the same run: their fingerprint tells them."""
     if "initial" not in values:
         return values
-    told = {name: value for name, value in values["initial"].items() if name != "source"}
+    about = {"source", "head_is_new"}
+    told = {name: value for name, value in values["initial"].items() if name not in about}
     return {**values, "initial": told}
 
 
