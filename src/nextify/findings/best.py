@@ -40,8 +40,8 @@ _NODES = 128
 
 @lru_cache(maxsize=4096)
 def largest_t(count: int, df: float, level: float = LEVEL) -> float:
-    """How many standard errors 95 % intervals (or as `level` says) reach that hold for `count` independent means whose
-    spread is pooled, with `df` degrees of freedom.
+    """How many standard errors intervals of a level reach that hold for `count` independent means
+    whose spread is pooled, with `df` degrees of freedom.
 
     >>> round(largest_t(1, 10), 3), round(largest_t(5, 10), 2)
     (2.228, 3.1)
@@ -55,8 +55,8 @@ def largest_t(count: int, df: float, level: float = LEVEL) -> float:
 
 @lru_cache(maxsize=4096)
 def dunnett(count: int, df: float, level: float = LEVEL) -> float:
-    """How many standard errors of a difference one-sided 95 % bounds (or as `level` says) reach that hold for `count`
-    differences to one design, all with equally many runs (Dunnett 1955).
+    """How many standard errors of a difference one-sided bounds of a level reach that hold for
+    `count` differences to one design, all with equally many runs (Dunnett 1955).
 
     >>> round(dunnett(1, 10), 3), round(dunnett(4, 20), 2)
     (1.812, 2.3)

@@ -8,8 +8,8 @@ carried on to all images by what the last step brought,
     score(n) + (score(n) - score(n')) log(all / n) / log(n / n'),      n' < n the two last numbers.
 
 Both are scores of runs like others, so that both are judged by `compare_with_best`: one spread
-pooled over the candidates, seeds as blocks, for new seeds and new images. A candidate that is behind
-on few images and gains more from each doubling is not behind in the second.
+pooled over the candidates, seeds as blocks, for new seeds and new images. A candidate that is
+behind on few images and gains more from each doubling is not behind in the second.
 
 The level is 99 %: whoever leaves is not judged by fresh seeds any more, and the answer, which is of
 those that are left, says 95 % of all. As a candidate has to be behind in both, and the second is

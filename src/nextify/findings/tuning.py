@@ -25,9 +25,7 @@ def best_rates(plan: Plan, records: Iterable[Record]) -> Mapping[Made, float]:
     return best_rates_by(lambda cell: frozenset(cell.on), plan, records)
 
 
-def best_rates_by(
-    of: Callable[[Cell], T], plan: Plan, records: Iterable[Record]
-) -> dict[T, float]:
+def best_rates_by(of: Callable[[Cell], T], plan: Plan, records: Iterable[Record]) -> dict[T, float]:
     """The rate with the best mean accuracy of all cells that are alike but for it, as a multiple of
     the recipe's.
 

@@ -482,9 +482,11 @@ class Choose:
     candidates: str | None = option(
         None, "choose among these, by a race: designs by name, trained folders, files of weights, "
         "hf:OWNER/NAME (default: among the choices of a path)", name="from", metavar="NAME,...",
+        former="candidates",  # Python's own word cannot be an argument's name
     )  # fmt: skip
-    latency: str | None = option(None, "of one image on one thread, measured here, at most, as 10ms",
-                                 metavar="TIME")  # fmt: skip
+    latency: str | None = option(
+        None, "of one image on one thread, measured here, at most, as 10ms", metavar="TIME"
+    )
     budgets: Budgets = _group(Budgets)
     data: DataSpec = _group(DataSpec)
     path: str | None = option(
@@ -499,8 +501,8 @@ class Choose:
     factors: str | None = _factors()
     seeds: int | None = option(None, "of each network in the screening (default: 2, or 1 with "
                                "resolution-5)", metavar="N", least=1, most=1000)  # fmt: skip
-    finalists: int = option(4, "besides the path's start and end, or of a race (default: 4)", metavar="N",
-                            least=1, most=100)  # fmt: skip
+    finalists: int = option(4, "of a race, or besides the path's start and end (default: 4)",
+                            metavar="N", least=1, most=100)  # fmt: skip
     reshaped: int = option(1, "of them, to try at other depths, too (default: 1)", metavar="N",
                            most=100)  # fmt: skip
     final_seeds: int = option(5, "fresh ones, of each finalist (default: 5)", metavar="N",

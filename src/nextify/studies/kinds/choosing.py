@@ -22,10 +22,14 @@ from nextify.studies.kinds.kind import Asked, plan_there
 from nextify.studies.kinds.shape import suited_shape
 from nextify.studies.running.pilot import Pilot
 from nextify.studies.running.summary import Setback, Summary
+from nextify.words import seconds_in_words
 
 SCREENING, FINALS = "screening.study", "finals.study"
 ENDS = 2  # the start and the end, which are always among the finals
 MOST_SECONDS = 3 * 3600.0  # of the whole choice, for which its screening is of resolution V
+
+
+Name = Literal["screening", "rates", "race", "finals", "winner"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Phase:
         seconds: None if nothing was timed.
     """
 
-    name: Literal["screening", "rates", "race", "finals", "winner"]
+    name: Name
     networks: int
     runs: int
     seconds: float | None
@@ -245,3 +249,20 @@ def settings_of(task: Task) -> dict[str, Any]:
             for name, value in sorted({**design_fields, **recipe_fields}.items())
         },
     }
+
+
+def require_fast_enough(task: Task, screening: Plan) -> None:
+    """Check that some design of the screening answers in time, before any is trained.
+
+    Raises:
+        InputError: none does.
+    """
+    latency = task.latency
+    if latency is None or any(task.keeps(cell) for cell in screening.cells):
+        return
+    fastest = min((latency.known[cell.name] for cell in screening.cells), key=lambda s: s.median)
+    raise InputError(
+        f"--latency is {task.request.latency}, and the fastest of the screening's "
+        f"{len(screening.cells)} networks takes {seconds_in_words(fastest.median)}; give at least "
+        "that, fewer --params or --macs, or a smaller image"
+    )

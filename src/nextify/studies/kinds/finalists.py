@@ -173,12 +173,13 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
     """The finalists, with seeds that no run of the screening had; None if no run of it learned
     anything.
 
-    The finalists are the subsets, within the latency where there is one, whose best is expected to be highest: the first is the one that
+    The finalists are the subsets whose best is expected to be highest: the first is the one that
     is predicted best, each next one adds most to the expected best of them all. Subsets of which a
     run diverged, failed or learned nothing in the screening are left out, and so are those that
-    are the same network as one before. The start and the end are always among the finals, if they
-    keep the budget. The first `reshaped` of the finalists come a second time, with the depths and
-    widths that `fit` proposes for them first; none with more than twice as many blocks.
+    are over a latency that is asked for, or are the same network as one before. The start and the
+    end are always among the finals, if they keep the budget. The first `reshaped` of the finalists
+    come a second time, with the depths and widths that `fit` proposes for them first; none with
+    more than twice as many blocks.
     """
     known = seen([(screening, records)])
     if not known.learned:

@@ -19,8 +19,8 @@ from nextify.findings.race import Racer, departures, finalists, is_over
 from nextify.findings.scores import grid, scores
 from nextify.findings.tuning import best_rates_by
 from nextify.records import Cell, Plan, Record, Store
-from nextify.requests import Choose, Compare, changed
-from nextify.studies.kinds.choosing import FINALS, Outcome, Phase
+from nextify.requests import Choose, Compare
+from nextify.studies.kinds.choosing import FINALS, Name, Outcome, Phase
 from nextify.studies.kinds.comparison import Network, networks_of, plan_comparison
 from nextify.studies.kinds.finalists import fresh
 from nextify.studies.kinds.kind import Asked, Stacks, plan_there
@@ -28,6 +28,7 @@ from nextify.studies.kinds.settle import settled
 from nextify.studies.running.cards import MOST_COPIES
 from nextify.studies.running.pilot import Pilot
 from nextify.studies.running.summary import Summary
+from nextify.words import seconds_in_words
 
 RATES, RACE = "rates.study", "race.study"
 GRID = (0.3, 1.0, 3.0)  # multiples of each recipe's learning rate
@@ -110,8 +111,8 @@ def _require_alone(request: Choose) -> None:
         if getattr(request, name) != getattr(usual, name):
             option = "params, --macs, --activation-memory or --like" if name == "budgets" else name
             raise InputError(
-                f"--{option} is for designs that are made for a budget, and --from names candidates "
-                "as they are; leave one of them out (--latency goes with both)"
+                f"--{option} is for designs that are made for a budget, and --from names "
+                "candidates as they are; leave one of them out (--latency goes with both)"
             )
 
 
@@ -272,21 +273,20 @@ def phases_of(race: Race, pilot: Pilot | None, workers: int, images: int) -> tup
     finals = min(count, race.request.finalists)
     laps = race.laps[:2] if count <= finals else race.laps
     runs = (plan.count, count * len(laps) * len(SEEDS), finals * race.request.final_seeds, 1)
-    names = ("rates", "race", "finals", "winner")
+    names: tuple[Name, ...] = ("rates", "race", "finals", "winner")
     times: list[float | None] = [None] * len(names)
     if pilot is not None:
-        slowest = sorted(_seconds(race, plan.cells, pilot), reverse=True)  # of an image, all epochs
-        longest, every = slowest[0], sum(slowest)
-        work = (
-            every * plan.count / count * race.laps[-1],
-            every * len(SEEDS) * sum(laps),
-            sum(slowest[:finals]) * race.request.final_seeds * int(race.data["train"]),
-            longest * images,
+        every = sorted(_seconds(race, plan.cells, pilot), reverse=True)  # of an image, all epochs
+        last, whole = race.laps[-1], int(race.data["train"])
+        work = (  # and the longest run, in images
+            (sum(every) * plan.count / count * last, last),
+            (sum(every) * len(SEEDS) * sum(laps), laps[-1]),
+            (sum(every[:finals]) * race.request.final_seeds * whole, whole),
+            (every[0] * images, images),
         )
-        times = [max(each / workers, longest * number) for each, number in zip(
-            work, (race.laps[-1], laps[-1], int(race.data["train"]), images), strict=True)]  # fmt: skip
+        times = [max(total / workers, every[0] * longest) for total, longest in work]
     networks = (count, count, finals, 1)
-    return tuple(map(Phase, names, networks, runs, times))
+    return tuple(Phase(*each) for each in zip(names, networks, runs, times, strict=True))
 
 
 def _seconds(race: Race, cells: Sequence[Cell], pilot: Pilot) -> list[float]:
@@ -328,6 +328,6 @@ def without_slow(race: Race, latencies: Mapping[str, Spread], allowed: float) ->
         fastest = min(latencies.values(), key=lambda took: took.median)
         raise InputError(
             f"--latency is {race.request.latency}, and the fastest candidate takes "
-            f"{1e3 * fastest.median:.3g} ms; give at least that, a smaller image, or others"
+            f"{seconds_in_words(fastest.median)}; give at least that, a smaller image, or others"
         )
     return replace(race, networks=kept, latencies={n.name: latencies[n.name] for n in kept})

@@ -14,7 +14,7 @@ from nextify.designs.factor import INITIALISATION, RATE
 from nextify.designs.fields import read_fields
 from nextify.designs.suited import suited_lengths, suited_recipe
 from nextify.records import Plan
-from nextify.requests import Compare, Study, StudyRequest, changed
+from nextify.requests import Choose, Compare, Study, StudyRequest, changed
 from nextify.studies.kinds.candidates import is_source
 from nextify.studies.kinds.comparison import RECIPE, by_network, read_images, read_part
 
@@ -54,8 +54,8 @@ def _crossed(request: R, there: Plan | None) -> R:
 
 
 def _trained(request: R, images: int, there: Plan | None) -> R:
-    if request.recipe is not None:
-        return request
+    if request.recipe is not None or (isinstance(request, Choose) and request.candidates):
+        return request  # candidates of a race have each the recipe that suits it
     if isinstance(request, Study):
         images = read_part(request.images, images) or images
     if isinstance(request, Compare):
