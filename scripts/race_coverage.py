@@ -22,12 +22,14 @@ from scipy.stats import norm
 from nextify.findings.best import compare_with_best
 from nextify.findings.expected import to_expect
 from nextify.findings.race import finalists, is_over, leaving
+from nextify.findings.tuning import suited_rate
 
 Floats = NDArray[np.float64]
 Rng = np.random.Generator
 PARTS = (0.125, 0.25, 0.5)  # of the images that are not held out
 ALL = 1.25  # which the finals are trained on
-FINALISTS, RACED, FRESH, RATES = 4, 2, 5, 3  # seeds of the race, of the finals; rates tried
+FINALISTS, RACED, FRESH = 4, 2, 5  # and seeds of the race and of the finals
+RATES = (0.3, 1.0, 3.0)
 DIFFICULTY, BETWEEN, RUN = 2.0, 0.8, 0.06  # standard deviations, as in choice_coverage.py
 SD = 0.013  # between runs of one candidate on 1,000 images
 GAINS = (0.06, 0.10, 0.15)  # of accuracy, by the last doubling of the images, and those before
@@ -122,12 +124,16 @@ def tuned(world: World, images: Images, rng: Rng) -> Floats:
     """The accuracies on all images at the rates that one run each chooses, on half of them."""
     best = world.accuracies(rng)
     every = list(range(len(best)))
-    rates = best[:, None] - rng.exponential(0.01, (len(best), RATES)) * (np.arange(RATES) > 0)
+    lost = rng.permuted(rng.exponential(0.02, (len(best), 3)) * [0, 1, 1], axis=1)
     seen = [
-        images.correct(every, part_of(each, world.more, 0.5), rng.normal(size=1), 1.5).mean((1, 2))
-        for each in rates.T
+        images.correct(every, part_of(best - each, world.more, 0.5), rng.normal(size=1), 1.5)[:, 0]
+        for each in lost.T
     ]
-    return rates[every, np.argmax(seen, axis=0)]
+    chosen = [
+        suited_rate({rate: right[at] for rate, right in zip(RATES, seen, strict=True)})
+        for at in every
+    ]
+    return best - lost[every, [RATES.index(rate) for rate in chosen]]
 
 
 def raced(

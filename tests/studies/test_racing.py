@@ -15,7 +15,7 @@ from nextify.costs.spread import Spread
 from nextify.designs import Initial, design, recipe
 from nextify.errors import InputError
 from nextify.findings.race import departures
-from nextify.records import Measured, Plan, Record, Result, Store
+from nextify.records import Cell, Measured, Plan, Record, Result, Store
 from nextify.report.choice.files import write_choice
 from nextify.report.choice.words import answer, as_values
 from nextify.requests import Choose, made, read
@@ -75,32 +75,30 @@ class World:
         off = abs(np.log10(rate / self.rates.get(name, 1.0)))
         return self.best[name] - 0.05 * off - 0.04 * np.log2(1000 / images)
 
+    def record(self, plan: Plan, cell: Cell, seed: int) -> Record:
+        run, name, images = plan.run(cell, seed), cell.network[0], 400 if plan.held_out else 1000
+        rng = np.random.default_rng(int(hashlib.sha256(run.key.encode()).hexdigest()[:8], 16))
+        share = self.accuracy(name, cell.rate, plan.images_of(cell)) + 0.004 * rng.normal()
+        right = np.random.default_rng([images, ord(name)]).random(images) < share
+        result = Result(
+            accuracy=float(right.mean()), nll=1.0, calibration_error=0.0, images=images,
+            correct=np.packbits(right).tobytes(), steps=20,
+        )  # fmt: skip
+        took = Measured(seconds=1.0, evaluation_seconds=0.0, images_per_second=1.0, peak_memory=1)
+        found = Record(key=run.key, run=run.as_dict(), outcome="finished", result=result,
+                       measured=took)  # fmt: skip
+        if (name, seed) in self.lost:
+            return replace(found, outcome="diverged", result=None, message="nan")
+        return found
+
     def __call__(self, plan: Plan, file: Path) -> Summary:
         with Store.open(file) as store:
             store.save_plan(plan)
             there = {record.key for record in store.records()}
             for cell, seed in plan.places():
-                run = plan.run(cell, seed)
-                if run.key in there:
-                    continue
-                self.trained += 1
-                name = cell.network[0]
-                rng = np.random.default_rng(
-                    int(hashlib.sha256(run.key.encode()).hexdigest()[:8], 16)
-                )
-                chance = self.accuracy(name, cell.rate, plan.images_of(cell)) + 0.004 * rng.normal()
-                images = 400 if plan.held_out else 1000
-                order = np.random.default_rng([images, ord(name)]).random(images)
-                right = order < chance
-                result = Result(accuracy=float(right.mean()), nll=1.0, calibration_error=0.0,
-                                images=images, correct=np.packbits(right).tobytes(),
-                                steps=20)  # fmt: skip
-                record = Record(key=run.key, run=run.as_dict(), outcome="finished", result=result,
-                                measured=Measured(seconds=1.0, evaluation_seconds=0.0,
-                                                  images_per_second=1.0, peak_memory=1))  # fmt: skip
-                if (name, seed) in self.lost:
-                    record = replace(record, outcome="diverged", result=None, message="nan")
-                store.add(record)
+                if plan.run(cell, seed).key not in there:
+                    self.trained += 1
+                    store.add(self.record(plan, cell, seed))
         return Summary(planned=0, recorded=0, finished=0, diverged=0, failed=0, elsewhere=0,
                        seconds=0.0)  # fmt: skip
 
@@ -266,8 +264,8 @@ def test_latencies_are_measured_once_and_kept(tmp_path, monkeypatch):
     calls = []
 
     def measured(designs, image_size, classes, threads):
-        calls.append(threads)
-        return (Spread(0.004, 0.003, 0.02, 9),)
+        calls.append((len(designs), threads))
+        return (Spread(0.004, 0.003, 0.02, 9),) * len(designs)
 
     monkeypatch.setitem(sys.modules, "nextify.measuring", SimpleNamespace(measure_latency=measured))
     told = []
@@ -275,5 +273,10 @@ def test_latencies_are_measured_once_and_kept(tmp_path, monkeypatch):
           "file": tmp_path / "latency.json"}  # fmt: skip
     for _ in range(2):
         latency = Latency(on_measured=lambda name, took: told.append(name), **of)
+        latency.measure({"x": design("convnext-mini"), "y": design("convnext-mini")})
         assert latency.keeps("x", design("convnext-mini"))
-    assert calls == [1] and told == ["x"] and not replace(latency, allowed=0.001).keeps("x", None)
+    assert (
+        calls == [(1, 1)]
+        and told == ["x", "y"]
+        and not replace(latency, allowed=0.001).keeps("x", None)
+    )

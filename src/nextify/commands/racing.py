@@ -100,8 +100,7 @@ def _within(on: Grounds, asked: Race, watch: Watch) -> Race:
     latency = on.latency(watch)
     if latency is None:
         return asked
-    for each in asked.networks:
-        latency.keeps(each.name, each.design)
+    latency.measure({each.name: each.design for each in asked.networks})
     return without_slow(asked, latency.known, latency.allowed)
 
 

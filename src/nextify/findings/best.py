@@ -240,7 +240,7 @@ def _ahead(of: Best, before: int, after: int, count: int, *, wide: bool) -> Inte
 
 
 def _margin(behind: Interval | None) -> float | None:
-    return None if behind is None else -behind.low
+    return None if behind is None else 0.0 - behind.low
 
 
 def _difference(of: Best, before: int, after: int) -> tuple[float, float, float] | None:

@@ -147,8 +147,8 @@ def ahead(choice: Choice) -> str:
     gap = 100 * (best.mean - float(second.mean or 0.0))
     where = "new seeds and new images" if best.behind_wide else "new seeds"
     return (
-        f"It is {gap:.2f} points ahead of the next, {second.name} (of the best of all others 95 %, "
-        f"for {where}: {interval(between)})."
+        f"It is {gap:.2f} points ahead of {second.name}, the next (95 % interval, for all finalists "
+        f"together: {interval(between)} points, for {where})."
     )
 
 
@@ -158,13 +158,14 @@ def to_expect(choice: Choice) -> str:
     best, found = choice.finalist(choice.winner), choice.expected
     mean = "?" if best.mean is None else f"{100 * best.mean:.2f} %"
     measured = f"{mean} over {plural(best.finished, 'fresh seed')}"
+    what = "finalists" if choice.race else "designs"
     if found is None:
-        return f"Its accuracy: {measured}, as the best of {len(choice.finalists)} designs."
+        return f"Its accuracy: {measured}, as the best of {len(choice.finalists)} {what}."
     sure = f" (95 % interval {interval(found.interval)} %)" if found.interval else ""
-    what = "new seeds and new images of the same kind" if found.new_images else "new seeds"
+    holds = "new seeds and new images of the same kind" if found.new_images else "new seeds"
     return (
-        f"Accuracy to expect: {100 * found.value:.2f} %{sure}, for {what}; measured, as the best "
-        f"of {len(choice.finalists)} designs: {measured}."
+        f"Accuracy to expect: {100 * found.value:.2f} %{sure}, for {holds}; measured, as the best "
+        f"of {len(choice.finalists)} {what}: {measured}."
     )
 
 

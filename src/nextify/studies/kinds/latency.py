@@ -37,12 +37,22 @@ class Latency:
 
     def keeps(self, name: str, design: AnyDesign) -> bool:
         """Whether a network answers in time."""
-        if name not in self.known:
-            from nextify.measuring import measure_latency  # which imports torch
-
-            (self.known[name],) = measure_latency([design], **self.size, threads=THREADS)
-            self.on_measured(name, self.known[name])
-            if self.file is not None:
-                values = {each: asdict(took) for each, took in self.known.items()}
-                write_json(self.file, {"threads": THREADS, "seconds": values})
+        self.measure({name: design})
         return self.known[name].median <= self.allowed
+
+    def measure(self, networks: Mapping[str, AnyDesign]) -> None:
+        """Measure those that are not known, by turns; one design once, whatever its weights."""
+        fresh = {name: each for name, each in networks.items() if name not in self.known}
+        if not fresh:
+            return
+        from nextify.measuring import measure_latency  # which imports torch
+
+        designs = list(dict.fromkeys(fresh.values()))
+        took = dict(zip(designs, measure_latency(designs, **self.size, threads=THREADS),
+                        strict=True))  # fmt: skip
+        for name, design in fresh.items():
+            self.known[name] = took[design]
+            self.on_measured(name, took[design])
+        if self.file is not None:
+            values = {each: asdict(spread) for each, spread in self.known.items()}
+            write_json(self.file, {"threads": THREADS, "seconds": values})

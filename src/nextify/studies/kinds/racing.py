@@ -17,7 +17,7 @@ from nextify.errors import InputError
 from nextify.findings.choice import choose_raced
 from nextify.findings.race import Racer, departures, finalists, is_over
 from nextify.findings.scores import grid, scores
-from nextify.findings.tuning import best_rates_by
+from nextify.findings.tuning import right_at, suited_rate
 from nextify.records import Cell, Plan, Record, Store
 from nextify.requests import Choose, Compare
 from nextify.studies.kinds.choosing import FINALS, Name, Outcome, Phase
@@ -32,7 +32,8 @@ from nextify.words import seconds_in_words
 
 RATES, RACE = "rates.study", "race.study"
 GRID = (0.3, 1.0, 3.0)  # multiples of each recipe's learning rate
-BEYOND = {0.3: 0.1, 3.0: 10.0}  # tried, too, where an end of the grid is the best
+BEYOND = {0.3: 0.1, 3.0: 10.0}  # tried, too, where an end of the grid suits best
+ALL_RATES = (0.1, *GRID, 10.0)
 PARTS = (0.125, 0.25, 0.5)  # of the training images, a lap each
 LEAST = 4  # images a class on a lap
 SEEDS = (1, 2)  # of the race; rates are chosen by seed 0
@@ -135,14 +136,15 @@ def _some(rate: float | None) -> tuple[float, ...]:
 
 
 def tuned(race: Race, rates: Study) -> dict[str, float]:
-    """The best rate of each candidate."""
-    names = {each.at_rate(rate).name: each.name
-             for each in race.networks for rate in (*GRID, *BEYOND.values())}  # fmt: skip
-    return best_rates_by(lambda cell: names[cell.network], *rates)
+    """The rate that suits each candidate."""
+    return {
+        each.name: suited_rate(right_at(*rates, {r: each.at_rate(r).name for r in ALL_RATES}))
+        for each in race.networks
+    }
 
 
 def beyond(race: Race, rates: Study) -> dict[str, float]:
-    """The rate to try next of candidates whose best is at an end of the grid."""
+    """The rate to try next of candidates whose rate is at an end of the grid."""
     best = tuned(race, rates)
     return {name: BEYOND[rate] for name, rate in best.items() if rate in BEYOND}
 
@@ -245,7 +247,7 @@ def _racers(race: Race, studies: Mapping[str, Study], best: Mapping[str, float])
     final = {cell.network for cell in finals[0].cells}
     found = []
     for each in race.networks:
-        names = {rate: each.at_rate(rate).name for rate in (0.1, *GRID, 10.0)}
+        names = {rate: each.at_rate(rate).name for rate in ALL_RATES}
         known = {rate: tried[name, numbers[name]] for rate, name in names.items()
                  if name in numbers}  # fmt: skip
         found.append(
