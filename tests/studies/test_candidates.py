@@ -112,7 +112,7 @@ def test_what_is_wrong_with_words(words, said):
 def test_transformers_do_not_start_from_weights(tmp_path):
     card = Card(nx.design("vit-mini"), CLASSES, 32, (0.3,) * 3, (0.2,) * 3, {})
     save_network(nx.build(card.design, classes=3, image_size=32), card, tmp_path / "v.safetensors")
-    with pytest.raises(InputError, match="training from weights .*this one is a transformer"):
+    with pytest.raises(InputError, match=r"training from weights .*this one is a transformer"):
         read_networks([str(tmp_path / "v.safetensors")], "finetune-small", CLASSES)
 
 
@@ -251,7 +251,7 @@ def test_weights_that_changed_stop_the_study_and_are_no_runs_failure(images, min
     with pytest.raises(InputError, match="not those that the study was planned with: their finge"):
         carried_out(plan, file)
     (mine / "network.safetensors").unlink()
-    with pytest.raises(InputError, match="cannot be read any more: .*holds no weights"):
+    with pytest.raises(InputError, match=r"cannot be read any more: .*holds no weights"):
         carried_out(plan, file)
     with Store.open(file, create=False) as store:
         assert not store.records()
