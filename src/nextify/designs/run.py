@@ -208,8 +208,8 @@ def require_weights(recipe: Recipe, weights: object) -> None:
         if weights is None and getattr(recipe, name) == value:
             raise InputError(
                 f"recipe field {name!r} is {value!r}, which needs trained weights to start from; "
-                "give them (--weights SOURCE), or choose a recipe that trains from scratch, as "
-                "modern or modern-small"
+                "give them (--weights SOURCE; in `compare` in place of the name), or choose a "
+                "recipe that trains from scratch, as modern or modern-small"
             )
 
 

@@ -8,6 +8,7 @@ from nextify.data import Dataset
 from nextify.designs import Path as ChoicePath
 from nextify.designs import Recipe
 from nextify.records import Damage, Experiment, Plan, kept_as
+from nextify.report.details import starts_from
 from nextify.studies import Forecast, Phase, Pilot
 from nextify.studies.running.cards import PASSES
 from nextify.studies.running.summary import Loss
@@ -64,6 +65,16 @@ def announced_recipes(recipes: Iterable[tuple[str, Recipe, int]]) -> str:
 def recipes_of(plan: Plan) -> str:
     """How a plan's cells are trained, in one line."""
     return announced_recipes((c.recipe_name, c.recipe, plan.images_of(c)) for c in plan.cells)
+
+
+def announced_weights(plan: Plan) -> str | None:
+    """What a plan's networks start from, in one line; None where all start from random weights."""
+    named = {cell.network: starts_from(cell) for cell in plan.cells if cell.initial is not None}
+    if not named:
+        return None
+    return "weights: " + "; ".join(
+        f"{network} starts from {what}" if network else what for network, what in named.items()
+    )
 
 
 def announced_stacks(plan: Plan) -> str | None:

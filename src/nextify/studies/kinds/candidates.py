@@ -1,6 +1,8 @@
 """Candidates: designs with the weights that they start from, from words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from nextify.designs.families import canonical
 from nextify.designs.fields import with_fields
 from nextify.errors import InputError
 from nextify.files import is_there
+from nextify.words import listed
 
 HUB = "hf:"  # as `nextify.network.weights.hub` has it, which imports torch's neighbours
 _SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
@@ -53,3 +56,54 @@ def read_candidate(
             "field out: what is changed of a network that starts from weights is its recipe"
         )
     return chosen, weights.about
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Weights that all designs of a study start from.
+
+    Attributes:
+        source: as `initial_weights` takes it. classes: the names of the study's.
+    """
+
+    source: str
+    classes: tuple[str, ...]
+    _known: dict[Design, Initial] = field(default_factory=dict, compare=False)
+
+    def of(self, design: Design) -> Initial:
+        """What a run of a design says of them. Raises `InputError`: they are of another design."""
+        from nextify.training.initial import initial_weights  # which imports torch
+
+        if design not in self._known:
+            self._known[design] = initial_weights(self.source, design, self.classes).about
+        return self._known[design]
+
+    def require(self, changes: Iterable[tuple[str, Design, Design]]) -> None:
+        """Check that choices, by name the design without and with each, change no weights.
+
+        Raises:
+            InputError: with all that do.
+        """
+        count = len(self.classes)
+        barred = [
+            name
+            for name, before, after in changes
+            if before != after and _shapes(before, count) != _shapes(after, count)
+        ]
+        if barred:
+            names = listed([repr(name) for name in dict.fromkeys(barred)])
+            raise InputError(
+                f"not all designs can start from the weights {self.source}: {names} change which "
+                "weights a network has; leave them out, as an --experiment with --factors of the "
+                "others does, or train from scratch"
+            )
+
+
+@cache
+def _shapes(design: Design, classes: int) -> dict[str, tuple[int, ...]]:
+    """The sizes of a network's weights, by name."""
+    from nextify.blueprint import draw
+    from nextify.network.build import assemble
+
+    entries = assemble(draw(design, classes)).state_dict()
+    return {name: tuple(entry.shape) for name, entry in entries.items()}

@@ -18,7 +18,6 @@ from nextify.costs import cost
 from nextify.designs import AnyDesign, Design, Initial, Recipe, Swin, Vit, design, recipe
 from nextify.designs.families import canonical
 from nextify.designs.fields import hints, read_fields
-from nextify.designs.run import require_weights
 from nextify.errors import InputError
 from nextify.files import is_there
 from nextify.findings import measure_comparison
@@ -184,7 +183,6 @@ def _rescaled(
 def _cell(network: Network, number: int, data: Mapping[str, Any], most_epochs: int | None) -> Cell:
     everything = int(data["train"])
     with _naming(network):
-        require_weights(network.recipe, network.initial)
         epochs = _epochs(network.recipe.epochs, number / everything, most_epochs)
         return cell_of(
             network.design,

@@ -50,7 +50,8 @@ def _crossed(request: R, there: Plan | None) -> R:
     if options.experiment != "resolution-5" or options.fold_over or options.add_cells:
         return request
     is_alone = there is not None or options.rates or options.tune_rate
-    return changed(request, cross="none" if is_alone else f"{INITIALISATION},{RATE}")
+    usual = RATE if request.weights else f"{INITIALISATION},{RATE}"
+    return changed(request, cross="none" if is_alone else usual)
 
 
 def _trained(request: R, images: int, there: Plan | None) -> R:
@@ -64,7 +65,10 @@ def _trained(request: R, images: int, there: Plan | None) -> R:
             return request
     words = request.networks if isinstance(request, Compare) else request.changes
     said = _shared(words)
-    name, lengths = _as_there(there) or _suited(request, images, said)
+    from_weights = isinstance(request, Study) and request.weights is not None
+    name, lengths = _as_there(there, from_weights) or _suited(
+        request, images, said, pretrained=from_weights
+    )
     own = RECIPES[name]
     unsaid = tuple(
         f"{field}={value}"
@@ -145,15 +149,15 @@ def _suited(
     return name, {**lengths, "epochs": min(lengths["epochs"], most_epochs or lengths["epochs"])}
 
 
-def _as_there(there: Plan | None) -> tuple[str, dict[str, int]] | None:
-    """As in a study's last step, or in its networks from scratch; None where there are none."""
+def _as_there(there: Plan | None, from_weights: bool) -> tuple[str, dict[str, int]] | None:
+    """As in a study's last step, or in its networks that start alike; None where there are none."""
     if there is None:
         return None
     for request in reversed(there.requests):
         if isinstance(request, Compare) and request.recipe in RECIPES:
             own, said = RECIPES[request.recipe], _shared(request.networks)
             return request.recipe, {f: said.get(f, getattr(own, f)) for f in _LENGTHS}
-    cells = [cell for cell in there.cells if cell.initial is None]
+    cells = [cell for cell in there.cells if (cell.initial is not None) == from_weights]
     if not cells:
         return None
     cell = max(reversed(cells), key=there.images_of)
