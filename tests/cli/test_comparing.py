@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from huggingface_hub import constants
 
 from nextify.records import Store
 
@@ -136,3 +137,23 @@ def test_the_plan_shows_each_networks_epochs_where_they_differ(nextify, pets):
         ["convnext-mini", "16", "1", "2"],
         ["vit-mini", "16", "3", "6"],
     ]
+
+
+def test_weights_beside_names(nextify, pets, monkeypatch):
+    trained = nextify("train", "convnext-mini", "stem_stride=1", "--recipe", "modern-small",
+                      "epochs=1", "batch_size=8", "--data", "pets", "--image-size", "8",
+                      "--output", "mine")  # fmt: skip
+    assert trained.code == 0, trained.err
+    beside = ("compare", "convnext-mini", "stem_stride=1", "mine", "mine", "recipe=frozen-small",
+              *COMPARE[7:], "--plan")  # fmt: skip
+    answer = nextify(*beside)
+    assert answer.code == 0 and "mine recipe=frozen-small starts from mine (fing" in answer.err
+    assert ", with its head" in answer.err and "3 networks x 2 numbers" in answer.out
+    plan = json.loads(nextify(*beside, "--json").out)["plan"]
+    assert "recipe=finetune-small batch_size=" in plan["command"]
+    # Without a network there is one line, whoever asks for the weights.
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    lost = nextify("compare", "hf:timm/resnet18.a1_in1k", *COMPARE[7:])
+    assert lost.code == 2 and lost.err.splitlines()[-1].startswith("nextify: model.safetensors of")
+    assert "no network, or offline mode" in lost.err
+    assert nextify("study", "small", "--weights", "mine", *COMPARE[7:11]).code == 2

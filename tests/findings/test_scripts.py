@@ -16,6 +16,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
         ("suits_one_side", "--studies", 11),
         ("divergence", "--studies", 7),
         ("meaning_coverage", "--studies", 6),
+        ("race_coverage", "--cases", 28),
     ],
 )
 def test_a_simulation_prints_its_tables(name, count, rows, monkeypatch, capsys):

@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import pytest
 
+from nextify.designs import Initial
 from nextify.errors import InputError
 from nextify.findings import Interval, measure_comparison
 from nextify.report import write_report
+from nextify.report.announce import announced_weights
 from nextify.report.cells import comparison_content, headline
 from nextify.report.cells.comparison_words import meaning
 from nextify.report.cells.designs import in_words
@@ -19,6 +21,7 @@ from nextify.report.cells.line_figure import line_figure
 from nextify.report.cells.looks import look_of
 from nextify.report.cells.recipes import split_recipes
 from nextify.report.cells.table_figure import row_figure, short_names
+from nextify.report.cells.tables import cells_json
 from nextify.report.write import require_factors
 
 from . import fake, fake_comparison
@@ -49,6 +52,30 @@ def shown(plan, records):
 def page_text(plan, records):
     """What the page says, without its figures."""
     return _text(page(shown(plan, records), [], None))
+
+
+def test_the_page_says_what_networks_start_from(study):
+    plain, _ = study
+    assert "Starts from" not in page_text(*study) and "trained weights" not in page_text(*study)
+    name = plain.cells[0].network
+    about = Initial(source="runs/mine", fingerprint="1a2b3c4d" * 8, mean=(0.5,), std=(0.2,))
+    cells = [
+        replace(c, initial=about, recipe_name="finetune-small") if c.network == name else c
+        for c in plain.cells
+    ]
+    plan = replace(plain, cells=tuple(cells))
+    records = fake_comparison.whole(plan)
+    text = page_text(plan, records)
+    assert "runs/mine (fingerprint 1a2b3c4d), with a new head" in text
+    assert text.count("random weights") == 3 and "finetune-small" in text
+    assert f"{name} starts from trained weights, the others from random ones" in text
+    assert announced_weights(plain) is None
+    said = f"weights: {name} starts from runs/mine (fingerprint 1a2b3c4d), with a new head"
+    assert announced_weights(plan) == said
+    files = json.loads(cells_json(shown(plan, records), None))
+    assert [network.get("initial", {}).get("source") for network in files["networks"]] == [
+        "runs/mine", None, None, None,
+    ]  # fmt: skip
 
 
 def test_all_files_are_written_and_nothing_else(trouble):

@@ -4,13 +4,15 @@ from dataclasses import asdict
 
 from nextify.cli.show import print_json, print_table, say
 from nextify.cli.studying import print_factors, time_in_words
-from nextify.commands.choosing import Chosen, PlannedChoice, choose
+from nextify.commands.choosing import PlannedChoice, choose
+from nextify.commands.chosen import Chosen
+from nextify.commands.racing import PlannedRace
 from nextify.commands.watch import ON_STDERR
-from nextify.report.choice.words import HEAD, answer, notes, row, tested
+from nextify.report.choice.words import answer, head, notes, row, tested
 from nextify.report.details import CHANGE
 from nextify.requests import Choose
 from nextify.studies import in_budget
-from nextify.words import in_words
+from nextify.words import in_words, plural
 
 
 def run(request: Choose, as_json: bool) -> int:
@@ -18,6 +20,9 @@ def run(request: Choose, as_json: bool) -> int:
     match choose(request, ON_STDERR):
         case PlannedChoice() as planned:
             _show_plan(planned, as_json)
+            return 0
+        case PlannedRace() as planned:
+            _show_race(planned, as_json)
             return 0
         case Chosen() as found:
             if as_json:
@@ -44,6 +49,25 @@ def _show_plan(planned: PlannedChoice, as_json: bool) -> None:
         f"\nnetworks with {in_budget(planned.task.budgets)}: {in_words(min(params))} to "
         f"{in_words(max(params))} params, {in_words(min(macs))} to {in_words(max(macs))} MACs\n"
     )
+    _print_phases(planned)
+
+
+def _show_race(planned: PlannedRace, as_json: bool) -> None:
+    if as_json:
+        print_json({
+            "settings": planned.settings,
+            "rates": planned.rates.as_dict(),
+            "laps": planned.race.laps,
+            "latencies": {name: asdict(took) for name, took in planned.race.latencies.items()},
+            "phases": [asdict(each) for each in planned.phases],
+        })  # fmt: skip
+        return
+    say(f"race: {plural(len(planned.race.networks), 'candidate')} on "
+        f"{', '.join(f'{number:,}' for number in planned.race.laps)} images\n")  # fmt: skip
+    _print_phases(planned)
+
+
+def _print_phases(planned: PlannedChoice | PlannedRace) -> None:
     rows = [
         [each.name, str(each.networks), str(each.runs), time_in_words(each.seconds)]
         for each in planned.phases
@@ -63,7 +87,7 @@ def _say(found: Chosen) -> None:
         for text in (*answer(choice), *notes(choice)):
             say(text)
         return
-    print_table(list(HEAD), [row(each) for each in choice.finalists])
+    print_table(list(head(choice)), [row(choice, each) for each in choice.finalists])
     say("\n" + "\n".join(answer(choice)))
     for text in notes(choice):
         say(f"Note: {text}.")

@@ -151,11 +151,11 @@ def _show_networks(plan: Plan, seconds: float | None) -> None:
     largest = max(plan.images_of(cell) for cell in plan.cells)
     rows = [
         [cell.network, _in_words(cell.design), f"{cell.params:,}", f"{cell.macs / 1e6:,.2f}",
-         f"{cell.recipe.learning_rate:g}"]
+         cell.recipe_name, f"{cell.recipe.learning_rate:g}"]
         for cell in plan.cells
         if plan.images_of(cell) == largest
     ]  # fmt: skip
-    print_table(["network", "design", "params", "M MACs", "learning rate"], rows)
+    print_table(["network", "design", "params", "M MACs", "recipe", "learning rate"], rows)
     say("")
     _print_updates(plan)
     say(f"\n{announced(plan, seconds)}")

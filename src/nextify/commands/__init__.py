@@ -18,8 +18,10 @@ from nextify import requests
 from nextify.commands import attributing, blocks, choosing, probing, studying, training
 from nextify.commands.attributing import Attributed
 from nextify.commands.blocks import Blocks
-from nextify.commands.choosing import Chosen, PlannedChoice
+from nextify.commands.choosing import PlannedChoice
+from nextify.commands.chosen import Chosen
 from nextify.commands.probing import Probed, ProbedStudy
+from nextify.commands.racing import PlannedRace
 from nextify.commands.studying import Planned, Studied
 from nextify.commands.training import Evaluated, Predictions
 from nextify.commands.watch import ON_STDERR, QUIET, Watch
@@ -45,9 +47,11 @@ def compare(*given: Any, quiet: bool = False, **options: Any) -> Planned | Studi
     return studying.study(_asked(requests.Compare, given, options), _watch(quiet))
 
 
-def choose(*given: Any, quiet: bool = False, **options: Any) -> PlannedChoice | Chosen:
-    """The design to use on these images under a budget, and its network; see
-    `nextify.requests.Choose`."""
+def choose(
+    *given: Any, quiet: bool = False, **options: Any
+) -> PlannedChoice | PlannedRace | Chosen:
+    """The design to use on these images under a budget, or the best of some candidates, and its
+    network; see `nextify.requests.Choose`."""
     return choosing.choose(_asked(requests.Choose, given, options), _watch(quiet))
 
 

@@ -20,6 +20,7 @@ from nextify.report.announce import (
     announced,
     announced_images,
     announced_stacks,
+    announced_weights,
     damage_note,
     loss_note,
     pilot_note,
@@ -189,7 +190,7 @@ def _planned(
     def say() -> Planned:
         show_images(images, watch)
         watch.note(recipes_of(plan))
-        if text := announced_stacks(plan):
+        for text in filter(None, (announced_weights(plan), announced_stacks(plan))):
             watch.note(text)
         planned = Planned(plan=plan, file=file)
         return _forecast(planned, asked, setup, watch) if is_new else planned
@@ -315,6 +316,8 @@ def _file(request: Study | Compare, data_name: str) -> Path:
     if request.runs.file:
         return Path(request.runs.file)
     held_out = "-held-out" * request.hold_out
+    if isinstance(request, Study) and request.weights:
+        held_out = f"-from-weights{held_out}"
     match request:
         case Compare():
             return Path(f"runs/compare-{data_name}{held_out}.study")

@@ -183,6 +183,9 @@ _FINETUNE_SMALL = {
     **_PLAIN,
 }
 
+# The head alone, at the rate that suits it: docs/finetuning.md has what was tried.
+_FROZEN_SMALL = {"trainable": "head", "learning_rate": 3.2e-2, "layer_decay": 1.0}
+
 RECIPES: dict[str, Recipe] = {
     "classic": CLASSIC,
     "modern": MODERN,
@@ -191,6 +194,7 @@ RECIPES: dict[str, Recipe] = {
     "finetune": FINETUNE,
     "finetune-1k": FINETUNE.changed({"layer_decay": 0.7, "stochastic_depth": 0.8}),
     "finetune-small": FINETUNE.changed(_FINETUNE_SMALL),
+    "frozen-small": FINETUNE.changed({**_FINETUNE_SMALL, **_FROZEN_SMALL}),
 }
 
 

@@ -40,12 +40,15 @@ class Initial:
             classifier where the run has a new one.
         mean, std: per channel in [0, 1], of the images as these weights know them: the run's
             images are normalised by them.
+        head_is_new: whether the run draws its own classifier: not part of the key, the fingerprint
+            tells it.
     """
 
     source: str
     fingerprint: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    head_is_new: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,10 +119,11 @@ def key_of(values: Mapping[str, Any]) -> str:
 
 
 def _without_source(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same weights from another place make the same run."""
+    """The same weights from another place make the same run: their fingerprint tells them."""
     if "initial" not in values:
         return values
-    told = {name: value for name, value in values["initial"].items() if name != "source"}
+    about = {"source", "head_is_new"}
+    told = {name: value for name, value in values["initial"].items() if name not in about}
     return {**values, "initial": told}
 
 
@@ -204,8 +208,8 @@ def require_weights(recipe: Recipe, weights: object) -> None:
         if weights is None and getattr(recipe, name) == value:
             raise InputError(
                 f"recipe field {name!r} is {value!r}, which needs trained weights to start from; "
-                "give them (--weights SOURCE), or choose a recipe that trains from scratch, as "
-                "modern or modern-small"
+                "give them (--weights SOURCE; in `compare` in place of the name), or choose a "
+                "recipe that trains from scratch, as modern or modern-small"
             )
 
 

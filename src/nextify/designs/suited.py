@@ -46,7 +46,7 @@ def suited_lengths(
         while size > _LEAST_BATCH and size * _BATCHES > images:
             size //= 2
         size = max(1, min(size, least or images))
-    if recipe.startswith("finetune"):
+    if own.weight_init == "pretrained":
         return {"batch_size": size, "epochs": own.epochs}
     needed = round(_UPDATES / max(1, images // size))
     return {"batch_size": size, "epochs": max(own.epochs, min(needed, _MOST_EPOCHS))}

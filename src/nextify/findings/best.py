@@ -39,9 +39,9 @@ _NODES = 128
 
 
 @lru_cache(maxsize=4096)
-def largest_t(count: int, df: float) -> float:
-    """How many standard errors 95 % intervals reach that hold for `count` independent means whose
-    spread is pooled, with `df` degrees of freedom.
+def largest_t(count: int, df: float, level: float = LEVEL) -> float:
+    """How many standard errors intervals of a level reach that hold for `count` independent means
+    whose spread is pooled, with `df` degrees of freedom.
 
     >>> round(largest_t(1, 10), 3), round(largest_t(5, 10), 2)
     (2.228, 3.1)
@@ -50,13 +50,13 @@ def largest_t(count: int, df: float) -> float:
     def held(reach: float, spread: Floats) -> Floats:
         return np.asarray((2 * scipy.stats.norm.cdf(reach * spread) - 1) ** count)
 
-    return _quantile(held, df)
+    return _quantile(held, df, level)
 
 
 @lru_cache(maxsize=4096)
-def dunnett(count: int, df: float) -> float:
-    """How many standard errors of a difference one-sided 95 % bounds reach that hold for `count`
-    differences to one design, all with equally many runs (Dunnett 1955).
+def dunnett(count: int, df: float, level: float = LEVEL) -> float:
+    """How many standard errors of a difference one-sided bounds of a level reach that hold for
+    `count` differences to one design, all with equally many runs (Dunnett 1955).
 
     >>> round(dunnett(1, 10), 3), round(dunnett(4, 20), 2)
     (1.812, 2.3)
@@ -68,15 +68,15 @@ def dunnett(count: int, df: float) -> float:
         inside = scipy.stats.norm.cdf(np.sqrt(2) * reach * spread[:, None] + at)
         return np.asarray(inside**count @ weight)
 
-    return _quantile(held, df)
+    return _quantile(held, df, level)
 
 
-def _quantile(held: Callable[[float, Floats], Floats], df: float) -> float:
-    """The reach at which the chance, averaged over the estimated spread, is 95 %."""
+def _quantile(held: Callable[[float, Floats], Floats], df: float, level: float) -> float:
+    """The reach at which the chance, averaged over the estimated spread, is the level."""
     at, weight = np.polynomial.legendre.leggauss(_NODES)
     spread = np.sqrt(scipy.stats.chi2.ppf((at + 1) / 2, df) / df)
     return float(
-        scipy.optimize.brentq(lambda c: held(c, spread) @ weight / 2 - LEVEL, 0.01, 1e4, xtol=1e-6)
+        scipy.optimize.brentq(lambda c: held(c, spread) @ weight / 2 - level, 0.01, 1e4, xtol=1e-6)
     )
 
 
@@ -92,6 +92,7 @@ class Best:
         runners: indices of the designs in the running.
         images: (k, k) the test images' part, as `image_variances` finds it; None where it is not
             known which images were classified correctly.
+        level: of all intervals.
     """
 
     means: Floats
@@ -102,6 +103,7 @@ class Best:
     model: BlockModel
     runners: tuple[int, ...]
     images: Floats | None
+    level: float = LEVEL
 
     @property
     def winner(self) -> int | None:
@@ -147,7 +149,10 @@ class Best:
 
 
 def compare_with_best(
-    scores: Floats, running: Sequence[bool], correct: NDArray[np.bool_] | None = None
+    scores: Floats,
+    running: Sequence[bool],
+    correct: NDArray[np.generic] | None = None,
+    level: float = LEVEL,
 ) -> Best:
     """Compare designs by their scores.
 
@@ -160,6 +165,7 @@ def compare_with_best(
         scores: (k, seeds), higher is better; NaN where a run has none.
         running: which designs may win; of these only those with a score do.
         correct: (k, seeds, images), where that is known.
+        level: of all intervals.
     """
     has = ~np.isnan(scores)
     counts = np.asarray(np.sum(has, axis=1))
@@ -179,6 +185,7 @@ def compare_with_best(
         model=model,
         runners=tuple(at for at in np.flatnonzero(counts).tolist() if running[at]),
         images=None if correct is None else image_variances(correct, has),
+        level=level,
     )
 
 
@@ -205,9 +212,9 @@ def _interval(of: Best, at: int, *, wide: bool = False) -> Interval | None:
     if np.isnan(of.variances[at]) or (wide and of.images is None):
         return None
     count = int(np.sum(of.counts > 0))
-    half = float(largest_t(count, float(of.df[at])) * np.sqrt(of.variances[at]))
+    half = float(largest_t(count, float(of.df[at]), of.level) * np.sqrt(of.variances[at]))
     if wide and of.images is not None:
-        half = widened(half, float(of.images[at, at]), largest_t(count, MANY))
+        half = widened(half, float(of.images[at, at]), largest_t(count, MANY, of.level))
     return around(float(of.means[at]), half)
 
 
@@ -226,14 +233,14 @@ def _ahead(of: Best, before: int, after: int, count: int, *, wide: bool) -> Inte
     if found is None or (wide and of.images is None):
         return None
     value, error, df = found
-    half = dunnett(count, df) * error
+    half = dunnett(count, df, of.level) * error
     if wide and of.images is not None:
-        half = widened(half, float(of.images[before, after]), dunnett(count, MANY))
+        half = widened(half, float(of.images[before, after]), dunnett(count, MANY, of.level))
     return None if np.isnan(half) else around(value, half)
 
 
 def _margin(behind: Interval | None) -> float | None:
-    return None if behind is None else -behind.low
+    return None if behind is None else 0.0 - behind.low
 
 
 def _difference(of: Best, before: int, after: int) -> tuple[float, float, float] | None:

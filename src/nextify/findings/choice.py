@@ -1,23 +1,25 @@
 """From the finals' records to a recommended design: how good it is, how sure that is, and which
 others cannot be told apart from it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextify.costs import totals
-from nextify.designs import Design
+from nextify.costs.spread import Spread
+from nextify.designs import AnyDesign, Design
 from nextify.experiments.coding import codes_of, levels_of
 from nextify.experiments.intervals import LEVEL, Interval, of_share
 from nextify.findings.best import Best, compare_with_best
 from nextify.findings.confounded import Confounded, confounded
 from nextify.findings.expected import Expected, to_expect
 from nextify.findings.outcomes import DIVERGED, Chance, chance_of, otherwise, unlearned
+from nextify.findings.race import Racer
 from nextify.findings.scores import Grid, correct_of, grid, scores
-from nextify.findings.surface import Seen, Surface, seen
+from nextify.findings.surface import Seen, seen
 from nextify.fitting import use_of
 from nextify.fitting.match import Quantity
 from nextify.records.plan import Cell, Plan
@@ -35,7 +37,8 @@ class Finalist:
     """A design of the finals.
 
     Attributes:
-        name: of its cell: a sign per factor. changed: the factors that are made in it.
+        name: of its cell: a sign per factor, or a candidate's name. changed: the factors that are
+            made in it.
         design, recipe: as trained. params, macs, activation_memory: for one image.
         use: for each budget, used over allowed.
         predicted, predicted_sd: its accuracy by the screening alone; None for other shapes.
@@ -45,11 +48,12 @@ class Finalist:
         behind: its accuracy minus that of the best other finalist, 95 % for all together, for new
             seeds. behind_wide: the same for new seeds and new test images.
         standing: the answer; by `behind_wide`, where that is known. seconds: of training, a run.
+        latency: of one image, in seconds, where it was measured.
     """
 
     name: str
     changed: str
-    design: Design
+    design: AnyDesign
     recipe: str
     params: int
     macs: int
@@ -69,6 +73,7 @@ class Finalist:
     standing: Standing
     seconds: float | None
     unlearned: int = 0
+    latency: Spread | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +96,7 @@ class Choice:
         cheapest: name of that of them, or the winner, that costs least. cheapest_in: in what.
         apart: finalists whose spread between seeds is clearly larger, and not pooled.
         confounded: what the screening could not tell apart, where that is something.
+        race: of a race, all its candidates; none otherwise.
         chance: what always answering the largest class scores; None where it is not known.
     """
 
@@ -102,10 +108,11 @@ class Choice:
     margin_all: float | None
     runners_up: tuple[str, ...]
     cheapest: str | None
-    cheapest_in: Quantity
+    cheapest_in: Quantity | Literal["latency"]
     apart: tuple[str, ...]
     confounded: Confounded | None
     chance: Chance | None = None
+    race: tuple[Racer, ...] = ()
 
     def finalist(self, name: str) -> Finalist:
         """That of a name."""
@@ -116,7 +123,11 @@ Study = tuple[Plan, Sequence[Record]]
 
 
 def choose(
-    screening: Study, finals: Study, budgets: Mapping[str, int], possible: NDArray[np.bool_]
+    screening: Study,
+    finals: Study,
+    budgets: Mapping[str, int],
+    possible: NDArray[np.bool_],
+    latencies: Mapping[str, Spread] | None = None,
 ) -> Choice:
     """The answer of finished finals.
 
@@ -124,28 +135,72 @@ def choose(
         screening, finals: each a plan and its records.
         budgets: at most so much, by the names in `nextify.fitting.BUDGETS`.
         possible: (2^k,) which subsets of the factors can be made narrow enough for them.
+        latencies: of the finalists by their names, where they were measured.
+    """
+    plan, learned = finals[0], seen([screening]).surface
+    size = {name: int(plan.data[name]) for name in ("image_size", "classes")}
+
+    def about(cell: Cell) -> dict[str, Any]:
+        assert isinstance(cell.design, Design)
+        code = _code(plan, cell)
+        return {
+            "use": use_of(cell.design, budgets, **size),
+            "predicted": None if code is None else float(learned.means[code]),
+            "predicted_sd": None if code is None else float(learned.sds[code]),
+        }
+
+    quantity: Quantity = "params" if set(budgets) == {"macs"} else "macs"
+    best, found = _judged(finals, quantity, latencies or {}, about)
+    margin = _margin_of_all(plan, best, seen([screening, finals]), possible)
+    return replace(found, margin_all=margin, confounded=confounded(screening[0]))
+
+
+def choose_raced(finals: Study, racers: Sequence[Racer]) -> Choice:
+    """The answer of a race's finals.
+
+    Args:
+        finals: a plan and its records. racers: all that were in the race.
+    """
+    latencies = {each.name: each.latency for each in racers if each.latency}
+    _, found = _judged(finals, "macs", latencies, lambda cell: {})
+    return replace(found, race=tuple(racers))
+
+
+def _judged(
+    finals: Study,
+    quantity: Quantity,
+    latencies: Mapping[str, Spread],
+    about: Callable[[Cell], Mapping[str, Any]],
+) -> tuple[Best, Choice]:
+    """What the finals alone say.
+
+    Args:
+        quantity: in which the cheapest is so, where there are no latencies.
+        about: what else is known of a finalist, as fields of `Finalist`.
     """
     plan, records = finals
     runs = grid(plan, records)
     correct = _correct(runs)
     best = compare_with_best(scores(runs), _running(plan, runs), correct)
-    learned = seen([screening]).surface
-    finalists = tuple(_finalist(plan, at, runs, best, learned, budgets) for at in range(len(runs)))
+    finalists = tuple(
+        replace(_finalist(plan, at, runs, best), latency=latencies.get(cell.name), **about(cell))
+        for at, cell in enumerate(plan.cells)
+    )
     told = [each for each in finalists if each.standing in ("chosen", "cannot be told apart")]
-    quantity: Quantity = "params" if set(budgets) == {"macs"} else "macs"
-    cheapest = min(told, key=lambda each: getattr(each, quantity), default=None)
-    return Choice(
+    cheapest = min(told, key=lambda e: e.latency.median if e.latency else getattr(e, quantity),
+                   default=None)  # fmt: skip
+    return best, Choice(
         winner=None if best.winner is None else finalists[best.winner].name,
         finalists=finalists,
         expected=to_expect(best, scores(runs), correct),
         margin=best.margin,
         margin_wide=best.margin_wide,
-        margin_all=_margin_of_all(plan, best, seen([screening, finals]), possible),
+        margin_all=None,
         runners_up=tuple(e.name for e in told if e.standing == "cannot be told apart"),
         cheapest=None if cheapest is None else cheapest.name,
-        cheapest_in=quantity,
+        cheapest_in="latency" if latencies else quantity,
         apart=tuple(finalists[at].name for at in best.apart),
-        confounded=confounded(screening[0]),
+        confounded=None,
         chance=chance_of(plan),
     )
 
@@ -182,11 +237,8 @@ def _running(plan: Plan, runs: Grid) -> list[bool]:
     return [False] * len(runs)
 
 
-def _finalist(
-    plan: Plan, at: int, runs: Grid, best: Best, learned: Surface, budgets: Mapping[str, int]
-) -> Finalist:
-    cell, row, code = plan.cells[at], runs[at], _code(plan, plan.cells[at])
-    assert isinstance(cell.design, Design)
+def _finalist(plan: Plan, at: int, runs: Grid, best: Best) -> Finalist:
+    cell, row = plan.cells[at], runs[at]
     size = {name: int(plan.data[name]) for name in ("image_size", "classes")}
     outcomes = [run.outcome for run in row if run]
     finished = [run for run in row if run and run.result]
@@ -200,9 +252,9 @@ def _finalist(
         params=cell.params,
         macs=cell.macs,
         activation_memory=totals(cell.design, **size).training_bytes,
-        use=use_of(cell.design, budgets, **size),
-        predicted=None if code is None else float(learned.means[code]),
-        predicted_sd=None if code is None else float(learned.sds[code]),
+        use={},
+        predicted=None,
+        predicted_sd=None,
         runs=len(row),
         finished=len(finished),
         diverged=outcomes.count("diverged"),

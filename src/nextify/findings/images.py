@@ -51,7 +51,7 @@ def image_variance(scores: Floats) -> float:
     return float(max(0.0, together - interaction / seeds) / images)
 
 
-def image_variances(correct: NDArray[np.bool_], has: NDArray[np.bool_]) -> Floats:
+def image_variances(correct: NDArray[np.generic], has: NDArray[np.bool_]) -> Floats:
     """(k, k) the images' part in the differences of k designs' means, and in the means themselves:
     on the diagonal.
 

@@ -123,8 +123,9 @@ def _plain(value: Any) -> Any:
 
 
 def _cell(cell: Cell) -> dict[str, Any]:
-    ran = what_ran({"design": asdict(cell.design), "recipe": asdict(cell.recipe)})
-    told = {n: value for n, value in _told(cell).items() if n not in ("design", "recipe")}
+    told = _told(cell)
+    parts = [name for name in ("design", "recipe", "initial") if name in told]
+    ran = what_ran({name: told.pop(name) for name in parts})
     return {**told, "ran": ran}
 
 

@@ -7,7 +7,17 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal, get_args
 
-from nextify.designs import AnyDesign, Design, Factor, Nuisance, Paper, Precision, Recipe, Run
+from nextify.designs import (
+    AnyDesign,
+    Design,
+    Factor,
+    Initial,
+    Nuisance,
+    Paper,
+    Precision,
+    Recipe,
+    Run,
+)
 from nextify.designs.factor import PIXELS
 from nextify.designs.fields import hints
 from nextify.designs.run import FIRST
@@ -50,6 +60,7 @@ class Cell:
         images: how many of the study's training images it is trained on, a draw of every seed's
             own (`nextify.data.drawn`); None: on all of them.
         draws: the seed of its draw with seed 0: cells with the same number have the same draws.
+        initial: the weights that its runs start from; None for random ones.
         recipe_name: the recipe that `recipe` was made from.
         params, macs: of the design at the study's image size and number of classes.
         paper: the paper's numbers, where the cell is the paper's.
@@ -70,6 +81,7 @@ class Cell:
     network: str = ""
     images: Positive | None = None
     draws: Seed = 0
+    initial: Initial | None = None
 
     @property
     def on(self) -> tuple[str, ...]:
@@ -78,9 +90,10 @@ class Cell:
 
     @property
     def stacks(self) -> bool:
-        """Whether its runs can be trained in a stack: a convolutional design, and the same images
-        with every seed."""
-        return isinstance(self.design, Design) and self.images is None
+        """Whether its runs can be trained in a stack: a convolutional design from random weights,
+        and the same images with every seed."""
+        is_plain = self.images is None and self.initial is None
+        return isinstance(self.design, Design) and is_plain
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,6 +190,7 @@ class Plan:
             data=self.data_of(cell, seed),
             seed=seed,
             precision=self.precision,
+            initial=cell.initial,
             copies=self.copies if cell.stacks else 1,
         )
 
@@ -214,6 +228,9 @@ class Plan:
             del values["probes"]
         if self.copies == 1:  # the same
             del values["copies"]
+        for cell in values["cells"]:
+            if cell["initial"] is None:  # the same
+                del cell["initial"]
         return values
 
 
@@ -226,7 +243,7 @@ def plan_from_dict(values: Any) -> Plan:
     read_value(Mapping[str, Any], values, "")
     _require_first(values)
     requests = _requests(values)
-    grows = (Plan, Cell, DataSpec)
+    grows = (Plan, Cell, DataSpec, Initial)
     where = read_value(DataSpec | None, values.get("where"), "where", grows)
     where = where or (requests[0].data if requests else None)
     plan = from_values(Plan, values, made={"requests": requests, "where": where}, grows=grows)

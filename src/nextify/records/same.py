@@ -120,10 +120,19 @@ def _common_cells(there: Plan, here: Plan) -> Iterator[str]:
 
 def _networks(there: Plan, here: Plan) -> Iterator[str]:
     """Equal networks under two names would be taken for two, with equal runs."""
-    names = {(c.design, c.recipe, c.images): c.network for c in there.cells}
+    names = {_what(cell): cell.network for cell in there.cells}
     for cell in here.cells:
-        name = names.get((cell.design, cell.recipe, cell.images), cell.network)
+        name = names.get(_what(cell), cell.network)
         yield from _one("the name of one network", name, cell.network)
+
+
+def _what(cell: Cell) -> tuple[Any, ...]:
+    """All that makes its runs other runs than those of another cell."""
+    return cell.design, cell.recipe, cell.images, _weights(cell)
+
+
+def _weights(cell: Cell) -> str:
+    return "none" if cell.initial is None else cell.initial.fingerprint
 
 
 def _factors(plan: Plan) -> str:
@@ -150,6 +159,8 @@ def _cells(there: Cell, here: Cell) -> Iterator[str]:
     yield from _fields(where, "design ", asdict(there.design), asdict(here.design))
     yield from _fields(where, "recipe ", asdict(there.recipe), asdict(here.recipe))
     yield from _one(f"the number of training images {where}", there.images, here.images)
+    what = f"the fingerprint of the weights to start from {where}"
+    yield from _one(what, _weights(there), _weights(here))
 
 
 def _fields(

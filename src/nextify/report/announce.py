@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from nextify.costs.spread import Spread
 from nextify.data import Dataset
 from nextify.designs import Path as ChoicePath
 from nextify.designs import Recipe
 from nextify.records import Damage, Experiment, Plan, kept_as
+from nextify.report.details import starts_from
 from nextify.studies import Forecast, Phase, Pilot
 from nextify.studies.running.cards import PASSES
 from nextify.studies.running.summary import Loss
-from nextify.words import duration, plural, shown
+from nextify.words import duration, plural, seconds_in_words, shown
 
 TELLS: dict[Experiment, str] = {
     "leave-one-out": "each factor undone at the end; nothing of how factors change each other",
@@ -65,6 +67,16 @@ def recipes_of(plan: Plan) -> str:
     return announced_recipes((c.recipe_name, c.recipe, plan.images_of(c)) for c in plan.cells)
 
 
+def announced_weights(plan: Plan) -> str | None:
+    """What a plan's networks start from, in one line; None where all start from random weights."""
+    named = {cell.network: starts_from(cell) for cell in plan.cells if cell.initial is not None}
+    if not named:
+        return None
+    return "weights: " + "; ".join(
+        f"{network} starts from {what}" if network else what for network, what in named.items()
+    )
+
+
 def announced_stacks(plan: Plan) -> str | None:
     """That networks are trained at once, in one line; None where they are not."""
     if plan.copies == 1:
@@ -101,7 +113,7 @@ def announced_judges(validation: str) -> str:
 def announced_phase(phase: Phase) -> str:
     """A part of a choice in one line."""
     time = "" if phase.seconds is None else f", about {duration(phase.seconds)}"
-    at_most = "at most " if phase.name == "finals" else ""
+    at_most = "at most " if phase.name in ("race", "finals") else ""
     counts = f"{plural(phase.networks, 'network')}, {plural(phase.runs, 'run')}"
     return f"{phase.name}: {at_most}{counts}{time}"
 
@@ -127,6 +139,16 @@ def announced_screening(
     if longer is not None:
         about = f"the whole choice takes about {duration(longer)}, and more than {duration(most)}"
     return f"{chosen}: with resolution-5, {tells}, {about}; --experiment resolution-5 for it"
+
+
+def announced_latency(name: str, took: Spread, allowed: float) -> str:
+    """What a network takes for one image, and whether that is within the budget, in one line."""
+    words, near = seconds_in_words, took.low <= allowed <= took.high
+    rounds = f"half of {took.count} rounds from {words(took.low)} to {words(took.high)}"
+    verdict = f"within {words(allowed)}" if took.median <= allowed else (
+        f"over {words(allowed)}: left out")  # fmt: skip
+    doubt = ", so near that another measurement may say otherwise" * near
+    return f"latency of {name}: {words(took.median)} ({rounds}), {verdict}{doubt}"
 
 
 def left_out_note(reasons: Mapping[str, str]) -> str | None:

@@ -12,7 +12,7 @@ from nextify.designs.run import REVISION
 from nextify.errors import InputError
 from nextify.findings import CellMean, Difference, Grid, Interval, outcomes
 from nextify.findings.choice import Finalist
-from nextify.records import Plan
+from nextify.records import Cell, Plan
 from nextify.words import listed, percent, plural, tidy
 
 _Found = TypeVar("_Found", CellMean, Difference, Finalist)
@@ -181,6 +181,19 @@ def troubles(plan: Plan, grid: Grid) -> list[Trouble]:
         for seed, run in zip(plan.all_seeds, runs, strict=True)
         if run and run.outcome != "finished"
     ]
+
+
+def starts_from(cell: Cell) -> str:
+    """The weights that a cell's runs start from, in words.
+
+    >>> starts_from(cell)  # doctest: +SKIP
+    'runs/mine (fingerprint 1a2b3c4d), with a new head'
+    """
+    of = cell.initial
+    if of is None:
+        return "random weights"
+    head = "a new head" if of.head_is_new else "its head"
+    return f"{of.source} (fingerprint {of.fingerprint[:8]}), with {head}"
 
 
 def recipes(plan: Plan) -> list[UsedRecipe]:

@@ -17,6 +17,7 @@ Kind = Literal["path", Screening]
 Matched = Literal["macs", "params"]
 Precision = Literal["float32", "bfloat16"]
 Recipes = Literal["modern", "modern-small"]
+AnyRecipes = Literal["modern", "modern-small", "finetune", "finetune-small"]
 Metric = Literal["accuracy", "nll", "logit-accuracy"]
 Matrix = Literal["simultaneous", "false-discoveries"]
 
@@ -36,6 +37,10 @@ def _precision() -> Any:
 
 def _threads(help: str = "processor threads", default: int | None = None) -> Any:
     return option(default, help, metavar="N", least=1, most=1024, local=True)
+
+
+def _weights(help: str) -> Any:
+    return option(None, help, metavar="SOURCE")
 
 
 def _design() -> Any:
@@ -261,8 +266,7 @@ class Train:
     design: str | None = positional(None, "name of a design (default: that of --weights)",
                                     many="?")  # fmt: skip
     changes: tuple[str, ...] = _changes()
-    weights: str | None = option(None, "to start from: a file, a folder, or hf:OWNER/NAME",
-                                 metavar="SOURCE")  # fmt: skip
+    weights: str | None = _weights("to start from: a file, a folder, or hf:OWNER/NAME")
     new_head: bool = option(False, "draw the classifier anew in any case")
     data: DataSpec = _group(DataSpec)
     recipe: str | None = _recipe()
@@ -396,7 +400,9 @@ class Study:
     file: ClassVar[str] = "runs/PATH-DATA.study"
     path: str = positional(..., "small, resnet50 or resnet200")
     changes: tuple[str, ...] = _changes()
-    recipe: Recipes | None = _path_recipe()
+    weights: str | None = _weights("that all networks start from: a file, a folder, or "
+                                   "hf:OWNER/NAME")  # fmt: skip
+    recipe: AnyRecipes | None = _path_recipe()
     images: str | None = option(
         None, "every run draws N training images, or a part of all, as 1/2 (default: all)",
         metavar="N",
@@ -425,8 +431,9 @@ class Compare:
 
     file: ClassVar[str] = "runs/compare-DATA.study"
     networks: tuple[str, ...] = positional(
-        ..., "networks by name, fields to change after each; before the first name, and as an "
-        "option (--epochs 20): in all", metavar="NAME|FIELD=VALUE", many="+", fields=True,
+        ..., "networks by name, or by weights to start from (files, folders, hf:OWNER/NAME); "
+        "after each its fields and recipe=NAME; fields before the first, and as an option "
+        "(--epochs 20): in all", metavar="NAME|SOURCE|FIELD=VALUE", many="+", fields=True,
     )  # fmt: skip
     images: str | None = option(
         None, "numbers of training images, or parts of all: 1/16,1/4,1 (default: all)",
@@ -479,6 +486,14 @@ class Choose:
     """The design to use on your images under your budget, and its network."""
 
     changes: tuple[str, ...] = _changes()
+    candidates: str | None = option(
+        None, "choose among these, by a race: designs by name, trained folders, files of weights, "
+        "hf:OWNER/NAME (default: among the choices of a path)", name="from", metavar="NAME,...",
+        former="candidates",  # Python's own word cannot be an argument's name
+    )  # fmt: skip
+    latency: str | None = option(
+        None, "of one image on one thread, measured here, at most, as 10ms", metavar="TIME"
+    )
     budgets: Budgets = _group(Budgets)
     data: DataSpec = _group(DataSpec)
     path: str | None = option(
@@ -493,8 +508,8 @@ class Choose:
     factors: str | None = _factors()
     seeds: int | None = option(None, "of each network in the screening (default: 2, or 1 with "
                                "resolution-5)", metavar="N", least=1, most=1000)  # fmt: skip
-    finalists: int = option(4, "besides the path's start and end (default: 4)", metavar="N",
-                            least=1, most=100)  # fmt: skip
+    finalists: int = option(4, "of a race, or besides the path's start and end (default: 4)",
+                            metavar="N", least=1, most=100)  # fmt: skip
     reshaped: int = option(1, "of them, to try at other depths, too (default: 1)", metavar="N",
                            most=100)  # fmt: skip
     final_seeds: int = option(5, "fresh ones, of each finalist (default: 5)", metavar="N",

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,16 @@ class InitialWeights:
     Attributes:
         entries: by our names; without the classifier where that is to be new.
         about: for `Run.initial`. loaded: what was read, and as what.
-        notes: what a user should know of the design that they were trained as.
+        notes: what a user should know of how they were trained and are used.
+        trained_as: in which fields the design that they were trained as is not the run's, in
+            words; none where that is not known, and of shapes alone.
     """
 
     entries: Mapping[str, Tensor]
     about: Initial
     loaded: Loaded
     notes: tuple[str, ...] = ()
+    trained_as: tuple[str, ...] = ()
 
 
 def initial_weights(
@@ -84,12 +88,41 @@ def initial_weights(
     entries = _with_outputs(network.state_dict(), order)
     images = loaded.preprocessing
     about = Initial(
-        source=weights.source, fingerprint=fingerprint(entries), mean=images.mean, std=images.std
+        source=weights.source,
+        fingerprint=fingerprint(entries),
+        mean=images.mean,
+        std=images.std,
+        head_is_new=order is None,
     )
     notes = [f"the weights were trained as {', '.join(differing)}"] * bool(differing)
     if order is not None and order != sorted(order):
         notes.append("the head's outputs are put in the order of the images' classes, by name")
-    return InitialWeights(entries, about, loaded, tuple(notes))
+    return InitialWeights(entries, about, loaded, tuple(notes), tuple(differing))
+
+
+@lru_cache(maxsize=4)  # an entry has the fingerprint that is asked for: none is out of date
+def weights_of(about: Initial, design: AnyDesign, classes: tuple[str, ...]) -> InitialWeights:
+    """The weights that a plan names, read again from where they are from: once by a process, as
+    long as it has few.
+
+    Args:
+        about: as `initial_weights` said it. design, classes: of the run.
+
+    Raises:
+        InputError: they are not there any more, or are others.
+    """
+    try:
+        weights = initial_weights(about.source, design, classes, new_head=about.head_is_new)
+    except InputError as error:
+        raise InputError(f"runs of this study start from weights that cannot be read any more: "
+                         f"{error}") from error  # fmt: skip
+    if weights.about.fingerprint != about.fingerprint:
+        raise InputError(
+            f"the weights {about.source} are not those that the study was planned with: their "
+            f"fingerprint was {about.fingerprint[:8]}... and is "
+            f"{weights.about.fingerprint[:8]}... now; bring them back, or start another study file"
+        )
+    return weights
 
 
 def design_of(source: Source) -> AnyDesign:

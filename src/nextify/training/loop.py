@@ -95,10 +95,13 @@ def train(
 
 
 def train_for_probes(
-    run: Run, dataset: Dataset, on_progress: OnProgress | None = None
+    run: Run,
+    dataset: Dataset,
+    on_progress: OnProgress | None = None,
+    weights: InitialWeights | None = None,
 ) -> tuple[Record, State]:
     """As `train`, with the state that the network is in."""
-    return train_with_network(run, dataset, told_by_epoch(dataset, on_progress))
+    return train_with_network(run, dataset, told_by_epoch(dataset, on_progress), weights)
 
 
 def told_by_epoch(dataset: Dataset, on_progress: OnProgress | None) -> Settings:

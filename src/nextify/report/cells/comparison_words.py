@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from typing import Any
 
-from nextify.designs import AnyDesign, Recipe
+from nextify.designs import Recipe
 from nextify.findings import Crossing, Standings
 from nextify.report.cells import sentences
 from nextify.report.cells.content import ComparisonContent, Line, Row
 from nextify.report.cells.sentences import POINTS, Paragraph, between
+from nextify.report.details import starts_from
 from nextify.words import large, listed, percent, plural, plus_minus, signed, whole
 
 _MOST_NAMES = 4  # in a sentence
@@ -66,9 +68,10 @@ def _without_score(content: ComparisonContent, images: int) -> str:
 
 def _settings(content: ComparisonContent) -> str:
     """Where one design was trained with several learning rates: the best rate of each."""
-    designs: dict[AnyDesign, list[Row]] = {}
+    designs: dict[tuple[Any, ...], list[Row]] = {}
     for row in content.rows_on(content.found.images[-1]):
-        designs.setdefault(row.cell.design, []).append(row)
+        what = row.cell.design, starts_from(row.cell), row.cell.recipe_name
+        designs.setdefault(what, []).append(row)
     best = [
         _best_rate(rows)
         for rows in designs.values()
@@ -211,7 +214,7 @@ def meaning(content: ComparisonContent) -> list[Paragraph]:
 
 def _equal(content: ComparisonContent) -> str:
     """What all networks had in common, and what not: costs, recipe, images, length."""
-    parts = [_cost(content), _recipe(content), _length(content)]
+    parts = [_cost(content), _start(content), _recipe(content), _length(content)]
     if content.draws and len(content.found.networks) > 1:
         parts.append(
             "With one seed all networks are trained on the same draw of the images, each class "
@@ -234,6 +237,21 @@ def _cost(content: ComparisonContent) -> str:
         return f"All networks cost about the same: {size} {what}."
     return (
         f"The networks do not cost the same: {size} {what}. A difference may be due to that alone."
+    )
+
+
+def _start(content: ComparisonContent) -> str:
+    """Which networks start from weights; nothing where none does."""
+    cells = [content.cell_of(name) for name in content.found.networks]
+    trained = [cell.network for cell in cells if cell.initial is not None]
+    if not trained:
+        return ""
+    who = "All start" if len(trained) == len(cells) > 1 else named(trained) + " start"
+    who += "s" * (len(trained) == 1)
+    others = "" if len(trained) == len(cells) else ", the others from random ones"
+    return (
+        f"{who} from trained weights{others}: what training these took is in no cost here, and "
+        "intervals do not cover that they might have come out otherwise."
     )
 
 

@@ -189,6 +189,7 @@ def _network(name: str, cell: Cell) -> Values:
         "design": asdict(cell.design),
         "params": cell.params,
         "macs": cell.macs,
+        **({"initial": asdict(cell.initial)} if cell.initial else {}),
     }
 
 

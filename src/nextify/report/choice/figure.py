@@ -39,8 +39,9 @@ def choice_figure(choice: Choice, *, held_out: bool = False) -> Drawing:
         Words(6.08, standing, ("Standing", ""), "left"),
     ]
     note = (
-        f"n = {max(row.runs for row in rows)} runs a design were planned, with seeds that the "
-        "screening had not. The accuracy axis does not start at 0."
+        f"n = {max(row.runs for row in rows)} runs a design were planned, with seeds that "
+        f"{'no run before' if choice.race else 'the screening'} had{'' if choice.race else ' not'}. "
+        "The accuracy axis does not start at 0."
     )
     marks = occurring([
         (any(row.mean is not None for row in rows), _MEAN, "mean"),

@@ -10,6 +10,8 @@ from nextify.findings.choice import Choice, Finalist
 from nextify.findings.outcomes import Chance
 from nextify.records import Plan, Record
 from nextify.report import details
+from nextify.report.cells.content import comparison_content
+from nextify.report.cells.line_figure import line_figure
 from nextify.report.choice import words
 from nextify.report.choice.figure import choice_figure
 from nextify.report.page import ReportFiles, csv_text, ends_of, json_text, render, write_files
@@ -52,7 +54,8 @@ def write_choice(
     PosixPath('report/report.html')
 
     Args:
-        studies: the screening and the finals, by the names of their files without the ending.
+        studies: the screening, or the rates and the race, and the finals, by the names of their
+            files without the ending.
         asked: what makes the choice another one, in words: budgets and settings.
         winner: what came of its training, as plain values.
         folder: made if it is not there.
@@ -61,14 +64,18 @@ def write_choice(
     Raises:
         InputError: the folder cannot be written.
     """
-    phases = [Phase(name, plan, grid(plan, runs)) for name, (plan, runs) in studies.items()]
+    records = {name: tuple(runs) for name, (_, runs) in studies.items()}
+    phases = [Phase(name, plan, grid(plan, records[name])) for name, (plan, _) in studies.items()]
     finals = phases[-1].plan
     drawn = [choice_figure(choice, held_out=finals.held_out)]
+    if choice.race:
+        drawn.append(line_figure(comparison_content(phases[-2].plan, records["race"])))
+    what = "The best of candidates for {}" if choice.race else "A design for {} within a budget"
     page = render(
         "choice.html",
         drawn,
         now,
-        plan=replace(finals, title=f"A design for {finals.data['name']} within a budget"),
+        plan=replace(finals, title=what.format(finals.data["name"])),
         choice=choice,
         answer=[*words.answer(choice), *words.tested(winner)],
         notes=list(words.notes(choice)),
@@ -114,5 +121,6 @@ def finalist_line(of: Finalist, chance: Chance | None = None) -> dict[str, Any]:
         **ends_of("to_best_other_wide", each.behind_wide, "_points"),
         "standing": each.standing,
         "training_seconds": each.seconds,
+        **({"latency_seconds": each.latency.median} if each.latency else {}),
     }
     return {name: tidy(value) for name, value in values.items()}

@@ -4,19 +4,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nextify.designs import Design
+from nextify.designs import AnyDesign, Design, Swin, Vit
 from nextify.designs.fields import hints, written
 from nextify.findings import Interval
 from nextify.findings.choice import Choice, Finalist
 from nextify.findings.confounded import Confounded
 from nextify.findings.failures import wilson
+from nextify.findings.race import Racer
 from nextify.report.details import CHANGE, chance_words, lost, upper_first
-from nextify.words import bytes_in_words, in_words, plural
+from nextify.words import bytes_in_words, in_words, percent, plural, seconds_in_words
 
 
 def as_values(choice: Choice) -> dict[str, Any]:
     """The choice as plain values, ready for JSON, and its notes."""
-    return {**asdict(choice), "notes": list(notes(choice))}
+    values = {**asdict(choice), "notes": list(notes(choice))}
+    if not choice.race:  # as in choices from before there were any
+        del values["race"]
+    if not any(each.latency for each in choice.finalists):
+        for each in values["finalists"]:
+            del each["latency"]
+    return values
 
 
 def notes(choice: Choice) -> Iterator[str]:
@@ -48,6 +55,13 @@ def notes(choice: Choice) -> Iterator[str]:
             f"the spread between seeds is clearly larger in {', '.join(choice.apart)} than in the "
             "others, so it is not pooled with theirs"
         )
+    for each in choice.race:
+        if each.at_the_edge:
+            end = "lowest" if each.rate == min(each.rates) else "highest"
+            yield (
+                f"the learning rate of {each.name} is the {end} that was tried, {each.rate:g} "
+                "times its recipe's: another may be better"
+            )
 
 
 def _no_winner(choice: Choice) -> str:
@@ -66,15 +80,76 @@ def recommended(choice: Choice) -> str:
     """The design, how good it is and what it costs."""
     assert choice.winner is not None
     best = choice.finalist(choice.winner)
-    lines = [f"Recommended: {best.name} (made: {best.changed}), recipe {best.recipe}."]
+    what = f"made: {best.changed}" if not choice.race else start(racer(choice, best.name))
+    rate = f" at {_rate(racer(choice, best.name))}" if choice.race else ""
+    lines = [f"Recommended: {best.name} ({what}), recipe {best.recipe}{rate}."]
     lines += [to_expect(choice)]
     used = ", ".join(f"{100 * use:.1f} % of {name}" for name, use in best.use.items())
     lines += [
         f"Its cost: {best.params:,} params, {best.macs:,} MACs, "
-        f"{bytes_in_words(best.activation_memory)} of activations in training an image ({used}).",
-        f"As a design: {' '.join(as_fields(best.design))}",
+        f"{bytes_in_words(best.activation_memory)} of activations in training an image"
+        f"{f' ({used})' * bool(used)}{_latency(best)}.",
     ]
+    if not choice.race:
+        lines.append(f"As a design: {' '.join(as_fields(best.design))}")
     return "\n".join(lines)
+
+
+def _latency(of: Finalist) -> str:
+    if of.latency is None:
+        return ""
+    took, low, high = map(seconds_in_words, (of.latency.median, of.latency.low, of.latency.high))
+    return (
+        f"; {took} for an image on one thread (half of {of.latency.count} rounds {low} to {high})"
+    )
+
+
+def racer(choice: Choice, name: str) -> Racer:
+    """The candidate of a name."""
+    return next(each for each in choice.race if each.name == name)
+
+
+def start(of: Racer) -> str:
+    """What a candidate starts from."""
+    return "from scratch" if of.initial is None else f"from the weights {of.initial.source}"
+
+
+def _rate(of: Racer) -> str:
+    return "its learning rate" if of.rate == 1 else f"{of.rate:g} times its learning rate"
+
+
+def raced(choice: Choice) -> list[str]:
+    """Who is not in the finals, and why; nothing without a race."""
+    gone = [each for each in choice.race if each.left is not None]
+    rest = [each.name for each in choice.race if each.left is None and not each.in_finals]
+    told = []
+    if gone:
+        which = "; ".join(f"{each.name} after {each.left:,} images" for each in gone)
+        told.append(
+            f"Left the race, behind beyond doubt (99 %) or with a run that was lost: {which}."
+        )
+    if rest:
+        told.append(
+            f"Not in the finals, for which others came before, though the race does not tell them "
+            f"from the best: {', '.join(rest)}."
+        )
+    return told
+
+
+def ahead(choice: Choice) -> str:
+    """The gap to the runner-up."""
+    best = choice.finalist(str(choice.winner))
+    others = [each for each in choice.finalists if each is not best and each.behind is not None]
+    between = best.behind_wide or best.behind
+    if best.mean is None or between is None or not others:
+        return ""
+    second = max(others, key=lambda each: float(each.mean or 0.0))
+    gap = 100 * (best.mean - float(second.mean or 0.0))
+    where = "new seeds and new images" if best.behind_wide else "new seeds"
+    return (
+        f"It is {gap:.2f} points ahead of {second.name}, the next (95 % interval, for all finalists "
+        f"together: {interval(between)} points, for {where})."
+    )
 
 
 def to_expect(choice: Choice) -> str:
@@ -83,13 +158,14 @@ def to_expect(choice: Choice) -> str:
     best, found = choice.finalist(choice.winner), choice.expected
     mean = "?" if best.mean is None else f"{100 * best.mean:.2f} %"
     measured = f"{mean} over {plural(best.finished, 'fresh seed')}"
+    what = "finalists" if choice.race else "designs"
     if found is None:
-        return f"Its accuracy: {measured}, as the best of {len(choice.finalists)} designs."
+        return f"Its accuracy: {measured}, as the best of {len(choice.finalists)} {what}."
     sure = f" (95 % interval {interval(found.interval)} %)" if found.interval else ""
-    what = "new seeds and new images of the same kind" if found.new_images else "new seeds"
+    holds = "new seeds and new images of the same kind" if found.new_images else "new seeds"
     return (
-        f"Accuracy to expect: {100 * found.value:.2f} %{sure}, for {what}; measured, as the best "
-        f"of {len(choice.finalists)} designs: {measured}."
+        f"Accuracy to expect: {100 * found.value:.2f} %{sure}, for {holds}; measured, as the best "
+        f"of {len(choice.finalists)} {what}: {measured}."
     )
 
 
@@ -98,21 +174,26 @@ def interval(of: Interval | None) -> str:
     return "?" if of is None else f"{100 * of.low:.2f} to {100 * of.high:.2f}"
 
 
-def as_fields(design: Design) -> list[str]:
+def as_fields(design: AnyDesign) -> list[str]:
     """A design as the command line takes it."""
-    base = Design()
-    return ["resnet50", *(
+    base = type(design)()
+    return [_BASES[type(design)], *(
         f"{name}={written(getattr(design, name))}"
-        for name in hints(Design)
+        for name in hints(type(design))
         if getattr(design, name) != getattr(base, name)
     )]  # fmt: skip
+
+
+_BASES: dict[type, str] = {Design: "resnet50", Vit: "vit-b-16", Swin: "swin-t"}  # all at defaults
 
 
 def answer(choice: Choice) -> list[str]:
     """The recommendation and how sure it is, line by line; why there is none."""
     if choice.winner is None:
         return [f"{upper_first(_no_winner(choice))}."]
-    told = f"{recommended(choice)}\n{how_sure(choice)}".splitlines()
+    gap = ahead(choice) if choice.race else ""
+    parts = filter(None, (recommended(choice), gap, how_sure(choice)))
+    told = [*"\n".join(parts).splitlines(), *raced(choice)]
     return [*told, unseen(choice.confounded)] if choice.confounded else told
 
 
@@ -185,7 +266,7 @@ def how_sure(choice: Choice) -> str:
     text = " ".join(parts)
     if not choice.runners_up:
         return f"{text} All others can be told apart from it."
-    cost = {"macs": "MACs", "params": "params"}[choice.cheapest_in]
+    cost = {"macs": "MACs", "params": "params", "latency": "latency"}[choice.cheapest_in]
     where = "" if choice.margin_wide is None else " on new images"
     return (
         f"{text}\nNot to be told apart from it{where}: {', '.join(choice.runners_up)}; of all "
@@ -195,25 +276,51 @@ def how_sure(choice: Choice) -> str:
 
 HEAD = ("design", "params", "MACs", "predicted", "accuracy", "interval", "to the best other",
         "runs", "standing", "made")  # fmt: skip
+RACED = ("candidate", "params", "MACs", "latency", "accuracy", "interval", "to the best other",
+         "runs", "standing", "rate", "start")  # fmt: skip
+TEXTS = ("standing", "made", "start")  # the other columns are numbers
 
 
-def row(each: Finalist) -> list[str]:
-    """A finalist's row under `HEAD`."""
+def head(choice: Choice) -> tuple[str, ...]:
+    """The columns of the finalists' table."""
+    return RACED if choice.race else HEAD
+
+
+def row(choice: Choice, each: Finalist) -> list[str]:
+    """A finalist's row under `head`."""
     predicted, mean = (
         "?" if value is None else f"{100 * value:.2f}" for value in (each.predicted, each.mean)
     )
-    return [
-        each.name,
-        in_words(each.params),
-        in_words(each.macs),
-        predicted,
+    costs = [each.name, in_words(each.params), in_words(each.macs)]
+    found = [
         mean,
         interval(each.wide or each.interval),
         interval(each.behind_wide or each.behind),
         f"{each.finished}/{each.runs}",
         standing(each),
-        each.changed,
     ]
+    if not choice.race:
+        return [*costs, predicted, *found, each.changed]
+    own = racer(choice, each.name)
+    latency = seconds_in_words(each.latency.median) if each.latency else "?"
+    return [*costs, latency, *found, f"{own.rate:g}", start(own)]
+
+
+CANDIDATES = ("candidate", "start", "latency", "rates", "raced at", "laps", "left")
+
+
+def candidate_row(of: Racer) -> list[str]:
+    """A candidate's row under `CANDIDATES`."""
+
+    def scored(values: Mapping[Any, float | None]) -> str:
+        each = (f"{at:,g}: {percent(v if v is None else 100 * v)}" for at, v in values.items())
+        return ", ".join(each)
+
+    gone = f"after {of.left:,} images" if of.left else "no"
+    latency = seconds_in_words(of.latency.median) if of.latency else "?"
+    rates = dict(sorted(of.rates.items()))
+    where = gone if of.left or of.in_finals else "no, but others came before"
+    return [of.name, start(of), latency, scored(rates), f"{of.rate:g}", scored(of.laps), where]
 
 
 def standing(each: Finalist) -> str:

@@ -22,10 +22,14 @@ from nextify.studies.kinds.kind import Asked, plan_there
 from nextify.studies.kinds.shape import suited_shape
 from nextify.studies.running.pilot import Pilot
 from nextify.studies.running.summary import Setback, Summary
+from nextify.words import seconds_in_words
 
 SCREENING, FINALS = "screening.study", "finals.study"
 ENDS = 2  # the start and the end, which are always among the finals
 MOST_SECONDS = 3 * 3600.0  # of the whole choice, for which its screening is of resolution V
+
+
+Name = Literal["screening", "rates", "race", "finals", "winner"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,12 @@ class Phase:
     """A part of the work to come.
 
     Attributes:
-        name: `"screening"`, `"finals"` or `"winner"`.
+        name: `"screening"` or, of a race, `"rates"` and `"race"`; `"finals"`, `"winner"`.
         networks, runs: how many; of the finals at most.
         seconds: None if nothing was timed.
     """
 
-    name: Literal["screening", "finals", "winner"]
+    name: Name
     networks: int
     runs: int
     seconds: float | None
@@ -51,7 +55,7 @@ class Outcome:
     Attributes:
         choice: the answer; None if no run of the screening has a score: then there were no finals.
         studies: plans and records by the names of their files without the ending: the screening,
-            and the finals where there were any. summaries: of each.
+            or the rates and the race, and the finals where there were any. summaries: of each.
     """
 
     choice: Choice | None
@@ -121,7 +125,8 @@ def carry_out(task: Task, folder: Path, run: Callable[[Plan, Path], Summary]) ->
     if plan is None:
         return Outcome(None, {"screening": screening}, (first,))
     second, finals = done(plan.asked_by(task.request), FINALS)
-    choice = choose(screening, finals, task.budgets, possible(task))
+    took = task.latency.known if task.latency else {}
+    choice = choose(screening, finals, task.budgets, possible(task), took)
     return Outcome(choice, {"screening": screening, "finals": finals}, (first, second))
 
 
@@ -237,9 +242,27 @@ def settings_of(task: Task) -> dict[str, Any]:
         "--final-seeds": request.final_seeds,
         # Left out where it says nothing, as in choices from before there was it.
         **({"--hold-out": True} if request.hold_out else {}),
+        **({"the latency": request.latency} if request.latency else {}),
         "the precision": of.precision,
         "what is changed of designs and recipes": {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in sorted({**design_fields, **recipe_fields}.items())
         },
     }
+
+
+def require_fast_enough(task: Task, screening: Plan) -> None:
+    """Check that some design of the screening answers in time, before any is trained.
+
+    Raises:
+        InputError: none does.
+    """
+    latency = task.latency
+    if latency is None or any(task.keeps(cell) for cell in screening.cells):
+        return
+    fastest = min((latency.known[cell.name] for cell in screening.cells), key=lambda s: s.median)
+    raise InputError(
+        f"--latency is {task.request.latency}, and the fastest of the screening's "
+        f"{len(screening.cells)} networks takes {seconds_in_words(fastest.median)}; give at least "
+        "that, fewer --params or --macs, or a smaller image"
+    )

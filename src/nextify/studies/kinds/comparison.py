@@ -5,23 +5,27 @@ and the number of updates. What is left is what the network makes of its images.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations, product
+from pathlib import Path
 from typing import Any
 
 from nextify.costs import cost
-from nextify.designs import AnyDesign, Design, Recipe, Swin, Vit, design, recipe
+from nextify.designs import AnyDesign, Design, Initial, Recipe, Swin, Vit, design, recipe
 from nextify.designs.families import canonical
 from nextify.designs.fields import hints, read_fields
 from nextify.errors import InputError
+from nextify.files import is_there
 from nextify.findings import measure_comparison
 from nextify.fitting import match_cost, match_width
 from nextify.fitting.match import Quantity
 from nextify.records import Cell, Matched, Plan
 from nextify.requests import Compare
+from nextify.studies.kinds.candidates import is_source, read_candidate
 from nextify.studies.kinds.frame import cell_of, require_seeds, seeds_of, size_of, target_of
 from nextify.studies.kinds.kind import Asked, Kind, Stacks
 from nextify.words import read_numbers
@@ -34,6 +38,7 @@ class Network:
     Attributes:
         name: a label, each network's own. recipe_name: that `recipe` was made from.
         rate: of the recipe's learning rate, the multiple that `recipe` has.
+        initial: the weights that it starts from; None for random ones.
     """
 
     name: str
@@ -41,6 +46,7 @@ class Network:
     recipe_name: str
     recipe: Recipe
     rate: float = 1.0
+    initial: Initial | None = None
 
     def at_rate(self, rate: float) -> "Network":
         """The same at a multiple of its learning rate, which its name says."""
@@ -115,11 +121,17 @@ def _require_distinct(networks: Sequence[Network]) -> None:
                 f"network {one.name!r} is given twice; change one of them, or leave it"
             )
         # One network counted twice would make the spread between networks too small.
-        if (one.design, one.recipe) == (other.design, other.recipe):
+        if _what(one) == _what(other):
             raise InputError(
                 f"networks {one.name!r} and {other.name!r} are the same design under the same "
-                "recipe; change one of them, or leave it"
+                f"recipe{', from the same weights' * bool(one.initial)}; change one of them, or "
+                "leave it"
             )
+
+
+def _what(network: Network) -> tuple[Any, ...]:
+    start = network.initial
+    return network.design, network.recipe, None if start is None else start.fingerprint
 
 
 @contextmanager
@@ -158,6 +170,9 @@ def _rescaled(
 ) -> AnyDesign:
     one = network.design
     with _naming(network):
+        if network.initial is not None:
+            raise InputError("its weights are of these widths, which cannot be rescaled; leave "
+                             "--matched out, or compare networks from scratch")  # fmt: skip
         if isinstance(one, Design):
             return match_cost([one], quantity, target, **size)[0]
         if quantity == "params":
@@ -179,6 +194,7 @@ def _cell(network: Network, number: int, data: Mapping[str, Any], most_epochs: i
             rate=network.rate,
             network=network.name,
             images=None if number == everything else number,
+            initial=network.initial,
         )
 
 
@@ -206,7 +222,7 @@ def plan_of(asked: Asked) -> Plan:
     request, images = asked.request, asked.images.identity()
     assert isinstance(request, Compare)
     return plan_comparison(
-        networks_of(request),
+        networks_of(request, asked.images.classes),
         **asked.shared,
         seeds=seeds_of(request.runs),
         images=read_images(request.images, int(images["train"])) if request.images else (),
@@ -218,13 +234,13 @@ def plan_of(asked: Asked) -> Plan:
     ).asked_by(request)
 
 
-def networks_of(request: Compare) -> list[Network]:
-    """The networks that a request names, each at every rate that it asks for.
+def networks_of(request: Compare, classes: Sequence[str]) -> list[Network]:
+    """The networks that a request names, each at every rate that it asks for, for these classes.
 
     Raises:
         InputError: as `read_networks` does; a rate that is none.
     """
-    networks = read_networks(request.networks, request.recipe or "modern-small")
+    networks = read_networks(request.networks, request.recipe or "modern-small", classes)
     if request.rates is None:
         return networks
     rates = read_numbers("--rates", request.rates)
@@ -233,38 +249,87 @@ def networks_of(request: Compare) -> list[Network]:
     return [each.at_rate(rate) for each in networks for rate in rates]
 
 
-def read_networks(words: Sequence[str], recipe_name: str) -> list[Network]:
-    """Networks from words: a name begins one, FIELD=VALUE changes the one before it or, before the
-    first name, all of them.
+def read_networks(
+    words: Sequence[str], recipe_name: str, classes: Sequence[str] = ()
+) -> list[Network]:
+    """Networks from words: a name begins one, or weights that it starts from; FIELD=VALUE changes
+    the one before it or, before the first, all of them. recipe=NAME is one network's recipe.
 
     >>> found = read_networks(["epochs=3", "vit-mini", "vit-mini", "patch_size=8"], "modern-small")
     >>> [(each.name, each.recipe.epochs) for each in found]
     [('vit-mini', 3), ('vit-mini patch_size=8', 3)]
 
+    Args:
+        classes: the names of the run's, which tell whether the head of weights can be kept.
+
     Raises:
-        InputError: no name, an unknown one, or a field that a network does not have.
+        InputError: no name, an unknown one, a field that a network does not have, or weights that
+            cannot be started from.
     """
+    shared, given = by_network(words)
+    if not given:
+        raise InputError("no network is named; name one at least, as convnext-mini or vit-mini")
+    if any(text.startswith(RECIPE) for text in shared):
+        raise InputError("recipe=NAME stands before the first network, so it is for all of them; "
+                         "write --recipe NAME, or recipe=NAME after a network")  # fmt: skip
+    for name, _ in given:
+        _require_shared(name, shared)
+    return [
+        _network(label, name, own, shared, recipe_name, classes)
+        for label, (name, own) in zip(_labels(given), given, strict=True)
+    ]
+
+
+RECIPE = "recipe="
+_LENGTHS = ("batch_size=", "epochs=")
+_FILES = ("network.safetensors", "model.safetensors", "best.safetensors")  # say less than folders
+
+
+def by_network(words: Sequence[str]) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """The fields for all networks, and the name of each, or where its weights are, with its own."""
     shared: list[str] = []
     given: list[tuple[str, list[str]]] = []
     for word in words:
-        if "=" not in word:
-            given.append((canonical(word), []))
-        else:
+        if "=" in word and not is_there(Path(word)):
             (given[-1][1] if given else shared).append(word)
-    if not given:
-        raise InputError("no network is named; name one at least, as convnext-mini or vit-mini")
-    names = [name for name, _ in given]
-    for name in names:
-        _require_shared(name, shared)
+        else:
+            given.append((word if is_source(word) else canonical(word), []))
+    return shared, given
+
+
+def _labels(given: Sequence[tuple[str, list[str]]]) -> list[str]:
+    """What networks are called: as they are named, with the fields that tell those of one name
+    apart; weights as the last part of where they are, if that is no other's name."""
+    short = {name: _short(name) if is_source(name) else name for name, _ in given}
+    taken = Counter(short.values())
+    names = {name: own if taken[own] == 1 else name for name, own in short.items()}
+    every = Counter(name for name, _ in given)
     return [
-        _network(name, own, shared, recipe_name, label=names.count(name) == 1)
+        names[name] if every[name] == 1 else " ".join([names[name], *_telling(name, own, given)])
         for name, own in given
     ]
 
 
+def _short(source: str) -> str:
+    path = Path(source)
+    return path.parent.name or source if path.name in _FILES else path.name or source
+
+
+def _telling(name: str, own: list[str], given: Sequence[tuple[str, list[str]]]) -> list[str]:
+    """The fields of one of several networks that start from the same weights which tell it from the
+    others, without lengths if these are not needed; of designs all."""
+    if not is_source(name):
+        return own
+    others = [words for other, words in given if other == name]
+    few = [[w for w in words if any(w not in each for each in others)] for words in others]
+    fewer = [[word for word in words if not word.startswith(_LENGTHS)] for words in few]
+    is_enough = len({tuple(words) for words in fewer}) == len(fewer)
+    return (fewer if is_enough else few)[others.index(own)]
+
+
 def _require_shared(name: str, shared: list[str]) -> None:
     """What stands before the first name is for all networks: each has to have these fields."""
-    own = {*hints(type(design(name))), *hints(Recipe)}
+    own = {*hints(_kind(name)), *hints(Recipe)}
     every = {*hints(Design), *hints(Vit), *hints(Swin)}
     for text in shared:
         field = text.partition("=")[0]
@@ -275,16 +340,32 @@ def _require_shared(name: str, shared: list[str]) -> None:
             )
 
 
+def _kind(name: str) -> type:
+    """Of which design a network is; only convolutional ones start from weights."""
+    return Design if is_source(name) else type(design(name))
+
+
 def _network(
-    name: str, own: list[str], shared: list[str], recipe_name: str, *, label: bool
+    label: str,
+    name: str,
+    own: list[str],
+    shared: list[str],
+    recipe_name: str,
+    classes: Sequence[str],
 ) -> Network:
-    kind = type(design(name))
+    named = [text.removeprefix(RECIPE) for text in own if text.startswith(RECIPE)]
+    if len(named) > 1:
+        raise InputError(f"network {label!r} has two recipes; give it one")
+    recipe_name, kind = (*named, recipe_name)[0], _kind(name)
+    own = [text for text in own if not text.startswith(RECIPE)]
     every, one = (read_fields(texts, kind, Recipe) for texts in (shared, own))
+    fields = {**every[0], **one[0]}
+    trained = recipe(recipe_name, **{**every[1], **one[1]})
+    chosen, initial = (
+        read_candidate(name, fields, classes) if is_source(name) else (design(name, **fields), None)
+    )
     return Network(
-        name=name if label else " ".join([name, *own]),
-        design=design(name, **{**every[0], **one[0]}),
-        recipe_name=recipe_name,
-        recipe=recipe(recipe_name, **{**every[1], **one[1]}),
+        name=label, design=chosen, recipe_name=recipe_name, recipe=trained, initial=initial
     )
 
 

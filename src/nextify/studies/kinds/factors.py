@@ -3,6 +3,7 @@
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from statistics import geometric_mean
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from nextify.costs import cost
 from nextify.designs import Design, Nuisance, read_crossed
-from nextify.designs.factor import PIXELS, RATE
+from nextify.designs.factor import INITIALISATION, PIXELS, RATE
 from nextify.errors import InputError, unknown
 from nextify.experiments import permutations
 from nextify.experiments.coding import Levels, codes_of, levels_of
@@ -76,6 +77,8 @@ def frame_of(asked: Asked) -> Frame:
                          "them")  # fmt: skip
     if options.tune_rate:
         _require_tunable(request, crossed)
+    if request.weights is not None:
+        _require_no_initialisation(options.matched, crossed)
     usual = 1 if crossed else END_SEEDS
     seeds = seeds_of(request.runs, 1 if crossed else SEEDS)
     # Of planned looks, each takes whole stacks.
@@ -94,6 +97,29 @@ def frame_of(asked: Asked) -> Frame:
         rates=read_numbers("--rates", options.rates) if options.rates else (1.0,),
         end_seeds=usual if options.end_seeds is None else options.end_seeds,
         stacks=stacks,
+    )
+
+
+def _require_no_initialisation(matched: str | None, crossed: tuple[Nuisance, ...]) -> None:
+    """Check that nothing is asked for that trained weights leave no choice of."""
+    if matched is not None:
+        raise InputError("--matched rescales widths, which trained weights have; leave it out, or "
+                         "train from scratch")  # fmt: skip
+    if any(each.name == INITIALISATION for each in crossed):
+        raise InputError("--cross initialisation varies initial weights, which --weights gives; "
+                         "leave one of them out, as --cross rate")  # fmt: skip
+
+
+def _require_startable(of: Frame) -> None:
+    """Check that no factor changes which weights a network has: made alone, or left out alone."""
+    if of.start is None:
+        return
+    count = len(of.factors)
+    ends = [[level] * count for level in (-1, 1)]
+    rows = [[*end[:at], -end[at], *end[at + 1 :]] for end in ends for at in range(count)]
+    of.start.require(
+        (factor.name, design_at(of, end), design_at(of, row))
+        for (end, factor), row in zip(product(ends, of.factors), rows, strict=True)
     )
 
 
@@ -301,6 +327,7 @@ def plan_cells(
     """A plan of given cells: rows of +1 (made) and -1, a column per factor, those that are crossed
     with the choices last. `again`: the numbers (`codes_of`) of cells that get one seed more."""
     ordered = _ends_first(of, with_ends(levels, len(of.crossed)))
+    _require_startable(of)
     designs = _designs(of, ordered)
     cells = [
         cell_at(of, row, design, rate, again=code in again)
@@ -374,8 +401,9 @@ def cell_at(
     own_rate = min(of.rates, key=lambda each: abs(np.log(each)))  # the nearest to the recipe's
     is_end = len(made) in (0, count) and rate == own_rate
     first = max(of.seeds) + 1
+    design = design or design_at(of, row)
     return cell_of(
-        design or design_at(of, row),
+        design,
         trained,
         of.data,
         name=" ".join([cell_name(row[:count], rate), *(_tag(each, on) for each, on in crossed)]),
@@ -385,6 +413,7 @@ def cell_at(
         rate=own,
         crossed=second,
         images=of.images,
+        initial=of.start and of.start.of(design),
         draws=_draws(of, row, rate) if of.images else 0,
         more_seeds=tuple(range(first, first + (of.end_seeds if is_end else again))),
     )

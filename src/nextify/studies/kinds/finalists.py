@@ -17,6 +17,7 @@ from nextify.records import Cell, Matched, Plan, Record
 from nextify.requests import Choose
 from nextify.studies.kinds import factors
 from nextify.studies.kinds.frame import Frame
+from nextify.studies.kinds.latency import Latency
 from nextify.studies.running.cards import MOST_COPIES
 from nextify.words import bytes_in_words, in_words
 
@@ -41,6 +42,8 @@ class Task:
             the path; how many of these come a second time with depths and widths that `fit`
             proposes; the seeds of each finalist.
         largest_class: of the finals' images; see `Plan`.
+        latency: that finalists keep: it is measured, and of them alone. A screening says what the
+            choices do, within it or not.
     """
 
     frame: Frame
@@ -49,6 +52,11 @@ class Task:
     budgets: Mapping[str, int]
     request: Choose
     largest_class: float | None = None
+    latency: Latency | None = None
+
+    def keeps(self, cell: Cell) -> bool:
+        """Whether a network answers in time, where that is asked for."""
+        return self.latency is None or self.latency.keeps(cell.name, cell.design)
 
 
 def in_budget(budgets: Mapping[str, int]) -> str:
@@ -168,38 +176,39 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
     The finalists are the subsets whose best is expected to be highest: the first is the one that
     is predicted best, each next one adds most to the expected best of them all. Subsets of which a
     run diverged, failed or learned nothing in the screening are left out, and so are those that
-    are the same network as one before. The start and the end are always among the finals, if they
-    keep the budget. The first `reshaped` of the finalists come a second time, with the depths and
-    widths that `fit` proposes for them first; none with more than twice as many blocks.
+    are over a latency that is asked for, or are the same network as one before. The start and the
+    end are always among the finals, if they keep the budget. The first `reshaped` of the finalists
+    come a second time, with the depths and widths that `fit` proposes for them first; none with
+    more than twice as many blocks.
     """
     known = seen([(screening, records)])
     if not known.learned:
         return None
     stacks, seeds = replace(task.frame.stacks, there=None), task.request.final_seeds
-    fresh = _fresh(max(screening.all_seeds) + 1, seeds, min(stacks.most, MOST_COPIES))
+    seeds_of_all = fresh(max(screening.all_seeds) + 1, seeds, min(stacks.most, MOST_COPIES))
     seen_by = replace(task.frame, data=task.data, largest_class=task.largest_class)
-    frame = replace(seen_by, seeds=fresh, end_seeds=0, stacks=stacks)
+    frame = replace(seen_by, seeds=seeds_of_all, end_seeds=0, stacks=stacks)
     rows = _chosen(task, known)
     plan = factors.plan_cells(frame, rows, "augmented")
     distinct: dict[tuple[AnyDesign, Recipe], Cell] = {}
     for cell in fitted(task, plan.cells).values():
-        if isinstance(cell, Cell):  # an end of the path may be beyond the budget
+        if isinstance(cell, Cell) and task.keeps(cell):  # an end may be beyond a budget
             distinct.setdefault((cell.design, cell.recipe), cell)
     cells = list(distinct.values())
     names = [factors.cell_name(row) for row in rows[: task.request.reshaped].tolist()]
     best = [cell for name in names for cell in cells if cell.name == name]
-    cells += [cell for one in best for cell in _reshaped(task, one)]
+    cells += [cell for one in best for cell in _reshaped(task, one) if task.keeps(cell)]
     title = f"Finals on {plan.data['name']} with {in_budget(task.budgets)}"
     held_out = task.request.hold_out
-    copies = stacks.of(cells, fresh)
+    copies = stacks.of(cells, seeds_of_all)
     return replace(plan, cells=tuple(cells), copies=copies, title=title, held_out=held_out)
 
 
-def _fresh(first: int, seeds: int, most: int) -> tuple[int, ...]:
+def fresh(first: int, seeds: int, most: int) -> tuple[int, ...]:
     """So many seeds, from the first one on with which they are stacks of at most so many runs
     and none beside.
 
-    >>> _fresh(2, 5, 1), _fresh(2, 5, 8)
+    >>> fresh(2, 5, 1), fresh(2, 5, 8)
     ((2, 3, 4, 5, 6), (5, 6, 7, 8, 9))
     """
     block = min(seeds, most)
@@ -221,7 +230,7 @@ def _chosen(task: Task, known: Seen) -> Levels:
         at = int(np.argmax(np.where(barred, -np.inf, gain)))
         barred[at] = True
         cell = _within(task, factors.cell_at(task.frame, learned.levels[at]))
-        if (cell.design, cell.recipe) in same:
+        if (cell.design, cell.recipe) in same or not task.keeps(cell):
             continue
         same.append((cell.design, cell.recipe))
         chosen.append(at)

@@ -19,10 +19,11 @@ from nextify.designs import (
 )
 from nextify.designs.factor import MOST_RATE, default_factors, read_factors, require_factors
 from nextify.designs.fields import read_fields
-from nextify.designs.run import require_batch
+from nextify.designs.run import require_batch, require_weights
 from nextify.errors import InputError
 from nextify.records import Cell, Matched, Plan
-from nextify.requests import Compare, Runs
+from nextify.requests import Compare, Runs, Study
+from nextify.studies.kinds.candidates import Start
 from nextify.studies.kinds.kind import Asked, Stacks
 from nextify.words import read_count
 
@@ -54,6 +55,7 @@ class Frame:
         images: every run is trained on a draw of so many training images; None: on all.
         held_out: whether the test images are some of the training images.
         stacks: how many runs of a cell are trained at once.
+        start: the weights that all start from; None for random ones.
 
     Raises:
         InputError: bad seeds, factors or rates.
@@ -78,6 +80,7 @@ class Frame:
     precision: Precision = "float32"
     largest_class: float | None = None
     stacks: Stacks = field(default_factory=Stacks)
+    start: Start | None = None
 
     def __post_init__(self) -> None:
         require_seeds(self.seeds)
@@ -121,6 +124,12 @@ class Frame:
         )
 
 
+def start_of(asked: Asked) -> Start | None:
+    """The weights that all networks of a study are asked to start from."""
+    source = asked.request.weights if isinstance(asked.request, Study) else None
+    return None if source is None else Start(source, tuple(asked.images.classes))
+
+
 def framed(asked: Asked, path_name: str, factors: str | None, **settings: Any) -> Frame:
     """The frame of what is asked for, with what it changes of designs and recipes.
 
@@ -138,6 +147,7 @@ def framed(asked: Asked, path_name: str, factors: str | None, **settings: Any) -
         factors=read_factors(factors, chosen) if factors else (),
         recipe_changes=recipe_fields,
         **asked.shared,
+        start=start_of(asked),
         **{"stacks": asked.stacks, **settings},
     )
 
@@ -150,8 +160,9 @@ def cell_of(design: AnyDesign, trained: Recipe, data: Mapping[str, Any], **about
 
     Raises:
         InputError: images too small for the design, or fewer than a batch; a batch too small for
-            batch norm.
+            batch norm; a recipe that needs weights to start from, without any.
     """
+    require_weights(trained, about.get("initial"))
     require_batch(trained, about.get("images") or int(data["train"]))
     try:
         require_values(design, trained.batch_size, int(data["image_size"]))

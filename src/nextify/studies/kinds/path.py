@@ -14,9 +14,16 @@ def plan_path(of: Frame) -> Plan:
     after the recipe step.
 
     Raises:
-        InputError: images too small for a design; a batch larger than the data.
+        InputError: images too small for a design; a batch larger than the data; steps that change
+            which weights a network has, where all start from the same.
     """
     path, recipes = of.path, dict(zip(of.path.recipes, of.recipes, strict=True))
+    if of.start is not None:
+        designs = [step.design for step in path.steps]
+        of.start.require(
+            (step.name, before, step.design)
+            for step, before in zip(path.steps[1:], designs, strict=False)
+        )
     cells = [
         cell_of(
             step.design,
@@ -27,6 +34,7 @@ def plan_path(of: Frame) -> Plan:
             recipe_name=step.recipe,
             paper=step.paper,
             images=of.images,
+            initial=of.start and of.start.of(step.design),
         )
         for step in path.steps
     ]

@@ -5,17 +5,18 @@ images. A plan keeps the request with it, so that its command says all and later
 other defaults, go on alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from itertools import takewhile
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from nextify.designs import RECIPES, Recipe
+from nextify.designs import RECIPES, Recipe, recipe
 from nextify.designs.factor import INITIALISATION, RATE
 from nextify.designs.fields import read_fields
 from nextify.designs.suited import suited_lengths, suited_recipe
 from nextify.records import Plan
-from nextify.requests import Compare, Study, StudyRequest, changed
-from nextify.studies.kinds.comparison import read_images, read_part
+from nextify.requests import Choose, Compare, Study, StudyRequest, changed
+from nextify.studies.kinds.candidates import is_source
+from nextify.studies.kinds.comparison import RECIPE, by_network, read_images, read_part
 
 R = TypeVar("R", bound=StudyRequest)
 
@@ -49,17 +50,25 @@ def _crossed(request: R, there: Plan | None) -> R:
     if options.experiment != "resolution-5" or options.fold_over or options.add_cells:
         return request
     is_alone = there is not None or options.rates or options.tune_rate
-    return changed(request, cross="none" if is_alone else f"{INITIALISATION},{RATE}")
+    usual = RATE if request.weights else f"{INITIALISATION},{RATE}"
+    return changed(request, cross="none" if is_alone else usual)
 
 
 def _trained(request: R, images: int, there: Plan | None) -> R:
-    if request.recipe is not None:
-        return request
+    if request.recipe is not None or (isinstance(request, Choose) and request.candidates):
+        return request  # candidates of a race have each the recipe that suits it
     if isinstance(request, Study):
         images = read_part(request.images, images) or images
+    if isinstance(request, Compare):
+        request = changed(request, networks=_with_own(request, images, there))
+        if all(map(_has_own, by_network(request.networks)[1])):
+            return request
     words = request.networks if isinstance(request, Compare) else request.changes
-    (said,) = read_fields(_shared(words), Recipe)
-    name, lengths = _as_there(there) if there else _suited(request, images, said.get("batch_size"))
+    said = _shared(words)
+    from_weights = isinstance(request, Study) and request.weights is not None
+    name, lengths = _as_there(there, from_weights) or _suited(
+        request, images, said, pretrained=from_weights
+    )
     own = RECIPES[name]
     unsaid = tuple(
         f"{field}={value}"
@@ -71,22 +80,85 @@ def _trained(request: R, images: int, there: Plan | None) -> R:
     return changed(request, recipe=name, changes=(*words, *unsaid))
 
 
-def _shared(words: Sequence[str]) -> list[str]:
+def _with_own(request: Compare, images: int, there: Plan | None) -> tuple[str, ...]:
+    """Words in which every network that has its own recipe, as all have that start from weights,
+    says it with its lengths: as in the study that goes on, and else as suits the images."""
+    shared, networks = by_network(request.networks)
+    words = [*shared]
+    for name, own in networks:
+        words += [name, *own]
+        if not (is_source(name) or _has_own((name, own))):
+            continue
+        said = {word.partition("=")[0] for word in (*shared, *own)}
+        unsaid = [field for field in ("recipe", *_LENGTHS) if field not in said]
+        words += _own_there(name, own, unsaid, there) or _own(request, images, own, shared, unsaid)
+    return tuple(words)
+
+
+def _has_own(network: tuple[str, list[str]]) -> bool:
+    return any(word.startswith(RECIPE) for word in network[1])
+
+
+def _own(
+    request: Compare, images: int, own: list[str], shared: list[str], unsaid: list[str]
+) -> list[str]:
+    said = _shared((*shared, *own))
+    named = next((w.removeprefix(RECIPE) for w in own if w.startswith(RECIPE)), None)
+    if named is not None:
+        recipe(named)  # which refuses what is none
+    name, lengths = _suited(request, images, said, named, pretrained=True)
+    values = {"recipe": name, **lengths}
+    return [f"{field}={values[field]}" for field in unsaid]
+
+
+def _own_there(name: str, own: list[str], unsaid: list[str], there: Plan | None) -> list[str]:
+    """What was settled of the same network, if it is there: what stands behind what was said."""
+    before = [each for each in there.requests if isinstance(each, Compare)] if there else []
+    for other, words in (each for one in before for each in by_network(one.networks)[1]):
+        settled_words = words[len(own) :]
+        if (other, words[: len(own)]) == (name, own) and unsaid == [
+            word.partition("=")[0] for word in settled_words
+        ]:
+            return settled_words
+    return []
+
+
+def _shared(words: Iterable[str]) -> dict[str, Any]:
     """What is said of batches and epochs of all networks."""
     every = takewhile(lambda word: "=" in word, words)
-    return [word for word in every if word.partition("=")[0] in _LENGTHS]
+    (said,) = read_fields([w for w in every if w.partition("=")[0] in _LENGTHS], Recipe)
+    return said
 
 
-def _suited(request: StudyRequest, images: int, batch: int | None) -> tuple[str, dict[str, int]]:
-    name, least, most_epochs = suited_recipe(images), images, None
+def _suited(
+    request: StudyRequest,
+    images: int,
+    said: Mapping[str, Any],
+    name: str | None = None,
+    *,
+    pretrained: bool = False,
+) -> tuple[str, dict[str, int]]:
+    least, most_epochs = images, None
     if isinstance(request, Compare):
-        least = min(read_images(request.images, images)) if request.images else images
-        most_epochs = request.most_epochs
-    lengths = suited_lengths(name, images, batch=batch, least=least)
+        numbers = read_images(request.images, images) if request.images else (images,)
+        least, most_epochs = min(numbers), request.most_epochs
+        # Epochs on fewer images follow from those on all of them only where as many are made.
+        images = images if most_epochs else max(numbers)
+    name = name or suited_recipe(images, pretrained=pretrained)
+    lengths = suited_lengths(name, images, batch=said.get("batch_size"), least=least)
     return name, {**lengths, "epochs": min(lengths["epochs"], most_epochs or lengths["epochs"])}
 
 
-def _as_there(there: Plan) -> tuple[str, dict[str, int]]:
-    """As in a study's last step, or in its networks on most images."""
-    cell = max(reversed(there.cells), key=there.images_of)
+def _as_there(there: Plan | None, from_weights: bool) -> tuple[str, dict[str, int]] | None:
+    """As in a study's last step, or in its networks that start alike; None where there are none."""
+    if there is None:
+        return None
+    for request in reversed(there.requests):
+        if isinstance(request, Compare) and request.recipe in RECIPES:
+            own, said = RECIPES[request.recipe], _shared(request.networks)
+            return request.recipe, {f: said.get(f, getattr(own, f)) for f in _LENGTHS}
+    cells = [cell for cell in there.cells if (cell.initial is not None) == from_weights]
+    if not cells:
+        return None
+    cell = max(reversed(cells), key=there.images_of)
     return cell.recipe_name, {field: getattr(cell.recipe, field) for field in _LENGTHS}

@@ -12,6 +12,7 @@ from nextify.errors import InputError
 from nextify.files import alone, read_json
 from nextify.findings.choice import Choice
 from nextify.records import Outcome, Plan, Record
+from nextify.studies.running.worker import weights_for
 from nextify.training.folder import (
     NETWORK,
     card_of,
@@ -65,6 +66,7 @@ def train_winner(
         data={**everything.identity(), "name": f"{finals.data['name']}, all {what}"},
         seed=max(finals.all_seeds) + 1,
         precision=finals.precision,
+        initial=cell.initial,
     )
     file = folder / "winner.json"
     settings = replace(settings_on(None, everything), on_step=on_step)
@@ -74,9 +76,12 @@ def train_winner(
             forget_checkpoint(file)  # a kill may have come before
             return there
         require_fit(run, settings)
-        record, state = train_from_checkpoint(run, everything, folder, settings, note=note)
+        weights = weights_for(run, everything)
+        record, state = train_from_checkpoint(run, everything, folder, settings, weights, note)
         values = _values(run, record, is_tested=finals.held_out)
         about = {"run": run.key, "data": run.data, "seen": SEEN, "expected": expected(choice)}
+        if run.initial is not None:
+            about["weights"] = run.initial.source
         if values["accuracy"] is not None:
             about |= {"seen": SEEN_ONCE, "accuracy": values["accuracy"]}
         keep(file, values, record, state, card_of(run, everything, about))

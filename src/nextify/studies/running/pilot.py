@@ -15,7 +15,7 @@ from nextify.studies.running.crew import Crew
 from nextify.studies.running.execute import gpus
 from nextify.studies.running.local import LocalCrew
 from nextify.studies.running.messages import Died, Done, Ready, Stopped
-from nextify.studies.running.worker import OnProgress, Orders, Setup
+from nextify.studies.running.worker import OnProgress, Orders, Setup, weights_for
 
 if TYPE_CHECKING:
     from nextify.training.timing import Allowance
@@ -159,5 +159,7 @@ class _Timer:
     def __call__(self, run: Run, dataset: Any, on_progress: OnProgress) -> Record:
         from nextify.training.timing import time_run
 
-        found = {"seconds": time_run(run, dataset, self.allowances[run.key])}
+        weights = weights_for(run, dataset)
+        seconds = time_run(run, dataset, self.allowances[run.key], weights=weights)
+        found = {"seconds": seconds}
         return Record(key=run.key, run=run.as_dict(), outcome="finished", environment=found)

@@ -9,7 +9,7 @@ from nextify.designs import Run
 from nextify.records import Measurement, Record
 from nextify.studies.running.failure import describe
 from nextify.studies.running.messages import Done
-from nextify.studies.running.worker import OnProgress, stack_trained
+from nextify.studies.running.worker import OnProgress, stack_trained, weights_for
 
 if TYPE_CHECKING:  # it imports torch, which a supervisor does without
     from nextify.data import Dataset
@@ -31,7 +31,8 @@ class TrainProbed:
     def __call__(self, run: Run, dataset: Any, on_progress: OnProgress) -> Done:
         from nextify.training.loop import train_for_probes
 
-        record, state = train_for_probes(run, dataset, on_progress)
+        weights = weights_for(run, dataset)
+        record, state = train_for_probes(run, dataset, on_progress, weights)
         return self._done(run, record, state.judged, dataset)
 
     def stack(self, runs: tuple[Run, ...], dataset: Any, on_progress: OnProgress) -> list[Done]:
@@ -46,6 +47,8 @@ class TrainProbed:
         if record.result is None:
             return Done(record)
         about = {"accuracy": record.result.accuracy, "run": record.key, "data": run.data}
+        if run.initial is not None:
+            about["weights"] = run.initial.source
         content = None
         if self.keep_weights:
             content = network_bytes(network, card_of(run, dataset, about))

@@ -21,6 +21,7 @@ from nextify.studies.running.messages import Began, Died, Done, Epoch, Message, 
 
 if TYPE_CHECKING:  # it imports torch, which a supervisor does without
     from nextify.network import Network
+    from nextify.training import InitialWeights
 
 OnProgress = Callable[[int, int], None]
 """Called after each epoch, with the number of epochs done and of all."""
@@ -82,7 +83,27 @@ def train_run(run: Run, dataset: Any, on_progress: OnProgress) -> Record:
     """Train with `nextify.training`, which only a worker imports."""
     from nextify.training import train
 
-    return train(run, dataset, on_progress)
+    return train(run, dataset, on_progress, weights_for(run, dataset))
+
+
+class OfTheStudy(InputError):
+    """What is no run's failure, since it concerns others too: it stops the worker."""
+
+
+def weights_for(run: Run, dataset: Any) -> "InitialWeights | None":
+    """The weights that a run starts from, if it starts from any.
+
+    Raises:
+        OfTheStudy: they are not there any more, or have changed.
+    """
+    if run.initial is None:
+        return None
+    from nextify.training.initial import weights_of
+
+    try:
+        return weights_of(run.initial, run.design, tuple(dataset.classes))
+    except InputError as error:
+        raise OfTheStudy(str(error)) from error
 
 
 def train_stack(runs: tuple[Run, ...], dataset: Any, on_progress: OnProgress) -> list[Record]:
@@ -147,6 +168,8 @@ def work(orders: Orders, given: Iterable[tuple[Run, ...]], say: Callable[[Messag
             say(Began())
             try:
                 found = orders.trained(runs, dataset, on_progress)
+            except OfTheStudy:
+                raise
             except Exception as error:
                 found = [of_error(run, error, environment) for run in runs]
                 lost = describe(error) if is_of_gpu(error) else ""
