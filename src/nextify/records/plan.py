@@ -78,9 +78,9 @@ class Cell:
 
     @property
     def stacks(self) -> bool:
-        """Whether its runs can be trained in a stack: a convolutional design, and the same images
-        with every seed."""
-        return isinstance(self.design, Design) and self.images is None
+        """Whether its runs can be trained in a stack: a convolutional design, a recipe that allows
+        it, and the same images with every seed."""
+        return isinstance(self.design, Design) and self.images is None and self.recipe.stacks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,7 @@ Kind = Literal["path", Screening]
 Matched = Literal["macs", "params"]
 Precision = Literal["float32", "bfloat16"]
 Recipes = Literal["modern", "modern-small"]
-Metric = Literal["accuracy", "nll", "logit-accuracy"]
+Metric = Literal["accuracy", "nll", "logit-accuracy", "balanced-accuracy", "macro-f1"]
 Matrix = Literal["simultaneous", "false-discoveries"]
 
 

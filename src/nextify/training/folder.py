@@ -110,7 +110,7 @@ def prepare(
         initial = initial_weights(weights, chosen, dataset.classes, new_head=new_head)
     require_batch(recipe, len(dataset.train))
     if recipe.trainable != "head":  # a frozen body keeps its statistics
-        require_values(chosen, recipe.batch_size, dataset.image_size)
+        require_values(chosen, recipe.part_size, dataset.image_size)
     data, about = dataset.identity(), initial.about if initial else None
     run = Run(
         design=chosen, recipe=recipe, data=data, seed=seed, precision=precision, initial=about

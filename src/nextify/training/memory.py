@@ -1,7 +1,7 @@
 """Would training fit the memory? Asked before, because the system's answer is to kill."""
 
 from nextify.costs import cost, totals
-from nextify.designs import Run
+from nextify.designs import Recipe, Run
 from nextify.errors import InputError
 from nextify.machine import memory
 from nextify.records import Plan
@@ -20,15 +20,22 @@ def require_memory(run: Run) -> None:
     """
     there = memory()
     fixed, image = needed(run)
-    batch = run.recipe.batch_size
+    batch = run.recipe.part_size
     if fixed + batch * image <= there:
         return
     fitting = (there - fixed) // image
-    remedy = f"set batch_size={fitting} or less" if fitting > 0 else _SMALLER
+    remedy = _fitting(run.recipe, fitting) if fitting > 0 else _SMALLER
     raise InputError(
-        f"training with batch_size={batch} would take {gibibytes(fixed + batch * image)} of "
-        f"memory, and this machine has {gibibytes(there)}; {remedy}"
+        f"training with batch_size={run.recipe.batch_size} would take "
+        f"{gibibytes(fixed + batch * image)} of memory, and this machine has {gibibytes(there)}; {remedy}"
     )
+
+
+def _fitting(recipe: Recipe, images: int) -> str:
+    """How a batch goes through the network by so many images at most."""
+    parts = (n for n in range(2, recipe.batch_size + 1) if recipe.batch_size % n == 0)
+    accumulate = next(n for n in parts if recipe.batch_size // n <= images)
+    return f"set batch_size={images} or less, or accumulate={accumulate}"
 
 
 def require_memory_for(plan: Plan) -> None:
