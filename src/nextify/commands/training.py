@@ -73,6 +73,7 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
                 weights=ready.weights,
                 device=device,
                 loaders=_loaders(request.machine, device),
+                log=request.log,
                 on_start=on_start,
                 on_step=shown.step,
                 on_epoch=shown.epoch,

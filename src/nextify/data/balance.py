@@ -32,7 +32,7 @@ def balanced(labels: Tensor, generator: torch.Generator) -> Tensor:
     ([6, 6, 7, 7], 8)
     """
     counts = labels.cpu().bincount()
-    own = labels.cpu().argsort(stable=True).split(counts[counts > 0].tolist())
+    own = torch.split(labels.cpu().argsort(stable=True), counts[counts > 0].tolist())
     share, rest = divmod(len(labels), len(own))
     more = torch.randperm(len(own), generator=generator) < rest
     parts = [_dealt(of, share + int(one), generator) for of, one in zip(own, more, strict=True)]

@@ -210,8 +210,8 @@ def require_weights(recipe: Recipe, weights: object) -> None:
         if weights is None and needs:
             raise InputError(
                 f"recipe field {name!r} is {getattr(recipe, name)!r}, which needs trained weights "
-                "to start from; give them (--weights SOURCE), or choose a recipe that trains from scratch, as "
-                "modern or modern-small"
+                "to start from; give them (--weights SOURCE), or choose a recipe that trains from "
+                "scratch, as modern or modern-small"
             )
 
 

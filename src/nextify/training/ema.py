@@ -68,8 +68,8 @@ class EpochAverage:
         share = 1 / max(1, epoch - self.first + 1)
         for own, other in zip(self.network.parameters(), network.parameters(), strict=True):
             own.lerp_(other, share)
-        for own, other in zip(self.network.buffers(), network.buffers(), strict=True):
-            own.copy_(other)
+        for kept, now in zip(self.network.buffers(), network.buffers(), strict=True):
+            kept.copy_(now)
 
 
 @torch.no_grad()

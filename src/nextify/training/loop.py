@@ -23,6 +23,7 @@ from nextify.training.ema import measure_norms
 from nextify.training.evaluate import Answers, Scores, answers_of, curve_images, evaluate
 from nextify.training.feed import fed
 from nextify.training.initial import InitialWeights, as_seen
+from nextify.training.logs import Log
 from nextify.training.machine import (
     default_device,
     deterministic,
@@ -59,6 +60,7 @@ class Settings:
         on_best: called with the state whenever the accuracy on the validation images, if there are
             some, is the best so far: the test images choose nothing.
         captured: whether a step is captured once and replayed; None: on a GPU, of images in memory.
+        log: takes each epoch before its checkpoint is written.
         deterministic: whether the same run gives the same bits on the same GPU, for which some
             operators are slower.
     """
@@ -71,6 +73,7 @@ class Settings:
     on_step: OnProgress | None = None
     on_best: Callable[[State], None] | None = None
     captured: bool | None = None
+    log: Log | None = None
     deterministic: bool = True
 
 
@@ -142,6 +145,8 @@ def train_with_network(
         state = start(run, dataset, settings.device, weights)
         if settings.checkpoint is not None and settings.checkpoint.exists():
             restore(state, run, settings.checkpoint)
+        if settings.log is not None:
+            settings.log.begin(state.curve)
         if settings.on_start is not None:
             settings.on_start()
         seen = as_seen(dataset, run).to(settings.device)
@@ -188,7 +193,8 @@ def _epochs(state: State, answers: Answers, run: Run, dataset: Dataset, settings
         loss = _epoch(state, step, run, dataset, settings)
         if state.of_epochs is not None:
             _average_epochs(state, run, dataset, settings)
-        state.seconds += time.perf_counter() - began
+        seconds = time.perf_counter() - began
+        state.seconds += seconds
         accuracy = _evaluate(state, answers, dataset, watched, settings).accuracy
         state.epoch += 1
         point = add_point(state, run.recipe, loss, accuracy, images)
@@ -196,6 +202,8 @@ def _epochs(state: State, answers: Answers, run: Run, dataset: Dataset, settings
             state.best_accuracy = accuracy
             if settings.on_best is not None and dataset.validation is not None:
                 settings.on_best(state)
+        if settings.log is not None:
+            settings.log.add(point, state.steps_per_epoch * run.recipe.batch_size / seconds)
         if settings.checkpoint is not None:
             save(state, run, settings.checkpoint)
         if settings.on_epoch is not None:

@@ -2,6 +2,7 @@
 
 from nextify.costs import cost, totals
 from nextify.designs import Recipe, Run
+from nextify.designs.run import last_stages
 from nextify.errors import InputError
 from nextify.machine import memory
 from nextify.records import Plan
@@ -27,7 +28,8 @@ def require_memory(run: Run) -> None:
     remedy = _fitting(run.recipe, fitting) if fitting > 0 else _SMALLER
     raise InputError(
         f"training with batch_size={run.recipe.batch_size} would take "
-        f"{gibibytes(fixed + batch * image)} of memory, and this machine has {gibibytes(there)}; {remedy}"
+        f"{gibibytes(fixed + batch * image)} of memory, and this machine has "
+        f"{gibibytes(there)}; {remedy}"
     )
 
 
@@ -57,7 +59,13 @@ def needed(run: Run) -> tuple[int, int]:
     """Bytes, at the least: of weights with all that is as large, and of an image's activations."""
     of = (run.design, int(run.data["image_size"]), int(run.data["classes"]))
     recipe, counted = run.recipe, totals(*of)
-    if recipe.trainable == "head":  # the body keeps nothing for a backward pass
-        return (1 + (recipe.ema_decay > 0)) * counted.params * _BYTES, cost(*of).inference_bytes
-    copies = 3 + (recipe.optimizer == "adamw") + (recipe.ema_decay > 0)  # with gradient, momentum
-    return copies * counted.params * _BYTES, counted.training_bytes
+    networks = 1 + (recipe.ema_decay > 0 or recipe.average_epochs > 0)
+    learned = 2 + (recipe.optimizer == "adamw")  # copies: gradient, momentum
+    if (last := last_stages(recipe)) is None:
+        return (networks + learned) * counted.params * _BYTES, counted.training_bytes
+    whole = cost(*of)  # what is frozen keeps nothing for a backward pass
+    stages = [each for each in whole.sections if each.name.startswith("stages.")]
+    trained = stages[len(stages) - last :]
+    weights = networks * counted.params + learned * sum(each.params for each in trained)
+    kept = sum(each.training_bytes for each in trained)
+    return weights * _BYTES, whole.inference_bytes + kept
