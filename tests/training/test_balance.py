@@ -116,7 +116,9 @@ def test_a_rare_class_is_answered_more_often(unequal, balance):
 
 @pytest.mark.parametrize("balance", ["loss", "sampling"])
 def test_stacked_runs_are_those_of_single_ones(unequal, balance):
-    runs = [small_run(unequal, seed=seed, epochs=2, balance=balance, batch_size=16) for seed in (0, 1)]
+    runs = [
+        small_run(unequal, seed=seed, epochs=2, balance=balance, batch_size=16) for seed in (0, 1)
+    ]
     for run, (record, _) in zip(runs, train_stack(runs, unequal, Settings()), strict=True):
         single = train(run, unequal)
         assert record.result.per_class.true == single.result.per_class.true

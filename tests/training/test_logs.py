@@ -59,7 +59,8 @@ def test_every_epoch_is_there_once_also_after_a_stop(corners, tmp_path, form):
         assert [epoch for epoch, _ in found[name]] == [1, 2, 3, 4]
         for (_, there), (_, here) in zip(found[name], told, strict=True):
             assert float(there) == pytest.approx(here, rel=1e-6)
-    assert all(0 < float(speed) and float(speed) != 9.0 for _, speed in found["images_per_second"])
+    speeds = [float(speed) for _, speed in found["images_per_second"]]
+    assert min(speeds) > 0 and 9.0 not in speeds
 
 
 def curve_there(folder) -> list[EpochPoint]:

@@ -103,8 +103,8 @@ class EventLog:
                 "--log tensorboard needs tensorboard, which is not installed; "
                 "pip install 'nextify[tensorboard]', or take --log csv"
             ) from error
-        self._make, self._writer = SummaryWriter, None
-        self._folder, self._watched = folder / EVENTS, watched
+        self._make, self._folder, self._watched = SummaryWriter, folder / EVENTS, watched
+        self._writer: Any = None  # from `begin` on
 
     def begin(self, curve: Sequence[EpochPoint]) -> None:
         """See `Log`."""

@@ -228,7 +228,7 @@ def _average_epochs(state: State, run: Run, dataset: Dataset, settings: Settings
     own = {name.split()[0]: generator_for(run.seed, name) for name in names}
     device, workers = settings.device, settings.workers
     seen = fed(dataset, run.recipe, own, device=device, workers=workers)
-    parts = (part for images, _ in seen for part in images.split(run.recipe.part_size))
+    parts = (part for images, _ in seen for part in torch.split(images, run.recipe.part_size))
     with autocast_of(run, torch.device(device)):
         measure_norms(average.network, state.network, parts)
 
