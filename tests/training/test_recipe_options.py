@@ -169,7 +169,7 @@ def test_a_run_ends_early_on_what_is_held_out(corners, tmp_path):
     """On images that are no test images; it says so, and a run that was stopped ends there, too."""
     apart = set_aside(corners)
     assert len(apart.train) + len(apart.validation) == 256 and apart.test is corners.test
-    assert apart.fingerprint not in (corners.fingerprint, set_aside(corners, seed=1).fingerprint)
+    assert set_aside(corners, seed=1).identity() != apart.identity() != corners.identity()
     run = run_of(DESIGN, apart, epochs=40, patience=2, learning_rate=0.0003)
     record = train(run, apart)
     ended = len(record.curve)

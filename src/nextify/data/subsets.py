@@ -1,6 +1,5 @@
 """Other sets of the same images: draws, some held out to choose by, all of them to train on."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -103,15 +102,8 @@ def set_aside(dataset: Dataset, seed: int = 0) -> Dataset:
         InputError: as `held_out`.
     """
     part = held_out(dataset, seed)
-    both = hashlib.sha256(f"{dataset.fingerprint} {part.fingerprint}".encode()).hexdigest()
-    return replace(
-        dataset,
-        train=part.train,
-        validation=part.test,
-        mean=part.mean,
-        std=part.std,
-        fingerprint=both,
-    )
+    own = {"train": part.train, "mean": part.mean, "std": part.std}
+    return replace(dataset, validation=part.test, validation_seed=seed, **own)
 
 
 def in_order(dataset: Dataset, classes: Sequence[str]) -> Dataset:
