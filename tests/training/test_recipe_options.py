@@ -22,7 +22,9 @@ from nextify.training import (
     train_stack,
     train_with_network,
 )
+from nextify.training.classify import was_trained_on
 from nextify.training.ema import EpochAverage, measure_norms
+from nextify.training.folder import card_of
 from nextify.training.loop import is_out_of_patience, step_of, training_batches
 from nextify.training.memory import needed
 from nextify.training.state import start
@@ -189,6 +191,14 @@ def test_a_run_ends_early_on_what_is_held_out(corners, tmp_path):
         train_with_network(run, apart, replace(settings, on_epoch=stop))
     resumed = train_with_network(run, apart, settings)[0]
     assert (resumed.result, resumed.message) == (record.result, record.message)
+
+
+def test_a_network_knows_the_images_of_which_some_were_held_out(corners):
+    apart = set_aside(corners)
+    run = run_of(DESIGN, apart, patience=2)
+    card = card_of(run, apart, {"data": run.data})
+    assert was_trained_on(card, corners)
+    assert not was_trained_on(card, replace(corners, fingerprint="1" * 64))
 
 
 def test_test_images_are_never_watched(corners):

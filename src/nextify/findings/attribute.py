@@ -65,8 +65,9 @@ def attribute(
 
     Args:
         plan: of an experiment in factors. records: of its runs; others are left out.
-        metric: `"accuracy"`, `"nll"` (no interval for new test images: it is not kept per image)
-            or `"logit accuracy"`; or a probe's value (`nextify.findings.probed`).
+        metric: `"accuracy"` or `"logit accuracy"`; `"nll"`, `"balanced accuracy"` or `"macro f1"`
+            (no interval for new test images: they are not kept per image); or a probe's value
+            (`nextify.findings.probed`).
         level: of the simultaneous intervals, by which verdicts go: that of this look
             (`nextify.findings.looking`); at 1 there is no verdict.
         margin: the smallest effect of interest, in the score's own units.

@@ -196,6 +196,7 @@ def record_from_dict(values: Any) -> Record:
         raise InputError(f"field 'outcome' is {record.outcome!r}, and there is {there}")
     if record.result is not None:
         _require_sum(record.result)
+        _require_counts(record.result)
     return record
 
 
@@ -211,9 +212,7 @@ def _require_run(record: Record) -> None:
 
 
 def _require_sum(result: Result) -> None:
-    """Check that an accuracy is the share of right answers, of all classes together."""
-    if (counts := result.per_class) is not None:
-        _require_counts(counts, result)
+    """Check that an accuracy is the share of right answers."""
     right = int.from_bytes(result.correct, "big").bit_count()
     if not result.correct:
         return
@@ -225,7 +224,10 @@ def _require_sum(result: Result) -> None:
                          f"{result.images} answers are right")  # fmt: skip
 
 
-def _require_counts(counts: ClassCounts, result: Result) -> None:
+def _require_counts(result: Result) -> None:
+    """Check that the images by class are all of them, and the right answers, too."""
+    if (counts := result.per_class) is None:
+        return
     each = [counts.true, counts.answered, counts.right]
     sums = (result.images, result.images, round(result.accuracy * result.images))
     if len(set(map(len, each))) > 1 or tuple(map(sum, each)) != sums:

@@ -308,7 +308,8 @@ def weights_of(recipe: Recipe, dataset: Dataset, settings: Settings) -> Tensor |
     """The classes' weights in the loss, where the recipe balances them so."""
     if recipe.balance != "loss":
         return None
-    return class_weights(dataset.train.labels, len(dataset.classes)).to(settings.device)
+    weights = class_weights(dataset.train.labels.cpu(), len(dataset.classes))
+    return weights.to(settings.device)
 
 
 def loss_of(

@@ -98,7 +98,8 @@ def trainable(network: Network, recipe: Recipe) -> Network:
     network.train()
     if (last := last_stages(recipe)) is not None:
         stages = list(network.stages.children())
-        for part in (network.stem, *stages[: len(stages) - last]):
+        frozen = stages[: len(stages) - last] if last else [network.stages]
+        for part in (network.stem, *frozen):
             part.eval().requires_grad_(False)
     return network
 
