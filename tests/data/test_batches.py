@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from torch.utils.data._utils.pin_memory import pin_memory
 from torchvision.transforms import RandomResizedCrop
 
@@ -206,3 +207,22 @@ def test_an_image_that_is_gone_meanwhile_is_named(streamed, workers):
     streamed.train.paths[2].unlink()
     with pytest.raises(InputError, match=streamed.train.paths[2].name):
         dealt_from(streamed.train, 5, workers)
+
+
+def test_an_order_of_ones_own_may_have_an_image_again(tmp_path: Path) -> None:
+    """Each time it is cropped anew; the crops of the first are those of a shuffled order."""
+    noise = np.random.default_rng(0).integers(0, 256, (4, 40, 40, 3), dtype=np.uint8)
+    for at, pixels in enumerate(noise):
+        for split in ("train", "test"):
+            path = tmp_path / "data" / split / "ab"[at % 2] / f"{at}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+    images = load(tmp_path / "data", image_size=16, memory_limit=0).train
+    order = torch.tensor([1, 3, 1, 0, 1, 2])
+    dealt = batches(images, 6, generator=seeded(0), device="cpu", order=order)
+    [(pixels, labels)] = list(dealt)
+    assert torch.equal(labels, images.labels[order])
+    assert len({pixels[at].numpy().tobytes() for at in (0, 2, 4)}) == 3
+    again = batches(images, 4, generator=seeded(0), device="cpu", order=torch.arange(4))
+    [(first, _)] = list(again)
+    assert torch.equal(first[1], pixels[0]) and torch.equal(first[3], pixels[1])

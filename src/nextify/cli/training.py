@@ -5,7 +5,7 @@ from nextify.commands.training import evaluate, predict, train
 from nextify.commands.watch import ON_STDERR
 from nextify.data import UnreadableImage
 from nextify.errors import InputError
-from nextify.records import Measured, Result
+from nextify.records import ClassCounts, Measured, Result
 from nextify.report.details import CHANGE
 from nextify.requests import Evaluate, Predict, Train
 from nextify.training import Trained
@@ -31,6 +31,8 @@ def _say_trained(trained: Trained, as_json: bool) -> int:
         watched = "validation" if record.run["data"].get("validation") else "test"
         _say_result(record.result, record.measured, watched)
         _say_answered(record.result.answered, record.result.accuracy)
+        if record.message:
+            say(record.message)
         say(f"network: {trained.network}")
     return 0 if record.result is not None else 1
 
@@ -42,11 +44,18 @@ def _say_result(result: Result, measured: Measured, watched: str) -> None:
     ]
     print_table(["epoch", "training loss", f"{watched} accuracy", "of images"], rows)
     say(
-        f"\naccuracy {result.accuracy:.2%} on {result.images:,} test images, negative "
-        f"log-likelihood {result.nll:.4f} nats, calibration error "
-        f"{result.calibration_error:.2%}\n{measured.images_per_second:,.0f} images/s in "
-        f"training, {measured.seconds:.0f} s"
+        f"\naccuracy {result.accuracy:.2%} on {result.images:,} test images"
+        f"{_by_class(result.per_class)}, negative log-likelihood {result.nll:.4f} nats, "
+        f"calibration error {result.calibration_error:.2%}\n"
+        f"{measured.images_per_second:,.0f} images/s in training, {measured.seconds:.0f} s"
     )
+
+
+def _by_class(counts: ClassCounts | None) -> str:
+    """The scores in which all classes count alike, where classes are unequal."""
+    if counts is None or not counts.unequal:
+        return ""
+    return f", balanced accuracy {counts.balanced_accuracy:.2%}, macro F1 {counts.macro_f1:.2%}"
 
 
 def _say_answered(classes: int | None, accuracy: float) -> None:
@@ -58,18 +67,22 @@ def _say_answered(classes: int | None, accuracy: float) -> None:
         )
 
 
+_BY_CLASS = ("balanced_accuracy", "macro_f1")
+
+
 def _evaluate(request: Evaluate, as_json: bool) -> int:
     found = evaluate(request, ON_STDERR)
     scores = found.scores
     if as_json:
         names = ("accuracy", "nll", "calibration_error", "answered")
         values = {name: getattr(scores, name) for name in names}
-        print_json({**values, "images": len(scores.correct)})
+        of_classes = {name: getattr(scores.per_class, name) for name in _BY_CLASS}
+        print_json({**values, **of_classes, "images": len(scores.correct)})
     else:
         say(
             f"accuracy {scores.accuracy:.2%} on {len(scores.correct):,} test images of "
-            f"{found.images.name}, negative log-likelihood {scores.nll:.4f} nats, calibration "
-            f"error {scores.calibration_error:.2%}"
+            f"{found.images.name}{_by_class(scores.per_class)}, negative log-likelihood "
+            f"{scores.nll:.4f} nats, calibration error {scores.calibration_error:.2%}"
         )
         _say_answered(scores.answered, scores.accuracy)
     return 0

@@ -9,7 +9,7 @@ from typing import Any
 from nextify.blueprint import require_image_size
 from nextify.commands.studying import show_images
 from nextify.commands.watch import QUIET, Watch
-from nextify.data import Dataset, UnreadableImage, load, with_validation
+from nextify.data import Dataset, UnreadableImage, load, set_aside, with_validation
 from nextify.designs import Design, Precision, design, recipe
 from nextify.designs import Recipe as RecipeFields
 from nextify.designs.fields import read_fields
@@ -73,6 +73,7 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
                 weights=ready.weights,
                 device=device,
                 loaders=_loaders(request.machine, device),
+                log=request.log,
                 on_start=on_start,
                 on_step=shown.step,
                 on_epoch=shown.epoch,
@@ -94,6 +95,8 @@ def _prepared(request: Train, precision: Precision) -> tuple[Prepared, str]:
     spec = replace(request.data, test_image_size=request.test_image_size)
     images = with_validation(load(spec), spec)
     recipe_name, how = _recipe(request, recipe_fields, len(images.train))
+    if how.patience and images.validation is None:
+        images = set_aside(images, spec.split_seed)
     ready = prepare(
         chosen,
         how,

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nextify.data.balance import balanced, class_weights
 from nextify.data.batches import batches, shuffled
 from nextify.data.dataset import Dataset, ImageFiles, Images, Origin, measured
 from nextify.data.decoding import SUFFIXES, UnreadableImage, decode, stored_size
@@ -21,7 +22,14 @@ from nextify.data.folder import parts_of_folder
 from nextify.data.permuted import permuted
 from nextify.data.public import NAMES as _PUBLIC
 from nextify.data.public import parts_of_public
-from nextify.data.subsets import as_named, drawn, held_out, in_order, with_permuted_pixels
+from nextify.data.subsets import (
+    as_named,
+    drawn,
+    held_out,
+    in_order,
+    set_aside,
+    with_permuted_pixels,
+)
 from nextify.data.view import View
 from nextify.errors import InputError, unknown
 from nextify.files import is_there

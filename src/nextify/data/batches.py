@@ -24,6 +24,7 @@ def batches(
     device: torch.device | str,
     workers: int = 0,
     drop_last: bool = False,
+    order: Tensor | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Every image once: (B, C, S, S) uint8 pixels and (B,) int64 labels, on the device.
 
@@ -32,16 +33,18 @@ def batches(
     shuffled `ImageFiles`: these come as random resized crops of the whole image at the size that
     the network sees, since a crop of the stored square would lose detail. Such a crop is drawn from
     the generator's seed and the image's index alone, whatever the number of `workers` (processes
-    that decode; 0 is this one).
+    that decode; 0 is this one). An `order` of one's own (`nextify.data.balance`), drawn before, is
+    taken in place of the shuffled one; an image that comes again in it is cropped anew.
 
     >>> from nextify.data.dataset import Images
     >>> three = Images(torch.zeros(3, 1, 8, 8, dtype=torch.uint8), torch.tensor([5, 6, 7]))
     >>> [labels.tolist() for _, labels in batches(three, 2, generator=None, device="cpu")]
     [[5, 6], [7]]
     """
-    order = torch.arange(len(images))
-    if generator is not None:
-        order = shuffled(len(images), generator)
+    if order is None:
+        order = torch.arange(len(images))
+        if generator is not None:
+            order = shuffled(len(images), generator)
     if drop_last:
         order = order[: len(images) // batch_size * batch_size]
     match images:
@@ -51,12 +54,24 @@ def batches(
             seed = None
             if generator is not None:
                 seed = int(torch.randint(2**62, (), generator=generator))
+            order = order + len(images) * _times_before(order)
             return _from_files(_Decoded(images, seed), order, batch_size, device, workers)
 
 
 def shuffled(count: int, generator: torch.Generator) -> Tensor:
     """The order of so many images in training: (count,) int64, on the CPU."""
     return torch.randperm(count, generator=generator)
+
+
+def _times_before(order: Tensor) -> Tensor:
+    """How often each index came before it.
+
+    >>> _times_before(torch.tensor([2, 0, 2, 2, 0])).tolist()
+    [0, 0, 1, 2, 1]
+    """
+    grouped, places = order.sort(stable=True)
+    starts = torch.searchsorted(grouped, grouped)
+    return torch.empty_like(order).scatter_(0, places, torch.arange(len(order)) - starts)
 
 
 def _from_memory(
@@ -149,8 +164,9 @@ def _loaded(
 
 @dataclass(frozen=True, eq=False)
 class _Decoded:
-    """The files as torch's loader asks for them, by the indices of a batch; cropped at random with
-    a seed. A file that is another than it was is an error and not another image."""
+    """The files as torch's loader asks for them, by the indices of a batch, to which the number of
+    images is added for each time that one came before; cropped at random with a seed. A file that
+    is another than it was is an error and not another image."""
 
     images: ImageFiles
     seed: int | None
@@ -162,10 +178,12 @@ class _Decoded:
                 pixels = np.stack([self._pixels(index).numpy() for index in indices])
         except InputError as error:
             return InputError(str(error))
-        return _Arrays(pixels, self.images.labels[indices].numpy())
+        places = [index % len(self.images) for index in indices]
+        return _Arrays(pixels, self.images.labels[places].numpy())
 
     def _pixels(self, index: int) -> Tensor:
-        images, path, digest = self.images, self.images.paths[index], self.images.digest(index)
+        images, place = self.images, index % len(self.images)
+        path, digest = images.paths[place], images.digest(place)
         if self.seed is not None:
             image, draw = open_rgb(path, None, digest), np.random.default_rng((self.seed, index))
             return resized(image, random_box(image.size, draw), images.image_size)

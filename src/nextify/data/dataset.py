@@ -201,6 +201,9 @@ class Dataset(Parts):
     fingerprint: str  # sha256, in hex, over all that determines the images
     test_image_size: int | None = None  # that side for the test images, where it is another
     validation: Images | ImageFiles | None = None  # to choose the best epoch by
+    # Where these were some of the training images (`nextify.data.set_aside`): the seed that drew
+    # them. The fingerprint is that of all images.
+    validation_seed: int | None = None
     # Where the training images are a draw (`nextify.data.drawn`): from how many, and the seed. The
     # fingerprint is then that of all images, which with these two determines the draw.
     draw: tuple[int, int] | None = None
@@ -252,6 +255,8 @@ class Dataset(Parts):
         # Left out where they say nothing, as in runs from before there were these fields.
         if self.validation is not None:
             values["validation"] = len(self.validation)
+        if self.validation_seed is not None:
+            values["validation_seed"] = self.validation_seed
         if self.test_size != self.image_size:
             values["test_image_size"] = self.test_size
         if self.draw is not None:

@@ -45,7 +45,22 @@ class Recipe:
             that was trained before).
         layer_decay: each group of layers learns so many times as fast as the group after it; the
             head at the full rate. 1 is off. See `nextify.training.layer_groups`.
-        trainable: everything, or the head alone on a frozen body.
+        trainable: everything, the head alone on a frozen body, or the head and the last 1 to 4
+            stages. What is frozen keeps its batch-norm statistics, and none of its blocks is
+            dropped.
+        balance: for unequal classes. `"loss"`: each class's part in the loss is weighted by
+            images / (classes * its images), on average over the training images 1; a batch's loss
+            is the mean over its images. `"sampling"`: every epoch shows as many images of each
+            class, as many in all as there are.
+        accumulate: a batch goes through the network in so many equal parts, one after the other,
+            whose gradients are summed: less memory, the same mean over the whole batch. Batch norm
+            sees each part by itself.
+        patience: the run ends when so many epochs in a row were not better on the validation
+            images than the best before them; 0 is off. The learning rate follows the schedule of
+            all epochs.
+        average_epochs: the mean of the weights after each of the last so many epochs is what is
+            evaluated (stochastic weight averaging, arXiv 1803.05407), with batch-norm statistics of
+            its own; 0 is off. In place of `ema_decay`.
     """
 
     optimizer: Literal["sgd", "adamw"] = "adamw"
@@ -75,15 +90,20 @@ class Recipe:
     gradient_clip: float = 0.0
     head_init_scale: float = 1.0
     layer_decay: float = 1.0
-    trainable: Literal["all", "head"] = "all"
+    trainable: Literal["all", "head", "last-1", "last-2", "last-3", "last-4"] = "all"
+    balance: Literal["none", "loss", "sampling"] = "none"
+    accumulate: int = 1
+    patience: int = 0
+    average_epochs: int = 0
 
     def __post_init__(self) -> None:
         check(
             self,
-            positive=("learning_rate", "reference_batch", "batch_size", "epochs", "step_epochs"),
+            positive=("learning_rate", "reference_batch", "batch_size", "epochs", "step_epochs",
+                      "accumulate"),
             not_negative=(
                 "final_learning_rate", "momentum", "weight_decay", "warmup_epochs", "randaugment",
-                "mixup", "cutmix", "gradient_clip", "head_init_scale",
+                "mixup", "cutmix", "gradient_clip", "head_init_scale", "patience", "average_epochs",
             ),
         )  # fmt: skip
         for name in ("randaugment_probability", "random_erasing", "label_smoothing",
@@ -105,11 +125,23 @@ class Recipe:
                 f"recipe field 'warmup_epochs' is {self.warmup_epochs} of {self.epochs} epochs; "
                 "it must be less than 'epochs'"
             )
+        _require_together(self)
 
     @property
     def peak_learning_rate(self) -> float:
         """The learning rate after the warmup, scaled linearly to the batch size."""
         return self.learning_rate * self.batch_size / self.reference_batch
+
+    @property
+    def part_size(self) -> int:
+        """Images that go through the network at once."""
+        return self.batch_size // self.accumulate
+
+    @property
+    def stacks(self) -> bool:
+        """Whether runs of it can be trained in a stack: each to its last epoch, with no average but
+        that of every step."""
+        return not (self.patience or self.average_epochs)
 
     def changed(self, changes: Mapping[str, Any]) -> "Recipe":
         """A copy with some fields changed. Another number of epochs scales the lengths of the
@@ -127,6 +159,30 @@ class Recipe:
             "step_epochs": self.step_epochs * scale,
         }
         return with_fields(self, {**lengths, **changes})
+
+
+def _require_together(of: Recipe) -> None:
+    """Check fields that make sense only together, or not together."""
+    if of.batch_size % of.accumulate:
+        raise InputError(
+            f"recipe field 'accumulate' is {of.accumulate}, which does not divide "
+            f"batch_size={of.batch_size} into equal parts; give one that does"
+        )
+    if of.average_epochs > of.epochs:
+        raise InputError(
+            f"recipe field 'average_epochs' is {of.average_epochs} of {of.epochs} epochs; give at "
+            "most 'epochs'"
+        )
+    if of.average_epochs and of.ema_decay:
+        raise InputError(
+            f"recipe field 'average_epochs' is {of.average_epochs} and 'ema_decay' {of.ema_decay}, "
+            "and one average can be judged; set ema_decay=0, or leave average_epochs out"
+        )
+    if of.average_epochs and of.patience:
+        raise InputError(
+            f"recipe field 'average_epochs' is {of.average_epochs} and 'patience' {of.patience}: "
+            "which epochs are the last is not known where a run may end early; give one of both"
+        )
 
 
 MODERN = Recipe()

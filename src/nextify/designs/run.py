@@ -80,6 +80,8 @@ class Run:
                 "trained weights"
             )
         require_weights(self.recipe, self.initial)
+        require_stages(self.recipe, self.design)
+        require_watched(self.recipe, self.data)
 
     def as_dict(self) -> dict[str, Any]:
         """The run as plain values, ready for JSON."""
@@ -204,13 +206,56 @@ def require_weights(recipe: Recipe, weights: object) -> None:
     Raises:
         InputError: with the recipe's field that asks for them.
     """
-    for name, value in (("weight_init", "pretrained"), ("trainable", "head")):
-        if weights is None and getattr(recipe, name) == value:
+    needing = {
+        "weight_init": recipe.weight_init == "pretrained",
+        "trainable": recipe.trainable != "all",
+    }
+    for name, needs in needing.items():
+        if weights is None and needs:
             raise InputError(
-                f"recipe field {name!r} is {value!r}, which needs trained weights to start from; "
-                "give them (--weights SOURCE; in `compare` in place of the name), or choose a "
-                "recipe that trains from scratch, as modern or modern-small"
+                f"recipe field {name!r} is {getattr(recipe, name)!r}, which needs trained weights "
+                "to start from; give them (--weights SOURCE; in `compare` in place of the name), or "
+                "choose a recipe that trains from scratch, as modern or modern-small"
             )
+
+
+def require_stages(recipe: Recipe, design: AnyDesign) -> None:
+    """Check that a design has the stages that a recipe trains.
+
+    Raises:
+        InputError: it has fewer.
+    """
+    stages = 1 if isinstance(design, Vit) else len(design.depths)
+    if (last := last_stages(recipe)) is not None and last > stages:
+        raise InputError(
+            f"recipe field 'trainable' is {recipe.trainable!r}, and the design has {stages} "
+            f"stage{'s' * (stages > 1)}; give at most last-{stages}, or all"
+        )
+
+
+def last_stages(recipe: Recipe) -> int | None:
+    """How many of the last stages are trained with the head; None: all of the network is."""
+    match recipe.trainable:
+        case "all":
+            return None
+        case "head":
+            return 0
+        case last:
+            return int(last.removeprefix("last-"))
+
+
+def require_watched(recipe: Recipe, data: Mapping[str, Any]) -> None:
+    """Check that a run that may end early has validation images to watch.
+
+    Raises:
+        InputError: the test images are all that it could watch.
+    """
+    if recipe.patience and not data.get("validation"):
+        raise InputError(
+            f"recipe field 'patience' is {recipe.patience}, which watches validation images, and "
+            "here are none beside the test images (`nextify train` holds some out, a study does "
+            "not); leave patience out and set epochs"
+        )
 
 
 def require_batch(one: Recipe, images: int) -> None:

@@ -334,7 +334,8 @@ class Counts:
     """Runs: planned, with a score, diverged, failed, not recorded yet; and cells with a score.
 
     Attributes:
-        without: runs that finished and have no score: of a probe that found no value.
+        without: runs that finished and have no score: of a probe that found no value, or by class
+            where the images were not counted so.
     """
 
     planned: int

@@ -32,7 +32,7 @@ from nextify.findings.lenth import half_normal_scores
 from nextify.findings.model import LackOfFit, lack_of_fit, least_squares
 from nextify.findings.pairs import Group, groups_of_pairs, interactions
 from nextify.findings.rates import rate_stability
-from nextify.findings.scores import AnyScore, ProbeScore
+from nextify.findings.scores import BY_CLASS, AnyScore, ProbeScore
 from nextify.findings.shapley import order_variance
 from nextify.findings.triples import hidden_triples, sums_of_triples, triples
 from nextify.findings.ways import changes, ends
@@ -65,8 +65,9 @@ def attribute(
 
     Args:
         plan: of an experiment in factors. records: of its runs; others are left out.
-        metric: `"accuracy"`, `"nll"` (no interval for new test images: it is not kept per image)
-            or `"logit accuracy"`; or a probe's value (`nextify.findings.probed`).
+        metric: `"accuracy"` or `"logit accuracy"`; `"nll"`, `"balanced accuracy"` or `"macro f1"`
+            (no interval for new test images: they are not kept per image); or a probe's value
+            (`nextify.findings.probed`).
         level: of the simultaneous intervals, by which verdicts go: that of this look
             (`nextify.findings.looking`); at 1 there is no verdict.
         margin: the smallest effect of interest, in the score's own units.
@@ -376,8 +377,8 @@ def _seeds_alike(study: _Study) -> tuple[float | None, Interval | None]:
 def _counts(study: _Study) -> answers.Counts:
     became = Counter[str](study.runs.became)
     valued = Counter(compress(study.runs.became, study.runs.finished.tolist()))
-    is_probe = isinstance(study.runs.score, ProbeScore)
-    finished = (valued if is_probe else became)["finished"]
+    may_lack = isinstance(study.runs.score, ProbeScore) or study.runs.score in BY_CLASS
+    finished = (valued if may_lack else became)["finished"]
     return answers.Counts(
         planned=became.total(),
         finished=finished,

@@ -10,10 +10,18 @@ from numpy.typing import NDArray
 from nextify.errors import InputError
 from nextify.experiments.coding import Floats, levels_of
 from nextify.findings.outcomes import Chance, chance_of, unlearned
-from nextify.findings.scores import ATTRIBUTED, AnyScore, ProbeScore, correct_of, value_of
+from nextify.findings.scores import (
+    ATTRIBUTED,
+    BY_CLASS,
+    AnyScore,
+    ProbeScore,
+    correct_of,
+    counts_of,
+    value_of,
+)
 from nextify.records.places import places
 from nextify.records.plan import Plan
-from nextify.records.record import Outcome, Record
+from nextify.records.record import ClassCounts, Outcome, Record
 
 Became = Outcome | Literal["missing"]
 
@@ -39,6 +47,7 @@ class FactorRuns:
         shared: how many runs stand in two cells, because a choice changes nothing there.
         nothing: (n,) whether a run finished and learned nothing; by default none.
         chance: what always answering the largest class scores; None where it is not known.
+        counts: the test images by class; None where no run counted them.
     """
 
     factors: tuple[str, ...]
@@ -54,6 +63,7 @@ class FactorRuns:
     shared: int = 0
     nothing: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1, bool))
     chance: Chance | None = None
+    counts: ClassCounts | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -99,6 +109,9 @@ def factor_runs(plan: Plan, records: Iterable[Record], score: AnyScore = "accura
     cells = {place: at for at, place in enumerate(dict.fromkeys(key[:2] for key in rows))}
     found = [record for _, record in rows.values()]
     results = [record.result if record else None for record in found]
+    counts = counts_of(found)
+    if score in BY_CLASS and counts is None and any(results):
+        raise _not_counted(plan, score)
     chance = chance_of(plan)
     return FactorRuns(
         factors=names,
@@ -114,6 +127,14 @@ def factor_runs(plan: Plan, records: Iterable[Record], score: AnyScore = "accura
         shared=len(rows) - len({key for _, _, key in rows}),
         nothing=unlearned(found, chance),
         chance=chance,
+        counts=counts,
+    )
+
+
+def _not_counted(plan: Plan, score: AnyScore) -> InputError:
+    return InputError(
+        f"metric is {score!r}, and no run of study {plan.title!r} counted its test images by "
+        "class, as runs of earlier versions did not; run the study again into a new --file"
     )
 
 

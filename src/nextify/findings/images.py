@@ -25,6 +25,7 @@ from nextify.experiments.coding import Floats
 from nextify.experiments.intervals import Interval, around
 from nextify.findings.cells import Cells
 from nextify.findings.factor_runs import FactorRuns
+from nextify.findings.scores import PER_IMAGE
 
 _NORMAL = 1.959963984540054  # 97.5 % point: thousands of images, so no Student's t
 
@@ -116,7 +117,7 @@ class Images:
 
 def images_part(runs: FactorRuns, cells: Cells, weights: Floats) -> Images | None:
     """The images' part in contrasts (q, c) of cells; None without per-image results."""
-    if runs.correct is None or runs.score == "nll" or not len(cells.counts):
+    if runs.correct is None or runs.score not in PER_IMAGE or not len(cells.counts):
         return None
     slopes = runs.slopes()[cells.runs]
     images = runs.correct.shape[1]

@@ -55,7 +55,7 @@ def readings(runs: FactorRuns) -> tuple[tuple[Reading, FactorRuns], ...]:
     found = [plain]
     if lost.any() and runs.finished.any():
         assert runs.chance is not None and not isinstance(runs.score, ProbeScore)
-        values = with_diverged(runs.values, lost, runs.score, runs.chance)
+        values = with_diverged(runs.values, lost, runs.score, runs.chance, runs.counts)
         if runs.score == "nll":
             found = [plain, ("diverged last", replace(runs, values=values))]
         else:

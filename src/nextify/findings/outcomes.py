@@ -3,10 +3,11 @@ rest.
 
 A diverged run has no score of its own. Left out, it flatters the choice that made it diverge: the
 runs that are left are the better ones. So it is scored as what it is worth: for accuracy as chance,
-which always answering the largest class scores; for a score without bounds as the last of all
-runs, by ranks. A run that learned nothing has a score that says nothing of its design, only of its
-training. What all runs say is therefore asked again without the ones and without the others
-(`readings`), and a verdict stands where all answers agree.
+which always answering the largest class scores, and so for the scores by class (in balanced
+accuracy that is 1 / classes); for a score without bounds as the last of all runs, by ranks. A run
+that learned nothing has a score that says nothing of its design, only of its training. What all
+runs say is therefore asked again without the ones and without the others (`readings`), and a
+verdict stands where all answers agree.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,9 +19,19 @@ import scipy
 from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats
-from nextify.findings.scores import AnyScore, Grid, ProbeScore, Score, logit, scores
+from nextify.findings.scores import (
+    BY_CLASS,
+    AnyScore,
+    Grid,
+    ProbeScore,
+    Score,
+    by_class,
+    counts_of,
+    logit,
+    scores,
+)
 from nextify.records.plan import Plan
-from nextify.records.record import Record, Result
+from nextify.records.record import ClassCounts, Record, Result
 
 LEVEL = 0.05
 """Of the test by which a run learned something: the share of those that only guess that pass."""
@@ -86,13 +97,19 @@ def diverged(records: Iterable[Record | None]) -> Marks:
     return np.array([bool(run and run.outcome == "diverged") for run in records], bool)
 
 
-def with_diverged(values: Floats, lost: Marks, score: Score, chance: Chance) -> Floats:
+def with_diverged(
+    values: Floats, lost: Marks, score: Score, chance: Chance, counts: ClassCounts | None = None
+) -> Floats:
     """Scores of all runs, those that diverged among them: at chance where the score says what that
     is; else the ranks of all scores, which have the diverged ones last.
 
     Args:
         values: of any shape, NaN without a score. lost: which runs diverged.
+        counts: the test images by class; None where no run counted them, so that none has a score
+            by class.
     """
+    if score in BY_CLASS:
+        return np.where(lost, by_class(counts.of_the_largest, score), values) if counts else values
     if score == "accuracy":
         return np.where(lost, chance.share, values)
     if score == "logit accuracy":
@@ -131,6 +148,7 @@ def otherwise(plan: Plan, runs: Grid, score: AnyScore) -> Iterator[Otherwise]:
     every = [run for row in runs for run in row]
     lost, nothing = (of.reshape(values.shape) for of in (diverged(every), unlearned(every, chance)))
     if lost.any() and not isinstance(score, ProbeScore):
-        yield Otherwise(DIVERGED, with_diverged(values, lost, score, chance), lost)
+        worst = with_diverged(values, lost, score, chance, counts_of(every))
+        yield Otherwise(DIVERGED, worst, lost)
     if nothing.any():
         yield Otherwise(UNLEARNED, np.where(nothing, np.nan, values), nothing)

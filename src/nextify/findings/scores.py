@@ -11,11 +11,20 @@ from nextify.experiments.coding import Floats
 from nextify.findings.blocks import fit_blocks
 from nextify.records.places import places
 from nextify.records.plan import Plan
-from nextify.records.record import Record, Result
+from nextify.records.record import ClassCounts, Record, Result
 
-Score = Literal["accuracy", "nll", "logit accuracy", "calibration_error"]
+Score = Literal[
+    "accuracy", "nll", "logit accuracy", "calibration_error", "balanced accuracy", "macro f1"
+]
 
-ATTRIBUTED: tuple[Score, ...] = ("accuracy", "nll", "logit accuracy")  # contributions are of these
+BY_CLASS: tuple[Score, ...] = ("balanced accuracy", "macro f1")
+"""Scores in which all classes count alike, however many images they have."""
+
+# Contributions are of these.
+ATTRIBUTED: tuple[Score, ...] = ("accuracy", "nll", "logit accuracy", *BY_CLASS)
+
+PER_IMAGE: tuple[Score, ...] = ("accuracy", "logit accuracy")
+"""Scores of which each image's part is kept: intervals may cover new test images."""
 
 # -1 where a smaller score is the better one.
 BETTER: dict[Score, Literal[1, -1]] = {
@@ -23,6 +32,8 @@ BETTER: dict[Score, Literal[1, -1]] = {
     "nll": -1,
     "logit accuracy": 1,
     "calibration_error": -1,
+    "balanced accuracy": 1,
+    "macro f1": 1,
 }
 
 
@@ -70,12 +81,32 @@ def value_of(run: Record | None, score: AnyScore) -> float:
 
 
 def score_of(result: Result | None, score: Score) -> float:
-    """A run's score; NaN where it is missing, diverged or failed."""
+    """A run's score; NaN where it is missing, diverged or failed, or where its images were not
+    counted by class, which some scores need."""
     if result is None:
         return float("nan")
     if score == "logit accuracy":
         return logit(round(result.accuracy * result.images), result.images)
+    if score in BY_CLASS:
+        return float("nan") if result.per_class is None else by_class(result.per_class, score)
     return float(getattr(result, score))
+
+
+def by_class(counts: ClassCounts, score: Score) -> float:
+    """One of `BY_CLASS`."""
+    return counts.balanced_accuracy if score == "balanced accuracy" else counts.macro_f1
+
+
+def counts_of(runs: Iterable[Record | None]) -> ClassCounts | None:
+    """The test images by class, as one of some runs counted them; None where none did."""
+    each = (run.result.per_class for run in runs if run and run.result)
+    return next(filter(None, each), None)
+
+
+def beside_accuracy(runs: Iterable[Record | None]) -> tuple[Score, ...]:
+    """The scores to show beside accuracy: those by class where classes are unequal."""
+    counts = counts_of(runs)
+    return BY_CLASS if counts is not None and counts.unequal else ()
 
 
 def logit(correct: int, images: int) -> float:

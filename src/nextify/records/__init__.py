@@ -12,5 +12,13 @@ from nextify.records.measurement import Measurement
 from nextify.records.mending import kept_as
 from nextify.records.places import places
 from nextify.records.plan import Cell, Experiment, Matched, Plan, plan_from_dict
-from nextify.records.record import EpochPoint, Measured, Outcome, Record, Result, record_from_dict
+from nextify.records.record import (
+    ClassCounts,
+    EpochPoint,
+    Measured,
+    Outcome,
+    Record,
+    Result,
+    record_from_dict,
+)
 from nextify.records.store import SCHEMA, Store

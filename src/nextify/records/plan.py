@@ -90,10 +90,10 @@ class Cell:
 
     @property
     def stacks(self) -> bool:
-        """Whether its runs can be trained in a stack: a convolutional design from random weights,
-        and the same images with every seed."""
+        """Whether its runs can be trained in a stack: a convolutional design from random weights, a
+        recipe that allows it, and the same images with every seed."""
         is_plain = self.images is None and self.initial is None
-        return isinstance(self.design, Design) and is_plain
+        return isinstance(self.design, Design) and is_plain and self.recipe.stacks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

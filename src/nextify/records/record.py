@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from statistics import fmean
 from typing import Any, Literal
 
 from nextify.designs.run import key_of
@@ -41,6 +42,54 @@ class EpochPoint:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ClassCounts:
+    """Test images by class, a number each in the classes' order.
+
+    >>> counts = ClassCounts(true=(90, 10), answered=(95, 5), right=(88, 3))
+    >>> counts.unequal, round(counts.balanced_accuracy, 3), round(counts.macro_f1, 3)
+    (True, 0.639, 0.676)
+
+    Attributes:
+        true: that are of the class. answered: that were taken for it. right: that are both.
+    """
+
+    true: tuple[Count, ...]
+    answered: tuple[Count, ...]
+    right: tuple[Count, ...]
+
+    @property
+    def unequal(self) -> bool:
+        """Whether the largest class has more than twice the images of the smallest that has any:
+        then accuracy is mostly that of the large classes, and the scores below stand beside it."""
+        some = [count for count in self.true if count]
+        return bool(some) and max(some) > 2 * min(some)
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """The mean over classes of the share of a class that is answered right; classes without
+        test images are left out (as scikit-learn's `balanced_accuracy_score`)."""
+        pairs = zip(self.right, self.true, strict=True)
+        return fmean(right / true for right, true in pairs if true)
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean over classes of F1, 2 right / (true + answered): the harmonic mean of recall and
+        precision. A class that is neither there nor answered is left out (as scikit-learn's
+        `f1_score` with `average="macro"` and `zero_division=0`)."""
+        each = zip(self.right, self.true, self.answered, strict=True)
+        return fmean(2 * right / (true + told) for right, true, told in each if true + told)
+
+    @property
+    def of_the_largest(self) -> "ClassCounts":
+        """Of a network that always answers the largest class."""
+        largest = self.true.index(max(self.true))
+        only = [at == largest for at in range(len(self.true))]
+        answered = tuple(sum(self.true) * here for here in only)
+        right = tuple(count * here for count, here in zip(self.true, only, strict=True))
+        return ClassCounts(true=self.true, answered=answered, right=right)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Result:
     """What a run's key determines: equal for equal runs on one machine and torch build.
 
@@ -55,6 +104,7 @@ class Result:
         curve: a point per epoch.
         steps: optimiser steps taken.
         answered: how many classes it ever answered; None where that is not known.
+        per_class: the test images by class; None where they were not counted.
     """
 
     accuracy: Share
@@ -65,6 +115,7 @@ class Result:
     curve: tuple[EpochPoint, ...] = ()
     steps: Count = 0
     answered: Positive | None = None
+    per_class: ClassCounts | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +146,7 @@ class Record:
         outcome: `diverged` - the loss became infinite or not a number, a result like any other;
             `failed` - the run could not be carried out (out of memory, an error).
         result: None unless finished. A diverged run's curve is in `curve`.
-        message: what happened, for a run that diverged or failed.
+        message: what happened, for a run that diverged, failed, or ended before its last epoch.
         environment: versions and machine.
     """
 
@@ -126,8 +177,9 @@ class Record:
             del values["cells"]
         if self.result is not None:
             values["result"]["correct"] = self.result.correct.hex()
-            if self.result.answered is None:  # as in records from before it was kept
-                del values["result"]["answered"]
+            for name in ("answered", "per_class"):  # as in records from before they were kept
+                if getattr(self.result, name) is None:
+                    del values["result"][name]
         return values
 
 
@@ -144,6 +196,7 @@ def record_from_dict(values: Any) -> Record:
         raise InputError(f"field 'outcome' is {record.outcome!r}, and there is {there}")
     if record.result is not None:
         _require_sum(record.result)
+        _require_counts(record.result)
     return record
 
 
@@ -169,3 +222,16 @@ def _require_sum(result: Result) -> None:
     if round(result.accuracy * result.images) != right:
         raise InputError(f"field 'result.accuracy' is {result.accuracy}, but {right} of "
                          f"{result.images} answers are right")  # fmt: skip
+
+
+def _require_counts(result: Result) -> None:
+    """Check that the images by class are all of them, and the right answers, too."""
+    if (counts := result.per_class) is None:
+        return
+    each = [counts.true, counts.answered, counts.right]
+    sums = (result.images, result.images, round(result.accuracy * result.images))
+    if len(set(map(len, each))) > 1 or tuple(map(sum, each)) != sums:
+        raise InputError(
+            f"field 'result.per_class' adds up to {', '.join(str(sum(of)) for of in each)} images, "
+            f"answers and right answers, and 'result' says {', '.join(map(str, sums))}"
+        )

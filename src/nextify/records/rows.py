@@ -10,7 +10,14 @@ from dataclasses import fields
 from typing import Any
 
 from nextify.files import parse_json
-from nextify.records.record import EpochPoint, Measured, Record, Result, record_from_dict
+from nextify.records.record import (
+    ClassCounts,
+    EpochPoint,
+    Measured,
+    Record,
+    Result,
+    record_from_dict,
+)
 
 _AS_TOLD = ("key", "outcome", "message")
 _AS_JSON = ("run", "result", "curve", "measured", "environment")
@@ -46,6 +53,8 @@ def from_row(row: Mapping[str, Any], cells: tuple[str, ...] = ()) -> Record:
     if result is not None:
         known = {name: result[name] for name in _RESULT & set(result)}  # not a newer version's
         made = {"correct": row["correct"], "curve": _curve(result.get("curve", ()))}
+        if "per_class" in known:
+            made["per_class"] = ClassCounts(**_with_tuples(known["per_class"]))
         values["result"] = Result(**{**known, **made})
     if measured is not None:
         values["measured"] = Measured(**measured)

@@ -243,7 +243,8 @@ def _counted(dataset: Dataset) -> str:
     )
     if dataset.validation is not None:
         name = shown(dataset.origin.validation)
-        told += f"; {len(dataset.validation):,} to choose the best epoch by ({name}/)"
+        which = f"{name}/" if name else "a fifth of the training images, held out"
+        told += f"; {len(dataset.validation):,} to choose the best epoch by ({which})"
     return told
 
 

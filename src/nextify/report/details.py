@@ -219,7 +219,12 @@ def _settings(name: str, recipe: Recipe) -> dict[str, Setting]:
             _text(value), _text(named[field]) if named.get(field, value) != value else None
         )
         for field, value in asdict(recipe).items()
+        if field not in _WHERE_SET or value != getattr(_USUAL, field)
     }
+
+
+_USUAL = Recipe()
+_WHERE_SET = {"balance", "accumulate", "patience", "average_epochs"}  # shown where a recipe has it
 
 
 def _ranges(steps: list[int]) -> str:

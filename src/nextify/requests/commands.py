@@ -18,7 +18,7 @@ Matched = Literal["macs", "params"]
 Precision = Literal["float32", "bfloat16"]
 Recipes = Literal["modern", "modern-small"]
 AnyRecipes = Literal["modern", "modern-small", "finetune", "finetune-small"]
-Metric = Literal["accuracy", "nll", "logit-accuracy"]
+Metric = Literal["accuracy", "nll", "logit-accuracy", "balanced-accuracy", "macro-f1"]
 Matrix = Literal["simultaneous", "false-discoveries"]
 
 
@@ -273,6 +273,10 @@ class Train:
     seed: int = option(0, "default: 0", most=SEEDS - 1)
     output: str | None = option(None, "where the network goes (default: runs/...)", metavar="DIR",
                                 local=True)  # fmt: skip
+    log: Literal["csv", "tensorboard"] | None = option(
+        None, "each epoch's loss, accuracy, learning rate and images/s, in the folder: csv or "
+        "tensorboard", metavar="FORM", local=True,
+    )  # fmt: skip
     machine: Machine = _group(Machine)
     test_image_size: int | None = _test_size()
 

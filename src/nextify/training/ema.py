@@ -1,6 +1,7 @@
-"""The exponential moving average of a network's weights."""
+"""Averages of a network's weights: over steps, and over the last epochs."""
 
 import copy
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,60 @@ class WeightAverage:
         for own, other in zip(mine, theirs, strict=True):
             if not own.is_floating_point():
                 own.copy_(other)
+
+
+class EpochAverage:
+    """A second network whose weights are the mean of the first one's after each of the last epochs
+    (stochastic weight averaging, arXiv 1803.05407); before these, its last weights.
+
+    Entries that are no parameters, as batch-norm statistics, are the last ones: those of the mean
+    weights have to be measured (`measure_norms`).
+
+    >>> network = nn.Linear(1, 1, bias=False)
+    >>> average = EpochAverage(network, first=3)
+    >>> for epoch in (1, 2, 3, 4):
+    ...     _ = nn.init.constant_(network.weight, float(epoch))
+    ...     average.take(network, epoch)
+    >>> average.network.weight.item()  # (3 + 4) / 2
+    3.5
+
+    Args:
+        first: the number of the first of these epochs.
+    """
+
+    def __init__(self, network: nn.Module, first: int) -> None:
+        self.first = first
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def take(self, network: nn.Module, epoch: int) -> None:
+        """Take in the weights after an epoch."""
+        share = 1 / max(1, epoch - self.first + 1)
+        for own, other in zip(self.network.parameters(), network.parameters(), strict=True):
+            own.lerp_(other, share)
+        for kept, now in zip(self.network.buffers(), network.buffers(), strict=True):
+            kept.copy_(now)
+
+
+@torch.no_grad()
+def measure_norms(network: nn.Module, trained: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Measure a network's batch-norm statistics anew, as the mean of those of some batches (N, C,
+    H, W), in evaluation mode but for these norms; of those only that are trained in `trained`, the
+    network of which these weights are the mean: frozen ones keep theirs."""
+    pairs = zip(network.modules(), trained.modules(), strict=True)
+    norms = [own for own, other in pairs if isinstance(own, nn.BatchNorm2d) and other.training]
+    if not norms:
+        return
+    usual = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # torch's word for the mean over all batches
+        norm.train()
+    for images in batches:
+        network(images)
+    network.eval()
+    for norm, momentum in zip(norms, usual, strict=True):
+        norm.momentum = momentum
 
 
 def _state(network: nn.Module) -> list[Tensor]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from nextify.data import Dataset, ImageFiles, Images, batches, permuted
 from nextify.data.augment import evaluation_view
 from nextify.designs import Precision
+from nextify.records import ClassCounts
 from nextify.training.replayed import Replayed
 
 BINS = 15
@@ -27,7 +28,12 @@ class Scores:
     nll: float
     calibration_error: float
     correct: Tensor  # (N,) bool, on the CPU
-    answered: int  # how many classes it ever answered
+    per_class: ClassCounts
+
+    @property
+    def answered(self) -> int:
+        """How many classes it ever answered."""
+        return sum(count > 0 for count in self.per_class.answered)
 
     @property
     def packed(self) -> bytes:
@@ -128,8 +134,15 @@ def _scored(probabilities: Tensor, losses: Tensor, labels: Tensor) -> Scores:
     confidence, predicted = probabilities.max(1)
     correct = predicted == labels
     accuracy, nll = (of.double().mean().item() for of in (correct, losses))
-    answered = len(set(predicted.tolist()))
-    return Scores(accuracy, nll, calibration_error(confidence, correct), correct, answered)
+    per_class = _counted(labels, predicted, probabilities.shape[1])
+    return Scores(accuracy, nll, calibration_error(confidence, correct), correct, per_class)
+
+
+def _counted(labels: Tensor, predicted: Tensor, classes: int) -> ClassCounts:
+    """The images by class, of labels and answers (N,)."""
+    each = (labels, predicted, labels[predicted == labels])
+    true, answered, right = (of.bincount(minlength=classes).tolist() for of in each)
+    return ClassCounts(true=tuple(true), answered=tuple(answered), right=tuple(right))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from nextify.data import Dataset, ImageFiles, Images, batches, permuted, shuffled
+from nextify.data import Dataset, ImageFiles, Images, balanced, batches, permuted, shuffled
 from nextify.data.augment import Augment, Mix
 from nextify.data.augment.box import sent
 from nextify.data.augment.mix import MixDraws
@@ -86,7 +86,7 @@ def _chunks(
     the copies' one after another."""
     augment, size = augmentation(recipe, dataset), recipe.batch_size
     mix = Mix(recipe.mixup, recipe.cutmix, recipe.label_smoothing, len(dataset.classes))
-    for pixels, labels in _pixels(dataset.train, size, generators, device, workers):
+    for pixels, labels in _pixels(dataset.train, recipe, generators, device, workers):
         rounds = len(pixels) // (size * len(generators))
         in_turn = [each for _ in range(rounds) for each in generators]
         views = augment.apply(
@@ -99,16 +99,18 @@ def _chunks(
 
 def _pixels(
     images: Images | ImageFiles,
-    size: int,
+    recipe: Recipe,
     generators: Sequence[Generators],
     device: torch.device | str,
     workers: int,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The pixels and labels of each chunk, in the order of `_chunks`."""
+    size, is_balanced = recipe.batch_size, recipe.balance == "sampling"
     if isinstance(images, ImageFiles):
         of_copies = [
             batches(images, size, generator=each["order"], device=device, workers=workers,
-                    drop_last=True)
+                    drop_last=True,
+                    order=balanced(images.labels, each["order"]) if is_balanced else None)
             for each in generators
         ]  # fmt: skip
         for parts in zip(*of_copies, strict=True):
@@ -116,7 +118,13 @@ def _pixels(
             yield _beside(pixels), _beside(labels)
         return
     steps = len(images) // size
-    orders = [shuffled(len(images), each["order"])[: steps * size] for each in generators]
+    orders = [
+        balanced(images.labels, each["order"])
+        if is_balanced
+        else shuffled(len(images), each["order"])
+        for each in generators
+    ]
+    orders = [order[: steps * size] for order in orders]
     rounds = torch.stack(orders).view(-1, steps, size).transpose(0, 1)  # (steps, copies, size)
     counts = list(_counts(steps, images, len(generators) * size, device))
     for some in torch.split(rounds, counts):

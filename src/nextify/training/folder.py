@@ -29,6 +29,7 @@ from nextify.files import alone, forget_drafts, make_folder, read_json, write_js
 from nextify.network import Card, save_network
 from nextify.records import Record, record_from_dict
 from nextify.training.initial import InitialWeights, Source, as_seen, design_of, initial_weights
+from nextify.training.logs import Form, log_in
 from nextify.training.loop import OnEpoch, OnProgress, Settings, settings_on, train_with_network
 from nextify.training.memory import require_memory
 from nextify.training.state import State, Unreadable
@@ -110,7 +111,7 @@ def prepare(
         initial = initial_weights(weights, chosen, dataset.classes, new_head=new_head)
     require_batch(recipe, len(dataset.train))
     if recipe.trainable != "head":  # a frozen body keeps its statistics
-        require_values(chosen, recipe.batch_size, dataset.image_size)
+        require_values(chosen, recipe.part_size, dataset.image_size)
     data, about = dataset.identity(), initial.about if initial else None
     run = Run(
         design=chosen, recipe=recipe, data=data, seed=seed, precision=precision, initial=about
@@ -131,6 +132,7 @@ def train_in_folder(
     weights: InitialWeights | None = None,
     device: str | None = None,
     loaders: int | None = None,
+    log: Form | None = None,
     on_start: Callable[[], None] | None = None,
     on_step: OnProgress | None = None,
     on_epoch: OnEpoch | None = None,
@@ -146,6 +148,7 @@ def train_in_folder(
     Args:
         device, loaders: where it trains and how many processes decode streamed images; None for
             what suits the machine. on_start, on_step, on_epoch: as in `Settings`.
+        log: the form in which the folder gets each epoch's numbers; None for no log.
         note: takes a line for people.
 
     Raises:
@@ -162,6 +165,9 @@ def train_in_folder(
             on_epoch=on_epoch,
         )
         require_fit(run, settings)
+        if log is not None:
+            watched = "test" if dataset.validation is None else "validation"
+            settings = replace(settings, log=log_in(folder, log, watched))
         make_folder(folder)
         with alone(folder, _ELSEWHERE):
             there = _finished(folder, run)  # by another process, in this moment
@@ -185,7 +191,11 @@ def _train(
         save_network(state.judged, card_of(run, dataset, reached), folder / BEST)
 
     best = replace(settings, on_best=keep_best)
-    record, state = train_from_checkpoint(run, dataset, folder, best, weights, note)
+    try:
+        record, state = train_from_checkpoint(run, dataset, folder, best, weights, note)
+    finally:
+        if settings.log is not None:
+            settings.log.close()
     accuracy = None if record.result is None else record.result.accuracy
     about = {"accuracy": accuracy, "run": record.key, "data": run.data}
     if run.initial is not None:

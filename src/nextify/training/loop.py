@@ -3,7 +3,7 @@
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,16 +12,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nextify.data import Dataset, ImageFiles, Images, as_named
+from nextify.data import Dataset, ImageFiles, Images, as_named, class_weights
 from nextify.designs import Recipe, Run
 from nextify.designs.run import require_single, same_images
 from nextify.errors import InputError
 from nextify.machine.facts import environment
 from nextify.machine.use import forget_peak, peak
 from nextify.records import EpochPoint, Measured, Record, Result
+from nextify.training.ema import measure_norms
 from nextify.training.evaluate import Answers, Scores, answers_of, curve_images, evaluate
 from nextify.training.feed import fed
 from nextify.training.initial import InitialWeights, as_seen
+from nextify.training.logs import Log
 from nextify.training.machine import (
     default_device,
     deterministic,
@@ -30,7 +32,7 @@ from nextify.training.machine import (
 )
 from nextify.training.optimizer import clip_gradient
 from nextify.training.schedule import learning_rate_at
-from nextify.training.state import State, restore, save, start
+from nextify.training.state import State, generator_for, restore, save, start
 from nextify.training.step import Captured, Eager, Step, Update
 
 CHECK_EVERY = 50  # steps after which the losses are looked at
@@ -58,6 +60,7 @@ class Settings:
         on_best: called with the state whenever the accuracy on the validation images, if there are
             some, is the best so far: the test images choose nothing.
         captured: whether a step is captured once and replayed; None: on a GPU, of images in memory.
+        log: takes each epoch before its checkpoint is written.
         deterministic: whether the same run gives the same bits on the same GPU, for which some
             operators are slower.
     """
@@ -70,6 +73,7 @@ class Settings:
     on_step: OnProgress | None = None
     on_best: Callable[[State], None] | None = None
     captured: bool | None = None
+    log: Log | None = None
     deterministic: bool = True
 
 
@@ -144,6 +148,8 @@ def train_with_network(
         state = start(run, dataset, settings.device, weights)
         if settings.checkpoint is not None and settings.checkpoint.exists():
             restore(state, run, settings.checkpoint)
+        if settings.log is not None:
+            settings.log.begin(state.curve)
         if settings.on_start is not None:
             settings.on_start()
         seen = as_seen(dataset, run).to(settings.device)
@@ -181,14 +187,17 @@ def scored_or_lost(scores: Scores) -> Scores | str:
 
 
 def _epochs(state: State, answers: Answers, run: Run, dataset: Dataset, settings: Settings) -> None:
-    """Train from where the state stands to the last epoch."""
+    """Train from where the state stands to the last epoch, or to the end of a run's patience."""
     watched = curve_images(dataset.watched)
     images = len(watched)
     step = step_of(state, run, dataset, settings)  # of what a checkpoint has restored
-    while state.epoch < run.recipe.epochs:
+    while state.epoch < run.recipe.epochs and not is_out_of_patience(state.curve, run.recipe):
         began = time.perf_counter()
         loss = _epoch(state, step, run, dataset, settings)
-        state.seconds += time.perf_counter() - began
+        if state.of_epochs is not None:
+            _average_epochs(state, run, dataset, settings)
+        seconds = time.perf_counter() - began
+        state.seconds += seconds
         accuracy = _evaluate(state, answers, dataset, watched, settings).accuracy
         state.epoch += 1
         point = add_point(state, run.recipe, loss, accuracy, images)
@@ -196,10 +205,35 @@ def _epochs(state: State, answers: Answers, run: Run, dataset: Dataset, settings
             state.best_accuracy = accuracy
             if settings.on_best is not None and dataset.validation is not None:
                 settings.on_best(state)
+        if settings.log is not None:
+            settings.log.add(point, state.steps_per_epoch * run.recipe.batch_size / seconds)
         if settings.checkpoint is not None:
             save(state, run, settings.checkpoint)
         if settings.on_epoch is not None:
             settings.on_epoch(point, run.recipe.epochs)
+
+
+def is_out_of_patience(curve: Sequence[EpochPoint], recipe: Recipe) -> bool:
+    """Whether the last `Recipe.patience` epochs were not better than the best before them."""
+    best = max(range(len(curve)), key=lambda at: curve[at].accuracy or 0.0, default=0)  # the first
+    return 0 < recipe.patience < len(curve) - best
+
+
+def _average_epochs(state: State, run: Run, dataset: Dataset, settings: Settings) -> None:
+    """Take an epoch that has ended into the average of epochs. Batch-norm statistics that belong to
+    the mean weights are those of a pass over the training images, augmented by draws of its own."""
+    average, epoch = state.of_epochs, state.epoch + 1
+    assert average is not None
+    average.take(state.network, epoch)
+    if epoch <= average.first:  # the weights are the last ones, and so are the statistics
+        return
+    names = (f"{name} of the average after {epoch}" for name in ("order", "augment", "mix"))
+    own = {name.split()[0]: generator_for(run.seed, name) for name in names}
+    device, workers = settings.device, settings.workers
+    seen = fed(dataset, run.recipe, own, device=device, workers=workers)
+    parts = (part for images, _ in seen for part in torch.split(images, run.recipe.part_size))
+    with autocast_of(run, torch.device(device)):
+        measure_norms(average.network, state.network, parts)
 
 
 def add_point(
@@ -244,15 +278,17 @@ def step_of(state: State, run: Run, dataset: Dataset, settings: Settings) -> Ste
     """The step of a run, from where its state stands; `state.step` counts them, and is counted up
     by who takes them. It lives no longer than the state is trained."""
     recipe = run.recipe
+    weights = weights_of(recipe, dataset, settings)
     update = Update(
         network=state.network,
         optimizer=state.optimizer,
         average=state.average,
-        loss_of=partial(loss_of, state.network, run),
+        loss_of=partial(loss_of, state.network, run, weights=weights),
         rate=lambda: learning_rate_at(recipe, state.step, state.steps_per_epoch),
         clip=lambda: clip_gradient(state.network.parameters(), recipe.gradient_clip),
         generators=[state.generators["drop"]],
         draw_from=lambda sources: state.network.use_generator(sources[0]),
+        parts=recipe.accumulate,
     )
     return step_by(update, dataset, settings)
 
@@ -271,17 +307,34 @@ def is_captured(dataset: Dataset, settings: Settings) -> bool:
     return settings.captured
 
 
-def loss_of(network: nn.Module, run: Run, images: Tensor, targets: Tensor) -> Tensor:
-    """The training loss on a batch of images with soft targets, in the run's precision."""
-    with autocast_of(run, images):
-        return F.cross_entropy(network(images), targets)
+def weights_of(recipe: Recipe, dataset: Dataset, settings: Settings) -> Tensor | None:
+    """The classes' weights in the loss, where the recipe balances them so."""
+    if recipe.balance != "loss":
+        return None
+    weights = class_weights(dataset.train.labels.cpu(), len(dataset.classes))
+    return weights.to(settings.device)
 
 
-def autocast_of(run: Run, images: Tensor) -> torch.autocast:
-    """Inside, a network on such images computes in the run's precision."""
+def loss_of(
+    network: nn.Module, run: Run, images: Tensor, targets: Tensor, weights: Tensor | None = None
+) -> Tensor:
+    """The training loss on a batch of images with soft targets, in the run's precision.
+
+    With `weights` (classes,) each class's part of a target is weighted: an image's loss is
+    - sum over classes c of w_c t_c log p_c. So torch weights smoothed labels, and here mixed ones,
+    too. A batch's loss is the mean over its images, and not divided by the sum of the weights that
+    it has drawn, as torch's `CrossEntropyLoss` does for hard labels: so its mean over batches is
+    that over all images, in however many parts they come.
+    """
+    with autocast_of(run, images.device):
+        return F.cross_entropy(network(images), targets, weights)
+
+
+def autocast_of(run: Run, device: torch.device) -> torch.autocast:
+    """Inside, a network there computes in the run's precision."""
     narrow = run.precision == "bfloat16"
     # Every weight is used once: nothing to keep, and what is kept would belong to a graph.
-    return torch.autocast(images.device.type, torch.bfloat16, narrow, cache_enabled=False)
+    return torch.autocast(device.type, torch.bfloat16, narrow, cache_enabled=False)
 
 
 class Look:
@@ -344,10 +397,17 @@ def record_of(run: Run, state: State, settings: Settings, found: Scores | str) -
     curve, result = tuple(state.curve), None
     if isinstance(found, Scores):
         correct, steps = found.packed, state.step
-        names = ("accuracy", "nll", "calibration_error", "answered")
+        names = ("accuracy", "nll", "calibration_error", "answered", "per_class")
         scores = {name: getattr(found, name) for name in names}
         count = len(found.correct)
         result = Result(**scores, images=count, correct=correct, curve=curve, steps=steps)
+    message = found if isinstance(found, str) else ""
+    if result is not None and len(curve) < run.recipe.epochs:
+        best = max(curve, key=lambda point: point.accuracy or 0.0).epoch
+        message = (
+            f"ended early, after epoch {len(curve)} of {run.recipe.epochs}: none was better on the "
+            f"validation images than epoch {best}"
+        )
     trained = state.step * run.recipe.batch_size
     return Record(
         key=run.key,
@@ -362,5 +422,5 @@ def record_of(run: Run, state: State, settings: Settings, found: Scores | str) -
             peak_memory=peak(settings.device),
         ),
         environment=environment(settings.device),
-        message=found if isinstance(found, str) else "",
+        message=message,
     )

@@ -1,7 +1,8 @@
 """Would training fit the memory? Asked before, because the system's answer is to kill."""
 
 from nextify.costs import cost, totals
-from nextify.designs import Run
+from nextify.designs import Recipe, Run
+from nextify.designs.run import last_stages
 from nextify.errors import InputError
 from nextify.machine import memory
 from nextify.records import Plan
@@ -20,15 +21,23 @@ def require_memory(run: Run) -> None:
     """
     there = memory()
     fixed, image = needed(run)
-    batch = run.recipe.batch_size
+    batch = run.recipe.part_size
     if fixed + batch * image <= there:
         return
     fitting = (there - fixed) // image
-    remedy = f"set batch_size={fitting} or less" if fitting > 0 else _SMALLER
+    remedy = _fitting(run.recipe, fitting) if fitting > 0 else _SMALLER
     raise InputError(
-        f"training with batch_size={batch} would take {gibibytes(fixed + batch * image)} of "
-        f"memory, and this machine has {gibibytes(there)}; {remedy}"
+        f"training with batch_size={run.recipe.batch_size} would take "
+        f"{gibibytes(fixed + batch * image)} of memory, and this machine has "
+        f"{gibibytes(there)}; {remedy}"
     )
+
+
+def _fitting(recipe: Recipe, images: int) -> str:
+    """How a batch goes through the network by so many images at most."""
+    parts = (n for n in range(2, recipe.batch_size + 1) if recipe.batch_size % n == 0)
+    accumulate = next(n for n in parts if recipe.batch_size // n <= images)
+    return f"set batch_size={images} or less, or accumulate={accumulate}"
 
 
 def require_memory_for(plan: Plan) -> None:
@@ -50,7 +59,13 @@ def needed(run: Run) -> tuple[int, int]:
     """Bytes, at the least: of weights with all that is as large, and of an image's activations."""
     of = (run.design, int(run.data["image_size"]), int(run.data["classes"]))
     recipe, counted = run.recipe, totals(*of)
-    if recipe.trainable == "head":  # the body keeps nothing for a backward pass
-        return (1 + (recipe.ema_decay > 0)) * counted.params * _BYTES, cost(*of).inference_bytes
-    copies = 3 + (recipe.optimizer == "adamw") + (recipe.ema_decay > 0)  # with gradient, momentum
-    return copies * counted.params * _BYTES, counted.training_bytes
+    networks = 1 + (recipe.ema_decay > 0 or recipe.average_epochs > 0)
+    learned = 2 + (recipe.optimizer == "adamw")  # copies: gradient, momentum
+    if (last := last_stages(recipe)) is None:
+        return (networks + learned) * counted.params * _BYTES, counted.training_bytes
+    whole = cost(*of)  # what is frozen keeps nothing for a backward pass
+    stages = [each for each in whole.sections if each.name.startswith("stages.")]
+    trained = stages[len(stages) - last :]
+    weights = networks * counted.params + learned * sum(each.params for each in trained)
+    kept = sum(each.training_bytes for each in trained)
+    return weights * _BYTES, whole.inference_bytes + kept

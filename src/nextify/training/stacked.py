@@ -38,6 +38,7 @@ from nextify.training.loop import (
     settings_on,
     step_by,
     the_runs_own,
+    weights_of,
 )
 from nextify.training.machine import deterministic, keep_freed_memory
 from nextify.training.optimizer import clip_copies, make_optimizer
@@ -52,6 +53,8 @@ def stackable(run: Run) -> str | None:
         return "its design is a transformer"
     if run.initial is not None:
         return "it starts from trained weights"
+    if not run.recipe.stacks:
+        return "it may end early, or averages its last epochs"
     return None
 
 
@@ -164,7 +167,7 @@ def _carried_out(stack: _Stacked, dataset: Dataset, settings: Settings) -> list[
     epochs, copies = stack.recipe.epochs, len(stack.runs)
     replayed, precision = is_captured(dataset, settings), stack.runs[0].precision
     answers = answers_of(stack.judged, dataset, precision, copies=copies, replayed=replayed)
-    step = step_by(_update(stack), dataset, settings)
+    step = step_by(_update(stack, dataset, settings), dataset, settings)
     for _ in range(epochs):
         began = time.perf_counter()
         losses = _epoch(stack, step, dataset, settings)
@@ -183,13 +186,14 @@ def _carried_out(stack: _Stacked, dataset: Dataset, settings: Settings) -> list[
     return [stack.lost.get(at) or scored_or_lost(scores) for at, scores in enumerate(found)]
 
 
-def _update(stack: _Stacked) -> Update:
+def _update(stack: _Stacked, dataset: Dataset, settings: Settings) -> Update:
     """What a step of all copies is made of."""
     recipe, network, per_epoch = stack.recipe, stack.network, stack.states[0].steps_per_epoch
+    weights = weights_of(recipe, dataset, settings)
 
     def loss(images: Tensor, targets: Tensor) -> Tensor:
-        with autocast_of(stack.runs[0], images):
-            return loss_of(network, images, targets)
+        with autocast_of(stack.runs[0], images.device):
+            return loss_of(network, images, targets, weights)
 
     return Update(
         network=network,
@@ -200,13 +204,16 @@ def _update(stack: _Stacked) -> Update:
         clip=lambda: clip_copies(network.parameters(), recipe.gradient_clip, network.copies),
         generators=[state.generators["drop"] for state in stack.states],
         draw_from=network.use_generators,
+        parts=recipe.accumulate,
     )
 
 
-def loss_of(network: Stack, images: Tensor, targets: Tensor) -> Tensor:
+def loss_of(
+    network: Stack, images: Tensor, targets: Tensor, weights: Tensor | None = None
+) -> Tensor:
     """The loss of each copy (S,), on images (B, S 3, H, W) with soft targets (B, S, classes)."""
-    logits = network(images)
-    each = F.cross_entropy(logits.flatten(0, 1), targets.flatten(0, 1), reduction="none")
+    logits = network(images).flatten(0, 1)
+    each = F.cross_entropy(logits, targets.flatten(0, 1), weights, reduction="none")
     return each.view(len(images), -1).mean(0)
 
 

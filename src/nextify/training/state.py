@@ -9,12 +9,12 @@ import torch
 
 from nextify.data import Dataset
 from nextify.designs import Recipe, Run
-from nextify.designs.run import content_key, require_batch
+from nextify.designs.run import content_key, last_stages, require_batch
 from nextify.errors import InputError
 from nextify.files import write_whole
 from nextify.network import Network, build, initialise
 from nextify.records import EpochPoint
-from nextify.training.ema import WeightAverage, effective_decay
+from nextify.training.ema import EpochAverage, WeightAverage, effective_decay
 from nextify.training.initial import InitialWeights, put_into
 from nextify.training.optimizer import make_optimizer
 
@@ -43,11 +43,18 @@ class State:
     best_accuracy: float = -1.0
     seconds: float = 0.0
     evaluation_seconds: float = 0.0
+    of_epochs: EpochAverage | None = None
+
+    @property
+    def averaged(self) -> Network | None:
+        """The average of the weights, if there is one."""
+        average = self.average or self.of_epochs
+        return None if average is None else average.network  # type: ignore[return-value]
 
     @property
     def judged(self) -> Network:
         """The network that is evaluated and kept: the average where there is one."""
-        return self.network if self.average is None else self.average.network  # type: ignore[return-value]
+        return self.network if self.averaged is None else self.averaged
 
 
 def start(
@@ -78,16 +85,21 @@ def start(
     generators = {name: generator_for(run.seed, name) for name in ("order", "augment", "mix")}
     generators["drop"] = generator_for(run.seed, "drop", device)
     average = WeightAverage(network, decay) if recipe.ema_decay > 0 else None
+    first = recipe.epochs - recipe.average_epochs + 1
+    of_epochs = EpochAverage(network, first) if recipe.average_epochs > 0 else None
     network.use_generator(generators["drop"])
-    return State(network, make_optimizer(network, recipe), average, generators, steps_per_epoch)
+    optimizer = make_optimizer(network, recipe)
+    return State(network, optimizer, average, generators, steps_per_epoch, of_epochs=of_epochs)
 
 
 def trainable(network: Network, recipe: Recipe) -> Network:
-    """The network in training mode; a frozen body without gradients and in evaluation mode, so
-    that its batch norms keep their statistics and none of its blocks is dropped."""
+    """The network in training mode; frozen parts without gradients and in evaluation mode, so
+    that their batch norms keep their statistics and none of their blocks is dropped."""
     network.train()
-    if recipe.trainable == "head":
-        for part in (network.stem, network.stages):
+    if (last := last_stages(recipe)) is not None:
+        stages = list(network.stages.children())
+        frozen = stages[: len(stages) - last] if last else [network.stages]
+        for part in (network.stem, *frozen):
             part.eval().requires_grad_(False)
     return network
 
@@ -101,7 +113,7 @@ def save(state: State, run: Run, path: Path) -> None:
         "content": content_key(run.as_dict()),
         "network": state.network.state_dict(),
         "optimizer": state.optimizer.state_dict(),
-        "average": None if state.average is None else state.average.network.state_dict(),
+        "average": None if state.averaged is None else state.averaged.state_dict(),
         "generators": {name: g.get_state() for name, g in state.generators.items()},
         "curve": [asdict(point) for point in state.curve],
         "counters": {name: getattr(state, name) for name in _COUNTERS},
@@ -170,8 +182,8 @@ def _fill(state: State, values: dict[str, Any]) -> None:
     state.optimizer.load_state_dict(values["optimizer"])
     for group in state.optimizer.param_groups:
         group.setdefault("lr_scale", 1.0)  # in checkpoints from before there were others
-    if state.average is not None:
-        state.average.network.load_state_dict(values["average"])
+    if state.averaged is not None:
+        state.averaged.load_state_dict(values["average"])
     for name, generator in state.generators.items():
         generator.set_state(values["generators"][name])
     state.curve = [EpochPoint(**point) for point in values["curve"]]

@@ -42,6 +42,7 @@ class Update:
         clip: clips the gradients of the network.
         generators: of stochastic depth, one for each copy. draw_from: lets the network's
             stochastic depth draw from so many sources in their place.
+        parts: a batch goes through the network in so many, equally large.
     """
 
     network: nn.Module
@@ -52,17 +53,28 @@ class Update:
     clip: Callable[[], None]
     generators: Sequence[torch.Generator]
     draw_from: Callable[[Sequence[Source]], None]
+    parts: int = 1
 
     def __call__(self, images: Tensor, targets: Tensor) -> Tensor:
         """One step at the learning rate that the optimiser has."""
-        loss = self.loss_of(images, targets)
-        loss.sum().backward()  # type: ignore[no-untyped-call]
+        loss = self._backward(images, targets)
         self.clip()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.average is not None:
             self.average.update(self.network)
-        return loss.detach()
+        return loss
+
+    def _backward(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Add up the gradients of a batch's mean loss, part by part; the loss."""
+        losses = []
+        for some in zip(images.chunk(self.parts), targets.chunk(self.parts), strict=True):
+            loss = self.loss_of(*some)
+            if self.parts > 1:
+                loss = loss * (len(some[0]) / len(images))
+            loss.sum().backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach())
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum(0)
 
     def state(self) -> list[Tensor]:
         """The tensors that a step changes, as far as they are there: those of the optimiser come

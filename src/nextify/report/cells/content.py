@@ -4,9 +4,10 @@ A path's steps are cells against the cell before, a comparison's networks cells 
 Accuracies here are in per cent and differences in percentage points: what the reader sees.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from statistics import fmean
+from typing import Any
 
 from nextify.experiments.intervals import of_share
 from nextify.findings import (
@@ -23,7 +24,7 @@ from nextify.findings.comparison import BASELINE, places
 from nextify.findings.differences import Compared
 from nextify.findings.outcomes import Chance, chance_of, unlearned
 from nextify.findings.probed import AllProbed, probe_scores
-from nextify.findings.scores import ProbeScore
+from nextify.findings.scores import AnyScore, ProbeScore, beside_accuracy
 from nextify.records import Cell, Plan, Record
 from nextify.report import details
 from nextify.report.details import hundredfold
@@ -125,15 +126,22 @@ class Row(Line):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ProbeRows:
-    """What a probe found in each cell, and its differences, in the probe's own units.
+class ScoreRows:
+    """A further score of each cell, and its differences, in the score's own units.
 
     Attributes:
         rows: one a row of the content, in its order.
     """
 
-    score: ProbeScore
+    score: AnyScore
     rows: tuple[Line, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProbeRows(ScoreRows):
+    """What a probe found in each cell."""
+
+    score: ProbeScore
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,12 +152,14 @@ class CellsContent:
         runs: the records, cells by seeds.
         rows: steps in their order; networks by number of images.
         probes: what probes found, by name; empty without any.
+        by_class: the scores in which all classes count alike; empty where classes are equal.
     """
 
     plan: Plan
     runs: Grid
     rows: tuple[Row, ...]
     probes: tuple[ProbeRows, ...] = ()
+    by_class: tuple[ScoreRows, ...] = ()
 
     @property
     def chance(self) -> float | None:
@@ -274,13 +284,13 @@ def steps_content(
     found = measure_steps(plan, kept)
     rows = (_row(plan, runs, found, at, at) for at in range(len(runs)))
     overall = hundredfold(found.overall)
-    probes = (
-        ProbeRows(score=score, rows=tuple(_lines(measure_steps(plan, kept, score))))
-        for score in _scores(runs, probed)
-    )
+
+    def lines(score: AnyScore) -> tuple[Line, ...]:
+        return tuple(_lines(measure_steps(plan, kept, score)))
+
     return StepsContent(
-        plan=plan, runs=runs, rows=tuple(rows), probes=tuple(probes), overall=overall,
-        spread=found.spread,
+        plan=plan, runs=runs, rows=tuple(rows), overall=overall, spread=found.spread,
+        **_beside(kept, runs, probed, lines),
     )  # fmt: skip
 
 
@@ -301,16 +311,15 @@ def comparison_content(
         for at, network in enumerate(found.networks)
         if (network, on.images) in where
     )
-    probes = []
-    for score in _scores(runs, probed):
-        at_each = measure_comparison(plan, kept, score).at
-        lines = [
+
+    def lines(score: AnyScore) -> tuple[Line, ...]:
+        return tuple(
             line
-            for on in at_each
+            for on in measure_comparison(plan, kept, score).at
             for line, network in zip(_lines(on), found.networks, strict=True)
             if (network, on.images) in where
-        ]
-        probes.append(ProbeRows(score=score, rows=tuple(lines)))
+        )
+
     gains = zip(found.gains.means, found.gains.differences, strict=True) if found.gains else ()
     return ComparisonContent(
         plan=plan,
@@ -318,7 +327,7 @@ def comparison_content(
         rows=tuple(rows),
         found=found,
         gains=tuple(Line(mean=hundredfold(mean), move=hundredfold(move)) for mean, move in gains),
-        probes=tuple(probes),
+        **_beside(kept, runs, probed, lines),
     )
 
 
@@ -327,6 +336,19 @@ def _some(plan: Plan, runs: Grid) -> Grid:
     if not any(run for row in runs for run in row):
         raise details.nothing_recorded(plan)
     return runs
+
+
+def _beside(
+    kept: Iterable[Record],
+    runs: Grid,
+    probed: AllProbed | None,
+    lines: Callable[[AnyScore], tuple[Line, ...]],
+) -> dict[str, Any]:
+    """What stands beside accuracy."""
+    return {
+        "probes": tuple(ProbeRows(score=s, rows=lines(s)) for s in _scores(runs, probed)),
+        "by_class": tuple(ScoreRows(score=s, rows=lines(s)) for s in beside_accuracy(kept)),
+    }
 
 
 def _scores(runs: Grid, probed: AllProbed | None) -> list[ProbeScore]:

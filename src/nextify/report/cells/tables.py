@@ -20,7 +20,7 @@ from nextify.report.cells.content import (
     StepsContent,
 )
 from nextify.report.cells.designs import in_words
-from nextify.report.cells.probe_tables import probe_lines
+from nextify.report.cells.probe_tables import probe_lines, score_lines
 from nextify.report.cells.sentences import progress
 from nextify.report.page import ends_of, json_text
 from nextify.words import hundred, tidy
@@ -34,12 +34,14 @@ def lines_of(content: AnyContent) -> dict[str, list[Values]]:
         case StepsContent():
             return {
                 "steps.csv": [_step(row, content) for row in content.rows],
+                "scores.csv": score_lines(content),
                 "probes.csv": probe_lines(content),
             }
         case ComparisonContent():
             return {
                 "comparison.csv": [_network_line(row, content) for row in content.rows],
                 "gains.csv": [_gain(line) for line in content.gains],
+                "scores.csv": score_lines(content),
                 "probes.csv": probe_lines(content),
             }
 
@@ -146,6 +148,7 @@ def cells_json(content: AnyContent, now: str | None) -> str:
         "progress": progress(content),
         "meaning": [f"{head} {text}" for head, text in words.meaning(content)],
         **found,
+        **({"scores": score_lines(content)} if content.by_class else {}),
         **({"probes": probe_lines(content)} if content.probes else {}),
         **details.as_values(plan, content.runs),
     }

@@ -9,7 +9,7 @@ from nextify.findings.answers import Triple
 from nextify.findings.attribute import CLEARLY
 from nextify.findings.cells import Source
 from nextify.findings.model import LackOfFit
-from nextify.findings.scores import ProbeScore, name_of
+from nextify.findings.scores import BY_CLASS, PER_IMAGE, ProbeScore, name_of
 from nextify.report.factors import outcomes
 from nextify.report.factors.units import amount
 
@@ -101,6 +101,8 @@ def notes(found: Attribution) -> list[str]:
         "from these cells": some and limits.untold > 0,
         "intervals cover new seeds only: the log-likelihood is not kept per test "
         "image": found.metric == "nll",
+        "intervals cover new seeds only: which class a test image is of is not kept": found.metric
+        in BY_CLASS,
         "intervals cover new seeds only: what a probe finds is not kept per test image": isinstance(
             found.metric, ProbeScore
         ),
@@ -112,7 +114,7 @@ def notes(found: Attribution) -> list[str]:
 
 def _counts_images(found: Attribution) -> bool:
     """Whether the score is one of single images."""
-    return found.metric in ("accuracy", "logit accuracy")
+    return found.metric in PER_IMAGE
 
 
 def _runs(found: Attribution) -> dict[str, bool]:
@@ -141,8 +143,10 @@ def _runs(found: Attribution) -> dict[str, bool]:
 def _without(found: Attribution) -> str:
     """Of finished runs without a probe's value how many there are, and why; empty without such."""
     count = found.counts.without
-    if not count or not isinstance(found.metric, ProbeScore):
+    if not count:
         return ""
+    if not isinstance(found.metric, ProbeScore):
+        return f", {count} that did not count their test images by class"
     told = dict(found.metric.reasons)
     if (left := count - sum(told.values())) > 0:
         told["not measured"] = left

@@ -9,7 +9,7 @@ from nextify.findings.across import General, across
 from nextify.findings.looking import Looking, looking_at
 from nextify.findings.meaning import Control, Meaning, meaning
 from nextify.findings.probed import AllProbed
-from nextify.findings.scores import ATTRIBUTED, AnyScore, ProbeScore
+from nextify.findings.scores import ATTRIBUTED, BY_CLASS, AnyScore, ProbeScore, beside_accuracy
 from nextify.records import NO_HISTORY, History, Plan, Record
 from nextify.report.details import nothing_recorded
 from nextify.report.factors.costs import FactorCosts, factor_costs
@@ -28,7 +28,9 @@ class View:
         label: what tells it from the study beside it: "as they are", "at equal MACs".
         key: of its figures: empty, or "-2" for the second study.
         runs: the records, cells by seeds. found: on the metric that is shown.
-        scores: on all three, and on the metric. costs: None where they cannot be computed.
+        scores: on those that are shown (accuracy, its logit, the log-likelihood; those by class
+            where classes are unequal), and on the metric.
+        costs: None where they cannot be computed.
         paper: the paper's increments. next: what to run.
         looking: which look it is to read this.
         meaning: what the factors do to the values of probes; None without any.
@@ -113,10 +115,10 @@ def factor_content(
         looking = looking_at(plan, records, history, without_failed)
         own = margin_of(looking.history, metric) if margin is None else margin
         sizes = {metric: own and own / unit_of(metric).scale}
-        asked: tuple[AnyScore, ...] = (metric,) if isinstance(metric, ProbeScore) else ()
+        runs = grid(plan, records)
         scores = {
             score: attribute(plan, records, score, level=looking.level, margin=sizes.get(score))
-            for score in (*asked, *ATTRIBUTED)
+            for score in _shown(metric, runs)
         }
         found = scores[metric]
         if scores["accuracy"].counts.missing == found.counts.planned:
@@ -125,7 +127,7 @@ def factor_content(
             label=label,
             key=f"-{at + 1}" if at else "",
             plan=plan,
-            runs=grid(plan, records),
+            runs=runs,
             found=found,
             scores=scores,
             costs=factor_costs(plan),
@@ -137,6 +139,14 @@ def factor_content(
         views.append(view)
     general = across([view.found for view in views]) if _differ_in_data(plans) else ()
     return FactorContent(metric=metric, views=tuple(views), general=general)
+
+
+def _shown(metric: AnyScore, runs: Grid) -> tuple[AnyScore, ...]:
+    """The scores of a page: the metric, and those beside it."""
+    beside = beside_accuracy(run for row in runs for run in row)
+    asked: tuple[AnyScore, ...] = (metric,) if isinstance(metric, ProbeScore) else ()
+    plain = (each for each in ATTRIBUTED if each not in BY_CLASS or each in (metric, *beside))
+    return (*asked, *plain)
 
 
 def _differ_in_data(plans: list[Plan]) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from nextify.findings import Interaction
-from nextify.findings.scores import ATTRIBUTED, better_of
+from nextify.findings.scores import ProbeScore, better_of
 from nextify.report.factors import caveats, look_words, meaning_words, outcomes, sides, words
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.contribution_figure import contribution_figure
@@ -67,7 +67,9 @@ def factors_page(content: FactorContent, drawings: Sequence[Drawing], now: str |
     }
     shown = {"content": content, "views": content.views, "plan": content.views[0].plan}
     pairs = {"pairs": pairs_to_show, "letter": letter}
-    numbers = {"unit": content.unit, "scores": UNITS.items()}
+    every = [view.scores.keys() for view in content.views]
+    scores = [(s, UNITS[s]) for s in UNITS if all(s in each for each in every)]
+    numbers = {"unit": content.unit, "scores": scores}
     return render("factors.html", drawings, now, **told, **shown, **pairs, **numbers)
 
 
@@ -86,11 +88,15 @@ def letter(view: View, pair: Interaction) -> str:
 
 
 def agreement(view: View, at: int) -> str:
-    """Whether the three scores agree on a factor: in the sign, and in what is decided.
+    """Whether a study's scores agree on a factor: in the sign, and in what is decided.
 
-    `"yes"` if all three are decided alike, `"in sign"` if only their signs agree, else `"no"`.
+    `"yes"` if all are decided alike, `"in sign"` if only their signs agree, else `"no"`.
     """
-    each = {score: view.scores[score].contributions[at] for score in ATTRIBUTED}
+    each = {
+        score: found.contributions[at]
+        for score, found in view.scores.items()
+        if not isinstance(score, ProbeScore)
+    }
     gains = [better_of(score) * (one.estimate.value or 0.0) for score, one in each.items()]
     answers = {one.answer for one in each.values()}
     if 0 in gains:

@@ -67,6 +67,8 @@ UNITS: dict[Score, Unit] = {
     "accuracy": Unit(100.0, "points", 2, "test accuracy", "higher"),
     "nll": Unit(1.0, "nats", 3, "negative log-likelihood", "lower"),
     "logit accuracy": Unit(1.0, "log odds", 3, "logit of test accuracy", "higher"),
+    "balanced accuracy": Unit(100.0, "points", 2, "balanced accuracy", "higher"),
+    "macro f1": Unit(100.0, "points", 2, "macro F1", "higher"),
 }
 
 

@@ -165,7 +165,7 @@ def cell_of(design: AnyDesign, trained: Recipe, data: Mapping[str, Any], **about
     require_weights(trained, about.get("initial"))
     require_batch(trained, about.get("images") or int(data["train"]))
     try:
-        require_values(design, trained.batch_size, int(data["image_size"]))
+        require_values(design, trained.part_size, int(data["image_size"]))
     except InputError as error:
         raise InputError(f"{about['name']}: {error}") from error
     counted = totals(design, **size_of(data))
