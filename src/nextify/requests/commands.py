@@ -269,6 +269,8 @@ class Train:
     seed: int = option(0, "default: 0", most=SEEDS - 1)
     output: str | None = option(None, "where the network goes (default: runs/...)", metavar="DIR",
                                 local=True)  # fmt: skip
+    checkpoint_steps: int | None = option(None, "keep a checkpoint every so many steps, too",
+                                          metavar="N", least=1, most=10**9, local=True)  # fmt: skip
     machine: Machine = _group(Machine)
     test_image_size: int | None = _test_size()
 
