@@ -29,7 +29,14 @@ from nextify.files import alone, forget_drafts, make_folder, read_json, write_js
 from nextify.network import Card, save_network
 from nextify.records import Record, record_from_dict
 from nextify.training.initial import InitialWeights, Source, as_seen, design_of, initial_weights
-from nextify.training.loop import OnEpoch, OnProgress, Settings, settings_on, train_with_network
+from nextify.training.loop import (
+    OnEpoch,
+    OnProgress,
+    Settings,
+    require_parts,
+    settings_on,
+    train_with_network,
+)
 from nextify.training.memory import require_memory
 from nextify.training.state import State, Unreadable
 from nextify.training.world import ALONE, World
@@ -168,6 +175,7 @@ def train_in_folder(
             on_epoch=on_epoch,
             world=world,
         )
+        world.by_all(lambda: require_parts(run, dataset, settings))
         world.by_all(lambda: require_fit(run, settings))
         with ExitStack() as held:
 

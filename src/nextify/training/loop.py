@@ -160,7 +160,7 @@ def train_with_network(
 def _join(state: State, run: Run, dataset: Dataset, settings: Settings) -> None:
     """Let a fresh state be one that several processes train together."""
     world, batch = settings.world, run.recipe.batch_size
-    world.by_all(lambda: _require_parts(run, dataset, settings))
+    world.by_all(lambda: require_parts(run, dataset, settings))
     if world.size > 1:
         world.make_equal(state.tensors)
         summed_batch_norms(state.network, settings.device)
@@ -169,21 +169,21 @@ def _join(state: State, run: Run, dataset: Dataset, settings: Settings) -> None:
         state.processes = [world.size]
 
 
-def _require_parts(run: Run, dataset: Dataset, settings: Settings) -> None:
-    """Check that as many processes as there are can carry out a run."""
-    processes, batch, watched = settings.world.size, run.recipe.batch_size, len(dataset.watched)
+def require_parts(run: Run, dataset: Dataset, settings: Settings) -> None:
+    """Check that as many processes as there are can carry out a run. Raises `InputError`."""
+    processes, batch = settings.world.size, run.recipe.batch_size
     if run.processes != processes:
         raise InputError(f"the run is one of {run.processes} processes, and here are {processes}; "
                          "start it with `torchrun ... -m nextify train`")  # fmt: skip
-    if processes > 1 and settings.captured:
+    if processes == 1:
+        return
+    if settings.captured:
         raise InputError("steps of several processes are not captured; leave captured out")
-    most = min(batch // 2, watched, len(dataset.test))
-    if most < processes > 1:
-        raise InputError(
-            f"{processes} processes are too many: each takes at least two images of a batch, which "
-            f"has {batch}, and scores one of {min(watched, len(dataset.test))}; start at most "
-            f"{most}, or set a larger batch_size"
-        )
+    scored = min(len(dataset.watched), len(dataset.test))
+    of_batch = f"batches of {batch} images, of which each takes at least two"
+    for what, most in ((of_batch, batch // 2), (f"{scored} images to score on", scored)):
+        if most < processes:
+            raise InputError(f"{processes} processes are too many for {what}; start at most {most}")
 
 
 def the_runs_own(dataset: Dataset, run: Run) -> Dataset:

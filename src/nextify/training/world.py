@@ -195,11 +195,7 @@ def together(device: str) -> Iterator[World]:
 def _join(rank: Rank, device: str) -> None:
     on_gpu = torch.device(device).type == "cuda"
     try:
-        dist.init_process_group(
-            "cpu:gloo,cuda:nccl" if on_gpu else "gloo",
-            timeout=PATIENCE,
-            device_id=torch.device(device) if on_gpu else None,
-        )
+        dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise InputError(
             f"the {rank.size} processes of this run cannot join ({str(error).splitlines()[0]}); "
