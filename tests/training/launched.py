@@ -44,7 +44,7 @@ EVERY = 3  # steps between two checkpoints
 def run_of(name: str) -> Run:
     chosen, changes = RUNS[name]
     data = corner_images().identity()
-    # Where a ReLU is at zero, as in flat parts of images, one bit decides whether it has a gradient.
+    # Where a ReLU is at zero, as in flat parts of images, a bit decides on its gradient.
     like = {**SMALL, "activation": "gelu"}
     return Run(design=design(chosen, **like), recipe=small_recipe(**changes), data=data)
 
@@ -89,7 +89,10 @@ def trained(name: str, folder: Path, kill_at: int | None = None) -> int:
     with together("cpu") as world:
         part = world.part(run.recipe.batch_size).tolist()
         log = folder / f"seen-{world.rank.number}-of-{world.size}"
-        usual, loop.step_of = loop.step_of, lambda *given: Logged(usual(*given), given[0], log, part)
+        usual, loop.step_of = (
+            loop.step_of,
+            lambda *given: Logged(usual(*given), given[0], log, part),
+        )
         train_in_folder(run, dataset, folder, device="cpu", checkpoint_steps=EVERY, on_step=stop,
                         world=world)  # fmt: skip
     return 0

@@ -1,4 +1,4 @@
-"""One run on several processes: the same images, the same bits after kills, losses that are equal."""
+"""One run on several processes: the same images, the same bits after kills, equal losses."""
 
 import json
 import os

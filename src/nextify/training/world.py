@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
+from itertools import count
 from typing import Any, TypeVar
 
 import torch
@@ -25,6 +26,7 @@ from nextify.words import one_line
 
 T = TypeVar("T")
 
+_JOINED = count()
 PATIENCE = timedelta(hours=1)  # for one another: one may decode images that others have
 _ALIKE = {"nextify": "version of nextify", "python": "version of Python",
           "torch": "version of torch", "device_kind": "kind of device"}  # fmt: skip
@@ -194,8 +196,14 @@ def together(device: str) -> Iterator[World]:
 
 def _join(rank: Rank, device: str) -> None:
     on_gpu = torch.device(device).type == "cuda"
+    backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
     try:
-        dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo", timeout=PATIENCE)
+        store, number, size = next(dist.rendezvous("env://", timeout=PATIENCE))
+        # A process may join again, where what it told the first time is still kept.
+        store = dist.PrefixStore(f"nextify {next(_JOINED)}", store)
+        dist.init_process_group(
+            backend, store=store, rank=number, world_size=size, timeout=PATIENCE
+        )
     except (RuntimeError, ValueError) as error:
         raise InputError(
             f"the {rank.size} processes of this run cannot join ({str(error).splitlines()[0]}); "
