@@ -20,8 +20,7 @@ def make_images(count: int, seed: int) -> Images:
     return Images(pixels, labels)
 
 
-@pytest.fixture(scope="session")
-def corners() -> Dataset:
+def corner_images() -> Dataset:
     return Dataset(
         name="corners",
         classes=("a", "b", "c", "d"),
@@ -34,6 +33,11 @@ def corners() -> Dataset:
         skipped=(),
         source="made by the tests",
     )
+
+
+@pytest.fixture(scope="session")
+def corners() -> Dataset:
+    return corner_images()
 
 
 def small_recipe(name: str = "modern", **changes: object) -> Recipe:

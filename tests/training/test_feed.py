@@ -1,15 +1,19 @@
 """Batches for a step: chunks and copies give the same images as one batch after another."""
 
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 
-from nextify.data import Dataset, Images, batches, permuted
+from nextify.data import Dataset, Images, batches, load, permuted
 from nextify.data.augment import Mix
+from nextify.machine.ranks import Rank
 from nextify.training import feed
 from nextify.training.feed import augmentation, fed, fed_to_copies
 from nextify.training.state import generator_for
+from nextify.training.world import World
 from training.conftest import small_recipe
 
 RECIPES = {
@@ -78,6 +82,42 @@ def test_chunks_equal_single_batches_bit_for_bit(in_chunks, name, channels, stor
     for _ in range(2):
         found = fed(dataset, recipe, ours, device="cpu")
         assert equal(found, one_by_one(dataset, recipe, same))
+
+
+@pytest.fixture(params=["memory", "files"])
+def places(request, tmp_path) -> Dataset:
+    """23 images in memory, or in files of as many random crops."""
+    dataset = dataset_of(stored=12)
+    if request.param == "memory":
+        return dataset
+    for at, (pixels, label) in enumerate(
+        zip(dataset.train.pixels, dataset.train.labels, strict=True)
+    ):
+        file = tmp_path / "train" / "abcd"[label] / f"{at}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(file)
+    shutil.copytree(tmp_path / "train", tmp_path / "test")
+    return load(str(tmp_path), image_size=12, memory_limit=0)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_parts_of_later_batches_are_those_of_the_whole(places, name, size):
+    """What several processes get together, the first batches left out, and where they end up."""
+    changes = {"crop": "resized"} if places.is_streamed else {}
+    recipe = small_recipe(batch_size=7, **{**RECIPES[name], **changes})
+    whole = list(fed(places, recipe, generators(1), device="cpu"))
+    ends = []
+    for skip in (0, 2):
+        taken = torch.zeros(7, dtype=torch.int64)
+        for number in range(size):
+            part, ours = World(Rank(number, size)).part(7), generators(1)
+            found = fed(places, recipe, ours, device="cpu", part=part, skip=skip)
+            assert equal(found, [(i[part], t[part]) for i, t in whole[skip:]])
+            taken[part] += 1
+            ends.append([each.get_state() for each in ours.values()])
+        assert taken.tolist() == [1] * 7
+    assert all(torch.equal(a, b) for end in ends for a, b in zip(end, ends[0], strict=True))
 
 
 def test_permuted_pixels(in_chunks):

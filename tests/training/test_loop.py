@@ -103,6 +103,31 @@ def test_a_stop_in_the_middle_of_an_epoch_repeats_the_epoch(corners, tmp_path):
     assert train_with_network(run, corners, settings)[0].result == whole.result
 
 
+@pytest.mark.parametrize("name", ["modern", "classic"])
+def test_checkpoints_within_an_epoch_change_no_bit(corners, tmp_path, name):
+    run = replace(small_run(corners), recipe=small_recipe(name, stochastic_depth=0.3))
+    whole, state = train_with_network(run, corners, Settings())
+    settings, formats = Settings(checkpoint=tmp_path / "checkpoint.pt", checkpoint_steps=3), []
+
+    def stopped(at: int) -> None:
+        def stop(step: int, steps: int) -> None:
+            if step == at:
+                raise Stop
+
+        with pytest.raises(Stop):
+            train_with_network(run, corners, replace(settings, on_step=stop))
+
+    for at in (4, 14, 16):  # of 8 an epoch
+        stopped(at)
+        formats.append(torch.load(settings.checkpoint, weights_only=True)["format"])
+    assert formats == [2, 2, 2]  # which versions from before these refuse
+    resumed, resumed_state = train_with_network(run, corners, settings)
+    assert resumed.result == whole.result
+    for name, entry in state.judged.state_dict().items():
+        assert torch.equal(entry, resumed_state.judged.state_dict()[name]), name
+    assert torch.load(settings.checkpoint, weights_only=True)["format"] == 1
+
+
 @pytest.mark.parametrize("write", [1, 30])
 def test_an_interrupt_in_the_middle_of_a_checkpoint_is_one(corners, tmp_path, monkeypatch, write):
     """Python lets a signal in between two writes; torch then complains that a write is missing."""

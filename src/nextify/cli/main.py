@@ -13,6 +13,7 @@ from nextify import __version__, requests
 from nextify.cli.show import discard_output, finish_output, note, prepare_output
 from nextify.errors import InputError, is_out_of_memory
 from nextify.machine import limit_threads
+from nextify.machine.ranks import rank_here
 from nextify.words import one_line
 
 # The module here whose `run` carries a command out; imported when asked, so that --help and bad
@@ -42,17 +43,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    note(one_line(f"warning: {message}"))
+    _tell(one_line(f"warning: {message}"))
+
+
+def _tell(line: str) -> None:
+    """A line on standard error; of several processes of one run on a machine the first tells it."""
+    if rank_here().local == 0:
+        note(line)
 
 
 def _main(arguments: list[str]) -> int:
     try:
         prepare_output()
+        if rank_here().number > 0:
+            discard_output()  # of several processes of one run the first answers
         limit_threads()
         code = _run(arguments)
         finish_output()
     except InputError as error:
-        note(one_line(f"nextify: {error}"))  # names of files may hold anything
+        _tell(one_line(f"nextify: {error}"))  # names of files may hold anything
         return 2
     except BrokenPipeError:
         discard_output()  # the reader (`| head`) has what it wanted
@@ -62,11 +71,11 @@ def _main(arguments: list[str]) -> int:
             raise
         what = "cannot be loaded" if isinstance(error, ImportError) else "took too much memory"
         why = one_line(str(error))
-        note(f"nextify: what this command needs {what} ({why}); give it more memory (see "
-             "`ulimit -v` and the container's limit), or install nextify anew")  # fmt: skip
+        _tell(f"nextify: what this command needs {what} ({why}); give it more memory (see "
+              "`ulimit -v` and the container's limit), or install nextify anew")  # fmt: skip
         return 2
     except KeyboardInterrupt as interrupt:
-        note(f"nextify: {str(interrupt) or 'interrupted'}")  # the exception itself is never false
+        _tell(f"nextify: {str(interrupt) or 'interrupted'}")  # the exception itself is never false
         return 130
     return code
 
@@ -80,6 +89,11 @@ def _run(arguments: list[str]) -> int:
         asked = requests.read(arguments, parser)
     except SystemExit as end:  # --help and --version
         return int(end.code or 0)
+    if rank_here().size > 1 and not isinstance(asked.request, requests.Train):
+        raise InputError(
+            f"`nextify {requests.command_of(type(asked.request))}` is started {rank_here().size} "
+            "times by torchrun, which is for `nextify train`; start it without torchrun"
+        )
     try:
         command = import_module(f"nextify.cli.{COMMANDS[requests.command_of(type(asked.request))]}")
         code: int = command.run(asked.request, asked.as_json)

@@ -10,11 +10,13 @@ from nextify.blueprint import require_image_size
 from nextify.commands.studying import show_images
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, UnreadableImage, load, set_aside, with_validation
-from nextify.designs import Design, Precision, design, recipe
+from nextify.designs import Design, Precision, Run, design, recipe
 from nextify.designs import Recipe as RecipeFields
 from nextify.designs.fields import read_fields
-from nextify.designs.run import require_weights
+from nextify.designs.run import require_weights, telling
 from nextify.designs.suited import suited_lengths, suited_recipe
+from nextify.machine import cores
+from nextify.machine.ranks import rank_here
 from nextify.network import Card, Network, load_network
 from nextify.report.announce import (
     announced_left_out,
@@ -42,19 +44,24 @@ from nextify.training.machine import (
     usable_device,
 )
 from nextify.training.timing import Allowance, time_run
+from nextify.training.world import World, together
 from nextify.words import duration
 
 
 def train(request: Train, watch: Watch = QUIET) -> Trained:
     """Train one network into a folder, from scratch or from weights; an interrupted training goes
-    on from its last whole epoch, and a folder that holds the run already is left as it is.
+    on from its last whole epoch, and a folder that holds the run already is left as it is. The
+    processes that torchrun starts train it together, and the first one tells of it.
 
     Raises:
         InputError: anything that cannot be carried out as asked.
         KeyboardInterrupt: by Ctrl-C, with how to go on.
     """
-    with on_machine(request.machine) as (device, precision):
-        ready, recipe_name = _prepared(request, precision)
+    asked = _shared_out(request.machine)
+    with on_machine(asked) as (device, precision), together(device) as world:
+        watch = watch if world.is_first else QUIET
+        ready, recipe_name = world.by_all(lambda: _prepared(request, precision))
+        _require_same(ready.run, world)
         if ready.weights is not None:
             watch.note(_about(ready.weights))
         folder = Path(request.output or default_folder(request.design, recipe_name, ready.run))
@@ -63,7 +70,7 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
             show_images(ready.dataset, watch)
             used = (recipe_name, ready.run.recipe, len(ready.dataset.train))
             watch.note(announced_recipes([used]))
-            watch.note(f"about {duration(_seconds(ready, device))}")
+            watch.note(f"about {duration(_seconds(ready, device, world))}")
 
         with watch.steps() as shown:
             trained = train_in_folder(
@@ -74,14 +81,34 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
                 device=device,
                 loaders=_loaders(request.machine, device),
                 log=request.log,
+                checkpoint_steps=request.checkpoint_steps,
                 on_start=on_start,
                 on_step=shown.step,
                 on_epoch=shown.epoch,
                 note=watch.note,
+                world=world,
             )
     if trained.was_there:
         watch.note(f"{folder} holds this run already; nothing to do")
     return trained
+
+
+def _shared_out(asked: Machine) -> Machine:
+    """With this process's share of the cores, where it is one of several and no threads are asked
+    for: torchrun would have each use one."""
+    rank = rank_here()
+    if rank.size == 1 or asked.threads is not None:
+        return asked
+    return replace(asked, threads=max(1, cores() // rank.local_size))
+
+
+def _require_same(run: Run, world: World) -> None:
+    """Check that all processes have the same run. Raises `InputError`."""
+    told = run.as_dict()
+    images = told.pop("data")
+    told["fingerprint of the images"] = images.get("fingerprint")
+    told["data set"] = telling(images)
+    world.require_same(told, "give all of them the same command and the same images")
 
 
 def _prepared(request: Train, precision: Precision) -> tuple[Prepared, str]:
@@ -109,10 +136,13 @@ def _prepared(request: Train, precision: Precision) -> tuple[Prepared, str]:
     return ready, recipe_name
 
 
-def _seconds(ready: Prepared, device: str) -> float:
-    """That a training will take, by two of its steps."""
-    allowed = Allowance(warmup=1, steps=2, images=ready.run.recipe.batch_size, seconds=3.0)
-    return time_run(ready.run, ready.dataset, allowed, weights=ready.weights, device=device)
+def _seconds(ready: Prepared, device: str, world: World) -> float:
+    """That a training will take, by two of its steps; of several processes, each with its part, and
+    if they did not wait for one another."""
+    part = len(world.part(ready.run.recipe.batch_size))
+    allowed = Allowance(warmup=1, steps=2, images=part, seconds=3.0)
+    whole = time_run(ready.run, ready.dataset, allowed, weights=ready.weights, device=device)
+    return whole / world.size
 
 
 def _recipe(request: Train, fields: Mapping[str, Any], images: int) -> tuple[str, RecipeFields]:

@@ -25,6 +25,8 @@ def batches(
     workers: int = 0,
     drop_last: bool = False,
     order: Tensor | None = None,
+    part: Tensor | None = None,
+    skip: int = 0,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Every image once: (B, C, S, S) uint8 pixels and (B,) int64 labels, on the device.
 
@@ -35,6 +37,9 @@ def batches(
     the generator's seed and the image's index alone, whatever the number of `workers` (processes
     that decode; 0 is this one). An `order` of one's own (`nextify.data.balance`), drawn before, is
     taken in place of the shuffled one; an image that comes again in it is cropped anew.
+
+    Of whole batches (`drop_last`) one may leave out the first ones (`skip`), and of each take those
+    images that stand at some places in it (`part`).
 
     >>> from nextify.data.dataset import Images
     >>> three = Images(torch.zeros(3, 1, 8, 8, dtype=torch.uint8), torch.tensor([5, 6, 7]))
@@ -47,6 +52,9 @@ def batches(
             order = shuffled(len(images), generator)
     if drop_last:
         order = order[: len(images) // batch_size * batch_size]
+    if part is not None:
+        order, batch_size = order.view(-1, batch_size)[:, part].flatten(), len(part)
+    order = order[skip * batch_size :]
     match images:
         case Images():
             return _from_memory(images, order, batch_size, device)

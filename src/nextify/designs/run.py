@@ -61,6 +61,7 @@ class Run:
         precision: of the forward and backward pass; parameters and optimiser are float32.
         initial: the weights that it starts from; None for random ones.
         copies: trained in a stack of so many networks, which rounds differently; see `stack`.
+        processes: that carry it out together, which rounds differently, too.
     """
 
     design: AnyDesign
@@ -70,6 +71,7 @@ class Run:
     precision: Precision = "float32"
     initial: Initial | None = None
     copies: int = 1
+    processes: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**63:
@@ -95,6 +97,8 @@ class Run:
         }
         if self.copies > 1:
             values["copies"] = self.copies
+        if self.processes > 1:
+            values["processes"] = self.processes
         return values if self.initial is None else {**values, "initial": asdict(self.initial)}
 
     @property
@@ -143,13 +147,14 @@ def _canonical(values: Mapping[str, Any]) -> str:
 
 
 def what_ran(values: Mapping[str, Any]) -> str:
-    """What `Run.as_dict` described, whatever revision of the training code carried it out: equal
-    texts are the same run.
+    """What `Run.as_dict` described, whatever revision of the training code carried it out, and by
+    however many processes: equal texts are the same run.
 
     Fields of designs and recipes at their defaults are left out, and those that are not known any
     more stay: older and newer values compare. Images are the same whatever their folder is called.
     """
-    values = {n: value for n, value in _without_source(values).items() if n != "revision"}
+    told = _without_source(values)
+    values = {n: value for n, value in told.items() if n not in ("revision", "processes")}
     design = values.get("design", {})
     kinds = {"design": {"vit": Vit, "swin": Swin}.get(design.get("kind"), Design), "recipe": Recipe}
     for name, kind in kinds.items():
@@ -162,8 +167,8 @@ def what_ran(values: Mapping[str, Any]) -> str:
 
 
 def content_key(values: Mapping[str, Any]) -> str:
-    """As `Run.key`, of what `Run.as_dict` described, but for the name of its images: runs of one
-    such key are the same run, carried out by the same code."""
+    """As `Run.key`, of what `Run.as_dict` described, but for the name of its images and the number
+    of processes: runs of one such key are the same run, carried out by the same code."""
     return hashlib.sha256(f"{values.get('revision')} {what_ran(values)}".encode()).hexdigest()
 
 

@@ -145,12 +145,26 @@ class Draws:
         return self._numbers[self._asked - 1]
 
 
-Source = torch.Generator | Draws | None
+class PartOfDraws:
+    """Uniform numbers for some images of a batch: those that they would get in the whole batch."""
+
+    def __init__(self, generator: torch.Generator, batch: int, part: Tensor) -> None:
+        self.generator, self.batch = generator, batch
+        self.part = part.to(generator.device)
+
+    def take(self, count: int) -> Tensor:
+        """The answer to the next question, (count,), where as many images are the part."""
+        assert count == len(self.part)
+        everyones = torch.rand(self.batch, generator=self.generator, device=self.generator.device)
+        return everyones[self.part]
+
+
+Source = torch.Generator | Draws | PartOfDraws | None
 
 
 def uniform(count: int, source: Source, device: torch.device) -> Tensor:
     """Uniform numbers from [0, 1), (count,); without a source from torch's global generator."""
-    if isinstance(source, Draws):
+    if isinstance(source, Draws | PartOfDraws):
         return source.take(count)
     return torch.rand(count, generator=source, device=device)
 

@@ -277,6 +277,8 @@ class Train:
         None, "each epoch's loss, accuracy, learning rate and images/s, in the folder: csv or "
         "tensorboard", metavar="FORM", local=True,
     )  # fmt: skip
+    checkpoint_steps: int | None = option(None, "keep a checkpoint every so many steps, too",
+                                          metavar="N", least=1, most=10**9, local=True)  # fmt: skip
     machine: Machine = _group(Machine)
     test_image_size: int | None = _test_size()
 

@@ -14,6 +14,7 @@ from nextify.data.augment import evaluation_view
 from nextify.designs import Precision
 from nextify.records import ClassCounts
 from nextify.training.replayed import Replayed
+from nextify.training.world import ALONE, World
 
 BINS = 15
 CURVE_IMAGES = 1000
@@ -50,6 +51,7 @@ def evaluate(
     precision: Precision = "float32",
     workers: int = 0,
     answers: "Answers | None" = None,
+    world: World = ALONE,
 ) -> Scores:
     """Score a network on labelled images.
 
@@ -57,9 +59,11 @@ def evaluate(
 
     Args:
         answers: how it answers, `answers_of` these; given by who asks again and again.
+        world: of processes that have the network and the images: each answers its share, and all
+            get the scores.
     """
     answers = answers or answers_of(network, dataset, precision)
-    return _scores(network, images, answers, device, workers)[0]
+    return _scores(network, images, answers, device, workers, world)[0]
 
 
 def evaluate_copies(
@@ -111,8 +115,11 @@ def _scores(
     answers: Answers,
     device: torch.device | str,
     workers: int,
+    world: World = ALONE,
 ) -> list[Scores]:
     probabilities, losses, labels = [], [], []
+    if world.size > 1:
+        images = images.take(world.share(len(images)))
     with _evaluating(network):
         for pixels, truth in batches(
             images, _BATCH, generator=None, device=device, workers=workers
@@ -126,12 +133,14 @@ def _scores(
     found = [torch.cat(of).cpu() for of in (probabilities, losses)]
     truths = torch.cat(labels).cpu()
     each = zip(*(of.unbind(1) for of in found), strict=True)
-    return [_scored(probability, loss.contiguous(), truths) for probability, loss in each]
+    return [_scored(probability, loss.contiguous(), truths, world) for probability, loss in each]
 
 
-def _scored(probabilities: Tensor, losses: Tensor, labels: Tensor) -> Scores:
-    """Of a network that gave these (N, classes)."""
-    confidence, predicted = probabilities.max(1)
+def _scored(probabilities: Tensor, losses: Tensor, labels: Tensor, world: World) -> Scores:
+    """Of a network that gave these (N, classes) in each process."""
+    confidence, predicted, losses, labels = (
+        world.in_order(of) for of in (*probabilities.max(1), losses, labels)
+    )
     correct = predicted == labels
     accuracy, nll = (of.double().mean().item() for of in (correct, losses))
     per_class = _counted(labels, predicted, probabilities.shape[1])

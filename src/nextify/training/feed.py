@@ -32,13 +32,21 @@ def fed(
     *,
     device: torch.device | str,
     workers: int = 0,
+    part: Tensor | None = None,
+    skip: int = 0,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """An epoch's batches: augmented images (B, 3, S, S), channels last, and soft targets
-    (B, classes). The last batch, where it is not whole, is left out."""
-    for images, targets in _chunks(dataset, recipe, [generators], device, workers):
-        yield from zip(
-            *(torch.split(of, recipe.batch_size) for of in (images, targets)), strict=True
-        )
+    (B, classes). The last batch, where it is not whole, is left out.
+
+    Args:
+        part: places in a batch, whose images alone are wanted; they are what they are in the whole
+            batch. An image's partner in mixing, as far from the end, has to be among them.
+        skip: batches that are left out at the beginning; the others are what they are after them.
+    """
+    size = recipe.batch_size if part is None else len(part)
+    chunks = _chunks(dataset, recipe, [generators], device, workers, part, skip)
+    for images, targets in chunks:
+        yield from zip(*(torch.split(of, size) for of in (images, targets)), strict=True)
 
 
 def fed_to_copies(
@@ -81,19 +89,29 @@ def _chunks(
     generators: Sequence[Generators],
     device: torch.device | str,
     workers: int,
+    part: Tensor | None = None,
+    skip: int = 0,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Images (N, 3, S, S) and targets (N, classes) of some batches: batch after batch, and of each
     the copies' one after another."""
-    augment, size = augmentation(recipe, dataset), recipe.batch_size
+    augment, batch = augmentation(recipe, dataset), recipe.batch_size
     mix = Mix(recipe.mixup, recipe.cutmix, recipe.label_smoothing, len(dataset.classes))
-    for pixels, labels in _pixels(dataset.train, recipe, generators, device, workers):
+
+    def draw(each: Generators) -> tuple[Draws, MixDraws]:
+        drawn = augment.draw(batch, each["augment"]), mix.draw(batch, each["mix"])
+        return drawn if part is None else (drawn[0].take(part), drawn[1].take(part))
+
+    for _ in range(skip):
+        for each in generators:
+            draw(each)
+    size = batch if part is None else len(part)
+    for pixels, labels in _pixels(dataset.train, recipe, generators, device, workers, part, skip):
         rounds = len(pixels) // (size * len(generators))
-        in_turn = [each for _ in range(rounds) for each in generators]
-        views = augment.apply(
-            pixels, Draws.joined([augment.draw(size, each["augment"]) for each in in_turn])
+        of_views, of_mix = zip(
+            *(draw(each) for _ in range(rounds) for each in generators), strict=True
         )
-        drawn = MixDraws.joined([mix.draw(size, each["mix"]) for each in in_turn])
-        images, targets = mix.apply(views, labels, drawn, size)
+        views = augment.apply(pixels, Draws.joined(of_views))
+        images, targets = mix.apply(views, labels, MixDraws.joined(of_mix), size)
         yield permuted(images, dataset.origin.permuted), targets
 
 
@@ -103,13 +121,15 @@ def _pixels(
     generators: Sequence[Generators],
     device: torch.device | str,
     workers: int,
+    part: Tensor | None,
+    skip: int,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The pixels and labels of each chunk, in the order of `_chunks`."""
     size, is_balanced = recipe.batch_size, recipe.balance == "sampling"
     if isinstance(images, ImageFiles):
         of_copies = [
             batches(images, size, generator=each["order"], device=device, workers=workers,
-                    drop_last=True,
+                    drop_last=True, part=part, skip=skip,
                     order=balanced(images.labels, each["order"]) if is_balanced else None)
             for each in generators
         ]  # fmt: skip
@@ -126,7 +146,8 @@ def _pixels(
     ]
     orders = [order[: steps * size] for order in orders]
     rounds = torch.stack(orders).view(-1, steps, size).transpose(0, 1)  # (steps, copies, size)
-    counts = list(_counts(steps, images, len(generators) * size, device))
+    rounds = (rounds if part is None else rounds[:, :, part])[skip:]
+    counts = list(_counts(len(rounds), images, rounds.shape[1] * rounds.shape[2], device))
     for some in torch.split(rounds, counts):
         chosen = sent(some.reshape(-1), images.pixels.device)
         there = images.pixels.index_select(0, chosen), images.labels.index_select(0, chosen)

@@ -13,7 +13,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,17 @@ from nextify.network import Card, save_network
 from nextify.records import Record, record_from_dict
 from nextify.training.initial import InitialWeights, Source, as_seen, design_of, initial_weights
 from nextify.training.logs import Form, log_in
-from nextify.training.loop import OnEpoch, OnProgress, Settings, settings_on, train_with_network
+from nextify.training.loop import (
+    OnEpoch,
+    OnProgress,
+    Settings,
+    require_parts,
+    settings_on,
+    train_with_network,
+)
 from nextify.training.memory import require_memory
 from nextify.training.state import State, Unreadable
+from nextify.training.world import ALONE, World
 
 RECORD, NETWORK, BEST = "record.json", "network.safetensors", "best.safetensors"
 _CHECKPOINT = "checkpoint.pt"
@@ -120,8 +128,9 @@ def prepare(
 
 
 def default_folder(design_name: str | None, recipe_name: str, run: Run) -> Path:
-    """Where a run goes that is given no folder."""
-    return Path(f"runs/{design_name or 'network'}-{recipe_name}-{run.key[:8]}")
+    """Where a run goes that is given no folder, by however many processes."""
+    key = replace(run, processes=1).key
+    return Path(f"runs/{design_name or 'network'}-{recipe_name}-{key[:8]}")
 
 
 def train_in_folder(
@@ -133,13 +142,15 @@ def train_in_folder(
     device: str | None = None,
     loaders: int | None = None,
     log: Form | None = None,
+    checkpoint_steps: int | None = None,
     on_start: Callable[[], None] | None = None,
     on_step: OnProgress | None = None,
     on_epoch: OnEpoch | None = None,
     note: Callable[[str], None] = lambda line: None,
+    world: World = ALONE,
 ) -> Trained:
     """Train a run, unless the folder holds it already; an interrupted one goes on from its last
-    whole epoch.
+    whole epoch, or from the last of every so many steps.
 
     The folder gets `network.safetensors`, `record.json` and, of a data set with validation images,
     `best.safetensors`: the network after the epoch that was best on these. Until then it holds a
@@ -147,34 +158,43 @@ def train_in_folder(
 
     Args:
         device, loaders: where it trains and how many processes decode streamed images; None for
-            what suits the machine. on_start, on_step, on_epoch: as in `Settings`.
+            what suits the machine. checkpoint_steps, on_start, on_step, on_epoch: as in `Settings`.
         log: the form in which the folder gets each epoch's numbers; None for no log.
         note: takes a line for people.
+        world: the processes that train it together; the folder is the first one's.
 
     Raises:
         InputError: the folder holds another run or cannot be written; the run does not fit the
             memory; as `train_with_network` does.
         KeyboardInterrupt: that says how to go on.
     """
-    folder = Path(folder)
-    if (there := _finished(folder, run)) is None:
+    folder, run = Path(folder), replace(run, processes=world.size)
+    if (there := world.by_first(lambda: _finished(folder, run))) is None:
         settings = replace(
             settings_on(device, dataset, loaders),
+            checkpoint_steps=checkpoint_steps,
             on_start=on_start,
             on_step=on_step,
             on_epoch=on_epoch,
+            world=world,
         )
-        require_fit(run, settings)
-        if log is not None:
+        world.by_all(lambda: require_parts(run, dataset, settings))
+        world.by_all(lambda: require_fit(run, settings))
+        if log is not None and world.is_first:
             watched = "test" if dataset.validation is None else "validation"
             settings = replace(settings, log=log_in(folder, log, watched))
-        make_folder(folder)
-        with alone(folder, _ELSEWHERE):
-            there = _finished(folder, run)  # by another process, in this moment
-            if there is None:
+        with ExitStack() as held:
+
+            def hold() -> Record | None:
+                make_folder(folder)
+                held.enter_context(alone(folder, _ELSEWHERE))
+                return _finished(folder, run)  # by another process, in this moment
+
+            if (there := world.by_first(hold)) is None:
                 return _train(run, dataset, folder, settings, weights, note)
-    with suppress(InputError), alone(folder, _ELSEWHERE):
-        forget_checkpoint(folder / RECORD)  # a kill may have come before
+    if world.is_first:
+        with suppress(InputError), alone(folder, _ELSEWHERE):
+            forget_checkpoint(folder / RECORD)  # a kill may have come before
     return Trained(there, folder, was_there=True)
 
 
@@ -203,7 +223,8 @@ def _train(
     if dataset.origin.split_seed is not None:  # so that it can be scored on what it has not seen
         drawn = {"content": dataset.origin.content, "split_seed": dataset.origin.split_seed}
         about["images"] = drawn
-    keep(folder / RECORD, record.as_dict(), record, state, card_of(run, dataset, about))
+    card = card_of(run, dataset, about)
+    settings.world.by_first(lambda: keep(folder / RECORD, record.as_dict(), record, state, card))
     return Trained(record, folder)
 
 
@@ -257,11 +278,12 @@ def train_from_checkpoint(
             return train_with_network(run, dataset, kept, weights)
         except Unreadable:
             note(f"{kept.checkpoint} is damaged: the training starts again from its first epoch")
-            forget_checkpoint(folder / RECORD)
+            settings.world.by_first(lambda: forget_checkpoint(folder / RECORD))
             return train_with_network(run, dataset, kept, weights)
     except KeyboardInterrupt:
+        last = "whole epoch" if settings.checkpoint_steps is None else "checkpoint"
         raise KeyboardInterrupt(
-            f"interrupted; the same command goes on from the last whole epoch in {folder}"
+            f"interrupted; the same command goes on from the last {last} in {folder}"
         ) from None
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):

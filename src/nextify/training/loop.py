@@ -18,6 +18,8 @@ from nextify.designs.run import require_single, same_images
 from nextify.errors import InputError
 from nextify.machine.facts import environment
 from nextify.machine.use import forget_peak, peak
+from nextify.network.modules import PartOfDraws
+from nextify.network.summed import summed_batch_norms
 from nextify.records import EpochPoint, Measured, Record, Result
 from nextify.training.ema import measure_norms
 from nextify.training.evaluate import Answers, Scores, answers_of, curve_images, evaluate
@@ -33,7 +35,9 @@ from nextify.training.machine import (
 from nextify.training.optimizer import clip_gradient
 from nextify.training.schedule import learning_rate_at
 from nextify.training.state import State, generator_for, restore, save, start
-from nextify.training.step import Captured, Eager, Step, Update
+from nextify.training.step import Captured, Eager, Step, Summed, Update
+from nextify.training.sums import SummedGradients
+from nextify.training.world import ALONE, World
 
 CHECK_EVERY = 50  # steps after which the losses are looked at
 
@@ -55,6 +59,7 @@ class Settings:
     Attributes:
         device: where the network trains. workers: processes that decode streamed images.
         checkpoint: file to write after each epoch and to go on from; None for none.
+        checkpoint_steps: it is written after every so many steps, too.
         on_start: called before the first step, when nothing is left to be refused.
         on_epoch, on_step: called after each of them.
         on_best: called with the state whenever the accuracy on the validation images, if there are
@@ -63,11 +68,13 @@ class Settings:
         log: takes each epoch before its checkpoint is written.
         deterministic: whether the same run gives the same bits on the same GPU, for which some
             operators are slower.
+        world: of the processes that carry it out together; the first writes all files.
     """
 
     device: str = "cpu"
     workers: int = 0
     checkpoint: Path | None = None
+    checkpoint_steps: int | None = None
     on_start: Callable[[], None] | None = None
     on_epoch: OnEpoch | None = None
     on_step: OnProgress | None = None
@@ -75,6 +82,7 @@ class Settings:
     captured: bool | None = None
     log: Log | None = None
     deterministic: bool = True
+    world: World = ALONE
 
 
 def train(
@@ -146,8 +154,9 @@ def train_with_network(
     require_single(run)
     with deterministic(settings.device, settings.deterministic):
         state = start(run, dataset, settings.device, weights)
-        if settings.checkpoint is not None and settings.checkpoint.exists():
-            restore(state, run, settings.checkpoint)
+        _join(state, run, dataset, settings)
+        if settings.checkpoint is not None:
+            restore(state, run, settings.checkpoint, settings.world)
         if settings.log is not None:
             settings.log.begin(state.curve)
         if settings.on_start is not None:
@@ -155,6 +164,39 @@ def train_with_network(
         seen = as_seen(dataset, run).to(settings.device)
         found = _carried_out(state, run, seen, settings)
         return record_of(run, state, settings, found), state
+
+
+def _join(state: State, run: Run, dataset: Dataset, settings: Settings) -> None:
+    """Let a fresh state be one that several processes train together."""
+    world, batch = settings.world, run.recipe.batch_size
+    world.by_all(lambda: require_parts(run, dataset, settings))
+    if world.size > 1:
+        world.make_equal(state.tensors)
+        summed_batch_norms(state.network, settings.device)
+        drop = PartOfDraws(state.generators["drop"], batch, world.part(batch))
+        state.network.use_generator(drop)
+        state.processes = [world.size]
+
+
+def require_parts(run: Run, dataset: Dataset, settings: Settings) -> None:
+    """Check that as many processes as there are can carry out a run. Raises `InputError`."""
+    processes, batch = settings.world.size, run.recipe.batch_size
+    if run.processes != processes:
+        raise InputError(f"the run is one of {run.processes} processes, and here are {processes}; "
+                         "start it with `torchrun ... -m nextify train`")  # fmt: skip
+    if processes == 1:
+        return
+    if settings.captured:
+        raise InputError("steps of several processes are not captured; leave captured out")
+    if run.recipe.accumulate > 1:
+        raise InputError(f"recipe field 'accumulate' is {run.recipe.accumulate}, and each of "
+                         f"{processes} processes takes a part of a batch already; set "
+                         "accumulate=1")  # fmt: skip
+    scored = min(len(dataset.watched), len(dataset.test))
+    of_batch = f"batches of {batch} images, of which each takes at least two"
+    for what, most in ((of_batch, batch // 2), (f"{scored} images to score on", scored)):
+        if most < processes:
+            raise InputError(f"{processes} processes are too many for {what}; start at most {most}")
 
 
 def the_runs_own(dataset: Dataset, run: Run) -> Dataset:
@@ -192,23 +234,23 @@ def _epochs(state: State, answers: Answers, run: Run, dataset: Dataset, settings
     images = len(watched)
     step = step_of(state, run, dataset, settings)  # of what a checkpoint has restored
     while state.epoch < run.recipe.epochs and not is_out_of_patience(state.curve, run.recipe):
-        began = time.perf_counter()
+        seconds, steps = state.seconds, state.step
         loss = _epoch(state, step, run, dataset, settings)
         if state.of_epochs is not None:
             _average_epochs(state, run, dataset, settings)
-        seconds = time.perf_counter() - began
-        state.seconds += seconds
+            state.count_seconds()
+        rate = (state.step - steps) * run.recipe.batch_size / (state.seconds - seconds)
         accuracy = _evaluate(state, answers, dataset, watched, settings).accuracy
-        state.epoch += 1
+        state.end_epoch()
         point = add_point(state, run.recipe, loss, accuracy, images)
         if accuracy > state.best_accuracy:
             state.best_accuracy = accuracy
-            if settings.on_best is not None and dataset.validation is not None:
+            keeps = dataset.validation is not None and settings.world.is_first
+            if settings.on_best is not None and keeps:
                 settings.on_best(state)
         if settings.log is not None:
-            settings.log.add(point, state.steps_per_epoch * run.recipe.batch_size / seconds)
-        if settings.checkpoint is not None:
-            save(state, run, settings.checkpoint)
+            settings.log.add(point, rate)
+        _save(state, run, settings)
         if settings.on_epoch is not None:
             settings.on_epoch(point, run.recipe.epochs)
 
@@ -236,6 +278,11 @@ def _average_epochs(state: State, run: Run, dataset: Dataset, settings: Settings
         measure_norms(average.network, state.network, parts)
 
 
+def _save(state: State, run: Run, settings: Settings) -> None:
+    if settings.checkpoint is not None and settings.world.is_first:
+        save(state, run, settings.checkpoint)
+
+
 def add_point(
     state: State, recipe: Recipe, loss: float, accuracy: float, images: int
 ) -> EpochPoint:
@@ -250,9 +297,9 @@ def add_point(
 
 def _epoch(state: State, step: Step, run: Run, dataset: Dataset, settings: Settings) -> float:
     """One pass over the training images; the mean loss."""
-    losses: list[Tensor] = []
+    done, losses = state.begin_epoch(), state.losses
     looks: deque[Look] = deque()
-    for images, targets in training_batches(state, run, dataset, settings):
+    for images, targets in training_batches(state, run, dataset, settings, skip=done):
         losses.append(step(images, targets))
         state.step += 1
         if len(losses) % CHECK_EVERY == 0:
@@ -261,17 +308,31 @@ def _epoch(state: State, step: Step, run: Run, dataset: Dataset, settings: Setti
                 _require_finite(looks.popleft())
         if settings.on_step is not None:
             settings.on_step(state.step, run.recipe.epochs * state.steps_per_epoch)
+        if _is_due(state, settings):
+            state.count_seconds()
+            _save(state, run, settings)
     for look in looks:
         _require_finite(look)
-    return _require_finite(Look(losses, state.step))
+    mean = _require_finite(Look(losses, state.step))
+    state.count_seconds()
+    return mean
+
+
+def _is_due(state: State, settings: Settings) -> bool:
+    """Whether a checkpoint is to be written after this step; after an epoch there is one anyway."""
+    every, within = settings.checkpoint_steps, state.step % state.steps_per_epoch > 0
+    return every is not None and within and state.step % every == 0
 
 
 def training_batches(
-    state: State, run: Run, dataset: Dataset, settings: Settings
+    state: State, run: Run, dataset: Dataset, settings: Settings, skip: int = 0
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """An epoch's batches: augmented images (B, C, S, S) and soft targets (B, classes)."""
-    device, workers = settings.device, settings.workers
-    return fed(dataset, run.recipe, state.generators, device=device, workers=workers)
+    """An epoch's batches, without the first: augmented images (B, C, S, S) and soft targets
+    (B, classes); of a world of processes, this one's part of them."""
+    world, device, workers = settings.world, settings.device, settings.workers
+    part = None if world.size == 1 else world.part(run.recipe.batch_size)
+    of = dataset, run.recipe, state.generators
+    return fed(*of, device=device, workers=workers, part=part, skip=skip)
 
 
 def step_of(state: State, run: Run, dataset: Dataset, settings: Settings) -> Step:
@@ -290,7 +351,17 @@ def step_of(state: State, run: Run, dataset: Dataset, settings: Settings) -> Ste
         draw_from=lambda sources: state.network.use_generator(sources[0]),
         parts=recipe.accumulate,
     )
-    return step_by(update, dataset, settings)
+    if settings.world.size == 1:
+        return step_by(update, dataset, settings)
+    gradients = SummedGradients(state.network.parameters())
+    part = len(settings.world.part(recipe.batch_size)) / recipe.batch_size
+
+    def clip() -> None:
+        gradients.wait()
+        update.clip()
+
+    summed = replace(update, clip=clip, loss_of=lambda *batch: update.loss_of(*batch) * part)
+    return Summed(Eager(summed), settings.world)
 
 
 def step_by(update: Update, dataset: Dataset, settings: Settings) -> Step:
@@ -301,7 +372,10 @@ def step_by(update: Update, dataset: Dataset, settings: Settings) -> Step:
 
 
 def is_captured(dataset: Dataset, settings: Settings) -> bool:
-    """Whether steps, and answers to whole batches, are captured once and replayed."""
+    """Whether steps, and answers to whole batches, are captured once and replayed: not those of
+    several processes, which wait for one another."""
+    if settings.world.size > 1:
+        return False
     if settings.captured is None:
         return torch.device(settings.device).type == "cuda" and not dataset.is_streamed
     return settings.captured
@@ -386,8 +460,9 @@ def _evaluate(
     began = time.perf_counter()
     device, workers = settings.device, settings.workers
     scores = evaluate(
-        state.judged, dataset, images, device=device, workers=workers, answers=answers
-    )
+        state.judged, dataset, images, device=device, workers=workers, answers=answers,
+        world=settings.world,
+    )  # fmt: skip
     state.evaluation_seconds += time.perf_counter() - began
     return scores
 
@@ -421,6 +496,11 @@ def record_of(run: Run, state: State, settings: Settings, found: Scores | str) -
             images_per_second=trained / state.seconds if state.seconds else 0.0,
             peak_memory=peak(settings.device),
         ),
-        environment=environment(settings.device),
+        environment=environment(settings.device) | _carried_out_by(state),
         message=message,
     )
+
+
+def _carried_out_by(state: State) -> dict[str, list[int]]:
+    """How many processes a run had, one number after another; nothing for the usual one."""
+    return {} if state.processes == [1] else {"processes": state.processes}

@@ -10,6 +10,7 @@ import torch
 from nextify.designs import Precision
 from nextify.errors import InputError, unknown
 from nextify.machine.limits import cores
+from nextify.machine.ranks import Rank, rank_here
 
 
 def default_device() -> str:
@@ -18,7 +19,8 @@ def default_device() -> str:
 
 
 def usable_device(name: str | None = None) -> str:
-    """The device of this name; without one, the default.
+    """The device of this name; without one, the default. Of several processes of a run on this
+    machine, each has a GPU of its own.
 
     Raises:
         InputError: there is no such device, or it cannot be used.
@@ -26,12 +28,26 @@ def usable_device(name: str | None = None) -> str:
     chosen = name or default_device()
     if chosen.partition(":")[0] not in ("cpu", "cuda"):
         raise unknown("device", chosen, ("cpu", "cuda"))
+    chosen = _own(chosen, rank_here())
     try:
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"--device {chosen} cannot be used ({reason}); use cpu") from None
     return chosen
+
+
+def _own(device: str, rank: Rank) -> str:
+    """A process's own device."""
+    if rank.size == 1 or device == "cpu":
+        return device
+    if device != "cuda":
+        raise InputError(f"--device {device} is one for {rank.size} processes; give --device cuda, "
+                         "of which each process has its own")  # fmt: skip
+    if rank.local_size > (there := torch.cuda.device_count()):
+        raise InputError(f"{rank.local_size} processes are started here, where {there} GPUs are; "
+                         f"start at most {there} with --nproc-per-node")  # fmt: skip
+    return f"cuda:{rank.local}"
 
 
 def loaders_for(device: str) -> int:

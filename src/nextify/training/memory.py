@@ -5,6 +5,7 @@ from nextify.designs import Recipe, Run
 from nextify.designs.run import last_stages
 from nextify.errors import InputError
 from nextify.machine import memory
+from nextify.machine.ranks import rank_here
 from nextify.records import Plan
 from nextify.training.machine import default_device
 from nextify.words import gibibytes
@@ -14,14 +15,17 @@ _BYTES = 4  # of a float32; autocast keeps its narrower copies beside them
 
 
 def require_memory(run: Run) -> None:
-    """Check that a run on the processor fits the memory that there is.
+    """Check that a run on the processor fits the memory that there is; so do several processes of
+    it on this machine, each with all weights and its part of a batch.
 
     Raises:
         InputError: with what it would take, and a batch size that would fit.
     """
     there = memory()
+    here = min(run.processes, rank_here().local_size)
     fixed, image = needed(run)
     batch = run.recipe.part_size
+    fixed, image = here * fixed, image * here // run.processes
     if fixed + batch * image <= there:
         return
     fitting = (there - fixed) // image

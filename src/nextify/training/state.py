@@ -1,11 +1,13 @@
 """Everything that changes while a run trains, and its way to disk and back."""
 
 import hashlib
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
+from torch import Tensor
 
 from nextify.data import Dataset
 from nextify.designs import Recipe, Run
@@ -17,8 +19,10 @@ from nextify.records import EpochPoint
 from nextify.training.ema import EpochAverage, WeightAverage, effective_decay
 from nextify.training.initial import InitialWeights, put_into
 from nextify.training.optimizer import make_optimizer
+from nextify.training.world import ALONE, World
 
 FORMAT = 1
+WITHIN = 2  # of checkpoints within an epoch, which versions from before these cannot go on from
 
 
 def generator_for(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
@@ -30,7 +34,14 @@ def generator_for(seed: int, purpose: str, device: torch.device | str = "cpu") -
 
 @dataclass
 class State:
-    """What changes while a run trains. `epoch` and `step` count what is done."""
+    """What changes while a run trains. `epoch` and `step` count what is done.
+
+    Attributes:
+        losses: of the steps of an epoch that has begun. drawn_from: the states that generators had
+            when it began: of those that feed the steps, some of which may be ahead of them.
+        processes: that carried it out, one number after another. since: when `seconds` was
+            counted, by this process's clock.
+    """
 
     network: Network
     optimizer: torch.optim.Optimizer
@@ -51,10 +62,40 @@ class State:
         average = self.average or self.of_epochs
         return None if average is None else average.network  # type: ignore[return-value]
 
+    losses: list[Tensor] = field(default_factory=list)
+    drawn_from: dict[str, Tensor] = field(default_factory=dict)
+    processes: list[int] = field(default_factory=lambda: [1])
+    since: float = 0.0
+
     @property
     def judged(self) -> Network:
         """The network that is evaluated and kept: the average where there is one."""
         return self.network if self.averaged is None else self.averaged
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All weights and statistics."""
+        networks = (self.network, self.judged)
+        return [entry for each in networks for entry in (*each.parameters(), *each.buffers())]
+
+    def begin_epoch(self) -> int:
+        """Begin an epoch, or go on with it; how many of its steps are done."""
+        if not self.losses:
+            fed = (name for name in self.generators if name != "drop")  # which steps draw from
+            self.drawn_from = {name: self.generators[name].get_state() for name in fed}
+        self.since = time.perf_counter()
+        return len(self.losses)
+
+    def count_seconds(self) -> None:
+        """Count the time of training since this was called, or the epoch began."""
+        now = time.perf_counter()
+        self.seconds += now - self.since
+        self.since = now
+
+    def end_epoch(self) -> None:
+        """An epoch more is done."""
+        self.epoch += 1
+        self.losses, self.drawn_from = [], {}
 
 
 def start(
@@ -108,13 +149,16 @@ def save(state: State, run: Run, path: Path) -> None:
     """Write a checkpoint from which `restore` goes on bit for bit. Atomic: a kill at any moment
     leaves the old checkpoint or the new one."""
     values = {
-        "format": FORMAT,
+        "format": WITHIN if state.losses else FORMAT,
         "run": run.key,
         "content": content_key(run.as_dict()),
         "network": state.network.state_dict(),
         "optimizer": state.optimizer.state_dict(),
         "average": None if state.averaged is None else state.averaged.state_dict(),
-        "generators": {name: g.get_state() for name, g in state.generators.items()},
+        "generators": {name: g.get_state() for name, g in state.generators.items()}
+        | state.drawn_from,
+        "losses": torch.stack(state.losses) if state.losses else None,
+        "processes": state.processes,
         "curve": [asdict(point) for point in state.curve],
         "counters": {name: getattr(state, name) for name in _COUNTERS},
     }
@@ -159,22 +203,32 @@ def _dump(values: dict[str, Any], file: BinaryIO) -> None:
 _COUNTERS = ("epoch", "step", "best_accuracy", "seconds", "evaluation_seconds")
 
 
-def restore(state: State, run: Run, path: Path) -> None:
-    """Set a fresh state to that of a checkpoint.
+def restore(state: State, run: Run, path: Path, world: World = ALONE) -> None:
+    """Set a fresh state to that of a checkpoint, which the first of several processes reads.
 
     Raises:
         Unreadable: if the file is no checkpoint, or is damaged. InputError: if it is another run's.
     """
+    values = world.by_first(lambda: _kept(run, path))
+    if values is None:
+        return
+    try:
+        _fill(state, values)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise _unreadable(path, f"is damaged ({type(error).__name__})") from error
+
+
+def _kept(run: Run, path: Path) -> dict[str, Any] | None:
+    """What a checkpoint of a run holds; None if there is none."""
+    if not path.exists():
+        return None
     values = _read(path)
     if run.key != values.get("run") and content_key(run.as_dict()) != values.get("content"):
         raise InputError(
             f"checkpoint {path} belongs to another run (other design, recipe, weights, data or "
             "seed); use the same arguments, or another folder with --output"
         )
-    try:
-        _fill(state, values)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise _unreadable(path, f"is damaged ({type(error).__name__})") from error
+    return values
 
 
 def _fill(state: State, values: dict[str, Any]) -> None:
@@ -189,6 +243,11 @@ def _fill(state: State, values: dict[str, Any]) -> None:
     state.curve = [EpochPoint(**point) for point in values["curve"]]
     for name in _COUNTERS:
         setattr(state, name, values["counters"][name])
+    if (losses := values.get("losses")) is not None:
+        state.losses = list(losses.to(next(state.network.parameters()).device))
+        state.drawn_from = {n: kept for n, kept in values["generators"].items() if n != "drop"}
+    before = values.get("processes", [1])
+    state.processes = before if before[-1:] == state.processes else before + state.processes
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -199,7 +258,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise
     except Exception as error:  # torch raises many kinds for damaged files
         raise _unreadable(path, f"cannot be read ({type(error).__name__})") from error
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
+    if not isinstance(values, dict) or values.get("format") not in (FORMAT, WITHIN):
         raise _unreadable(path, "is none of this version")
     return values
 

@@ -44,6 +44,12 @@ class MixDraws:
         fields = zip(*((each.chances, each.shares, each.middles) for each in parts), strict=True)
         return cls(*(torch.cat(of, 1) for of in fields))
 
+    def take(self, chosen: Tensor) -> "MixDraws":
+        """Those of some images of the batch."""
+        if self.shares.shape[1] == 0:
+            return self
+        return MixDraws(self.chances[:, chosen], self.shares[:, chosen], self.middles[:, chosen])
+
 
 @dataclass(frozen=True, slots=True)
 class Mix:

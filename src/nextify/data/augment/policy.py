@@ -50,6 +50,16 @@ class Draws:
             torch.cat([each.noise for each in parts]),
         )
 
+    def take(self, chosen: Tensor) -> "Draws":
+        """Those of some images of the batch."""
+        boxes, noise = self.erased, self.noise
+        if len(boxes.top):
+            of_each = torch.split(noise, (boxes.height * boxes.width).tolist())
+            noise = torch.cat([of_each[at] for at in chosen.tolist()])
+            boxes = boxes.take(chosen)
+        layers = tuple((uniform[:, chosen], normal[chosen]) for uniform, normal in self.layers)
+        return Draws(self.flip[chosen], self.place[:, chosen], layers, boxes, noise)
+
 
 def _joined_layer(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     uniform, normal = zip(*parts, strict=True)
