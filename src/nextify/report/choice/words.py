@@ -125,9 +125,7 @@ def raced(choice: Choice) -> list[str]:
     told = []
     if gone:
         which = "; ".join(f"{each.name} after {each.left:,} images" for each in gone)
-        told.append(
-            f"Left the race, behind beyond doubt (99 %) or with a run that was lost: {which}."
-        )
+        told.append(f"Left the race, behind beyond doubt or with a run that was lost: {which}.")
     if rest:
         told.append(
             f"Not in the finals, for which others came before, though the race does not tell them "
@@ -147,8 +145,8 @@ def ahead(choice: Choice) -> str:
     gap = 100 * (best.mean - float(second.mean or 0.0))
     where = "new seeds and new images" if best.behind_wide else "new seeds"
     return (
-        f"It is {gap:.2f} points ahead of {second.name}, the next (95 % interval, for all finalists "
-        f"together: {interval(between)} points, for {where})."
+        f"It is {gap:.2f} points ahead of {second.name}, the next (95 % interval, for all "
+        f"finalists together: {interval(between)} points, for {where})."
     )
 
 
