@@ -2,7 +2,7 @@
 
     python scripts/race_coverage.py
 
-About ten minutes on one core. Prints the tables of docs/choosing.md. Every case is a whole choice
+About four minutes on one core. Prints the tables of docs/choosing.md. Every case is a whole choice
 whose truth is known, through the code that `choose` uses: one run each, on half of the images,
 chooses the candidates' learning rates; they race with two seeds, judged on held-out images, and up
 to four are judged by five fresh seeds on test images. A candidate's truth is its accuracy on all
@@ -212,7 +212,7 @@ def tables(worlds: tuple[World, ...], cases: int) -> str:
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cases", type=int, default=1000, help="of each line")
+    parser.add_argument("--cases", type=int, default=500, help="of each line")
     print(tables(WORLDS, parser.parse_args().cases))
 
 

@@ -194,8 +194,8 @@ def carry_out_race(race: Race, folder: Path, run: Callable[[Plan, Path], Summary
     summaries: dict[str, Summary] = {}
 
     def done(plan: Plan, name: str) -> Study:
-        key = name.removesuffix(".study")
-        summaries[key] = run(plan.asked_by(race.request), folder / name)
+        key, plan = name.removesuffix(".study"), plan.asked_by(race.request)
+        summaries[key] = run(plan, folder / name)
         with Store.open(folder / name, create=False) as store:
             studies[key] = plan, store.records()
         return studies[key]
