@@ -125,13 +125,13 @@ def tuned(world: World, images: Images, rng: Rng) -> Floats:
     best = world.accuracies(rng)
     every = list(range(len(best)))
     lost = rng.permuted(rng.exponential(0.02, (len(best), 3)) * [0, 1, 1], axis=1)
-    seen = [
-        images.correct(every, part_of(best - each, world.more, 0.5), rng.normal(size=1), 1.5)[:, 0]
+    seen = np.array([
+        images.correct(every, part_of(best - each, world.more, 0.5), rng.normal(size=1), 1.5)
         for each in lost.T
-    ]
+    ]).mean((2, 3))  # fmt: skip
     chosen = [
-        suited_rate({rate: right[at] for rate, right in zip(RATES, seen, strict=True)})
-        for at in every
+        suited_rate(dict(zip(RATES, found, strict=True)), world.held_out)
+        for found in seen.T.tolist()
     ]
     return best - lost[every, [RATES.index(rate) for rate in chosen]]
 

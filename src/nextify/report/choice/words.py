@@ -275,8 +275,8 @@ def how_sure(choice: Choice) -> str:
 HEAD = ("design", "params", "MACs", "predicted", "accuracy", "interval", "to the best other",
         "runs", "standing", "made")  # fmt: skip
 RACED = ("candidate", "params", "MACs", "latency", "accuracy", "interval", "to the best other",
-         "runs", "standing", "rate", "start")  # fmt: skip
-TEXTS = ("standing", "made", "start")  # the other columns are numbers
+         "runs", "rate", "standing")  # fmt: skip
+TEXTS = ("standing", "made")  # the other columns are numbers
 
 
 def head(choice: Choice) -> tuple[str, ...]:
@@ -295,13 +295,11 @@ def row(choice: Choice, each: Finalist) -> list[str]:
         interval(each.wide or each.interval),
         interval(each.behind_wide or each.behind),
         f"{each.finished}/{each.runs}",
-        standing(each),
     ]
     if not choice.race:
-        return [*costs, predicted, *found, each.changed]
-    own = racer(choice, each.name)
+        return [*costs, predicted, *found, standing(each), each.changed]
     latency = seconds_in_words(each.latency.median) if each.latency else "?"
-    return [*costs, latency, *found, f"{own.rate:g}", start(own)]
+    return [*costs, latency, *found, f"{racer(choice, each.name).rate:g}", standing(each)]
 
 
 CANDIDATES = ("candidate", "start", "latency", "rates", "raced at", "laps", "left")
