@@ -147,7 +147,7 @@ def test_weights_beside_names(nextify, pets, monkeypatch):
     beside = ("compare", "convnext-mini", "stem_stride=1", "mine", "mine", "recipe=frozen-small",
               *COMPARE[7:], "--plan")  # fmt: skip
     answer = nextify(*beside)
-    assert answer.code == 0 and "mine recipe=frozen-small starts from mine (fing" in answer.err
+    assert answer.code == 0 and "mine frozen-small starts from mine (fing" in answer.err
     assert ", with its head" in answer.err and "3 networks x 2 numbers" in answer.out
     plan = json.loads(nextify(*beside, "--json").out)["plan"]
     assert "recipe=finetune-small batch_size=" in plan["command"]

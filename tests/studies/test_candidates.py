@@ -73,7 +73,7 @@ def test_words_name_weights_and_their_recipes(mine, tmp_path):
              "recipe=frozen-small", "epochs=3", foreign, "recipe=finetune-small"]  # fmt: skip
     scratch, fine, frozen, theirs = read_networks(words, "modern-small", CLASSES)
     assert [each.name for each in (scratch, fine, frozen, theirs)] == [
-        "convnext-mini", "mine recipe=finetune-small", "mine recipe=frozen-small",
+        "convnext-mini", "mine finetune-small", "mine frozen-small",
         "theirs.safetensors",
     ]  # fmt: skip
     assert (scratch.recipe_name, scratch.initial) == ("modern-small", None)

@@ -11,9 +11,10 @@ Both are scores of runs like others, so that both are judged by `compare_with_be
 pooled over the candidates, seeds as blocks, for new seeds and new images. A candidate that is
 behind on few images and gains more from each doubling is not behind in the second.
 
-The level is 99 %: whoever leaves is not judged by fresh seeds any more, and the answer, which is of
-those that are left, says 95 % of all. As a candidate has to be behind in both, and the second is
-far less exact, what a race costs the answer is nothing that shows (`scripts/race_coverage.py`).
+The level is 99 % of the first and 95 % of the second, which is far less exact. Both have to hold,
+so that what a race costs the answer, which is of those that are left and says 95 % of all, is
+nothing that shows (`scripts/race_coverage.py`). One that has not begun to learn does not leave: its
+curve says nothing yet.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,11 +29,12 @@ from nextify.designs import Initial
 from nextify.experiments.coding import Floats
 from nextify.findings.best import compare_with_best
 from nextify.findings.comparison import places
+from nextify.findings.outcomes import chance_of, unlearned
 from nextify.findings.scores import correct_of, grid, scores
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 
-BEYOND_DOUBT = 0.99
+BEYOND_DOUBT, HEADING = 0.99, 0.95
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +87,7 @@ def leaving(
         return np.zeros(len(scores), np.bool_)
     steps = log(everything / images[on]) / log(images[on] / images[on - 1])
     ahead = _carried(scores, on, steps), None if correct is None else _carried(correct, on, steps)
-    return _behind(*now) & _behind(*ahead)
+    return _behind(*now, BEYOND_DOUBT) & _behind(*ahead, HEADING)
 
 
 def _carried(values: NDArray[np.generic], on: int, steps: float) -> Floats:
@@ -94,21 +96,22 @@ def _carried(values: NDArray[np.generic], on: int, steps: float) -> Floats:
     return np.asarray(now + steps * (now - before))
 
 
-def _behind(scores: Floats, correct: NDArray[np.generic] | None) -> NDArray[np.bool_]:
-    best = compare_with_best(scores, [True] * len(scores), correct, BEYOND_DOUBT)
+def _behind(scores: Floats, correct: NDArray[np.generic] | None, level: float) -> NDArray[np.bool_]:
+    best = compare_with_best(scores, [True] * len(scores), correct, level)
     return np.array([not best.may_be_best(at) for at in range(len(scores))])
 
 
 def departures(plan: Plan, records: Sequence[Record], everything: int) -> dict[str, int | None]:
     """The number of images by which each candidate left the race so far; None: it is still in it.
 
-    One of which a run diverged or failed on a lap leaves, too, unless that is true of all.
+    One of which a run diverged or failed on a lap leaves, too, unless that is true of all; one that
+    learned nothing on a lap does not leave by it.
 
     Args:
         plan: of a comparison: of those still in the race, on each number of images.
         everything: the training images of the finals.
     """
-    where, runs = places(plan), grid(plan, records)
+    where, runs, chance = places(plan), grid(plan, records), chance_of(plan)
     values, correct = scores(runs), correct_of([run.result if run else None
                                                 for row in runs for run in row])  # fmt: skip
     numbers = sorted({number for _, number in where})
@@ -121,7 +124,10 @@ def departures(plan: Plan, records: Sequence[Record], everything: int) -> dict[s
             continue
         sound = cells[~lost]
         judged = None if correct is None else correct.reshape(*values.shape, -1)[sound]
-        lost[~lost] = leaving(values[sound], judged, numbers[: at + 1], everything)
+        stuck = [unlearned(runs[each], chance).all() for each in sound[:, -1]]
+        lost[~lost] = leaving(values[sound], judged, numbers[: at + 1], everything) & ~np.array(
+            stuck
+        )
         found |= {name: number for name, leaves in zip(left, lost, strict=True) if leaves}
     return found
 

@@ -5,12 +5,11 @@ else: what a cell is worth at its rate, runs with fresh seeds say, on images tha
 """
 
 from collections.abc import Iterable, Mapping
-from math import log
+from math import log, log10, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nextify.findings.scores import correctness, score_of
+from nextify.findings.scores import score_of
 from nextify.records.places import places
 from nextify.records.plan import Plan
 from nextify.records.record import Record
@@ -35,43 +34,28 @@ def best_rates(plan: Plan, records: Iterable[Record]) -> Mapping[Made, float]:
     return {made: max(each)[-1] for made, each in found.items()}
 
 
-def right_at(
-    plan: Plan, records: Iterable[Record], rates: Mapping[float, str]
-) -> dict[float, NDArray[np.bool_]]:
-    """Which images a network classified correctly at each rate, by one run; without those at which
-    it has no score.
-
-    Args:
-        rates: the network's name in the plan at each.
-    """
-    known, cells = places(plan, records), {cell.network: cell.name for cell in plan.cells}
-    runs = {rate: known.get((cells[name], plan.seeds[0])) for rate, name in rates.items()
-            if name in cells}  # fmt: skip
-    return {rate: correctness(run.result) for rate, run in runs.items() if run and run.result}
-
-
-def suited_rate(right: Mapping[float, NDArray[np.bool_]]) -> float:
+def suited_rate(accuracies: Mapping[float, float | None], images: int) -> float:
     """Of the rates within one standard error of the best the one nearest to the recipe's, as a
     multiple of it; 1 where no rate has a score.
 
-    One run a rate, on few images: which is the best of them is luck, mostly (the rule of one
-    standard error: Breiman et al. 1984, Classification and Regression Trees, section 3.4.3). The
-    error is that of the difference of two networks on the same images.
+    Of one run a rate, on few images, the best is luck, mostly (the rule of one standard error:
+    Breiman et al. 1984, Classification and Regression Trees, section 3.4.3).
 
-    >>> at = np.arange(100)
-    >>> suited_rate({1.0: at < 49, 3.0: at > 49}), suited_rate({1.0: at < 29, 3.0: at > 49})
-    (1.0, 3.0)
+    >>> few = {0.3: 0.70, 1.0: 0.62, 3.0: 0.50}
+    >>> suited_rate(few, 20), suited_rate(few, 2000)
+    (1.0, 0.3)
 
     Args:
-        right: which images were classified correctly at each rate.
+        accuracies: of one run at each rate, in steps of half a power of ten; None without a score.
+        images: that they are of.
     """
-    if not right:
+    known = {rate: value for rate, value in accuracies.items() if value is not None}
+    if not known:
         return 1.0
-    values = {rate: each.astype(np.float64) for rate, each in right.items()}
-    best = max(values.values(), key=lambda each: float(each.mean()))
-    behind = {rate: best - each for rate, each in values.items()}
-    near = [rate for rate, each in behind.items() if each.mean() <= each.std() / len(each) ** 0.5]
-    return min(near, key=lambda rate: (abs(log(rate)), behind[rate].mean()))
+    best = max(known.values())
+    error = sqrt(best * (1 - best) / images)
+    near = [rate for rate, value in known.items() if value >= best - error]
+    return min(near, key=lambda rate: (round(2 * abs(log10(rate))), -known[rate]))
 
 
 def at_the_edge(plan: Plan) -> tuple[int, int]:

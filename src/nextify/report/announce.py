@@ -146,7 +146,7 @@ def announced_latency(name: str, took: Spread, allowed: float) -> str:
     words, near = seconds_in_words, took.low <= allowed <= took.high
     rounds = f"half of {took.count} rounds from {words(took.low)} to {words(took.high)}"
     verdict = f"within {words(allowed)}" if took.median <= allowed else (
-        f"over {words(allowed)}: left out")  # fmt: skip
+        f"over {words(allowed)}, so it is no candidate")  # fmt: skip
     doubt = ", so near that another measurement may say otherwise" * near
     return f"latency of {name}: {words(took.median)} ({rounds}), {verdict}{doubt}"
 

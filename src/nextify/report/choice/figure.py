@@ -38,10 +38,10 @@ def choice_figure(choice: Choice, *, held_out: bool = False) -> Drawing:
         Words(5.94, lambda row: large(row.params), ("Param.", "in all")),
         Words(6.08, standing, ("Standing", ""), "left"),
     ]
+    before = "no run before had" if choice.race else "the screening had not"
     note = (
         f"n = {max(row.runs for row in rows)} runs a design were planned, with seeds that "
-        f"{'no run before' if choice.race else 'the screening'} had{'' if choice.race else ' not'}. "
-        "The accuracy axis does not start at 0."
+        f"{before}. The accuracy axis does not start at 0."
     )
     marks = occurring([
         (any(row.mean is not None for row in rows), _MEAN, "mean"),

@@ -69,7 +69,9 @@ def write_choice(
     finals = phases[-1].plan
     drawn = [choice_figure(choice, held_out=finals.held_out)]
     if choice.race:
-        drawn.append(line_figure(comparison_content(phases[-2].plan, records["race"])))
+        drawn.append(
+            line_figure(comparison_content(_told(choice, phases[-2].plan), records["race"]))
+        )
     what = "The best of candidates for {}" if choice.race else "A design for {} within a budget"
     page = render(
         "choice.html",
@@ -92,6 +94,16 @@ def write_choice(
         "report.html": page,
     }
     return write_files(folder, drawn, texts)
+
+
+def _told(choice: Choice, race: Plan) -> Plan:
+    """The plan of a race, in which candidates that left are called so."""
+    gone = {each.name for each in choice.race if each.left is not None}
+    cells = (
+        replace(cell, network=f"{cell.network} (left)") if cell.network in gone else cell
+        for cell in race.cells
+    )
+    return replace(race, cells=tuple(cells))
 
 
 def _values(phases: Sequence[Phase]) -> dict[str, Any]:

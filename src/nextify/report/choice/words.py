@@ -125,9 +125,7 @@ def raced(choice: Choice) -> list[str]:
     told = []
     if gone:
         which = "; ".join(f"{each.name} after {each.left:,} images" for each in gone)
-        told.append(
-            f"Left the race, behind beyond doubt (99 %) or with a run that was lost: {which}."
-        )
+        told.append(f"Left the race, behind beyond doubt or with a run that was lost: {which}.")
     if rest:
         told.append(
             f"Not in the finals, for which others came before, though the race does not tell them "
@@ -147,8 +145,8 @@ def ahead(choice: Choice) -> str:
     gap = 100 * (best.mean - float(second.mean or 0.0))
     where = "new seeds and new images" if best.behind_wide else "new seeds"
     return (
-        f"It is {gap:.2f} points ahead of {second.name}, the next (95 % interval, for all finalists "
-        f"together: {interval(between)} points, for {where})."
+        f"It is {gap:.2f} points ahead of {second.name}, the next (95 % interval, for all "
+        f"finalists together: {interval(between)} points, for {where})."
     )
 
 
@@ -277,8 +275,8 @@ def how_sure(choice: Choice) -> str:
 HEAD = ("design", "params", "MACs", "predicted", "accuracy", "interval", "to the best other",
         "runs", "standing", "made")  # fmt: skip
 RACED = ("candidate", "params", "MACs", "latency", "accuracy", "interval", "to the best other",
-         "runs", "standing", "rate", "start")  # fmt: skip
-TEXTS = ("standing", "made", "start")  # the other columns are numbers
+         "runs", "rate", "standing")  # fmt: skip
+TEXTS = ("standing", "made")  # the other columns are numbers
 
 
 def head(choice: Choice) -> tuple[str, ...]:
@@ -297,13 +295,11 @@ def row(choice: Choice, each: Finalist) -> list[str]:
         interval(each.wide or each.interval),
         interval(each.behind_wide or each.behind),
         f"{each.finished}/{each.runs}",
-        standing(each),
     ]
     if not choice.race:
-        return [*costs, predicted, *found, each.changed]
-    own = racer(choice, each.name)
+        return [*costs, predicted, *found, standing(each), each.changed]
     latency = seconds_in_words(each.latency.median) if each.latency else "?"
-    return [*costs, latency, *found, f"{own.rate:g}", start(own)]
+    return [*costs, latency, *found, f"{racer(choice, each.name).rate:g}", standing(each)]
 
 
 CANDIDATES = ("candidate", "start", "latency", "rates", "raced at", "laps", "left")

@@ -322,6 +322,7 @@ def _telling(name: str, own: list[str], given: Sequence[tuple[str, list[str]]]) 
         return own
     others = [words for other, words in given if other == name]
     few = [[w for w in words if any(w not in each for each in others)] for words in others]
+    few = [[word.removeprefix(RECIPE) for word in words] for words in few]
     fewer = [[word for word in words if not word.startswith(_LENGTHS)] for words in few]
     is_enough = len({tuple(words) for words in fewer}) == len(fewer)
     return (fewer if is_enough else few)[others.index(own)]

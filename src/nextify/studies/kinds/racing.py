@@ -17,7 +17,7 @@ from nextify.errors import InputError
 from nextify.findings.choice import choose_raced
 from nextify.findings.race import Racer, departures, finalists, is_over
 from nextify.findings.scores import grid, scores
-from nextify.findings.tuning import right_at, suited_rate
+from nextify.findings.tuning import suited_rate
 from nextify.records import Cell, Plan, Record, Store
 from nextify.requests import Choose, Compare
 from nextify.studies.kinds.choosing import FINALS, Name, Outcome, Phase
@@ -137,10 +137,18 @@ def _some(rate: float | None) -> tuple[float, ...]:
 
 def tuned(race: Race, rates: Study) -> dict[str, float]:
     """The rate that suits each candidate."""
+    return {name: suited_rate(found, int(rates[0].data["test"]))
+            for name, found in _tried(race, rates).items()}  # fmt: skip
+
+
+def _tried(race: Race, rates: Study) -> dict[str, dict[float, float | None]]:
+    """Of each candidate the accuracy at each rate, ascending."""
+    seen = {name: mean for (name, _), mean in _means(rates).items()}
     return {
-        each.name: suited_rate(right_at(*rates, {r: each.at_rate(r).name for r in ALL_RATES}))
+        each.name: {rate: seen[name] for rate in ALL_RATES
+                    if (name := each.at_rate(rate).name) in seen}
         for each in race.networks
-    }
+    }  # fmt: skip
 
 
 def beyond(race: Race, rates: Study) -> dict[str, float]:
@@ -194,8 +202,8 @@ def carry_out_race(race: Race, folder: Path, run: Callable[[Plan, Path], Summary
     summaries: dict[str, Summary] = {}
 
     def done(plan: Plan, name: str) -> Study:
-        key = name.removesuffix(".study")
-        summaries[key] = run(plan.asked_by(race.request), folder / name)
+        key, plan = name.removesuffix(".study"), plan.asked_by(race.request)
+        summaries[key] = run(plan, folder / name)
         with Store.open(folder / name, create=False) as store:
             studies[key] = plan, store.records()
         return studies[key]
@@ -242,19 +250,15 @@ def _means(study: Study) -> dict[tuple[str, int], float | None]:
 def _racers(race: Race, studies: Mapping[str, Study], best: Mapping[str, float]) -> list[Racer]:
     rates, laps, finals = (studies[name] for name in ("rates", "race", "finals"))
     gone, seen = departures(*laps, int(race.data["train"])), _means(laps)
-    tried = _means(rates)
-    numbers = {cell.network: rates[0].images_of(cell) for cell in rates[0].cells}
+    tried = _tried(race, rates)
     final = {cell.network for cell in finals[0].cells}
     found = []
     for each in race.networks:
-        names = {rate: each.at_rate(rate).name for rate in ALL_RATES}
-        known = {rate: tried[name, numbers[name]] for rate, name in names.items()
-                 if name in numbers}  # fmt: skip
         found.append(
             Racer(
                 name=each.name,
                 initial=each.initial,
-                rates=known,
+                rates=tried[each.name],
                 rate=best[each.name],
                 laps={number: mean for (name, number), mean in seen.items() if name == each.name},
                 left=gone[each.name],
