@@ -41,27 +41,35 @@ def test_weights_are_inverse_frequencies_of_mean_one(unequal):
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_the_loss_is_a_hand_made_one(unequal, smoothing):
-    """And torch's of hard labels, which divides by the weights that a batch has drawn."""
-    run = small_run(unequal, balance="loss")
+    """And torch's of hard labels, which divides by the weights that a batch has drawn: smoothing
+    leaves an image the weight of its class."""
+    run = small_run(unequal, balance="loss", label_smoothing=smoothing)
     weights = weights_of(run.recipe, unequal, Settings())
     logits = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
     labels = unequal.train.labels[torch.arange(0, 64, 4)]
     targets = F.one_hot(labels, 4) * (1 - smoothing) + smoothing / 4
     found = loss_of(nn.Identity(), run, logits, targets, weights)
-    hand_made = -(weights * targets * logits.log_softmax(1)).sum(1).mean()
-    torch.testing.assert_close(found, hand_made)
-    theirs = nn.CrossEntropyLoss(weights, label_smoothing=smoothing)(logits, labels)
-    torch.testing.assert_close(found, theirs * weights[labels].sum() / len(labels))
+    own = class_weights(unequal.train.labels, 4)
+    each = -(targets * logits.log_softmax(1)).sum(1)
+    torch.testing.assert_close(found, (own[labels] * each).mean())
+    if not smoothing:
+        theirs = nn.CrossEntropyLoss(own)(logits, labels)
+        torch.testing.assert_close(found, theirs * own[labels].sum() / len(labels))
 
 
-def test_a_mixed_target_has_the_weight_of_each_of_its_classes(unequal):
-    run = small_run(unequal, balance="loss")
+def test_a_mixed_image_has_the_mean_weight_of_its_classes(unequal):
+    run = small_run(unequal, balance="loss", label_smoothing=0.2)
     weights = weights_of(run.recipe, unequal, Settings())
     labels = torch.tensor([0, 2])
-    _, targets = Mix(0.8, 0.0, 0.0, 4)(torch.rand(2, 3, 4, 4), labels, torch.Generator())
+    mix = Mix(0.8, 0.0, 0.2, 4)
+    _, targets = mix(torch.rand(2, 3, 4, 4), labels, torch.Generator().manual_seed(0))
+    _, plain = replace(mix, label_smoothing=0.0)(
+        torch.rand(2, 3, 4, 4), labels, torch.Generator().manual_seed(0)
+    )
+    assert 0 < plain[0, 0] < 1
     logits = torch.randn(2, 4, generator=torch.Generator().manual_seed(1))
-    each = [F.cross_entropy(logits, torch.full((2,), at), reduction="none") for at in range(4)]
-    wanted = sum(weights[at] * targets[:, at] * each[at] for at in range(4)).mean()
+    own = plain @ class_weights(unequal.train.labels, 4)
+    wanted = (own * F.cross_entropy(logits, targets, reduction="none")).mean()
     torch.testing.assert_close(loss_of(nn.Identity(), run, logits, targets, weights), wanted)
 
 

@@ -56,6 +56,7 @@ def test_what_is_off_is_in_no_key():
     [
         ({"accumulate": 3}, "'accumulate' is 3, which does not divide batch_size=32"),
         ({"accumulate": 0}, "'accumulate' is 0; it must be greater than 0"),
+        ({"balance": "loss", "label_smoothing": 1.0}, "leaves nothing of a label to weight"),
         ({"patience": -1}, "'patience' is -1; it must not be negative"),
         ({"average_epochs": 2}, "set ema_decay=0, or leave average_epochs out"),
         ({"average_epochs": 4, "ema_decay": 0.0}, "'average_epochs' is 4 of 3 epochs"),

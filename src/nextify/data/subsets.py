@@ -102,8 +102,8 @@ def set_aside(dataset: Dataset, seed: int = 0) -> Dataset:
         InputError: as `held_out`.
     """
     part = held_out(dataset, seed)
-    own = {"train": part.train, "mean": part.mean, "std": part.std}
-    return replace(dataset, validation=part.test, validation_seed=seed, **own)
+    dataset = replace(dataset, train=part.train, mean=part.mean, std=part.std)
+    return replace(dataset, validation=part.test, validation_seed=seed)
 
 
 def in_order(dataset: Dataset, classes: Sequence[str]) -> Dataset:

@@ -48,10 +48,10 @@ class Recipe:
         trainable: everything, the head alone on a frozen body, or the head and the last 1 to 4
             stages. What is frozen keeps its batch-norm statistics, and none of its blocks is
             dropped.
-        balance: for unequal classes. `"loss"`: each class's part in the loss is weighted by
-            images / (classes * its images), on average over the training images 1; a batch's loss
-            is the mean over its images. `"sampling"`: every epoch shows as many images of each
-            class, as many in all as there are.
+        balance: for unequal classes. `"loss"`: an image's loss is weighted by
+            images / (classes * images of its class), on average over the training images 1; a
+            batch's loss is the mean over its images. `"sampling"`: every epoch shows as many images
+            of each class, as many in all as there are.
         accumulate: a batch goes through the network in so many equal parts, one after the other,
             whose gradients are summed: less memory, the same mean over the whole batch. Batch norm
             sees each part by itself.
@@ -167,6 +167,11 @@ def _require_together(of: Recipe) -> None:
         raise InputError(
             f"recipe field 'accumulate' is {of.accumulate}, which does not divide "
             f"batch_size={of.batch_size} into equal parts; give one that does"
+        )
+    if of.balance == "loss" and of.label_smoothing == 1:
+        raise InputError(
+            "recipe field 'balance' is 'loss' and 'label_smoothing' 1, which leaves nothing of a "
+            "label to weight; give less label_smoothing, or balance=sampling"
         )
     if of.average_epochs > of.epochs:
         raise InputError(

@@ -89,8 +89,8 @@ class Run:
         """The run as plain values, ready for JSON."""
         values = {
             "revision": REVISION,
-            "design": _told(self.design),
-            "recipe": _told(self.recipe),
+            "design": told_fields(self.design),
+            "recipe": told_fields(self.recipe),
             "data": dict(self.data),
             "seed": self.seed,
             "precision": self.precision,
@@ -133,7 +133,7 @@ def _without_source(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**values, "initial": told}
 
 
-def _told(of: AnyDesign | Recipe) -> dict[str, Any]:
+def told_fields(of: AnyDesign | Recipe) -> dict[str, Any]:
     """The fields of a design or recipe that tell it from others; see `FIRST`."""
     return {
         each.name: getattr(of, each.name)

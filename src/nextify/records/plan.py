@@ -20,7 +20,7 @@ from nextify.designs import (
 )
 from nextify.designs.factor import PIXELS
 from nextify.designs.fields import hints
-from nextify.designs.run import FIRST
+from nextify.designs.run import FIRST, told_fields
 from nextify.designs.values import Count, Positive, Seed, Share, Within, from_values, read_value
 from nextify.errors import InputError
 from nextify.requests import (
@@ -224,6 +224,8 @@ class Plan:
         """Plain values, ready for JSON."""
         asked = [{"command": command_of(type(each)), **given(each)} for each in self.requests]
         values = {**asdict(replace(self, requests=())), "requests": asked}
+        for cell, told in zip(self.cells, values["cells"], strict=True):
+            told["recipe"] = told_fields(cell.recipe)  # as in its runs
         if not self.probes:  # as in plans from before there were any
             del values["probes"]
         if self.copies == 1:  # the same

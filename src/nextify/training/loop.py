@@ -382,26 +382,38 @@ def is_captured(dataset: Dataset, settings: Settings) -> bool:
 
 
 def weights_of(recipe: Recipe, dataset: Dataset, settings: Settings) -> Tensor | None:
-    """The classes' weights in the loss, where the recipe balances them so."""
+    """Of the classes (classes,), where the recipe balances them in the loss: an image's weight is
+    their mean by its target. Smoothing, which gives every target a share of all classes, is taken
+    out of them: an image of one class has its weight, and a mixed one the mean by what is mixed."""
     if recipe.balance != "loss":
         return None
     weights = class_weights(dataset.train.labels.cpu(), len(dataset.classes))
-    return weights.to(settings.device)
+    smoothing = recipe.label_smoothing
+    return ((weights - smoothing * weights.mean()) / (1 - smoothing)).to(settings.device)
 
 
 def loss_of(
     network: nn.Module, run: Run, images: Tensor, targets: Tensor, weights: Tensor | None = None
 ) -> Tensor:
-    """The training loss on a batch of images with soft targets, in the run's precision.
+    """The training loss on a batch of images with soft targets, in the run's precision: the mean
+    over the images, each with its weight where there are some (`weights_of`).
 
-    With `weights` (classes,) each class's part of a target is weighted: an image's loss is
-    - sum over classes c of w_c t_c log p_c. So torch weights smoothed labels, and here mixed ones,
-    too. A batch's loss is the mean over its images, and not divided by the sum of the weights that
-    it has drawn, as torch's `CrossEntropyLoss` does for hard labels: so its mean over batches is
-    that over all images, in however many parts they come.
+    It is not divided by the sum of the weights that a batch has drawn, as torch's
+    `CrossEntropyLoss(weight)` does: so the mean over batches is that over all images, in however
+    many parts they come. Nor are weights those of a target's classes one by one, as torch has them
+    with smoothed labels: then the share that smoothing gives to a rare class weighs as much as the
+    label of a large one, and images of large classes are trained to be answered with rare ones.
     """
     with autocast_of(run, images.device):
-        return F.cross_entropy(network(images), targets, weights)
+        if weights is None:
+            return F.cross_entropy(network(images), targets)
+        each = F.cross_entropy(network(images), targets, reduction="none")
+        return (each * image_weights(targets, weights)).mean()
+
+
+def image_weights(targets: Tensor, weights: Tensor) -> Tensor:
+    """The weight of each image in the loss, (N,), by its target (N, classes)."""
+    return (targets * weights).sum(1)
 
 
 def autocast_of(run: Run, device: torch.device) -> torch.autocast:

@@ -31,6 +31,7 @@ from nextify.training.loop import (
     Settings,
     add_point,
     autocast_of,
+    image_weights,
     is_captured,
     lost_by,
     record_of,
@@ -213,7 +214,9 @@ def loss_of(
 ) -> Tensor:
     """The loss of each copy (S,), on images (B, S 3, H, W) with soft targets (B, S, classes)."""
     logits = network(images).flatten(0, 1)
-    each = F.cross_entropy(logits, targets.flatten(0, 1), weights, reduction="none")
+    each = F.cross_entropy(logits, targets.flatten(0, 1), reduction="none")
+    if weights is not None:
+        each = each * image_weights(targets.flatten(0, 1), weights)
     return each.view(len(images), -1).mean(0)
 
 
