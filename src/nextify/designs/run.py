@@ -219,7 +219,7 @@ def require_weights(recipe: Recipe, weights: object) -> None:
         if weights is None and needs:
             raise InputError(
                 f"recipe field {name!r} is {getattr(recipe, name)!r}, which needs trained weights "
-                "to start from; give them (--weights SOURCE; in `compare` in place of the name), or "
+                "to start from; give them (--weights SOURCE; in `compare` in place of a name), or "
                 "choose a recipe that trains from scratch, as modern or modern-small"
             )
 
