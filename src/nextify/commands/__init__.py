@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nextify import requests
-from nextify.commands import attributing, blocks, choosing, probing, studying, training
+from nextify.commands import attributing, blocks, choosing, probing, studying, surveying, training
 from nextify.commands.attributing import Attributed
 from nextify.commands.blocks import Blocks
 from nextify.commands.choosing import Chosen, PlannedChoice
 from nextify.commands.probing import Probed, ProbedStudy
 from nextify.commands.studying import Planned, Studied
+from nextify.commands.surveying import Surveyed
 from nextify.commands.training import Evaluated, Predictions
 from nextify.commands.watch import ON_STDERR, QUIET, Watch
 from nextify.errors import InputError
@@ -59,6 +60,11 @@ def attribute(*given: Any, quiet: bool = False, **options: Any) -> Attributed:
 def report(*given: Any, quiet: bool = False, **options: Any) -> ReportFiles:
     """Write the report of a study; see `nextify.requests.Report`."""
     return attributing.report(_asked(requests.Report, given, options), _watch(quiet))
+
+
+def data(*given: Any, quiet: bool = False, **options: Any) -> Surveyed:
+    """What a set of images holds, and what of it spoils studies; see `nextify.requests.Data`."""
+    return surveying.data(_asked(requests.Data, given, options), _watch(quiet))
 
 
 def train(*given: Any, quiet: bool = False, **options: Any) -> Trained:

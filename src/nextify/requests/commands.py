@@ -288,6 +288,21 @@ class Evaluate:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Data:
+    """What a set of images holds, and what of it spoils studies."""
+
+    source: str = positional(..., "a folder of images, 'embedded', or a public data set by name")
+    image_size: int | None = option(None, "pixels a side, as networks are to see", metavar="N",
+                                    least=1, most=MOST_PIXELS)  # fmt: skip
+    split_seed: int = option(0, "draws the test images of a folder without any",
+                             metavar="S", most=SEEDS - 1)  # fmt: skip
+    recipe: str | None = option(None, "whose augmentation is shown (default: what suits the number "
+                                "of images)", metavar="NAME")  # fmt: skip
+    report: str | None = option(None, "write a page, figures and tables there", metavar="DIR",
+                                local=True)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Predict:
     """Classify images."""
 
@@ -603,7 +618,7 @@ class ScaleSequence:
 
 
 Request = (
-    Path | Designs | Cost | Show | Recipe | Fit | Bench | Train | Evaluate | Predict | Probe
+    Path | Designs | Cost | Show | Recipe | Fit | Bench | Data | Train | Evaluate | Predict | Probe
     | Study | Report | Compare | Attribute | Choose | Convert
     | ScaleMixers | ScaleNetworks | ScaleSequence
 )  # fmt: skip
