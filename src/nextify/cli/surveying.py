@@ -24,4 +24,6 @@ def run(request: Data, as_json: bool) -> int:
         say(f"\n{head}. {text}")
     if done.report is not None:
         say(f"\nreport: {done.report.html}")
+    elif found.repeats.pairs:
+        say("\n--report DIR writes a page with pictures of the duplicates, and a table of them all")
     return 0

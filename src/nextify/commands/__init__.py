@@ -20,6 +20,7 @@ from nextify.commands.attributing import Attributed
 from nextify.commands.blocks import Blocks
 from nextify.commands.choosing import Chosen, PlannedChoice
 from nextify.commands.probing import Probed, ProbedStudy
+from nextify.commands.sizes import EvaluatedSizes, evaluate_sizes
 from nextify.commands.studying import Planned, Studied
 from nextify.commands.surveying import Surveyed
 from nextify.commands.training import Evaluated, Predictions
@@ -72,9 +73,12 @@ def train(*given: Any, quiet: bool = False, **options: Any) -> Trained:
     return training.train(_asked(requests.Train, given, options), _watch(quiet))
 
 
-def evaluate(*given: Any, quiet: bool = False, **options: Any) -> Evaluated:
-    """Score a trained network on test images; see `nextify.requests.Evaluate`."""
-    return training.evaluate(_asked(requests.Evaluate, given, options), _watch(quiet))
+def evaluate(*given: Any, quiet: bool = False, **options: Any) -> Evaluated | EvaluatedSizes:
+    """Score a trained network on test images, or at several sizes of them; see
+    `nextify.requests.Evaluate`."""
+    request = _asked(requests.Evaluate, given, options)
+    of = evaluate_sizes if len(request.test_sizes) > 1 else training.evaluate
+    return of(request, _watch(quiet))
 
 
 def predict(*given: Any, quiet: bool = False, **options: Any) -> Predictions:

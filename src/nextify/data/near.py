@@ -86,7 +86,7 @@ def frequencies(pixels: Tensor) -> Floats:
 def _waves() -> Tensor:
     """(8, 32): cosines of length 1, an orthonormal row each (DCT-II)."""
     at = (torch.arange(_SIDE) + 0.5) * torch.pi / _SIDE
-    waves = torch.cos(torch.arange(_FREQUENCIES)[:, None] * at) * (2 / _SIDE) ** 0.5
+    waves: Tensor = torch.cos(torch.arange(_FREQUENCIES)[:, None] * at) * (2 / _SIDE) ** 0.5
     waves[0] /= 2**0.5
     return waves
 
@@ -134,7 +134,7 @@ def _whitened(found: Tensor) -> tuple[Tensor, Tensor]:
     even, odd = found[:, is_even], found[:, is_odd]
     even = even - even.sum(0) / (int(shows.sum()) + _PRIOR)
     sides = [side @ _whitening(side[shows]) * shows[:, None] for side in (even, odd)]
-    length = sum(side.square().sum(1, keepdim=True) for side in sides).sqrt().clamp(min=1e-9)
+    length = torch.cat(sides, 1).norm(dim=1, keepdim=True).clamp(min=1e-9)
     return sides[0] / length, sides[1] / length
 
 
@@ -145,7 +145,8 @@ def _whitening(numbers: Tensor) -> Tensor:
     prior = torch.eye(numbers.shape[1]) * each
     covariance = (numbers.T @ numbers + _PRIOR * prior) / (len(numbers) + _PRIOR)
     strengths, directions = torch.linalg.eigh(covariance)
-    return directions * (strengths + _NOISE * each).rsqrt() @ directions.T
+    whitening: Tensor = directions * (strengths + _NOISE * each).rsqrt() @ directions.T
+    return whitening
 
 
 def _neighbours(even: Tensor, odd: Tensor) -> Iterator[tuple[Tensor, Tensor]]:

@@ -28,7 +28,7 @@ from nextify.findings.survey import Count, Files, Pair, Repeats, Shot, Side, Sur
 Flags = NDArray[np.bool_]
 Indices = NDArray[np.int64]
 
-_SAMPLES, _MOST_SAMPLES = 6, 600  # of a class, of all
+_SAMPLES, _MOST_SAMPLES = 8, 600  # of a class, of all
 _SHOWN = 24  # pairs that cross sides or classes, and others
 _MOST_PAIRS = 100_000  # that are listed by name
 _THUMBNAIL = 96  # pixels a side, at most
@@ -164,7 +164,7 @@ def _chunks(images: Images | ImageFiles, loaders: int) -> Iterator[Tensor]:
 
 
 def _corners(pixels: Tensor) -> list[str]:
-    """Of images (B, C, S, S): 'black', 'white' or 'plain', where all four corners have one colour."""
+    """Of images (B, C, S, S): 'black', 'white' or 'plain', where all corners have one colour."""
     part = max(1, pixels.shape[-1] // 16)
     ends = torch.cat([pixels[..., :part], pixels[..., -part:]], -1)
     found = torch.cat([ends[..., :part, :], ends[..., -part:, :]], -2).flatten(2).int()

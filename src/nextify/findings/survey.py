@@ -1,4 +1,4 @@
-"""What a set of images holds and what of it spoils studies: values, as `nextify data` shows them."""
+"""What a set of images holds and what of it spoils studies, as values; `nextify data` shows it."""
 
 from collections import Counter
 from collections.abc import Mapping

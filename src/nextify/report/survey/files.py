@@ -1,7 +1,7 @@
 """`write_survey`: a data set that was looked at, as a page, a figure and tables."""
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from os import PathLike
 from typing import Any
@@ -30,7 +30,9 @@ def write_survey(
     Raises:
         InputError: the folder cannot be written.
     """
-    drawings = [] if found.files is None else [_sizes_drawn(found.files, found.image_size)]
+    files, drawings = found.files, []
+    if files is not None and len(files.sizes) > 1:
+        drawings.append(_sizes_drawn(files, found.image_size))
     texts = {
         "classes.csv": csv_text(list(_classes(found))),
         "duplicates.csv": csv_text([_line(pair) for pair in found.repeats.pairs] or [_NO_PAIR]),
@@ -121,7 +123,7 @@ def _sizes_drawn(files: Files, image_size: int) -> Drawing:
         return drawn(sheet.figure, "sizes", text)
 
 
-def _histogram(axes: Axes, weighed: list[tuple[float, int]]) -> None:
+def _histogram(axes: Axes, weighed: Sequence[tuple[float, int]]) -> None:
     values, counts = zip(*weighed, strict=True)
     low, high = min(values), max(values)
     room = 0.5 if high == low else 0.0

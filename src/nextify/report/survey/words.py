@@ -48,14 +48,14 @@ def _leaks(found: Survey) -> Iterator[tuple[str, str]]:
         images = sum(found.counts[one])
         share = percent(100 * count.both / images, 1)
         if found.drawn is None:
-            remedy = "take one of each pair away (duplicates.csv of --report names them)"
+            remedy = "take one of each pair away"
         else:
             remedy = (
-                "the sides are drawn here: make train/ and test/ yourself, with all images of one "
-                "picture on one side, or leave one of each (duplicates.csv of --report names them)"
+                "take one of each pair away, or, since the sides are drawn here, make train/ and "
+                "test/ yourself, with all images of one picture on one side"
             )
         yield (
-            f"{one.capitalize()} images that are {other} images, too",
+            f"{_capital(one)} images that are {other} images, too",
             f"{count.both:,} of the {images:,} {one} images ({share} %) have a duplicate among the "
             f"{other} images: {_kinds(count)}. On these, accuracy tells what was remembered, and "
             f"may be up to {share} points too high: {remedy}.",
@@ -63,10 +63,9 @@ def _leaks(found: Survey) -> Iterator[tuple[str, str]]:
 
 
 def _kinds(count: Count) -> str:
-    return (
-        f"{count.exact:,} with every pixel the same, {count.near:,} the same shot but for encoding, "
-        "size, light, colour or mirroring"
-    )
+    kinds = [f"{count.exact:,} with every pixel the same"] * (count.exact > 0)
+    near = f"{count.near:,} the same shot but for encoding, size, light, colour or mirroring"
+    return ", ".join([*kinds, *[near] * (count.near > 0)])
 
 
 def _crossed(count: Count) -> Iterator[tuple[str, str]]:
@@ -87,7 +86,7 @@ def _clues(clues: tuple[Clue, ...]) -> Iterator[tuple[str, str]]:
     also = ", ".join(f"{CLUES[each.name]} {percent(100 * each.right, 0)} %" for each in others)
     yield (
         "Classes that are told without their picture",
-        f"{CLUES[best.name].capitalize()} alone {_verb(best)} {percent(100 * best.right, 1)} % of "
+        f"{_capital(CLUES[best.name])} alone answers {percent(100 * best.right, 1)} % of "
         f"the images right, and chance {percent(100 * best.chance, 1)} %"
         f"{f' ({also})' if also else ''}. It leaves traces in the pixels, and a network may learn "
         "these and not the picture: take all classes from the same sources, bring them to one size "
@@ -107,8 +106,8 @@ CLUES = {
 }
 
 
-def _verb(of: Clue) -> str:
-    return "answers" if of.name in CLUES else "answer"
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _few(found: Survey) -> Iterator[tuple[str, str]]:
