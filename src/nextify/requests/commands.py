@@ -289,12 +289,13 @@ class Evaluate:
                                          "several for a table", metavar="N,...")  # fmt: skip
     machine: Machine = _group(Machine)
 
-    def __post_init__(self) -> None:
-        self.test_sizes  # noqa: B018 - what is none is refused at the door
-
     @property
     def test_sizes(self) -> tuple[int, ...]:
-        """The sizes of the test images that are asked for, from the smallest, in pixels a side."""
+        """The sizes of the test images that are asked for, from the smallest, in pixels a side.
+
+        Raises:
+            InputError: they are none.
+        """
         text = self.test_image_size
         if text is None:
             return ()

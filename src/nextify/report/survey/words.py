@@ -226,7 +226,8 @@ def pair_words(pair: Pair) -> str:
 
 
 def card(found: Survey, at: int) -> str:
-    """The images of a class, and how well its accuracy can be known."""
+    """The images of a class, and half of the interval of its accuracy."""
     counts: dict[Side, int] = {side: every[at] for side, every in found.counts.items()}
-    parts = ", ".join(f"{count:,} {_ON[side]}" for side, count in counts.items())
-    return f"{parts}; 90 % known to ± {_points(half_around(0.9, counts['test']))} points"
+    half = _points(half_around(0.9, counts["test"]))
+    known = {side: f" (± {half})" if side == "test" else "" for side in counts}
+    return ", ".join(f"{count:,} {_ON[side]}{known[side]}" for side, count in counts.items())
