@@ -22,6 +22,7 @@ _MODULES = {
     "reading": ("path", "designs", "cost", "show", "recipe"),
     "fitting": ("fit",),
     "benching": ("bench",),
+    "surveying": ("data",),
     "training": ("train", "evaluate", "predict"),
     "probing": ("probe",),
     "studying": ("study", "compare"),

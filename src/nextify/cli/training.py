@@ -1,15 +1,18 @@
 """The commands train, evaluate and predict."""
 
 from nextify.cli.show import print_json, print_table, say
+from nextify.commands.sizes import evaluate_sizes
 from nextify.commands.training import evaluate, predict, train
 from nextify.commands.watch import ON_STDERR
 from nextify.data import UnreadableImage
 from nextify.errors import InputError
 from nextify.records import ClassCounts, Measured, Result
 from nextify.report.details import CHANGE
+from nextify.report.page import ends_of
 from nextify.requests import Evaluate, Predict, Train
 from nextify.training import Trained
 from nextify.training.classify import Classified
+from nextify.words import MISSING, hundred, percent, signed, span
 
 
 def run(request: Train | Evaluate | Predict, as_json: bool) -> int:
@@ -17,7 +20,8 @@ def run(request: Train | Evaluate | Predict, as_json: bool) -> int:
     if isinstance(request, Train):
         return _say_trained(train(request, ON_STDERR), as_json)
     if isinstance(request, Evaluate):
-        return _evaluate(request, as_json)
+        several = len(request.test_sizes) > 1
+        return _evaluate_sizes(request, as_json) if several else _evaluate(request, as_json)
     return _predict(request, as_json)
 
 
@@ -85,6 +89,30 @@ def _evaluate(request: Evaluate, as_json: bool) -> int:
             f"{scores.nll:.4f} nats, calibration error {scores.calibration_error:.2%}"
         )
         _say_answered(scores.answered, scores.accuracy)
+    return 0
+
+
+def _evaluate_sizes(request: Evaluate, as_json: bool) -> int:
+    done = evaluate_sizes(request, ON_STDERR)
+    if as_json:
+        print_json({"base": done.base, "sizes": [
+            {"size": each.size, "accuracy": each.found.scores.accuracy,
+             "difference": each.difference, **ends_of("difference", each.interval)}
+            for each in done.sizes
+        ]})  # fmt: skip
+        return 0
+    print_table(["pixels a side", "accuracy, %", "difference, points", "95 % interval"], [
+        [str(each.size), percent(hundred(each.found.scores.accuracy)),
+         signed(hundred(each.difference)),
+         MISSING if each.interval is None
+         else span(100 * each.interval.low, 100 * each.interval.high)]
+        for each in done.sizes
+    ])  # fmt: skip
+    images = len(done.sizes[0].found.scores.correct)
+    say(
+        f"\ndifferences are to {done.base} pixels, image by image on {images:,} test images; each "
+        "interval is of this network, for new images"
+    )
     return 0
 
 

@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nextify import requests
-from nextify.commands import attributing, blocks, choosing, probing, studying, training
+from nextify.commands import attributing, blocks, choosing, probing, studying, surveying, training
 from nextify.commands.attributing import Attributed
 from nextify.commands.blocks import Blocks
 from nextify.commands.choosing import PlannedChoice
 from nextify.commands.chosen import Chosen
 from nextify.commands.probing import Probed, ProbedStudy
 from nextify.commands.racing import PlannedRace
+from nextify.commands.sizes import EvaluatedSizes, evaluate_sizes
 from nextify.commands.studying import Planned, Studied
+from nextify.commands.surveying import Surveyed
 from nextify.commands.training import Evaluated, Predictions
 from nextify.commands.watch import ON_STDERR, QUIET, Watch
 from nextify.errors import InputError
@@ -65,14 +67,22 @@ def report(*given: Any, quiet: bool = False, **options: Any) -> ReportFiles:
     return attributing.report(_asked(requests.Report, given, options), _watch(quiet))
 
 
+def data(*given: Any, quiet: bool = False, **options: Any) -> Surveyed:
+    """What a set of images holds, and what of it spoils studies; see `nextify.requests.Data`."""
+    return surveying.data(_asked(requests.Data, given, options), _watch(quiet))
+
+
 def train(*given: Any, quiet: bool = False, **options: Any) -> Trained:
     """Train one network, from scratch or from weights; see `nextify.requests.Train`."""
     return training.train(_asked(requests.Train, given, options), _watch(quiet))
 
 
-def evaluate(*given: Any, quiet: bool = False, **options: Any) -> Evaluated:
-    """Score a trained network on test images; see `nextify.requests.Evaluate`."""
-    return training.evaluate(_asked(requests.Evaluate, given, options), _watch(quiet))
+def evaluate(*given: Any, quiet: bool = False, **options: Any) -> Evaluated | EvaluatedSizes:
+    """Score a trained network on test images, or at several sizes of them; see
+    `nextify.requests.Evaluate`."""
+    request = _asked(requests.Evaluate, given, options)
+    of = evaluate_sizes if len(request.test_sizes) > 1 else training.evaluate
+    return of(request, _watch(quiet))
 
 
 def predict(*given: Any, quiet: bool = False, **options: Any) -> Predictions:

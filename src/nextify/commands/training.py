@@ -188,7 +188,8 @@ def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
     """
     (network, card), on = load_network(Path(request.network)), request.machine
     with on_machine(on) as (device, precision):
-        images = load_for(card, replace(request.data, test_image_size=request.test_image_size))
+        size = next(iter(request.test_sizes), None)
+        images = load_for(card, replace(request.data, test_image_size=size))
         require_image_size(card.design, images.test_size, card.image_size)
         show_images(images, watch)
         loaders = _loaders(on, device)

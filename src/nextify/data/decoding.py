@@ -251,10 +251,18 @@ def _require_few_passes(file: BinaryIO) -> None:
         raise _NoImage(f"it is a JPEG of {passes} passes (a decompression bomb?)")
 
 
+@contextmanager
+def opened_head(path: Path) -> Iterator[Image.Image]:
+    """An image file of which only the head is read. What Pillow raises for a broken one is not a
+    closed list."""
+    with _opened(path) as file, Image.open(file, formats=_formats(path)) as image:
+        yield image
+
+
 def shorter_side(path: Path) -> int | None:
     """The shorter side in pixels, read from the file's head; None if that cannot be read."""
     try:
-        with _opened(path) as file, Image.open(file, formats=_formats(path)) as image:
+        with opened_head(path) as image:
             return min(image.size)
     except Exception:  # as in `open_rgb`; who decodes the file later says what is wrong with it
         return None
@@ -322,12 +330,17 @@ _TURNS = {
 
 def _upright(image: Image.Image) -> Image.Image:
     """The loaded image the right way up; its other tags do not matter, whatever they are."""
+    turn = _TURNS.get(orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def orientation(image: Image.Image) -> int:
+    """What EXIF says of how an image is turned, 1 to 8; 5 to 8 are on their side. 0: nothing."""
     try:
         stated = image.getexif().get(_ORIENTATION)
-    except Exception:  # damaged metadata; the pixels themselves are already decoded
+    except Exception:  # damaged metadata; the pixels themselves are not touched by it
         stated = _scanned(image.info.get("exif", b""))
-    turn = _TURNS.get(_first_number(stated))
-    return image if turn is None else image.transpose(turn)
+    return _first_number(stated)
 
 
 def _first_number(value: object) -> int:

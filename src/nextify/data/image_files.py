@@ -72,7 +72,8 @@ def parts_of_files(files: LabelledFiles, options: DataSpec, test_on_all: bool = 
     is_train, is_test = _sides(files, result, labels, options, test_on_all)
     images: Images | ImageFiles
     if in_memory:
-        images = Images(result.rows, labels, release=result.release)
+        kept = contents.take(result.kept)
+        images = Images(result.rows, labels, release=result.release, files=kept)
     else:
         images = _streamed(contents, result, labels, size, image_size)
     train, test = (images.take(part.nonzero().flatten()) for part in (is_train, is_test))
@@ -86,6 +87,7 @@ def parts_of_files(files: LabelledFiles, options: DataSpec, test_on_all: bool = 
         all_tested=all_tested,
         duplicates=None if all_tested else _duplicates(digests, is_train, is_test),
         content=_content(digests, labels, files.classes),
+        unreadable={files.listing.names[index]: why for index, why in result.unreadable},
     )
     return Parts(files.name, files.classes, train, test, image_size, files.source, skipped, origin)
 

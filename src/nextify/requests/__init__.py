@@ -14,6 +14,7 @@ from nextify.requests.commands import (
     Compare,
     Convert,
     Cost,
+    Data,
     Designs,
     Evaluate,
     Experiment,

@@ -7,8 +7,10 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
+from nextify.errors import InputError
 from nextify.requests.data_spec import DataSpec
 from nextify.requests.options import MOST_PIXELS, SEEDS, Pixels, option, positional
+from nextify.words import in_short
 
 Naming = Literal["nextify", "official", "timm", "torchvision", "transformers"]
 Screening = Literal["leave-one-out", "add-one-in", "resolution-4", "resolution-5", "full",
@@ -293,8 +295,43 @@ class Evaluate:
 
     network: str = _network()
     data: DataSpec = _group(DataSpec)
-    test_image_size: int | None = _test_size()
+    test_image_size: str | None = option(None, "pixels a side of the test images, where another; "
+                                         "several for a table", metavar="N,...")  # fmt: skip
     machine: Machine = _group(Machine)
+
+    @property
+    def test_sizes(self) -> tuple[int, ...]:
+        """The sizes of the test images that are asked for, from the smallest, in pixels a side.
+
+        Raises:
+            InputError: they are none.
+        """
+        text = self.test_image_size
+        if text is None:
+            return ()
+        parts = text.replace(" ", "").split(",")
+        fine = all(part.isascii() and part.isdigit() and len(part) < 9 for part in parts)
+        if not fine or not all(1 <= int(part) <= MOST_PIXELS for part in parts):
+            raise InputError(
+                f"test_image_size is {in_short(text)}; give pixels from 1 to {MOST_PIXELS:,}, as "
+                "128, or several, as 96,128,160"
+            )
+        return tuple(sorted({int(part) for part in parts}))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Data:
+    """What a set of images holds, and what of it spoils studies."""
+
+    source: str = positional(..., "a folder of images, 'embedded', or a public data set by name")
+    image_size: int | None = option(None, "pixels a side, as networks are to see", metavar="N",
+                                    least=1, most=MOST_PIXELS)  # fmt: skip
+    split_seed: int = option(0, "draws the test images of a folder without any",
+                             metavar="S", most=SEEDS - 1)  # fmt: skip
+    recipe: str | None = option(None, "whose augmentation is shown (default: what suits the number "
+                                "of images)", metavar="NAME")  # fmt: skip
+    report: str | None = option(None, "write a page, figures and tables there", metavar="DIR",
+                                local=True)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -624,7 +661,7 @@ class ScaleSequence:
 
 
 Request = (
-    Path | Designs | Cost | Show | Recipe | Fit | Bench | Train | Evaluate | Predict | Probe
+    Path | Designs | Cost | Show | Recipe | Fit | Bench | Data | Train | Evaluate | Predict | Probe
     | Study | Report | Compare | Attribute | Choose | Convert
     | ScaleMixers | ScaleNetworks | ScaleSequence
 )  # fmt: skip

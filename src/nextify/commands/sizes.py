@@ -1,0 +1,67 @@
+"""Command evaluate with several sizes of the test images: what a network makes of each."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nextify.blueprint import require_image_size
+from nextify.commands.training import Evaluated, evaluate
+from nextify.commands.watch import QUIET, Watch
+from nextify.experiments.intervals import Interval, around
+from nextify.findings.images import image_variance, widened
+from nextify.network import load_network
+from nextify.requests import Evaluate, changed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AtSize:
+    """A network's scores on test images of one size.
+
+    Attributes:
+        size: pixels a side. difference: in accuracy, to the size that the others are compared with,
+            image by image; None there. interval: of it, for new images.
+    """
+
+    size: int
+    found: Evaluated
+    difference: float | None = None
+    interval: Interval | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluatedSizes:
+    """One network at several sizes of the test images, from the smallest; `base`: the one that the
+    others are compared with, which is that of its training where it is among them."""
+
+    base: int
+    sizes: tuple[AtSize, ...]
+
+
+def evaluate_sizes(request: Evaluate, watch: Watch = QUIET) -> EvaluatedSizes:
+    """Score a trained network on its test images at each size.
+
+    Raises:
+        InputError: a size that the network cannot see, as a ViT all but its own; or what `evaluate`
+            raises.
+    """
+    sizes, card = request.test_sizes, load_network(Path(request.network))[1]
+    for size in sizes:
+        require_image_size(card.design, size, card.image_size)
+    found: dict[int, Evaluated] = {}
+    for size in sizes:
+        at = changed(request, test_image_size=str(size))
+        found[size] = evaluate(at, QUIET if found else watch)
+    base = card.image_size if card.image_size in sizes else sizes[0]
+    every = tuple(_compared(size, each, found[base]) for size, each in found.items())
+    return EvaluatedSizes(base=base, sizes=every)
+
+
+def _compared(size: int, found: Evaluated, base: Evaluated) -> AtSize:
+    if found is base:
+        return AtSize(size=size, found=found)
+    here, there = (each.scores.correct.numpy().astype(np.float64) for each in (found, base))
+    moved = here - there
+    half = widened(0.0, image_variance(moved[None])) if len(moved) > 1 else 1.0
+    value = float(moved.mean())
+    return AtSize(size=size, found=found, difference=value, interval=around(value, half))

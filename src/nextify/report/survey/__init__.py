@@ -1,0 +1,1 @@
+"""A data set that was looked at: sentences, a page, tables."""
