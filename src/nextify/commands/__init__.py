@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nextify import requests
-from nextify.commands import attributing, blocks, choosing, probing, studying, training
+from nextify.commands import attributing, blocks, choosing, exporting, probing, studying, training
 from nextify.commands.attributing import Attributed
 from nextify.commands.blocks import Blocks
 from nextify.commands.choosing import Chosen, PlannedChoice
+from nextify.commands.exporting import ExportedNetwork
 from nextify.commands.probing import Probed, ProbedStudy
 from nextify.commands.studying import Planned, Studied
 from nextify.commands.training import Evaluated, Predictions
@@ -74,6 +75,12 @@ def evaluate(*given: Any, quiet: bool = False, **options: Any) -> Evaluated:
 def predict(*given: Any, quiet: bool = False, **options: Any) -> Predictions:
     """Classify images; see `nextify.requests.Predict`."""
     return training.predict(_asked(requests.Predict, given, options), _watch(quiet))
+
+
+def export(*given: Any, quiet: bool = False, **options: Any) -> ExportedNetwork:
+    """Write a trained network for another runtime, checked on images; see
+    `nextify.requests.Export`."""
+    return exporting.export(_asked(requests.Export, given, options), _watch(quiet))
 
 
 def probe(*given: Any, quiet: bool = False, **options: Any) -> Probed | ProbedStudy:

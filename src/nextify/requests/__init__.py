@@ -17,6 +17,7 @@ from nextify.requests.commands import (
     Designs,
     Evaluate,
     Experiment,
+    Export,
     Fit,
     Machine,
     Path,
