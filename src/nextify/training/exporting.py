@@ -133,11 +133,10 @@ def images_of(card: Card) -> dict[str, Any]:
     view = published_view(card)
     colours = {"mean": list(card.mean), "std": list(card.std)}
     if view is None:
-        resized, mode, filter, fill = stored_size(card.image_size), "square", "bicubic", (0, 0, 0)
-    else:
-        resized, mode, filter, fill = view.shorter_side, view.mode, view.interpolation, view.fill
-    shape = {"mode": mode, "resized": resized, "interpolation": filter, "fill": list(fill)}
-    return {"size": card.image_size, **shape, **colours}
+        own = {"mode": "square", "resized": stored_size(card.image_size)}
+        return {"size": card.image_size, **own, "interpolation": "bicubic", **colours}
+    shape = {"mode": view.mode, "resized": view.shorter_side, "fill": list(view.fill)}
+    return {"size": card.image_size, **shape, "interpolation": view.interpolation, **colours}
 
 
 def export(
@@ -219,7 +218,7 @@ def _views(card: Card, pixels: Tensor) -> Iterator[Tensor]:
     others = (F.interpolate(few, size).byte() for size in _other_sizes(card))
     for each in (pixels, *others):
         own = normalised(each, card.mean, card.std)
-        yield from (own[:1], own[:2], *own.split(BATCHES[-1]))
+        yield from (own[:1], own[:2], *torch.split(own, BATCHES[-1]))
 
 
 def _other_sizes(card: Card) -> list[tuple[int, int]]:

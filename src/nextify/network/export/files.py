@@ -38,6 +38,7 @@ FORMAT = "nextify-export-1"
 SUFFIXES = (".onnx", ".xml", ".pt2")
 OPSET = 20  # the first with GELU as one operator
 _MOST_BYTES = 2_000_000_000  # of a file of protocol buffers; 2^31 - 1 are its end
+_SIDES = ("batch", "channels", "height", "width")
 _FIELDS = ("format", "card", "images")
 Floats = NDArray[np.float32]
 
@@ -135,30 +136,25 @@ def _write_onnx(program: ExportedProgram, path: Path, texts: Mapping[str, str]) 
         raise InputError(
             f"{size:,} bytes of weights do not fit a file of this format; write a .pt2 file"
         )
+    names = {"input_names": ["images"], "output_names": ["logits"]}
     with quiet():
-        names = {"input_names": ["images"], "output_names": ["logits"]}
-        made = torch.onnx.export(
-            program,
-            dynamo=True,
-            opset_version=OPSET,
-            verbose=False,
-            **names,  # type: ignore[arg-type]
-        )
+        made = torch.onnx.export(program, dynamo=True, opset_version=OPSET, verbose=False, **names)  # type: ignore[arg-type]
     assert made is not None
     model = made.model_proto
-    graph = model.graph
-    for part in (*graph.node, *graph.initializer, *graph.input, *graph.output, graph):
-        part.ClearField("metadata_props")  # names of folders here, and more
-    del graph.value_info[:]
-    for entry, names_of in (
-        (graph.input[0], ("batch", "", "height", "width")),
-        (graph.output[0], ("batch",)),
-    ):
-        for side, name in zip(entry.type.tensor_type.shape.dim, names_of):
-            if side.dim_param:
-                side.dim_param = name
+    _tidy(model.graph)
     onnx.helper.set_model_props(model, dict(texts))
     onnx.save(model, path)
+
+
+def _tidy(graph: Any) -> None:
+    """Without what the exporter says of its own work, and of folders here; with names for sides."""
+    for part in (*graph.node, *graph.initializer, *graph.input, *graph.output, graph):
+        part.ClearField("metadata_props")
+    del graph.value_info[:]
+    for value in (graph.input[0], graph.output[0]):
+        for at, side in enumerate(value.type.tensor_type.shape.dim):
+            if side.dim_param:
+                side.dim_param = _SIDES[at]
 
 
 def to_openvino(source: Path, target: Path) -> None:

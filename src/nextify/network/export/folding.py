@@ -8,10 +8,9 @@ layer stands beside on either side is then multiplied into its weights, in float
 from collections.abc import Iterable
 from typing import TypeVar
 
-import torch
 from torch import Tensor, nn
 
-L = TypeVar("L", nn.Conv2d, nn.Linear)
+L = TypeVar("L", bound=nn.Conv2d | nn.Linear)
 
 
 class Affine(nn.Module):

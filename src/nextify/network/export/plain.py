@@ -99,16 +99,18 @@ class Attend(nn.Module):
     """softmax(Q K^T + bias) V of each head, the queries divided already: Q, K and V one after the
     other in (..., L, 3 C) to (..., L, C). The bias is (..., heads, L, L)."""
 
+    bias: Tensor | None
+
     def __init__(self, heads: int, bias: Tensor | None = None) -> None:
         super().__init__()
         self.heads = heads
         self.register_buffer("bias", bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        each = x.unflatten(-1, (3 * self.heads, -1)).transpose(-3, -2)
-        query, key, value = each.split(self.heads, -3)  # (..., heads, L, d)
+        each = x.view(*x.shape[:-1], 3 * self.heads, -1).transpose(-3, -2)
+        query, key, value = torch.split(each, self.heads, -3)  # (..., heads, L, d)
         scores = query @ key.transpose(-1, -2)
-        shares = (scores if self.bias is None else scores + self.bias).softmax(-1)
+        shares = torch.softmax(scores if self.bias is None else scores + self.bias, -1)
         return (shares @ value).transpose(-3, -2).flatten(-2)
 
 
@@ -166,10 +168,12 @@ def plain(network: Network, image_size: Sides, colours: Affine | None = None) ->
     """
     source = deepcopy(network).cpu().double().eval().requires_grad_(False)
     first = [] if colours is None else [colours.double().requires_grad_(False)]
-    stages = (layer for stage in source.stages for part in stage.children() for layer in part)
-    parts = _Arranged(image_size).sequence([*first, *source.stem, *stages, *source.head])
-    made = nn.Sequential(*parts).to(torch.float32, memory_format=torch.contiguous_format)
-    return made.requires_grad_(False).eval()
+    stages = (
+        layer for stage in source.stages for part in stage.children() for layer in part.children()
+    )
+    every = [*first, *source.stem.children(), *stages, *source.head.children()]
+    made = nn.Sequential(*_Arranged(image_size).sequence(every)).float()
+    return made.to(memory_format=torch.contiguous_format).requires_grad_(False).eval()
 
 
 class _Arranged:
@@ -314,4 +318,4 @@ def _masked(cut: Cut, size: Sides) -> Tensor:
         for side, by in zip(size, cut.shift, strict=True)
     )
     places = Cut(cut.window, (0, 0))((2 * rows[:, None] + columns)[None, :, :, None])[0, :, :, 0]
-    return -100.0 * (places[:, :, None] != places[:, None, :])
+    return torch.ne(places[:, :, None], places[:, None, :]) * -100.0
