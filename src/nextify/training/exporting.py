@@ -173,7 +173,7 @@ def export(
             some = list(_calibration(card, rounding.seen, images["input"]))
             reduced = quantised(draft, some, rounding.reduced)
             part("scoring", 0.7)
-            rounded = _rounded(network, load_exported(draft), rounding.seen, reduced)
+            rounded = _rounded(network, load_exported(draft), card, rounding.seen, reduced)
             _require_small(rounded, rounding.most_loss)
         for file in files:
             file.replace(path.parent / file.name)
@@ -280,8 +280,11 @@ def _calibration(card: Card, seen: Dataset, kind: str) -> Iterator[Tensor]:
             yield evaluation_view(pixels, card.image_size, card.mean, card.std)
 
 
-def _rounded(network: Network, exported: Exported, seen: Dataset, reduced: bool) -> Rounded:
-    found = [evaluate(one, seen, seen.test) for one in (network, exported)]
+def _rounded(
+    network: Network, exported: Exported, card: Card, seen: Dataset, reduced: bool
+) -> Rounded:
+    own = replace(seen, mean=card.mean, std=card.std)
+    found = [evaluate(one, own, seen.test) for one in (network, exported)]
     before, after = (scores.correct.numpy() for scores in found)
     return Rounded(
         before=found[0].accuracy,
