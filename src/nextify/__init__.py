@@ -16,7 +16,17 @@ from nextify.machine import limit_threads
 from nextify.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from nextify.commands import attribute, choose, compare, evaluate, predict, probe, study, train
+    from nextify.commands import (
+        attribute,
+        choose,
+        compare,
+        evaluate,
+        export,
+        predict,
+        probe,
+        study,
+        train,
+    )
     from nextify.measuring import Conditions, bench, measure_latency
     from nextify.network import build, load_weights, save_weights
     from nextify.training import initial_weights
@@ -31,6 +41,7 @@ _LATER = {
         "choose",
         "compare",
         "evaluate",
+        "export",
         "predict",
         "probe",
         "study",

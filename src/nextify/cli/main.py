@@ -29,6 +29,7 @@ _MODULES = {
     "attributing": ("report", "attribute"),
     "choosing": ("choose",),
     "converting": ("convert",),
+    "exporting": ("export",),
     "mixers": ("scale mixers",),
     "networks": ("scale networks",),
     "sequence": ("scale sequence",),

@@ -15,11 +15,21 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nextify import requests
-from nextify.commands import attributing, blocks, choosing, probing, studying, surveying, training
+from nextify.commands import (
+    attributing,
+    blocks,
+    choosing,
+    exporting,
+    probing,
+    studying,
+    surveying,
+    training,
+)
 from nextify.commands.attributing import Attributed
 from nextify.commands.blocks import Blocks
 from nextify.commands.choosing import PlannedChoice
 from nextify.commands.chosen import Chosen
+from nextify.commands.exporting import ExportedNetwork
 from nextify.commands.probing import Probed, ProbedStudy
 from nextify.commands.racing import PlannedRace
 from nextify.commands.sizes import EvaluatedSizes, evaluate_sizes
@@ -88,6 +98,12 @@ def evaluate(*given: Any, quiet: bool = False, **options: Any) -> Evaluated | Ev
 def predict(*given: Any, quiet: bool = False, **options: Any) -> Predictions:
     """Classify images; see `nextify.requests.Predict`."""
     return training.predict(_asked(requests.Predict, given, options), _watch(quiet))
+
+
+def export(*given: Any, quiet: bool = False, **options: Any) -> ExportedNetwork:
+    """Write a trained network for another runtime, checked on images; see
+    `nextify.requests.Export`."""
+    return exporting.export(_asked(requests.Export, given, options), _watch(quiet))
 
 
 def probe(*given: Any, quiet: bool = False, **options: Any) -> Probed | ProbedStudy:

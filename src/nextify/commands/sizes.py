@@ -10,7 +10,7 @@ from nextify.commands.training import Evaluated, evaluate
 from nextify.commands.watch import QUIET, Watch
 from nextify.experiments.intervals import Interval, around
 from nextify.findings.images import image_variance, widened
-from nextify.network import load_network
+from nextify.network.export.files import load_answering
 from nextify.requests import Evaluate, changed
 
 
@@ -45,7 +45,7 @@ def evaluate_sizes(request: Evaluate, watch: Watch = QUIET) -> EvaluatedSizes:
         InputError: a size that the network cannot see, as a ViT all but its own; or what `evaluate`
             raises.
     """
-    sizes, card = request.test_sizes, load_network(Path(request.network))[1]
+    sizes, card = request.test_sizes, load_answering(Path(request.network))[1]
     for size in sizes:
         require_image_size(card.design, size, card.image_size)
     found: dict[int, Evaluated] = {}

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from nextify.blueprint import require_image_size
 from nextify.commands.studying import show_images
 from nextify.commands.watch import QUIET, Watch
@@ -17,7 +19,8 @@ from nextify.designs.run import require_weights, telling
 from nextify.designs.suited import suited_lengths, suited_recipe
 from nextify.machine import cores
 from nextify.machine.ranks import rank_here
-from nextify.network import Card, Network, load_network
+from nextify.network import Card
+from nextify.network.export.files import load_answering
 from nextify.report.announce import (
     announced_left_out,
     announced_predictions,
@@ -186,8 +189,9 @@ def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
     Raises:
         InputError: no network, no such images, or other classes.
     """
-    (network, card), on = load_network(Path(request.network)), request.machine
+    on = request.machine
     with on_machine(on) as (device, precision):
+        network, card = load_answering(Path(request.network))
         size = next(iter(request.test_sizes), None)
         images = load_for(card, replace(request.data, test_image_size=size))
         require_image_size(card.design, images.test_size, card.image_size)
@@ -203,7 +207,7 @@ def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
 class Predictions:
     """A network's answers, an image each, made one after the other while they are read."""
 
-    network: Network
+    network: nn.Module
     card: Card
     images: list[Path]
     top: int
@@ -222,7 +226,7 @@ def predict(request: Predict, watch: Watch = QUIET) -> Predictions:
     Raises:
         InputError: no network, or no such images.
     """
-    network, card = load_network(Path(request.network))
+    network, card = load_answering(Path(request.network))
     published_view(card)  # refuses a damaged one before anything is said
     device = usable_device(request.device)
     images = image_files(map(Path, request.images))

@@ -18,6 +18,7 @@ from nextify.requests.commands import (
     Designs,
     Evaluate,
     Experiment,
+    Export,
     Fit,
     Machine,
     Path,

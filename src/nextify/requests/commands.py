@@ -286,7 +286,7 @@ class Train:
 
 
 def _network() -> Any:
-    return positional(..., "a network file, or the folder that train made")
+    return positional(..., "a network file, the folder that train made, or an exported network")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -596,6 +596,28 @@ class Convert:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Export:
+    """A trained network as a file for another runtime, checked on images."""
+
+    network: str = positional(..., "a folder that train made, a file or folder of weights in any "
+                              "naming, or hf:OWNER/NAME on the hub")  # fmt: skip
+    output: str = positional(..., "a .onnx file, .xml (OpenVINO) or .pt2 (torch.export)",
+                             metavar="OUT")  # fmt: skip
+    with_preprocessing: bool = option(False, "takes images of 8 bits, and normalises them itself")
+    int8: bool = option(False, "weights and activations of 8 bits: their ranges are told by "
+                        "training images of --data, their cost by its test images")  # fmt: skip
+    most_loss: float = option(
+        0.5, "of accuracy by --int8, at the upper end of the interval (default: 0.5)",
+        metavar="POINTS", most=100, such_as="a size above 0, as 0.5",
+    )  # fmt: skip
+    reduce_range: bool = option(False, "by --int8 weights of 7 bits, as on a processor of x86 "
+                                "without VNNI in any case")  # fmt: skip
+    speed: bool = option(True, "measure it beside torch (default: yes)")
+    threads: int | None = _threads()
+    data: DataSpec = _group(DataSpec)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ScaleMixers:
     """Attention, recurrence, convolution, MLP."""
 
@@ -662,7 +684,7 @@ class ScaleSequence:
 
 Request = (
     Path | Designs | Cost | Show | Recipe | Fit | Bench | Data | Train | Evaluate | Predict | Probe
-    | Study | Report | Compare | Attribute | Choose | Convert
+    | Study | Report | Compare | Attribute | Choose | Convert | Export
     | ScaleMixers | ScaleNetworks | ScaleSequence
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nextify.data import (
     SUFFIXES,
@@ -29,7 +29,7 @@ from nextify.data.walk import Found, images_below
 from nextify.designs import Precision
 from nextify.designs.run import same_images
 from nextify.errors import InputError
-from nextify.network import Card, Network
+from nextify.network import Card
 from nextify.network.weights.namings import listed
 from nextify.network.weights.preprocessing import from_about
 from nextify.requests import DataSpec
@@ -45,7 +45,7 @@ class Classified:
 
 
 def classify(
-    network: Network,
+    network: nn.Module,
     card: Card,
     images: Sequence[Path],
     *,
@@ -63,7 +63,8 @@ def classify(
     for at in range(0, len(images), count):
         found = [(path, _pixels(path, card)) for path in images[at : at + count]]
         readable = [pixels for _, pixels in found if isinstance(pixels, Tensor)]
-        answers = iter(_best(network, card, torch.stack(readable), top) if readable else ())
+        stacked = [torch.stack(readable).to(device)] if readable else []
+        answers = iter([best for some in stacked for best in _best(network, card, some, top)])
         for path, pixels in found:
             yield Classified(path, next(answers)) if isinstance(pixels, Tensor) else pixels
 
@@ -79,11 +80,10 @@ def _pixels(path: Path, card: Card) -> Tensor | UnreadableImage:
 
 @torch.inference_mode()
 def _best(
-    network: Network, card: Card, pixels: Tensor, top: int
+    network: nn.Module, card: Card, pixels: Tensor, top: int
 ) -> list[tuple[tuple[str, float], ...]]:
-    """The best classes of (N, 3, S, S) uint8 images."""
-    device = next(network.parameters()).device
-    view = evaluation_view(pixels.to(device), card.image_size, card.mean, card.std)
+    """The best classes of (N, 3, S, S) uint8 images on the network's device."""
+    view = evaluation_view(pixels, card.image_size, card.mean, card.std)
     seen = permuted(view, card.about.get("permuted_pixels"))
     probabilities = network(seen).float().softmax(1).cpu()
     values, indices = probabilities.topk(min(top, len(card.classes)))
@@ -223,7 +223,7 @@ def _seen(dataset: Dataset, view: View) -> Dataset:
 
 
 def score(
-    network: Network,
+    network: nn.Module,
     card: Card,
     dataset: Dataset,
     *,

@@ -1,0 +1,1 @@
+"""A network as a file for another runtime: rebuilt of plain operators, folded, traced, checked."""

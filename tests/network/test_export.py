@@ -1,0 +1,83 @@
+"""Networks rebuilt of plain operators, against themselves, and their exact folds."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import nextify as nx
+from network.references import perturb
+from nextify.designs import FAMILIES, PATHS, Design
+from nextify.network.export.folding import Affine, folded
+from nextify.network.export.plain import plain
+from random_transformers import swins, vits
+from strategies import subsets_of
+
+
+def assert_plain(design, size):
+    network = nx.build(design, 5, image_size=size).eval()
+    perturb(network, 0)
+    images = torch.randn(3, 3, *size)
+    with torch.no_grad():
+        ours, made = network(images), plain(network, size)
+        assert network(images).equal(ours), "the network itself is left as it was"
+        error = (made(images) - ours).norm() / ours.norm()
+    assert ours.std() > 0
+    assert error < 1e-5
+    return made
+
+
+def small(design: Design) -> Design:
+    """The same choices, with few channels."""
+    stages = len(design.depths)
+    return replace(design, depths=(2,) * stages, widths=tuple(range(4, 4 + 2 * stages, 2)))
+
+
+@settings(max_examples=25)
+@given(subsets_of("resnet50"), st.booleans())
+def test_any_subset_of_the_choices(design, responds):
+    if responds and design.block == "bottleneck":
+        design = replace(design, response_norm="global")
+    assert_plain(small(design), (32, 40))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family(name):
+    assert_plain(small(FAMILIES[name]), (32, 32))
+
+
+@settings(max_examples=10)
+@given(vits())
+def test_vits(given_design):
+    assert_plain(*given_design)
+
+
+@settings(max_examples=20)
+@given(swins())
+def test_swins_of_sizes_that_windows_do_not_divide(given_design):
+    assert_plain(*given_design)
+
+
+def parts_of(design, size=32):
+    made = assert_plain(design, (size, size))
+    return [type(part) for part in made.modules()]
+
+
+def test_factors_and_shifts_are_gone():
+    convnext = PATHS["resnet50"].subset(range(len(PATHS["resnet50"].choices)))
+    assert Affine not in parts_of(small(replace(convnext, layer_scale=0.5)))
+    assert not {Affine, nn.BatchNorm2d} & set(parts_of(small(FAMILIES["resnet-50"])))
+    assert Affine not in parts_of(small(FAMILIES["convnextv2-atto"]))
+
+
+def test_a_shift_before_padding_stays():
+    """Zeros around a map would not be shifted."""
+    norm, conv = nn.BatchNorm2d(2).eval(), nn.Conv2d(2, 2, 3, padding=1)
+    nn.init.normal_(norm.bias)
+    images = torch.randn(1, 2, 4, 4)
+    made = nn.Sequential(*folded([Affine.of_batch_norm(norm), conv]))
+    torch.testing.assert_close(made(images), conv(norm(images)))
+    assert len(made) == 2
