@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nextify.commands.probing import probes_asked
-from nextify.commands.studying import asked_of, show_images, timed, trained, workers_of
+from nextify.commands.studying import asked_of, crew_of, show_images, timed, trained, workers_of
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, load
 from nextify.data.subsets import whole
@@ -53,6 +53,7 @@ from nextify.studies.kinds.choosing import (
     total_seconds,
 )
 from nextify.studies.kinds.winner import train_winner
+from nextify.studies.running.clusters import cluster
 from nextify.training.memory import require_memory_for
 
 _NAME, _PRINT = "'name' of the data", "'fingerprint' of the data"
@@ -121,6 +122,11 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
         InputError: anything that cannot be carried out as asked.
         KeyboardInterrupt: by Ctrl-C; what is recorded is kept, and the same call goes on.
     """
+    with cluster(request.cluster):
+        return _choose(request, watch)
+
+
+def _choose(request: Choose, watch: Watch) -> PlannedChoice | Chosen:
     ready = _ready(request)
     task, folder, judged = ready.task, ready.folder, ready.judged
     screening = plan_screening(task)
@@ -266,9 +272,10 @@ def _forecast(
     request: Choose, task: Task, screening: Plan, images: Dataset, watch: Watch, is_begun: bool
 ) -> tuple[Task, Plan, tuple[Phase, ...]]:
     """What the choice will take, with the screening that the time allows, where none is named."""
-    workers, pilot = workers_of(request.workers, screening), None
+    crew, pilot = crew_of(request), None
+    workers = workers_of(request, screening, crew)
     if not request.no_pilot:
-        pilot = timed(screening, _setup(request, screening), workers, watch)
+        pilot = timed(screening, _setup(request, screening), workers, watch, crew)
     count = len(images.train) + len(images.test)
     usual = phases(task, screening, pilot, workers, count)
     undecided = request.experiment is None and not is_begun

@@ -43,6 +43,9 @@ class Images:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __reduce__(self) -> tuple[type, tuple[Tensor, Tensor, Tensor | None]]:
+        return Images, (self.rows, self.labels, self.index)  # elsewhere they are of no file
+
     @cached_property
     def pixels(self) -> Tensor:
         """(N, C, S, S) uint8."""

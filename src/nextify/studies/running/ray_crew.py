@@ -1,0 +1,434 @@
+"""The crew of a cluster: workers on the nodes of Ray (https://docs.ray.io), one a core or GPU.
+
+Ray places them, moves what is sent, and says who is gone. It repeats nothing by itself: what a lost
+node was at, the supervisor gives to others.
+"""
+
+import pkgutil
+import platform
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+from pickle import loads
+from queue import Empty, SimpleQueue
+from secrets import token_hex
+from typing import Any, NamedTuple
+
+import ray
+from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from nextify.designs import Run
+from nextify.errors import InputError
+from nextify.studies.running.locks import CREW, RunLocks
+from nextify.studies.running.messages import Began, Died, Done, Message, Ready, Stopped
+from nextify.studies.running.ray_actors import NAMESPACE, Hand, Office, Sent, Worker, packed
+from nextify.studies.running.worker import Orders
+
+_WAIT = 10.0  # seconds for an address, or a node, to answer
+_TOUCH = 2.0  # seconds for a node to answer that may be gone
+_LISTEN = 10.0  # seconds that the office waits for news
+_LOOK = 2.0  # seconds between two looks at the nodes
+_GRACE = 1.0  # seconds until it is asked what a worker died of: its node may be dying
+# What has to be the same everywhere, and the function of Python's own that tells it.
+_VERSIONS = {
+    "nextify": (pkgutil.resolve_name, "nextify.version:__version__"),
+    "torch": (metadata.version, "torch"),
+    "Python": (platform.python_version,),
+}
+
+
+class _Node(NamedTuple):
+    """A node of the cluster. `refused`: why nobody can work there; empty where they can."""
+
+    id: str
+    name: str
+    address: tuple[str, int]
+    refused: str = ""
+
+    @property
+    def place(self) -> str:
+        return f"node {self.name} ({self.id[:8]})"
+
+
+class _News(NamedTuple):
+    """What the office has heard; an error where it could not be asked."""
+
+    said: list[tuple[str, int, bytes]] | Exception
+
+
+class _Over(NamedTuple):
+    """A worker's process has ended, or cannot be reached."""
+
+    worker: str
+    error: Exception
+
+
+class _Verdict(NamedTuple):
+    """The same, a moment later: what it is to be told by is known by now."""
+
+    worker: str
+    error: Exception
+
+
+class _Checked(NamedTuple):
+    """A node has told its versions, each as a text, or as an error where it could not."""
+
+    node: _Node
+    resources: Mapping[str, float]
+    versions: Mapping[str, Any]
+
+
+_Event = _News | _Over | _Verdict | _Checked
+
+
+class RayCrew:
+    """Workers on a cluster's nodes, also on those that join while it works. To be used while this
+    process is connected to the cluster (see `cluster`).
+
+    Args:
+        study: the file whose runs are trained: what outlives this process is found by it. None:
+            nothing is to.
+        most: workers at the most; None: as many as the nodes have cores or, where any has one,
+            GPUs. cores: that each takes, one at the least.
+    """
+
+    def __init__(
+        self, study: Path | None = None, *, most: int | None = None, cores: int = 1
+    ) -> None:
+        self._study, self._most, self._cores = study, most, cores
+        self._places: list[_Node] = []  # by seat
+        self._nodes: dict[str, _Node] = {}  # that are there, by id
+        self._asked: set[str] = set()  # nodes that have not told their versions yet
+        self._seats: dict[str, int] = {}  # by worker
+        self._actors: dict[str, Any] = {}  # by worker
+        self._orders: dict[str, Orders] = {}  # of workers that are not ready yet
+        self._heard: dict[str, int] = {}  # the last message of each
+        self._noted: list[tuple[str, int]] = []
+        self._over: list[tuple[str, str]] = []
+        self._without: set[str] = set()  # nodes that images are sent to
+        self._images: Any = None
+        self._events: SimpleQueue[_Event] = SimpleQueue()
+        self._office: Any = None
+        self._locks: RunLocks | None = None
+        self._looked = 0.0
+        self._gpu = any(node["Resources"].get("GPU") for node in ray.nodes() if node["Alive"])
+        self._here = {name: _call(*how) for name, how in _VERSIONS.items()}
+        self._look()
+        until = time.monotonic() + _WAIT
+        while self._asked and (left := until - time.monotonic()) > 0:
+            with suppress(Empty):
+                tuple(self._handled(self._events.get(timeout=left)))
+
+    @property
+    def seats(self) -> int:
+        """One a core or a GPU of every node that there ever was."""
+        return len(self._places)
+
+    def place(self, seat: int) -> str:
+        """The node; empty if it is gone."""
+        node = self._places[seat]
+        return node.place if node.id in self._nodes else ""
+
+    def hire(self, seat: int, orders: Orders) -> None:
+        """Start an actor, as soon as Ray has its core or GPU."""
+        node, worker = self._places[seat], f"{self._opened()} {token_hex(8)}"
+        self._seats[worker], self._orders[worker] = seat, orders
+        if node.refused:
+            self._events.put(_Verdict(worker, InputError(node.refused)))
+            return
+        if node.id in self._without:
+            orders = self._with_images(orders)
+        ray.get(self._office.enter.remote(worker, node.id))
+        folder = str(Path.cwd())
+        how = {"gpu": self._gpu, "folder": folder, "modules": bool({"", folder} & {*sys.path})}
+        self._actors[worker] = (
+            ray.remote(Worker)
+            .options(
+                name=worker, namespace=NAMESPACE, lifetime="detached", num_cpus=self._cores,
+                num_gpus=int(self._gpu), max_restarts=0, max_task_retries=0,
+                scheduling_strategy=_at(node.id),
+            )
+            .remote(self._office, worker, node.name, orders, **how)
+        )  # fmt: skip
+        self._watch(worker)
+
+    def give(self, seat: int, runs: tuple[Run, ...]) -> None:
+        """By way of the office."""
+        worker = next(name for name, at in self._seats.items() if at == seat)
+        self._office.give.remote(worker, runs)
+
+    def listen(self, seconds: float) -> Iterator[tuple[int, Message]]:
+        """What there is, and what comes first."""
+        if self._office is None:
+            self._opened()
+            yield from self._resumed()
+        if time.monotonic() - self._looked > _LOOK:
+            self._look()
+        with suppress(Empty):
+            yield from self._handled(self._events.get(timeout=seconds) if seconds else
+                                     self._events.get_nowait())  # fmt: skip
+            while True:
+                yield from self._handled(self._events.get_nowait())
+
+    def dismiss(self) -> None:
+        """Kill the actors: the cluster is as it was."""
+        for actor in (*self._actors.values(), self._office):
+            if actor is not None:
+                with suppress(RayError):
+                    ray.kill(actor)
+        self._actors.clear()
+        self._seats.clear()
+        self._office = None
+        if self._locks is not None:
+            self._locks.close()
+            self._locks = None
+
+    def _opened(self) -> str:
+        """The office's name. It is the study's own, unless another supervisor has that."""
+        if self._office is None:
+            self._name = f"nextify {token_hex(8)}"
+            if self._study is not None:
+                self._locks = RunLocks(self._study)
+                if self._locks.claim(CREW):
+                    of = f"{platform.node()}:{self._study.resolve()}"
+                    self._name = f"study {sha256(of.encode()).hexdigest()[:16]}"
+            here = ray.get_runtime_context().get_node_id()
+            self._office = (
+                ray.remote(Office)
+                .options(
+                    name=self._name, namespace=NAMESPACE, lifetime="detached", num_cpus=0,
+                    get_if_exists=True, scheduling_strategy=_at(here),
+                )
+                .remote()
+            )  # fmt: skip
+            self._office.stay.remote()
+            self._hear()
+        return self._name
+
+    def _resumed(self) -> Iterator[tuple[int, Message]]:
+        """The workers that a supervisor before has left."""
+        staff: dict[str, Hand] = ray.get(self._office.staff.remote())
+        for worker, hand in staff.items():
+            try:
+                actor = ray.get_actor(worker, NAMESPACE)
+            except ValueError:
+                actor = None
+            if not hand.runs:
+                self._dropped(worker, actor)
+                continue
+            seat = self._seat_on(hand.node)
+            self._seats[worker] = seat
+            ready = loads(hand.ready)
+            yield seat, replace(ready, at_work=tuple(hand.runs))
+            yield seat, Began()
+            if actor is None:
+                self._events.put(_Over(worker, ActorDiedError()))
+            else:
+                self._actors[worker] = actor
+                self._watch(worker)
+
+    def _seat_on(self, node: str) -> int:
+        """A free seat of a node; one more, where it has none."""
+        for seat, place in enumerate(self._places):
+            if place.id == node and seat not in self._seats.values():
+                return seat
+        self._places.append(self._nodes.get(node) or _Node(node, "that is gone", ("", 0)))
+        return len(self._places) - 1
+
+    def _dropped(self, worker: str, actor: Any) -> None:
+        """Nobody waits for it any more."""
+        self._office.leave.remote(worker)
+        if actor is not None:
+            with suppress(RayError):
+                ray.kill(actor)
+
+    def _hear(self) -> None:
+        noted, over, self._noted, self._over = self._noted, self._over, [], []
+        news = self._office.hear.remote(noted, over, _LISTEN)
+        news.future().add_done_callback(lambda done: self._events.put(_News(_outcome(done))))
+
+    def _watch(self, worker: str) -> None:
+        watch = self._actors[worker].watch.remote().future()
+        watch.add_done_callback(lambda done: self._events.put(_Over(worker, _outcome(done))))
+
+    def _handled(self, event: _Event) -> Iterator[tuple[int, Message]]:
+        match event:
+            case _News(list() as said):
+                yield from self._news(said)
+                self._hear()
+            case _News(ActorUnavailableError()) if self._office is not None:
+                self._hear()
+            case _News() if self._office is not None:
+                raise InputError(
+                    "the cluster has lost what of the study ran on this node; what is recorded is "
+                    "kept, and the same command goes on"
+                )
+            case _Over(worker, error) if worker in self._seats:
+                later = threading.Timer(_GRACE, self._events.put, [_Verdict(worker, error)])
+                later.daemon = True
+                later.start()
+            case _Verdict(worker, error) if worker in self._seats:
+                yield from self._verdict(worker, error)
+            case _Checked(node, resources, versions):
+                self._admit(node, resources, versions)
+
+    def _news(self, said: list[tuple[str, int, bytes]]) -> Iterator[tuple[int, Message]]:
+        """What workers said and has not been passed on; once it is, it is noted."""
+        for worker, number, content in said:
+            if worker in self._seats and number > self._heard.get(worker, 0):
+                self._heard[worker] = number
+                message: Message = loads(content)
+                yield from self._passed(worker, message)
+                if isinstance(message, Done):
+                    self._over.append((worker, message.record.key))
+            self._noted.append((worker, number))
+
+    def _passed(self, worker: str, message: Message) -> Iterator[tuple[int, Message]]:
+        seat = self._seats[worker]
+        node = self._places[seat]
+        match message:
+            case Ready():
+                self._orders.pop(worker, None)
+            case Stopped(text, detail="") if worker in self._orders:
+                orders = self._orders[worker]
+                self._free(worker)
+                if node.id not in self._without:
+                    self._without.add(node.id)
+                    try:
+                        self.hire(seat, orders)
+                        return
+                    except InputError as error:
+                        text = f"{text}; {error}"
+                message = Stopped(f"{node.place}: {text}")
+            case Stopped() | Died():
+                self._free(worker)
+        yield seat, message
+
+    def _with_images(self, orders: Orders) -> Orders:
+        """Orders for a node that has not the images at their path, or has others there.
+
+        Raises:
+            InputError: they cannot be sent.
+        """
+        if self._images is None:
+            self._images = ray.put(packed(orders.setup.load()))
+        return replace(orders, setup=Sent(orders.setup, [self._images]))
+
+    def _free(self, worker: str) -> None:
+        """Its seat is."""
+        self._seats.pop(worker, None)
+        self._orders.pop(worker, None)
+        self._dropped(worker, self._actors.pop(worker, None))
+
+    def _verdict(self, worker: str, error: Exception) -> Iterator[tuple[int, Message]]:
+        """What became of a worker."""
+        seat = self._seats[worker]
+        node = self._places[seat]
+        if isinstance(error, InputError):
+            self._free(worker)
+            yield seat, Stopped(str(error))
+        elif not _answers(node.address):
+            yield from self._last_words(worker)
+            self._nodes.pop(node.id, None)
+            self._free(worker)
+            yield seat, Died(f"{node.place} is gone", with_machine=True)
+        elif isinstance(error, ActorUnavailableError):
+            self._watch(worker)
+        else:
+            yield from self._last_words(worker)
+            if worker in self._seats:
+                self._free(worker)
+                yield seat, Died(_how(error))
+
+    def _last_words(self, worker: str) -> Iterator[tuple[int, Message]]:
+        """All that it has said, and the office has told nobody yet."""
+        said = ray.get(self._office.hear.remote([], [], 0))
+        yield from self._news([each for each in said if each[0] == worker])
+
+    def _look(self) -> None:
+        """Ask nodes that are new for their versions, and forget those that Ray has given up."""
+        self._looked = time.monotonic()
+        there = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
+        self._nodes = {id: node for id, node in self._nodes.items() if id in there}
+        for id in there.keys() - self._nodes.keys() - self._asked:
+            self._asked.add(id)
+            self._ask(there[id])
+
+    def _ask(self, told: Mapping[str, Any]) -> None:
+        address = told["NodeManagerAddress"], told["NodeManagerPort"]
+        node = _Node(told["NodeID"], told["NodeManagerHostname"], address)
+        found: dict[str, Any] = {}
+
+        def heard(name: str, outcome: Any) -> None:
+            found[name] = outcome
+            if len(found) == len(_VERSIONS):
+                self._events.put(_Checked(node, told["Resources"], found))
+
+        for name, (function, *args) in _VERSIONS.items():
+            how = {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": _at(node.id)}
+            answer = ray.remote(function).options(**how).remote(*args).future()
+            answer.add_done_callback(lambda done, name=name: heard(name, _outcome(done)))
+
+    def _admit(self, node: _Node, resources: Mapping[str, float], found: Mapping[str, Any]) -> None:
+        """Give a node its seats; one of other versions has a single one, to be refused in."""
+        self._asked.discard(node.id)
+        if any(isinstance(each, RayError) and not isinstance(each, RayTaskError)
+               for each in found.values()):  # fmt: skip
+            return  # it is gone again, or will be asked again
+        count = int(resources.get("GPU", 0) if self._gpu
+                    else resources.get("CPU", 0) // self._cores)  # fmt: skip
+        if count and (others := _others(found, self._here)):
+            node, count = node._replace(refused=f"{node.place} has {others}; install the same"), 1
+        self._nodes[node.id] = node
+        taken = sum(place.id in self._nodes and place.id != node.id for place in self._places)
+        count = min(count, (self._most or count + taken) - taken)
+        self._places += [node] * (count - sum(place.id == node.id for place in self._places))
+
+
+def _at(node: str) -> NodeAffinitySchedulingStrategy:
+    return NodeAffinitySchedulingStrategy(node, soft=False)
+
+
+def _call(function: Any, *args: Any) -> str:
+    return str(function(*args))
+
+
+def _outcome(done: Any) -> Any:
+    """The result of a future, or its error."""
+    error = done.exception()
+    return done.result() if error is None else error
+
+
+def _others(found: Mapping[str, Any], here: Mapping[str, str]) -> str:
+    """What is another version there than here, in words; empty if all is the same."""
+    there = {name: "none" if isinstance(said, RayTaskError) else str(said)
+             for name, said in found.items()}  # fmt: skip
+    return " and ".join(
+        f"{name} {there[name]} (here: {here[name]})" for name in here if there[name] != here[name]
+    )
+
+
+def _answers(address: tuple[str, int]) -> bool:
+    """Whether a node's Ray is there: it may have died with its workers."""
+    try:
+        socket.create_connection(address, _TOUCH).close()
+    except OSError:
+        return False
+    return True
+
+
+def _how(error: Exception) -> str:
+    """How a worker's process ended, as far as Ray knows."""
+    if isinstance(error, ActorDiedError) and error.actor_init_failed:
+        return f"its process could not start: {str(error).strip().splitlines()[-1]}"
+    if "running low on memory" in str(error):
+        return "out of memory: Ray ended its process because the node's memory ran out"
+    return "its process was killed (by hand, or because memory ran out), or crashed"
