@@ -220,7 +220,9 @@ def packed(dataset: Any) -> tuple[bytes, dict[int, Any]]:
     """
     from torch import Tensor
 
-    if dataset.is_streamed:
+    from nextify.data import Dataset
+
+    if isinstance(dataset, Dataset) and dataset.is_streamed:
         raise InputError("images that do not fit memory are read from their files, and not sent")
     tensors: dict[int, Tensor] = {}  # each once, however many parts of the data set share it
 

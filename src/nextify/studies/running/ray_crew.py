@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
@@ -31,8 +31,10 @@ from nextify.studies.running.locks import CREW, RunLocks
 from nextify.studies.running.messages import Began, Died, Done, Message, Ready, Stopped
 from nextify.studies.running.ray_actors import NAMESPACE, Hand, Office, Sent, Worker, packed
 from nextify.studies.running.worker import Orders
+from nextify.words import plural
 
-_WAIT = 10.0  # seconds for an address, or a node, to answer
+_WAIT = 30.0  # seconds for a first node to answer
+_SLACK = 2.0  # for others, where one has: they come later
 _TOUCH = 2.0  # seconds for a node to answer that may be gone
 _LISTEN = 10.0  # seconds that the office waits for news
 _LOOK = 2.0  # seconds between two looks at the nodes
@@ -56,6 +58,18 @@ class _Node(NamedTuple):
     @property
     def place(self) -> str:
         return f"node {self.name} ({self.id[:8]})"
+
+
+@dataclass
+class _Hired:
+    """A worker. `orders`: None once it is ready; `sent`: whether images were sent to it; `heard`:
+    the number of its last message."""
+
+    seat: int
+    orders: Orders | None
+    actor: Any = None
+    sent: bool = False
+    heard: int = 0
 
 
 class _News(NamedTuple):
@@ -107,10 +121,7 @@ class RayCrew:
         self._places: list[_Node] = []  # by seat
         self._nodes: dict[str, _Node] = {}  # that are there, by id
         self._asked: set[str] = set()  # nodes that have not told their versions yet
-        self._seats: dict[str, int] = {}  # by worker
-        self._actors: dict[str, Any] = {}  # by worker
-        self._orders: dict[str, Orders] = {}  # of workers that are not ready yet
-        self._heard: dict[str, int] = {}  # the last message of each
+        self._staff: dict[str, _Hired] = {}  # by name
         self._noted: list[tuple[str, int]] = []
         self._over: list[tuple[str, str]] = []
         self._without: set[str] = set()  # nodes that images are sent to
@@ -122,10 +133,16 @@ class RayCrew:
         self._gpu = any(node["Resources"].get("GPU") for node in ray.nodes() if node["Alive"])
         self._here = {name: _call(*how) for name, how in _VERSIONS.items()}
         self._look()
-        until = time.monotonic() + _WAIT
-        while self._asked and (left := until - time.monotonic()) > 0:
+        began = time.monotonic()
+        while self._asked and time.monotonic() < began + (_SLACK if self._places else _WAIT):
             with suppress(Empty):
-                tuple(self._handled(self._events.get(timeout=left)))
+                tuple(self._handled(self._events.get(timeout=_SLACK)))
+        if not self._places:
+            raise InputError(
+                f"no node of the cluster has what a run takes ({plural(cores, 'core')}"
+                f"{' and a GPU' * self._gpu}); join one (ray start --address), or lower "
+                "--cores-per-run"
+            )
 
     @property
     def seats(self) -> int:
@@ -140,29 +157,30 @@ class RayCrew:
     def hire(self, seat: int, orders: Orders) -> None:
         """Start an actor, as soon as Ray has its core or GPU."""
         node, worker = self._places[seat], f"{self._opened()} {token_hex(8)}"
-        self._seats[worker], self._orders[worker] = seat, orders
+        sent = node.id in self._without
+        told = self._with_images(orders) if sent else orders
+        hired = self._staff[worker] = _Hired(seat, orders, sent=sent)
         if node.refused:
             self._events.put(_Verdict(worker, InputError(node.refused)))
             return
-        if node.id in self._without:
-            orders = self._with_images(orders)
         ray.get(self._office.enter.remote(worker, node.id))
         folder = str(Path.cwd())
-        how = {"gpu": self._gpu, "folder": folder, "modules": bool({"", folder} & {*sys.path})}
-        self._actors[worker] = (
+        hired.actor = (
             ray.remote(Worker)
             .options(
                 name=worker, namespace=NAMESPACE, lifetime="detached", num_cpus=self._cores,
-                num_gpus=int(self._gpu), max_restarts=0, max_task_retries=0,
-                scheduling_strategy=_at(node.id),
+                num_gpus=int(self._gpu), scheduling_strategy=_at(node.id),
             )
-            .remote(self._office, worker, node.name, orders, **how)
+            .remote(
+                self._office, worker, node.name, told,
+                gpu=self._gpu, folder=folder, modules=bool({"", folder} & {*sys.path}),
+            )
         )  # fmt: skip
         self._watch(worker)
 
     def give(self, seat: int, runs: tuple[Run, ...]) -> None:
         """By way of the office."""
-        worker = next(name for name, at in self._seats.items() if at == seat)
+        worker = next(name for name, hired in self._staff.items() if hired.seat == seat)
         self._office.give.remote(worker, runs)
 
     def listen(self, seconds: float) -> Iterator[tuple[int, Message]]:
@@ -180,12 +198,11 @@ class RayCrew:
 
     def dismiss(self) -> None:
         """Kill the actors: the cluster is as it was."""
-        for actor in (*self._actors.values(), self._office):
+        for actor in (*(hired.actor for hired in self._staff.values()), self._office):
             if actor is not None:
                 with suppress(RayError):
                     ray.kill(actor)
-        self._actors.clear()
-        self._seats.clear()
+        self._staff.clear()
         self._office = None
         if self._locks is not None:
             self._locks.close()
@@ -225,20 +242,19 @@ class RayCrew:
                 self._dropped(worker, actor)
                 continue
             seat = self._seat_on(hand.node)
-            self._seats[worker] = seat
-            ready = loads(hand.ready)
-            yield seat, replace(ready, at_work=tuple(hand.runs))
+            self._staff[worker] = _Hired(seat, None, actor)
+            yield seat, replace(loads(hand.ready), at_work=tuple(hand.runs))
             yield seat, Began()
             if actor is None:
                 self._events.put(_Over(worker, ActorDiedError()))
             else:
-                self._actors[worker] = actor
                 self._watch(worker)
 
     def _seat_on(self, node: str) -> int:
         """A free seat of a node; one more, where it has none."""
+        taken = {hired.seat for hired in self._staff.values()}
         for seat, place in enumerate(self._places):
-            if place.id == node and seat not in self._seats.values():
+            if place.id == node and seat not in taken:
                 return seat
         self._places.append(self._nodes.get(node) or _Node(node, "that is gone", ("", 0)))
         return len(self._places) - 1
@@ -256,7 +272,7 @@ class RayCrew:
         news.future().add_done_callback(lambda done: self._events.put(_News(_outcome(done))))
 
     def _watch(self, worker: str) -> None:
-        watch = self._actors[worker].watch.remote().future()
+        watch = self._staff[worker].actor.watch.remote().future()
         watch.add_done_callback(lambda done: self._events.put(_Over(worker, _outcome(done))))
 
     def _handled(self, event: _Event) -> Iterator[tuple[int, Message]]:
@@ -271,11 +287,11 @@ class RayCrew:
                     "the cluster has lost what of the study ran on this node; what is recorded is "
                     "kept, and the same command goes on"
                 )
-            case _Over(worker, error) if worker in self._seats:
+            case _Over(worker, error) if worker in self._staff:
                 later = threading.Timer(_GRACE, self._events.put, [_Verdict(worker, error)])
                 later.daemon = True
                 later.start()
-            case _Verdict(worker, error) if worker in self._seats:
+            case _Verdict(worker, error) if worker in self._staff:
                 yield from self._verdict(worker, error)
             case _Checked(node, resources, versions):
                 self._admit(node, resources, versions)
@@ -283,8 +299,9 @@ class RayCrew:
     def _news(self, said: list[tuple[str, int, bytes]]) -> Iterator[tuple[int, Message]]:
         """What workers said and has not been passed on; once it is, it is noted."""
         for worker, number, content in said:
-            if worker in self._seats and number > self._heard.get(worker, 0):
-                self._heard[worker] = number
+            hired = self._staff.get(worker)
+            if hired is not None and number > hired.heard:
+                hired.heard = number
                 message: Message = loads(content)
                 yield from self._passed(worker, message)
                 if isinstance(message, Done):
@@ -292,25 +309,25 @@ class RayCrew:
             self._noted.append((worker, number))
 
     def _passed(self, worker: str, message: Message) -> Iterator[tuple[int, Message]]:
-        seat = self._seats[worker]
-        node = self._places[seat]
+        """A message, unless it is that a node has not the images, and they can be sent there."""
+        hired = self._staff[worker]
+        node, orders = self._places[hired.seat], hired.orders
         match message:
             case Ready():
-                self._orders.pop(worker, None)
-            case Stopped(text, detail="") if worker in self._orders:
-                orders = self._orders[worker]
+                hired.orders = None
+            case Stopped(text, detail="") if orders is not None:
                 self._free(worker)
-                if node.id not in self._without:
+                if not hired.sent:
                     self._without.add(node.id)
                     try:
-                        self.hire(seat, orders)
+                        self.hire(hired.seat, orders)
                         return
                     except InputError as error:
                         text = f"{text}; {error}"
                 message = Stopped(f"{node.place}: {text}")
             case Stopped() | Died():
                 self._free(worker)
-        yield seat, message
+        yield hired.seat, message
 
     def _with_images(self, orders: Orders) -> Orders:
         """Orders for a node that has not the images at their path, or has others there.
@@ -324,29 +341,27 @@ class RayCrew:
 
     def _free(self, worker: str) -> None:
         """Its seat is."""
-        self._seats.pop(worker, None)
-        self._orders.pop(worker, None)
-        self._dropped(worker, self._actors.pop(worker, None))
+        hired = self._staff.pop(worker)
+        self._dropped(worker, hired.actor)
 
     def _verdict(self, worker: str, error: Exception) -> Iterator[tuple[int, Message]]:
         """What became of a worker."""
-        seat = self._seats[worker]
+        seat = self._staff[worker].seat
         node = self._places[seat]
         if isinstance(error, InputError):
             self._free(worker)
             yield seat, Stopped(str(error))
-        elif not _answers(node.address):
-            yield from self._last_words(worker)
-            self._nodes.pop(node.id, None)
-            self._free(worker)
-            yield seat, Died(f"{node.place} is gone", with_machine=True)
-        elif isinstance(error, ActorUnavailableError):
+            return
+        is_gone = not _answers(node.address)
+        if isinstance(error, ActorUnavailableError) and not is_gone:
             self._watch(worker)
-        else:
-            yield from self._last_words(worker)
-            if worker in self._seats:
-                self._free(worker)
-                yield seat, Died(_how(error))
+            return
+        yield from self._last_words(worker)
+        if is_gone:
+            self._nodes.pop(node.id, None)
+        if worker in self._staff:  # it has not said itself that it ends
+            self._free(worker)
+            yield seat, Died(f"{node.place} is gone" if is_gone else _how(error), is_gone)
 
     def _last_words(self, worker: str) -> Iterator[tuple[int, Message]]:
         """All that it has said, and the office has told nobody yet."""

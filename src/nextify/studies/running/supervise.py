@@ -208,18 +208,22 @@ class Supervisor:
                 self.now[seat] = replace(now, began=time.monotonic())
             case Epoch(epoch, epochs):
                 self.now[seat] = replace(now, epoch=epoch, epochs=epochs)
-            case Done(record) if now.stack is None or record.key in self.recorded:
-                pass  # of a worker that went on with what is recorded, or is of no plan any more
             case Done():
-                job, *left = now.stack.jobs
-                self._record(job, message, now.seconds())
-                if message.record.outcome != "failed":
-                    self.deaths[self.crew.place(seat)] = 0
-                rest = replace(now, stack=Stack(tuple(left)))
-                self.now[seat] = rest if left else _Now(now.environment)
+                self._end_run(seat, now, message)
             case Stopped() | Died():
                 self.now.pop(seat, None)
                 self._lose(seat, now, message)
+
+    def _end_run(self, seat: int, now: _Now, done: Done) -> None:
+        """The first run that a worker is at is over."""
+        if now.stack is None or done.record.key in self.recorded:
+            return  # it went on with what is recorded already, or is of no plan any more
+        job, *left = now.stack.jobs
+        self._record(job, done, now.seconds())
+        if done.record.outcome != "failed":
+            self.deaths[self.crew.place(seat)] = 0
+        rest = replace(now, stack=Stack(tuple(left)))
+        self.now[seat] = rest if left else _Now(now.environment)
 
     def _resumed(self, keys: Iterable[str]) -> Stack | None:
         """What a worker is at already and has no record: ours now."""
