@@ -6,22 +6,26 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import cluster_study
 import pytest
 from cluster_study import Noted, ended, plan_of
-from tiny_study import NoData, begun, determined, tiny_plan, undisturbed
+from tiny_study import NoData, begun, determined, note, undisturbed
 
 import nextify.version
-from nextify.designs import Run
+from nextify.data import load
+from nextify.designs import Run, path
 from nextify.errors import InputError
 from nextify.records import Record, Store
-from nextify.studies import Interrupted, Summary, execute
+from nextify.requests import DataSpec
+from nextify.studies import Frame, Interrupted, Summary, WorkerSetup, execute, plan_path
 from nextify.studies.running.clusters import cluster, crew_on
 from nextify.studies.running.worker import OnProgress
 
@@ -43,6 +47,36 @@ def until(condition: Callable[[], Any], what: str) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [("no/where", "give HOST:PORT"), ("127.0.0.1:9", "no head node answers there"),
+     ("127.0.0.1:host", "give HOST:PORT")],
+)  # fmt: skip
+def test_an_address_that_does_not_answer(address, said):
+    with pytest.raises(InputError, match=said), cluster(address):
+        pass
+
+
+def test_without_ray_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match=r"pip install 'nextify\[cluster\]'"), cluster("auto"):
+        pass
+
+
+def test_images_come_through_whole():
+    """Parts that share memory share it still; what they were mapped from stays behind."""
+    from nextify.studies.running.ray_actors import packed, unpacked
+
+    images = load("embedded", train_limit=50, hold_out=True)
+    content, arrays = packed(images)
+    assert len(content) < 20_000
+    there = unpacked(content, arrays)
+    assert there.identity() == images.identity()
+    for side in ("train", "test"):
+        assert getattr(there, side).pixels.equal(getattr(images, side).pixels)
+        assert getattr(there, side).labels.equal(getattr(images, side).labels)
+
+
 class Nodes:
     """A head node, on which nothing is trained, and others of a core each."""
 
@@ -50,7 +84,7 @@ class Nodes:
         from ray.cluster_utils import Cluster
 
         self.all = Cluster()
-        self.all.add_node(num_cpus=0, include_dashboard=False)
+        self.all.add_node(num_cpus=0, include_dashboard=False, include_log_monitor=False)
         self.address = self.all.address
         self.there: list[Any] = []
 
@@ -94,6 +128,13 @@ def nodes(every_node) -> Nodes:
     return every_node
 
 
+@pytest.fixture(scope="module")
+def connected(every_node) -> Iterator[None]:
+    """This process is."""
+    with cluster(every_node.address):
+        yield
+
+
 class Here:
     """A study in a folder of its own."""
 
@@ -103,9 +144,8 @@ class Here:
     def execute(self, seeds: int = 2, seconds: float = 0.0, **options: Any) -> Summary:
         train = Noted(self.log, seconds, options.pop("mischief", {}))
         options = {"setup": NoData(), "train": train, **options}
-        with cluster(self.address):
-            crew = crew_on(self.address, self.study)
-            return execute(plan_of(seeds), self.study, crew=crew, **options)
+        crew = crew_on(self.address, self.study, most=options.pop("most", None))
+        return execute(plan_of(seeds), self.study, crew=crew, **options)
 
     def start(self, seeds: int, seconds: float) -> subprocess.Popen[str]:
         """The same by a process of its own."""
@@ -118,25 +158,22 @@ class Here:
 
 
 @pytest.fixture
-def here(tmp_path, nodes) -> Here:
+def here(tmp_path, nodes, connected) -> Here:
     return Here(tmp_path, nodes.address)
-
-
-def working(here: Here) -> list[str]:
-    """The ids of the nodes that there is something to be trained on."""
-    with cluster(here.address):
-        return [node["NodeID"] for node in ray.nodes() if node["Resources"].get("CPU")]
 
 
 @dataclass(frozen=True)
 class DiesAt(Noted):
-    """Kills the worker that it is called by, on one node."""
+    """Kills its worker on one node; on others it waits until that has happened twice."""
 
     node: str = ""
 
     def __call__(self, run: Run, dataset: Any, on_progress: OnProgress) -> Record:
+        dead = self.log.with_name("dead")
         if ray.get_runtime_context().get_node_id() == self.node:
+            note(dead, f"{run.key} 0")
             os.kill(os.getpid(), signal.SIGKILL)
+        until(lambda: len(begun(dead)) == 2, "two died")
         return super().__call__(run, dataset, on_progress)
 
 
@@ -153,6 +190,49 @@ def meanwhile(what: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         thread.join()
+
+
+def test_a_node_where_workers_die_again_and_again_is_given_up(here):
+    """Its two runs are failures, as on one machine; the others do the rest."""
+    bad = next(each["NodeID"] for each in ray.nodes() if each["Resources"].get("CPU"))
+    summary = here.execute(train=DiesAt(here.log, node=bad))
+    assert (summary.finished, summary.failed) == (4, 2)
+    (loss,) = summary.losses
+    assert bad[:8] in loss.place
+
+
+@dataclass(frozen=True)
+class OnlyAt(NoData):
+    """Images that one process has, and no other."""
+
+    process: int = 0
+
+    def load(self) -> "OnlyAt":
+        if os.getpid() != self.process:
+            raise InputError("no such folder")
+        return self
+
+
+def test_images_that_a_node_has_not_are_sent(here):
+    summary = here.execute(setup=OnlyAt(process=os.getpid()), most=1)
+    assert summary.finished == 6 and here.is_whole(2)
+
+
+def test_a_node_of_another_version_is_refused(here, monkeypatch):
+    monkeypatch.setattr(nextify.version, "__version__", "9.9")
+    with pytest.raises(InputError, match=r"node .* has nextify \S+ \(here: 9\.9\)"):
+        here.execute()
+
+
+def test_an_interrupt_leaves_the_cluster_as_it_was(here):
+    def strike() -> None:
+        until(lambda: begun(here.log), "a run began")
+        signal.raise_signal(signal.SIGINT)
+
+    with meanwhile(strike), pytest.raises(Interrupted, match="of 60 runs are recorded"):
+        here.execute(seeds=20, seconds=1.0, most=1)
+    until(lambda: not left_over(), "all actors are gone")
+    until(lambda: ray.available_resources().get("CPU") == 2, "their cores are free")
 
 
 def test_nodes_that_die_and_nodes_that_join(here, nodes):
@@ -179,54 +259,76 @@ def test_a_supervisor_that_is_killed_is_followed_by_one_that_trains_nothing_twic
     first.kill()
     first.wait(PATIENCE)
     before = len(begun(here.log))
-    with cluster(here.address):
-        assert len(left_over()) == 3  # two workers, and what they report to
-        until(lambda: len(ended(here.log)) == before, "these ended, too")
+    assert len(left_over()) == 3  # two workers, and what they report to
+    until(lambda: len(ended(here.log)) == before, "these ended, too")
     summary = here.execute(seeds=3)
     assert summary.finished + summary.recorded == 9 and here.is_whole(3)
     assert sorted(key for key, _ in begun(here.log)) == sorted(undisturbed(plan_of(3)))
 
 
-def test_a_node_where_workers_die_again_and_again_is_given_up(here):
-    """Its two runs are failures, as on one machine; the others do the rest."""
-    bad = working(here)[0]
-    summary = here.execute(seeds=3, train=DiesAt(here.log, 1.0, node=bad))
-    assert (summary.finished, summary.failed) == (7, 2)
-    (loss,) = summary.losses
-    assert bad[:8] in loss.place
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_many_nodes_that_die(tmp_path, every_node):
+    """200 runs and more while a node dies every few seconds, sixty times at the least."""
+    seeds, kills, random = 67, 60, Random(0)
+    here = Here(tmp_path, every_node.address)
+    every_node.at_least(3)
+    study, killed = here.start(seeds=seeds, seconds=4.0), 0
+    until(lambda: len(begun(here.log)) >= 3, "runs began")
+    while study.poll() is None and killed < kills:
+        time.sleep(random.uniform(0.5, 4.0))
+        every_node.kill(random.randrange(3))
+        every_node.add()
+        killed += 1
+    said = study.communicate(timeout=3000)[0]
+    times = Counter(key for key, _ in begun(here.log))
+    print(f"{killed} nodes killed, {sum(times.values())} runs begun, {len(times)} recorded")
+    assert said == f"finished={3 * seeds} recorded=0 failed=0\n"
+    assert killed == kills and here.is_whole(seeds)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_many_supervisors_that_are_killed(tmp_path, every_node):
+    seeds, random = 20, Random(1)
+    here = Here(tmp_path, every_node.address)
+    every_node.at_least(2)
+    for _ in range(10):
+        seen, study = len(ended(here.log)), here.start(seeds=seeds, seconds=1.0)
+        until(lambda: len(ended(here.log)) > seen or study.poll() is not None, "one ended")  # noqa: B023
+        time.sleep(random.uniform(0.0, 2.0))
+        study.kill()
+        study.communicate(timeout=PATIENCE)
+    said = here.start(seeds=seeds, seconds=1.0).communicate(timeout=1000)[0]
+    assert "failed=0" in said and here.is_whole(seeds)
+    assert max(Counter(ended(here.log)).values()) == 1
 
 
 @dataclass(frozen=True)
-class OnlyAt(NoData):
-    """Images that one process has, and no other."""
+class RealOnlyAt(WorkerSetup):
+    """Real images that one process has, and no other."""
 
     process: int = 0
 
-    def load(self) -> "OnlyAt":
-        if os.getpid() != self.process:
+    def load(self) -> Any:
+        if self.process not in (0, os.getpid()):
             raise InputError("no such folder")
-        return self
+        return super().load()
 
 
-def test_images_that_a_node_has_not_are_sent(here):
-    plan, setup = tiny_plan(), OnlyAt(process=os.getpid())
-    summary = here.execute(setup=setup)
-    assert summary.finished == len(plan.runs()) and here.is_whole(2)
-
-
-def test_a_node_of_another_version_is_refused(here, monkeypatch):
-    monkeypatch.setattr(nextify.version, "__version__", "9.9")
-    with pytest.raises(InputError, match=r"node .* has nextify \S+ \(here: 9\.9\)"):
-        here.execute()
-
-
-def test_an_interrupt_leaves_the_cluster_as_it_was(here):
-    def strike() -> None:
-        until(lambda: len(begun(here.log)) >= 2, "runs began")
-        signal.raise_signal(signal.SIGINT)
-
-    with cluster(here.address):
-        with meanwhile(strike), pytest.raises(Interrupted, match="of 60 runs are recorded"):
-            here.execute(seeds=20, seconds=1.0)
-        until(lambda: not left_over(), "all actors are gone")
-        until(lambda: ray.available_resources().get("CPU") == 2, "their cores are free")
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [False, True], ids=["by path", "sent"])
+def test_real_runs_have_the_bits_of_one_machine(tmp_path, here, sent):
+    spec = DataSpec(source="embedded", train_limit=200)
+    images = load(spec)
+    of = Frame(
+        path("small"), data=images.identity(), data_source="", seeds=(0, 1),
+        recipe_changes={"epochs": 1, "batch_size": 50},
+    )  # fmt: skip
+    plan = plan_path(of)
+    plan = replace(plan, cells=plan.cells[-2:])
+    setup = RealOnlyAt(spec, process=os.getpid() if sent else 0)
+    execute(plan, here.study, setup, crew=crew_on(here.address, here.study))
+    execute(plan, tmp_path / "here.db", WorkerSetup(spec), workers=1, devices=())
+    there, single = determined(here.study), determined(tmp_path / "here.db")
+    assert there == single and all(each.outcome == "finished" for each in there.values())

@@ -4,17 +4,15 @@ Ray places them, moves what is sent, and says who is gone. It repeats nothing by
 node was at, the supervisor gives to others.
 """
 
-import pkgutil
 import platform
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from importlib import metadata
 from pathlib import Path
 from pickle import loads
 from queue import Empty, SimpleQueue
@@ -22,7 +20,7 @@ from secrets import token_hex
 from typing import Any, NamedTuple
 
 import ray
-from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError, RayTaskError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from nextify.designs import Run
@@ -39,12 +37,6 @@ _TOUCH = 2.0  # seconds for a node to answer that may be gone
 _LISTEN = 10.0  # seconds that the office waits for news
 _LOOK = 2.0  # seconds between two looks at the nodes
 _GRACE = 1.0  # seconds until it is asked what a worker died of: its node may be dying
-# What has to be the same everywhere, and the function of Python's own that tells it.
-_VERSIONS = {
-    "nextify": (pkgutil.resolve_name, "nextify.version:__version__"),
-    "torch": (metadata.version, "torch"),
-    "Python": (platform.python_version,),
-}
 
 
 class _Node(NamedTuple):
@@ -93,11 +85,11 @@ class _Verdict(NamedTuple):
 
 
 class _Checked(NamedTuple):
-    """A node has told its versions, each as a text, or as an error where it could not."""
+    """A node has told its versions; an error where it could not."""
 
     node: _Node
     resources: Mapping[str, float]
-    versions: Mapping[str, Any]
+    versions: Mapping[str, str] | Exception
 
 
 _Event = _News | _Over | _Verdict | _Checked
@@ -131,7 +123,7 @@ class RayCrew:
         self._locks: RunLocks | None = None
         self._looked = 0.0
         self._gpu = any(node["Resources"].get("GPU") for node in ray.nodes() if node["Alive"])
-        self._here = {name: _call(*how) for name, how in _VERSIONS.items()}
+        self._versions = _version_teller()()
         self._look()
         began = time.monotonic()
         while self._asked and time.monotonic() < began + (_SLACK if self._places else _WAIT):
@@ -294,7 +286,9 @@ class RayCrew:
             case _Verdict(worker, error) if worker in self._staff:
                 yield from self._verdict(worker, error)
             case _Checked(node, resources, versions):
-                self._admit(node, resources, versions)
+                self._asked.discard(node.id)
+                if not isinstance(versions, Exception):  # else it is gone, or will be asked again
+                    self._admit(node, resources, versions)
 
     def _news(self, said: list[tuple[str, int, bytes]]) -> Iterator[tuple[int, Message]]:
         """What workers said and has not been passed on; once it is, it is noted."""
@@ -380,55 +374,56 @@ class RayCrew:
     def _ask(self, told: Mapping[str, Any]) -> None:
         address = told["NodeManagerAddress"], told["NodeManagerPort"]
         node = _Node(told["NodeID"], told["NodeManagerHostname"], address)
-        found: dict[str, Any] = {}
+        how = {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": _at(node.id)}
+        answer = ray.remote(_version_teller()).options(**how).remote().future()
+        answer.add_done_callback(
+            lambda done: self._events.put(_Checked(node, told["Resources"], _outcome(done)))
+        )
 
-        def heard(name: str, outcome: Any) -> None:
-            found[name] = outcome
-            if len(found) == len(_VERSIONS):
-                self._events.put(_Checked(node, told["Resources"], found))
-
-        for name, (function, *args) in _VERSIONS.items():
-            how = {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": _at(node.id)}
-            answer = ray.remote(function).options(**how).remote(*args).future()
-            answer.add_done_callback(lambda done, name=name: heard(name, _outcome(done)))
-
-    def _admit(self, node: _Node, resources: Mapping[str, float], found: Mapping[str, Any]) -> None:
+    def _admit(
+        self, node: _Node, resources: Mapping[str, float], versions: Mapping[str, str]
+    ) -> None:
         """Give a node its seats; one of other versions has a single one, to be refused in."""
-        self._asked.discard(node.id)
-        if any(isinstance(each, RayError) and not isinstance(each, RayTaskError)
-               for each in found.values()):  # fmt: skip
-            return  # it is gone again, or will be asked again
         count = int(resources.get("GPU", 0) if self._gpu
                     else resources.get("CPU", 0) // self._cores)  # fmt: skip
-        if count and (others := _others(found, self._here)):
-            node, count = node._replace(refused=f"{node.place} has {others}; install the same"), 1
+        others = [f"{name} {there} (here: {self._versions[name]})"
+                  for name, there in versions.items() if there != self._versions[name]]  # fmt: skip
+        if others and count:
+            said = f"{node.place} has {' and '.join(others)}; install the same"
+            node, count = node._replace(refused=said), 1
         self._nodes[node.id] = node
         taken = sum(place.id in self._nodes and place.id != node.id for place in self._places)
         count = min(count, (self._most or count + taken) - taken)
         self._places += [node] * (count - sum(place.id == node.id for place in self._places))
 
 
+def _version_teller() -> Callable[[], dict[str, str]]:
+    """What tells the versions that have to be the same everywhere; it can also be sent to where
+    nextify is another one, or none: a function inside another travels as its code."""
+
+    def told() -> dict[str, str]:
+        from importlib import import_module, metadata
+        from platform import python_version
+
+        found = {"Python": python_version(), "nextify": "none", "torch": "none"}
+        try:
+            found["nextify"] = import_module("nextify.version").__version__
+            found["torch"] = metadata.version("torch")  # importing it would take seconds
+        except ImportError:
+            pass
+        return found
+
+    return told
+
+
 def _at(node: str) -> NodeAffinitySchedulingStrategy:
     return NodeAffinitySchedulingStrategy(node, soft=False)
-
-
-def _call(function: Any, *args: Any) -> str:
-    return str(function(*args))
 
 
 def _outcome(done: Any) -> Any:
     """The result of a future, or its error."""
     error = done.exception()
     return done.result() if error is None else error
-
-
-def _others(found: Mapping[str, Any], here: Mapping[str, str]) -> str:
-    """What is another version there than here, in words; empty if all is the same."""
-    there = {name: "none" if isinstance(said, RayTaskError) else str(said)
-             for name, said in found.items()}  # fmt: skip
-    return " and ".join(
-        f"{name} {there[name]} (here: {here[name]})" for name in here if there[name] != here[name]
-    )
 
 
 def _answers(address: tuple[str, int]) -> bool:
