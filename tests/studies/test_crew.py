@@ -184,3 +184,78 @@ def test_a_crew_that_nobody_can_be_hired_for(study, monkeypatch):
     monkeypatch.setattr(crew, "hire", hire)
     with pytest.raises(InputError, match="the cluster is closed"):
         carried_out(study, crew)
+
+
+class Ghosts(Scripted):
+    """A crew some of whose workers a supervisor that is gone has left at work.
+
+    Attributes:
+        left: by seat, the keys of what they are at, and what they say besides.
+    """
+
+    def __init__(self, seats: int, left: dict[int, tuple[tuple[str, ...], list[Message]]]) -> None:
+        super().__init__(seats)
+        for seat, (keys, more) in left.items():
+            self.says += [(seat, said) for said in (Ready({}, keys), Began(), *more)]
+
+
+def test_workers_that_a_supervisor_before_has_left_go_on(study):
+    runs = tiny_plan().runs()
+    crew = Ghosts(2, {0: ((runs[3].key,), [Done(tiny_record(runs[3]))])})
+    assert carried_out(study, crew).finished == 6
+    assert crew.hired == [1]
+    assert runs[3] not in [run for _, run in crew.given] and len(crew.given) == 5
+    assert set(determined(study)) == expected()
+
+
+def test_what_they_were_at_and_is_recorded_is_not_recorded_again(study):
+    runs = tiny_plan().runs()
+    first = Scripted(1)
+    execute(tiny_plan(seeds=(0,)), study, NoData(), train=trained, crew=first)
+    there = {run.key for _, run in first.given}
+    known = next(run for run in runs if run.key in there)
+    other = next(run for run in runs if run.key not in there)
+    left = ((known.key, other.key), [Done(tiny_record(run)) for run in (known, other)])
+    summary = carried_out(study, Ghosts(1, {0: left}))
+    assert (summary.recorded, summary.finished, summary.elsewhere) == (3, 3, 0)
+
+
+def test_what_is_of_no_plan_any_more_is_let_be(study):
+    strange = tiny_plan(seeds=(7,)).runs()[0]
+    crew = Ghosts(1, {0: ((strange.key,), [Done(tiny_record(strange))])})
+    assert carried_out(study, crew).finished == 6
+    assert set(determined(study)) == expected()
+
+
+class Shrinking(Scripted):
+    """Seats on machines, of which the first one is lost with the run that it is at."""
+
+    def __init__(self, seats: int) -> None:
+        super().__init__(seats)
+        self.lost = False
+
+    def place(self, seat: int) -> str:
+        return "" if self.lost and seat == 0 else f"machine {seat}"
+
+    def listen(self, seconds: float) -> Iterator[tuple[int, Message]]:
+        for at, (seat, _) in enumerate(self.busy):
+            if seat == 0:
+                del self.busy[at]
+                self.lost, self.seats = True, self.seats + 1  # and another one joins
+                yield seat, Began()
+                yield seat, Died("gone", with_machine=True)
+                return
+        yield from super().listen(seconds)
+
+
+def test_a_machine_that_is_gone_costs_no_run_and_one_that_joins_gets_work(study):
+    crew = Shrinking(2)
+    summary = carried_out(study, crew)
+    assert (summary.finished, summary.failed, summary.losses) == (6, 0, ())
+    assert crew.hired == [0, 1, 2] and len(crew.given) == 7
+
+
+def test_where_all_machines_are_gone_it_waits_for_others(study):
+    crew = Shrinking(1)
+    assert carried_out(study, crew).finished == 6
+    assert crew.hired == [0, 1]

@@ -16,7 +16,7 @@ from nextify.commands.chosen import (
 )
 from nextify.commands.probing import probes_asked
 from nextify.commands.racing import PlannedRace, race
-from nextify.commands.studying import timed, workers_of
+from nextify.commands.studying import crew_of, timed, workers_of
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, load
 from nextify.errors import InputError
@@ -43,6 +43,7 @@ from nextify.studies.kinds.choosing import (
     task_of,
     total_seconds,
 )
+from nextify.studies.running.clusters import cluster
 from nextify.training.memory import require_memory_for
 from nextify.words import read_seconds
 
@@ -74,8 +75,13 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | PlannedRace
         InputError: anything that cannot be carried out as asked.
         KeyboardInterrupt: by Ctrl-C; what is recorded is kept, and the same call goes on.
     """
-    if request.candidates is not None:
-        return race(request, watch)
+    with cluster(request.cluster):
+        if request.candidates is not None:
+            return race(request, watch)
+        return _choose(request, watch)
+
+
+def _choose(request: Choose, watch: Watch) -> PlannedChoice | Chosen:
     _require_budget(request)
     probes_asked(request.probes)
     images = load(request.data)
@@ -132,9 +138,10 @@ def _forecast(
     request: Choose, task: Task, screening: Plan, images: Dataset, watch: Watch, is_begun: bool
 ) -> tuple[Task, Plan, tuple[Phase, ...]]:
     """What the choice will take, with the screening that the time allows, where none is named."""
-    workers, pilot = workers_of(request.workers, screening), None
+    crew, pilot = crew_of(request), None
+    workers = workers_of(request, screening, crew)
     if not request.no_pilot:
-        pilot = timed(screening, setup_of(request, screening), workers, watch)
+        pilot = timed(screening, setup_of(request, screening), workers, watch, crew)
     count = len(images.train) + len(images.test)
     usual = phases(task, screening, pilot, workers, count)
     undecided = request.experiment is None and not is_begun

@@ -16,7 +16,7 @@ from nextify.commands.chosen import (
     setup_of,
 )
 from nextify.commands.probing import probes_asked
-from nextify.commands.studying import timed, workers_of
+from nextify.commands.studying import crew_of, timed, workers_of
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import load
 from nextify.files import is_there, require_writable
@@ -106,9 +106,10 @@ def _within(on: Grounds, asked: Race, watch: Watch) -> Race:
 
 def _forecast(asked: Race, plan: Plan, images: int, watch: Watch) -> tuple[Phase, ...]:
     request = asked.request
-    workers, pilot = workers_of(request.workers, plan), None
+    crew, pilot = crew_of(request), None
+    workers = workers_of(request, plan, crew)
     if not request.no_pilot:
-        pilot = timed(plan, setup_of(request, plan), workers, watch)
+        pilot = timed(plan, setup_of(request, plan), workers, watch, crew)
     return phases_of(asked, pilot, workers, images)
 
 

@@ -30,6 +30,7 @@ from nextify.report.page import ReportFiles
 from nextify.report.write import look, read_history, read_study
 from nextify.requests import Choose, Compare, Runs, Study, StudyRequest, changed
 from nextify.studies import (
+    Crew,
     Forecast,
     Pilot,
     Summary,
@@ -45,6 +46,7 @@ from nextify.studies.kinds.factors import frame_of, is_experiment, tuning_file
 from nextify.studies.kinds.kind import copies_said, plan_there, stacks_for
 from nextify.studies.kinds.settle import settled
 from nextify.studies.kinds.tuning import plan_tuning
+from nextify.studies.running.clusters import cluster, crew_on
 from nextify.studies.running.execute import workers_on
 from nextify.studies.running.probed import TrainProbed
 from nextify.studies.running.progress import Progress, Show
@@ -107,6 +109,11 @@ def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:
         InputError: anything that cannot be carried out as asked.
         Interrupted: by Ctrl-C; what is recorded is kept, and the same call goes on.
     """
+    with cluster(request.runs.cluster):
+        return _study(request, watch)
+
+
+def _study(request: Study | Compare, watch: Watch) -> Planned | Studied:
     runs = request.runs
     if isinstance(request, Study) and request.experiment.tune_rate and is_experiment(request):
         tune(request, watch)
@@ -202,11 +209,12 @@ def _forecast(planned: Planned, asked: Asked, setup: WorkerSetup, watch: Watch) 
     """With the time that it will take and, of an experiment, with what it will tell."""
     request, plan = asked.request, planned.plan
     assert not isinstance(request, Choose)
-    workers = workers_of(request.runs.workers, plan)
+    crew = crew_of(request.runs)
+    workers = workers_of(request.runs, plan, crew)
     no_pilot = (request if isinstance(request, Compare) else request.experiment).no_pilot
     # A path's plan is its steps, which are told at once; an experiment's is what it takes.
     no_pilot = no_pilot or (request.runs.plan and kind_of(plan).page == "steps")
-    pilot = None if no_pilot else timed(plan, setup, workers, watch)
+    pilot = None if no_pilot else timed(plan, setup, workers, watch, crew)
     planned = replace(planned, seconds=pilot.total(plan, workers) if pilot else None)
     if kind_of(plan).page == "factors":
         planned = replace(planned, forecasts=_forecasts(asked, plan, pilot, workers))
@@ -261,7 +269,7 @@ def trained(
         progress = _said_first(say, progress)
     summary = execute(
         plan, file, setup, train=train, train_stack=stacked, workers=how.workers,
-        progress=progress, retry_failed=retry,
+        crew=crew_of(how, file), progress=progress, retry_failed=retry,
     )  # fmt: skip
     for loss in summary.losses:
         watch.note(loss_note(loss))
@@ -290,16 +298,23 @@ def note_damage(file: Path, watch: Watch, *, goes_on: bool = False) -> None:
             watch.note(damage_note(file, damage, goes_on=goes_on))
 
 
-def workers_of(asked: int | None, plan: Plan) -> int:
+def crew_of(how: Runs | Choose, file: Path | None = None) -> Crew | None:
+    """The crew of the cluster that is asked for, for the runs of a file; None: this machine's."""
+    return crew_on(how.cluster, file, most=how.workers, cores=how.cores_per_run)
+
+
+def workers_of(how: Runs | Choose, plan: Plan, crew: Crew | None) -> int:
     """How many runs, or stacks, of a plan are trained side by side."""
-    return asked or workers_on(plan, gpus())
+    return crew.seats if crew else how.workers or workers_on(plan, gpus())
 
 
-def timed(plan: Plan, setup: WorkerSetup, workers: int, watch: Watch) -> Pilot | None:
+def timed(
+    plan: Plan, setup: WorkerSetup, workers: int, watch: Watch, crew: Crew | None
+) -> Pilot | None:
     """The plan's pilot; None, and a note, where that takes too long, too."""
     what = "network" if plan.experiment == "comparison" else "design"
     watch.note(f"timing a few steps of each {what} ...")
-    pilot = run_pilot(plan, setup, workers)
+    pilot = run_pilot(plan, setup, workers, crew)
     if note := pilot_note(plan, pilot, what):
         watch.note(note)
     return pilot

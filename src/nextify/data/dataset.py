@@ -51,6 +51,9 @@ class Images:
         """The file of each image, where they are from files."""
         return self.files if self.index is None else self.files and self.files.take(self.index)
 
+    def __reduce__(self) -> tuple[type, tuple[Tensor, Tensor, Tensor | None]]:
+        return Images, (self.rows, self.labels, self.index)  # elsewhere they are of no file
+
     @cached_property
     def pixels(self) -> Tensor:
         """(N, C, S, S) uint8."""

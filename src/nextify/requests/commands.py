@@ -72,6 +72,17 @@ def _workers() -> Any:
                   least=1, most=1024, local=True)  # fmt: skip
 
 
+def _cluster() -> Any:
+    return option(None, "train on a cluster of Ray: HOST:PORT of its head node, auto (the one that "
+                  "runs on this machine), or local (one of its own)", metavar="ADDRESS",
+                  local=True)  # fmt: skip
+
+
+def _cores_per_run() -> Any:
+    return option(1, "of a cluster's node, that a run takes; it computes on one (default: 1)",
+                  metavar="N", least=1, most=1024, local=True)  # fmt: skip
+
+
 def _copies() -> Any:
     return option(None, "networks of one design trained at once in a stack, at most (default: 8 on "
                   "a GPU, 1 on a CPU)", metavar="N", least=1, most=64)  # fmt: skip
@@ -426,6 +437,8 @@ class Runs:
                                "crossed)", metavar="N", least=1, most=1000)  # fmt: skip
     first_seed: int = option(0, "default: 0", metavar="S", most=SEEDS - 1000)
     workers: int | None = _workers()
+    cluster: str | None = _cluster()
+    cores_per_run: int = _cores_per_run()
     precision: Precision | None = _precision()
     copies: int | None = _copies()
     report: str | None = option(None, "report folder (default: beside the file)", metavar="DIR",
@@ -565,6 +578,8 @@ class Choose:
     output: str | None = option(None, "folder (default: runs/choose-DATA-BUDGET)", metavar="DIR",
                                 local=True)  # fmt: skip
     workers: int | None = _workers()
+    cluster: str | None = _cluster()
+    cores_per_run: int = _cores_per_run()
     precision: Precision | None = _precision()
     copies: int | None = _copies()
     retry_failed: bool = _retry()

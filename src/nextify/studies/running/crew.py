@@ -2,43 +2,9 @@
 
 The supervisor alone opens the study file. It hires workers, gives each a run at a time, or the runs
 of one stack (`Run.stack`), listens to them all and dismisses them; it knows a worker by the number
-of its seat, and not what it is. `LocalCrew` has processes of this machine. Another crew is one file
-like that one, and is handed to `execute(plan, file, setup, crew=RayCrew(seats=8))`:
-
-    class RayCrew:
-        def __init__(self, seats: int) -> None:
-            self.seats, self.said = seats, Queue()
-            self.runs, self.tasks = {}, {}
-
-        def hire(self, seat: int, orders: Orders) -> None:
-            self.runs[seat] = Queue()
-            task = ray.remote(num_gpus=1, max_retries=0)(far_away)
-            self.tasks[seat] = task.remote(seat, orders, self.runs[seat], self.said)
-
-        def place(self, seat: int) -> str:
-            return f"worker {seat}"
-
-        def give(self, seat: int, runs: tuple[Run, ...]) -> None:
-            self.runs[seat].put(runs)
-
-        def listen(self, seconds: float) -> Iterator[tuple[int, Message]]:
-            with suppress(Empty):
-                seat, message = self.said.get(timeout=seconds)
-                if isinstance(message, Stopped | Died):
-                    del self.tasks[seat]  # it has no more to say
-                yield seat, message
-                return
-            for seat, task in tuple(self.tasks.items()):
-                if ray.wait([task], timeout=0)[0]:
-                    del self.tasks[seat]
-                    yield seat, Died("its machine is gone")
-
-        def dismiss(self) -> None:
-            for task in self.tasks.values():
-                ray.cancel(task, force=True)
-
-    def far_away(seat: int, orders: Orders, runs: Queue, said: Queue) -> None:
-        work(orders, iter(runs.get, None), lambda message: said.put((seat, message)))
+of its seat, and not what it is. `LocalCrew` has processes of this machine, `RayCrew` those of a
+cluster. Another crew is one file like these (docs/cluster.md has a sketch of one), and is handed to
+`execute(plan, file, setup, crew=...)`.
 
 The life of a worker is `work` (in `worker.py`), here as there.
 """
@@ -56,7 +22,7 @@ class Crew(Protocol):
 
     @property
     def seats(self) -> int:
-        """How many workers there may be: seats 0, 1, ..."""
+        """How many workers there may be: seats 0, 1, ...; there may come more while it works."""
 
     def hire(self, seat: int, orders: Orders) -> None:
         """Start a worker; return before it has loaded its data. It says `Ready` when it has.
@@ -67,7 +33,8 @@ class Crew(Protocol):
 
     def place(self, seat: int) -> str:
         """What its worker computes on, in words: where workers of one place fail again and again,
-        no more are hired for it, as long as there are others."""
+        no more are hired for it, as long as there are others. Empty where its place is gone: nobody
+        can be hired then."""
 
     def give(self, seat: int, runs: tuple[Run, ...]) -> None:
         """Give runs of one stack, or a single one, to a worker that is ready, and return at once.
@@ -77,7 +44,9 @@ class Crew(Protocol):
         """What workers say within so many seconds, with their seats; nothing is said twice.
 
         What one worker says comes in order. One that ends and has said neither `Stopped` nor
-        `Died` has `Died`, after all that it said before; after either its seat is free.
+        `Died` has `Died`, after all that it said before; after either its seat is free. Before
+        anybody is hired, those speak whom a supervisor that is gone has left at work
+        (`Ready.at_work`), if a crew has such.
         """
 
     def dismiss(self) -> None:

@@ -32,7 +32,9 @@ from pathlib import Path
 from nextify.errors import InputError
 
 _FLOCK = "hhqqi4x"  # Linux's `struct flock`; where it is another, no holder is told
-SHOWING = "showing"  # no run's key: claimed by the supervisor that shows the study's live state
+# No runs' keys: claimed by the supervisor that shows the study's live state, and by the one that
+# what goes on without it belongs to, should it be killed.
+SHOWING, CREW = "showing", "crew"
 
 
 @dataclass
@@ -138,4 +140,5 @@ class RunLocks(AbstractContextManager["RunLocks"]):
 
 def _byte(key: str) -> int:
     # Both are within the range of a file's offsets.
-    return 1 << 60 if key == SHOWING else int(key[:15], 16)
+    others = {SHOWING: 1 << 60, CREW: (1 << 60) + 1}
+    return others[key] if key in others else int(key[:15], 16)

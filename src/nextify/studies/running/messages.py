@@ -10,9 +10,16 @@ from nextify.records import Measurement, Record
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The data is loaded; give me runs. `environment` is for records that I cannot make."""
+    """The data is loaded; give me runs.
+
+    Attributes:
+        environment: for records that I cannot make.
+        at_work: keys of the runs that I am at already, in their order: a supervisor that is gone
+            gave me these.
+    """
 
     environment: Mapping[str, Any]
+    at_work: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +63,16 @@ class Done:
 @dataclass(frozen=True, slots=True)
 class Died:
     """The worker is gone: its crew says that for it, or it ends because its GPU has failed it, and
-    says so. `how`, in words: of a run's failure."""
+    says so.
+
+    Attributes:
+        how: in words, of a run's failure.
+        with_machine: its whole machine is gone, which says nothing of the runs that it was at:
+            others take them.
+    """
 
     how: str
+    with_machine: bool = False
 
 
 Message = Ready | Stopped | Began | Epoch | Done | Died

@@ -109,6 +109,8 @@ def _timed(crew: Crew, seats: int, orders: Orders, runs: Iterable[Run]) -> dict[
                 match message:
                     case Done(record) if record.outcome == "finished":
                         found[record.key] = record.environment["seconds"]
+                    case Died(with_machine=True):
+                        pass  # what it timed is told by its MACs
                     case Done() | Stopped() | Died():
                         raise _trouble(message)
                 if isinstance(message, Ready | Done) and left:

@@ -84,6 +84,7 @@ class Supervisor:
         self.look_again = 0.0
         self.now: dict[int, _Now] = {}  # by seat
         self.endings: list[Ending] = []
+        self.closed: set[int] = set()  # seats that nobody is hired for any more
         self.deaths: Counter[str] = Counter()  # by place, since a run there did not fail
         self.losses: list[Loss] = []
         self.started = time.monotonic()
@@ -98,9 +99,10 @@ class Supervisor:
         try:
             with progress or silent() as show:
                 try:
-                    for seat in range(min(crew.seats, len(self.pending))):
-                        self._hire(seat)
+                    for seat, message in crew.listen(0):  # who is at work already
+                        self._hear(seat, message)
                     while self._unfinished():
+                        self._staff()
                         self._turn(show, tell)
                     self.now.clear()
                     show(self._snapshot())
@@ -139,9 +141,17 @@ class Supervisor:
         at = {key: found.get((job.cell, job.seed)) for key, job in self.jobs.items()}
         return {key: record for key, record in at.items() if record is not None}
 
-    def _hire(self, seat: int) -> None:
-        self.crew.hire(seat, self.orders)
-        self.now[seat] = _Now()
+    def _staff(self) -> None:
+        """Hire for free seats, as long as there is work for more than are there."""
+        waits = len(self.pending) + len(self.waiting)
+        waits -= sum(now.stack is None for now in self.now.values())
+        for seat in range(self.crew.seats):
+            if waits <= 0:
+                return
+            if seat not in self.now and seat not in self.closed and self.crew.place(seat):
+                self.crew.hire(seat, self.orders)
+                self.now[seat] = _Now()
+                waits -= 1
 
     def _unfinished(self) -> bool:
         return bool(self.pending or self.waiting or any(now.stack for now in self.now.values()))
@@ -190,25 +200,41 @@ class Supervisor:
         return None
 
     def _hear(self, seat: int, message: Message) -> None:
-        now = self.now[seat]
+        now = self.now.get(seat, _Now())
         match message:
-            case Ready(environment):
-                self.now[seat] = _Now(environment)
+            case Ready(environment, at_work):
+                self.now[seat] = _Now(environment, self._resumed(at_work))
             case Began():
                 self.now[seat] = replace(now, began=time.monotonic())
             case Epoch(epoch, epochs):
                 self.now[seat] = replace(now, epoch=epoch, epochs=epochs)
             case Done():
-                assert now.stack is not None
-                job, *left = now.stack.jobs
-                self._record(job, message, now.seconds())
-                if message.record.outcome != "failed":
-                    self.deaths[self.crew.place(seat)] = 0
-                rest = replace(now, stack=Stack(tuple(left)))
-                self.now[seat] = rest if left else _Now(now.environment)
+                self._end_run(seat, now, message)
             case Stopped() | Died():
-                del self.now[seat]
+                self.now.pop(seat, None)
                 self._lose(seat, now, message)
+
+    def _end_run(self, seat: int, now: _Now, done: Done) -> None:
+        """The first run that a worker is at is over."""
+        if now.stack is None or done.record.key in self.recorded:
+            return  # it went on with what is recorded already, or is of no plan any more
+        job, *left = now.stack.jobs
+        self._record(job, done, now.seconds())
+        if done.record.outcome != "failed":
+            self.deaths[self.crew.place(seat)] = 0
+        rest = replace(now, stack=Stack(tuple(left)))
+        self.now[seat] = rest if left else _Now(now.environment)
+
+    def _resumed(self, keys: Iterable[str]) -> Stack | None:
+        """What a worker is at already and has no record: ours now."""
+        jobs = tuple(self.jobs[key] for key in keys if key in self.jobs and key not in self.before)
+        for job in jobs:
+            self.locks.claim(job.key)
+        taken = {job.key for job in jobs}
+        self.given |= taken
+        left = [job for stack in self.pending for job in stack.jobs if job.key not in taken]
+        self.pending = deque(stacks_of(left))
+        return Stack(jobs) if jobs else None
 
     def _record(self, job: Job, trained: Done, seconds: float) -> None:
         """Write what became of a run: the only place that does."""
@@ -227,13 +253,16 @@ class Supervisor:
 
     def _lose(self, seat: int, now: _Now, message: Stopped | Died) -> None:
         """A worker is gone: with its run, at its start, or because no run can be trained."""
+        if isinstance(message, Died) and message.with_machine:
+            self._give_back(now)
+            return
         starting, place = now.environment is None, self.crew.place(seat)
         self.deaths[place] += 1
         match message:
-            case Stopped(text, detail) if not detail:
+            case Stopped(text, detail) if not detail and not (starting and self._others(place)):
                 raise InputError(text)
             case Stopped(how) | Died(how) if starting and self.now:
-                self._give_up(place, how)  # the others may have the memory that this one had not
+                self._give_up(seat, how)  # the others may have the memory that this one had not
             case Stopped(text, detail):
                 what = "no worker could start" if starting else "a worker stopped"
                 raise RuntimeError(f"{what}: {text}\n{detail}")
@@ -246,31 +275,38 @@ class Supervisor:
                 time.sleep(_GRACE)
                 if now.stack is not None:
                     self._lose_runs(now, now.stack, how)
-                if self.deaths[place] >= _MOST_DEATHS and self._places() - {place}:
-                    self._give_up(place, how)
-                elif self.pending or self.waiting:
-                    self._hire(seat)
+                if self.deaths[place] >= _MOST_DEATHS and self._others(place):
+                    self._give_up(seat, how)
+                else:
+                    self._staff()
+
+    def _give_back(self, now: _Now) -> None:
+        """Let another worker have its runs."""
+        if now.stack is not None:
+            for job in now.stack.jobs:
+                self.locks.release(job.key)
+                self.given.discard(job.key)
+            self.pending.appendleft(now.stack)
 
     def _lose_runs(self, now: _Now, stack: Stack, how: str) -> None:
         """They failed, if they had begun."""
         if now.began is None:
-            for job in stack.jobs:
-                self.locks.release(job.key)
-                self.given.discard(job.key)
-            self.pending.appendleft(stack)
+            self._give_back(now)
             return
         for job in stack.jobs:
             record = failed(job.run, how, now.environment or {})
             self._record(job, Done(record), now.seconds())
 
-    def _give_up(self, place: str, how: str) -> None:
-        """Hire no other worker there; where this was the last one, that is told."""
-        if place not in self._places():
+    def _give_up(self, seat: int, how: str) -> None:
+        """Hire no other worker there; where this was the place's last one, that is told."""
+        self.closed.add(seat)
+        place, there = self.crew.place(seat), {self.crew.place(seat) for seat in self.now}
+        if place not in there:
             self.losses.append(Loss(place, how))
 
-    def _places(self) -> set[str]:
-        """Where workers are."""
-        return {self.crew.place(seat) for seat in self.now}
+    def _others(self, place: str) -> bool:
+        """Whether there are workers elsewhere."""
+        return any(self.crew.place(seat) != place for seat in self.now)
 
     def _learn_pace(self, job: Job, record: Record) -> None:
         if record.measured is not None and record.outcome == "finished":

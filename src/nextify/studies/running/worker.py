@@ -60,15 +60,9 @@ class WorkerSetup:
 
     def load(self) -> Identified:
         """The data set, in a process that computes with one thread."""
-        import torch  # here, because the supervisor answers without it
+        on_one_thread()
+        from nextify.data import load  # here, because the supervisor answers without torch
 
-        from nextify.data import load
-
-        # One thread a worker: the cores are busy with other runs, and sums over several threads
-        # would make a run's bits depend on how many there are.
-        torch.set_num_threads(1)
-        if os.environ.get("CUDA_VISIBLE_DEVICES") and not torch.cuda.is_available():
-            raise RuntimeError("CUDA error: the GPU that it was given cannot be used")
         return load(self.spec)
 
     def environment(self) -> Mapping[str, Any]:
@@ -77,6 +71,20 @@ class WorkerSetup:
         from nextify.training import default_device
 
         return environment(default_device())
+
+
+def on_one_thread() -> None:
+    """Let this process compute with one thread: the cores are busy with other runs, and sums over
+    several threads would make a run's bits depend on how many there are.
+
+    Raises:
+        RuntimeError: it was given a GPU, and cannot use it.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    if os.environ.get("CUDA_VISIBLE_DEVICES") and not torch.cuda.is_available():
+        raise RuntimeError("CUDA error: the GPU that it was given cannot be used")
 
 
 def train_run(run: Run, dataset: Any, on_progress: OnProgress) -> Record:

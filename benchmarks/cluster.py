@@ -1,0 +1,146 @@
+"""What a cluster costs: runs that compute for some seconds, on Ray and by local processes.
+
+    python benchmarks/cluster.py [--seconds 20] [--runs 8] [--rounds 3] [--workers 2]
+
+The same toy study, of runs that multiply matrices on one thread, is carried out by `LocalCrew` and
+by `RayCrew` on a cluster that starts here, in turn, with as many workers and on the same cores. The
+work of a run is fixed beforehand, so that what Ray's own processes take from it is counted.
+
+- start-up: from nothing to the first run's beginning. Ray's includes starting the cluster.
+- span: from there to the end of the last run. Overhead is the ratio of spans, less one.
+- gap: what a worker waits between two of its runs.
+
+Prints a table, then one JSON line.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nextify.designs import Run, path
+from nextify.machine import cores
+from nextify.records import Plan, Record, Store
+from nextify.studies import Frame, LocalCrew, execute, plan_path
+from nextify.studies.running.clusters import cluster, crew_on
+from nextify.studies.running.failure import failed
+
+DATA = {
+    "name": "none", "fingerprint": "00" * 32, "image_size": 28, "classes": 10,
+    "train": 1000, "test": 16,
+}  # fmt: skip
+SIDE = 192  # of the matrices
+
+
+@dataclass(frozen=True)
+class NoData:
+    """Loads nothing."""
+
+    def load(self) -> "NoData":
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        return DATA
+
+    def environment(self) -> dict[str, Any]:
+        return {}
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Multiplies matrices so many times; tells when, in its record's environment."""
+
+    products: int
+
+    def __call__(self, run: Run, dataset: Any, on_progress: Any) -> Record:
+        began = time.time()
+        multiply(self.products)
+        told = {"began": began, "ended": time.time()}
+        return failed(run, "a benchmark", told)  # which has no result, and needs none
+
+
+def multiply(products: int) -> None:
+    a = np.random.default_rng(0).standard_normal((SIDE, SIDE), dtype=np.float32)
+    for _ in range(products):
+        a @ a
+
+
+def products_of(seconds: float) -> int:
+    """How many products take so long, at this machine's best."""
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        multiply(500)
+        took.append(time.perf_counter() - began)
+    return max(1, round(500 * seconds / min(took)))
+
+
+def plan_of(runs: int) -> Plan:
+    of = Frame(path("small"), data=DATA, data_source="Nothing.", seeds=tuple(range(runs)))
+    plan = plan_path(of)
+    return replace(plan, cells=plan.cells[:1])
+
+
+def measure(kind: str, workers: int, runs: int, train: Compute) -> dict[str, float]:
+    """One study, in seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, began = Path(folder) / "study.db", time.time()
+        with cluster("local") if kind == "ray" else nullcontext():
+            crew = crew_on("local", file, most=workers) if kind == "ray" else LocalCrew(workers)
+            execute(plan_of(runs), file, NoData(), train=train, crew=crew)
+            told = times_of(file)
+        ended = time.time()
+    first, last = min(a for a, _ in told), max(b for _, b in told)
+    computed = sum(b - a for a, b in told)
+    span = last - first
+    gap = (workers * span - computed) / runs
+    return {"start_up": first - began, "span": span, "run": computed / runs, "gap": gap,
+            "end": ended - last}  # fmt: skip
+
+
+def times_of(file: Path) -> list[tuple[float, float]]:
+    with Store.open(file, create=False) as store:
+        said = [record.environment for record in store.records()]
+    return [(each["began"], each["ended"]) for each in said]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=20.0, help="of a run (default: 20)")
+    parser.add_argument("--runs", type=int, default=8, help="of a study (default: 8)")
+    parser.add_argument("--rounds", type=int, default=3, help="default: 3")
+    parser.add_argument("--workers", type=int, default=cores(), help="default: one per core")
+    asked = parser.parse_args(argv)
+    import ray
+
+    train = Compute(products_of(asked.seconds))
+    found: dict[str, list[dict[str, float]]] = {"local": [], "ray": []}
+    for at in range(asked.rounds):
+        for kind in ("local", "ray") if at % 2 == 0 else ("ray", "local"):
+            found[kind].append(measure(kind, asked.workers, asked.runs, train))
+    print(f"{asked.runs} runs of about {asked.seconds:g} s, {asked.workers} workers; medians of "
+          f"{asked.rounds} rounds, in seconds")  # fmt: skip
+    print(f"{'':6}{'start-up':>10}{'span':>10}{'a run':>10}{'gap':>10}{'end':>10}")
+    for kind, rounds in found.items():
+        row = [statistics.median(each[name] for each in rounds)
+               for name in ("start_up", "span", "run", "gap", "end")]  # fmt: skip
+        print(f"{kind:6}" + "".join(f"{value:10.3f}" for value in row))
+    ratios = [ray_["span"] / local["span"] - 1
+              for local, ray_ in zip(found["local"], found["ray"], strict=True)]  # fmt: skip
+    overhead = statistics.median(ratios)
+    print(f"overhead: {100 * overhead:.2f} % ({100 * min(ratios):.2f} to {100 * max(ratios):.2f})")
+    about = {"ray": ray.__version__, "python": platform.python_version(), "cores": cores()}
+    print(json.dumps({**vars(asked), **about, "overhead": overhead, **found}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Being connected to a cluster of Ray, which is imported only here and where its crew is.
+
+Ray's usage reports, its dashboard and its lines on this process's output are off.
+"""
+
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nextify.errors import InputError
+from nextify.machine import cores
+from nextify.machine.processes import with_variables
+
+if TYPE_CHECKING:
+    from nextify.studies.running.ray_crew import RayCrew
+
+_WAIT = 10.0  # seconds for an address to answer; Ray itself waits for minutes
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # what nodes say would go to the standard output
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # without it, Ray warns that it will be the default
+}
+_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # RFC 9113
+
+
+@contextmanager
+def cluster(address: str | None) -> Iterator[None]:
+    """Be connected to a cluster; where this process is already, it stays so.
+
+    Args:
+        address: HOST:PORT of its head node; "auto": the one that this machine belongs to; "local":
+            one of this machine's cores, which starts here and ends here; None: none is asked for.
+
+    Raises:
+        InputError: Ray is not installed, the cluster does not answer, or is of other versions.
+    """
+    if address is None:
+        yield
+        return
+    with with_variables(_QUIET):
+        try:
+            import ray
+        except ImportError:
+            raise InputError(
+                f"--cluster {address} needs ray, which is not installed; "
+                "pip install 'nextify[cluster]'"
+            ) from None
+        if ray.is_initialized():
+            ours = False
+        else:
+            ours, before = True, signal.getsignal(signal.SIGTERM)
+            _connect(address)
+    try:
+        yield
+    finally:
+        if ours:
+            ray.shutdown()
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, before)
+
+
+def crew_on(
+    address: str | None, study: Path | None = None, *, most: int | None = None, cores: int = 1
+) -> "RayCrew | None":
+    """The crew of the cluster that this process is connected to; None where none is asked for."""
+    if address is None:
+        return None
+    from nextify.studies.running.ray_crew import RayCrew
+
+    return RayCrew(study, most=most, cores=cores)
+
+
+def _connect(address: str) -> None:
+    import ray
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL}
+    try:
+        if address == "local":
+            ray.init("local", num_cpus=cores(), include_dashboard=False, **quiet)
+            return
+        if address != "auto":
+            _require_answer(address)
+        ray.init(address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        if isinstance(error, InputError):
+            raise
+        said = " ".join(str(error).split())
+        raise InputError(
+            f"--cluster is {address!r}, and Ray says: {said}; start a head node (ray start --head) "
+            "and run this on one of the cluster's nodes"
+        ) from error
+
+
+def _require_answer(address: str) -> None:
+    """Check that something answers that may be a head node: Ray would wait for it for minutes."""
+    host, colon, port = address.rpartition(":")
+    if not (host and colon and port.isdecimal()) or "/" in address:
+        raise InputError(f"--cluster is {address!r}; give HOST:PORT of a head node, auto or local")
+    with suppress(OSError), socket.create_connection((host, int(port)), _WAIT) as line:
+        line.sendall(_GREETING)
+        if line.recv(1):
+            return
+    raise InputError(
+        f"--cluster is {address!r}, and no head node answers there within {_WAIT:.0f} seconds; "
+        "start one (ray start --head), and check the port"
+    )
