@@ -7,8 +7,8 @@ The loop of `nextify train` (images in memory, the recipe `modern-small`, gradie
 pixels in float32. `threads` is one process with as many threads as there are processes on the other
 side; `processes` are these, joined by gloo as torchrun would; `one` is one process with one thread,
 for the scale. A round measures the cases one after another, each in new processes: images a second
-by the median step after a warm-up. `ratio` is processes to threads in the same round. Prints medians
-over rounds with the range, then one JSON line.
+by the median step after a warm-up. `ratio` is processes to threads in the same round. Prints
+medians over rounds with the range, then one JSON line.
 """
 
 import argparse

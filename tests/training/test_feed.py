@@ -90,7 +90,8 @@ def places(request, tmp_path) -> Dataset:
     dataset = dataset_of(stored=12)
     if request.param == "memory":
         return dataset
-    for at, (pixels, label) in enumerate(zip(dataset.train.pixels, dataset.train.labels, strict=True)):
+    train = dataset.train
+    for at, (pixels, label) in enumerate(zip(train.pixels, train.labels, strict=True)):
         file = tmp_path / "train" / "abcd"[label] / f"{at}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(file)
