@@ -119,6 +119,16 @@ def test_parts_of_later_batches_are_those_of_the_whole(places, name, size):
     assert all(torch.equal(a, b) for end in ends for a, b in zip(end, ends[0], strict=True))
 
 
+@pytest.mark.parametrize("size, batch, passes", [(1, 7, 1), (2, 7, 1), (3, 30, 3), (4, 24, 3)])
+def test_parts_are_all_of_each_pass_and_keep_partners_together(size, batch, passes):
+    parts = [World(Rank(number, size)).part(batch, passes) for number in range(size)]
+    assert torch.cat(parts).sort().values.tolist() == list(range(batch))
+    for part in parts:
+        assert part.flip(0).tolist() == (batch - 1 - part).tolist()
+        each = part.view(passes, -1) // (batch // passes)
+        assert torch.equal(each, torch.arange(passes)[:, None].expand_as(each))
+
+
 def test_permuted_pixels(in_chunks):
     dataset, recipe = dataset_of(), small_recipe(batch_size=4)
     dataset = replace(dataset, origin=replace(dataset.origin, permuted=3))

@@ -47,13 +47,16 @@ class World:
         self.is_first = rank.number == 0
         self.shared: BaseException | None = None  # an error that all processes have
 
-    def part(self, batch: int) -> Tensor:
+    def part(self, batch: int, passes: int = 1) -> Tensor:
         """The places in a batch whose images this process takes: with each also that which is as
-        far from the end, its partner in mixing. All places are taken, and none twice."""
-        low, high = (batch // 2 * at // self.size for at in self._ends())
+        far from the end, its partner in mixing. All places are taken, and none twice; of a batch
+        that goes through the network in equal passes, as many of each."""
+        size = batch // passes
+        low, high = (size // 2 * at // self.size for at in self._ends())
+        own = torch.cat([torch.arange(low, high), torch.arange(size - high, size - low)])
         if self.rank.number == self.size - 1:
-            return torch.arange(low, batch - low)
-        return torch.cat([torch.arange(low, high), torch.arange(batch - high, batch - low)])
+            own = torch.arange(low, size - low)
+        return torch.cat([own + at * size for at in range(passes)])
 
     def share(self, count: int) -> Tensor:
         """Which of so many things this process takes: neighbours, the first process the first."""
