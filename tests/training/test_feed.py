@@ -90,9 +90,8 @@ def places(request, tmp_path) -> Dataset:
     dataset = dataset_of(stored=12)
     if request.param == "memory":
         return dataset
-    for at, (pixels, label) in enumerate(
-        zip(dataset.train.pixels, dataset.train.labels, strict=True)
-    ):
+    train = dataset.train
+    for at, (pixels, label) in enumerate(zip(train.pixels, train.labels, strict=True)):
         file = tmp_path / "train" / "abcd"[label] / f"{at}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(file)
@@ -118,6 +117,16 @@ def test_parts_of_later_batches_are_those_of_the_whole(places, name, size):
             ends.append([each.get_state() for each in ours.values()])
         assert taken.tolist() == [1] * 7
     assert all(torch.equal(a, b) for end in ends for a, b in zip(end, ends[0], strict=True))
+
+
+@pytest.mark.parametrize("size, batch, passes", [(1, 7, 1), (2, 7, 1), (3, 30, 3), (4, 24, 3)])
+def test_parts_are_all_of_each_pass_and_keep_partners_together(size, batch, passes):
+    parts = [World(Rank(number, size)).part(batch, passes) for number in range(size)]
+    assert torch.cat(parts).sort().values.tolist() == list(range(batch))
+    for part in parts:
+        assert part.flip(0).tolist() == (batch - 1 - part).tolist()
+        each = part.view(passes, -1) // (batch // passes)
+        assert torch.equal(each, torch.arange(passes)[:, None].expand_as(each))
 
 
 def test_permuted_pixels(in_chunks):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from training import launched
 
@@ -26,13 +27,18 @@ def launch(folder: Path, what: str, *before: str) -> subprocess.Popen[str]:
 
 
 def carried_out(folder: Path, what: str) -> Path:
-    process = launch(folder, what)
-    try:
-        said = process.communicate(timeout=1200)
-    finally:
-        process.kill()
-    assert process.returncode == 0, said
+    ended(launch(folder, what))
     return folder
+
+
+def ended(process: subprocess.Popen[str]) -> None:
+    """Wait until it ends well; torchrun ends what it has started when it is terminated."""
+    try:
+        said = process.communicate(timeout=900)
+    finally:
+        process.terminate()
+        process.wait()
+    assert process.returncode == 0, said
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +68,9 @@ def lines(folder: Path) -> Iterator[list]:
         yield from map(json.loads, log.read_text().splitlines())
 
 
-def weights(folder: Path) -> bytes:
-    return (folder / "network.safetensors").read_bytes()
+def weights(folder: Path) -> dict[str, bytes]:
+    tensors = load_file(folder / "network.safetensors")
+    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
 
 
 def result(folder: Path) -> dict:
@@ -150,8 +157,7 @@ def test_torchrun_starts_it_again_and_on_several_nodes(tmp_path):
     run = ("-m", "torch.distributed.run")
     for name, more in (("layer-whole", ()), ("layer-restarted", ("--max-restarts", "1"))):
         options = (*run, "--standalone", "--nproc-per-node", "2", *more)
-        process = launch(tmp_path / name, "torchrun", *options)
-        assert process.communicate(timeout=300) and process.returncode == 0
+        ended(launch(tmp_path / name, "torchrun", *options))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -160,7 +166,8 @@ def test_torchrun_starts_it_again_and_on_several_nodes(tmp_path):
                "--master-addr", "127.0.0.1", "--master-port", port)
         for rank in "01"
     ]  # fmt: skip
-    assert [node.communicate(timeout=300) and node.returncode for node in nodes] == [0, 0]
+    for node in nodes:
+        ended(node)
     for name in ("layer-restarted", "layer-nodes"):
         assert weights(tmp_path / name) == weights(tmp_path / "layer-whole")
         assert seen(tmp_path / name) == seen(tmp_path / "layer-whole")

@@ -8,10 +8,11 @@ processes there are, and what it computes from them only by rounding.
 
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
-from itertools import count
+from secrets import token_hex
 from typing import Any, TypeVar
 
 import torch
@@ -26,7 +27,6 @@ from nextify.words import one_line
 
 T = TypeVar("T")
 
-_JOINED = count()
 PATIENCE = timedelta(hours=1)  # for one another: one may decode images that others have
 _ALIKE = {"nextify": "version of nextify", "python": "version of Python",
           "torch": "version of torch", "device_kind": "kind of device"}  # fmt: skip
@@ -47,13 +47,16 @@ class World:
         self.is_first = rank.number == 0
         self.shared: BaseException | None = None  # an error that all processes have
 
-    def part(self, batch: int) -> Tensor:
+    def part(self, batch: int, passes: int = 1) -> Tensor:
         """The places in a batch whose images this process takes: with each also that which is as
-        far from the end, its partner in mixing. All places are taken, and none twice."""
-        low, high = (batch // 2 * at // self.size for at in self._ends())
+        far from the end, its partner in mixing. All places are taken, and none twice; of a batch
+        that goes through the network in equal passes, as many of each."""
+        size = batch // passes
+        low, high = (size // 2 * at // self.size for at in self._ends())
+        own = torch.cat([torch.arange(low, high), torch.arange(size - high, size - low)])
         if self.rank.number == self.size - 1:
-            return torch.arange(low, batch - low)
-        return torch.cat([torch.arange(low, high), torch.arange(batch - high, batch - low)])
+            own = torch.arange(low, size - low)
+        return torch.cat([own + at * size for at in range(passes)])
 
     def share(self, count: int) -> Tensor:
         """Which of so many things this process takes: neighbours, the first process the first."""
@@ -199,16 +202,46 @@ def _join(rank: Rank, device: str) -> None:
     backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
     try:
         store, number, size = next(dist.rendezvous("env://", timeout=PATIENCE))
-        # A process may join again, where what it told the first time is still kept.
-        store = dist.PrefixStore(f"nextify {next(_JOINED)}", store)
-        dist.init_process_group(
-            backend, store=store, rank=number, world_size=size, timeout=PATIENCE
-        )
+        own = dist.PrefixStore(_meeting(store, number, size), store)
+        dist.init_process_group(backend, store=own, rank=number, world_size=size, timeout=PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise InputError(
             f"the {rank.size} processes of this run cannot join ({str(error).splitlines()[0]}); "
             "start them with torchrun, and name a free port with --master-port"
         ) from error
+
+
+def _meeting(store: dist.Store, number: int, size: int) -> str:
+    """A name that all processes have, and that no earlier meeting had: torchrun keeps its store
+    when it starts all again, with the addresses of processes that are no more.
+
+    Each of the others asks under a name of its own, until the first has answered them all.
+    """
+    if number > 0:
+        own = token_hex(8)
+        store.set(f"asks {number}", own)
+        _wait_until(lambda: store.check([own]))
+        found = store.get(own).decode()
+        store.set(f"{found} {number}", found)
+        return found
+    found, others = token_hex(8), range(1, size)
+
+    def all_know() -> bool:
+        for at in others:
+            if store.check([f"asks {at}"]):  # perhaps one of before
+                store.set(store.get(f"asks {at}").decode(), found)
+        return store.check([f"{found} {at}" for at in others])
+
+    _wait_until(all_know)
+    return found
+
+
+def _wait_until(is_so: Callable[[], bool]) -> None:
+    began = time.monotonic()
+    while not is_so():
+        if time.monotonic() - began > PATIENCE.total_seconds():
+            raise RuntimeError("not all of them have come")
+        time.sleep(0.02)
 
 
 def _is_of_processes(error: RuntimeError) -> bool:
