@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nextify.blueprint import require_image_size
+from nextify.commands.judging import calibrated, evaluation, judged
 from nextify.commands.studying import show_images
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, UnreadableImage, load, with_validation
@@ -15,22 +16,28 @@ from nextify.designs import Recipe as RecipeFields
 from nextify.designs.fields import read_fields
 from nextify.designs.run import require_weights
 from nextify.designs.suited import suited_lengths, suited_recipe
-from nextify.network import Card, Network, load_network
+from nextify.network import Card, Network, load_network, save_network
+from nextify.network.files import network_file
 from nextify.report.announce import (
     announced_left_out,
     announced_predictions,
     announced_recipes,
+    calibrated_note,
     evaluated_note,
 )
-from nextify.requests import Evaluate, Machine, Predict, Train
+from nextify.report.evaluation.content import EvaluationContent
+from nextify.report.evaluation.files import write_evaluation
+from nextify.report.page import ReportFiles
+from nextify.requests import Evaluate, Machine, Predict, Train, command_line
 from nextify.training import InitialWeights, Prepared, Scores, Trained, prepare, train_in_folder
+from nextify.training.calibration import Answered
 from nextify.training.classify import (
     Classified,
+    answered,
     classify,
     image_files,
     load_for,
     published_view,
-    score,
     was_trained_on,
 )
 from nextify.training.folder import default_folder, design_to_train
@@ -141,28 +148,53 @@ def _about(weights: InitialWeights) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluated:
-    """A network's scores, and the images that they are of."""
+    """A network's scores, and the images that they are of.
+
+    Attributes:
+        scores: likelihood and calibration with the network's temperature, where it has one, on
+            images that did not fit it. content: all that a page tells. report: the files that were
+            written, if any were asked for.
+    """
 
     scores: Scores
     images: Dataset
+    content: EvaluationContent
+    report: ReportFiles | None = None
 
 
 def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
-    """Score a trained network on test images.
+    """Score a trained network on test images; where that is asked for, fit its temperature first
+    and keep it with the network.
 
     Raises:
-        InputError: no network, no such images, or other classes.
+        InputError: no network, no such images, other classes, or no temperature fits.
     """
-    (network, card), on = load_network(Path(request.network)), request.machine
+    file = network_file(request.network)
+    (network, card), on = load_network(file), request.machine
+    spec = replace(request.data, test_image_size=request.test_image_size)
     with on_machine(on) as (device, precision):
-        images = load_for(card, replace(request.data, test_image_size=request.test_image_size))
+        images = load_for(card, spec)
         require_image_size(card.design, images.test_size, card.image_size)
         show_images(images, watch)
-        loaders = _loaders(on, device)
-        found = score(network, card, images, device=device, precision=precision, loaders=loaders)
-    if note := evaluated_note(was_trained_on(card, images), images):
+
+        def ask(about: Dataset) -> Answered:
+            loaders = _loaders(on, device)
+            return answered(
+                network, card, about, device=device, precision=precision, loaders=loaders
+            )
+
+        found = ask(images)
+        if request.calibrate:
+            card = calibrated(card, spec, images, found, ask)
+            save_network(network, card, file)
+            watch.note(calibrated_note(card.temperature, str(file)))
+    note = evaluated_note(was_trained_on(card, images), images)
+    if note:
         watch.note(note)
-    return Evaluated(scores=found, images=images)
+    content = evaluation(request.network, card, images, found, note, command_line(request))
+    report = write_evaluation(content, request.report) if request.report else None
+    scores = judged(card, images, found).scored(card.temperature)
+    return Evaluated(scores=scores, images=images, content=content, report=report)
 
 
 @dataclass(frozen=True, slots=True)

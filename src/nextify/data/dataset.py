@@ -39,6 +39,8 @@ class Images:
     labels: Tensor  # (N,) int64
     index: Tensor | None = None  # (N,) int64: the row of each image; None: all, in order
     release: Release = nothing  # lets go of the memory of rows that are mapped from a file
+    # As of `ImageFiles`, of test images that are from files; else empty.
+    contents: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -61,7 +63,7 @@ class Images:
 
     def to(self, device: torch.device | str) -> "Images":
         """The same images on a device."""
-        return Images(self.pixels.to(device), self.labels.to(device))
+        return Images(self.pixels.to(device), self.labels.to(device), contents=self.contents)
 
     def take(self, indices: Tensor) -> "Images":
         """The images of these (M,) ascending indices; a range of them shares the memory."""
@@ -69,9 +71,10 @@ class Images:
             part = slice(int(indices[0]), int(indices[-1]) + 1)
             index = None if self.index is None else self.index[part]
             rows = self.rows[part] if index is None else self.rows
-            return Images(rows, self.labels[part], index, self.release)
+            return Images(rows, self.labels[part], index, self.release, self.contents[part])
         own = indices if self.index is None else self.index[indices]
-        return Images(self.rows, self.labels[indices], own, self.release)
+        contents = tuple(self.contents[at] for at in indices.tolist()) if self.contents else ()
+        return Images(self.rows, self.labels[indices], own, self.release, contents)
 
     def resized(self, size: int) -> "Images":
         """The same images, each (C, size, size); bicubic and antialiased."""

@@ -11,7 +11,7 @@ import scipy
 from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats
-from nextify.experiments.intervals import Interval
+from nextify.experiments.intervals import Interval, around, student
 from nextify.findings.failures import wilson
 
 _STEEPEST = 8.0  # logarithm of the largest temperature, and of the smallest below 1
@@ -91,3 +91,11 @@ def temperature_of(log_probabilities: Floats, labels: NDArray[np.int64]) -> floa
     if not slope(-_STEEPEST) < 0 < slope(_STEEPEST):
         return None
     return float(np.exp(-scipy.optimize.brentq(slope, -_STEEPEST, _STEEPEST, xtol=1e-6)))
+
+
+def mean_of(values: Floats) -> Interval | None:
+    """The 95 % interval of a mean over (N,) images, by Student's t; None of one image."""
+    n = len(values)
+    if n < 2:
+        return None
+    return around(float(values.mean()), student(n - 1) * float(values.std(ddof=1)) / n**0.5)

@@ -33,7 +33,8 @@ from nextify.network import Card, Network
 from nextify.network.weights.namings import listed
 from nextify.network.weights.preprocessing import from_about
 from nextify.requests import DataSpec
-from nextify.training.evaluate import Scores, evaluate
+from nextify.training.calibration import Answered
+from nextify.training.evaluate import answers_of, evaluate
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,10 @@ def _best(
     device = next(network.parameters()).device
     view = evaluation_view(pixels.to(device), card.image_size, card.mean, card.std)
     seen = permuted(view, card.about.get("permuted_pixels"))
-    probabilities = network(seen).float().softmax(1).cpu()
-    values, indices = probabilities.topk(min(top, len(card.classes)))
+    logits = network(seen).float()
+    values, indices = logits.softmax(1).topk(min(top, len(card.classes)))
+    if card.temperature != 1.0:  # the answers stay what they are, to the last digit
+        values = (logits / card.temperature).softmax(1).gather(1, indices)
     return [
         tuple((card.classes[index], value) for value, index in zip(*one, strict=True))
         for one in zip(values.tolist(), indices.tolist(), strict=True)
@@ -222,7 +225,7 @@ def _seen(dataset: Dataset, view: View) -> Dataset:
     return replace(dataset, test=seen, test_image_size=view.image_size, origin=origin)
 
 
-def score(
+def answered(
     network: Network,
     card: Card,
     dataset: Dataset,
@@ -230,17 +233,25 @@ def score(
     device: str = "cpu",
     precision: Precision = "float32",
     loaders: int = 0,
-) -> Scores:
-    """Score a network on the test images of a data set that `load_for` gave.
+) -> Answered:
+    """What a network, as it is, answers to the test images of a data set that `load_for` gave.
 
     Raises:
         InputError: its classes are others.
     """
     _require_classes(card, dataset)
     seen = replace(dataset, mean=card.mean, std=card.std)
-    return evaluate(
-        network.to(device), seen, dataset.test, device=device, precision=precision, workers=loaders
-    )
+    answers = answers_of(network.to(device), seen, precision)
+    heard: list[tuple[Tensor, Tensor]] = []
+
+    def listen(pixels: Tensor) -> Tensor:
+        found = answers(pixels)
+        heard.append((found[:, 0], found[:, 0].exp().argmax(1)))  # the latter as it is scored
+        return found
+
+    scores = evaluate(network, seen, dataset.test, device=device, workers=loaders, answers=listen)
+    said, best = (torch.cat(of).cpu() for of in zip(*heard, strict=True))
+    return Answered(scores, said, dataset.test.labels.cpu(), best)
 
 
 def was_trained_on(card: Card, dataset: Dataset) -> bool:
