@@ -13,7 +13,7 @@ from nextify.data.augment import evaluation_view
 from nextify.designs import design
 from nextify.errors import InputError
 from nextify.network import Card, load_network, save_network
-from nextify.training.calibration import fitting_half
+from nextify.training.calibration import fitting_half, told_apart
 from nextify.training.classify import answered, classify
 from nextify.training.evaluate import evaluate
 from training.conftest import SMALL
@@ -69,15 +69,16 @@ def test_the_halves_are_those_of_contents(tmp_path, monkeypatch, limit):
     sides = {f"{side}/{name}": 9 for side in ("train", "test") for name in ("blue", "red")}
     root = coloured(tmp_path / "one", sides)
     one = load(str(root), image_size=16, memory_limit=limit).test
-    names = [each.rpartition(" ")[0] for each in one.contents]
+    names = [name for name, _ in told_apart(one)]
     half = dict(zip(names, fitting_half(one).tolist(), strict=True))
     assert len(half) == 18 and 2 < sum(half.values()) < 16
     assert names[0].startswith("test/blue/")
     (root / "test" / "blue" / "0.png").unlink()  # the others stay where they are
     fewer = load(str(root), image_size=20, memory_limit=limit, test_image_size=24).test
-    for each, is_fit in zip(fewer.contents, fitting_half(fewer).tolist(), strict=True):
-        assert half[each.rpartition(" ")[0]] == is_fit
-    assert fewer.take(torch.tensor([1, 4])).contents == (fewer.contents[1], fewer.contents[4])
+    told = told_apart(fewer)
+    for (name, _), is_fit in zip(told, fitting_half(fewer).tolist(), strict=True):
+        assert half[name] == is_fit
+    assert told_apart(fewer.take(torch.tensor([1, 4]))) == [told[1], told[4]]
 
 
 def test_the_file_keeps_it_and_old_files_have_none(tmp_path, network):

@@ -5,10 +5,9 @@ from nextify.commands.training import evaluate, predict, train
 from nextify.commands.watch import ON_STDERR
 from nextify.data import UnreadableImage
 from nextify.errors import InputError
-from nextify.findings.confusion import balanced_accuracy, macro_f1
 from nextify.records import Measured, Result
 from nextify.report.details import CHANGE
-from nextify.report.evaluation.words import summary
+from nextify.report.evaluation.words import at_temperature
 from nextify.requests import Evaluate, Predict, Train
 from nextify.training import Trained
 from nextify.training.classify import Classified
@@ -62,24 +61,20 @@ def _say_answered(classes: int | None, accuracy: float) -> None:
 
 def _evaluate(request: Evaluate, as_json: bool) -> int:
     found = evaluate(request, ON_STDERR)
-    scores, content = found.scores, found.content
+    scores, scaled = found.scores, found.content.scaled
     if as_json:
         names = ("accuracy", "nll", "calibration_error", "answered")
-        print_json({
-            **{name: getattr(scores, name) for name in names},
-            "images": len(scores.correct),
-            "balanced_accuracy": balanced_accuracy(content.counts),
-            "macro_f1": macro_f1(content.counts),
-            "temperature": 1.0 if content.scaled is None else content.scaled.temperature,
-        })  # fmt: skip
+        values = {name: getattr(scores, name) for name in names}
+        warmth = {} if scaled is None else {"temperature": scaled.temperature}
+        print_json({**values, "images": len(scores.correct), **warmth})
     else:
         say(
             f"accuracy {scores.accuracy:.2%} on {len(scores.correct):,} test images of "
             f"{found.images.name}, negative log-likelihood {scores.nll:.4f} nats, calibration "
             f"error {scores.calibration_error:.2%}"
         )
-        for text in summary(content):
-            say(text)
+        if scaled is not None:
+            say(at_temperature(scaled))
         _say_answered(scores.answered, scores.accuracy)
         if found.report is not None:
             say(f"report: {found.report.html}")

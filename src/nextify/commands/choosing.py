@@ -6,8 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nextify.commands.at_work import AtWork
 from nextify.commands.probing import probes_asked
 from nextify.commands.studying import asked_of, show_images, timed, trained, workers_of
+from nextify.commands.training import evaluate
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, load
 from nextify.data.subsets import whole
@@ -26,11 +28,14 @@ from nextify.report.announce import (
     left_out_note,
     recipes_of,
 )
-from nextify.report.choice.files import write_choice
-from nextify.report.choice.words import as_fields, as_values
+from nextify.report.choice.figure import choice_figure
+from nextify.report.choice.files import Shown, write_choice
+from nextify.report.choice.words import HEAD, answer, as_fields, as_values, row
 from nextify.report.details import learned_nothing
+from nextify.report.evaluation.files import write_evaluation
+from nextify.report.notebook import in_notebook
 from nextify.report.page import ReportFiles
-from nextify.requests import Choose, changed, command_line
+from nextify.requests import Choose, DataSpec, Evaluate, changed, command_line
 from nextify.studies import (
     Outcome,
     Phase,
@@ -44,6 +49,7 @@ from nextify.studies import (
 )
 from nextify.studies.kinds import Asked
 from nextify.studies.kinds.choosing import (
+    FINALS,
     MOST_SECONDS,
     SCREENING,
     settings_of,
@@ -53,6 +59,8 @@ from nextify.studies.kinds.choosing import (
     total_seconds,
 )
 from nextify.studies.kinds.winner import train_winner
+from nextify.studies.running.weights import weights_file
+from nextify.training.folder import NETWORK
 from nextify.training.memory import require_memory_for
 
 _NAME, _PRINT = "'name' of the data", "'fingerprint' of the data"
@@ -75,9 +83,9 @@ class PlannedChoice:
     settings: Mapping[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Chosen:
-    """What has been chosen.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Chosen(AtWork):
+    """What has been chosen, and its network, ready for work.
 
     Attributes:
         choice: None if no run of the screening has a score.
@@ -91,6 +99,13 @@ class Chosen:
     outcome: Outcome
     folder: Path
     report: ReportFiles | None
+
+    def _repr_html_(self) -> str:
+        if self.choice is None:
+            return in_notebook(["no design can be chosen: no run of the screening has a score"])
+        told, rows = answer(self.choice), [row(each) for each in self.choice.finalists]
+        figure = choice_figure(self.choice, held_out=self.data is not None)
+        return in_notebook(told, HEAD, rows, figure.png)
 
     @property
     def is_trained(self) -> bool:
@@ -148,7 +163,7 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | Chosen:
     keep = partial(_keep, folder, {"command": command_line(task.request), "settings": settings})
     keep(None, anew=not is_begun)
     outcome = carry_out(task, folder, partial(_run, request, watch))
-    chosen = _finish(outcome, ready.everything, folder, settings, watch)
+    chosen = _finish(request, outcome, ready.everything, folder, settings, watch)
     keep(chosen.as_dict())
     return chosen
 
@@ -232,6 +247,7 @@ def _run(request: Choose, watch: Watch, plan: Plan, file: Path) -> Summary:
 
 
 def _finish(
+    request: Choose,
     outcome: Outcome,
     everything: Callable[[], Dataset],
     folder: Path,
@@ -251,11 +267,47 @@ def _finish(
         watch.note(f"winner: {best.name} on all images{but_test}")
         with watch.steps() as shown:  # no epochs: their accuracies are of images that it has seen
             winner = train_winner(everything(), finals, choice, folder, shown.step, watch.note)
-    report = None
+    is_trained, report = bool(winner and winner["outcome"] == "finished"), None
+    is_untested = is_trained and outcome.studies["finals"][0].held_out
+    file, data = folder / NETWORK if is_trained else None, request.data if is_untested else None
     if choice:
         where = folder / "report"
-        report = write_choice(choice, outcome.studies, settings, where, winner=winner)
-    return Chosen(choice=choice, winner=winner, outcome=outcome, folder=folder, report=report)
+        page = _shown(request, choice, outcome, file, data, where)
+        report = write_choice(choice, outcome.studies, settings, where, winner=winner, shown=page)
+    return Chosen(
+        choice=choice, winner=winner, outcome=outcome, folder=folder, report=report, file=file,
+        data=data,
+    )  # fmt: skip
+
+
+def _shown(
+    request: Choose,
+    choice: Choice,
+    outcome: Outcome,
+    file: Path | None,
+    data: DataSpec | None,
+    folder: Path,
+) -> Shown | None:
+    """Write the page of a network's answers to images that it has not seen: the winner's, where
+    some are left, else that of a network of its design which the finals kept. None: there is none.
+    """
+    if file is None:
+        return None
+    seed = None
+    if data is None:
+        finals, records = outcome.studies["finals"]
+        at = [cell.name for cell in finals.cells].index(str(choice.winner))
+        runs = [run for run in grid(finals, records)[at] if run and run.result]
+        kept = {run.seed: weights_file(folder.parent / FINALS, run.key) for run in runs}
+        seed = min((seed for seed, path in kept.items() if path.exists()), default=None)
+        if seed is None:
+            return None
+        file, data = kept[seed], replace(request.data, image_size=int(finals.data["image_size"]))
+    asked = Evaluate(network=str(file), data=data)
+    shown = Shown(seed)
+    content = replace(evaluate(asked).content, worth=shown.worth)
+    write_evaluation(content, folder / "network")
+    return shown
 
 
 def _best(choice: Choice | None) -> Finalist | None:

@@ -13,7 +13,7 @@ from nextify.network import Card
 from nextify.report.cells.designs import in_words
 from nextify.report.evaluation.content import Calibration, EvaluationContent, Scaled, Wrong
 from nextify.requests import DataSpec
-from nextify.training.calibration import Answered, fitting_half
+from nextify.training.calibration import Answered, fitting_half, told_apart
 from nextify.training.classify import load_for
 from nextify.training.evaluate import BINS
 
@@ -120,10 +120,10 @@ def _wrong(card: Card, images: Dataset, found: Answered) -> tuple[Wrong, ...]:
     said, confidence = found.probabilities(card.temperature), found.confidence(card.temperature)
     wrong = (found.answers != found.labels).nonzero().flatten()
     first = wrong[confidence[wrong].argsort(descending=True, stable=True)][:_PICTURES].tolist()
-    contents = images.test.contents
+    names = told_apart(images.test)
     return tuple(
         Wrong(
-            name=contents[at].rpartition(" ")[0] if contents else f"test image {at}",
+            name=names[at][0],
             answer=card.classes[int(found.answers[at])],
             probability=float(confidence[at]),
             label=card.classes[int(found.labels[at])],

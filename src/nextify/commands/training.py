@@ -1,6 +1,6 @@
 """Commands train, evaluate and predict: one network."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from nextify.commands.judging import calibrated, evaluation, judged
 from nextify.commands.studying import show_images
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, UnreadableImage, load, with_validation
+from nextify.data.pictures import picture
 from nextify.designs import Design, Precision, design, recipe
 from nextify.designs import Recipe as RecipeFields
 from nextify.designs.fields import read_fields
@@ -26,17 +27,22 @@ from nextify.report.announce import (
     evaluated_note,
 )
 from nextify.report.evaluation.content import EvaluationContent
+from nextify.report.evaluation.figures import confusion_figure
 from nextify.report.evaluation.files import write_evaluation
+from nextify.report.evaluation.words import HEAD, answer, probability, row
+from nextify.report.notebook import MOST_ROWS, in_notebook
 from nextify.report.page import ReportFiles
 from nextify.requests import Evaluate, Machine, Predict, Train, command_line
 from nextify.training import InitialWeights, Prepared, Scores, Trained, prepare, train_in_folder
 from nextify.training.calibration import Answered
 from nextify.training.classify import (
     Classified,
+    Picture,
     answered,
     classify,
     image_files,
     load_for,
+    pixels_of,
     published_view,
     was_trained_on,
 )
@@ -49,7 +55,7 @@ from nextify.training.machine import (
     usable_device,
 )
 from nextify.training.timing import Allowance, time_run
-from nextify.words import duration
+from nextify.words import duration, plural
 
 
 def train(request: Train, watch: Watch = QUIET) -> Trained:
@@ -161,6 +167,12 @@ class Evaluated:
     content: EvaluationContent
     report: ReportFiles | None = None
 
+    def _repr_html_(self) -> str:
+        told = self.content
+        lines = sorted(told.lines, key=lambda line: 1.0 if line.recall is None else line.recall)
+        rows = [row(line) for line in lines]
+        return in_notebook(answer(told), HEAD, rows, confusion_figure(told).png)
+
 
 def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
     """Score a trained network on test images; where that is asked for, fit its temperature first
@@ -203,7 +215,7 @@ class Predictions:
 
     network: Network
     card: Card
-    images: list[Path]
+    images: Sequence[Picture]
     top: int
     device: str
 
@@ -212,6 +224,26 @@ class Predictions:
 
     def __iter__(self) -> Iterator[Classified | UnreadableImage]:
         return classify(self.network, self.card, self.images, top=self.top, device=self.device)
+
+    def __getitem__(self, at: int) -> Classified | UnreadableImage:
+        """The answer to one of the images."""
+        one = replace(self, images=[self.images[at]])
+        return next(iter(one))
+
+    def _repr_html_(self) -> str:
+        first = self.images[:MOST_ROWS]
+        answers = zip(first, replace(self, images=first), strict=True)
+        rows = [self._row(image, found) for image, found in answers]
+        said = [f"{plural(len(self), 'image')}, the most likely classes of each"]
+        return in_notebook(said, ("image", "classes", "name"), rows, of=len(self))
+
+    def _row(self, image: Picture, found: Classified | UnreadableImage) -> list[str | bytes]:
+        name = str(image) if isinstance(image, Path) else "in memory"
+        pixels = pixels_of(image, self.card)
+        if isinstance(found, UnreadableImage) or isinstance(pixels, UnreadableImage):
+            return ["", "cannot be read", name]
+        said = (f"{name} {probability(value)}" for name, value in found.classes)
+        return [picture(pixels, side=96), ", ".join(said), name]
 
 
 def predict(request: Predict, watch: Watch = QUIET) -> Predictions:

@@ -72,12 +72,11 @@ def parts_of_files(files: LabelledFiles, options: DataSpec, test_on_all: bool = 
     is_train, is_test = _sides(files, result, labels, options, test_on_all)
     images: Images | ImageFiles
     if in_memory:
-        images = Images(result.rows, labels, release=result.release)
+        kept = contents.take(result.kept)
+        images = Images(result.rows, labels, release=result.release, files=kept)
     else:
         images = _streamed(contents, result, labels, size, image_size)
     train, test = (images.take(part.nonzero().flatten()) for part in (is_train, is_test))
-    if isinstance(test, Images):
-        test = replace(test, contents=_named(contents, result.kept[is_test]))
     if test_size != size:
         test = _stored_at(test_size, test, contents, result.kept[is_test])
     all_tested = files.is_test is None and test_on_all
@@ -138,8 +137,8 @@ def _stored_at(
     """The same images with their squares at another size; `indices` are theirs in the listing."""
     if isinstance(images, ImageFiles):
         return replace(images, stored_size=size)
-    rows = read_once(contents.take(indices), decoded_squares(size)).rows
-    return Images(rows, images.labels, contents=images.contents)
+    files = contents.take(indices)
+    return Images(read_once(files, decoded_squares(size)).rows, images.labels, files=files)
 
 
 def suitable_size(listing: Listing) -> int:
@@ -158,16 +157,11 @@ def suitable_size(listing: Listing) -> int:
 def _streamed(
     contents: Contents, result: Result, labels: Tensor, size: int, image_size: int
 ) -> ImageFiles:
-    paths = tuple(map(contents.listing.path, result.kept.tolist()))
-    return ImageFiles(paths, labels, _named(contents, result.kept), size, image_size)
-
-
-def _named(contents: Contents, indices: Tensor) -> tuple[str, ...]:
-    """See `ImageFiles.contents`."""
     # By their relative names, too: these decide in which order the images come, and so what is
     # drawn. The folder's own name does not matter.
-    names = contents.listing.names
-    return tuple(f"{names[index]} {contents.digest(index).hex()}" for index in indices.tolist())
+    listing, kept = contents.listing, result.kept.tolist()
+    named = tuple(f"{listing.names[index]} {contents.digest(index).hex()}" for index in kept)
+    return ImageFiles(tuple(map(listing.path, kept)), labels, named, size, image_size)
 
 
 def _skipped(listing: Listing, result: Result, options: DataSpec) -> tuple[str, ...]:

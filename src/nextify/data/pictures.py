@@ -5,6 +5,7 @@ from io import BytesIO
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from nextify.data.batches import batches
 from nextify.data.dataset import ImageFiles, Images
@@ -21,23 +22,20 @@ def pictures(images: Images | ImageFiles, which: Sequence[int]) -> list[bytes]:
     order = sorted(which)
     if not order:
         return []
-    chosen = images.take(torch.tensor(order))
-    found = {}
-    for at, (pixels, _) in zip(
-        order, batches(chosen, 1, generator=None, device="cpu"), strict=True
-    ):
-        found[at] = _jpeg(pixels[0])
+    dealt = batches(images.take(torch.tensor(order)), 1, generator=None, device="cpu")
+    found = {at: picture(pixels[0]) for at, (pixels, _) in zip(order, dealt, strict=True)}
     return [found[at] for at in which]
 
 
-def _jpeg(pixels: torch.Tensor) -> bytes:
-    """Of (C, S, S) uint8."""
-    image = Image.fromarray(pixels.expand(3, -1, -1).permute(1, 2, 0).contiguous().numpy())
-    if image.width > _SIDE:
-        image.thumbnail((_SIDE, _SIDE))
-    elif (times := _SIDE // image.width) > 1:
-        side = times * image.width
-        image = image.resize((side, side), Image.Resampling.NEAREST)
+def picture(*pixels: Tensor, side: int = _SIDE) -> bytes:
+    """Images (C, S, S) uint8 in a row, as a JPEG of about `side` pixels high."""
+    row = torch.cat([one.expand(3, -1, -1) for one in pixels], 2).permute(1, 2, 0)
+    image = Image.fromarray(row.contiguous().numpy())
+    if image.height > side:
+        image = image.resize((side * image.width // image.height, side))
+    elif (times := side // image.height) > 1:
+        size = times * image.width, times * image.height
+        image = image.resize(size, Image.Resampling.NEAREST)
     file = BytesIO()
     image.save(file, "JPEG", quality=85, subsampling=0)
     return file.getvalue()

@@ -82,6 +82,18 @@ def fitting_half(images: Images | ImageFiles) -> Tensor:
     is beside it and wherever it lies, and so are its copies. So none that has fitted a temperature
     ever judges it.
     """
-    keys = (each.rpartition(" ")[2] for each in images.contents) if images.contents else map(
-        str, range(len(images)))  # fmt: skip
+    keys = (key for _, key in told_apart(images))
     return torch.tensor([hashlib.sha256(key.encode()).digest()[0] % 2 == 1 for key in keys])
+
+
+def told_apart(images: Images | ImageFiles) -> list[tuple[str, str]]:
+    """What each image is called, and what tells it from others: its file's SHA-256 in hex; of
+    images that are from no files their place."""
+    match images:
+        case ImageFiles():
+            named = (each.rpartition(" ") for each in images.contents)
+            return [(name, digest) for name, _, digest in named]
+        case Images() if (files := images.contents_of_files) is not None:
+            names = files.listing.names
+            return [(name, files.digest(at).hex()) for at, name in enumerate(names)]
+    return [(f"image {at}", str(at)) for at in range(len(images))]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from nextify.data import (
@@ -25,6 +26,7 @@ from nextify.data import (
     stored_size,
 )
 from nextify.data.augment import evaluation_view
+from nextify.data.decoding import as_rgb, centre_square, resized
 from nextify.data.walk import Found, images_below
 from nextify.designs import Precision
 from nextify.designs.run import same_images
@@ -41,20 +43,24 @@ from nextify.training.evaluate import answers_of, evaluate
 class Classified:
     """An image with its most likely classes, the best first, each with its probability."""
 
-    image: Path
+    image: "Picture"
     classes: tuple[tuple[str, float], ...]
+
+
+Picture = Path | Image.Image
+"""A file, or an image that Pillow has opened."""
 
 
 def classify(
     network: Network,
     card: Card,
-    images: Sequence[Path],
+    images: Sequence[Picture],
     *,
     top: int = 3,
     device: str = "cpu",
     batch_size: int | None = None,
 ) -> Iterator[Classified | UnreadableImage]:
-    """Classify image files, one batch after another; an unreadable one is answered by its error.
+    """Classify images, one batch after another; an unreadable one is answered by its error.
 
     Args:
         batch_size: None: one image on a CPU, whose cores share its work, and 64 on a GPU.
@@ -62,18 +68,21 @@ def classify(
     network = network.to(device)
     count = batch_size or (64 if torch.device(device).type == "cuda" else 1)
     for at in range(0, len(images), count):
-        found = [(path, _pixels(path, card)) for path in images[at : at + count]]
+        found = [(image, pixels_of(image, card)) for image in images[at : at + count]]
         readable = [pixels for _, pixels in found if isinstance(pixels, Tensor)]
         answers = iter(_best(network, card, torch.stack(readable), top) if readable else ())
-        for path, pixels in found:
-            yield Classified(path, next(answers)) if isinstance(pixels, Tensor) else pixels
+        for image, pixels in found:
+            yield Classified(image, next(answers)) if isinstance(pixels, Tensor) else pixels
 
 
-def _pixels(path: Path, card: Card) -> Tensor | UnreadableImage:
-    """An image as (3, S, S) uint8."""
-    view = published_view(card)
+def pixels_of(image: Picture, card: Card) -> Tensor | UnreadableImage:
+    """An image as (3, S, S) uint8, as a network's view is taken of it; or why there are none."""
+    view, size = published_view(card), stored_size(card.image_size)
     try:
-        return decode(path, stored_size(card.image_size)) if view is None else view.of_file(path)
+        if isinstance(image, Path):
+            return decode(image, size) if view is None else view.of_file(image)
+        rgb = as_rgb(image)
+        return resized(rgb, centre_square(rgb.size), size) if view is None else view(rgb)
     except UnreadableImage as error:
         return error
 

@@ -122,8 +122,20 @@ class EvaluationContent:
 
     @property
     def is_unequal(self) -> bool:
-        """Whether classes have different numbers of images."""
-        return len(set(self.counts.sum(1).tolist())) > 1
+        """Whether the largest class has more than twice the images of the smallest that has any:
+        then accuracy is mostly that of the large classes."""
+        some: list[int] = [count for count in self.counts.sum(1).tolist() if count]
+        return max(some) > 2 * min(some)
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """Each class counted the same, 0 to 1."""
+        return confusion.balanced_accuracy(self.counts)
+
+    @property
+    def macro_f1(self) -> float:
+        """Each class counted the same, 0 to 1."""
+        return confusion.macro_f1(self.counts)
 
     @property
     def lines(self) -> list[ClassLine]:
@@ -150,7 +162,6 @@ class EvaluationContent:
 
 def as_values(content: EvaluationContent) -> dict[str, Any]:
     """The numbers as plain values, ready for JSON, without pictures."""
-    counts = content.counts
     sure = wilson(content.right, content.images)
     wrong = [{n: v for n, v in asdict(one).items() if n != "picture"} for one in content.wrong]
     return {
@@ -160,8 +171,8 @@ def as_values(content: EvaluationContent) -> dict[str, Any]:
         "images": content.images,
         "accuracy": content.right / content.images,
         "accuracy_interval": sure and asdict(sure),
-        "balanced_accuracy": confusion.balanced_accuracy(counts),
-        "macro_f1": confusion.macro_f1(counts),
+        "balanced_accuracy": content.balanced_accuracy,
+        "macro_f1": content.macro_f1,
         "classes": [asdict(line) for line in content.lines],
         "wrong": wrong,
         "calibration": asdict(content.before),

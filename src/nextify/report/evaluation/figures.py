@@ -24,11 +24,16 @@ _PAIRS = 25
 _LEFT = 1.75  # of the matrix: room for names
 
 
-def evaluation_figures(content: EvaluationContent) -> list[Drawing]:
-    """The confusion matrix, or of many classes the most confused pairs; the reliability curve."""
+def confusion_figure(content: EvaluationContent) -> Drawing:
+    """The confusion matrix, or of many classes the most confused pairs."""
     with look.style():
-        drawn = [_matrix(content) if len(content.classes) <= _MATRIX else _pairs(content)]
-        return [*drawn, _reliability(content)]
+        return _matrix(content) if len(content.classes) <= _MATRIX else _pairs(content)
+
+
+def reliability_figure(content: EvaluationContent) -> Drawing:
+    """How many answers of a probability are right: as the network is, and by its temperature."""
+    with look.style():
+        return _reliability(content)
 
 
 def _matrix(content: EvaluationContent) -> Drawing:

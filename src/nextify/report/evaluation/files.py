@@ -1,13 +1,13 @@
 """`write_evaluation`: what a network answers as a page, figures and tables."""
 
-from base64 import b64encode
 from os import PathLike
 from typing import Any
 
 from nextify.findings.confusion import confused
 from nextify.report.evaluation import words
 from nextify.report.evaluation.content import ClassLine, EvaluationContent, as_values
-from nextify.report.evaluation.figures import evaluation_figures
+from nextify.report.evaluation.figures import confusion_figure, reliability_figure
+from nextify.report.notebook import as_url
 from nextify.report.page import ReportFiles, csv_text, ends_of, json_text, render, write_files
 from nextify.words import tidy
 
@@ -24,7 +24,7 @@ def write_evaluation(
     Raises:
         InputError: the folder cannot be written.
     """
-    drawn = evaluation_figures(content)
+    drawn = [confusion_figure(content), reliability_figure(content)]
     pairs = [
         {"class": content.classes[label], "answer": content.classes[answer], "images": n}
         for label, answer, n in confused(content.counts)
@@ -37,11 +37,6 @@ def write_evaluation(
                               as_url=as_url),
     }  # fmt: skip
     return write_files(folder, drawn, texts)
-
-
-def as_url(picture: bytes, kind: str = "jpeg") -> str:
-    """A picture within a page."""
-    return f"data:image/{kind};base64,{b64encode(picture).decode()}"
 
 
 def _line(of: ClassLine) -> dict[str, Any]:

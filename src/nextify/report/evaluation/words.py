@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 from nextify.experiments.intervals import Interval
-from nextify.findings import confusion
 from nextify.findings.failures import wilson
 from nextify.report.details import upper_first
-from nextify.report.evaluation.content import Calibration, ClassLine, EvaluationContent
+from nextify.report.evaluation.content import Calibration, ClassLine, EvaluationContent, Scaled
 from nextify.words import MISSING, hundred, percent, plural
 
 HEAD = ("Class", "Images", "Right, %", "95 %", "Precision, %", "F1, %", "Most often instead")
@@ -27,30 +26,22 @@ def _answer(content: EvaluationContent) -> Iterator[str]:
     sizes = content.counts.sum(1)
     chance = f"Always to answer the largest class scores {percent(100 * sizes.max() / n)} %"
     if content.is_unequal:
-        balanced = 100 * confusion.balanced_accuracy(content.counts)
         yield (
             f"Classes have {sizes.min():,} to {sizes.max():,} images. With every class counted the "
-            f"same: balanced accuracy {percent(balanced)} %, macro F1 "
-            f"{percent(100 * confusion.macro_f1(content.counts))} %. {chance}."
+            f"same: balanced accuracy {percent(100 * content.balanced_accuracy)} %, macro F1 "
+            f"{percent(100 * content.macro_f1)} %."
         )
-    else:
-        yield f"{chance}: all have as many images."
+    yield f"{chance}."
     if content.worth:
         yield f"{upper_first(content.worth)}."
 
 
-def summary(content: EvaluationContent) -> Iterator[str]:
-    """What a line of scores leaves out, a line each: unequal classes, and a temperature."""
-    if content.is_unequal:
-        balanced = confusion.balanced_accuracy(content.counts)
-        f1 = confusion.macro_f1(content.counts)
-        yield f"every class counted the same: balanced accuracy {balanced:.2%}, macro F1 {f1:.2%}"
-    if (scaled := content.scaled) is not None:
-        yield (
-            f"likelihood and calibration with the temperature {scaled.temperature:.3f} that is "
-            f"kept with the network, on the {scaled.after.images:,} images that had no part in "
-            "fitting it"
-        )
+def at_temperature(scaled: Scaled) -> str:
+    """Of what the likelihood and the calibration beside an accuracy are."""
+    return (
+        f"likelihood and calibration with the temperature {scaled.temperature:.3f} that is kept "
+        f"with the network, on the {scaled.after.images:,} images that had no part in fitting it"
+    )
 
 
 def between(of: Interval | None) -> str:
@@ -102,7 +93,7 @@ def _calibrated(content: EvaluationContent) -> Iterator[str]:
         yield f"As the network is, on {plural(before.images, 'image')}: {_numbers(before)}."
         yield (
             "One temperature for all probabilities, which changes no answer, is fitted and kept "
-            f"with the network by: nextify evaluate {content.network} --calibrate"
+            f"with the network by: {content.command} --calibrate"
         )
         return
     what = "validation images" if scaled.part == "validation" else "other test images"
