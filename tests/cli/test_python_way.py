@@ -1,5 +1,6 @@
 """From a folder of images to a network at work, in Python; what docs/python.md shows."""
 
+import json
 import re
 from base64 import b64decode
 from functools import partial
@@ -15,6 +16,7 @@ from nextify.data import load
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 PLACE = "<script>alert(1)</script>"
+FIELDS = ("epochs=3", "batch_size=8", "warmup_epochs=0", "learning_rate=0.003")  # of a choice
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +76,8 @@ def test_the_page_runs(here, capsys):
 def test_the_page_chooses(here):
     chooses = [block for block in blocks() if "nx.choose" in block]
     small = {"factors": "depthwise conv, BN to LN", "seeds": 1, "finalists": 1, "final_seeds": 2,
-             "workers": 1, "no_pilot": True, "quiet": True}  # fmt: skip
-    fields = ("epochs=1", "batch_size=32", "warmup_epochs=0")
+             "workers": 1, "no_pilot": True, "quiet": True, "keep_weights": True}  # fmt: skip
+    fields = FIELDS
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nx, "choose", partial(nx.choose, *fields, **small), raising=False)
         scope = {"nx": nx, "images": nx.load("photos", image_size=32)}
@@ -87,6 +89,24 @@ def test_the_page_chooses(here):
     with pytest.raises(nx.InputError, match="no images that this network is known not to have"):
         chosen.evaluate()
     assert chosen.evaluate(data="photos", quiet=True).scores.accuracy > 0.3
+    shown = json.loads((chosen.folder / "report/network/report.json").read_text())
+    finals = chosen.outcome.studies["finals"][1]
+    one = next(run for run in finals if run.cells == (chosen.choice.winner,) and run.seed == 1)
+    assert (shown["images"], shown["accuracy"]) == (72, one.result.accuracy)
+    assert "trained with seed 1" in shown["worth"]
+
+
+@pytest.mark.slow
+def test_a_choice_with_images_held_out_is_scored_on_those_that_it_has_not_seen(here):
+    options = {"factors": "depthwise conv, BN to LN", "seeds": 1, "finalists": 1, "workers": 1,
+               "final_seeds": 2, "no_pilot": True, "quiet": True, "hold_out": True}  # fmt: skip
+    fields = FIELDS
+    chosen = nx.choose(
+        *fields, data="photos", image_size=28, params="300k", output="held", **options
+    )
+    assert chosen.winner["tested"] == 72
+    found = chosen.evaluate(quiet=True)
+    assert (len(found.images.test), found.scores.accuracy) == (72, chosen.winner["accuracy"])
 
 
 def test_images_show_themselves_and_bring_their_options(here):

@@ -85,7 +85,10 @@ class AtWork:
     @property
     def _file(self) -> Path:
         if self.file is None:
-            raise InputError("there is no network: its training did not finish; see its record")
+            raise InputError(
+                "there is no network: none was chosen, or its training did not "
+                "finish; see .record or .choice"
+            )
         return self.file
 
     @property

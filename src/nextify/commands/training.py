@@ -198,7 +198,7 @@ def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
         found = ask(images)
         if request.calibrate:
             card = calibrated(card, spec, images, found, ask)
-            save_network(network, card, file)
+            save_network(load_network(file)[0], card, file)  # which has to be a network file
             watch.note(calibrated_note(card.temperature, str(file)))
     note = evaluated_note(was_trained_on(card, images), images)
     if note:

@@ -187,12 +187,9 @@ def _train(
     best = replace(settings, on_best=keep_best)
     record, state = train_from_checkpoint(run, dataset, folder, best, weights, note)
     accuracy = None if record.result is None else record.result.accuracy
-    about = {"accuracy": accuracy, "run": record.key, "data": run.data}
+    about = {"accuracy": accuracy, "run": record.key, "data": run.data, **draw_of(dataset)}
     if run.initial is not None:
         about["weights"] = run.initial.source
-    if dataset.origin.split_seed is not None:  # so that it can be scored on what it has not seen
-        drawn = {"content": dataset.origin.content, "split_seed": dataset.origin.split_seed}
-        about["images"] = drawn
     keep(folder / RECORD, record.as_dict(), record, state, card_of(run, dataset, about))
     return Trained(record, folder)
 
@@ -277,6 +274,15 @@ def forget_checkpoint(file: Path) -> None:
         file.with_name(_CHECKPOINT).unlink()
     for name in (file.name, NETWORK, BEST, _CHECKPOINT):
         forget_drafts(file.with_name(name))
+
+
+def draw_of(dataset: Dataset) -> dict[str, Any]:
+    """How test images were drawn, for a network's card, so that it can be scored on what it has not
+    seen; nothing where they were not."""
+    origin = dataset.origin
+    if origin.split_seed is None:
+        return {}
+    return {"images": {"content": origin.content, "split_seed": origin.split_seed}}
 
 
 def card_of(run: Run, dataset: Dataset, about: dict[str, Any]) -> Card:

@@ -1,6 +1,7 @@
 """Figures of a network's answers: classes it confuses, and what its probabilities are worth."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -135,7 +136,15 @@ def _curve(axes: Axes, of: Calibration) -> None:
         within = _between(round(each.accuracy * each.n), each.n)
         spanned(axes, within, 100 * each.confidence, upright=True, color=BLUE, lw=2.2, alpha=0.5)
     points = [(100 * each.confidence, 100 * each.accuracy) for each in of.bins]
-    axes.plot(*zip(*points, strict=True), "o-", color=BLUE, ms=4.5, mec="white", mew=0.6, lw=0.8)
+    style: dict[str, Any] = {
+        "color": BLUE,
+        "ms": 4.5,
+        "mec": "white",
+        "mew": 0.6,
+        "lw": 0.8,
+        "clip_on": False,
+    }
+    axes.plot(*zip(*points, strict=True), "o-", **style)
 
 
 def _histogram(axes: Axes, of: Calibration) -> None:

@@ -15,6 +15,7 @@ from nextify.records import Outcome, Plan, Record
 from nextify.training.folder import (
     NETWORK,
     card_of,
+    draw_of,
     forget_checkpoint,
     keep,
     require_fit,
@@ -78,7 +79,7 @@ def train_winner(
         values = _values(run, record, is_tested=finals.held_out)
         about = {"run": run.key, "data": run.data, "seen": SEEN, "expected": expected(choice)}
         if values["accuracy"] is not None:
-            about |= {"seen": SEEN_ONCE, "accuracy": values["accuracy"]}
+            about |= {"seen": SEEN_ONCE, "accuracy": values["accuracy"], **draw_of(everything)}
         keep(file, values, record, state, card_of(run, everything, about))
         return values
 
