@@ -106,3 +106,10 @@ def test_predictions_have_its_probabilities(tmp_path, network):
     torch.testing.assert_close(
         torch.tensor([value for _, value in warm.classes]), (logits / 0.25).softmax(0)
     )
+
+
+def test_answers_that_are_no_numbers_are_refused(corners, network):
+    with torch.no_grad():
+        network.head[-1].bias[0] = float("nan")
+    with pytest.raises(InputError, match="answers to 130 of 130 images are no finite numbers"):
+        answered(network, CARD, corners)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nextify.blueprint import require_image_size
-from nextify.commands.judging import calibrated, evaluation, judged
+from nextify.commands.judging import calibrated, evaluation
 from nextify.commands.studying import show_images
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, UnreadableImage, load, with_validation
@@ -205,7 +205,9 @@ def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
         watch.note(note)
     content = evaluation(request.network, card, images, found, note, command_line(request))
     report = write_evaluation(content, request.report) if request.report else None
-    scores = judged(card, images, found).scored(card.temperature)
+    scores = found.scores
+    if (scaled := content.scaled) is not None:
+        scores = replace(scores, nll=scaled.after.nll, calibration_error=scaled.after.error)
     return Evaluated(scores=scores, images=images, content=content, report=report)
 
 
@@ -242,7 +244,7 @@ class Predictions:
         pixels = pixels_of(image, self.card)
         if isinstance(found, UnreadableImage) or isinstance(pixels, UnreadableImage):
             return ["", "cannot be read", name]
-        said = (f"{name} {probability(value)}" for name, value in found.classes)
+        said = (f"{known} {probability(value)}" for known, value in found.classes)
         return [picture(pixels, side=96), ", ".join(said), name]
 
 

@@ -246,7 +246,7 @@ def answered(
     """What a network, as it is, answers to the test images of a data set that `load_for` gave.
 
     Raises:
-        InputError: its classes are others.
+        InputError: its classes are others, or its answers are no numbers.
     """
     _require_classes(card, dataset)
     seen = replace(dataset, mean=card.mean, std=card.std)
@@ -260,6 +260,11 @@ def answered(
 
     scores = evaluate(network, seen, dataset.test, device=device, workers=loaders, answers=listen)
     said, best = (torch.cat(of).cpu() for of in zip(*heard, strict=True))
+    if lost := int((~said.isfinite()).any(1).sum()):
+        raise InputError(
+            f"the network's answers to {lost:,} of {len(said):,} images are no finite numbers; "
+            "train it again, or give one whose weights are finite"
+        )
     return Answered(scores, said, dataset.test.labels.cpu(), best)
 
 
