@@ -17,6 +17,8 @@ from nextify.data import load
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 PLACE = "<script>alert(1)</script>"
 FIELDS = ("epochs=3", "batch_size=8", "warmup_epochs=0", "learning_rate=0.003")  # of a choice
+SMALL = {"factors": "depthwise conv, BN to LN", "seeds": 1, "finalists": 1, "final_seeds": 2,
+         "workers": 1, "no_pilot": True, "quiet": True}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -73,14 +75,13 @@ def test_the_page_runs(here, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_page_chooses(here):
     chooses = [block for block in blocks() if "nx.choose" in block]
-    small = {"factors": "depthwise conv, BN to LN", "seeds": 1, "finalists": 1, "final_seeds": 2,
-             "workers": 1, "no_pilot": True, "quiet": True, "keep_weights": True}  # fmt: skip
-    fields = FIELDS
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nx, "choose", partial(nx.choose, *fields, **small), raising=False)
-        scope = {"nx": nx, "images": nx.load("photos", image_size=32)}
+        patch.setattr(nx, "choose", partial(nx.choose, *FIELDS, keep_weights=True, **SMALL),
+                      raising=False)  # fmt: skip
+        scope = {"nx": nx, "images": nx.load("photos", image_size=28)}
         for block in chooses:
             exec(block, scope)
     chosen = scope["chosen"]
@@ -97,13 +98,10 @@ def test_the_page_chooses(here):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_choice_with_images_held_out_is_scored_on_those_that_it_has_not_seen(here):
-    options = {"factors": "depthwise conv, BN to LN", "seeds": 1, "finalists": 1, "workers": 1,
-               "final_seeds": 2, "no_pilot": True, "quiet": True, "hold_out": True}  # fmt: skip
-    fields = FIELDS
-    chosen = nx.choose(
-        *fields, data="photos", image_size=28, params="300k", output="held", **options
-    )
+    options = {"image_size": 28, "params": "300k", "output": "held", **SMALL}
+    chosen = nx.choose(*FIELDS, data="photos", hold_out=True, **options)
     assert chosen.winner["tested"] == 72
     found = chosen.evaluate(quiet=True)
     assert (len(found.images.test), found.scores.accuracy) == (72, chosen.winner["accuracy"])
