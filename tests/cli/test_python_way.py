@@ -95,6 +95,10 @@ def test_the_page_chooses(here):
     one = next(run for run in finals if run.cells == (chosen.choice.winner,) and run.seed == 1)
     assert (shown["images"], shown["accuracy"]) == (72, one.result.accuracy)
     assert "trained with seed 1" in shown["worth"]
+    assert shown["network"] == "the recommended design"
+    assert shown["command"].startswith(
+        "nextify evaluate runs/choose-photos-params-300k/finals.study"
+    )
 
 
 @pytest.mark.slow

@@ -28,6 +28,7 @@ from nextify.report.announce import (
     left_out_note,
     recipes_of,
 )
+from nextify.report.choice import words
 from nextify.report.choice.figure import choice_figure
 from nextify.report.choice.files import Shown, write_choice
 from nextify.report.choice.words import HEAD, answer, as_fields, as_values, row
@@ -302,10 +303,11 @@ def _shown(
         seed = min((seed for seed, path in kept.items() if path.exists()), default=None)
         if seed is None:
             return None
-        file, data = kept[seed], replace(request.data, image_size=int(finals.data["image_size"]))
+        file = folder.parent / kept[seed].parent.name / kept[seed].name  # as the folder is named
+        data = replace(request.data, image_size=int(finals.data["image_size"]))
     asked = Evaluate(network=str(file), data=data)
     shown = Shown(seed)
-    content = replace(evaluate(asked).content, worth=shown.worth)
+    content = replace(evaluate(asked).content, network=words.SHOWN, worth=shown.worth)
     write_evaluation(content, folder / "network")
     return shown
 

@@ -130,6 +130,7 @@ def tested(winner: Mapping[str, Any] | None) -> list[str]:
     ]
 
 
+SHOWN = "the recommended design"
 NOT_SHOWN = (
     "The network is trained on all images, so that none is left on which its answers could be "
     "shown. With --keep-weights the finals’ networks are kept, and the answers of one that has "
