@@ -16,7 +16,18 @@ from nextify.machine import limit_threads
 from nextify.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from nextify.commands import attribute, choose, compare, evaluate, predict, probe, study, train
+    from nextify.commands import (
+        attribute,
+        choose,
+        classifier,
+        compare,
+        evaluate,
+        load,
+        predict,
+        probe,
+        study,
+        train,
+    )
     from nextify.measuring import Conditions, bench, measure_latency
     from nextify.network import build, load_weights, save_weights
     from nextify.training import initial_weights
@@ -29,8 +40,10 @@ _LATER = {
     "commands": (
         "attribute",
         "choose",
+        "classifier",
         "compare",
         "evaluate",
+        "load",
         "predict",
         "probe",
         "study",

@@ -7,6 +7,7 @@ from nextify.data import UnreadableImage
 from nextify.errors import InputError
 from nextify.records import ClassCounts, Measured, Result
 from nextify.report.details import CHANGE
+from nextify.report.evaluation.words import at_temperature
 from nextify.requests import Evaluate, Predict, Train
 from nextify.training import Trained
 from nextify.training.classify import Classified
@@ -72,19 +73,24 @@ _BY_CLASS = ("balanced_accuracy", "macro_f1")
 
 def _evaluate(request: Evaluate, as_json: bool) -> int:
     found = evaluate(request, ON_STDERR)
-    scores = found.scores
+    scores, scaled = found.scores, found.content.scaled
     if as_json:
         names = ("accuracy", "nll", "calibration_error", "answered")
         values = {name: getattr(scores, name) for name in names}
         of_classes = {name: getattr(scores.per_class, name) for name in _BY_CLASS}
-        print_json({**values, **of_classes, "images": len(scores.correct)})
+        warmth = {} if scaled is None else {"temperature": scaled.temperature}
+        print_json({**values, **of_classes, "images": len(scores.correct), **warmth})
     else:
         say(
             f"accuracy {scores.accuracy:.2%} on {len(scores.correct):,} test images of "
             f"{found.images.name}{_by_class(scores.per_class)}, negative log-likelihood "
             f"{scores.nll:.4f} nats, calibration error {scores.calibration_error:.2%}"
         )
+        if scaled is not None:
+            say(at_temperature(scaled))
         _say_answered(scores.answered, scores.accuracy)
+        if found.report is not None:
+            say(f"report: {found.report.html}")
     return 0
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from nextify.data.contents import Contents, Listing
 from nextify.data.decoding import stored_size
 from nextify.data.kept import Release, nothing
 from nextify.data.splits import stratified_subset
@@ -27,6 +28,7 @@ from nextify.words import gibibytes
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+_LARGE = 1 << 20  # bytes of a file that several threads read faster
 _CHUNK = 1 << 22  # values worked on at once: enough to be fast, little enough to need no memory
 
 
@@ -39,9 +41,15 @@ class Images:
     labels: Tensor  # (N,) int64
     index: Tensor | None = None  # (N,) int64: the row of each image; None: all, in order
     release: Release = nothing  # lets go of the memory of rows that are mapped from a file
+    files: Contents | None = None  # the file of each row, where it is from one
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def contents_of_files(self) -> Contents | None:
+        """The file of each image, where they are from files."""
+        return self.files if self.index is None else self.files and self.files.take(self.index)
 
     @cached_property
     def pixels(self) -> Tensor:
@@ -61,7 +69,8 @@ class Images:
 
     def to(self, device: torch.device | str) -> "Images":
         """The same images on a device."""
-        return Images(self.pixels.to(device), self.labels.to(device))
+        files = self.contents_of_files
+        return Images(self.pixels.to(device), self.labels.to(device), files=files)
 
     def take(self, indices: Tensor) -> "Images":
         """The images of these (M,) ascending indices; a range of them shares the memory."""
@@ -69,9 +78,10 @@ class Images:
             part = slice(int(indices[0]), int(indices[-1]) + 1)
             index = None if self.index is None else self.index[part]
             rows = self.rows[part] if index is None else self.rows
-            return Images(rows, self.labels[part], index, self.release)
+            files = self.files if index is not None else self.files and self.files.take(indices)
+            return Images(rows, self.labels[part], index, self.release, files)
         own = indices if self.index is None else self.index[indices]
-        return Images(self.rows, self.labels[indices], own, self.release)
+        return Images(self.rows, self.labels[indices], own, self.release, self.files)
 
     def resized(self, size: int) -> "Images":
         """The same images, each (C, size, size); bicubic and antialiased."""
@@ -128,6 +138,13 @@ class ImageFiles:
     def digest(self, index: int) -> bytes:
         """The sha256 of an image's file."""
         return bytes.fromhex(self.contents[index].rpartition(" ")[2])
+
+    @property
+    def contents_of_files(self) -> Contents:
+        """The file of each image."""
+        digests = torch.tensor([[*self.digest(at)] for at in range(len(self))], dtype=torch.uint8)
+        sizes = torch.full((len(self),), _LARGE)  # not known
+        return Contents(Listing(Path(), tuple(map(str, self.paths))), digests, sizes, {})
 
     def take(self, indices: Tensor) -> "ImageFiles":
         """The images of these (M,) indices."""

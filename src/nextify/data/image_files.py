@@ -72,7 +72,8 @@ def parts_of_files(files: LabelledFiles, options: DataSpec, test_on_all: bool = 
     is_train, is_test = _sides(files, result, labels, options, test_on_all)
     images: Images | ImageFiles
     if in_memory:
-        images = Images(result.rows, labels, release=result.release)
+        kept = contents.take(result.kept)
+        images = Images(result.rows, labels, release=result.release, files=kept)
     else:
         images = _streamed(contents, result, labels, size, image_size)
     train, test = (images.take(part.nonzero().flatten()) for part in (is_train, is_test))
@@ -136,7 +137,8 @@ def _stored_at(
     """The same images with their squares at another size; `indices` are theirs in the listing."""
     if isinstance(images, ImageFiles):
         return replace(images, stored_size=size)
-    return Images(read_once(contents.take(indices), decoded_squares(size)).rows, images.labels)
+    files = contents.take(indices)
+    return Images(read_once(files, decoded_squares(size)).rows, images.labels, files=files)
 
 
 def suitable_size(listing: Listing) -> int:

@@ -292,6 +292,12 @@ class Evaluate:
     """Score a trained network on test images."""
 
     network: str = _network()
+    calibrate: bool = option(
+        False, "fit one temperature for its probabilities on val/, else on half of the test "
+        "images, and keep it with the network: no answer changes",
+    )  # fmt: skip
+    report: str | None = option(None, "write a page, figures and tables there", metavar="DIR",
+                                local=True)  # fmt: skip
     data: DataSpec = _group(DataSpec)
     test_image_size: int | None = _test_size()
     machine: Machine = _group(Machine)
