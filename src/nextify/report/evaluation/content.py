@@ -129,6 +129,16 @@ class EvaluationContent:
         return ClassCounts(true=true, answered=answered, right=right)
 
     @property
+    def balanced_accuracy(self) -> float:
+        """Each class counted the same, 0 to 1."""
+        return self.by_class.balanced_accuracy
+
+    @property
+    def macro_f1(self) -> float:
+        """Each class counted the same, 0 to 1."""
+        return self.by_class.macro_f1
+
+    @property
     def lines(self) -> list[ClassLine]:
         """A line a class, in the order of the outputs."""
         return list(self._lines())
@@ -162,8 +172,8 @@ def as_values(content: EvaluationContent) -> dict[str, Any]:
         "images": content.images,
         "accuracy": content.right / content.images,
         "accuracy_interval": sure and asdict(sure),
-        "balanced_accuracy": content.by_class.balanced_accuracy,
-        "macro_f1": content.by_class.macro_f1,
+        "balanced_accuracy": content.balanced_accuracy,
+        "macro_f1": content.macro_f1,
         "classes": [asdict(line) for line in content.lines],
         "wrong": wrong,
         "calibration": asdict(content.before),

@@ -25,11 +25,11 @@ def _answer(content: EvaluationContent) -> Iterator[str]:
     )
     sizes = content.counts.sum(1)
     chance = f"Always to answer the largest class scores {percent(100 * sizes.max() / n)} %"
-    if (each := content.by_class).unequal:
+    if content.by_class.unequal:
         yield (
             f"Classes have {sizes.min():,} to {sizes.max():,} images. With every class counted the "
-            f"same: balanced accuracy {percent(100 * each.balanced_accuracy)} %, macro F1 "
-            f"{percent(100 * each.macro_f1)} %."
+            f"same: balanced accuracy {percent(100 * content.balanced_accuracy)} %, macro F1 "
+            f"{percent(100 * content.macro_f1)} %."
         )
     yield f"{chance}."
     if content.worth:
