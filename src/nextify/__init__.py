@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from nextify.commands import (
         attribute,
         choose,
+        classifier,
         compare,
         evaluate,
         export,
+        load,
         predict,
         probe,
         study,
@@ -39,9 +41,11 @@ _LATER = {
     "commands": (
         "attribute",
         "choose",
+        "classifier",
         "compare",
         "evaluate",
         "export",
+        "load",
         "predict",
         "probe",
         "study",

@@ -54,6 +54,10 @@ def test_what_a_choice_leaves(done_once, done):
     page = Path(values["report"])
     assert page == Path("mine/report/report.html") and (done / "report" / page.name).exists()
     assert values["winner"]["images"] == 80 and values["winner"]["outcome"] == "finished"
+    assert (
+        "none is left on which its answers could be shown"
+        in (done / "report" / page.name).read_text()
+    )
 
 
 def test_the_network_is_the_winner_and_says_what_it_saw(nextify, done):
@@ -152,7 +156,11 @@ def test_a_network_is_tested_on_images_that_chose_nothing(nextify):
     assert card.about["data"]["train"] == 120 and card.about["data"]["test"] == 24
     said = "On 24 test images, which had no part in choosing it, the network is right about "
     said += f"{100 * kept['winner']['accuracy']:.2f} % (95 % interval "
-    assert said in answer.out and said in Path("mine/report/report.html").read_text()
+    page = Path("mine/report/report.html").read_text()
+    assert said in answer.out and said in page and 'href="network/report.html"' in page
+    shown = json.loads(Path("mine/report/network/report.json").read_text())
+    assert (shown["images"], shown["accuracy"]) == (24, kept["winner"]["accuracy"])
+    assert shown["worth"] is None
     for name in ("screening", "finals"):
         with Store.open(Path(f"mine/{name}.study"), create=False) as store:
             plan = store.plan()

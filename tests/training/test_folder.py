@@ -14,7 +14,7 @@ from nextify.designs import design
 from nextify.errors import InputError
 from nextify.network import load_network
 from nextify.training import prepare, train, train_in_folder
-from nextify.training.classify import Classified, classify, image_files, score, was_trained_on
+from nextify.training.classify import Classified, answered, classify, image_files, was_trained_on
 from nextify.training.machine import deterministic
 from training.conftest import SMALL, small_recipe, small_run
 
@@ -31,7 +31,7 @@ def test_a_run_in_a_folder(corners, tmp_path):
     network, card = load_network(trained.network)
     assert card.about == {"accuracy": trained.record.result.accuracy, "run": run.key,
                           "data": dict(run.data)}  # fmt: skip
-    assert score(network, card, corners).accuracy == trained.record.result.accuracy
+    assert answered(network, card, corners).scores.accuracy == trained.record.result.accuracy
     assert was_trained_on(card, corners)
     assert not was_trained_on(card, replace(corners, fingerprint="1" * 64))
 

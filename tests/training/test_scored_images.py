@@ -16,7 +16,7 @@ from nextify.errors import InputError
 from nextify.network import Card, load_network, save_network
 from nextify.requests import DataSpec
 from nextify.training import prepare, train_in_folder
-from nextify.training.classify import load_for, score, was_trained_on
+from nextify.training.classify import answered, load_for, was_trained_on
 from nextify.training.folder import card_of
 from training.conftest import SMALL, small_recipe
 
@@ -147,7 +147,7 @@ def test_classes_in_another_order_are_found_by_their_names(folder, tmp_path):
     dataset = seen(card, other)
     assert dataset.classes == card.classes and dataset.origin.reordered
     assert dataset.counts()[1] == [3, 2, 4]
-    labels = score(network, card, dataset).correct.shape
+    labels = answered(network, card, dataset).scores.correct.shape
     assert labels == (9,)
     assert dataset.test.labels.tolist() == [2, 2, 2, 2, 1, 1, 0, 0, 0]
 

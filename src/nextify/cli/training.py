@@ -1,13 +1,14 @@
 """The commands train, evaluate and predict."""
 
 from nextify.cli.show import print_json, print_table, say
-from nextify.commands.sizes import evaluate_sizes
-from nextify.commands.training import evaluate, predict, train
+from nextify.commands.sizes import EvaluatedSizes, evaluate_at
+from nextify.commands.training import Evaluated, predict, train
 from nextify.commands.watch import ON_STDERR
 from nextify.data import UnreadableImage
 from nextify.errors import InputError
 from nextify.records import ClassCounts, Measured, Result
 from nextify.report.details import CHANGE
+from nextify.report.evaluation.words import at_temperature
 from nextify.report.page import ends_of
 from nextify.requests import Evaluate, Predict, Train
 from nextify.training import Trained
@@ -20,8 +21,10 @@ def run(request: Train | Evaluate | Predict, as_json: bool) -> int:
     if isinstance(request, Train):
         return _say_trained(train(request, ON_STDERR), as_json)
     if isinstance(request, Evaluate):
-        several = len(request.test_sizes) > 1
-        return _evaluate_sizes(request, as_json) if several else _evaluate(request, as_json)
+        found = evaluate_at(request, ON_STDERR)
+        if isinstance(found, EvaluatedSizes):
+            return _say_sizes(found, as_json)
+        return _say_evaluated(found, as_json)
     return _predict(request, as_json)
 
 
@@ -74,26 +77,29 @@ def _say_answered(classes: int | None, accuracy: float) -> None:
 _BY_CLASS = ("balanced_accuracy", "macro_f1")
 
 
-def _evaluate(request: Evaluate, as_json: bool) -> int:
-    found = evaluate(request, ON_STDERR)
-    scores = found.scores
+def _say_evaluated(found: Evaluated, as_json: bool) -> int:
+    scores, scaled = found.scores, found.content.scaled
     if as_json:
         names = ("accuracy", "nll", "calibration_error", "answered")
         values = {name: getattr(scores, name) for name in names}
         of_classes = {name: getattr(scores.per_class, name) for name in _BY_CLASS}
-        print_json({**values, **of_classes, "images": len(scores.correct)})
+        warmth = {} if scaled is None else {"temperature": scaled.temperature}
+        print_json({**values, **of_classes, "images": len(scores.correct), **warmth})
     else:
         say(
             f"accuracy {scores.accuracy:.2%} on {len(scores.correct):,} test images of "
             f"{found.images.name}{_by_class(scores.per_class)}, negative log-likelihood "
             f"{scores.nll:.4f} nats, calibration error {scores.calibration_error:.2%}"
         )
+        if scaled is not None:
+            say(at_temperature(scaled))
         _say_answered(scores.answered, scores.accuracy)
+        if found.report is not None:
+            say(f"report: {found.report.html}")
     return 0
 
 
-def _evaluate_sizes(request: Evaluate, as_json: bool) -> int:
-    done = evaluate_sizes(request, ON_STDERR)
+def _say_sizes(done: EvaluatedSizes, as_json: bool) -> int:
     if as_json:
         print_json({"base": done.base, "sizes": [
             {"size": each.size, "accuracy": each.found.scores.accuracy,

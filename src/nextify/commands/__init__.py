@@ -11,6 +11,8 @@ a TOML file of one, can stand first in place of all of it; options by their name
 what it says. Notes and progress go to standard error, unless `quiet`.
 """
 
+from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +27,7 @@ from nextify.commands import (
     surveying,
     training,
 )
+from nextify.commands.at_work import Classifier, LoadedImages, TrainedNetwork
 from nextify.commands.attributing import Attributed
 from nextify.commands.blocks import Blocks
 from nextify.commands.choosing import PlannedChoice
@@ -32,14 +35,15 @@ from nextify.commands.chosen import Chosen
 from nextify.commands.exporting import ExportedNetwork
 from nextify.commands.probing import Probed, ProbedStudy
 from nextify.commands.racing import PlannedRace
-from nextify.commands.sizes import EvaluatedSizes, evaluate_sizes
+from nextify.commands.sizes import EvaluatedSizes, evaluate_at
 from nextify.commands.studying import Planned, Studied
 from nextify.commands.surveying import Surveyed
 from nextify.commands.training import Evaluated, Predictions
 from nextify.commands.watch import ON_STDERR, QUIET, Watch
+from nextify.data import load as load_dataset
 from nextify.errors import InputError
+from nextify.network.files import network_file
 from nextify.report.page import ReportFiles
-from nextify.training import Trained
 
 T = TypeVar("T")
 
@@ -82,17 +86,32 @@ def data(*given: Any, quiet: bool = False, **options: Any) -> Surveyed:
     return surveying.data(_asked(requests.Data, given, options), _watch(quiet))
 
 
-def train(*given: Any, quiet: bool = False, **options: Any) -> Trained:
+def load(data: str | PathLike[str] = "embedded", **options: Any) -> LoadedImages:
+    """A data set: a folder of images, or a set by name; see `nextify.requests.DataSpec`."""
+    spec = requests.made(requests.DataSpec, {**options, "data": data})
+    return LoadedImages(spec, load_dataset(spec))
+
+
+def train(*given: Any, quiet: bool = False, **options: Any) -> TrainedNetwork:
     """Train one network, from scratch or from weights; see `nextify.requests.Train`."""
-    return training.train(_asked(requests.Train, given, options), _watch(quiet))
+    request = _asked(requests.Train, given, options)
+    found = training.train(request, _watch(quiet))
+    data = replace(request.data, test_image_size=request.test_image_size)
+    return TrainedNetwork(
+        file=found.network, data=data, record=found.record, folder=found.folder,
+        was_there=found.was_there,
+    )  # fmt: skip
+
+
+def classifier(network: str | PathLike[str]) -> Classifier:
+    """The network in a file, or in the folder that training made."""
+    return Classifier(file=network_file(Path(network)))
 
 
 def evaluate(*given: Any, quiet: bool = False, **options: Any) -> Evaluated | EvaluatedSizes:
     """Score a trained network on test images, or at several sizes of them; see
     `nextify.requests.Evaluate`."""
-    request = _asked(requests.Evaluate, given, options)
-    of = evaluate_sizes if len(request.test_sizes) > 1 else training.evaluate
-    return of(request, _watch(quiet))
+    return evaluate_at(_asked(requests.Evaluate, given, options), _watch(quiet))
 
 
 def predict(*given: Any, quiet: bool = False, **options: Any) -> Predictions:
@@ -121,6 +140,8 @@ def _asked(kind: type[T], given: tuple[Any, ...], options: dict[str, Any]) -> T:
     Raises:
         InputError: too many arguments, an unknown option, or a value that is not accepted.
     """
+    if isinstance(images := options.get("data"), LoadedImages):
+        options = {**images.options(), **{k: v for k, v in options.items() if k != "data"}}
     whole = given[0] if given else None
     if isinstance(whole, str | Path) and str(whole).endswith(".toml"):
         whole = requests.read_toml(kind, Path(whole))

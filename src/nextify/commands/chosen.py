@@ -6,8 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nextify.commands.at_work import AtWork
 from nextify.commands.probing import probes_asked
 from nextify.commands.studying import asked_of, show_images, trained
+from nextify.commands.training import evaluate
 from nextify.commands.watch import Watch
 from nextify.data import Dataset, load
 from nextify.data.subsets import whole
@@ -17,25 +19,32 @@ from nextify.findings import grid
 from nextify.findings.choice import Choice, Finalist
 from nextify.records import Plan
 from nextify.report.announce import announced_judges, announced_latency
-from nextify.report.choice.files import write_choice
-from nextify.report.choice.words import as_fields, as_values
+from nextify.report.choice import words
+from nextify.report.choice.figure import choice_figure
+from nextify.report.choice.files import Shown, write_choice
+from nextify.report.choice.words import answer, as_fields, as_values, head, row
 from nextify.report.details import learned_nothing
+from nextify.report.evaluation.files import write_evaluation
+from nextify.report.notebook import in_notebook
 from nextify.report.page import ReportFiles
-from nextify.requests import Choose, changed, command_line
+from nextify.requests import Choose, DataSpec, Evaluate, changed, command_line
 from nextify.studies import Outcome, Summary, WorkerSetup
 from nextify.studies.kinds import Asked
+from nextify.studies.kinds.choosing import FINALS
 from nextify.studies.kinds.frame import size_of
 from nextify.studies.kinds.latency import Latency
 from nextify.studies.kinds.winner import train_winner
+from nextify.studies.running.weights import weights_file
+from nextify.training.folder import NETWORK
 from nextify.words import read_seconds
 
 _NAME, _PRINT = "'name' of the data", "'fingerprint' of the data"
 _ANOTHER = "name another folder with --output"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Chosen:
-    """What has been chosen.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Chosen(AtWork):
+    """What has been chosen, and its network, ready for work.
 
     Attributes:
         choice: None if no run of the screening has a score.
@@ -49,6 +58,14 @@ class Chosen:
     outcome: Outcome
     folder: Path
     report: ReportFiles | None
+
+    def _repr_html_(self) -> str:
+        choice = self.choice
+        if choice is None:
+            return in_notebook(["no design can be chosen: no run of the screening has a score"])
+        rows = [row(choice, each) for each in choice.finalists]
+        figure = choice_figure(choice, held_out=self.data is not None)
+        return in_notebook(answer(choice), head(choice), rows, figure.png)
 
     @property
     def is_trained(self) -> bool:
@@ -176,22 +193,16 @@ def finished(
     """
     keep = partial(_keep, on.folder, {"command": command_line(request), "settings": settings})
     keep(None, anew=anew)
-    chosen = _finish(work(), on.everything, on.folder, settings, watch)
+    chosen = _finish(on, work(), settings, watch)
     keep(chosen.as_dict())
     return chosen
 
 
-def _finish(
-    outcome: Outcome,
-    everything: Callable[[], Dataset],
-    folder: Path,
-    settings: Mapping[str, Any],
-    watch: Watch,
-) -> Chosen:
+def _finish(on: Grounds, outcome: Outcome, settings: Mapping[str, Any], watch: Watch) -> Chosen:
     """Train the winner, if there is one, and write the report."""
     for each in (*outcome.failures, *outcome.divergences):
         watch.note(f"{each.step}, seed {each.seed}: {each.message}")
-    choice, winner = outcome.choice, None
+    choice, folder, winner, report = outcome.choice, on.folder, None, None
     judged = "finals" if choice and choice.race else None  # a lap's few images show little
     for name, (plan, records) in outcome.studies.items():
         if judged in (None, name) and (nothing := learned_nothing(plan, grid(plan, records))):
@@ -201,12 +212,50 @@ def _finish(
         but_test = " but the test images" if finals.held_out else ""
         watch.note(f"winner: {best.name} on all images{but_test}")
         with watch.steps() as shown:  # no epochs: their accuracies are of images that it has seen
-            winner = train_winner(everything(), finals, choice, folder, shown.step, watch.note)
-    report = None
+            winner = train_winner(on.everything(), finals, choice, folder, shown.step, watch.note)
+    is_trained = bool(winner and winner["outcome"] == "finished")
+    is_untested = is_trained and outcome.studies["finals"][0].held_out
+    file = folder / NETWORK if is_trained else None
+    data = on.request.data if is_untested else None
     if choice:
         where = folder / "report"
-        report = write_choice(choice, outcome.studies, settings, where, winner=winner)
-    return Chosen(choice=choice, winner=winner, outcome=outcome, folder=folder, report=report)
+        page = _shown(on.request, choice, outcome, file, data, where)
+        report = write_choice(choice, outcome.studies, settings, where, winner=winner, shown=page)
+    return Chosen(
+        choice=choice, winner=winner, outcome=outcome, folder=folder, report=report, file=file,
+        data=data,
+    )  # fmt: skip
+
+
+def _shown(
+    request: Choose,
+    choice: Choice,
+    outcome: Outcome,
+    file: Path | None,
+    data: DataSpec | None,
+    folder: Path,
+) -> Shown | None:
+    """Write the page of a network's answers to images that it has not seen: the winner's, where
+    some are left, else that of a network of its design which the finals kept. None: there is none.
+    """
+    if file is None:
+        return None
+    seed = None
+    if data is None:
+        finals, records = outcome.studies["finals"]
+        at = [cell.name for cell in finals.cells].index(str(choice.winner))
+        runs = [run for run in grid(finals, records)[at] if run and run.result]
+        kept = {run.seed: weights_file(folder.parent / FINALS, run.key) for run in runs}
+        seed = min((seed for seed, path in kept.items() if path.exists()), default=None)
+        if seed is None:
+            return None
+        file = folder.parent / kept[seed].parent.name / kept[seed].name  # as the folder is named
+        data = replace(request.data, image_size=int(finals.data["image_size"]))
+    asked = Evaluate(network=str(file), data=data)
+    shown = Shown(seed)
+    content = replace(evaluate(asked).content, network=words.SHOWN, worth=shown.worth)
+    write_evaluation(content, folder / "network")
+    return shown
 
 
 def _best(choice: Choice | None) -> Finalist | None:

@@ -8,6 +8,7 @@ import numpy as np
 from nextify.blueprint import require_image_size
 from nextify.commands.training import Evaluated, evaluate
 from nextify.commands.watch import QUIET, Watch
+from nextify.errors import InputError
 from nextify.experiments.intervals import Interval, around
 from nextify.findings.images import image_variance, widened
 from nextify.network.export.files import load_answering
@@ -55,6 +56,24 @@ def evaluate_sizes(request: Evaluate, watch: Watch = QUIET) -> EvaluatedSizes:
     base = card.image_size if card.image_size in sizes else sizes[0]
     every = tuple(_compared(size, each, found[base]) for size, each in found.items())
     return EvaluatedSizes(base=base, sizes=every)
+
+
+def evaluate_at(request: Evaluate, watch: Watch = QUIET) -> Evaluated | EvaluatedSizes:
+    """Score a trained network on its test images, at the one size or the several that are asked
+    for.
+
+    Raises:
+        InputError: several sizes with a report or a calibration, which are of one; or as above.
+    """
+    if len(request.test_sizes) < 2:
+        return evaluate(request, watch)
+    for name, given in (("--report", request.report), ("--calibrate", request.calibrate)):
+        if given:
+            raise InputError(
+                f"{name} is of one size of the test images, and --test-image-size is "
+                f"{request.test_image_size}; give one size, or leave {name} out"
+            )
+    return evaluate_sizes(request, watch)
 
 
 def _compared(size: int, found: Evaluated, base: Evaluated) -> AtSize:

@@ -26,6 +26,7 @@ from nextify.report.announce import (
     pilot_note,
     recipes_of,
 )
+from nextify.report.notebook import in_notebook
 from nextify.report.page import ReportFiles
 from nextify.report.write import look, read_history, read_study
 from nextify.requests import Choose, Compare, Runs, Study, StudyRequest, changed
@@ -97,6 +98,11 @@ class Studied:
             (view,) = look([self.file]).views
             return view.found
         return kind.findings(plan, records)
+
+    def _repr_html_(self) -> str:
+        (figure, *_) = [each for each in self.report.figures if each.suffix == ".png"]
+        said = [self.study[0].title, f"report: {self.report.html}"]
+        return in_notebook(said, figure=figure.read_bytes())
 
 
 def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:

@@ -1,6 +1,6 @@
 """Commands train, evaluate and predict: one network."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,9 +9,11 @@ from typing import Any
 from torch import nn
 
 from nextify.blueprint import require_image_size
+from nextify.commands.judging import calibrated, evaluation
 from nextify.commands.studying import show_images
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, UnreadableImage, load, set_aside, with_validation
+from nextify.data.pictures import picture
 from nextify.designs import Design, Precision, Run, design, recipe
 from nextify.designs import Recipe as RecipeFields
 from nextify.designs.fields import read_fields
@@ -19,23 +21,34 @@ from nextify.designs.run import require_weights, telling
 from nextify.designs.suited import suited_lengths, suited_recipe
 from nextify.machine import cores
 from nextify.machine.ranks import rank_here
-from nextify.network import Card
+from nextify.network import Card, load_network, save_network
 from nextify.network.export.files import load_answering
+from nextify.network.files import network_file
 from nextify.report.announce import (
     announced_left_out,
     announced_predictions,
     announced_recipes,
+    calibrated_note,
     evaluated_note,
 )
-from nextify.requests import Evaluate, Machine, Predict, Train
+from nextify.report.evaluation.content import EvaluationContent
+from nextify.report.evaluation.figures import confusion_figure
+from nextify.report.evaluation.files import write_evaluation
+from nextify.report.evaluation.words import HEAD, answer, probability, row
+from nextify.report.notebook import MOST_ROWS, in_notebook
+from nextify.report.page import ReportFiles
+from nextify.requests import Evaluate, Machine, Predict, Train, command_line
 from nextify.training import InitialWeights, Prepared, Scores, Trained, prepare, train_in_folder
+from nextify.training.calibration import Answered
 from nextify.training.classify import (
     Classified,
+    Picture,
+    answered,
     classify,
     image_files,
     load_for,
+    pixels_of,
     published_view,
-    score,
     was_trained_on,
 )
 from nextify.training.folder import default_folder, design_to_train
@@ -48,7 +61,7 @@ from nextify.training.machine import (
 )
 from nextify.training.timing import Allowance, time_run
 from nextify.training.world import World, together
-from nextify.words import duration
+from nextify.words import duration, plural
 
 
 def train(request: Train, watch: Watch = QUIET) -> Trained:
@@ -177,30 +190,62 @@ def _about(weights: InitialWeights) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluated:
-    """A network's scores, and the images that they are of."""
+    """A network's scores, and the images that they are of.
+
+    Attributes:
+        scores: likelihood and calibration with the network's temperature, where it has one, on
+            images that did not fit it. content: all that a page tells. report: the files that were
+            written, if any were asked for.
+    """
 
     scores: Scores
     images: Dataset
+    content: EvaluationContent
+    report: ReportFiles | None = None
+
+    def _repr_html_(self) -> str:
+        told = self.content
+        lines = sorted(told.lines, key=lambda line: 1.0 if line.recall is None else line.recall)
+        rows = [row(line) for line in lines]
+        return in_notebook(answer(told), HEAD, rows, confusion_figure(told).png)
 
 
 def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
-    """Score a trained network on test images.
+    """Score a trained network on test images; where that is asked for, fit its temperature first
+    and keep it with the network.
 
     Raises:
-        InputError: no network, no such images, or other classes.
+        InputError: no network, no such images, other classes, or no temperature fits.
     """
-    on = request.machine
+    on, size = request.machine, next(iter(request.test_sizes), None)
+    spec = replace(request.data, test_image_size=size)
     with on_machine(on) as (device, precision):
         network, card = load_answering(Path(request.network))
-        size = next(iter(request.test_sizes), None)
-        images = load_for(card, replace(request.data, test_image_size=size))
+        images = load_for(card, spec)
         require_image_size(card.design, images.test_size, card.image_size)
         show_images(images, watch)
-        loaders = _loaders(on, device)
-        found = score(network, card, images, device=device, precision=precision, loaders=loaders)
-    if note := evaluated_note(was_trained_on(card, images), images):
+
+        def ask(about: Dataset) -> Answered:
+            loaders = _loaders(on, device)
+            return answered(
+                network, card, about, device=device, precision=precision, loaders=loaders
+            )
+
+        found = ask(images)
+        if request.calibrate:
+            card = calibrated(card, spec, images, found, ask)
+            file = network_file(request.network)
+            save_network(load_network(file)[0], card, file)  # which has to be a network file
+            watch.note(calibrated_note(card.temperature, str(file)))
+    note = evaluated_note(was_trained_on(card, images), images)
+    if note:
         watch.note(note)
-    return Evaluated(scores=found, images=images)
+    content = evaluation(request.network, card, images, found, note, command_line(request))
+    report = write_evaluation(content, request.report) if request.report else None
+    scores = found.scores
+    if (scaled := content.scaled) is not None:
+        scores = replace(scores, nll=scaled.after.nll, calibration_error=scaled.after.error)
+    return Evaluated(scores=scores, images=images, content=content, report=report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +254,7 @@ class Predictions:
 
     network: nn.Module
     card: Card
-    images: list[Path]
+    images: Sequence[Picture]
     top: int
     device: str
 
@@ -218,6 +263,26 @@ class Predictions:
 
     def __iter__(self) -> Iterator[Classified | UnreadableImage]:
         return classify(self.network, self.card, self.images, top=self.top, device=self.device)
+
+    def __getitem__(self, at: int) -> Classified | UnreadableImage:
+        """The answer to one of the images."""
+        one = replace(self, images=[self.images[at]])
+        return next(iter(one))
+
+    def _repr_html_(self) -> str:
+        first = self.images[:MOST_ROWS]
+        answers = zip(first, replace(self, images=first), strict=True)
+        rows = [self._row(image, found) for image, found in answers]
+        said = [f"{plural(len(self), 'image')}, the most likely classes of each"]
+        return in_notebook(said, ("image", "classes", "name"), rows, of=len(self))
+
+    def _row(self, image: Picture, found: Classified | UnreadableImage) -> list[str | bytes]:
+        name = str(image) if isinstance(image, Path) else "in memory"
+        pixels = pixels_of(image, self.card)
+        if isinstance(found, UnreadableImage) or isinstance(pixels, UnreadableImage):
+            return ["", "cannot be read", name]
+        said = (f"{known} {probability(value)}" for known, value in found.classes)
+        return [picture(pixels, side=96), ", ".join(said), name]
 
 
 def predict(request: Predict, watch: Watch = QUIET) -> Predictions:

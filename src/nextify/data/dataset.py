@@ -72,7 +72,8 @@ class Images:
 
     def to(self, device: torch.device | str) -> "Images":
         """The same images on a device."""
-        return Images(self.pixels.to(device), self.labels.to(device))
+        files = self.contents_of_files
+        return Images(self.pixels.to(device), self.labels.to(device), files=files)
 
     def take(self, indices: Tensor) -> "Images":
         """The images of these (M,) ascending indices; a range of them shares the memory."""

@@ -186,6 +186,22 @@ def open_rgb(path: Path, enough: int | None = None, digest: bytes | None = None)
         raise UnreadableImage(path, _why(error, path)) from error
 
 
+def as_rgb(image: Image.Image) -> Image.Image:
+    """An image that Pillow has opened, as `open_rgb` gives one of a file.
+
+    Raises:
+        UnreadableImage: it gives no pixels.
+    """
+    try:
+        image.load()
+        return _to_rgb(_upright(image), hides_all=False)
+    except MemoryError:
+        raise
+    except Exception as error:  # as in `open_rgb`
+        name = getattr(image, "filename", "") or "in memory"
+        raise UnreadableImage(name, " ".join(str(error).split())) from error
+
+
 def _decoded(file: BinaryIO, path: Path, enough: int | None) -> Image.Image:
     with Image.open(file, formats=_formats(path)) as image:
         pixels = image.width * image.height

@@ -138,7 +138,8 @@ def _stored_at(
     """The same images with their squares at another size; `indices` are theirs in the listing."""
     if isinstance(images, ImageFiles):
         return replace(images, stored_size=size)
-    return Images(read_once(contents.take(indices), decoded_squares(size)).rows, images.labels)
+    files = contents.take(indices)
+    return Images(read_once(files, decoded_squares(size)).rows, images.labels, files=files)
 
 
 def suitable_size(listing: Listing) -> int:

@@ -89,7 +89,7 @@ class View:
         """Images in memory, each seen so: (N, 3, image_size, image_size)."""
         pixels = images.pixels.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).contiguous().numpy()
         seen = [self(Image.fromarray(one)) for one in pixels]
-        return Images(torch.stack(seen), images.labels)
+        return Images(torch.stack(seen), images.labels, files=images.contents_of_files)
 
 
 def _start(length: int, part: int) -> int:

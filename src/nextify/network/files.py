@@ -6,6 +6,7 @@ names of the classes and the preprocessing, so that images can be classified wit
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,6 +40,8 @@ class Card:
         classes: names, in the order of the outputs.
         image_size: side in pixels. mean, std: per channel in [0, 1].
         about: how it was trained (run, accuracy), for people.
+        temperature: what logits are divided by, so that probabilities are what they say
+            (`nextify evaluate --calibrate`); 1: as the network is. It changes no answer.
     """
 
     design: AnyDesign
@@ -47,6 +50,7 @@ class Card:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     about: dict[str, Any]
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         if not self.classes:
@@ -54,6 +58,8 @@ class Card:
         if len(set(self.classes)) < len(self.classes):
             twice = next(name for at, name in enumerate(self.classes) if name in self.classes[:at])
             raise InputError(f"field 'classes' has {in_short(twice)} twice")
+        if not 0 < self.temperature < math.inf:
+            raise InputError(f"field 'temperature' is {self.temperature}; it must be above 0")
         # Which refuses what cannot be meant.
         Preprocessing(mean=self.mean, std=self.std, image_size=self.image_size)
         self._require_as_trained()
@@ -87,7 +93,10 @@ def save_network(network: Network, card: Card, path: str | Path) -> None:
 def network_bytes(network: Network, card: Card) -> bytes:
     """What a network file of these weights and this card holds."""
     tensors = storable(network_in(network).state_dict())
-    metadata = {"format": FORMAT, "card": json.dumps(asdict(card)), "digest": _digest(tensors)}
+    values = asdict(card)
+    if card.temperature == 1.0:  # as in files from before there was one
+        del values["temperature"]
+    metadata = {"format": FORMAT, "card": json.dumps(values), "digest": _digest(tensors)}
     return save(tensors, metadata)
 
 
@@ -112,6 +121,12 @@ def storable(entries: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
+def network_file(path: str | Path) -> Path:
+    """The network file that a path names: itself, or that in the folder that training made."""
+    path = Path(path)
+    return path / "network.safetensors" if is_there(path) and path.is_dir() else path
+
+
 @torch.inference_mode(False)  # parameters made in it could not be trained
 def load_network(path: str | Path) -> tuple[Network, Card]:
     """A network in evaluation mode on the CPU, and its card.
@@ -119,9 +134,7 @@ def load_network(path: str | Path) -> tuple[Network, Card]:
     Raises:
         InputError: no such file, no network file, or weights that are not its design's.
     """
-    path = Path(path)
-    if is_there(path) and path.is_dir():
-        path = path / "network.safetensors"
+    path = network_file(path)
     tensors, metadata = _read(path)
     card = card_in(metadata, path)
     _require_possible(card, sum(entry.numel() for entry in tensors.values()), path)

@@ -352,3 +352,8 @@ def evaluated_note(was_trained_on: bool, dataset: Dataset) -> str | None:
             "with: some test images may be among its training images"
         )
     return None
+
+
+def calibrated_note(temperature: float, file: str) -> str:
+    """That a network has a temperature now, and where."""
+    return f"temperature {temperature:.3f} is kept in {file}; no answer changes by it"

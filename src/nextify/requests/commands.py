@@ -305,6 +305,12 @@ class Evaluate:
     """Score a trained network on test images."""
 
     network: str = _network()
+    calibrate: bool = option(
+        False, "fit one temperature for its probabilities on val/, else on half of the test "
+        "images, and keep it with the network: no answer changes",
+    )  # fmt: skip
+    report: str | None = option(None, "write a page, figures and tables there", metavar="DIR",
+                                local=True)  # fmt: skip
     data: DataSpec = _group(DataSpec)
     test_image_size: str | None = option(None, "pixels a side of the test images, where another; "
                                          "several for a table", metavar="N,...")  # fmt: skip

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from nextify.data import (
@@ -25,6 +26,7 @@ from nextify.data import (
     stored_size,
 )
 from nextify.data.augment import evaluation_view
+from nextify.data.decoding import as_rgb, centre_square, resized
 from nextify.data.walk import Found, images_below
 from nextify.designs import Precision
 from nextify.designs.run import same_images
@@ -33,27 +35,32 @@ from nextify.network import Card
 from nextify.network.weights.namings import listed
 from nextify.network.weights.preprocessing import from_about
 from nextify.requests import DataSpec
-from nextify.training.evaluate import Scores, evaluate
+from nextify.training.calibration import Answered
+from nextify.training.evaluate import answers_of, evaluate
 
 
 @dataclass(frozen=True, slots=True)
 class Classified:
     """An image with its most likely classes, the best first, each with its probability."""
 
-    image: Path
+    image: "Picture"
     classes: tuple[tuple[str, float], ...]
+
+
+Picture = Path | Image.Image
+"""A file, or an image that Pillow has opened."""
 
 
 def classify(
     network: nn.Module,
     card: Card,
-    images: Sequence[Path],
+    images: Sequence[Picture],
     *,
     top: int = 3,
     device: str = "cpu",
     batch_size: int | None = None,
 ) -> Iterator[Classified | UnreadableImage]:
-    """Classify image files, one batch after another; an unreadable one is answered by its error.
+    """Classify images, one batch after another; an unreadable one is answered by its error.
 
     Args:
         batch_size: None: one image on a CPU, whose cores share its work, and 64 on a GPU.
@@ -61,19 +68,22 @@ def classify(
     network = network.to(device)
     count = batch_size or (64 if torch.device(device).type == "cuda" else 1)
     for at in range(0, len(images), count):
-        found = [(path, _pixels(path, card)) for path in images[at : at + count]]
+        found = [(image, pixels_of(image, card)) for image in images[at : at + count]]
         readable = [pixels for _, pixels in found if isinstance(pixels, Tensor)]
         stacked = [torch.stack(readable).to(device)] if readable else []
         answers = iter([best for some in stacked for best in _best(network, card, some, top)])
-        for path, pixels in found:
-            yield Classified(path, next(answers)) if isinstance(pixels, Tensor) else pixels
+        for image, pixels in found:
+            yield Classified(image, next(answers)) if isinstance(pixels, Tensor) else pixels
 
 
-def _pixels(path: Path, card: Card) -> Tensor | UnreadableImage:
-    """An image as (3, S, S) uint8."""
-    view = published_view(card)
+def pixels_of(image: Picture, card: Card) -> Tensor | UnreadableImage:
+    """An image as (3, S, S) uint8, as a network's view is taken of it; or why there are none."""
+    view, size = published_view(card), stored_size(card.image_size)
     try:
-        return decode(path, stored_size(card.image_size)) if view is None else view.of_file(path)
+        if isinstance(image, Path):
+            return decode(image, size) if view is None else view.of_file(image)
+        rgb = as_rgb(image)
+        return resized(rgb, centre_square(rgb.size), size) if view is None else view(rgb)
     except UnreadableImage as error:
         return error
 
@@ -85,8 +95,10 @@ def _best(
     """The best classes of (N, 3, S, S) uint8 images on the network's device."""
     view = evaluation_view(pixels, card.image_size, card.mean, card.std)
     seen = permuted(view, card.about.get("permuted_pixels"))
-    probabilities = network(seen).float().softmax(1).cpu()
-    values, indices = probabilities.topk(min(top, len(card.classes)))
+    logits = network(seen).float()
+    values, indices = logits.softmax(1).topk(min(top, len(card.classes)))
+    if card.temperature != 1.0:  # the answers stay what they are, to the last digit
+        values = (logits / card.temperature).softmax(1).gather(1, indices)
     return [
         tuple((card.classes[index], value) for value, index in zip(*one, strict=True))
         for one in zip(values.tolist(), indices.tolist(), strict=True)
@@ -222,7 +234,7 @@ def _seen(dataset: Dataset, view: View) -> Dataset:
     return replace(dataset, test=seen, test_image_size=view.image_size, origin=origin)
 
 
-def score(
+def answered(
     network: nn.Module,
     card: Card,
     dataset: Dataset,
@@ -230,17 +242,30 @@ def score(
     device: str = "cpu",
     precision: Precision = "float32",
     loaders: int = 0,
-) -> Scores:
-    """Score a network on the test images of a data set that `load_for` gave.
+) -> Answered:
+    """What a network, as it is, answers to the test images of a data set that `load_for` gave.
 
     Raises:
-        InputError: its classes are others.
+        InputError: its classes are others, or its answers are no numbers.
     """
     _require_classes(card, dataset)
     seen = replace(dataset, mean=card.mean, std=card.std)
-    return evaluate(
-        network.to(device), seen, dataset.test, device=device, precision=precision, workers=loaders
-    )
+    answers = answers_of(network.to(device), seen, precision)
+    heard: list[tuple[Tensor, Tensor]] = []
+
+    def listen(pixels: Tensor) -> Tensor:
+        found = answers(pixels)
+        heard.append((found[:, 0], found[:, 0].exp().argmax(1)))  # the latter as it is scored
+        return found
+
+    scores = evaluate(network, seen, dataset.test, device=device, workers=loaders, answers=listen)
+    said, best = (torch.cat(of).cpu() for of in zip(*heard, strict=True))
+    if lost := int((~said.isfinite()).any(1).sum()):
+        raise InputError(
+            f"the network's answers to {lost:,} of {len(said):,} images are no finite numbers; "
+            "train it again, or give one whose weights are finite"
+        )
+    return Answered(scores, said, dataset.test.labels.cpu(), best)
 
 
 def was_trained_on(card: Card, dataset: Dataset) -> bool:

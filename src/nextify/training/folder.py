@@ -217,12 +217,9 @@ def _train(
         if settings.log is not None:
             settings.log.close()
     accuracy = None if record.result is None else record.result.accuracy
-    about = {"accuracy": accuracy, "run": record.key, "data": run.data}
+    about = {"accuracy": accuracy, "run": record.key, "data": run.data, **draw_of(dataset)}
     if run.initial is not None:
         about["weights"] = run.initial.source
-    if dataset.origin.split_seed is not None:  # so that it can be scored on what it has not seen
-        drawn = {"content": dataset.origin.content, "split_seed": dataset.origin.split_seed}
-        about["images"] = drawn
     card = card_of(run, dataset, about)
     settings.world.by_first(lambda: keep(folder / RECORD, record.as_dict(), record, state, card))
     return Trained(record, folder)
@@ -309,6 +306,15 @@ def forget_checkpoint(file: Path) -> None:
         file.with_name(_CHECKPOINT).unlink()
     for name in (file.name, NETWORK, BEST, _CHECKPOINT):
         forget_drafts(file.with_name(name))
+
+
+def draw_of(dataset: Dataset) -> dict[str, Any]:
+    """How test images were drawn, for a network's card, so that it can be scored on what it has not
+    seen; nothing where they were not."""
+    origin = dataset.origin
+    if origin.split_seed is None:
+        return {}
+    return {"images": {"content": origin.content, "split_seed": origin.split_seed}}
 
 
 def card_of(run: Run, dataset: Dataset, about: dict[str, Any]) -> Card:

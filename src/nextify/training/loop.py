@@ -168,19 +168,19 @@ def train_with_network(
 
 def _join(state: State, run: Run, dataset: Dataset, settings: Settings) -> None:
     """Let a fresh state be one that several processes train together."""
-    world, batch = settings.world, run.recipe.batch_size
+    world, size = settings.world, run.recipe.part_size
     world.by_all(lambda: require_parts(run, dataset, settings))
     if world.size > 1:
         world.make_equal(state.tensors)
         summed_batch_norms(state.network, settings.device)
-        drop = PartOfDraws(state.generators["drop"], batch, world.part(batch))
+        drop = PartOfDraws(state.generators["drop"], size, world.part(size))
         state.network.use_generator(drop)
         state.processes = [world.size]
 
 
 def require_parts(run: Run, dataset: Dataset, settings: Settings) -> None:
     """Check that as many processes as there are can carry out a run. Raises `InputError`."""
-    processes, batch = settings.world.size, run.recipe.batch_size
+    processes, size = settings.world.size, run.recipe.part_size
     if run.processes != processes:
         raise InputError(f"the run is one of {run.processes} processes, and here are {processes}; "
                          "start it with `torchrun ... -m nextify train`")  # fmt: skip
@@ -188,13 +188,9 @@ def require_parts(run: Run, dataset: Dataset, settings: Settings) -> None:
         return
     if settings.captured:
         raise InputError("steps of several processes are not captured; leave captured out")
-    if run.recipe.accumulate > 1:
-        raise InputError(f"recipe field 'accumulate' is {run.recipe.accumulate}, and each of "
-                         f"{processes} processes takes a part of a batch already; set "
-                         "accumulate=1")  # fmt: skip
     scored = min(len(dataset.watched), len(dataset.test))
-    of_batch = f"batches of {batch} images, of which each takes at least two"
-    for what, most in ((of_batch, batch // 2), (f"{scored} images to score on", scored)):
+    of_batch = f"batches of {size} images, of which each takes at least two"
+    for what, most in ((of_batch, size // 2), (f"{scored} images to score on", scored)):
         if most < processes:
             raise InputError(f"{processes} processes are too many for {what}; start at most {most}")
 
@@ -330,8 +326,9 @@ def training_batches(
     """An epoch's batches, without the first: augmented images (B, C, S, S) and soft targets
     (B, classes); of a world of processes, this one's part of them."""
     world, device, workers = settings.world, settings.device, settings.workers
-    part = None if world.size == 1 else world.part(run.recipe.batch_size)
-    of = dataset, run.recipe, state.generators
+    recipe = run.recipe
+    part = None if world.size == 1 else world.part(recipe.batch_size, recipe.accumulate)
+    of = dataset, recipe, state.generators
     return fed(*of, device=device, workers=workers, part=part, skip=skip)
 
 
@@ -353,8 +350,8 @@ def step_of(state: State, run: Run, dataset: Dataset, settings: Settings) -> Ste
     )
     if settings.world.size == 1:
         return step_by(update, dataset, settings)
-    gradients = SummedGradients(state.network.parameters())
-    part = len(settings.world.part(recipe.batch_size)) / recipe.batch_size
+    gradients = SummedGradients(state.network.parameters(), passes=recipe.accumulate)
+    part = len(settings.world.part(recipe.part_size)) / recipe.part_size
 
     def clip() -> None:
         gradients.wait()

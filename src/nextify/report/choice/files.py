@@ -39,6 +39,22 @@ class Phase:
         return {"planned": planned, **became, "missing": planned - len(outcomes)}
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Whose answers a page beside that of the choice shows.
+
+    Attributes:
+        seed: of the finals' network; None: the winner's, on images that it has not seen.
+    """
+
+    seed: int | None
+
+    @property
+    def worth(self) -> str | None:
+        """What limits it."""
+        return None if self.seed is None else words.of_finals(self.seed)
+
+
 def write_choice(
     choice: Choice,
     studies: Mapping[str, tuple[Plan, Iterable[Record]]],
@@ -46,6 +62,7 @@ def write_choice(
     folder: str | PathLike[str],
     *,
     winner: Mapping[str, Any] | None = None,
+    shown: Shown | None = None,
     now: str | None = None,
 ) -> ReportFiles:
     """Write what was chosen, how sure that is and how it was found.
@@ -57,7 +74,8 @@ def write_choice(
         studies: the screening, or the rates and the race, and the finals, by the names of their
             files without the ending.
         asked: what makes the choice another one, in words: budgets and settings.
-        winner: what came of its training, as plain values.
+        winner: what came of its training, as plain values. shown: of which network there is a page
+            of answers in the folder `network` of this one; None: of none.
         folder: made if it is not there.
         now: a date to print on the page; None for no date.
 
@@ -85,6 +103,8 @@ def write_choice(
         runs=[row for phase in phases for row in phase.runs],
         asked=details.in_text(asked),
         words=words,
+        shown=shown,
+        winner=winner,
     )
     lines = [finalist_line(each, choice.chance) for each in choice.finalists]
     about = {"written": now, "settings": asked, "choice": words.as_values(choice)}

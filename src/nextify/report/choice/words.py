@@ -209,6 +209,23 @@ def tested(winner: Mapping[str, Any] | None) -> list[str]:
     ]
 
 
+SHOWN = "the recommended design"
+NOT_SHOWN = (
+    "The network is trained on all images, so that none is left on which its answers could be "
+    "shown. With --keep-weights the finals’ networks are kept, and the answers of one that has "
+    "this design are shown here."
+)
+
+
+def of_finals(seed: int) -> str:
+    """What limits the answers of a network that the finals have trained."""
+    return (
+        f"this is the network of the recommended design that the finals trained with seed {seed}, "
+        "not the one that was trained on all images in the end; the design was chosen by these "
+        "test images, too, so that its accuracy is likely a little high"
+    )
+
+
 def unseen(of: Confounded) -> str:
     """What the screening could not tell apart."""
     sums, hidden, told = of.sums, of.hidden, []

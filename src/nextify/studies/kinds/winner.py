@@ -16,6 +16,7 @@ from nextify.studies.running.worker import weights_for
 from nextify.training.folder import (
     NETWORK,
     card_of,
+    draw_of,
     forget_checkpoint,
     keep,
     require_fit,
@@ -83,7 +84,7 @@ def train_winner(
         if run.initial is not None:
             about["weights"] = run.initial.source
         if values["accuracy"] is not None:
-            about |= {"seen": SEEN_ONCE, "accuracy": values["accuracy"]}
+            about |= {"seen": SEEN_ONCE, "accuracy": values["accuracy"], **draw_of(everything)}
         keep(file, values, record, state, card_of(run, everything, about))
         return values
 

@@ -42,7 +42,7 @@ class TrainProbed:
 
     def _done(self, run: Run, record: Record, network: "Network", dataset: "Dataset") -> Done:
         from nextify.network.files import network_bytes
-        from nextify.training.folder import card_of
+        from nextify.training.folder import card_of, draw_of
 
         if record.result is None:
             return Done(record)
@@ -51,7 +51,7 @@ class TrainProbed:
             about["weights"] = run.initial.source
         content = None
         if self.keep_weights:
-            content = network_bytes(network, card_of(run, dataset, about))
+            content = network_bytes(network, card_of(run, dataset, {**about, **draw_of(dataset)}))
         network.use_generator(None)  # of training; a copy of a network can have none
         found = measured(network, run, dataset, self.probes)
         return Done(record, measurements=found, weights=content)

@@ -1,0 +1,181 @@
+"""Results in Python, ready for use: images that were loaded, and networks that were trained. In a
+notebook they show themselves.
+
+>>> import nextify as nx
+>>> images = nx.load("embedded", train_limit=100)
+>>> len(images.dataset.train), images.dataset.classes[:2]
+(100, ('T-shirt/top', 'Trouser'))
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from nextify.commands.exporting import ExportedNetwork, export
+from nextify.commands.sizes import EvaluatedSizes, evaluate_at
+from nextify.commands.training import Evaluated, Predictions
+from nextify.commands.watch import ON_STDERR, QUIET
+from nextify.data import Dataset, batches
+from nextify.data.pictures import picture
+from nextify.errors import InputError
+from nextify.network import Card, Network, load_network
+from nextify.records import Record
+from nextify.report.announce import announced_images
+from nextify.report.cells.designs import in_words
+from nextify.report.notebook import MOST_ROWS, in_notebook, trained_in_notebook
+from nextify.requests import DataSpec, Evaluate, Export, given, made
+from nextify.training.classify import Picture, image_files
+from nextify.training.machine import usable_device
+
+Given = str | PathLike[str] | Image.Image | NDArray[np.uint8]
+_SAMPLES, _SIDE = 6, 56  # pictures of a class in a notebook, and their side in pixels
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedImages:
+    """A data set, and how it was asked for: `data=` of what trains takes it."""
+
+    spec: DataSpec
+    dataset: Dataset
+
+    def options(self) -> dict[str, Any]:
+        """What asks for the same images."""
+        return {"data": self.spec.source, **given(self.spec)}
+
+    def _repr_html_(self) -> str:
+        train, test = self.dataset.counts()
+        rows: list[list[str | bytes]] = [
+            [name, f"{n:,}", f"{m:,}"]
+            for name, n, m in zip(self.dataset.classes, train, test, strict=True)
+        ]
+        for label, row in enumerate(rows[:MOST_ROWS]):
+            row.append(self._samples(label))
+        head = ("class", "training", "test", "some of them")
+        return in_notebook(announced_images(self.dataset).splitlines(), head, rows)
+
+    def _samples(self, label: int) -> bytes:
+        """Some training images of a class in a row."""
+        own = (self.dataset.train.labels == label).nonzero().flatten()
+        some = own[:: max(1, len(own) // _SAMPLES)][:_SAMPLES]
+        chosen = self.dataset.train.take(some)
+        ((pixels, _),) = batches(chosen, _SAMPLES, generator=None, device="cpu")
+        return picture(*pixels, side=_SIDE)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AtWork:
+    """A trained network, ready for work.
+
+    Attributes:
+        file: of the network; None where its training did not finish. data: the images that it is
+            scored on, if there are some that it has not seen.
+    """
+
+    file: Path | None
+    data: DataSpec | None = None
+
+    @cached_property
+    def _opened(self) -> tuple[Network, Card]:
+        return load_network(self._file)
+
+    @property
+    def _file(self) -> Path:
+        if self.file is None:
+            raise InputError(
+                "there is no network: none was chosen, or its training did not "
+                "finish; see .record or .choice"
+            )
+        return self.file
+
+    @property
+    def network(self) -> Network:
+        """The network, a torch.nn.Module in evaluation mode: of normalised images (N, 3, S, S) to
+        logits (N, classes)."""
+        return self._opened[0]
+
+    @property
+    def card(self) -> Card:
+        """What belongs to its weights: classes, size and normalisation of images, temperature."""
+        return self._opened[1]
+
+    def evaluate(self, *, quiet: bool = False, **options: Any) -> Evaluated | EvaluatedSizes:
+        """Score it on test images; see `nextify.requests.Evaluate` for options. Without `data`, on
+        those of its training."""
+        known = {} if self.data is None else {**given(self.data), "data": self.data.source}
+        if self.data and self.data.test_image_size:
+            known["test_image_size"] = self.data.test_image_size
+        if "data" not in {**known, **options}:
+            raise InputError("there are no images that this network is known not to have seen; "
+                             "name some with data=...")  # fmt: skip
+        request = made(Evaluate, {**known, **options, "network": str(self._file)})
+        found = evaluate_at(request, QUIET if quiet else ON_STDERR)
+        self.__dict__.pop("_opened", None)  # its temperature may be another now
+        return found
+
+    def export(
+        self, output: str | PathLike[str], *, quiet: bool = False, **options: Any
+    ) -> ExportedNetwork:
+        """Write it for another runtime; see `nextify.requests.Export` for options. Without `data`,
+        it is checked on the images of its training."""
+        known = {} if self.data is None else {**given(self.data), "data": self.data.source}
+        places = {"network": str(self._file), "output": str(output)}
+        request = made(Export, {**known, **options, **places})
+        return export(request, QUIET if quiet else ON_STDERR)
+
+    def predict(
+        self, *images: str | PathLike[str] | Image.Image | NDArray[np.uint8], top: int = 3
+    ) -> Predictions:
+        """Classify image files, folders of them, Pillow's images and arrays (H, W, 3) of uint8.
+
+        Raises:
+            InputError: no such file, or an array that is no image.
+        """
+        every: list[Picture] = []
+        for each in images:
+            if isinstance(each, str | PathLike):
+                every += image_files([Path(each)]).paths
+            else:
+                every.append(each if isinstance(each, Image.Image) else _of_array(each))
+        return Predictions(self.network, self.card, every, top, usable_device())
+
+
+def _of_array(pixels: NDArray[np.uint8]) -> Image.Image:
+    fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
+    if not fits or pixels.dtype != np.uint8 or not pixels.size:
+        raise InputError(
+            f"an array of shape {pixels.shape} and type {pixels.dtype} is no image; give (height, "
+            "width), (height, width, 3) or (height, width, 4) of uint8, 0 to 255"
+        )
+    return Image.fromarray(pixels)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Classifier(AtWork):
+    """The network in a file, or in the folder that training made."""
+
+    def _repr_html_(self) -> str:
+        card = self.card
+        seen = f"images of {card.image_size} pixels a side; {len(card.classes)} classes"
+        return in_notebook([str(self.file), f"{in_words(card.design)}; {seen}"])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainedNetwork(AtWork):
+    """A network and the record of its training, in a folder.
+
+    Attributes:
+        was_there: whether the folder held this run already, so that nothing was done.
+    """
+
+    record: Record
+    folder: Path
+    was_there: bool
+
+    def _repr_html_(self) -> str:
+        return trained_in_notebook(self.record, str(self.folder))

@@ -1,0 +1,1 @@
+"""What one network answers on labelled images: a page, figures and tables."""

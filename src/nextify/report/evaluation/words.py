@@ -1,0 +1,125 @@
+"""What is said of a network's answers."""
+
+from collections.abc import Iterator
+
+from nextify.experiments.intervals import Interval
+from nextify.findings.failures import wilson
+from nextify.report.details import upper_first
+from nextify.report.evaluation.content import Calibration, ClassLine, EvaluationContent, Scaled
+from nextify.words import MISSING, hundred, percent, plural
+
+HEAD = ("Class", "Images", "Right, %", "95 %", "Precision, %", "F1, %", "Most often instead")
+MOST_LINES = 60  # classes in the page; of more, those with the least share of right answers
+
+
+def answer(content: EvaluationContent) -> list[str]:
+    """How often it is right, in sentences."""
+    return list(_answer(content))
+
+
+def _answer(content: EvaluationContent) -> Iterator[str]:
+    n, right = content.images, content.right
+    yield (
+        f"Right about {percent(100 * right / n)} % of {n:,} test images (95 % interval "
+        f"{between(wilson(right, n))} %, for this network on new images of the same kind)."
+    )
+    sizes = content.counts.sum(1)
+    chance = f"Always to answer the largest class scores {percent(100 * sizes.max() / n)} %"
+    if content.by_class.unequal:
+        yield (
+            f"Classes have {sizes.min():,} to {sizes.max():,} images. With every class counted the "
+            f"same: balanced accuracy {percent(100 * content.balanced_accuracy)} %, macro F1 "
+            f"{percent(100 * content.macro_f1)} %."
+        )
+    yield f"{chance}."
+    if content.worth:
+        yield f"{upper_first(content.worth)}."
+
+
+def at_temperature(scaled: Scaled) -> str:
+    """Of what the likelihood and the calibration beside an accuracy are."""
+    return (
+        f"likelihood and calibration with the temperature {scaled.temperature:.3f} that is kept "
+        f"with the network, on the {scaled.after.images:,} images that had no part in fitting it"
+    )
+
+
+def between(of: Interval | None) -> str:
+    """An interval in per cent."""
+    return MISSING if of is None else f"{100 * of.low:.1f} to {100 * of.high:.1f}"
+
+
+def shown(content: EvaluationContent) -> list[ClassLine]:
+    """The classes of the page's table: all, or those with the least share of right answers."""
+    lines = content.lines
+    if len(lines) <= MOST_LINES:
+        return lines
+    known = [line for line in lines if line.recall is not None]
+    return sorted(known, key=lambda line: line.recall or 0.0)[:MOST_LINES]
+
+
+def row(line: ClassLine) -> list[str]:
+    """A class under `HEAD`."""
+    instead = MISSING if line.instead is None else f"{line.instead[0]} ({line.instead[1]:,})"
+    return [
+        line.name,
+        f"{line.n:,}",
+        percent(hundred(line.recall), 1),
+        between(line.interval),
+        percent(hundred(line.precision), 1),
+        percent(hundred(line.f1), 1),
+        instead,
+    ]
+
+
+def probability(of: float) -> str:
+    """
+    >>> probability(0.9996), probability(0.0004)
+    ('> 99.9 %', '< 0.1 %')
+    """
+    if of > 0.999:
+        return "> 99.9 %"
+    return "< 0.1 %" if of < 0.001 else f"{100 * of:.1f} %"
+
+
+def calibrated(content: EvaluationContent) -> list[str]:
+    """Whether its probabilities are what they say, in sentences."""
+    return list(_calibrated(content))
+
+
+def _calibrated(content: EvaluationContent) -> Iterator[str]:
+    before, scaled = content.before, content.scaled
+    if scaled is None:
+        yield f"As the network is, on {plural(before.images, 'image')}: {_numbers(before)}."
+        yield (
+            "One temperature for all probabilities, which changes no answer, is fitted and kept "
+            f"with the network by: {content.command} --calibrate"
+        )
+        return
+    what = "validation images" if scaled.part == "validation" else "other test images"
+    fitted = "" if scaled.images is None else f", fitted on {scaled.images:,} {what}"
+    change = scaled.change
+    yield (
+        f"With the network is kept a temperature of {scaled.temperature:.3f}{fitted}: its "
+        f"probabilities are {'less' if scaled.temperature > 1 else 'more'} extreme by it, and no "
+        f"answer changes. On {plural(before.images, 'image')} that had no part in fitting it:"
+    )
+    yield f"Before: {_numbers(before)}."
+    yield f"After: {_numbers(scaled.after)}."
+    if change is not None:
+        yield (
+            f"The negative log-likelihood changes by {_signed(change.low)} to "
+            f"{_signed(change.high)} nats (95 %, over images)."
+        )
+
+
+def _numbers(of: Calibration) -> str:
+    return (
+        f"calibration error {percent(100 * of.error)} % (were every probability right, so many "
+        f"images would show {percent(100 * of.by_chance)} % on average), negative log-likelihood "
+        f"{of.nll:.4f} nats"
+    )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", "−")
