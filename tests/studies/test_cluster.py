@@ -1,14 +1,17 @@
 """Studies on a cluster: real processes of Ray on this machine, each node a raylet of its own."""
 
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -102,11 +105,12 @@ class Nodes:
             self.add()
 
 
-@pytest.fixture(scope="module")
-def every_node(tmp_path_factory) -> Iterator[Nodes]:
-    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1]), *sys.path]
-    variables = {
-        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+def surroundings() -> dict[str, str]:
+    """Variables that nodes are started with."""
+    # Without tests/, in which Ray would take requests/ for the library of that name.
+    paths = [Path(__file__).parent, Path(nextify.version.__file__).parents[1]]
+    return {
+        "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "RAY_USAGE_STATS_ENABLED": "0",
         # A node that is gone is known to be after two seconds, not after half a minute.
         "RAY_health_check_initial_delay_ms": "500",
@@ -114,8 +118,12 @@ def every_node(tmp_path_factory) -> Iterator[Nodes]:
         "RAY_health_check_timeout_ms": "1000",
         "RAY_health_check_failure_threshold": "3",
     }
+
+
+@pytest.fixture(scope="module")
+def every_node(tmp_path_factory) -> Iterator[Nodes]:
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in variables.items():
+        for name, value in surroundings().items():
             patch.setenv(name, value)
         nodes = Nodes()
         yield nodes
@@ -140,6 +148,7 @@ class Here:
 
     def __init__(self, folder: Path, address: str) -> None:
         self.study, self.log, self.address = folder / "study.db", folder / "log", address
+        self.started: list[subprocess.Popen[str]] = []
 
     def execute(self, seeds: int = 2, seconds: float = 0.0, **options: Any) -> Summary:
         train = Noted(self.log, seconds, options.pop("mischief", {}))
@@ -151,15 +160,28 @@ class Here:
         """The same by a process of its own."""
         words = [self.study, self.log, seconds, self.address, seeds]
         command = [sys.executable, cluster_study.__file__, *map(str, words)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        return self.started[-1]
+
+    def close(self) -> None:
+        for process in self.started:
+            process.kill()
+            process.communicate()
 
     def is_whole(self, seeds: int) -> bool:
         return determined(self.study) == undisturbed(plan_of(seeds))
 
 
 @pytest.fixture
-def here(tmp_path, nodes, connected) -> Here:
-    return Here(tmp_path, nodes.address)
+def made() -> Iterator[Callable[[Here], Here]]:
+    """Takes note of a study; no process of it stays."""
+    with ExitStack() as stack:
+        yield lambda here: stack.enter_context(closing(here))
+
+
+@pytest.fixture
+def here(tmp_path, nodes, connected, made) -> Here:
+    return made(Here(tmp_path, nodes.address))
 
 
 @dataclass(frozen=True)
@@ -268,10 +290,10 @@ def test_a_supervisor_that_is_killed_is_followed_by_one_that_trains_nothing_twic
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_many_nodes_that_die(tmp_path, every_node):
+def test_many_nodes_that_die(tmp_path, every_node, made):
     """200 runs and more while a node dies every few seconds, sixty times at the least."""
     seeds, kills, random = 67, 60, Random(0)
-    here = Here(tmp_path, every_node.address)
+    here = made(Here(tmp_path, every_node.address))
     every_node.at_least(3)
     study, killed = here.start(seeds=seeds, seconds=4.0), 0
     until(lambda: len(begun(here.log)) >= 3, "runs began")
@@ -289,9 +311,9 @@ def test_many_nodes_that_die(tmp_path, every_node):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_many_supervisors_that_are_killed(tmp_path, every_node):
+def test_many_supervisors_that_are_killed(tmp_path, every_node, made):
     seeds, random = 20, Random(1)
-    here = Here(tmp_path, every_node.address)
+    here = made(Here(tmp_path, every_node.address))
     every_node.at_least(2)
     for _ in range(10):
         seen, study = len(ended(here.log)), here.start(seeds=seeds, seconds=1.0)
@@ -332,3 +354,99 @@ def test_real_runs_have_the_bits_of_one_machine(tmp_path, here, sent):
     execute(plan, tmp_path / "here.db", WorkerSetup(spec), workers=1, devices=())
     there, single = determined(here.study), determined(tmp_path / "here.db")
     assert there == single and all(each.outcome == "finished" for each in there.values())
+
+
+class Network:
+    """Machines with addresses of their own: namespaces of the kernel, on a bridge."""
+
+    def __init__(self, variables: dict[str, str]) -> None:
+        self.variables, self.started = variables, {}
+        self.folder = tempfile.mkdtemp(prefix="nx-", dir="/tmp")  # short: sockets lie in it
+        self.run("ip link add nx-bridge type bridge")
+        self.run("ip addr add 10.97.7.1/24 dev nx-bridge")
+        self.run("ip link set nx-bridge up")
+        for at in (2, 3):
+            self.run(f"ip netns add nx-{at}")
+            self.run(f"ip link add nx-veth{at} type veth peer name eth0 netns nx-{at}")
+            self.run(f"ip link set nx-veth{at} master nx-bridge up")
+            self.run(f"ip netns exec nx-{at} ip addr add 10.97.7.{at}/24 dev eth0")
+            self.run(f"ip netns exec nx-{at} ip link set eth0 up")
+            self.run(f"ip netns exec nx-{at} ip link set lo up")
+
+    def run(self, command: str, check: bool = True) -> None:
+        subprocess.run(command.split(), check=check, capture_output=True, timeout=PATIENCE)
+
+    def start(self, at: int) -> None:
+        """A node of Ray there; the first one is the head, on which nothing is trained."""
+        command = f"{sys.executable} -m ray.scripts.scripts start --block --disable-usage-stats"
+        command += f" --node-ip-address=10.97.7.{at} --temp-dir={self.folder}/{at}"
+        if at == 1:
+            command += " --head --port=6397 --num-cpus=0 --include-dashboard=false"
+        else:
+            inside = f"ip netns exec nx-{at} {command}"
+            command = f"{inside} --address=10.97.7.1:6397 --num-cpus=1"
+        self.started[at] = subprocess.Popen(
+            command.split(), env={**os.environ, **self.variables}, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def link(self, at: int, state: str) -> None:
+        self.run(f"ip link set nx-veth{at} {state}")
+
+    def close(self) -> None:
+        for process in self.started.values():
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(PATIENCE)
+        for at in (2, 3):
+            self.run(f"ip netns del nx-{at}", check=False)
+        self.run("ip link del nx-bridge", check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        pytest.skip("network namespaces need root and iproute2")
+    try:
+        network = Network(surroundings())
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"no network namespaces here: {error.stderr.decode()}")
+    try:
+        yield network
+    finally:
+        network.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_node_that_is_cut_off_and_joins_again(tmp_path, network, made):
+    """What it was at, the other one does; when it is back, it works again."""
+    for at in (1, 2, 3):
+        network.start(at)
+        until(lambda: answers("10.97.7.1", 6397), "the head node answers")
+    here = made(Here(tmp_path, "10.97.7.1:6397"))
+    study = here.start(seeds=20, seconds=2.0)
+    until(lambda: len(set(workers_of(here))) == 2, "both nodes work")
+    network.link(3, "down")
+    seen = len(ended(here.log))
+    until(lambda: len(ended(here.log)) >= seen + 20, "the other one goes on")
+    network.link(3, "up")
+    # Ray ends a node that it has given up, as soon as that one hears of it: it joins anew.
+    until(lambda: network.started[3].poll() is not None, "it has ended")
+    before = set(workers_of(here))
+    network.start(3)
+    until(lambda: set(workers_of(here)) - before, "it works again")
+    said = study.communicate(timeout=600)[0]
+    assert said == "finished=60 recorded=0 failed=0\n" and here.is_whole(20)
+
+
+def workers_of(here: Here) -> list[int]:
+    """Processes that runs began in, in order."""
+    return [process for _, process in begun(here.log)]
+
+
+def answers(host: str, port: int) -> bool:
+    with suppress(OSError), socket.create_connection((host, port), 1):
+        return True
+    return False

@@ -4,12 +4,14 @@ Ray's usage reports, its dashboard and its lines on this process's output are of
 """
 
 import logging
+import os
 import signal
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from nextify.errors import InputError
@@ -25,6 +27,8 @@ _QUIET = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # what nodes say would go to the standard output
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # without it, Ray warns that it will be the default
 }
+_MODE = "RAY_AUTH_MODE"
+_OURS = token_hex(32)  # a process of Ray reads its token once
 _GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # RFC 9113
 
 
@@ -42,26 +46,45 @@ def cluster(address: str | None) -> Iterator[None]:
     if address is None:
         yield
         return
-    with with_variables(_QUIET):
-        try:
-            import ray
-        except ImportError:
-            raise InputError(
-                f"--cluster {address} needs ray, which is not installed; "
-                "pip install 'nextify[cluster]'"
-            ) from None
-        if ray.is_initialized():
-            ours = False
-        else:
-            ours, before = True, signal.getsignal(signal.SIGTERM)
-            _connect(address)
+    mode = os.environ.get(_MODE)
+    try:
+        with with_variables({**_QUIET, **_access(address)}), _connected(address):
+            yield
+    finally:  # Ray has set it for its processes
+        os.environ.pop(_MODE, None)
+        if mode is not None:
+            os.environ[_MODE] = mode
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[None]:
+    try:
+        import ray
+    except ImportError:
+        raise InputError(
+            f"--cluster {address} needs ray, which is not installed; pip install 'nextify[cluster]'"
+        ) from None
+    if ray.is_initialized():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    _connect(address)
     try:
         yield
     finally:
-        if ours:
-            ray.shutdown()
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, before)
+        ray.shutdown()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
+
+
+def _access(address: str) -> dict[str, str]:
+    """Variables of Ray's tokens, without which anybody who reaches a node could run anything there:
+    those of this user where there are some, else for a cluster of our own one that is kept nowhere.
+    """
+    has_file = (Path.home() / ".ray" / "auth_token").is_file()
+    if has_file or os.environ.keys() & {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}:
+        return {_MODE: os.environ.get(_MODE, "token")}
+    return {"RAY_AUTH_TOKEN": _OURS} if address == "local" else {}
 
 
 def crew_on(

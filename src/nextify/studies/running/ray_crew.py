@@ -36,6 +36,7 @@ _SLACK = 2.0  # for others, where one has: they come later
 _TOUCH = 2.0  # seconds for a node to answer that may be gone
 _LISTEN = 10.0  # seconds that the office waits for news
 _LOOK = 2.0  # seconds between two looks at the nodes
+_TICK = 0.5  # the same, at the start
 _GRACE = 1.0  # seconds until it is asked what a worker died of: its node may be dying
 
 
@@ -124,17 +125,23 @@ class RayCrew:
         self._looked = 0.0
         self._gpu = any(node["Resources"].get("GPU") for node in ray.nodes() if node["Alive"])
         self._versions = _version_teller()()
-        self._look()
         began = time.monotonic()
-        while self._asked and time.monotonic() < began + (_SLACK if self._places else _WAIT):
+        while self._wait(time.monotonic() - began):
+            self._look()
             with suppress(Empty):
-                tuple(self._handled(self._events.get(timeout=_SLACK)))
+                tuple(self._handled(self._events.get(timeout=_TICK)))
         if not self._places:
             raise InputError(
                 f"no node of the cluster has what a run takes ({plural(cores, 'core')}"
                 f"{' and a GPU' * self._gpu}); join one (ray start --address), or lower "
                 "--cores-per-run"
             )
+
+    def _wait(self, waited: float) -> bool:
+        """Whether to wait for nodes, before the first worker is hired."""
+        if not self._places:
+            return waited < _WAIT
+        return bool(self._asked) and waited < _SLACK
 
     @property
     def seats(self) -> int:
