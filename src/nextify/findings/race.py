@@ -139,10 +139,13 @@ def is_over(raced: int, numbers: int, left: int, finalists: int) -> bool:
 
 
 def finalists(means: Floats, left: Sequence[int], costs: Sequence[float], most: int) -> list[int]:
-    """Who goes to the finals: of those left the best on the last lap, the cheapest among them.
+    """Who goes to the finals: of those left the best on the last lap; of several, the cheapest is
+    among them.
 
     >>> finalists(np.array([0.7, 0.8, 0.9, 0.6]), [0, 1, 2], [1.0, 3.0, 4.0, 0.5], 2)
     [2, 0]
+    >>> finalists(np.array([0.7, 0.8, 0.9, 0.6]), [0, 1, 2], [1.0, 3.0, 4.0, 0.5], 1)
+    [2]
 
     Args:
         means: (k,) of the last lap. left: indices of those still in the race. costs: (k,).
@@ -150,4 +153,4 @@ def finalists(means: Floats, left: Sequence[int], costs: Sequence[float], most: 
     order = sorted(left, key=lambda at: -float(means[at]) if means[at] == means[at] else np.inf)
     cheapest = min(left, key=lambda at: costs[at])
     chosen = order[:most]
-    return chosen if cheapest in chosen else [*chosen[:-1], cheapest]
+    return chosen if most == 1 or cheapest in chosen else [*chosen[:-1], cheapest]
