@@ -36,7 +36,7 @@ def small(design: Design) -> Design:
     return replace(design, depths=(2,) * stages, widths=tuple(range(4, 4 + 2 * stages, 2)))
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(subsets_of("resnet50"), st.booleans())
 def test_any_subset_of_the_choices(design, responds):
     if responds and design.block == "bottleneck":

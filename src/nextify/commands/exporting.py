@@ -20,7 +20,7 @@ from nextify.network.export.files import load_exported
 from nextify.network.weights.opened import open_network
 from nextify.requests import Export
 from nextify.training.classify import load_for
-from nextify.training.exporting import Rounding, Written, checked_by
+from nextify.training.exporting import Rounding, Written, checked_by, require_possible
 from nextify.training.exporting import export as write
 from nextify.training.machine import plain_torch, thread_count
 
@@ -82,6 +82,7 @@ def export(request: Export, watch: Watch = QUIET) -> ExportedNetwork:
         network, card, notes = open_network(request.network)
         for text in notes:
             watch.note(text)
+        require_possible(card, path, int8=request.int8)
         rounding = _rounding(request, card, watch) if request.int8 else None
         with watch.shares(path.name) as part:
             written = write(

@@ -160,7 +160,7 @@ def export(
     Raises:
         InputError: the file cannot be written so, or answers otherwise.
     """
-    _require_possible(card, path, rounding)
+    require_possible(card, path, int8=rounding is not None)
     images = {**images_of(card), "input": "uint8" if with_preprocessing else "float32"}
     with _beside(path) as draft:
         part("tracing", 0.0)
@@ -195,11 +195,16 @@ def _beside(path: Path) -> Iterator[Path]:
         ) from error
 
 
-def _require_possible(card: Card, path: Path, rounding: Rounding | None) -> None:
+def require_possible(card: Card, path: Path, *, int8: bool = False) -> None:
+    """Check that a network can be written so, before images are read.
+
+    Raises:
+        InputError: it cannot; or a library is not installed.
+    """
     if path.suffix not in SUFFIXES:
         raise InputError(f"{path} has no ending that tells its format; give one of "
                          f"{', '.join(SUFFIXES)}")  # fmt: skip
-    if rounding and path.suffix == ".pt2":
+    if int8 and path.suffix == ".pt2":
         raise InputError("numbers of 8 bits (--int8) are for .onnx and .xml; give one of these")
     if "permuted_pixels" in card.about:
         raise InputError("the network sees images with their pixels in another order, which no "
