@@ -214,6 +214,7 @@ def meanwhile(what: Callable[[], None]) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.slow
 def test_a_node_where_workers_die_again_and_again_is_given_up(here):
     """Its two runs are failures, as on one machine; the others do the rest."""
     bad = next(each["NodeID"] for each in ray.nodes() if each["Resources"].get("CPU"))

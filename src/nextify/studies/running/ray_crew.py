@@ -391,8 +391,9 @@ class RayCrew:
         self, node: _Node, resources: Mapping[str, float], versions: Mapping[str, str]
     ) -> None:
         """Give a node its seats; one of other versions has a single one, to be refused in."""
-        count = int(resources.get("GPU", 0) if self._gpu
-                    else resources.get("CPU", 0) // self._cores)  # fmt: skip
+        count = int(resources.get("CPU", 0) // self._cores)
+        if self._gpu:
+            count = min(count, int(resources.get("GPU", 0)))
         others = [f"{name} {there} (here: {self._versions[name]})"
                   for name, there in versions.items() if there != self._versions[name]]  # fmt: skip
         if others and count:
