@@ -116,16 +116,16 @@ def _subsets(cells: Cells, varied: NDArray[np.bool_]) -> tuple[Levels, Floats]:
 
 
 def _spread(noise: Noise, runs: FactorRuns) -> float | None:
-    """Of single runs, without what a seed does to all cells alike: that shifts no difference of
-    cells, and taken for noise it would hide interactions. Never more than the pooled spread."""
+    """Of single runs; without what a seed does to all cells alike, where it clearly does something:
+    that shifts no difference of cells, and taken for noise it would hide interactions."""
     known = noise.cells.runs
     cell, seed = (np.unique(each[known], return_inverse=True)[1] for each in (runs.cell, runs.seed))
     table = np.full((cell.max() + 1, seed.max() + 1), np.nan)
     table[cell, seed] = noise.cells.values
     found = fit_blocks(table)
-    if noise.sd is None or found.residual_sd is None or found.df_residual < ENOUGH_DF:
-        return noise.sd
-    return min(noise.sd, found.residual_sd)
+    _, alike = found.correlation
+    is_clear = noise.sd is not None and alike is not None and alike.low > 0
+    return found.residual_sd if is_clear and found.df_residual >= ENOUGH_DF else noise.sd
 
 
 def _df(levels: Levels, means: Floats, noise: float, crossed: int) -> float:

@@ -113,7 +113,7 @@ def entries(kind: type) -> tuple[Entry, ...]:
 
     >>> from nextify.requests import Study
     >>> [entry.key for entry in entries(Study)][:4]
-    ['path', 'changes', 'recipe', 'images']
+    ['path', 'changes', 'weights', 'recipe']
     """
     if kind not in _ENTRIES:  # reading annotations takes long
         _ENTRIES[kind] = tuple(_entries(kind))
