@@ -252,8 +252,13 @@ def test_an_interrupt_leaves_the_cluster_as_it_was(here):
         until(lambda: begun(here.log), "a run began")
         signal.raise_signal(signal.SIGINT)
 
-    with meanwhile(strike), pytest.raises(Interrupted, match="of 60 runs are recorded"):
-        here.execute(seeds=20, seconds=1.0, most=1)
+    # Which a shell has children of its background ignore.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with meanwhile(strike), pytest.raises(Interrupted, match="of 60 runs are recorded"):
+            here.execute(seeds=20, seconds=1.0, most=1)
+    finally:
+        signal.signal(signal.SIGINT, before)
     until(lambda: not left_over(), "all actors are gone")
     until(lambda: ray.available_resources().get("CPU") == 2, "their cores are free")
 
