@@ -247,18 +247,13 @@ def test_a_node_of_another_version_is_refused(here, monkeypatch):
         here.execute()
 
 
-def test_an_interrupt_leaves_the_cluster_as_it_was(here):
+def test_an_interrupt_leaves_the_cluster_as_it_was(here, hears_interrupts):
     def strike() -> None:
         until(lambda: begun(here.log), "a run began")
         signal.raise_signal(signal.SIGINT)
 
-    # Which a shell has children of its background ignore.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with meanwhile(strike), pytest.raises(Interrupted, match="of 60 runs are recorded"):
-            here.execute(seeds=20, seconds=1.0, most=1)
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with meanwhile(strike), pytest.raises(Interrupted, match="of 60 runs are recorded"):
+        here.execute(seeds=20, seconds=1.0, most=1)
     until(lambda: not left_over(), "all actors are gone")
     until(lambda: ray.available_resources().get("CPU") == 2, "their cores are free")
 
