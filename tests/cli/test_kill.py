@@ -199,7 +199,9 @@ def endure(commands: Struck, command: Sequence[str], kills: int, random: Random)
         assert not runs or max(Counter(runs).values()) == 1, "trained twice"
 
 
-@pytest.mark.parametrize("command", [TRAIN, CHOOSE], ids=["train", "choose"])
+@pytest.mark.parametrize(
+    "command", [TRAIN, pytest.param(CHOOSE, marks=pytest.mark.slow)], ids=["train", "choose"]
+)
 def test_a_few_kills_at_random_moments(commands, command):
     endure(commands, command, 3, Random(0))
 

@@ -236,6 +236,7 @@ class OnlyAt(NoData):
         return self
 
 
+@pytest.mark.slow
 def test_images_that_a_node_has_not_are_sent(here):
     summary = here.execute(setup=OnlyAt(process=os.getpid()), most=1)
     assert summary.finished == 6 and here.is_whole(2)
