@@ -10,9 +10,10 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 
 import nextify as nx
 from nextify.data import load
+from nextify.data.dataset import told_apart
 from nextify.designs import design
 from nextify.network import Card, load_network, save_network
-from nextify.training.calibration import fitting_half, told_apart
+from nextify.training.calibration import fitting_half
 from nextify.training.classify import classify
 
 from .conftest import contents, make_images

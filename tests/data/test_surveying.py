@@ -59,7 +59,7 @@ def test_nothing_is_found_where_nothing_is(pets, memory):
     assert found.files.sizes == Counter({(64, 64): 80}) and found.files.formats == {"PNG": 80}
     assert not any(clue.tells for clue in found.clues)
     assert {name: len(some) for name, some in found.samples.items()} == {"cat": 8, "dog": 8}
-    assert Image.open(io.BytesIO(found.samples["cat"][0])).size == (32, 32)
+    assert Image.open(io.BytesIO(found.samples["cat"][0])).size == (96, 96)
 
 
 @pytest.mark.parametrize("memory", [None, 0])

@@ -10,10 +10,11 @@ from safetensors import safe_open
 import nextify as nx
 from nextify.data import load
 from nextify.data.augment import evaluation_view
+from nextify.data.dataset import told_apart
 from nextify.designs import design
 from nextify.errors import InputError
 from nextify.network import Card, load_network, save_network
-from nextify.training.calibration import fitting_half, told_apart
+from nextify.training.calibration import fitting_half
 from nextify.training.classify import answered, classify
 from nextify.training.evaluate import evaluate
 from training.conftest import SMALL

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from nextify.costs.form import totals
 from nextify.data import Dataset
+from nextify.data.dataset import told_apart
 from nextify.data.pictures import pictures
 from nextify.errors import InputError
 from nextify.findings.calibration import error_by_chance, mean_of, reliability
@@ -13,7 +14,7 @@ from nextify.network import Card
 from nextify.report.cells.designs import in_words
 from nextify.report.evaluation.content import Calibration, EvaluationContent, Scaled, Wrong
 from nextify.requests import DataSpec
-from nextify.training.calibration import Answered, fitting_half, told_apart
+from nextify.training.calibration import Answered, fitting_half
 from nextify.training.classify import load_for
 from nextify.training.evaluate import BINS
 

@@ -11,7 +11,8 @@ from nextify.commands.studying import show_images
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, batches, load, with_validation
 from nextify.data.augment import evaluation_view
-from nextify.data.surveying import pixels_of, survey, thumbnail
+from nextify.data.pictures import picture
+from nextify.data.surveying import THUMBNAIL, survey
 from nextify.designs import Recipe, recipe
 from nextify.designs.suited import suited_recipe
 from nextify.files import require_writable
@@ -68,15 +69,15 @@ def augmented(images: Dataset, how: Recipe, rows: int = _ROWS) -> tuple[tuple[by
     found = []
     for index in _of_different_classes(images, rows):
         one = images.train.take(torch.tensor([index]))
-        seen = evaluation_view(
-            pixels_of(images.train, index)[None], images.image_size, images.mean, images.std
-        )
+        ((stored, _),) = batches(one, 1, generator=None, device="cpu")
+        seen = evaluation_view(stored, images.image_size, images.mean, images.std)
         draws = [
             augment(pixels, generator)
             for _ in range(_DRAWS)
             for pixels, _ in batches(one, 1, generator=generator, device="cpu")
         ]
-        found.append(tuple(thumbnail(_levels(each[0], images)) for each in (seen, *draws)))
+        levels = (_levels(each[0], images) for each in (seen, *draws))
+        found.append(tuple(picture(each, side=THUMBNAIL) for each in levels))
     return tuple(found)
 
 

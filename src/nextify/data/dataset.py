@@ -157,6 +157,19 @@ class ImageFiles:
         return replace(self, paths=paths, labels=self.labels[indices], contents=contents)
 
 
+def told_apart(images: Images | ImageFiles) -> list[tuple[str, str]]:
+    """What each image is called, and what tells it from others: its file's SHA-256 in hex; of
+    images that are from no files their place."""
+    match images:
+        case ImageFiles():
+            named = (each.rpartition(" ") for each in images.contents)
+            return [(name, digest) for name, _, digest in named]
+        case Images() if (files := images.contents_of_files) is not None:
+            names = files.listing.names
+            return [(name, files.digest(at).hex()) for at, name in enumerate(names)]
+    return [(f"image {at}", str(at)) for at in range(len(images))]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Origin:
     """How a data set came from what was found, for people and for who scores a network on it.

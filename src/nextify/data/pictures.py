@@ -13,8 +13,8 @@ from nextify.data.dataset import ImageFiles, Images
 _SIDE = 144  # pixels: at least half of it, of small images whole multiples of what they are
 
 
-def pictures(images: Images | ImageFiles, which: Sequence[int]) -> list[bytes]:
-    """Some images as they are stored for evaluation, each a JPEG of about 144 pixels a side.
+def pictures(images: Images | ImageFiles, which: Sequence[int], side: int = _SIDE) -> list[bytes]:
+    """Some images as they are stored for evaluation, each a JPEG of about `side` pixels a side.
 
     Args:
         which: their indices, in any order.
@@ -23,7 +23,9 @@ def pictures(images: Images | ImageFiles, which: Sequence[int]) -> list[bytes]:
     if not order:
         return []
     dealt = batches(images.take(torch.tensor(order)), 1, generator=None, device="cpu")
-    found = {at: picture(pixels[0]) for at, (pixels, _) in zip(order, dealt, strict=True)}
+    found = {
+        at: picture(pixels[0], side=side) for at, (pixels, _) in zip(order, dealt, strict=True)
+    }
     return [found[at] for at in which]
 
 

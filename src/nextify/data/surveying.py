@@ -8,19 +8,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from io import BytesIO
-from itertools import chain
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from nextify.data.batches import batches
-from nextify.data.dataset import Dataset, ImageFiles, Images
+from nextify.data.dataset import Dataset, ImageFiles, Images, told_apart
 from nextify.data.heads import Head, heads_of
 from nextify.data.near import Near, frequencies, near_duplicates
+from nextify.data.pictures import pictures
 from nextify.data.telling import told
 from nextify.findings.clues import Clue, clue
 from nextify.findings.survey import Count, Files, Pair, Repeats, Shot, Side, Survey
@@ -31,8 +29,8 @@ Indices = NDArray[np.int64]
 _SAMPLES, _MOST_SAMPLES = 8, 600  # of a class, of all
 _SHOWN = 24  # pairs that cross sides or classes, and others
 _MOST_PAIRS = 100_000  # that are listed by name
-_THUMBNAIL = 96  # pixels a side, at most
-_SMALL = 64  # pixels a side up to which a copy is kept as it is
+_EXACT = 64  # different sizes up to which each is a value of its own
+THUMBNAIL = 96  # pixels a side, about
 _LEVELS = 8  # of grey, that are one colour after JPEG
 _BATCH = 64
 
@@ -82,7 +80,7 @@ class _Shown:
         self.starts = np.cumsum([0, *map(len, self.images)])
         self.labels: Indices = np.concatenate([each.labels.numpy() for each in self.images])
         self.side: Indices = np.repeat(np.arange(len(self.names)), [len(i) for i in self.images])
-        self.files = list(chain.from_iterable(_names(i, n) for n, i in there.items()))
+        self.files = [name for each in self.images for name, _ in told_apart(each)]
 
     def counts(self) -> dict[Side, tuple[int, ...]]:
         classes = len(self.classes)
@@ -91,39 +89,11 @@ class _Shown:
 
     def thumbnail(self, index: int) -> bytes:
         side = int(self.side[index])
-        return thumbnail(pixels_of(self.images[side], index - int(self.starts[side])))
+        return pictures(self.images[side], [index - int(self.starts[side])], THUMBNAIL)[0]
 
     def shot(self, index: int, *, copied: bool) -> Shot:
         name, label = self.names[self.side[index]], self.classes[self.labels[index]]
         return Shot(name, label, self.files[index], self.thumbnail(index) if copied else b"")
-
-
-def _names(images: Images | ImageFiles, side: Side) -> Sequence[str]:
-    """What images are called within their data set."""
-    match images:
-        case ImageFiles():
-            return [content.rpartition(" ")[0] for content in images.contents]
-        case Images() if (files := images.contents_of_files) is not None:
-            return files.listing.names
-    return [f"{side} image {number}" for number in range(1, len(images) + 1)]
-
-
-def pixels_of(images: Images | ImageFiles, index: int) -> Tensor:
-    """One image as it is stored for evaluation: (1 or 3, S, S) uint8."""
-    one = images.take(torch.tensor([index]))
-    return next(batches(one, 1, generator=None, device="cpu"))[0][0]
-
-
-def thumbnail(pixels: Tensor) -> bytes:
-    """A small copy of an image (1 or 3, S, S) uint8: PNG up to 64 pixels a side, else JPEG."""
-    image = Image.fromarray(pixels.expand(3, -1, -1).permute(1, 2, 0).contiguous().numpy())
-    file = BytesIO()
-    if image.width <= _SMALL:
-        image.save(file, "PNG")
-    else:
-        image.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BICUBIC)
-        image.save(file, "JPEG", quality=80)
-    return file.getvalue()
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,7 +171,7 @@ def _clues(heads: Sequence[Head], seen: Sequence[_Seen], labels: Indices) -> tup
         "corners": [colour for each in seen for colour in each.corners],
     }
     if heads:
-        exact = len({head[:2] for head in heads}) <= _SMALL
+        exact = len({head[:2] for head in heads}) <= _EXACT
         every |= {
             "size": [head[:2] if exact else _about(head.width, head.height) for head in heads],
             "form": [_about(head.width / max(1, head.height)) for head in heads],

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from nextify.findings.clues import Clue
@@ -17,8 +17,8 @@ _UNEQUAL = 3.0  # the largest class's images to the smallest's
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """An image: its side, its class, its name in the data set, and a small copy (PNG or JPEG),
-    where it is shown."""
+    """An image: its side, its class, its name in the data set, and a small copy (JPEG), where it
+    is shown."""
 
     side: Side
     label: str
@@ -121,7 +121,7 @@ class Survey:
     samples: Mapping[str, tuple[bytes, ...]]
     recipe: str = ""
     augmented: tuple[tuple[bytes, ...], ...] = ()
-    command: str = field(default="")
+    command: str = ""
 
     @property
     def title(self) -> str:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nextify.data import ImageFiles, Images
+from nextify.data.dataset import told_apart
 from nextify.errors import InputError
 from nextify.findings.calibration import temperature_of
 from nextify.training.evaluate import Scores, calibration_error
@@ -84,16 +85,3 @@ def fitting_half(images: Images | ImageFiles) -> Tensor:
     """
     keys = (key for _, key in told_apart(images))
     return torch.tensor([hashlib.sha256(key.encode()).digest()[0] % 2 == 1 for key in keys])
-
-
-def told_apart(images: Images | ImageFiles) -> list[tuple[str, str]]:
-    """What each image is called, and what tells it from others: its file's SHA-256 in hex; of
-    images that are from no files their place."""
-    match images:
-        case ImageFiles():
-            named = (each.rpartition(" ") for each in images.contents)
-            return [(name, digest) for name, _, digest in named]
-        case Images() if (files := images.contents_of_files) is not None:
-            names = files.listing.names
-            return [(name, files.digest(at).hex()) for at, name in enumerate(names)]
-    return [(f"image {at}", str(at)) for at in range(len(images))]

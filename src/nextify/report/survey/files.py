@@ -1,6 +1,5 @@
 """`write_survey`: a data set that was looked at, as a page, a figure and tables."""
 
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from os import PathLike
@@ -12,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from nextify.findings.survey import Files, Pair, Survey
 from nextify.report import style
 from nextify.report.canvas import Sheet
+from nextify.report.notebook import as_url
 from nextify.report.page import ReportFiles, csv_text, json_text, render, write_files
 from nextify.report.style import Drawing, drawn
 from nextify.report.survey import words
@@ -37,17 +37,9 @@ def write_survey(
         "classes.csv": csv_text(list(_classes(found))),
         "duplicates.csv": csv_text([_line(pair) for pair in found.repeats.pairs] or [_NO_PAIR]),
         "report.json": json_text({"written": now, **as_values(found)}),
-        "report.html": render(
-            "survey.html", drawings, now, plan=found, words=words, picture=picture
-        ),
+        "report.html": render("survey.html", drawings, now, plan=found, words=words, as_url=as_url),
     }
     return write_files(folder, drawings, texts)
-
-
-def picture(data: bytes) -> str:
-    """A small copy of an image as an address that holds it."""
-    kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{b64encode(data).decode()}"
 
 
 def as_values(found: Survey) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from nextify.findings.survey import Clue, Count, Pair, Side, Survey, half_around
 from nextify.report.announce import announced_left_out
+from nextify.report.details import upper_first
 from nextify.words import percent, plural, shown
 
 _NAMED = 5  # classes or images that are named; of more, the rest is counted
@@ -55,7 +56,7 @@ def _leaks(found: Survey) -> Iterator[tuple[str, str]]:
                 "test/ yourself, with all images of one picture on one side"
             )
         yield (
-            f"{_capital(one)} images that are {other} images, too",
+            f"{upper_first(one)} images that are {other} images, too",
             f"{count.both:,} of the {images:,} {one} images ({share} %) have a duplicate among the "
             f"{other} images: {_kinds(count)}. On these, accuracy tells what was remembered, and "
             f"may be up to {share} points too high: {remedy}.",
@@ -86,7 +87,7 @@ def _clues(clues: tuple[Clue, ...]) -> Iterator[tuple[str, str]]:
     also = ", ".join(f"{CLUES[each.name]} {percent(100 * each.right, 0)} %" for each in others)
     yield (
         "Classes that are told without their picture",
-        f"{_capital(CLUES[best.name])} alone answers {percent(100 * best.right, 1)} % of "
+        f"{upper_first(CLUES[best.name])} alone answers {percent(100 * best.right, 1)} % of "
         f"the images right, and chance {percent(100 * best.chance, 1)} %"
         f"{f' ({also})' if also else ''}. It leaves traces in the pixels, and a network may learn "
         "these and not the picture: take all classes from the same sources, bring them to one size "
@@ -104,10 +105,6 @@ CLUES = {
     "corners": "the one colour of all corners",
     "all together": "all of this together",
 }
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _few(found: Survey) -> Iterator[tuple[str, str]]:
