@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from nextify.blueprint import require_image_size
 from nextify.commands.training import Evaluated, evaluate
 from nextify.commands.watch import QUIET, Watch
 from nextify.errors import InputError
-from nextify.experiments.intervals import Interval, around
-from nextify.findings.images import image_variance, widened
+from nextify.experiments.intervals import Interval
+from nextify.findings.paired import paired_loss
 from nextify.network.export.files import load_answering
 from nextify.requests import Evaluate, changed
 
@@ -79,8 +77,6 @@ def evaluate_at(request: Evaluate, watch: Watch = QUIET) -> Evaluated | Evaluate
 def _compared(size: int, found: Evaluated, base: Evaluated) -> AtSize:
     if found is base:
         return AtSize(size=size, found=found)
-    here, there = (each.scores.correct.numpy().astype(np.float64) for each in (found, base))
-    moved = here - there
-    half = widened(0.0, image_variance(moved[None])) if len(moved) > 1 else 1.0
-    value = float(moved.mean())
-    return AtSize(size=size, found=found, difference=value, interval=around(value, half))
+    here, there = (each.scores.correct.numpy() for each in (found, base))
+    value = found.scores.accuracy - base.scores.accuracy
+    return AtSize(size=size, found=found, difference=value, interval=paired_loss(here, there))
