@@ -116,6 +116,12 @@ def test_evaluate_reads_what_was_exported(folder, capsys, tmp_path):
         scores.append(json.loads(capsys.readouterr().out))
     assert scores[0]["accuracy"] == scores[1]["accuracy"]
     assert scores[0]["nll"] == pytest.approx(scores[1]["nll"], rel=1e-4)
+    asked = ["evaluate", str(folder / "own.onnx"), "--data", str(tmp_path / "data"), "--calibrate"]
+    assert main(asked) == 2
+    assert (
+        "is an exported file, which cannot keep a temperature; calibrate the network that it "
+        "was exported from, and export it again" in capsys.readouterr().err
+    )
 
 
 def test_the_command_says_what_it_found(folder, capsys, tmp_path):

@@ -19,9 +19,10 @@ from nextify.designs import Recipe as RecipeFields
 from nextify.designs.fields import read_fields
 from nextify.designs.run import require_weights, telling
 from nextify.designs.suited import suited_lengths, suited_recipe
+from nextify.errors import InputError
 from nextify.machine import cores
 from nextify.machine.ranks import rank_here
-from nextify.network import Card, load_network, save_network
+from nextify.network import Card, Network, save_network
 from nextify.network.export.files import load_answering
 from nextify.network.files import network_file
 from nextify.report.announce import (
@@ -207,7 +208,7 @@ class Evaluated:
         told = self.content
         lines = sorted(told.lines, key=lambda line: 1.0 if line.recall is None else line.recall)
         rows = [row(line) for line in lines]
-        return in_notebook(answer(told), HEAD, rows, confusion_figure(told).png)
+        return in_notebook(list(answer(told)), HEAD, rows, confusion_figure(told).png)
 
 
 def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
@@ -221,6 +222,11 @@ def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
     spec = replace(request.data, test_image_size=size)
     with on_machine(on) as (device, precision):
         network, card = load_answering(Path(request.network))
+        if request.calibrate and not isinstance(network, Network):
+            raise InputError(
+                f"{request.network} is an exported file, which cannot keep a temperature; "
+                "calibrate the network that it was exported from, and export it again"
+            )
         images = load_for(card, spec)
         require_image_size(card.design, images.test_size, card.image_size)
         show_images(images, watch)
@@ -235,7 +241,8 @@ def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
         if request.calibrate:
             card = calibrated(card, spec, images, found, ask)
             file = network_file(request.network)
-            save_network(load_network(file)[0], card, file)  # which has to be a network file
+            assert isinstance(network, Network)
+            save_network(network, card, file)
             watch.note(calibrated_note(card.temperature, str(file)))
     note = evaluated_note(was_trained_on(card, images), images)
     if note:
