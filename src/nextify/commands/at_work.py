@@ -37,6 +37,11 @@ Given = str | PathLike[str] | Image.Image | NDArray[np.uint8]
 _SAMPLES, _SIDE = 6, 56  # pictures of a class in a notebook, and their side in pixels
 
 
+def _asking(images: DataSpec) -> dict[str, Any]:
+    """What asks for these images."""
+    return {**given(images), "data": images.source}
+
+
 @dataclass(frozen=True, eq=False)
 class LoadedImages:
     """A data set, and how it was asked for: `data=` of what trains takes it."""
@@ -46,7 +51,7 @@ class LoadedImages:
 
     def options(self) -> dict[str, Any]:
         """What asks for the same images."""
-        return {"data": self.spec.source, **given(self.spec)}
+        return _asking(self.spec)
 
     def _repr_html_(self) -> str:
         train, test = self.dataset.counts()
@@ -94,6 +99,11 @@ class AtWork:
         return self.file
 
     @property
+    def _images(self) -> dict[str, Any]:
+        """What asks for the images that it is scored on; empty where there are none."""
+        return {} if self.data is None else _asking(self.data)
+
+    @property
     def network(self) -> Network:
         """The network, a torch.nn.Module in evaluation mode: of normalised images (N, 3, S, S) to
         logits (N, classes)."""
@@ -107,7 +117,7 @@ class AtWork:
     def evaluate(self, *, quiet: bool = False, **options: Any) -> Evaluated | EvaluatedSizes:
         """Score it on test images; see `nextify.requests.Evaluate` for options. Without `data`, on
         those of its training."""
-        known = {} if self.data is None else {**given(self.data), "data": self.data.source}
+        known = self._images
         if self.data and self.data.test_image_size:
             known["test_image_size"] = self.data.test_image_size
         if "data" not in {**known, **options}:
@@ -123,14 +133,11 @@ class AtWork:
     ) -> ExportedNetwork:
         """Write it for another runtime; see `nextify.requests.Export` for options. Without `data`,
         it is checked on the images of its training."""
-        known = {} if self.data is None else {**given(self.data), "data": self.data.source}
         places = {"network": str(self._file), "output": str(output)}
-        request = made(Export, {**known, **options, **places})
+        request = made(Export, {**self._images, **options, **places})
         return export(request, QUIET if quiet else ON_STDERR)
 
-    def predict(
-        self, *images: str | PathLike[str] | Image.Image | NDArray[np.uint8], top: int = 3
-    ) -> Predictions:
+    def predict(self, *images: Given, top: int = 3) -> Predictions:
         """Classify image files, folders of them, Pillow's images and arrays (H, W, 3) of uint8.
 
         Raises:
