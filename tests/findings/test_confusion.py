@@ -8,7 +8,7 @@ from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
 from nextify.findings.calibration import error_by_chance, reliability, temperature_of
-from nextify.findings.confusion import confusion, f1, precision, recall
+from nextify.findings.confusion import by_class, confusion
 
 
 @pytest.fixture
@@ -28,15 +28,17 @@ def test_equal_to_scikit_learn(rng, classes, images):
     want = metrics.precision_recall_fscore_support(
         labels, answers, labels=every, zero_division=np.nan
     )
-    for ours, theirs in zip((precision, recall, f1), want, strict=False):
-        np.testing.assert_allclose(ours(counts), theirs, rtol=1e-12)
+    found = by_class(counts)
+    for ours, theirs in zip((found.precision, found.recall, found.f1), want, strict=False):
+        np.testing.assert_allclose(np.array(ours, float), theirs, rtol=1e-12)  # None is NaN
 
 
 def test_classes_without_images_or_answers():
     counts = confusion([0, 0, 1], [0, 3, 0], 5)  # 1 is never answered, 3 has no image, 2 neither
-    assert np.isnan(recall(counts)).tolist() == [False, False, True, True, True]
-    assert np.isnan(precision(counts)).tolist() == [False, True, True, False, True]
-    np.testing.assert_equal(f1(counts), [0.5, 0.0, np.nan, 0.0, np.nan])
+    found = by_class(counts)
+    assert found.recall == (0.5, 0.0, None, None, None)
+    assert found.precision == (0.5, None, None, 0.0, None)
+    assert found.f1 == (0.5, 0.0, None, 0.0, None)
 
 
 def test_reliability_is_scikit_learns_curve(rng):

@@ -1,18 +1,18 @@
-"""What a classifier's answers are worth class by class, read off its confusion matrix.
+"""What a classifier takes for what.
 
 A confusion matrix is (K, K) whole numbers: how many images of class `row` were answered `column`.
 
 >>> counts = confusion([0, 0, 0, 1, 1, 2], [0, 0, 1, 1, 1, 0], 3)
 >>> counts.tolist()
 [[2, 1, 0], [0, 2, 0], [1, 0, 0]]
->>> recall(counts).round(2).tolist()
-[0.67, 1.0, 0.0]
+>>> by_class(counts).recall
+(0.6666666666666666, 1.0, 0.0)
 """
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nextify.experiments.coding import Floats
+from nextify.records import ClassCounts
 
 Counts = NDArray[np.int64]
 
@@ -23,24 +23,11 @@ def confusion(labels: ArrayLike, answers: ArrayLike, classes: int) -> Counts:
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
-def recall(counts: Counts) -> Floats:
-    """The share of each class's images that are answered right (K,); NaN of one without images."""
-    return _shares(counts.diagonal(), counts.sum(1))
-
-
-def precision(counts: Counts) -> Floats:
-    """The share of each class's answers that are right (K,); NaN of one that is never answered."""
-    return _shares(counts.diagonal(), counts.sum(0))
-
-
-def f1(counts: Counts) -> Floats:
-    """The harmonic mean of recall and precision (K,); NaN of a class without images and answers."""
-    return _shares(2 * counts.diagonal(), counts.sum(0) + counts.sum(1))
-
-
-def _shares(parts: Counts, wholes: Counts) -> Floats:
-    shares: Floats = np.full(len(parts), np.nan)
-    return np.divide(parts, wholes, out=shares, where=wholes > 0)
+def by_class(counts: Counts) -> ClassCounts:
+    """The images of a confusion matrix by class."""
+    each = (counts.sum(1), counts.sum(0), counts.diagonal())
+    true, answered, right = (tuple(of.tolist()) for of in each)
+    return ClassCounts(true=true, answered=answered, right=right)
 
 
 def confused(counts: Counts) -> list[tuple[int, int, int]]:

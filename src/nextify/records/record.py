@@ -1,6 +1,6 @@
 """`Record`: what happened in one training run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any, Literal
@@ -65,19 +65,33 @@ class ClassCounts:
         return bool(some) and max(some) > 2 * min(some)
 
     @property
+    def recall(self) -> tuple[float | None, ...]:
+        """The share of each class's images that are answered right; None of one without images."""
+        return _shares(self.right, self.true)
+
+    @property
+    def precision(self) -> tuple[float | None, ...]:
+        """The share of each class's answers that are right; None of one that is never answered."""
+        return _shares(self.right, self.answered)
+
+    @property
+    def f1(self) -> tuple[float | None, ...]:
+        """2 right / (true + answered), the harmonic mean of recall and precision; None of a class
+        that is neither there nor answered."""
+        each = zip(self.true, self.answered, strict=True)
+        return _shares([2 * right for right in self.right], [sum(both) for both in each])
+
+    @property
     def balanced_accuracy(self) -> float:
-        """The mean over classes of the share of a class that is answered right; classes without
-        test images are left out (as scikit-learn's `balanced_accuracy_score`)."""
-        pairs = zip(self.right, self.true, strict=True)
-        return fmean(right / true for right, true in pairs if true)
+        """The mean over classes of `recall`; those that have none are left out (as scikit-learn's
+        `balanced_accuracy_score`)."""
+        return fmean(share for share in self.recall if share is not None)
 
     @property
     def macro_f1(self) -> float:
-        """The mean over classes of F1, 2 right / (true + answered): the harmonic mean of recall and
-        precision. A class that is neither there nor answered is left out (as scikit-learn's
+        """The mean over classes of `f1`; those that have none are left out (as scikit-learn's
         `f1_score` with `average="macro"` and `zero_division=0`)."""
-        each = zip(self.right, self.true, self.answered, strict=True)
-        return fmean(2 * right / (true + told) for right, true, told in each if true + told)
+        return fmean(share for share in self.f1 if share is not None)
 
     @property
     def of_the_largest(self) -> "ClassCounts":
@@ -87,6 +101,11 @@ class ClassCounts:
         answered = tuple(sum(self.true) * here for here in only)
         right = tuple(count * here for count, here in zip(self.true, only, strict=True))
         return ClassCounts(true=self.true, answered=answered, right=right)
+
+
+def _shares(parts: Sequence[int], wholes: Sequence[int]) -> tuple[float | None, ...]:
+    pairs = zip(parts, wholes, strict=True)
+    return tuple(part / whole if whole else None for part, whole in pairs)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

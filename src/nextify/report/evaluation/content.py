@@ -1,13 +1,11 @@
 """All that the page of an evaluation shows."""
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from nextify.experiments.intervals import Interval
-from nextify.findings import confusion
 from nextify.findings.calibration import Bin
-from nextify.findings.confusion import Counts
+from nextify.findings.confusion import Counts, by_class, confused
 from nextify.findings.failures import wilson
 from nextify.records import ClassCounts
 
@@ -124,9 +122,7 @@ class EvaluationContent:
     @property
     def by_class(self) -> ClassCounts:
         """The images by class."""
-        each = (self.counts.sum(1), self.counts.sum(0), self.counts.diagonal())
-        true, answered, right = (tuple(of.tolist()) for of in each)
-        return ClassCounts(true=true, answered=answered, right=right)
+        return by_class(self.counts)
 
     @property
     def balanced_accuracy(self) -> float:
@@ -141,24 +137,20 @@ class EvaluationContent:
     @property
     def lines(self) -> list[ClassLine]:
         """A line a class, in the order of the outputs."""
-        return list(self._lines())
-
-    def _lines(self) -> Iterator[ClassLine]:
-        counts = self.counts
         instead: dict[int, tuple[str, int]] = {}
-        for label, answer, n in confusion.confused(counts):
+        for label, answer, n in confused(self.counts):
             instead.setdefault(label, (self.classes[answer], n))
-        shares = (
-            [None if value != value else value for value in of(counts).tolist()]
-            for of in (confusion.recall, confusion.precision, confusion.f1)
-        )
-        for at, (recall, precision, f1) in enumerate(zip(*shares, strict=True)):
-            n, right = int(counts[at].sum()), int(counts[at, at])
-            yield ClassLine(
-                name=self.classes[at], n=n, answers=int(counts[:, at].sum()), right=right,
-                recall=recall, interval=wilson(right, n), precision=precision, f1=f1,
-                instead=instead.get(at),
-            )  # fmt: skip
+        of = self.by_class
+        columns = (of.true, of.answered, of.right, of.recall, of.precision, of.f1)
+        return [
+            ClassLine(
+                name=self.classes[at], n=n, answers=answers, right=right, recall=recall,
+                interval=wilson(right, n), precision=precision, f1=f1, instead=instead.get(at),
+            )
+            for at, (n, answers, right, recall, precision, f1) in enumerate(
+                zip(*columns, strict=True)
+            )
+        ]  # fmt: skip
 
 
 def as_values(content: EvaluationContent) -> dict[str, Any]:

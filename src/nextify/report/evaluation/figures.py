@@ -1,7 +1,6 @@
 """Figures of a network's answers: classes it confuses, and what its probabilities are worth."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -83,7 +82,7 @@ def _pairs(content: EvaluationContent) -> Drawing:
     names = [look.squeezed(name, 28) for name in content.classes]
 
     def shares(axes: Axes, rows: Sequence[tuple[int, int, int]]) -> None:
-        found = [_between(n, sizes[label]) for label, _, n in rows]
+        found = [_percent(wilson(n, sizes[label])) for label, _, n in rows]
         axes.set_xlim(holding([0.0, *(of.high for of in found)], 0.03))
         for at, ((label, _, n), of) in enumerate(zip(rows, found, strict=True)):
             spanned(axes, of, at, color=ORANGE, lw=3, alpha=0.5)
@@ -102,11 +101,10 @@ def _pairs(content: EvaluationContent) -> Drawing:
     return look.drawn(sheet.figure, "confusion", f"Most confused classes. {_worst(content)}")
 
 
-def _between(hits: int, n: int) -> Interval:
-    """Wilson's interval in per cent, of one image at least."""
-    within = wilson(hits, n)
-    assert within is not None
-    return Interval(100 * within.low, 100 * within.high)
+def _percent(of: Interval | None) -> Interval:
+    """An interval of one image at least, in per cent."""
+    assert of is not None
+    return Interval(100 * of.low, 100 * of.high)
 
 
 def _reliability(content: EvaluationContent) -> Drawing:
@@ -133,18 +131,11 @@ def _curve(axes: Axes, of: Calibration) -> None:
     axes.set_ylabel("Right answers, %", size=SMALL)
     axes.plot([0, 100], [0, 100], color=GREY, lw=0.8, linestyle=(0, (4, 3)), zorder=1)
     for each in of.bins:
-        within = _between(round(each.accuracy * each.n), each.n)
-        spanned(axes, within, 100 * each.confidence, upright=True, color=BLUE, lw=2.2, alpha=0.5)
+        within, at = _percent(each.interval), 100 * each.confidence
+        spanned(axes, within, at, upright=True, color=BLUE, lw=2.2, alpha=0.5)
     points = [(100 * each.confidence, 100 * each.accuracy) for each in of.bins]
-    style: dict[str, Any] = {
-        "color": BLUE,
-        "ms": 4.5,
-        "mec": "white",
-        "mew": 0.6,
-        "lw": 0.8,
-        "clip_on": False,
-    }
-    axes.plot(*zip(*points, strict=True), "o-", **style)
+    x, y = zip(*points, strict=True)
+    axes.plot(x, y, "o-", color=BLUE, ms=4.5, mec="white", mew=0.6, lw=0.8, clip_on=False)
 
 
 def _histogram(axes: Axes, of: Calibration) -> None:

@@ -12,26 +12,21 @@ HEAD = ("Class", "Images", "Right, %", "95 %", "Precision, %", "F1, %", "Most of
 MOST_LINES = 60  # classes in the page; of more, those with the least share of right answers
 
 
-def answer(content: EvaluationContent) -> list[str]:
+def answer(content: EvaluationContent) -> Iterator[str]:
     """How often it is right, in sentences."""
-    return list(_answer(content))
-
-
-def _answer(content: EvaluationContent) -> Iterator[str]:
     n, right = content.images, content.right
     yield (
         f"Right about {percent(100 * right / n)} % of {n:,} test images (95 % interval "
         f"{between(wilson(right, n))} %, for this network on new images of the same kind)."
     )
     sizes = content.counts.sum(1)
-    chance = f"Always to answer the largest class scores {percent(100 * sizes.max() / n)} %"
     if content.by_class.unequal:
         yield (
             f"Classes have {sizes.min():,} to {sizes.max():,} images. With every class counted the "
             f"same: balanced accuracy {percent(100 * content.balanced_accuracy)} %, macro F1 "
             f"{percent(100 * content.macro_f1)} %."
         )
-    yield f"{chance}."
+    yield f"Always to answer the largest class scores {percent(100 * sizes.max() / n)} %."
     if content.worth:
         yield f"{upper_first(content.worth)}."
 
@@ -82,12 +77,8 @@ def probability(of: float) -> str:
     return "< 0.1 %" if of < 0.001 else f"{100 * of:.1f} %"
 
 
-def calibrated(content: EvaluationContent) -> list[str]:
+def calibrated(content: EvaluationContent) -> Iterator[str]:
     """Whether its probabilities are what they say, in sentences."""
-    return list(_calibrated(content))
-
-
-def _calibrated(content: EvaluationContent) -> Iterator[str]:
     before, scaled = content.before, content.scaled
     if scaled is None:
         yield f"As the network is, on {plural(before.images, 'image')}: {_numbers(before)}."
