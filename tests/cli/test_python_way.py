@@ -120,6 +120,10 @@ def test_images_show_themselves_and_bring_their_options(here):
     found = trained.evaluate(quiet=True)
     assert found.images.identity() == images.dataset.identity()
     assert found.scores.accuracy == trained.record.result.accuracy
+    again = nx.classifier(trained.folder).evaluate(data=images, quiet=True)
+    assert again.images.identity() == images.dataset.identity()
+    others = trained.evaluate(data="photos", split_seed=1, quiet=True)  # as a command would
+    assert len(others.images.train) == 288
 
 
 def test_files_images_and_arrays_have_the_same_answers(trained):

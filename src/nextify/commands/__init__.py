@@ -27,7 +27,7 @@ from nextify.commands import (
     surveying,
     training,
 )
-from nextify.commands.at_work import Classifier, LoadedImages, TrainedNetwork
+from nextify.commands.at_work import Classifier, LoadedImages, TrainedNetwork, with_images
 from nextify.commands.attributing import Attributed
 from nextify.commands.blocks import Blocks
 from nextify.commands.choosing import PlannedChoice
@@ -140,8 +140,7 @@ def _asked(kind: type[T], given: tuple[Any, ...], options: dict[str, Any]) -> T:
     Raises:
         InputError: too many arguments, an unknown option, or a value that is not accepted.
     """
-    if isinstance(images := options.get("data"), LoadedImages):
-        options = {**images.options(), **{k: v for k, v in options.items() if k != "data"}}
+    options = with_images(options)
     whole = given[0] if given else None
     if isinstance(whole, str | Path) and str(whole).endswith(".toml"):
         whole = requests.read_toml(kind, Path(whole))

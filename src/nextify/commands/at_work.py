@@ -7,6 +7,7 @@ notebook they show themselves.
 (100, ('T-shirt/top', 'Trouser'))
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -37,21 +38,12 @@ Given = str | PathLike[str] | Image.Image | NDArray[np.uint8]
 _SAMPLES, _SIDE = 6, 56  # pictures of a class in a notebook, and their side in pixels
 
 
-def _asking(images: DataSpec) -> dict[str, Any]:
-    """What asks for these images."""
-    return {**given(images), "data": images.source}
-
-
 @dataclass(frozen=True, eq=False)
 class LoadedImages:
-    """A data set, and how it was asked for: `data=` of what trains takes it."""
+    """A data set, and how it was asked for: every `data=` takes it."""
 
     spec: DataSpec
     dataset: Dataset
-
-    def options(self) -> dict[str, Any]:
-        """What asks for the same images."""
-        return _asking(self.spec)
 
     def _repr_html_(self) -> str:
         train, test = self.dataset.counts()
@@ -71,6 +63,14 @@ class LoadedImages:
         chosen = self.dataset.train.take(some)
         ((pixels, _),) = batches(chosen, _SAMPLES, generator=None, device="cpu")
         return picture(*pixels, side=_SIDE)
+
+
+def with_images(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a request, with what asks for the images in the place of `data`."""
+    match options.get("data"):
+        case LoadedImages(spec=spec) | (DataSpec() as spec):
+            return {**given(spec), **options, "data": spec.source}
+    return dict(options)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,11 +99,6 @@ class AtWork:
         return self.file
 
     @property
-    def _images(self) -> dict[str, Any]:
-        """What asks for the images that it is scored on; empty where there are none."""
-        return {} if self.data is None else _asking(self.data)
-
-    @property
     def network(self) -> Network:
         """The network, a torch.nn.Module in evaluation mode: of normalised images (N, 3, S, S) to
         logits (N, classes)."""
@@ -117,13 +112,13 @@ class AtWork:
     def evaluate(self, *, quiet: bool = False, **options: Any) -> Evaluated | EvaluatedSizes:
         """Score it on test images; see `nextify.requests.Evaluate` for options. Without `data`, on
         those of its training."""
-        known = self._images
-        if self.data and self.data.test_image_size:
-            known["test_image_size"] = self.data.test_image_size
-        if "data" not in {**known, **options}:
+        asked = self._with_images(options)
+        if "data" not in asked:
             raise InputError("there are no images that this network is known not to have seen; "
                              "name some with data=...")  # fmt: skip
-        request = made(Evaluate, {**known, **options, "network": str(self._file)})
+        if self.data and self.data.test_image_size and "data" not in options:
+            asked = {"test_image_size": self.data.test_image_size, **asked}
+        request = made(Evaluate, {**asked, "network": str(self._file)})
         found = evaluate_at(request, QUIET if quiet else ON_STDERR)
         self.__dict__.pop("_opened", None)  # its temperature may be another now
         return found
@@ -134,8 +129,13 @@ class AtWork:
         """Write it for another runtime; see `nextify.requests.Export` for options. Without `data`,
         it is checked on the images of its training."""
         places = {"network": str(self._file), "output": str(output)}
-        request = made(Export, {**self._images, **options, **places})
+        request = made(Export, {**self._with_images(options), **places})
         return export(request, QUIET if quiet else ON_STDERR)
+
+    def _with_images(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Options, where they name no images with what asks for those that it is scored on."""
+        known = {} if self.data is None or "data" in options else {"data": self.data}
+        return with_images({**known, **options})
 
     def predict(self, *images: Given, top: int = 3) -> Predictions:
         """Classify image files, folders of them, Pillow's images and arrays (H, W, 3) of uint8.
