@@ -67,14 +67,8 @@ def images_a_second(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [
-        sys.executable,
-        __file__,
-        "--measure",
-        design,
-        f"--batch={batch}",
-        f"--steps={steps}",
-    ]
+    counts = f"--batch={batch}", f"--steps={steps}"
+    command = [sys.executable, __file__, "--measure", design, *counts]
     started = []
     for rank in range(processes):
         here = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "MASTER_PORT": port,

@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
@@ -24,12 +24,13 @@ from torch import Tensor
 
 import nextify.cli.training  # noqa: F401, which the command would import in every process
 from nextify.cli.main import main
+from nextify.data import Dataset
 from nextify.designs import Run, design
 from nextify.errors import InputError
 from nextify.machine import facts
 from nextify.training import Settings, loop, train_in_folder, train_with_network
 from nextify.training.world import together
-from training.conftest import SMALL, corner_images, small_recipe
+from training.conftest import SMALL, corner_images, make_images, small_recipe
 
 EVERYTHING = {"mixup": 0.8, "cutmix": 1.0, "randaugment": 9, "random_erasing": 0.5,
               "label_smoothing": 0.1, "stochastic_depth": 0.3, "ema_decay": 0.99,
@@ -37,19 +38,26 @@ EVERYTHING = {"mixup": 0.8, "cutmix": 1.0, "randaugment": 9, "random_erasing": 0
 RUNS = {
     "layer": ("convnext-mini", {**EVERYTHING, "learning_rate": 1e-3, "layer_decay": 0.8}),
     "batch": ("resnet-small", {**EVERYTHING, "learning_rate": 1e-3, "batch_size": 30}),
+    "parts": (
+        "resnet-small",
+        {**EVERYTHING, "learning_rate": 1e-3, "accumulate": 2, "patience": 1},
+    ),
 }
 EVERY = 3  # steps between two checkpoints
 
 
-def run_of(name: str) -> Run:
+def prepared(name: str) -> tuple[Run, Dataset]:
     chosen, changes = RUNS[name]
-    data = corner_images().identity()
+    images = corner_images()
+    if "patience" in changes:
+        images = replace(images, validation=make_images(16, 2))
     # Where a ReLU is at zero, as in flat parts of images, a bit decides on its gradient.
     like = {**SMALL, "activation": "gelu"}
-    return Run(design=design(chosen, **like), recipe=small_recipe(**changes), data=data)
+    how = small_recipe(**changes)
+    return Run(design=design(chosen, **like), recipe=how, data=images.identity()), images
 
 
-def forked(size: int, work: Callable[[], int], output: Path) -> list[int]:
+def forked(size: int, work: Callable[[], int | None], output: Path) -> list[int]:
     """Exit codes of so many processes that do the same; of fewer than two, without torchrun's
     variables. What they say goes into a file each."""
     with socket.socket() as free:
@@ -57,43 +65,51 @@ def forked(size: int, work: Callable[[], int], output: Path) -> list[int]:
         port = free.getsockname()[1]
     found = []
     for rank in range(size):
-        if process := os.fork():
-            found.append(process)
-            continue
-        if size > 1:
-            here = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size,
-                    "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}  # fmt: skip
-            os.environ.update({name: str(value) for name, value in here.items()})
-        file = os.open(output / f"said-{rank}", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-        os.dup2(file, 1)
-        os.dup2(file, 2)
-        code = 1
-        try:
-            code = work()
-        except BaseException:
-            traceback.print_exc()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    return [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in found]
+        here = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size,
+                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}  # fmt: skip
+        found.append(begun(work, output / f"said-{rank}", here if size > 1 else {}))
+    return ended(found)
+
+
+def begun(work: Callable[[], int | None], said: Path, here: Mapping[str, object]) -> int:
+    """The number of a process that does something, with these variables."""
+    if process := os.fork():
+        return process
+    os.environ.update({name: str(value) for name, value in here.items()})
+    file = os.open(said, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    code = 1
+    try:
+        code = work() or 0
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def ended(processes: Iterable[int]) -> list[int]:
+    return [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in processes]
 
 
 def trained(name: str, folder: Path, kill_at: int | None = None) -> int:
     """A run in a folder; killed after a step."""
-    dataset, run = corner_images(), run_of(name)
+    run, dataset = prepared(name)
 
     def stop(step: int, steps: int) -> None:
         if step == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     with together("cpu") as world:
-        part = world.part(run.recipe.batch_size).tolist()
+        part = world.part(run.recipe.batch_size, run.recipe.accumulate).tolist()
         log = folder / f"seen-{world.rank.number}-of-{world.size}"
         usual, loop.step_of = (
             loop.step_of,
             lambda *given: Logged(usual(*given), given[0], log, part),
         )
-        train_in_folder(run, dataset, folder, device="cpu", checkpoint_steps=EVERY, on_step=stop,
+        every = None if kill_at is None else EVERY
+        train_in_folder(run, dataset, folder, device="cpu", checkpoint_steps=every, on_step=stop,
                         world=world)  # fmt: skip
     return 0
 
@@ -125,13 +141,24 @@ def carry_out(name: str, folder: Path, *legs: tuple[int, int | None]) -> None:
 
 
 def ordinary(folder: Path) -> None:
-    """Whole runs, some that were killed, and what is refused."""
-    for name, size in (("layer", 1), ("layer", 2), ("layer", 4), ("batch", 1), ("batch", 2)):
-        carry_out(name, folder / f"{name}-{size}", (size, None))
+    """Whole runs, some that were killed, and what is refused: side by side, since processes wait
+    for one another."""
     kills = sorted(Random(1).sample(range(1, 56), 3))
-    carry_out("layer", folder / "layer-2-killed", *((2, at) for at in kills), (2, None))
-    carry_out("batch", folder / "batch-4-2-1", (4, 18), (2, 37), (1, None))
-    refused(folder)
+    runs = {
+        "layer": {"1": [(1, None)], "2": [(2, None)], "4": [(4, None)],
+                  "2-killed": [*((2, at) for at in kills), (2, None)]},
+        "batch": {"1": [(1, None)], "2": [(2, None)], "4-2-1": [(4, 18), (2, 37), (1, None)]},
+        "parts": {"1": [(1, None)], "2": [(2, None)]},
+    }  # fmt: skip
+    folder.mkdir()
+
+    def all_of(name: str) -> None:
+        for which, legs in runs[name].items():
+            carry_out(name, folder / f"{name}-{which}", *legs)
+
+    works = {name: partial(all_of, name) for name in runs} | {"refused": partial(refused, folder)}
+    codes = ended([begun(work, folder / f"said-{name}", {}) for name, work in works.items()])
+    assert not any(codes), [(folder / f"said-{name}").read_text() for name in works]
 
 
 def slow(folder: Path) -> None:
@@ -195,7 +222,7 @@ def _ended(name: str, rank: int) -> int:
                 raise InputError("image 5 is damaged")
             os.kill(os.getpid(), signal.SIGKILL)
 
-    dataset, run = corner_images(), run_of("batch")
+    run, dataset = prepared("batch")
     try:
         with together("cpu") as world:
             settings = Settings(on_step=end, world=world)

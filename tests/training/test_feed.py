@@ -119,6 +119,22 @@ def test_parts_of_later_batches_are_those_of_the_whole(places, name, size):
     assert all(torch.equal(a, b) for end in ends for a, b in zip(end, ends[0], strict=True))
 
 
+def test_images_that_come_again_are_the_same_in_parts_and_after_a_start_in_between(tmp_path):
+    """An image of a rare class comes several times in an epoch, each time cropped anew."""
+    for at in range(14):
+        file = tmp_path / "train" / "ab"[at > 11] / f"{at}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.linear_gradient("L").rotate(20 * at).save(file)
+    shutil.copytree(tmp_path / "train", tmp_path / "test")
+    dataset = load(str(tmp_path), image_size=12, memory_limit=0)
+    recipe = small_recipe(batch_size=4, balance="sampling", crop="resized")
+    whole = list(fed(dataset, recipe, generators(1), device="cpu"))
+    for skip, part in ((2, None), (0, World(Rank(1, 2)).part(4))):
+        found = fed(dataset, recipe, generators(1), device="cpu", part=part, skip=skip)
+        places = torch.arange(4) if part is None else part
+        assert equal(found, [(i[places], t[places]) for i, t in whole[skip:]])
+
+
 @pytest.mark.parametrize("size, batch, passes", [(1, 7, 1), (2, 7, 1), (3, 30, 3), (4, 24, 3)])
 def test_parts_are_all_of_each_pass_and_keep_partners_together(size, batch, passes):
     parts = [World(Rank(number, size)).part(batch, passes) for number in range(size)]

@@ -77,9 +77,9 @@ def result(folder: Path) -> dict:
     return json.loads((folder / "record.json").read_text())["result"]
 
 
-def same_images_and_losses(folder: Path, other: Path) -> None:
+def same_images_and_losses(folder: Path, other: Path, steps: int = STEPS) -> None:
     assert seen(folder) == seen(other)
-    assert sorted(losses(folder)) == list(range(STEPS))
+    assert sorted(losses(folder)) == list(range(steps))
     for step, expected in losses(other).items():
         assert losses(folder)[step] == pytest.approx([expected[0]] * len(losses(folder)[step]),
                                                      rel=0, abs=1e-5), step  # fmt: skip
@@ -93,6 +93,12 @@ def test_images_and_losses_are_those_of_one_process(runs, name):
     ours, expected = result(runs / name), result(one)
     assert ours["accuracy"] == pytest.approx(expected["accuracy"], abs=0.01)
     assert ours["nll"] == pytest.approx(expected["nll"], abs=1e-4)
+
+
+def test_a_batch_in_parts_and_an_early_end_are_those_of_one_process(runs):
+    steps = result(runs / "parts-1")["steps"]
+    assert result(runs / "parts-2")["steps"] == steps < STEPS
+    same_images_and_losses(runs / "parts-2", runs / "parts-1", steps)
 
 
 def test_a_killed_run_has_the_bits_of_one_that_was_not(runs):

@@ -50,6 +50,8 @@ def batches(
         order = torch.arange(len(images))
         if generator is not None:
             order = shuffled(len(images), generator)
+    if isinstance(images, ImageFiles):
+        order = order + len(images) * _times_before(order)
     if drop_last:
         order = order[: len(images) // batch_size * batch_size]
     if part is not None:
@@ -62,7 +64,6 @@ def batches(
             seed = None
             if generator is not None:
                 seed = int(torch.randint(2**62, (), generator=generator))
-            order = order + len(images) * _times_before(order)
             return _from_files(_Decoded(images, seed), order, batch_size, device, workers)
 
 

@@ -29,7 +29,7 @@ from nextify.files import alone, forget_drafts, make_folder, read_json, write_js
 from nextify.network import Card, save_network
 from nextify.records import Record, record_from_dict
 from nextify.training.initial import InitialWeights, Source, as_seen, design_of, initial_weights
-from nextify.training.logs import Form, log_in
+from nextify.training.logs import Form, Log, log_in
 from nextify.training.loop import (
     OnEpoch,
     OnProgress,
@@ -178,11 +178,7 @@ def train_in_folder(
             on_epoch=on_epoch,
             world=world,
         )
-        world.by_all(lambda: require_parts(run, dataset, settings))
-        world.by_all(lambda: require_fit(run, settings))
-        if log is not None and world.is_first:
-            watched = "test" if dataset.validation is None else "validation"
-            settings = replace(settings, log=log_in(folder, log, watched))
+        own = world.by_all(lambda: _checked(run, dataset, folder, settings, log))
         with ExitStack() as held:
 
             def hold() -> Record | None:
@@ -191,11 +187,22 @@ def train_in_folder(
                 return _finished(folder, run)  # by another process, in this moment
 
             if (there := world.by_first(hold)) is None:
-                return _train(run, dataset, folder, settings, weights, note)
+                return _train(run, dataset, folder, replace(settings, log=own), weights, note)
     if world.is_first:
         with suppress(InputError), alone(folder, _ELSEWHERE):
             forget_checkpoint(folder / RECORD)  # a kill may have come before
     return Trained(there, folder, was_there=True)
+
+
+def _checked(
+    run: Run, dataset: Dataset, folder: Path, settings: Settings, form: Form | None
+) -> Log | None:
+    """Check that a run can be carried out so; what the first process writes epochs into."""
+    require_parts(run, dataset, settings)
+    require_fit(run, settings)
+    if form is None or not settings.world.is_first:
+        return None
+    return log_in(folder, form, "test" if dataset.validation is None else "validation")
 
 
 def _train(

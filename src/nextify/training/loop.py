@@ -35,7 +35,7 @@ from nextify.training.machine import (
 from nextify.training.optimizer import clip_gradient
 from nextify.training.schedule import learning_rate_at
 from nextify.training.state import State, generator_for, restore, save, start
-from nextify.training.step import Captured, Eager, Step, Summed, Update
+from nextify.training.step import Captured, Eager, Step, Update
 from nextify.training.sums import SummedGradients
 from nextify.training.world import ALONE, World
 
@@ -64,7 +64,8 @@ class Settings:
         on_epoch, on_step: called after each of them.
         on_best: called with the state whenever the accuracy on the validation images, if there are
             some, is the best so far: the test images choose nothing.
-        captured: whether a step is captured once and replayed; None: on a GPU, of images in memory.
+        captured: whether a step is captured once and replayed, where one process carries the run
+            out; None: on a GPU, of images in memory.
         log: takes each epoch before its checkpoint is written.
         deterministic: whether the same run gives the same bits on the same GPU, for which some
             operators are slower.
@@ -186,8 +187,6 @@ def require_parts(run: Run, dataset: Dataset, settings: Settings) -> None:
                          "start it with `torchrun ... -m nextify train`")  # fmt: skip
     if processes == 1:
         return
-    if settings.captured:
-        raise InputError("steps of several processes are not captured; leave captured out")
     scored = min(len(dataset.watched), len(dataset.test))
     of_batch = f"batches of {size} images, of which each takes at least two"
     for what, most in ((of_batch, size // 2), (f"{scored} images to score on", scored)):
@@ -358,7 +357,8 @@ def step_of(state: State, run: Run, dataset: Dataset, settings: Settings) -> Ste
         update.clip()
 
     summed = replace(update, clip=clip, loss_of=lambda *batch: update.loss_of(*batch) * part)
-    return Summed(Eager(summed), settings.world)
+    own = Eager(summed)
+    return lambda images, targets: settings.world.total(own(images, targets))
 
 
 def step_by(update: Update, dataset: Dataset, settings: Settings) -> Step:

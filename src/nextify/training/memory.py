@@ -41,7 +41,7 @@ def _fitting(recipe: Recipe, images: int) -> str:
     """How a batch goes through the network by so many images at most."""
     parts = (n for n in range(2, recipe.batch_size + 1) if recipe.batch_size % n == 0)
     accumulate = next(n for n in parts if recipe.batch_size // n <= images)
-    return f"set batch_size={images} or less, or accumulate={accumulate}"
+    return f"set batch_size={images * recipe.accumulate} or less, or accumulate={accumulate}"
 
 
 def require_memory_for(plan: Plan) -> None:

@@ -37,6 +37,7 @@ class State:
     """What changes while a run trains. `epoch` and `step` count what is done.
 
     Attributes:
+        average, of_epochs: of the weights, over steps or the last epochs; at most one is there.
         losses: of the steps of an epoch that has begun. drawn_from: the states that generators had
             when it began: of those that feed the steps, some of which may be ahead of them.
         processes: that carried it out, one number after another. since: when `seconds` was
@@ -55,17 +56,16 @@ class State:
     seconds: float = 0.0
     evaluation_seconds: float = 0.0
     of_epochs: EpochAverage | None = None
+    losses: list[Tensor] = field(default_factory=list)
+    drawn_from: dict[str, Tensor] = field(default_factory=dict)
+    processes: list[int] = field(default_factory=lambda: [1])
+    since: float = 0.0
 
     @property
     def averaged(self) -> Network | None:
         """The average of the weights, if there is one."""
         average = self.average or self.of_epochs
         return None if average is None else average.network  # type: ignore[return-value]
-
-    losses: list[Tensor] = field(default_factory=list)
-    drawn_from: dict[str, Tensor] = field(default_factory=dict)
-    processes: list[int] = field(default_factory=lambda: [1])
-    since: float = 0.0
 
     @property
     def judged(self) -> Network:

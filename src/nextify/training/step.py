@@ -21,7 +21,6 @@ from nextify.network.modules import Draws, Source
 from nextify.training.ema import WeightAverage
 from nextify.training.optimizer import set_learning_rate
 from nextify.training.replayed import WARM_UP, captured, side_stream
-from nextify.training.world import World
 
 
 class Step(Protocol):
@@ -95,16 +94,6 @@ class Eager:
     def __call__(self, images: Tensor, targets: Tensor) -> Tensor:
         set_learning_rate(self.update.optimizer, self.update.rate())
         return self.update(images, targets)
-
-
-class Summed:
-    """A step of each process on its part of the images, whose losses add up to the batch's."""
-
-    def __init__(self, step: Step, world: World) -> None:
-        self.step, self.world = step, world
-
-    def __call__(self, images: Tensor, targets: Tensor) -> Tensor:
-        return self.world.total(self.step(images, targets))
 
 
 class Captured:

@@ -206,10 +206,8 @@ class _Arranged:
             case ResponseNorm2d():
                 yield Response(module.weight, module.eps)
                 yield Affine(torch.ones_like(module.bias), module.bias)
-            case nn.ReLU():
-                yield nn.ReLU()
-            case nn.GELU():
-                yield nn.GELU()
+            case nn.ReLU() | nn.GELU():
+                yield nn.ReLU() if isinstance(module, nn.ReLU) else nn.GELU()
             case ResidualBlock():
                 yield Sum(module.branch.children(), module.shortcut.children(),
                           module.after.children())  # fmt: skip
@@ -225,8 +223,8 @@ class _Arranged:
                 height, width = self.size
                 self.size = -(-height // 2), -(-width // 2)
                 yield Gather()
-                yield from self._parts(module.norm)
-                yield from self._parts(module.reduction)
+                for part in (module.norm, module.reduction):
+                    yield from self._parts(part)
             case nn.Dropout() | Permute():  # channels go where they are wanted
                 return
             case _:
