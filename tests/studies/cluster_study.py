@@ -3,17 +3,15 @@
 python cluster_study.py STUDY LOG SECONDS ADDRESS SEEDS
 """
 
-import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tiny_study import NoData, Trainer, begun, note, tiny_plan
+from tiny_study import Trainer, begun, carried_out, note, tiny_plan
 
 from nextify.designs import Run
 from nextify.records import Plan, Record
-from nextify.studies import execute
 from nextify.studies.running.clusters import cluster, crew_on
 from nextify.studies.running.worker import OnProgress
 
@@ -42,16 +40,12 @@ def plan_of(seeds: int) -> Plan:
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     study, log, seconds, address, seeds = sys.argv[1:]
     with cluster(address):
         crew = crew_on(address, Path(study))
-        train = Noted(Path(log), float(seconds))
-        try:
-            summary = execute(plan_of(int(seeds)), study, NoData(), train=train, crew=crew)
-        except KeyboardInterrupt as stop:
-            print(stop)
-            sys.exit(130)
+        summary = carried_out(
+            plan_of(int(seeds)), study, Noted(Path(log), float(seconds)), crew=crew
+        )
     print(f"finished={summary.finished} recorded={summary.recorded} failed={summary.failed}")
 
 

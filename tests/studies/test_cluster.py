@@ -19,6 +19,7 @@ from typing import Any
 
 import cluster_study
 import pytest
+import torch
 from cluster_study import Noted, ended, plan_of
 from tiny_study import NoData, begun, determined, note, undisturbed
 
@@ -31,6 +32,7 @@ from nextify.requests import DataSpec
 from nextify.studies import Frame, Interrupted, Summary, WorkerSetup, execute, plan_path
 from nextify.studies.running.clusters import cluster, crew_on
 from nextify.studies.running.worker import OnProgress
+from nextify.training.machine import thread_count
 
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'nextify[cluster]'")
 pytestmark = [
@@ -352,7 +354,9 @@ def test_real_runs_have_the_bits_of_one_machine(tmp_path, here, sent):
     plan = plan_path(of)
     plan = replace(plan, cells=plan.cells[-2:])
     setup = RealOnlyAt(spec, process=os.getpid() if sent else 0)
-    execute(plan, here.study, setup, crew=crew_on(here.address, here.study))
+    with thread_count(2):
+        execute(plan, here.study, setup, crew=crew_on(here.address, here.study))
+        assert torch.get_num_threads() == 2  # as before, though images were loaded here
     execute(plan, tmp_path / "here.db", WorkerSetup(spec), workers=1, devices=())
     there, single = determined(here.study), determined(tmp_path / "here.db")
     assert there == single and all(each.outcome == "finished" for each in there.values())

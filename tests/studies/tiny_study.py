@@ -18,7 +18,7 @@ from typing import Any
 from nextify.designs import Run, path
 from nextify.errors import InputError
 from nextify.records import EpochPoint, Measured, Plan, Record, Result, Store
-from nextify.studies import Frame, execute, plain, plan_path
+from nextify.studies import Frame, Summary, execute, plain, plan_path
 from nextify.studies.running.jobs import jobs_of
 from nextify.studies.running.worker import OnProgress
 
@@ -181,25 +181,28 @@ def determined(store: Path) -> dict[str, Record]:
         }
 
 
-def main() -> None:
+def carried_out(plan: Plan, study: str, train: Trainer, **options: Any) -> Summary:
+    """By a process of its own: an interrupt says what it says, and ends it."""
     # A shell starts background jobs with SIGINT ignored, and so would be this process.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    study, log, seconds, workers, *more = sys.argv[1:]
-    trainer = Trainer(Path(log), float(seconds))
     try:
-        summary = execute(
-            tiny_plan(),
-            study,
-            NoData(),
-            train=trainer,
-            workers=int(workers),
-            devices=(),
-            progress=plain(sys.stdout) if "show" in more else None,
-            retry_failed="retry" in more,
-        )
+        return execute(plan, study, NoData(), train=train, **options)
     except KeyboardInterrupt as stop:
         print(stop)
         sys.exit(130)
+
+
+def main() -> None:
+    study, log, seconds, workers, *more = sys.argv[1:]
+    summary = carried_out(
+        tiny_plan(),
+        study,
+        Trainer(Path(log), float(seconds)),
+        workers=int(workers),
+        devices=(),
+        progress=plain(sys.stdout) if "show" in more else None,
+        retry_failed="retry" in more,
+    )
     print(f"finished={summary.finished} elsewhere={summary.elsewhere} recorded={summary.recorded}")
 
 

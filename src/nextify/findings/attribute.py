@@ -21,8 +21,7 @@ from nextify.findings.answers import (
     Triple,
 )
 from nextify.findings.basis import Basis, basis
-from nextify.findings.blocks import fit_blocks
-from nextify.findings.cells import Cells, Noise, gather
+from nextify.findings.cells import Cells, Noise, gather, seeds_alike
 from nextify.findings.crossed import crossed
 from nextify.findings.factor_runs import FactorRuns, factor_runs
 from nextify.findings.failures import failures
@@ -340,7 +339,7 @@ def _increments(
 def _noise(
     study: _Study, measured: measure.Contrasts, every: measure.Together
 ) -> answers.NoiseSummary:
-    value, interval = _seeds_alike(study)
+    value, interval = seeds_alike(study.cells, study.runs).correlation
     terms: tuple[Effect, ...] = ()
     effects = np.zeros(0)
     if study.cells.counts.max(initial=0) == 1:
@@ -358,20 +357,6 @@ def _noise(
         lenth=study.noise.lenth,
         half_normal=tuple(zip(names, effects.tolist(), scores, strict=True)),
     )
-
-
-def _seeds_alike(study: _Study) -> tuple[float | None, Interval | None]:
-    """The correlation of scores with the same seed, over the cells that have the plan's seeds."""
-    cells = study.cells
-    seeds = study.runs.seed[cells.runs]
-    names, count = np.unique(seeds, return_counts=True)
-    common = names[count > 0.5 * len(cells.counts)]
-    table = np.full((len(cells.counts), len(common)), np.nan)
-    for at, seed in enumerate(common):
-        here = seeds == seed
-        table[cells.index()[here], at] = cells.values[here]
-    table = table[~np.isnan(table).any(axis=1)]
-    return fit_blocks(table).correlation
 
 
 def _counts(study: _Study) -> answers.Counts:

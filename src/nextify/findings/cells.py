@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats
-from nextify.findings.blocks import NO_SPREAD
+from nextify.findings.blocks import NO_SPREAD, BlockModel, fit_blocks
 from nextify.findings.factor_runs import FactorRuns
 from nextify.findings.lenth import Lenth
 
@@ -89,6 +89,18 @@ def gather(runs: FactorRuns) -> Cells:
         values=values,
         crossed=len(runs.crossed),
     )
+
+
+def seeds_alike(cells: Cells, runs: FactorRuns) -> BlockModel:
+    """What a seed does to all cells alike, over the cells that have the plan's seeds."""
+    seeds = runs.seed[cells.runs]
+    names, count = np.unique(seeds, return_counts=True)
+    common = names[count > 0.5 * len(cells.counts)]
+    table = np.full((len(cells.counts), len(common)), np.nan)
+    for at, seed in enumerate(common):
+        here = seeds == seed
+        table[cells.index()[here], at] = cells.values[here]
+    return fit_blocks(table[~np.isnan(table).any(axis=1)])
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -13,8 +13,7 @@ import scipy
 from numpy.typing import NDArray
 
 from nextify.experiments.coding import Floats, Levels, all_cells, codes_of, columns, effects
-from nextify.findings.blocks import fit_blocks
-from nextify.findings.cells import ENOUGH_DF, Cells, Noise, spread_df
+from nextify.findings.cells import ENOUGH_DF, Cells, Noise, seeds_alike, spread_df
 from nextify.findings.factor_runs import FactorRuns
 from nextify.findings.images import images_part
 from nextify.findings.measure import Contrasts
@@ -118,11 +117,7 @@ def _subsets(cells: Cells, varied: NDArray[np.bool_]) -> tuple[Levels, Floats]:
 def _spread(noise: Noise, runs: FactorRuns) -> float | None:
     """Of single runs; without what a seed does to all cells alike, where it clearly does something:
     that shifts no difference of cells, and taken for noise it would hide interactions."""
-    known = noise.cells.runs
-    cell, seed = (np.unique(each[known], return_inverse=True)[1] for each in (runs.cell, runs.seed))
-    table = np.full((cell.max() + 1, seed.max() + 1), np.nan)
-    table[cell, seed] = noise.cells.values
-    found = fit_blocks(table)
+    found = seeds_alike(noise.cells, runs)
     _, alike = found.correlation
     is_clear = noise.sd is not None and alike is not None and alike.low > 0
     return found.residual_sd if is_clear and found.df_residual >= ENOUGH_DF else noise.sd

@@ -9,9 +9,10 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from pickle import loads
@@ -28,7 +29,7 @@ from nextify.errors import InputError
 from nextify.studies.running.locks import CREW, RunLocks
 from nextify.studies.running.messages import Began, Died, Done, Message, Ready, Stopped
 from nextify.studies.running.ray_actors import NAMESPACE, Hand, Office, Sent, Worker, packed
-from nextify.studies.running.worker import Orders
+from nextify.studies.running.worker import Orders, Setup
 from nextify.words import plural
 
 _WAIT = 30.0  # seconds for a first node to answer
@@ -55,45 +56,16 @@ class _Node(NamedTuple):
 
 @dataclass
 class _Hired:
-    """A worker. `orders`: None once it is ready; `sent`: whether images were sent to it; `heard`:
-    the number of its last message."""
+    """A worker. `orders`: what it was told, None once it is ready; `heard`: the number of its last
+    message."""
 
     seat: int
     orders: Orders | None
     actor: Any = None
-    sent: bool = False
     heard: int = 0
 
 
-class _News(NamedTuple):
-    """What the office has heard; an error where it could not be asked."""
-
-    said: list[tuple[str, int, bytes]] | Exception
-
-
-class _Over(NamedTuple):
-    """A worker's process has ended, or cannot be reached."""
-
-    worker: str
-    error: Exception
-
-
-class _Verdict(NamedTuple):
-    """The same, a moment later: what it is to be told by is known by now."""
-
-    worker: str
-    error: Exception
-
-
-class _Checked(NamedTuple):
-    """A node has told its versions; an error where it could not."""
-
-    node: _Node
-    resources: Mapping[str, float]
-    versions: Mapping[str, str] | Exception
-
-
-_Event = _News | _Over | _Verdict | _Checked
+_Said = Iterable[tuple[int, Message]]
 
 
 class RayCrew:
@@ -119,7 +91,8 @@ class RayCrew:
         self._over: list[tuple[str, str]] = []
         self._without: set[str] = set()  # nodes that images are sent to
         self._images: Any = None
-        self._events: SimpleQueue[_Event] = SimpleQueue()
+        # What to do about what Ray's threads have heard; done by who listens.
+        self._events: SimpleQueue[Callable[[], _Said]] = SimpleQueue()
         self._office: Any = None
         self._locks: RunLocks | None = None
         self._looked = 0.0
@@ -129,7 +102,7 @@ class RayCrew:
         while self._wait(time.monotonic() - began):
             self._look()
             with suppress(Empty):
-                tuple(self._handled(self._events.get(timeout=_TICK)))
+                tuple(self._events.get(timeout=_TICK)())
         if not self._places:
             raise InputError(
                 f"no node of the cluster has what a run takes ({plural(cores, 'core')}"
@@ -156,11 +129,11 @@ class RayCrew:
     def hire(self, seat: int, orders: Orders) -> None:
         """Start an actor, as soon as Ray has its core or GPU."""
         node, worker = self._places[seat], f"{self._opened()} {token_hex(8)}"
-        sent = node.id in self._without
-        told = self._with_images(orders) if sent else orders
-        hired = self._staff[worker] = _Hired(seat, orders, sent=sent)
+        if node.id in self._without:
+            orders = replace(orders, setup=Sent(orders.setup, [self._images]))
+        hired = self._staff[worker] = _Hired(seat, orders)
         if node.refused:
-            self._events.put(_Verdict(worker, InputError(node.refused)))
+            self._events.put(lambda: self._verdict(worker, InputError(node.refused)))
             return
         ray.get(self._office.enter.remote(worker, node.id))
         folder = str(Path.cwd())
@@ -171,7 +144,7 @@ class RayCrew:
                 num_gpus=int(self._gpu), scheduling_strategy=_at(node.id),
             )
             .remote(
-                self._office, worker, node.name, told,
+                self._office, worker, node.name, orders,
                 gpu=self._gpu, folder=folder, modules=bool({"", folder} & {*sys.path}),
             )
         )  # fmt: skip
@@ -182,7 +155,7 @@ class RayCrew:
         worker = next(name for name, hired in self._staff.items() if hired.seat == seat)
         self._office.give.remote(worker, runs)
 
-    def listen(self, seconds: float) -> Iterator[tuple[int, Message]]:
+    def listen(self, seconds: float) -> _Said:
         """What there is, and what comes first."""
         if self._office is None:
             self._opened()
@@ -190,10 +163,9 @@ class RayCrew:
         if time.monotonic() - self._looked > _LOOK:
             self._look()
         with suppress(Empty):
-            yield from self._handled(self._events.get(timeout=seconds) if seconds else
-                                     self._events.get_nowait())  # fmt: skip
             while True:
-                yield from self._handled(self._events.get_nowait())
+                yield from self._events.get(timeout=seconds)()
+                seconds = 0
 
     def dismiss(self) -> None:
         """Kill the actors: the cluster is as it was."""
@@ -229,7 +201,7 @@ class RayCrew:
             self._hear()
         return self._name
 
-    def _resumed(self) -> Iterator[tuple[int, Message]]:
+    def _resumed(self) -> _Said:
         """The workers that a supervisor before has left."""
         staff: dict[str, Hand] = ray.get(self._office.staff.remote())
         for worker, hand in staff.items():
@@ -245,7 +217,7 @@ class RayCrew:
             yield seat, replace(loads(hand.ready), at_work=tuple(hand.runs))
             yield seat, Began()
             if actor is None:
-                self._events.put(_Over(worker, ActorDiedError()))
+                self._ended(worker, ActorDiedError())
             else:
                 self._watch(worker)
 
@@ -265,39 +237,44 @@ class RayCrew:
             with suppress(RayError):
                 ray.kill(actor)
 
+    def _then(self, called: Any, react: Callable[[Any], _Said]) -> None:
+        """React to the result of a call, or to its error."""
+
+        def is_done(done: Any) -> None:
+            outcome = done.exception() or done.result()
+            self._events.put(lambda: react(outcome))
+
+        called.future().add_done_callback(is_done)
+
     def _hear(self) -> None:
         noted, over, self._noted, self._over = self._noted, self._over, [], []
-        news = self._office.hear.remote(noted, over, _LISTEN)
-        news.future().add_done_callback(lambda done: self._events.put(_News(_outcome(done))))
+        self._then(self._office.hear.remote(noted, over, _LISTEN), self._heard)
+
+    def _heard(self, said: list[tuple[str, int, bytes]] | Exception) -> _Said:
+        """What the office has, and listen on."""
+        if isinstance(said, list):
+            yield from self._news(said)
+        elif not isinstance(said, ActorUnavailableError):
+            raise InputError(
+                "the cluster has lost what of the study ran on this node; what is recorded is "
+                "kept, and the same command goes on"
+            )
+        self._hear()
 
     def _watch(self, worker: str) -> None:
-        watch = self._staff[worker].actor.watch.remote().future()
-        watch.add_done_callback(lambda done: self._events.put(_Over(worker, _outcome(done))))
+        watch = self._staff[worker].actor.watch.remote()
+        self._then(watch, lambda error: self._ended(worker, error))
 
-    def _handled(self, event: _Event) -> Iterator[tuple[int, Message]]:
-        match event:
-            case _News(list() as said):
-                yield from self._news(said)
-                self._hear()
-            case _News(ActorUnavailableError()) if self._office is not None:
-                self._hear()
-            case _News() if self._office is not None:
-                raise InputError(
-                    "the cluster has lost what of the study ran on this node; what is recorded is "
-                    "kept, and the same command goes on"
-                )
-            case _Over(worker, error) if worker in self._staff:
-                later = threading.Timer(_GRACE, self._events.put, [_Verdict(worker, error)])
-                later.daemon = True
-                later.start()
-            case _Verdict(worker, error) if worker in self._staff:
-                yield from self._verdict(worker, error)
-            case _Checked(node, resources, versions):
-                self._asked.discard(node.id)
-                if not isinstance(versions, Exception):  # else it is gone, or will be asked again
-                    self._admit(node, resources, versions)
+    def _ended(self, worker: str, error: Exception) -> _Said:
+        """Its process has, or cannot be reached: what of is known a moment later."""
+        if worker in self._staff:
+            verdict = partial(self._verdict, worker, error)
+            later = threading.Timer(_GRACE, self._events.put, [verdict])
+            later.daemon = True
+            later.start()
+        return ()
 
-    def _news(self, said: list[tuple[str, int, bytes]]) -> Iterator[tuple[int, Message]]:
+    def _news(self, said: list[tuple[str, int, bytes]]) -> _Said:
         """What workers said and has not been passed on; once it is, it is noted."""
         for worker, number, content in said:
             hired = self._staff.get(worker)
@@ -309,7 +286,7 @@ class RayCrew:
                     self._over.append((worker, message.record.key))
             self._noted.append((worker, number))
 
-    def _passed(self, worker: str, message: Message) -> Iterator[tuple[int, Message]]:
+    def _passed(self, worker: str, message: Message) -> _Said:
         """A message, unless it is that a node has not the images, and they can be sent there."""
         hired = self._staff[worker]
         node, orders = self._places[hired.seat], hired.orders
@@ -318,35 +295,41 @@ class RayCrew:
                 hired.orders = None
             case Stopped(text, detail="") if orders is not None:
                 self._free(worker)
-                if not hired.sent:
-                    self._without.add(node.id)
+                if not isinstance(orders.setup, Sent):
                     try:
-                        self.hire(hired.seat, orders)
-                        return
+                        self._share(orders.setup)
                     except InputError as error:
                         text = f"{text}; {error}"
+                    else:
+                        self._without.add(node.id)
+                        self.hire(hired.seat, orders)
+                        return
                 message = Stopped(f"{node.place}: {text}")
             case Stopped() | Died():
                 self._free(worker)
         yield hired.seat, message
 
-    def _with_images(self, orders: Orders) -> Orders:
-        """Orders for a node that has not the images at their path, or has others there.
+    def _share(self, setup: Setup) -> None:
+        """Have the images where nodes can fetch them that have not got them at their path.
 
         Raises:
             InputError: they cannot be sent.
         """
         if self._images is None:
-            self._images = ray.put(packed(orders.setup.load()))
-        return replace(orders, setup=Sent(orders.setup, [self._images]))
+            from nextify.training.machine import thread_count
+
+            with thread_count(None):  # which `load` changes, as in a worker
+                self._images = ray.put(packed(setup.load()))
 
     def _free(self, worker: str) -> None:
         """Its seat is."""
         hired = self._staff.pop(worker)
         self._dropped(worker, hired.actor)
 
-    def _verdict(self, worker: str, error: Exception) -> Iterator[tuple[int, Message]]:
+    def _verdict(self, worker: str, error: Exception) -> _Said:
         """What became of a worker."""
+        if worker not in self._staff:
+            return
         seat = self._staff[worker].seat
         node = self._places[seat]
         if isinstance(error, InputError):
@@ -364,7 +347,7 @@ class RayCrew:
             self._free(worker)
             yield seat, Died(f"{node.place} is gone" if is_gone else _how(error), is_gone)
 
-    def _last_words(self, worker: str) -> Iterator[tuple[int, Message]]:
+    def _last_words(self, worker: str) -> _Said:
         """All that it has said, and the office has told nobody yet."""
         said = ray.get(self._office.hear.remote([], [], 0))
         yield from self._news([each for each in said if each[0] == worker])
@@ -382,15 +365,16 @@ class RayCrew:
         address = told["NodeManagerAddress"], told["NodeManagerPort"]
         node = _Node(told["NodeID"], told["NodeManagerHostname"], address)
         how = {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": _at(node.id)}
-        answer = ray.remote(_version_teller()).options(**how).remote().future()
-        answer.add_done_callback(
-            lambda done: self._events.put(_Checked(node, told["Resources"], _outcome(done)))
-        )
+        answer = ray.remote(_version_teller()).options(**how).remote()
+        self._then(answer, lambda versions: self._admit(node, told["Resources"], versions))
 
     def _admit(
-        self, node: _Node, resources: Mapping[str, float], versions: Mapping[str, str]
-    ) -> None:
+        self, node: _Node, resources: Mapping[str, float], versions: Mapping[str, str] | Exception
+    ) -> _Said:
         """Give a node its seats; one of other versions has a single one, to be refused in."""
+        self._asked.discard(node.id)
+        if isinstance(versions, Exception):  # it is gone, or will be asked again
+            return ()
         count = int(resources.get("CPU", 0) // self._cores)
         if self._gpu:
             count = min(count, int(resources.get("GPU", 0)))
@@ -403,6 +387,7 @@ class RayCrew:
         taken = sum(place.id in self._nodes and place.id != node.id for place in self._places)
         count = min(count, (self._most or count + taken) - taken)
         self._places += [node] * (count - sum(place.id == node.id for place in self._places))
+        return ()
 
 
 def _version_teller() -> Callable[[], dict[str, str]]:
@@ -426,12 +411,6 @@ def _version_teller() -> Callable[[], dict[str, str]]:
 
 def _at(node: str) -> NodeAffinitySchedulingStrategy:
     return NodeAffinitySchedulingStrategy(node, soft=False)
-
-
-def _outcome(done: Any) -> Any:
-    """The result of a future, or its error."""
-    error = done.exception()
-    return done.result() if error is None else error
 
 
 def _answers(address: tuple[str, int]) -> bool:
