@@ -181,3 +181,35 @@ def test_all_diverged(nextify, pets):
     answer = nextify(*changed(CHOOSE, ["learning_rate=1e30"]))
     assert answer.code == 1 and answer.out.startswith("no design can be chosen")
     assert "not finite" in answer.err and not Path("mine/finals.study").exists()
+
+
+RACE = ("choose", "--from", "convnext-mini,resnet-small", "--data", "pets", "--image-size", "16",
+        "epochs=1", "batch_size=8", "warmup_epochs=0", "--finalists", "2", "--final-seeds", "2",
+        "--workers", "1", "--no-pilot")  # fmt: skip
+
+
+def test_candidates_race_from_the_command_line(nextify, refused, own_folder):
+    few, many = {"cat": 8, "dog": 8}, {"cat": 20, "dog": 20}
+    make_images(Path("pets/train"), few, learnable=True)  # so few that the race has one lap
+    make_images(Path("pets/test"), many, learnable=True)
+    answer = nextify(*RACE, "--json")
+    assert answer.code == 0, answer.err
+    values = json.loads(answer.out)
+    folder = Path("runs/choose-pets-convnext-mini-resnet-small")
+    assert values["folder"] == str(folder)
+    race = values["choice"]["race"]
+    assert [each["name"] for each in race] == ["convnext-mini", "resnet-small"]
+    assert all(list(each["laps"]) == ["8"] and each["in_finals"] for each in race)
+    assert values["winner"]["outcome"] == "finished" and values["winner"]["images"] == 56
+    studies = {"rates.study", "race.study", "finals.study"}
+    assert studies <= {path.name for path in folder.iterdir()}
+    assert 'id="race"' in Path(values["report"]).read_text()
+    # Finals of candidates and of designs for a budget have one name: they are not mixed.
+    message = refused(*changed(CHOOSE, ["--output", str(folder)]))
+    assert message.startswith(f"folder {folder} holds another choice")
+
+
+def test_a_race_leaves_a_choice_within_a_budget_alone(refused, done):
+    before = contents()
+    message = refused(*RACE, "--output", "mine")
+    assert message.startswith("folder mine holds another choice") and contents() == before

@@ -11,7 +11,7 @@ from nextify.findings.outcomes import Chance
 from nextify.records import Plan, Record
 from nextify.report import details
 from nextify.report.cells.content import comparison_content
-from nextify.report.cells.line_figure import line_figure
+from nextify.report.cells.files import main_figure
 from nextify.report.choice import words
 from nextify.report.choice.figure import choice_figure
 from nextify.report.page import ReportFiles, csv_text, ends_of, json_text, render, write_files
@@ -87,9 +87,8 @@ def write_choice(
     finals = phases[-1].plan
     drawn = [choice_figure(choice, held_out=finals.held_out)]
     if choice.race:
-        drawn.append(
-            line_figure(comparison_content(_told(choice, phases[-2].plan), records["race"]))
-        )
+        laps = _told(choice, studies["race"][0])
+        drawn.append(main_figure(comparison_content(laps, records["race"])))
     what = "The best of candidates for {}" if choice.race else "A design for {} within a budget"
     page = render(
         "choice.html",
@@ -106,10 +105,9 @@ def write_choice(
         shown=shown,
         winner=winner,
     )
-    lines = [finalist_line(each, choice.chance) for each in choice.finalists]
     about = {"written": now, "settings": asked, "choice": words.as_values(choice)}
     texts = {
-        "finalists.csv": csv_text(lines),
+        "finalists.csv": csv_text([finalist_line(e, choice.chance) for e in choice.finalists]),
         "report.json": json_text({**details.facts(finals), **about, "phases": _values(phases)}),
         "report.html": page,
     }
