@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nextify.cli.main import main
+from nextify.costs.spread import Spread
 from nextify.network import load_network
 from nextify.records import Store
 
@@ -207,6 +208,19 @@ def test_candidates_race_from_the_command_line(nextify, refused, own_folder):
     # Finals of candidates and of designs for a budget have one name: they are not mixed.
     message = refused(*changed(CHOOSE, ["--output", str(folder)]))
     assert message.startswith(f"folder {folder} holds another choice")
+
+
+def test_latencies_of_what_was_refused_are_not_those_of_what_is_asked_next(
+    nextify, pets, monkeypatch
+):
+    for size, took in (("32", 0.009), ("16", 0.008)):
+        monkeypatch.setattr(
+            "nextify.measuring.measure_latency",
+            lambda designs, took=took, **of: [Spread(took, took, took, 9)] * len(designs),
+        )
+        answer = nextify(*RACE, "--image-size", size, "--latency", "1ms")
+        assert answer.code == 2
+        assert f"the fastest candidate takes {1000 * took:g} ms" in answer.err
 
 
 def test_a_race_leaves_a_choice_within_a_budget_alone(refused, done):

@@ -142,6 +142,8 @@ class Grounds:
             return None
         allowed = read_seconds("--latency", self.request.latency)
         file = self.folder / "latency.json"
+        if self.asked.there is None and not self.request.plan:
+            file.unlink(missing_ok=True)  # of what was refused, which may have been other networks
         return Latency(
             allowed=allowed,
             size=size_of(self.judged.identity()),
