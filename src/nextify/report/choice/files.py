@@ -10,7 +10,7 @@ from nextify.findings.choice import Choice, Finalist
 from nextify.findings.outcomes import Chance
 from nextify.records import Plan, Record
 from nextify.report import details
-from nextify.report.cells.content import comparison_content
+from nextify.report.cells.content import ComparisonContent, comparison_content
 from nextify.report.cells.files import main_figure
 from nextify.report.choice import words
 from nextify.report.choice.figure import choice_figure
@@ -87,8 +87,7 @@ def write_choice(
     finals = phases[-1].plan
     drawn = [choice_figure(choice, held_out=finals.held_out)]
     if choice.race:
-        laps = _told(choice, studies["race"][0])
-        drawn.append(main_figure(comparison_content(laps, records["race"])))
+        drawn.append(main_figure(_raced(choice, studies["race"][0], records["race"])))
     what = "The best of candidates for {}" if choice.race else "A design for {} within a budget"
     page = render(
         "choice.html",
@@ -114,14 +113,14 @@ def write_choice(
     return write_files(folder, drawn, texts)
 
 
-def _told(choice: Choice, race: Plan) -> Plan:
-    """The plan of a race, in which candidates that left are called so."""
+def _raced(choice: Choice, race: Plan, records: Iterable[Record]) -> ComparisonContent:
+    """The laps of a race, in which candidates that left are called so."""
     gone = {each.name for each in choice.race if each.left is not None}
     cells = (
         replace(cell, network=f"{cell.network} (left)") if cell.network in gone else cell
         for cell in race.cells
     )
-    return replace(race, cells=tuple(cells))
+    return comparison_content(replace(race, cells=tuple(cells)), records)
 
 
 def _values(phases: Sequence[Phase]) -> dict[str, Any]:
