@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nextify.cli.main import main
+from nextify.costs.spread import Spread
 from nextify.network import load_network
 from nextify.records import Store
 
@@ -181,3 +182,48 @@ def test_all_diverged(nextify, pets):
     answer = nextify(*changed(CHOOSE, ["learning_rate=1e30"]))
     assert answer.code == 1 and answer.out.startswith("no design can be chosen")
     assert "not finite" in answer.err and not Path("mine/finals.study").exists()
+
+
+RACE = ("choose", "--from", "convnext-mini,resnet-small", "--data", "pets", "--image-size", "16",
+        "epochs=1", "batch_size=8", "warmup_epochs=0", "--finalists", "2", "--final-seeds", "2",
+        "--workers", "1", "--no-pilot")  # fmt: skip
+
+
+def test_candidates_race_from_the_command_line(nextify, refused, own_folder):
+    few, many = {"cat": 8, "dog": 8}, {"cat": 20, "dog": 20}
+    make_images(Path("pets/train"), few, learnable=True)  # so few that the race has one lap
+    make_images(Path("pets/test"), many, learnable=True)
+    answer = nextify(*RACE, "--json")
+    assert answer.code == 0, answer.err
+    values = json.loads(answer.out)
+    folder = Path("runs/choose-pets-convnext-mini-resnet-small")
+    assert values["folder"] == str(folder)
+    race = values["choice"]["race"]
+    assert [each["name"] for each in race] == ["convnext-mini", "resnet-small"]
+    assert all(list(each["laps"]) == ["8"] and each["in_finals"] for each in race)
+    assert values["winner"]["outcome"] == "finished" and values["winner"]["images"] == 56
+    studies = {"rates.study", "race.study", "finals.study"}
+    assert studies <= {path.name for path in folder.iterdir()}
+    assert 'id="race"' in Path(values["report"]).read_text()
+    # Finals of candidates and of designs for a budget have one name: they are not mixed.
+    message = refused(*changed(CHOOSE, ["--output", str(folder)]))
+    assert message.startswith(f"folder {folder} holds another choice")
+
+
+def test_latencies_of_what_was_refused_are_not_those_of_what_is_asked_next(
+    nextify, pets, monkeypatch
+):
+    for size, took in (("32", 0.009), ("16", 0.008)):
+        monkeypatch.setattr(
+            "nextify.measuring.measure_latency",
+            lambda designs, took=took, **of: [Spread(took, took, took, 9)] * len(designs),
+        )
+        answer = nextify(*RACE, "--image-size", size, "--latency", "1ms")
+        assert answer.code == 2
+        assert f"the fastest candidate takes {1000 * took:g} ms" in answer.err
+
+
+def test_a_race_leaves_a_choice_within_a_budget_alone(refused, done):
+    before = contents()
+    message = refused(*RACE, "--output", "mine")
+    assert message.startswith("folder mine holds another choice") and contents() == before

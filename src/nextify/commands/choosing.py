@@ -6,21 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nextify.commands.chosen import (
-    Chosen,
-    finished,
-    grounds,
-    require_same,
-    run_on,
-    setup_of,
-)
+from nextify.commands.chosen import Chosen, finished, grounds, piloted, run_on
 from nextify.commands.probing import probes_asked
 from nextify.commands.racing import PlannedRace, race
-from nextify.commands.studying import crew_of, timed, workers_of
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, load
 from nextify.errors import InputError
-from nextify.files import is_there, require_writable
 from nextify.fitting import budgets_of
 from nextify.records import Plan
 from nextify.report.announce import (
@@ -75,6 +66,9 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | PlannedRace
         InputError: anything that cannot be carried out as asked.
         KeyboardInterrupt: by Ctrl-C; what is recorded is kept, and the same call goes on.
     """
+    if request.latency is not None:
+        read_seconds("--latency", request.latency)  # before images, which take longer
+    probes_asked(request.probes)
     with cluster(request.cluster):
         if request.candidates is not None:
             return race(request, watch)
@@ -83,16 +77,12 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | PlannedRace
 
 def _choose(request: Choose, watch: Watch) -> PlannedChoice | Chosen:
     _require_budget(request)
-    probes_asked(request.probes)
     images = load(request.data)
     folder = Path(request.output or f"runs/choose-{images.name}-{_budget_name(request)}")
     on = grounds(request, images, folder, SCREENING)
     task = task_of(on.asked, on.judged.identity(), on.judged.largest_class)
     screening = plan_screening(task)
-    if not request.plan:  # which writes nothing, and neither does what is refused
-        require_writable(folder, "--output")
-    if is_begun := is_there(folder / SCREENING):
-        require_same(folder, settings_of(task))
+    is_begun = on.begin(settings_of(task))
     on.show(watch)
     watch.note(announced_path(task.frame.path))
     watch.note(recipes_of(screening))
@@ -124,13 +114,11 @@ def _choose(request: Choose, watch: Watch) -> PlannedChoice | Chosen:
 def _require_budget(request: Choose) -> None:
     """Check the budgets before images are loaded, which takes longer."""
     budgets = asdict(request.budgets)
-    if request.latency is not None:
-        read_seconds("--latency", request.latency)
-        if not any(budgets.values()):
-            raise InputError(
-                f"--latency is {request.latency}, and no width follows from that alone; give "
-                "--params or --macs with it, or candidates with --from"
-            )
+    if request.latency is not None and not any(budgets.values()):
+        raise InputError(
+            f"--latency is {request.latency}, and no width follows from that alone; give "
+            "--params or --macs with it, or candidates with --from"
+        )
     budgets_of(**budgets)
 
 
@@ -138,10 +126,7 @@ def _forecast(
     request: Choose, task: Task, screening: Plan, images: Dataset, watch: Watch, is_begun: bool
 ) -> tuple[Task, Plan, tuple[Phase, ...]]:
     """What the choice will take, with the screening that the time allows, where none is named."""
-    crew, pilot = crew_of(request), None
-    workers = workers_of(request, screening, crew)
-    if not request.no_pilot:
-        pilot = timed(screening, setup_of(request, screening), workers, watch, crew)
+    pilot, workers = piloted(request, screening, watch)
     count = len(images.train) + len(images.test)
     usual = phases(task, screening, pilot, workers, count)
     undecided = request.experiment is None and not is_begun

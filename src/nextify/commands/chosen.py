@@ -8,13 +8,20 @@ from typing import Any
 
 from nextify.commands.at_work import AtWork
 from nextify.commands.probing import probes_asked
-from nextify.commands.studying import asked_of, show_images, trained
+from nextify.commands.studying import (
+    asked_of,
+    crew_of,
+    show_images,
+    timed,
+    trained,
+    workers_of,
+)
 from nextify.commands.training import evaluate
 from nextify.commands.watch import Watch
 from nextify.data import Dataset, load
 from nextify.data.subsets import whole
 from nextify.errors import InputError
-from nextify.files import is_there, read_json, write_json
+from nextify.files import is_there, read_json, require_writable, write_json
 from nextify.findings import grid
 from nextify.findings.choice import Choice, Finalist
 from nextify.records import Plan
@@ -28,11 +35,12 @@ from nextify.report.evaluation.files import write_evaluation
 from nextify.report.notebook import in_notebook
 from nextify.report.page import ReportFiles
 from nextify.requests import Choose, DataSpec, Evaluate, changed, command_line
-from nextify.studies import Outcome, Summary, WorkerSetup
+from nextify.studies import Outcome, Pilot, Summary, WorkerSetup
 from nextify.studies.kinds import Asked
-from nextify.studies.kinds.choosing import FINALS
+from nextify.studies.kinds.choosing import FINALS, SCREENING
 from nextify.studies.kinds.frame import size_of
 from nextify.studies.kinds.latency import Latency
+from nextify.studies.kinds.racing import RATES
 from nextify.studies.kinds.winner import train_winner
 from nextify.studies.running.weights import weights_file
 from nextify.training.folder import NETWORK
@@ -106,6 +114,16 @@ class Grounds:
         assert isinstance(self.asked.request, Choose)
         return self.asked.request
 
+    def begin(self, settings: Mapping[str, Any]) -> bool:
+        """Check that the folder can be written, unless that is for nothing, and holds no other
+        choice; whether this one was begun."""
+        if not self.request.plan:
+            require_writable(self.folder, "--output")
+        is_begun = any(is_there(self.folder / first) for first in (SCREENING, RATES))
+        if is_begun:
+            _require_same(self.folder, settings)
+        return is_begun
+
     def show(self, watch: Watch) -> None:
         """Note by which images is chosen."""
         show_images(self.images, watch)
@@ -124,6 +142,8 @@ class Grounds:
             return None
         allowed = read_seconds("--latency", self.request.latency)
         file = self.folder / "latency.json"
+        if self.asked.there is None and not self.request.plan:
+            file.unlink(missing_ok=True)  # of what was refused, which may have been other networks
         return Latency(
             allowed=allowed,
             size=size_of(self.judged.identity()),
@@ -166,15 +186,24 @@ def _screened(asked: Asked) -> Dataset:
     return load(replace(asked.request.data, hold_out=True, image_size=images.image_size))
 
 
-def setup_of(request: Choose, plan: Plan) -> WorkerSetup:
+def _setup_of(request: Choose, plan: Plan) -> WorkerSetup:
     size = int(plan.data["image_size"])
     return WorkerSetup(replace(request.data, hold_out=plan.held_out, image_size=size))
+
+
+def piloted(request: Choose, plan: Plan, watch: Watch) -> tuple[Pilot | None, int]:
+    """A plan's pilot, if it is to have one, and how many of its runs are trained side by side."""
+    crew = crew_of(request)
+    workers = workers_of(request, plan, crew)
+    if request.no_pilot:
+        return None, workers
+    return timed(plan, _setup_of(request, plan), workers, watch, crew), workers
 
 
 def run_on(request: Choose, watch: Watch, plan: Plan, file: Path) -> Summary:
     watch.note(f"{file.stem}: {len(plan.cells)} networks, {plan.count} runs")
     plan = replace(plan, probes=tuple(probes_asked(request.probes)))
-    return trained(request, plan, file, setup_of(request, plan), watch)
+    return trained(request, plan, file, _setup_of(request, plan), watch)
 
 
 def finished(
@@ -262,7 +291,7 @@ def _best(choice: Choice | None) -> Finalist | None:
     return choice.finalist(choice.winner) if choice and choice.winner else None
 
 
-def require_same(folder: Path, settings: Mapping[str, Any]) -> None:
+def _require_same(folder: Path, settings: Mapping[str, Any]) -> None:
     """Check that a folder holds no other choice."""
     remedy = f"remove it, which loses no run, or {_ANOTHER}"
     kept = read_json(folder / "choice.json", "choice", remedy)

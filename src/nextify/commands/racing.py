@@ -6,20 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nextify.commands.chosen import (
-    Chosen,
-    Grounds,
-    finished,
-    grounds,
-    require_same,
-    run_on,
-    setup_of,
-)
-from nextify.commands.probing import probes_asked
-from nextify.commands.studying import crew_of, timed, workers_of
+from nextify.commands.chosen import Chosen, Grounds, finished, grounds, piloted, run_on
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import load
-from nextify.files import is_there, require_writable
 from nextify.records import Plan
 from nextify.report.announce import announced_phase, recipes_of
 from nextify.requests import Choose
@@ -35,7 +24,6 @@ from nextify.studies.kinds.racing import (
     without_slow,
 )
 from nextify.training.memory import require_memory_for
-from nextify.words import read_seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,18 +49,12 @@ def race(request: Choose, watch: Watch = QUIET) -> PlannedRace | Chosen:
         InputError: anything that cannot be carried out as asked.
         KeyboardInterrupt: by Ctrl-C; what is recorded is kept, and the same call goes on.
     """
-    if request.latency is not None:
-        read_seconds("--latency", request.latency)  # before images, which take longer
-    probes_asked(request.probes)
     images = load(request.data)
     folder = Path(request.output or f"runs/choose-{images.name}-{_short(request)}")
     on = grounds(request, images, folder, RATES)
     asked = race_of(on.asked, on.judged.identity(), on.judged.largest_class)
     settings = race_settings(asked)
-    if not request.plan:
-        require_writable(folder, "--output")
-    if is_begun := is_there(folder / RATES):
-        require_same(folder, settings)
+    is_begun = on.begin(settings)
     on.show(watch)
     asked = _within(on, asked, watch)
     plan = plan_rates(asked)
@@ -80,7 +62,7 @@ def race(request: Choose, watch: Watch = QUIET) -> PlannedRace | Chosen:
     count = len(on.judged.train) + len(on.judged.test)
     if request.plan or not is_begun:
         require_memory_for(plan)
-        found = _forecast(asked, plan, count, watch)
+        found = phases_of(asked, *piloted(asked.request, plan, watch), count)
         if request.plan:
             return PlannedRace(
                 race=asked,
@@ -102,15 +84,6 @@ def _within(on: Grounds, asked: Race, watch: Watch) -> Race:
         return asked
     latency.measure({each.name: each.design for each in asked.networks})
     return without_slow(asked, latency.known, latency.allowed)
-
-
-def _forecast(asked: Race, plan: Plan, images: int, watch: Watch) -> tuple[Phase, ...]:
-    request = asked.request
-    crew, pilot = crew_of(request), None
-    workers = workers_of(request, plan, crew)
-    if not request.no_pilot:
-        pilot = timed(plan, setup_of(request, plan), workers, watch, crew)
-    return phases_of(asked, pilot, workers, images)
 
 
 _LETTERS = 60  # of a folder's name

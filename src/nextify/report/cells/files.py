@@ -26,9 +26,13 @@ def drawings(content: AnyContent) -> list[Drawing]:
         case StepsContent():
             drawn = [step_figure(content), cost_figure(content), curve_figure(content)]
         case ComparisonContent():
-            draw = line_figure if content.several else row_figure
-            drawn = [draw(content), curve_figure(content)]
+            drawn = [main_figure(content), curve_figure(content)]
     return [drawing for drawing in drawn if drawing]
+
+
+def main_figure(content: ComparisonContent) -> Drawing:
+    """Of a comparison: accuracies, by the number of training images where there are several."""
+    return (line_figure if content.several else row_figure)(content)
 
 
 def texts(

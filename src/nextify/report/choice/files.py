@@ -10,8 +10,8 @@ from nextify.findings.choice import Choice, Finalist
 from nextify.findings.outcomes import Chance
 from nextify.records import Plan, Record
 from nextify.report import details
-from nextify.report.cells.content import comparison_content
-from nextify.report.cells.line_figure import line_figure
+from nextify.report.cells.content import ComparisonContent, comparison_content
+from nextify.report.cells.files import main_figure
 from nextify.report.choice import words
 from nextify.report.choice.figure import choice_figure
 from nextify.report.page import ReportFiles, csv_text, ends_of, json_text, render, write_files
@@ -87,9 +87,7 @@ def write_choice(
     finals = phases[-1].plan
     drawn = [choice_figure(choice, held_out=finals.held_out)]
     if choice.race:
-        drawn.append(
-            line_figure(comparison_content(_told(choice, phases[-2].plan), records["race"]))
-        )
+        drawn.append(main_figure(_raced(choice, studies["race"][0], records["race"])))
     what = "The best of candidates for {}" if choice.race else "A design for {} within a budget"
     page = render(
         "choice.html",
@@ -106,24 +104,23 @@ def write_choice(
         shown=shown,
         winner=winner,
     )
-    lines = [finalist_line(each, choice.chance) for each in choice.finalists]
     about = {"written": now, "settings": asked, "choice": words.as_values(choice)}
     texts = {
-        "finalists.csv": csv_text(lines),
+        "finalists.csv": csv_text([finalist_line(e, choice.chance) for e in choice.finalists]),
         "report.json": json_text({**details.facts(finals), **about, "phases": _values(phases)}),
         "report.html": page,
     }
     return write_files(folder, drawn, texts)
 
 
-def _told(choice: Choice, race: Plan) -> Plan:
-    """The plan of a race, in which candidates that left are called so."""
+def _raced(choice: Choice, race: Plan, records: Iterable[Record]) -> ComparisonContent:
+    """The laps of a race, in which candidates that left are called so."""
     gone = {each.name for each in choice.race if each.left is not None}
     cells = (
         replace(cell, network=f"{cell.network} (left)") if cell.network in gone else cell
         for cell in race.cells
     )
-    return replace(race, cells=tuple(cells))
+    return comparison_content(replace(race, cells=tuple(cells)), records)
 
 
 def _values(phases: Sequence[Phase]) -> dict[str, Any]:

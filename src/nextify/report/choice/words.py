@@ -331,9 +331,8 @@ def candidate_row(of: Racer) -> list[str]:
 
     gone = f"after {of.left:,} images" if of.left else "no"
     latency = seconds_in_words(of.latency.median) if of.latency else "?"
-    rates = dict(sorted(of.rates.items()))
     where = gone if of.left or of.in_finals else "no, but others came before"
-    return [of.name, start(of), latency, scored(rates), f"{of.rate:g}", scored(of.laps), where]
+    return [of.name, start(of), latency, scored(of.rates), f"{of.rate:g}", scored(of.laps), where]
 
 
 def standing(each: Finalist) -> str:

@@ -213,7 +213,7 @@ def carry_out_race(race: Race, folder: Path, run: Callable[[Plan, Path], Summary
         rates = done(plan_rates(race, more), RATES)
     best = tuned(race, rates)
     networks, most = at_rates(race, best), race.request.finalists
-    left, laps = list(networks), list[list[Network]]()
+    left, laps, gone = list(networks), list[list[Network]](), dict[str, int | None]()
     while not is_over(len(laps), len(race.laps), len(left), most):
         laps.append([networks[name] for name in left])
         gone = departures(*done(plan_laps(race, laps), RACE), int(race.data["train"]))
@@ -221,7 +221,7 @@ def carry_out_race(race: Race, folder: Path, run: Callable[[Plan, Path], Summary
     chosen = _finalists(race, studies["race"], left)
     plan = plan_there(folder / FINALS) or plan_finals(race, [networks[name] for name in chosen])
     finals = done(plan, FINALS)
-    racers = _racers(race, studies, best)
+    racers = _racers(race, studies, best, gone)
     return Outcome(choose_raced(finals, racers), studies, tuple(summaries.values()))
 
 
@@ -247,26 +247,27 @@ def _means(study: Study) -> dict[tuple[str, int], float | None]:
     }
 
 
-def _racers(race: Race, studies: Mapping[str, Study], best: Mapping[str, float]) -> list[Racer]:
-    rates, laps, finals = (studies[name] for name in ("rates", "race", "finals"))
-    gone, seen = departures(*laps, int(race.data["train"])), _means(laps)
-    tried = _tried(race, rates)
-    final = {cell.network for cell in finals[0].cells}
-    found = []
-    for each in race.networks:
-        found.append(
-            Racer(
-                name=each.name,
-                initial=each.initial,
-                rates=tried[each.name],
-                rate=best[each.name],
-                laps={number: mean for (name, number), mean in seen.items() if name == each.name},
-                left=gone[each.name],
-                in_finals=each.name in final,
-                latency=race.latencies.get(each.name),
-            )
+def _racers(
+    race: Race,
+    studies: Mapping[str, Study],
+    best: Mapping[str, float],
+    gone: Mapping[str, int | None],
+) -> list[Racer]:
+    tried, seen = _tried(race, studies["rates"]), _means(studies["race"])
+    final = {cell.network for cell in studies["finals"][0].cells}
+    return [
+        Racer(
+            name=each.name,
+            initial=each.initial,
+            rates=tried[each.name],
+            rate=best[each.name],
+            laps={number: mean for (name, number), mean in seen.items() if name == each.name},
+            left=gone[each.name],
+            in_finals=each.name in final,
+            latency=race.latencies.get(each.name),
         )
-    return found
+        for each in race.networks
+    ]
 
 
 def phases_of(race: Race, pilot: Pilot | None, workers: int, images: int) -> tuple[Phase, ...]:
