@@ -66,7 +66,8 @@ class _Normalised(torch.autograd.Function):
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
         wide = x.to(torch.promote_types(x.dtype, torch.float32))
-        var, mean = torch.var_mean(wide, (0, 2, 3), correction=0)
+        # torch.var_mean says the same, thirty times as slowly of maps that are channels last.
+        mean, var = torch.batch_norm_update_stats(wide, None, None, 0.0)
         counts, means, variances = _of_all(x.numel() // x.shape[1], mean, var)
         total = counts.sum()
         joint = (counts * means).sum(0) / total
@@ -86,8 +87,7 @@ class _Normalised(torch.autograd.Function):
         dx, dw, db = torch.ops.aten.native_batch_norm_backward(
             dy, x, weight, mean, var, None, None, False, ctx.eps, [True, True, True]
         )
-        sums = torch.stack([db, dw])
-        dist.all_reduce(sums)
+        sums = _gathered(torch.stack([db, dw])).sum(0)
         scale = (var + ctx.eps).rsqrt()
         shift, slope = weight * scale / ctx.total * sums
         line = slope * scale
@@ -100,7 +100,12 @@ class _Normalised(torch.autograd.Function):
 def _of_all(count: int, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Of each process: counts (W, 1), means and variances (W, C), float64."""
     own = torch.cat([mean.new_tensor([count]), mean, var]).double()
+    counts, means, variances = torch.split(_gathered(own), [1, len(mean), len(mean)], 1)
+    return counts, means, variances
+
+
+def _gathered(own: Tensor) -> Tensor:
+    """What each process has, (W, ...). Of a few numbers gloo's sum takes several times as long."""
     found = [torch.empty_like(own) for _ in range(dist.get_world_size())]
     dist.all_gather(found, own)
-    counts, means, variances = torch.split(torch.stack(found), [1, len(mean), len(mean)], 1)
-    return counts, means, variances
+    return torch.stack(found)
