@@ -16,8 +16,14 @@ _TIDY = 6  # digits kept in files: below this, sums differ from machine to machi
 _PREFIXES = ("", "k", "m", "g", "t")
 _NUMBER = r"(?P<number>[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE]\+?[0-9]{1,2})?)"
 _COUNT = re.compile(_NUMBER + r" ?(?P<prefix>[kKmMgGtT]?)", re.ASCII)
-_SECONDS = re.compile(_NUMBER + r" ?(?P<unit>us|ms|s)", re.ASCII)
-_UNITS = {"us": Decimal("1e-6"), "ms": Decimal("1e-3"), "s": Decimal(1)}
+_SECONDS = re.compile(_NUMBER + r" ?(?P<unit>us|ms|s|min|h)", re.ASCII)
+_UNITS = {
+    "us": Decimal("1e-6"),
+    "ms": Decimal("1e-3"),
+    "s": Decimal(1),
+    "min": Decimal(60),
+    "h": Decimal(3600),
+}
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = 60
 _BYTES = re.compile(_NUMBER + r" ?(?P<prefix>[kKmMgGtT]?)(?P<binary>i?)B", re.ASCII)
@@ -80,11 +86,14 @@ def _whole(name: str, given: float | str, amount: float | Decimal) -> int:
     return int(amount)
 
 
-def read_seconds(name: str, given: float | str) -> float:
-    """Seconds, also from text, with their unit: us, ms or s.
+def read_seconds(name: str, given: float | str, such_as: str = "20ms or 1.5s") -> float:
+    """Seconds, also from text, with their unit: us, ms, s, min or h.
 
-    >>> read_seconds("latency", "20ms"), read_seconds("latency", "1.5 s")
-    (0.02, 1.5)
+    >>> read_seconds("latency", "20ms"), read_seconds("within", "1.5 h")
+    (0.02, 5400.0)
+
+    Args:
+        such_as: what to give.
 
     Raises:
         InputError: with the name and what was given.
@@ -93,7 +102,7 @@ def read_seconds(name: str, given: float | str) -> float:
     if isinstance(given, str):
         match = _SECONDS.fullmatch(given)
         if match is None:
-            raise InputError(f"{name} is {given!r}; give a time with its unit, as 20ms or 1.5s")
+            raise InputError(f"{name} is {given!r}; give a time with its unit, as {such_as}")
         amount = float(Decimal(match["number"]) * _UNITS[match["unit"]])
     if isinstance(given, bool) or not 1e-6 <= float(amount) <= 86_400:
         raise InputError(f"{name} is {given!r}; it must be from 1us to 86400s")

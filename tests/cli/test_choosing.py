@@ -10,6 +10,7 @@ from nextify.cli.main import main
 from nextify.costs.spread import Spread
 from nextify.network import load_network
 from nextify.records import Store
+from nextify.studies import Pilot
 
 from .conftest import changed, contents, make_images
 
@@ -121,6 +122,8 @@ def test_another_choice_in_the_same_folder_is_refused(refused, done, change, sai
         (["widths=8,16,32"], "field 'widths' is what the choice"),
         (["--finalists", "0"], "--finalists"),
         (["batch_size=4096"], "batch_size"),
+        (["--within", "1h"], "leave out --no-pilot"),
+        (["--within", "soon"], "--within is 'soon'; give a time with its unit, as 90min or 2h"),
     ],
 )
 def test_what_cannot_be_chosen(refused, pets, change, said):
@@ -138,6 +141,30 @@ def test_the_plan_trains_nothing(nextify, pets):
     values = json.loads(nextify(*CHOOSE, "--plan", "--json").out)
     assert [phase["runs"] for phase in values["phases"]] == [4, 8, 1]
     assert contents() == before
+
+
+def test_as_much_as_the_time_allows(nextify, pets, monkeypatch):
+    pilot = Pilot(cells=1, seconds={"--": 60.0}, fastest="--", slowest="--")
+    monkeypatch.setattr("nextify.commands.choosing.piloted", lambda *_: (pilot, 1))
+    timed = [*CHOOSE, "--plan"]
+    timed.remove("--no-pilot")
+    at = timed.index("--finalists")
+    del timed[at : at + 2]
+    for within, finalists, said in (
+        ("1h", 4, "4 finalists by 2 seeds: the whole choice takes about 22.8 min, within 1h\n"),
+        ("16min", 2, "2 finalists by 2 seeds: the whole choice takes about 15.4 min, within 16min; "
+                     "the most thorough takes 22.8 min\n"),
+    ):  # fmt: skip
+        answer = nextify(*timed, "--within", within, "--json")
+        settings = json.loads(answer.out)["settings"]
+        assert (settings["--finalists"], settings["--final-seeds"]) == (finalists, 2)
+        assert said in answer.err
+    answer = nextify(*timed, "--within", "90s")
+    assert answer.code == 2 and answer.out == ""
+    assert answer.err.endswith(
+        "nextify: --within is 90s, and the least that this choice takes is about 15.4 min; give "
+        "that, or less to do: epochs=N, --train-limit N, fewer --factors\n"
+    )
 
 
 def test_a_network_is_tested_on_images_that_chose_nothing(nextify):

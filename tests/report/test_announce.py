@@ -7,31 +7,37 @@ import torch
 
 from nextify.data import Dataset, ImageFiles, Images, Origin
 from nextify.report.announce import (
+    announced_effort,
     announced_images,
     announced_left_out,
-    announced_screening,
     evaluated_note,
 )
 from nextify.studies import plan_screening
+from nextify.studies.kinds.efforts import LESS, THOROUGH, USUAL
 from studies.known_truth import small_task
 
 
-def test_which_screening_is_decided_on():
+def test_how_much_is_decided_on():
     usual = plan_screening(small_task(6))
     sharp = plan_screening(small_task(6, seeds=1, experiment="resolution-5"))
-    told = announced_screening(sharp, 5400.0, None, 10_800.0)
+    plans = [sharp, usual]
+    told = announced_effort(plans, THOROUGH, [5400.0, 5400.0], 0, None)
     assert told == (
         "screening: resolution-5, 32 networks, which tells every interaction of two choices apart: "
         "the whole choice takes about 1.5 h; --experiment says otherwise"
     )
-    told = announced_screening(usual, 9000.0, (sharp, 18_000.0), 10_800.0)
+    told = announced_effort(plans, USUAL, [18_000.0, 9000.0], 1, None)
     assert told == (
         "screening: resolution-4, 16 networks: with resolution-5, which tells every interaction of "
         "two choices apart, the whole choice takes about 5.0 h, and more than 3.0 h; --experiment "
-        "resolution-5 for it"
+        "resolution-5 for it, --within TIME for less"
     )
-    assert "nothing was timed: that is 32 runs instead of 32" in announced_screening(
-        usual, None, (sharp, None), 10_800.0
+    told = announced_effort(plans, USUAL, [None, None], 1, None)
+    assert "nothing was timed: that is 32 runs instead of 32" in told
+    told = announced_effort([sharp, usual, usual], LESS[-1], [18_000.0, 9000.0, 4200.0], 2, "80min")
+    assert told == (
+        "screening: resolution-4, 16 networks by 1 seed, 2 finalists by 3 seeds: the whole choice "
+        "takes about 70.0 min, within 80min; the most thorough takes 5.0 h"
     )
 
 

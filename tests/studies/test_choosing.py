@@ -30,7 +30,8 @@ from nextify.studies import (
     plan_screening,
 )
 from nextify.studies.kinds import Asked
-from nextify.studies.kinds.choosing import settings_of, sharper, takes_too_long, task_of
+from nextify.studies.kinds.choosing import at_effort, settings_of, task_of
+from nextify.studies.kinds.efforts import THOROUGH, USUAL, efforts, settled_effort, suited
 from nextify.studies.kinds.finalists import possible
 from nextify.studies.kinds.kind import Stacks
 
@@ -188,34 +189,55 @@ def test_the_phases_before_the_start():
     ]  # fmt: skip
 
 
-def unsaid_task(factors: int = 6) -> tuple[Task, Choose]:
-    """A task of which nothing is said of the screening, as `task_of` settles it."""
-    return small_task(factors), made(Choose, {"params": "200k"})
+def asked_for(**values: object) -> Choose:
+    return made(Choose, {"params": "200k", **values})
 
 
-def test_a_sharper_screening_has_more_networks_of_one_seed_each():
-    task, asked = unsaid_task()
-    more, plan = sharper(task, asked)
-    here = plan_screening(task)
+def test_a_more_thorough_screening_has_more_networks_of_one_seed_each():
+    task = small_task(6)
+    more = at_effort(task, THOROUGH)
+    here, plan = plan_screening(task), plan_screening(more)
     assert (len(here.cells), here.count, len(plan.cells), plan.count) == (16, 32, 32, 32)
     assert (more.request.experiment, more.request.seeds, len(plan.seeds)) == ("resolution-5", 1, 1)
     assert plan.experiment == "resolution-5"
-    assert sharper(task, changed(asked, seeds=2))[1].count == 64
-    assert sharper(*unsaid_task(3)) is None  # both are all subsets
-    assert sharper(*unsaid_task(5)) is None  # that of resolution IV is of V
+    both = efforts(asked_for(seeds=2))
+    assert [each.seeds for each in both] == [2, 2]
+    assert plan_screening(at_effort(task, both[0])).count == 64
+
+
+def test_efforts_that_are_decided_between():
+    assert efforts(asked_for()) == (THOROUGH, USUAL)
+    assert efforts(asked_for(experiment="resolution-4")) == (USUAL,)
+    least = efforts(asked_for(within="1h"))
+    assert least[:2] == (THOROUGH, USUAL) and len(least) == 5
+    work = [
+        len(plan_screening(at_effort(small_task(6), e)).cells) * e.seeds
+        + (e.finalists + e.reshaped + 2) * e.final_seeds
+        for e in least
+    ]
+    assert work == [67, 67, 51, 36, 28]
+    said = efforts(asked_for(within="1h", experiment="resolution-5", final_seeds=5))
+    assert {(e.experiment, e.seeds, e.final_seeds) for e in said} == {("resolution-5", 1, 5)}
+    race = efforts(asked_for(within="1h", **{"from": "resnet-small,convnext-mini"}))
+    assert [(e.finalists, e.final_seeds) for e in race] == [(4, 5), (3, 4), (2, 3)]
 
 
 @pytest.mark.parametrize(
-    ("runs", "seconds", "too_long"),
+    ("runs", "seconds", "most", "at"),
     [
-        (30, None, False), (40, None, True), (30, 1e6, False),
-        (40, 3 * 3600.0 - 1, False), (40, 3 * 3600.0 + 1, True),
+        # Without a limit: the first where it is done in three hours, or in no more runs.
+        ((40, 30), None, None, 1), ((30, 30), None, None, 0), ((30, 30), (1e6, 1e6), None, 0),
+        ((40, 30), (3 * 3600.0 - 1, 1.0), None, 0), ((40, 30), (3 * 3600.0 + 1, 1e6), None, 1),
+        # With one, whatever the runs.
+        ((40, 30, 20), (300.0, 200.0, 100.0), 250.0, 1),
+        ((40, 30, 20), (300.0, 200.0, 100.0), 50.0, None),
+        ((40, 30), None, 1e9, None),
     ],
 )  # fmt: skip
-def test_when_a_sharper_screening_takes_too_long(runs, seconds, too_long):
-    usual = (Phase("screening", 16, 30, seconds),)
-    found = (Phase("screening", 32, runs, seconds),)
-    assert takes_too_long(found, usual) is too_long
+def test_the_effort_that_the_time_allows(runs, seconds, most, at):
+    times = seconds or [None] * len(runs)
+    found = [(Phase("finals", 2, r, s),) for r, s in zip(runs, times, strict=True)]
+    assert suited(found, most) is at
 
 
 def test_what_a_screening_cannot_tell_apart():
@@ -247,15 +269,19 @@ def test_finals_on_held_out_images():
     assert settings_of(task)["--hold-out"] is True and "--hold-out" not in settings_of(small_task())
 
 
-def test_a_choice_that_goes_on_keeps_its_screening():
+def test_a_choice_that_goes_on_keeps_its_effort():
     images = SimpleNamespace(identity=lambda: DATA, source="Nothing.", largest_class=0.1)
-    asked = Asked(request=made(Choose, {"params": "200k"}), precision="float32", images=images)
+    asked = Asked(request=asked_for(), precision="float32", images=images)
     fresh = task_of(asked, DATA)
     assert (fresh.request.experiment, fresh.request.seeds) == ("resolution-4", 2)
-    _, there = sharper(small_task(6), asked.request)
-    kept = task_of(replace(asked, there=there), DATA)
-    assert (kept.request.experiment, kept.request.seeds) == ("resolution-5", 1)
-    assert kept.frame.seeds == range(1)
+    least = at_effort(small_task(6), efforts(asked_for(within="1h"))[-1])
+    for begun in (at_effort(small_task(6), THOROUGH), least):
+        there = plan_screening(begun).asked_by(begun.request)
+        kept = task_of(replace(asked, there=there), DATA)
+        assert kept.effort == begun.effort != fresh.effort
+        assert kept.frame.seeds == range(1)
+    before = replace(there, requests=())  # of a file from before requests were kept
+    assert settled_effort(asked.request, before).finalists == USUAL.finalists
     said = changed(asked.request, experiment="resolution-5")
     assert len(task_of(replace(asked, request=said), DATA).frame.seeds) == 1
 

@@ -1,12 +1,20 @@
 """The command choose: from a budget to a design, its accuracy, and a trained network."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nextify.commands.chosen import Chosen, finished, grounds, piloted, run_on
+from nextify.commands.chosen import (
+    Chosen,
+    decided,
+    finished,
+    grounds,
+    piloted,
+    require_times,
+    run_on,
+)
 from nextify.commands.probing import probes_asked
 from nextify.commands.racing import PlannedRace, race
 from nextify.commands.watch import QUIET, Watch
@@ -15,9 +23,9 @@ from nextify.errors import InputError
 from nextify.fitting import budgets_of
 from nextify.records import Plan
 from nextify.report.announce import (
+    announced_effort,
     announced_path,
     announced_phase,
-    announced_screening,
     announced_stacks,
     left_out_note,
     recipes_of,
@@ -25,18 +33,15 @@ from nextify.report.announce import (
 from nextify.requests import Choose
 from nextify.studies import Phase, Task, carry_out, left_out, phases, plan_screening
 from nextify.studies.kinds.choosing import (
-    MOST_SECONDS,
     SCREENING,
+    at_effort,
     require_fast_enough,
     settings_of,
-    sharper,
-    takes_too_long,
     task_of,
-    total_seconds,
 )
+from nextify.studies.kinds.efforts import efforts, total_seconds
 from nextify.studies.running.clusters import cluster
 from nextify.training.memory import require_memory_for
-from nextify.words import read_seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,8 +71,7 @@ def choose(request: Choose, watch: Watch = QUIET) -> PlannedChoice | PlannedRace
         InputError: anything that cannot be carried out as asked.
         KeyboardInterrupt: by Ctrl-C; what is recorded is kept, and the same call goes on.
     """
-    if request.latency is not None:
-        read_seconds("--latency", request.latency)  # before images, which take longer
+    require_times(request)
     probes_asked(request.probes)
     with cluster(request.cluster):
         if request.candidates is not None:
@@ -125,25 +129,32 @@ def _require_budget(request: Choose) -> None:
 def _forecast(
     request: Choose, task: Task, screening: Plan, images: Dataset, watch: Watch, is_begun: bool
 ) -> tuple[Task, Plan, tuple[Phase, ...]]:
-    """What the choice will take, with the screening that the time allows, where none is named."""
+    """What the choice will take, with the effort that the time allows."""
     pilot, workers = piloted(request, screening, watch)
     count = len(images.train) + len(images.test)
-    usual = phases(task, screening, pilot, workers, count)
-    undecided = request.experiment is None and not is_begun
-    more = sharper(task, request) if undecided else None
-    if more is None:
-        return task, screening, usual
-    found = phases(*more, pilot, workers, count)
-    if takes_too_long(found, usual):
-        watch.note(
-            announced_screening(
-                screening, total_seconds(usual), (more[1], total_seconds(found)), MOST_SECONDS
-            )
-        )
-        return task, screening, usual
-    require_memory_for(more[1])
-    watch.note(announced_screening(more[1], total_seconds(found), None, MOST_SECONDS))
-    return *more, found
+    ways = [(task, screening)] if is_begun else list(_ways(request, task, screening))
+    found = [phases(*way, pilot, workers, count) for way in ways]
+    at = 0 if is_begun else decided(request, found)
+    task, screening = ways[at]
+    if len(ways) > 1:
+        times = [total_seconds(each) for each in found]
+        plans = [plan for _, plan in ways]
+        watch.note(announced_effort(plans, task.effort, times, at, request.within))
+        require_memory_for(screening)
+    return task, screening, found[at]
+
+
+def _ways(request: Choose, task: Task, screening: Plan) -> Iterator[tuple[Task, Plan]]:
+    """The choice with the efforts that it allows, the most thorough first: a screening of
+    resolution V where it has more networks."""
+    for effort in efforts(request):
+        other = at_effort(task, effort)
+        try:
+            plan = plan_screening(other)
+        except InputError:  # the budget allows too few of its networks
+            continue
+        if effort.experiment == screening.experiment or len(plan.cells) > len(screening.cells):
+            yield other, plan
 
 
 def _budget_name(request: Choose) -> str:

@@ -1,6 +1,6 @@
 """What all choices have in common: their images, their folder, and the network at the end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -38,13 +38,14 @@ from nextify.requests import Choose, DataSpec, Evaluate, changed, command_line
 from nextify.studies import Outcome, Pilot, Summary, WorkerSetup
 from nextify.studies.kinds import Asked
 from nextify.studies.kinds.choosing import FINALS, SCREENING
+from nextify.studies.kinds.efforts import Phase, suited, total_seconds
 from nextify.studies.kinds.frame import size_of
 from nextify.studies.kinds.latency import Latency
 from nextify.studies.kinds.racing import RATES
 from nextify.studies.kinds.winner import train_winner
 from nextify.studies.running.weights import weights_file
 from nextify.training.folder import NETWORK
-from nextify.words import read_seconds
+from nextify.words import duration, read_seconds
 
 _NAME, _PRINT = "'name' of the data", "'fingerprint' of the data"
 _ANOTHER = "name another folder with --output"
@@ -198,6 +199,40 @@ def piloted(request: Choose, plan: Plan, watch: Watch) -> tuple[Pilot | None, in
     if request.no_pilot:
         return None, workers
     return timed(plan, _setup_of(request, plan), workers, watch, crew), workers
+
+
+def require_times(request: Choose) -> None:
+    """Check the times of a request before images are loaded, which takes longer."""
+    if request.latency is not None:
+        read_seconds("--latency", request.latency)
+    if request.within is not None:
+        _most(request.within)
+        if request.no_pilot:
+            raise InputError(
+                f"--within is {request.within}, and how long a choice takes is told by a pilot; "
+                "leave out --no-pilot"
+            )
+
+
+def _most(within: str) -> float:
+    return read_seconds("--within", within, "90min or 2h")
+
+
+def decided(request: Choose, found: Sequence[Sequence[Phase]]) -> int:
+    """Which of some choices, the most thorough first, is made by the time that it takes.
+
+    Raises:
+        InputError: all take longer than is asked for.
+    """
+    at = suited(found, None if request.within is None else _most(request.within))
+    if at is not None:
+        return at
+    least = total_seconds(found[-1])
+    about = "cannot be told: a step of training takes too long to be timed"
+    if least is not None:
+        about = f"is about {duration(least)}; give that, or less to do: epochs=N, --train-limit N"
+        about += "" if request.candidates else ", fewer --factors"
+    raise InputError(f"--within is {request.within}, and the least that this choice takes {about}")
 
 
 def run_on(request: Choose, watch: Watch, plan: Plan, file: Path) -> Summary:

@@ -1,18 +1,19 @@
 """The command choose with candidates: a race, finals, and the winner's network."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nextify.commands.chosen import Chosen, Grounds, finished, grounds, piloted, run_on
+from nextify.commands.chosen import Chosen, Grounds, decided, finished, grounds, piloted, run_on
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import load
 from nextify.records import Plan
 from nextify.report.announce import announced_phase, recipes_of
 from nextify.requests import Choose
-from nextify.studies import Phase
+from nextify.studies import Phase, Pilot
+from nextify.studies.kinds.efforts import efforts, with_effort
 from nextify.studies.kinds.racing import (
     RATES,
     Race,
@@ -52,32 +53,45 @@ def race(request: Choose, watch: Watch = QUIET) -> PlannedRace | Chosen:
     images = load(request.data)
     folder = Path(request.output or f"runs/choose-{images.name}-{_short(request)}")
     on = grounds(request, images, folder, RATES)
-    asked = race_of(on.asked, on.judged.identity(), on.judged.largest_class)
-    settings = race_settings(asked)
-    is_begun = on.begin(settings)
+    named = race_of(on.asked, on.judged.identity(), on.judged.largest_class)
+    is_begun = on.begin(race_settings(named))
     on.show(watch)
-    asked = _within(on, asked, watch)
+    asked = _fast_enough(on, named, watch)
     plan = plan_rates(asked)
     watch.note(recipes_of(plan))
     count = len(on.judged.train) + len(on.judged.test)
     if request.plan or not is_begun:
         require_memory_for(plan)
-        found = phases_of(asked, *piloted(asked.request, plan, watch), count)
+        pilot, workers = piloted(asked.request, plan, watch)
+        asked, found = _forecast(request, asked, pilot, workers, count, is_begun)
         if request.plan:
             return PlannedRace(
                 race=asked,
                 rates=plan.asked_by(asked.request),
                 phases=found,
                 images=count,
-                settings=settings,
+                settings=race_settings(replace(named, request=asked.request)),
             )
         for phase in found:
             watch.note(announced_phase(phase))
     work = partial(carry_out_race, asked, folder, partial(run_on, request, watch))
+    settings = race_settings(replace(named, request=asked.request))
     return finished(on, asked.request, settings, work, watch, anew=not is_begun)
 
 
-def _within(on: Grounds, asked: Race, watch: Watch) -> Race:
+def _forecast(
+    request: Choose, asked: Race, pilot: Pilot | None, workers: int, images: int, is_begun: bool
+) -> tuple[Race, tuple[Phase, ...]]:
+    """What the race will take, with the finals that the time allows."""
+    ways = [asked]
+    if not is_begun:
+        ways = [replace(asked, request=with_effort(asked.request, e)) for e in efforts(request)]
+    found = [phases_of(way, pilot, workers, images) for way in ways]
+    at = 0 if is_begun else decided(request, found)
+    return ways[at], found[at]
+
+
+def _fast_enough(on: Grounds, asked: Race, watch: Watch) -> Race:
     """The candidates within the latency, where there is one."""
     latency = on.latency(watch)
     if latency is None:

@@ -10,6 +10,7 @@ from nextify.designs import Recipe
 from nextify.records import Damage, Experiment, Plan, kept_as
 from nextify.report.details import starts_from
 from nextify.studies import Forecast, Phase, Pilot
+from nextify.studies.kinds.efforts import MOST_SECONDS, Effort
 from nextify.studies.running.cards import PASSES
 from nextify.studies.running.summary import Loss
 from nextify.words import duration, plural, seconds_in_words, shown
@@ -118,27 +119,44 @@ def announced_phase(phase: Phase) -> str:
     return f"{phase.name}: {at_most}{counts}{time}"
 
 
-def announced_screening(
-    plan: Plan, seconds: float | None, sharper: tuple[Plan, float | None] | None, most: float
-) -> str:
-    """Which screening was decided on and why, in one line.
+def announced_effort(
+    plans: Sequence[Plan], effort: Effort, seconds: Sequence[float | None], at: int,
+    within: str | None,
+) -> str:  # fmt: skip
+    """How much was decided on and why, in one line.
 
     Args:
-        seconds: of the whole choice. sharper: the screening of resolution V that takes too long,
-            and what the choice would take with it; None where it is `plan`. most: seconds, for it.
+        plans: the screenings that were to be decided between, the most thorough first. effort: of
+            the one that is made. seconds: of each whole choice. at: which is made. within: the
+            time that was asked for.
     """
+    made = plans[at]
+    chosen = f"screening: {made.experiment}, {plural(len(made.cells), 'network')}"
     tells = "which tells every interaction of two choices apart"
-    chosen = f"screening: {plan.experiment}, {plural(len(plan.cells), 'network')}"
-    if sharper is None:
+    if within is not None:
+        finals = f"{plural(effort.finalists, 'finalist')} by {plural(effort.final_seeds, 'seed')}"
+        more = f"; the most thorough takes {duration(seconds[0])}" if at else ""
+        return (
+            f"{chosen} by {plural(effort.seeds, 'seed')}, {finals}: the whole choice takes about "
+            f"{duration(seconds[at])}, within {within}{more}"
+        )
+    if at == 0:
         about = "no more runs than resolution-4 takes"
-        if seconds is not None:
-            about = f"the whole choice takes about {duration(seconds)}"
+        if seconds[0] is not None:
+            about = f"the whole choice takes about {duration(seconds[0])}"
         return f"{chosen}, {tells}: {about}; --experiment says otherwise"
-    other, longer = sharper
-    about = f"and nothing was timed: that is {plural(other.count, 'run')} instead of {plan.count}"
-    if longer is not None:
-        about = f"the whole choice takes about {duration(longer)}, and more than {duration(most)}"
-    return f"{chosen}: with resolution-5, {tells}, {about}; --experiment resolution-5 for it"
+    about = (
+        f"and nothing was timed: that is {plural(plans[0].count, 'run')} instead of {made.count}"
+    )
+    if seconds[0] is not None:
+        about = (
+            f"the whole choice takes about {duration(seconds[0])}, and more than "
+            f"{duration(MOST_SECONDS)}"
+        )
+    return (
+        f"{chosen}: with resolution-5, {tells}, {about}; --experiment resolution-5 for it, "
+        "--within TIME for less"
+    )
 
 
 def announced_latency(name: str, took: Spread, allowed: float) -> str:

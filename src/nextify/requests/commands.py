@@ -570,12 +570,16 @@ class Choose:
     factors: str | None = _factors()
     seeds: int | None = option(None, "of each network in the screening (default: 2, or 1 with "
                                "resolution-5)", metavar="N", least=1, most=1000)  # fmt: skip
-    finalists: int = option(4, "of a race, or besides the path's start and end (default: 4)",
-                            metavar="N", least=1, most=100)  # fmt: skip
-    reshaped: int = option(1, "of them, to try at other depths, too (default: 1)", metavar="N",
-                           most=100)  # fmt: skip
-    final_seeds: int = option(5, "fresh ones, of each finalist (default: 5)", metavar="N",
-                              least=1, most=1000)  # fmt: skip
+    finalists: int | None = option(None, "of a race, or besides the path's start and end "
+                                   "(default: 4)", metavar="N", least=1, most=100)  # fmt: skip
+    reshaped: int | None = option(None, "of them, to try at other depths, too (default: 1)",
+                                  metavar="N", most=100)  # fmt: skip
+    final_seeds: int | None = option(None, "fresh ones, of each finalist (default: 5)",
+                                     metavar="N", least=1, most=1000)  # fmt: skip
+    within: str | None = option(
+        None, "about this long: the most thorough of the choices that take no longer, as 90min",
+        metavar="TIME", local=True,
+    )  # fmt: skip
     hold_out: bool = option(
         False,
         "judge finalists on held-out images, too, and on the test images "

@@ -6,8 +6,9 @@
 
 from nextify.machine import cores
 from nextify.studies.forecast import Forecast, forecast, neighbours
-from nextify.studies.kinds.choosing import Outcome, Phase, carry_out, phases
+from nextify.studies.kinds.choosing import Outcome, carry_out, phases
 from nextify.studies.kinds.comparison import Network, plan_comparison
+from nextify.studies.kinds.efforts import Phase
 from nextify.studies.kinds.factors import plan_again, plan_experiment, plan_more
 from nextify.studies.kinds.finalists import Task, in_budget, left_out, plan_finals, plan_screening
 from nextify.studies.kinds.frame import Frame

@@ -7,7 +7,7 @@ interrupt the same call goes on. The finalists are fixed by the file of the fina
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from nextify.designs import Design, Recipe, path, require_convolutional
 from nextify.designs.fields import read_fields
@@ -16,6 +16,7 @@ from nextify.findings.choice import Choice, choose
 from nextify.fitting import BUDGETS, budgets_of
 from nextify.records import Plan, Record, Store
 from nextify.requests import Choose, changed
+from nextify.studies.kinds.efforts import Effort, Phase, settled_effort, with_effort
 from nextify.studies.kinds.finalists import Task, plan_finals, plan_screening, possible
 from nextify.studies.kinds.frame import framed, size_of
 from nextify.studies.kinds.kind import Asked, plan_there
@@ -26,26 +27,6 @@ from nextify.words import seconds_in_words
 
 SCREENING, FINALS = "screening.study", "finals.study"
 ENDS = 2  # the start and the end, which are always among the finals
-MOST_SECONDS = 3 * 3600.0  # of the whole choice, for which its screening is of resolution V
-
-
-Name = Literal["screening", "rates", "race", "finals", "winner"]
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """A part of the work to come.
-
-    Attributes:
-        name: `"screening"` or, of a race, `"rates"` and `"race"`; `"finals"`, `"winner"`.
-        networks, runs: how many; of the finals at most.
-        seconds: None if nothing was timed.
-    """
-
-    name: Name
-    networks: int
-    runs: int
-    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +63,9 @@ def phases(
         pilot: of the screening; the finalists are taken to last as long as its cells on average.
         workers: runs side by side. images: that the winner is trained on.
     """
-    networks = task.request.finalists + task.request.reshaped + ENDS
-    runs = networks * task.request.final_seeds
+    effort = task.effort
+    networks = effort.finalists + effort.reshaped + ENDS
+    runs = networks * effort.final_seeds
     times: list[float | None] = [None, None, None]
     if pilot is not None:
         mean = sum(pilot.seconds.values()) / len(pilot.seconds)
@@ -131,8 +113,7 @@ def carry_out(task: Task, folder: Path, run: Callable[[Plan, Path], Summary]) ->
 
 
 def task_of(asked: Asked, data: Mapping[str, Any], largest_class: float | None = None) -> Task:
-    """What a request asks to choose; where it names no screening, by the one that goes on or one of
-    resolution IV.
+    """What a request asks to choose, with the effort of the choice that goes on, or the usual one.
 
     Args:
         asked: with the images of the screening. data: `Dataset.identity()` of the finals.
@@ -142,7 +123,7 @@ def task_of(asked: Asked, data: Mapping[str, Any], largest_class: float | None =
     """
     request = asked.request
     assert isinstance(request, Choose)
-    request = _with_screening(request, asked.there)
+    request = settled_effort(request, asked.there)
     size = size_of(data)
     budgets = budgets_of(**asdict(request.budgets), **size)
     request = _with_shape(request, budgets, size, asked.there)
@@ -164,46 +145,10 @@ def task_of(asked: Asked, data: Mapping[str, Any], largest_class: float | None =
     )
 
 
-def _with_screening(request: Choose, there: Plan | None) -> Choose:
-    """The request with its screening: that which goes on, where there is one, and else one of
-    resolution IV (see `sharper`)."""
-    experiment = request.experiment or (there.experiment if there else "resolution-4")
-    usual = 1 if experiment in ("resolution-5", "full") else 2
-    seeds = request.seeds or (len(there.seeds) if there else usual)
-    return changed(request, experiment=experiment, seeds=seeds)
-
-
-def sharper(task: Task, asked: Choose) -> tuple[Task, Plan] | None:
-    """The same choice with a screening of resolution V, and its plan; None where that has no more
-    networks, or the budget does not allow it.
-
-    A network has one seed then: twice as many networks tell more than two seeds of each.
-
-    Args:
-        asked: what was asked for, before it was settled.
-    """
-    request = changed(task.request, experiment="resolution-5", seeds=asked.seeds or 1)
-    more = replace(task, request=request)
-    more = replace(more, frame=replace(task.frame, seeds=range(request.seeds or 1)))
-    try:
-        plan, here = plan_screening(more), plan_screening(task)
-    except InputError:
-        return None
-    return (more, plan) if len(plan.cells) > len(here.cells) else None
-
-
-def takes_too_long(found: Sequence[Phase], usual: Sequence[Phase]) -> bool:
-    """Whether a choice takes more than `MOST_SECONDS` and more runs than the usual one; where
-    nothing was timed, more runs are too many."""
-    runs, more = (sum(phase.runs for phase in each) for each in (usual, found))
-    seconds = total_seconds(found)
-    return more > runs and (seconds is None or seconds > MOST_SECONDS)
-
-
-def total_seconds(found: Sequence[Phase]) -> float | None:
-    """What all phases take; None where nothing was timed."""
-    known = [phase.seconds for phase in found if phase.seconds is not None]
-    return sum(known) if len(known) == len(found) else None
+def at_effort(task: Task, effort: Effort) -> Task:
+    """The same choice with more work or less."""
+    frame = replace(task.frame, seeds=range(effort.seeds))
+    return replace(task, request=with_effort(task.request, effort), frame=frame)
 
 
 def _with_shape(

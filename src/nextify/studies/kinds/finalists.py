@@ -16,6 +16,7 @@ from nextify.fitting import BUDGETS, Fitted, can_fill, fill_budget, fit, narrowe
 from nextify.records import Cell, Matched, Plan, Record
 from nextify.requests import Choose
 from nextify.studies.kinds import factors
+from nextify.studies.kinds.efforts import Effort, effort_of
 from nextify.studies.kinds.frame import Frame
 from nextify.studies.kinds.latency import Latency
 from nextify.studies.running.cards import MOST_COPIES
@@ -53,6 +54,11 @@ class Task:
     request: Choose
     largest_class: float | None = None
     latency: Latency | None = None
+
+    @property
+    def effort(self) -> Effort:
+        """How many go to the finals, and with how many seeds."""
+        return effort_of(self.request)
 
     def keeps(self, cell: Cell) -> bool:
         """Whether a network answers in time, where that is asked for."""
@@ -184,7 +190,7 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
     known = seen([(screening, records)])
     if not known.learned:
         return None
-    stacks, seeds = replace(task.frame.stacks, there=None), task.request.final_seeds
+    stacks, seeds = replace(task.frame.stacks, there=None), task.effort.final_seeds
     seeds_of_all = fresh(max(screening.all_seeds) + 1, seeds, min(stacks.most, MOST_COPIES))
     seen_by = replace(task.frame, data=task.data, largest_class=task.largest_class)
     frame = replace(seen_by, seeds=seeds_of_all, end_seeds=0, stacks=stacks)
@@ -195,7 +201,7 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
         if isinstance(cell, Cell) and task.keeps(cell):  # an end may be beyond a budget
             distinct.setdefault((cell.design, cell.recipe), cell)
     cells = list(distinct.values())
-    names = [factors.cell_name(row) for row in rows[: task.request.reshaped].tolist()]
+    names = [factors.cell_name(row) for row in rows[: task.effort.reshaped].tolist()]
     best = [cell for name in names for cell in cells if cell.name == name]
     cells += [cell for one in best for cell in _reshaped(task, one) if task.keeps(cell)]
     title = f"Finals on {plan.data['name']} with {in_budget(task.budgets)}"
@@ -226,7 +232,8 @@ def _chosen(task: Task, known: Seen) -> Levels:
     same: list[tuple[AnyDesign, Recipe]] = []
     chosen: list[int] = []
     best = np.full(len(draws), -np.inf)
-    while len(chosen) < task.request.finalists and not barred.all():
+    most = task.effort.finalists
+    while len(chosen) < most and not barred.all():
         at = int(np.argmax(np.where(barred, -np.inf, gain)))
         barred[at] = True
         cell = _within(task, factors.cell_at(task.frame, learned.levels[at]))

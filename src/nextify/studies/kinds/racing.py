@@ -20,8 +20,9 @@ from nextify.findings.scores import grid, scores
 from nextify.findings.tuning import suited_rate
 from nextify.records import Cell, Plan, Record, Store
 from nextify.requests import Choose, Compare
-from nextify.studies.kinds.choosing import FINALS, Name, Outcome, Phase
+from nextify.studies.kinds.choosing import FINALS, Outcome
 from nextify.studies.kinds.comparison import Network, networks_of, plan_comparison
+from nextify.studies.kinds.efforts import Effort, Name, Phase, effort_of, settled_effort
 from nextify.studies.kinds.finalists import fresh
 from nextify.studies.kinds.kind import Asked, Stacks, plan_there
 from nextify.studies.kinds.settle import settled
@@ -59,6 +60,11 @@ class Race:
     request: Choose
     stacks: Stacks = field(default_factory=Stacks)
     latencies: Mapping[str, Spread] = field(default_factory=dict)
+
+    @property
+    def effort(self) -> Effort:
+        """How many go to the finals, and with how many seeds."""
+        return effort_of(self.request)
 
     @property
     def laps(self) -> tuple[int, ...]:
@@ -100,7 +106,7 @@ def race_of(asked: Asked, data: Mapping[str, Any], largest_class: float | None) 
         shared=asked.shared,
         data=data,
         largest_class=largest_class,
-        request=request,
+        request=settled_effort(request, asked.there),
         stacks=replace(asked.stacks, there=None),
     )
 
@@ -175,7 +181,7 @@ def plan_laps(race: Race, laps: Sequence[Sequence[Network]]) -> Plan:
 
 def plan_finals(race: Race, networks: Sequence[Network]) -> Plan:
     """The finalists, on all training images, with seeds that no run before had."""
-    stacks, seeds = race.stacks, race.request.final_seeds
+    stacks, seeds = race.stacks, race.effort.final_seeds
     plan = plan_comparison(
         networks,
         seeds=fresh(max(SEEDS) + 1, seeds, min(stacks.most, MOST_COPIES)),
@@ -212,7 +218,7 @@ def carry_out_race(race: Race, folder: Path, run: Callable[[Plan, Path], Summary
     if more := beyond(race, rates):
         rates = done(plan_rates(race, more), RATES)
     best = tuned(race, rates)
-    networks, most = at_rates(race, best), race.request.finalists
+    networks, most = at_rates(race, best), race.effort.finalists
     left, laps, gone = list(networks), list[list[Network]](), dict[str, int | None]()
     while not is_over(len(laps), len(race.laps), len(left), most):
         laps.append([networks[name] for name in left])
@@ -233,7 +239,7 @@ def _finalists(race: Race, laps: Study, left: Sequence[str]) -> list[str]:
     took, macs = race.latencies, {cell.network: float(cell.macs) for cell in laps[0].cells}
     costs = [took[name].median if name in took else macs[name] for name in names]
     still = [names.index(name) for name in left]
-    return [names[at] for at in finalists(means, still, costs, race.request.finalists)]
+    return [names[at] for at in finalists(means, still, costs, race.effort.finalists)]
 
 
 def _means(study: Study) -> dict[tuple[str, int], float | None]:
@@ -277,9 +283,9 @@ def phases_of(race: Race, pilot: Pilot | None, workers: int, images: int) -> tup
         pilot: of `plan_rates`. workers: runs side by side. images: that the winner is trained on.
     """
     plan, count = plan_rates(race), len(race.networks)
-    finals = min(count, race.request.finalists)
+    finals = min(count, race.effort.finalists)
     laps = race.laps[:2] if count <= finals else race.laps
-    runs = (plan.count, count * len(laps) * len(SEEDS), finals * race.request.final_seeds, 1)
+    runs = (plan.count, count * len(laps) * len(SEEDS), finals * race.effort.final_seeds, 1)
     names: tuple[Name, ...] = ("rates", "race", "finals", "winner")
     times: list[float | None] = [None] * len(names)
     if pilot is not None:
@@ -288,7 +294,7 @@ def phases_of(race: Race, pilot: Pilot | None, workers: int, images: int) -> tup
         work = (  # and the longest run, in images
             (sum(every) * plan.count / count * last, last),
             (sum(every) * len(SEEDS) * sum(laps), laps[-1]),
-            (sum(every[:finals]) * race.request.final_seeds * whole, whole),
+            (sum(every[:finals]) * race.effort.final_seeds * whole, whole),
             (every[0] * images, images),
         )
         times = [max(total / workers, every[0] * longest) for total, longest in work]
