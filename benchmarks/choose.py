@@ -1,0 +1,159 @@
+"""`nextify choose` beside timm and Optuna: the same images, budget and processor time.
+
+    python benchmarks/choose.py --data FOLDER --params 400k --macs 5M --image-size 64 --within 10min
+
+Each repeat draws training images of FOLDER anew (`--images` of them, `--unequal` times as many of
+the largest class as of the smallest), and gives both sides the same. nextify goes first; the
+processor time that it took in all is what `choose_peer.py` gets. Both end with one network,
+trained on all images that they were given, and it is scored once, on test images that neither side
+has seen. What each side said of its accuracy beforehand is beside it: nextify's accuracy to expect
+with its interval, and the accuracy on held-out images of the trial that Optuna found best, with
+Wilson's. Prints a table, then one JSON line, which `--output` keeps.
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import timm
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from nextify.findings.failures import wilson
+from nextify.words import read_count
+
+PEER = Path(__file__).with_name("choose_peer.py")
+
+
+def drawn(train: Path, into: Path, seed: int, images: int | None, unequal: float) -> None:
+    """Copy the images of one repeat: nine tenths of every class, or so many with unequal classes,
+    whose numbers fall by a constant factor from the first class to the last."""
+    draw = random.Random(seed)
+    folders = sorted(path for path in train.iterdir() if path.is_dir())
+    steps = [unequal ** -(at / max(1, len(folders) - 1)) for at in range(len(folders))]
+    for folder, step in zip(folders, steps, strict=True):
+        files = sorted(folder.iterdir())
+        count = round(0.9 * len(files)) if images is None else round(images * step / sum(steps))
+        (into / folder.name).mkdir(parents=True)
+        for file in draw.sample(files, min(count, len(files))):
+            shutil.copyfile(file, into / folder.name / file.name)
+
+
+def run(*command: str) -> tuple[str, float, float]:
+    """What a command prints, the seconds of its processes' work, and those on the clock."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    one = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=one)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return done.stdout, worked, time.monotonic() - began
+
+
+def ours(given: argparse.Namespace, images: Path, test: Path, folder: Path) -> dict[str, Any]:
+    nextify = (sys.executable, "-m", "nextify")
+    budget = ("--params", given.params, "--macs", given.macs)
+    text, worked, took = run(
+        *nextify, "choose", "--data", str(images), *budget, "--image-size", str(given.image_size),
+        "--within", given.within, "--output", str(folder), "--json",
+    )  # fmt: skip
+    choice = json.loads(text)["choice"]
+    best = next(each for each in choice["finalists"] if each["name"] == choice["winner"])
+    answer, _, _ = run(
+        *nextify, "evaluate", str(folder), "--data", str(test), "--image-size",
+        str(given.image_size), "--json",
+    )  # fmt: skip
+    expected = choice["expected"] or {"value": None, "interval": None}
+    interval = expected["interval"] or {"low": None, "high": None}
+    return {
+        "network": best["name"], "params": best["params"], "macs": best["macs"],
+        "accuracy": json.loads(answer)["accuracy"], "stated": expected["value"],
+        **interval, "worked": worked, "took": took,
+    }  # fmt: skip
+
+
+def theirs(
+    given: argparse.Namespace, images: Path, test: Path, folder: Path, seconds: float
+) -> dict[str, Any]:
+    text, worked, took = run(
+        sys.executable, str(PEER), str(images), "--test", str(test), "--output", str(folder),
+        "--params", str(read_count("params", given.params)),
+        "--macs", str(read_count("macs", given.macs)), "--seconds", str(seconds),
+    )  # fmt: skip
+    found = json.loads(text.splitlines()[-1])
+    low, high = wilson(round(found["stated"] * found["held"]), found["held"])
+    settings = found.pop("settings")
+    name = f"{settings['name']} at {settings['size']}"
+    return {**found, "network": name, "low": low, "high": high, "settings": settings,
+            "worked": worked, "took": took}  # fmt: skip
+
+
+def shown(rounds: list[dict[str, Any]]) -> Table:
+    table = Table("repeat", "side", "network", "params", "MACs", "test %", "stated %", "held",
+                  "processor s")  # fmt: skip
+    for at, each in enumerate(rounds):
+        for side in ("nextify", "timm + Optuna"):
+            of = each[side]
+            stated = (
+                "-"
+                if of["stated"] is None
+                else (f"{100 * of['stated']:.1f} ({100 * of['low']:.1f} to {100 * of['high']:.1f})")
+            )
+            held = of["low"] is not None and of["low"] <= of["accuracy"] <= of["high"]
+            table.add_row(str(at), side, of["network"], f"{of['params']:,}",
+                          f"{of['macs'] / 1e6:.2f}M", f"{100 * of['accuracy']:.2f}", stated,
+                          "yes" if held else "no", f"{of['worked']:.0f}")  # fmt: skip
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="a folder with train/ and test/")
+    parser.add_argument("--params", default="400k")
+    parser.add_argument("--macs", default="5M")
+    parser.add_argument("--image-size", type=int, default=32)
+    parser.add_argument("--within", default="10min")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--images", type=int, help="to train on (default: nine tenths)")
+    parser.add_argument("--unequal", type=float, default=1.0)
+    parser.add_argument("--output", type=Path)
+    given = parser.parse_args()
+    rounds = []
+    for seed in range(given.repeats):
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place)
+            drawn(given.data / "train", folder / "images", seed, given.images, given.unequal)
+            test = given.data / "test"
+            mine = ours(given, folder / "images", test, folder / "ours")
+            other = theirs(given, folder / "images", test, folder / "theirs", mine["worked"])
+        rounds.append({"nextify": mine, "timm + Optuna": other})
+        Console(stderr=True).print(shown(rounds))
+    Console(width=140).print(shown(rounds))
+    gaps = [100 * (r["nextify"]["accuracy"] - r["timm + Optuna"]["accuracy"]) for r in rounds]
+    result = {
+        "data": given.data.name, "params": given.params, "macs": given.macs,
+        "image_size": given.image_size, "within": given.within, "images": given.images,
+        "unequal": given.unequal, "rounds": rounds, "gap": statistics.median(gaps),
+        "versions": {"torch": torch.__version__, "timm": timm.__version__,
+                     "optuna": optuna.__version__, "python": platform.python_version()},
+    }  # fmt: skip
+    print(line := json.dumps(result))
+    if given.output:
+        given.output.parent.mkdir(parents=True, exist_ok=True)
+        given.output.write_text(line + "\n")
+
+
+if __name__ == "__main__":
+    main()
