@@ -21,6 +21,7 @@ from nextify.report.choice.words import answer, as_values
 from nextify.requests import Choose, made, read
 from nextify.studies import Summary, plan_finals, plan_screening
 from nextify.studies.kinds.comparison import Network
+from nextify.studies.kinds.kind import Stacks
 from nextify.studies.kinds.latency import Latency
 from nextify.studies.kinds.racing import (
     Race,
@@ -225,12 +226,29 @@ def test_what_it_takes_at_most():
 
 
 @pytest.mark.parametrize(
-    ("option", "said"),
-    [("--params 1M", "--params, --macs"), ("--path small", "--path"), ("--seeds 3", "--seeds")],
+    ("words", "said"),
+    [
+        ("resnet-small --params 1M", "--params, --macs"),
+        ("resnet-small --path small", "--path"),
+        ("resnet-small --seeds 3", "--seeds"),
+        ("resnet-small convnext-mini", "write --from resnet-small,convnext-mini$"),
+        ("resnet-small,epochs=3", "--from has 'epochs=3'.* as --from a,b epochs=20$"),
+        ("resnet-small,", "give names or files"),
+    ],
 )
-def test_what_is_of_choices_alone_is_refused(option, said):
-    request = read(["choose", "--from", "resnet-small", *option.split()]).request
+def test_what_is_not_of_candidates_is_refused(words, said):
+    with pytest.raises(InputError, match=said):
+        asked_for(words)
 
+
+def test_candidates_take_recipes_in_their_list_and_fields_behind_it():
+    found = asked_for("resnet-small,recipe=modern,vit-mini epochs=3").networks
+    assert [(each.recipe_name, each.recipe.epochs) for each in found] == [
+        ("modern", 3), ("modern-small", 3),
+    ]  # fmt: skip
+
+
+def asked_for(words: str) -> Race:
     class Images:
         classes = ("x",)
 
@@ -238,11 +256,11 @@ def test_what_is_of_choices_alone_is_refused(option, said):
             return HELD
 
     class Asked:
-        images, shared, stacks = Images(), {}, None
+        images, stacks = Images(), Stacks()
+        shared = {"data": HELD}  # noqa: RUF012
+        request = read(["choose", "--from", *words.split()]).request
 
-    Asked.request = request
-    with pytest.raises(InputError, match=said):
-        race_of(Asked(), FINALS, None)
+    return race_of(Asked(), FINALS, None)
 
 
 def test_finalists_of_a_screening_keep_the_latency(tmp_path):
