@@ -228,10 +228,10 @@ def test_a_study_that_goes_on_measures_kept_networks_and_says_of_which_none_is(n
         assert {name for own in store.measurements().values() for name in own} == {"brightness"}
 
 
-def test_the_page_shows_what_the_best_network_answers(nextify, place, monkeypatch):
+def test_the_page_shows_what_the_best_network_answers(nextify, place):
     """That of the kept study, made with it; made again only where it is not there."""
     with Store.open("kept.study", create=False) as store:
-        plan, (record,) = store.plan(), store.records()
+        (record,) = store.records()
     file = Path("kept-report/network/report.json")
     before, shown = file.stat().st_mtime_ns, json.loads(file.read_text())
     assert (shown["images"], shown["accuracy"]) == (8, record.result.accuracy)
