@@ -207,6 +207,20 @@ def test_the_cheapest_is_that_of_the_lowest_latency(tmp_path):
     assert (tmp_path / "page" / "accuracy.svg").exists()
 
 
+@pytest.mark.parametrize(("images", "laps"), [(800, 2), (80, 1)])
+def test_the_page_says_how_candidates_leave_where_there_are_laps_to(tmp_path, images, laps):
+    """On few images all of them learn little: that is said of the finals alone."""
+    few = race("ab")
+    few = replace(few, shared={**few.shared, "data": {**HELD, "train": images}})
+    outcome = carry_out_race(few, tmp_path, World({"a": 0.8, "b": 0.1}))
+    text = write_choice(outcome.choice, outcome.studies, {}, tmp_path / "page").html.read_text()
+    assert len(outcome.choice.race[0].laps) == laps
+    for said in ("A line ends where its candidate left", "That a curve goes on", "carried on to"):
+        assert (said in text) == (laps > 1)
+    assert ("on the only lap that these few images allow" in text) == (laps == 1)
+    assert text.count("learned nothing. They answer one class only") == 1
+
+
 def test_one_of_which_a_run_diverges_leaves_unless_all_do(tmp_path):
     world = World({"a": 0.8, "b": 0.8, "c": 0.8}, lost=(("b", 1),))
     outcome = carry_out_race(race(), tmp_path, world)
