@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from nextify.experiments.intervals import Interval
 from nextify.findings.failures import wilson
 from nextify.records import Cell
-from nextify.report.details import upper_first
+from nextify.report.details import MOSTLY_LARGE, upper_first
 from nextify.report.evaluation.content import Calibration, ClassLine, EvaluationContent, Scaled
 from nextify.words import MISSING, hundred, percent, plural
 
@@ -68,8 +68,9 @@ def answer(content: EvaluationContent) -> Iterator[str]:
     sizes = content.counts.sum(1)
     if content.by_class.unequal:
         yield (
-            f"Classes have {sizes.min():,} to {sizes.max():,} images. With every class counted the "
-            f"same: balanced accuracy {percent(100 * content.balanced_accuracy)} %, macro F1 "
+            f"Classes have {sizes.min():,} to {sizes.max():,} images, so that {MOSTLY_LARGE}. With "
+            "every class counted the same: balanced accuracy "
+            f"{percent(100 * content.balanced_accuracy)} %, macro F1 "
             f"{percent(100 * content.macro_f1)} %."
         )
     yield f"Always to answer the largest class scores {percent(100 * sizes.max() / n)} %."
