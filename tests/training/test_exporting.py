@@ -206,6 +206,15 @@ def noise_for(network, card):
     return Dataset("noise", card.classes, images, images, 16, "noise", **about)
 
 
+def test_a_last_map_of_one_pixel_is_answered(tmp_path):
+    """Four stages see 32 pixels as one, and larger images as more: torch traces the latter."""
+    small = replace(CONVNEXT, depths=(1, 1, 1, 1), widths=(4, 6, 6, 8), stem_stride=4)
+    network, card = network_and_card(small, 32)
+    pixels = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)
+    found = export(network, card, tmp_path / "net.pt2", pixels)
+    assert {(32, 32), (41, 41)} <= set(found.agreement.sizes)
+
+
 @pytest.mark.parametrize(
     "name,options,words",
     [
