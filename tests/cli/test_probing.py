@@ -56,7 +56,7 @@ def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def place(trained_once: Path, own_folder: Path) -> Path:
-    for name in ("pets", "net", "kept.study.weights"):
+    for name in ("pets", "net", "kept.study.weights", "kept-report"):
         shutil.copytree(trained_once / name, own_folder / name)
     for name in ("kept.study", "brightness.py"):
         shutil.copy(trained_once / name, own_folder / name)
@@ -226,3 +226,26 @@ def test_a_study_that_goes_on_measures_kept_networks_and_says_of_which_none_is(n
     with Store.open("kept.study", create=False) as store:
         assert store.plan().probes == ("brightness.py", "large.py")
         assert {name for own in store.measurements().values() for name in own} == {"brightness"}
+
+
+def test_the_page_shows_what_the_best_network_answers(nextify, place):
+    """That of the kept study, made with it; made again only where it is not there."""
+    with Store.open("kept.study", create=False) as store:
+        (record,) = store.records()
+    file = Path("kept-report/network/report.json")
+    before, shown = file.stat().st_mtime_ns, json.loads(file.read_text())
+    assert (shown["images"], shown["accuracy"]) == (8, record.result.accuracy)
+    assert shown["worth"].startswith("this is the network of convnext-mini that was trained with")
+    page = Path("kept-report/report.html").read_text()
+    assert nextify("report", "kept.study").code == 0 and file.stat().st_mtime_ns == before
+    assert Path("kept-report/report.html").read_text() == page
+    assert 'href="network/report.html"' in page and "likely a little high" in page
+    assert nextify(*shown["command"].split()[1:]).out.startswith(
+        f"accuracy {100 * record.result.accuracy:.2f}%"
+    )
+    shutil.move("pets", "gone")
+    for said in ("Not shown: ", "With --keep-weights they are"):
+        assert nextify("report", "kept.study", "--output", "new").code == 0
+        text = Path("new/report.html").read_text()
+        assert said in text and "network/report.html" not in text
+        shutil.rmtree("kept.study.weights", ignore_errors=True)

@@ -10,7 +10,8 @@ from statsmodels.stats.multitest import multipletests
 
 from nextify.designs import Design, recipe
 from nextify.errors import InputError
-from nextify.findings import attribute, measure_comparison
+from nextify.findings import attribute, grid, measure_comparison
+from nextify.findings.scores import best_cell
 from nextify.records import Cell, Plan
 
 from . import simulate
@@ -277,3 +278,14 @@ def test_plans_that_are_no_comparison_are_refused():
 def test_a_comparison_has_no_factors_to_attribute_to():
     with pytest.raises(InputError, match="nextify report FILE"):
         attribute(plan(), [])
+
+
+def test_the_best_cell_is_of_those_on_the_most_images():
+    """A failed run leaves the mean to the others; without any score there is no best one."""
+    small = plan(numbers=(200, 400), seeds=2)
+    values = np.full((3, 2, 2), 0.3)
+    values[0, 0] = 0.9  # on fewer images
+    values[2, 1] = 0.7, np.nan
+    cell = small.cells[best_cell(small, grid(small, records_of(small, values)))]
+    assert (cell.network, cell.images) == ("network 2", None)
+    assert best_cell(small, grid(small, records_of(small, np.full((3, 2, 2), np.nan)))) is None

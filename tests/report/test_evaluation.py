@@ -64,14 +64,15 @@ def test_names_from_outside_are_only_text_and_equal_contents_give_equal_bytes(tm
     assert "<script" not in page and "\u202e" not in page
     assert page.count("&lt;script&gt;alert(1)") >= 4
     assert "said <b>&lt;script" in page and "> 99.9 %" in _text(page)
+    assert "<span>--calibrate</span></code></pre>" in page  # to be copied, not read
 
 
 def test_calibration_before_and_after():
     plain = " ".join(words.calibrated(evaluated(("cat", "dog"))))
-    assert "--calibrate" in plain and "on 300 images" in plain
+    assert "is fitted and kept with the network by:" in plain and "on 300 images" in plain
     told = " ".join(words.calibrated(evaluated(("cat", "dog"), scaled=scaled(0.7))))
     assert "temperature of 0.700, fitted on 200 other test images" in told
-    assert "more extreme" in told and "--calibrate" not in told
+    assert "more extreme" in told and "by:" not in told
     assert "changes by −0.2000 to −0.1000 nats" in told
     assert told.count("calibration error 10.00 %") == 2
 

@@ -40,9 +40,11 @@ SPOILED = {
     "few to test": ({"counts": {"training": (500, 400), "test": (100, 9)}},
                     "all 109 test images is known to ± 5.7 points; on those of one class, of dog< "
                     "9 (± "),
-    "few to train": ({"counts": {"training": (25, 12), "test": (100, 80)}}, "dog< 12"),
+    "few to train": ({"counts": {"training": (24, 12), "test": (100, 80)}}, "dog< 12"),
     "unequal": ({"counts": {"training": (500, 50), "test": (100, 80)}},
-                "cat has 500 training images, 10.0 times as many as dog< with 50"),
+                "cat has 500 training images, 10.0 times as many as dog< with 50. Accuracy is "
+                "mostly that of the large classes: "),
+    "just unequal": ({"counts": {"training": (41, 20), "test": (100, 80)}}, "2.0 times as many"),
     "unreadable": ({"unreadable": {"train/cat/x.jpg": "it is a web page"}},
                    "1 image: train/cat/x.jpg (it is a web page)."),
 }  # fmt: skip
@@ -57,6 +59,8 @@ def test_each_warning_has_its_numbers(case):
 
 def test_nothing_is_said_of_clean_images():
     assert words.warnings(CLEAN) == []
+    twice = {"training": (40, 20), "test": (40, 80)}  # as scores by class have it
+    assert words.warnings(replace(CLEAN, counts=twice)) == []
     assert words.headline(CLEAN) == "Nothing was found that spoils studies."
     assert "80 images are smaller than networks see them, and enlarged" in str(words.notes(CLEAN))
     assert "64 x 48 93%, 30 x 30 7%" in str(words.notes(CLEAN))

@@ -15,7 +15,8 @@ from nextify.designs import Initial, Run, path, recipe
 from nextify.designs.run import key_of
 from nextify.errors import InputError
 from nextify.network import Card, save_network
-from nextify.network.files import load_network
+from nextify.network.files import entries_in, load_network
+from nextify.network.weights import source
 from nextify.records import Store, plan_from_dict
 from nextify.records.history import plan_hash
 from nextify.records.same import first_difference
@@ -57,6 +58,14 @@ def of_timm(file: Path, classes: int = 1000) -> Path:
 
 
 # ---- words
+
+
+def test_weights_are_read_once(mine, monkeypatch):
+    reads = []
+    monkeypatch.setattr(source, "entries_in", lambda *of: reads.append(of) or entries_in(*of))
+    (found,) = read_networks([str(mine)], "modern-small", CLASSES)
+    assert found.initial == read_networks([str(mine)], "finetune-small", CLASSES)[0].initial
+    assert len(reads) == 2
 
 
 def test_weights_are_told_from_names(tmp_path, monkeypatch):

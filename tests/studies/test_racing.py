@@ -21,6 +21,7 @@ from nextify.report.choice.words import answer, as_values
 from nextify.requests import Choose, made, read
 from nextify.studies import Summary, plan_finals, plan_screening
 from nextify.studies.kinds.comparison import Network
+from nextify.studies.kinds.kind import Stacks
 from nextify.studies.kinds.latency import Latency
 from nextify.studies.kinds.racing import (
     Race,
@@ -206,6 +207,20 @@ def test_the_cheapest_is_that_of_the_lowest_latency(tmp_path):
     assert (tmp_path / "page" / "accuracy.svg").exists()
 
 
+@pytest.mark.parametrize(("images", "laps"), [(800, 2), (80, 1)])
+def test_the_page_says_how_candidates_leave_where_there_are_laps_to(tmp_path, images, laps):
+    """On few images all of them learn little: that is said of the finals alone."""
+    few = race("ab")
+    few = replace(few, shared={**few.shared, "data": {**HELD, "train": images}})
+    outcome = carry_out_race(few, tmp_path, World({"a": 0.8, "b": 0.1}))
+    text = write_choice(outcome.choice, outcome.studies, {}, tmp_path / "page").html.read_text()
+    assert len(outcome.choice.race[0].laps) == laps
+    for said in ("A line ends where its candidate left", "That a curve goes on", "carried on to"):
+        assert (said in text) == (laps > 1)
+    assert ("on the only lap that these few images allow" in text) == (laps == 1)
+    assert text.count("learned nothing. They answer one class only") == 1
+
+
 def test_one_of_which_a_run_diverges_leaves_unless_all_do(tmp_path):
     world = World({"a": 0.8, "b": 0.8, "c": 0.8}, lost=(("b", 1),))
     outcome = carry_out_race(race(), tmp_path, world)
@@ -225,12 +240,29 @@ def test_what_it_takes_at_most():
 
 
 @pytest.mark.parametrize(
-    ("option", "said"),
-    [("--params 1M", "--params, --macs"), ("--path small", "--path"), ("--seeds 3", "--seeds")],
+    ("words", "said"),
+    [
+        ("resnet-small --params 1M", "--params, --macs"),
+        ("resnet-small --path small", "--path"),
+        ("resnet-small --seeds 3", "--seeds"),
+        ("resnet-small convnext-mini", "write --from resnet-small,convnext-mini$"),
+        ("resnet-small,epochs=3", "--from has 'epochs=3'.* as --from a,b epochs=20$"),
+        ("resnet-small,", "give names or files"),
+    ],
 )
-def test_what_is_of_choices_alone_is_refused(option, said):
-    request = read(["choose", "--from", "resnet-small", *option.split()]).request
+def test_what_is_not_of_candidates_is_refused(words, said):
+    with pytest.raises(InputError, match=said):
+        asked_for(words)
 
+
+def test_candidates_take_recipes_in_their_list_and_fields_behind_it():
+    found = asked_for("resnet-small,recipe=modern,vit-mini epochs=3").networks
+    assert [(each.recipe_name, each.recipe.epochs) for each in found] == [
+        ("modern", 3), ("modern-small", 3),
+    ]  # fmt: skip
+
+
+def asked_for(words: str) -> Race:
     class Images:
         classes = ("x",)
 
@@ -238,11 +270,11 @@ def test_what_is_of_choices_alone_is_refused(option, said):
             return HELD
 
     class Asked:
-        images, shared, stacks = Images(), {}, None
+        images, stacks = Images(), Stacks()
+        shared = {"data": HELD}  # noqa: RUF012
+        request = read(["choose", "--from", *words.split()]).request
 
-    Asked.request = request
-    with pytest.raises(InputError, match=said):
-        race_of(Asked(), FINALS, None)
+    return race_of(Asked(), FINALS, None)
 
 
 def test_finalists_of_a_screening_keep_the_latency(tmp_path):

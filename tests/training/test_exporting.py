@@ -21,7 +21,7 @@ from nextify.errors import InputError
 from nextify.network import Card
 from nextify.network.export.files import Exported, load_answering, load_exported
 from nextify.network.modules import ChannelNorm, Gelu
-from nextify.training.exporting import Rounding, agree, export
+from nextify.training.exporting import Rounding, agree, export, require_possible
 
 onnx = pytest.importorskip("onnx", reason="the export extra is not installed")
 pytest.importorskip("onnxscript", reason="the export extra is not installed")
@@ -206,16 +206,25 @@ def noise_for(network, card):
     return Dataset("noise", card.classes, images, images, 16, "noise", **about)
 
 
+def test_a_last_map_of_one_pixel_is_answered(tmp_path):
+    """Four stages see 32 pixels as one, and larger images as more: torch traces the latter."""
+    small = replace(CONVNEXT, depths=(1, 1, 1, 1), widths=(4, 6, 6, 8), stem_stride=4)
+    network, card = network_and_card(small, 32)
+    pixels = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)
+    found = export(network, card, tmp_path / "net.pt2", pixels)
+    assert {(32, 32), (41, 41)} <= set(found.agreement.sizes)
+
+
 @pytest.mark.parametrize(
     "name,options,words",
     [
         ("net.h5", {}, "no ending that tells its format; give one of .onnx, .xml, .pt2"),
-        ("net.pt2", {"rounding": Rounding(seen=None)}, "are for .onnx and .xml"),
+        ("net.pt2", {"int8": True}, "are for .onnx and .xml"),
     ],
 )
 def test_what_cannot_be_written(name, options, words, tmp_path):
     with pytest.raises(InputError, match=re.escape(words)):
-        written(VIT, tmp_path / name, **options)
+        require_possible(network_and_card(VIT)[1], tmp_path / name, **options)
 
 
 def test_files_of_others_and_damaged_ones_are_refused(convnext, tmp_path):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nextify.commands.answering import best_answers
 from nextify.commands.studying import note_damage, report_folder
 from nextify.commands.watch import QUIET, Watch
 from nextify.errors import InputError
@@ -56,7 +57,8 @@ def attribute(request: Attribute, watch: Watch = QUIET) -> Attributed:
     asked = studies if request.crosscheck else []
     checks = tuple(_crosscheck(factor_runs(*study, score), watch.note) for study in asked)
     place = Path(request.output) if request.output else _folder(files, request.score or "accuracy")
-    written = write_factors(content, place)
+    answers = best_answers(files[0], place) if len(files) == 1 else None
+    written = write_factors(content, place, answers=answers)
     return Attributed(content=content, checks=checks, report=written)
 
 
@@ -68,7 +70,8 @@ def report(request: Report, watch: Watch = QUIET) -> ReportFiles:
     """
     file = Path(request.file)
     note_damage(file, watch)
-    return write_report(file, request.output or report_folder(file))
+    folder = Path(request.output or report_folder(file))
+    return write_report(file, folder, answers=best_answers(file, folder))
 
 
 def _folder(files: list[Path], metric: str) -> Path:

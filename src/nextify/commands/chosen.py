@@ -6,17 +6,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nextify.commands.answering import evaluation_of, write_answers
 from nextify.commands.at_work import AtWork
 from nextify.commands.probing import probes_asked
 from nextify.commands.studying import (
     asked_of,
     crew_of,
-    show_images,
     timed,
     trained,
     workers_of,
 )
-from nextify.commands.training import evaluate
 from nextify.commands.watch import Watch
 from nextify.data import Dataset, load
 from nextify.data.subsets import whole
@@ -28,10 +27,10 @@ from nextify.records import Plan
 from nextify.report.announce import announced_judges, announced_latency
 from nextify.report.choice import words
 from nextify.report.choice.figure import choice_figure
-from nextify.report.choice.files import Shown, write_choice
+from nextify.report.choice.files import write_choice
 from nextify.report.choice.words import answer, as_fields, as_values, head, row
 from nextify.report.details import learned_nothing
-from nextify.report.evaluation.files import write_evaluation
+from nextify.report.evaluation.words import Answers
 from nextify.report.notebook import in_notebook
 from nextify.report.page import ReportFiles
 from nextify.requests import Choose, DataSpec, Evaluate, changed, command_line
@@ -43,7 +42,7 @@ from nextify.studies.kinds.frame import size_of
 from nextify.studies.kinds.latency import Latency
 from nextify.studies.kinds.racing import RATES
 from nextify.studies.kinds.winner import train_winner
-from nextify.studies.running.weights import weights_file
+from nextify.studies.running.weights import first_kept
 from nextify.training.folder import NETWORK
 from nextify.words import duration, read_seconds
 
@@ -127,7 +126,7 @@ class Grounds:
 
     def show(self, watch: Watch) -> None:
         """Note by which images is chosen."""
-        show_images(self.images, watch)
+        watch.images(self.images)
         if self.request.hold_out:
             watch.note(announced_judges(self.images.origin.validation))
 
@@ -283,43 +282,36 @@ def _finish(on: Grounds, outcome: Outcome, settings: Mapping[str, Any], watch: W
     data = on.request.data if is_untested else None
     if choice:
         where = folder / "report"
-        page = _shown(on.request, choice, outcome, file, data, where)
-        report = write_choice(choice, outcome.studies, settings, where, winner=winner, shown=page)
+        told = _answers(on.request, choice, outcome, file, data, where)
+        report = write_choice(choice, outcome.studies, settings, where, winner=winner, answers=told)
     return Chosen(
         choice=choice, winner=winner, outcome=outcome, folder=folder, report=report, file=file,
         data=data,
     )  # fmt: skip
 
 
-def _shown(
+def _answers(
     request: Choose,
     choice: Choice,
     outcome: Outcome,
     file: Path | None,
     data: DataSpec | None,
     folder: Path,
-) -> Shown | None:
+) -> Answers | None:
     """Write the page of a network's answers to images that it has not seen: the winner's, where
-    some are left, else that of a network of its design which the finals kept. None: there is none.
-    """
+    some are left, else that of a network of its design which the finals kept. None: no network."""
     if file is None:
         return None
-    seed = None
-    if data is None:
-        finals, records = outcome.studies["finals"]
-        at = [cell.name for cell in finals.cells].index(str(choice.winner))
-        runs = [run for run in grid(finals, records)[at] if run and run.result]
-        kept = {run.seed: weights_file(folder.parent / FINALS, run.key) for run in runs}
-        seed = min((seed for seed, path in kept.items() if path.exists()), default=None)
-        if seed is None:
-            return None
-        file = folder.parent / kept[seed].parent.name / kept[seed].name  # as the folder is named
-        data = replace(request.data, image_size=int(finals.data["image_size"]))
-    asked = Evaluate(network=str(file), data=data)
-    shown = Shown(seed)
-    content = replace(evaluate(asked).content, network=words.SHOWN, worth=shown.worth)
-    write_evaluation(content, folder / "network")
-    return shown
+    if data is not None:
+        return write_answers(Evaluate(network=str(file), data=data), words.SHOWN, None, folder)
+    finals, records = outcome.studies["finals"]
+    at = [cell.name for cell in finals.cells].index(str(choice.winner))
+    kept = first_kept(folder.parent / FINALS, grid(finals, records)[at])
+    if kept is None:
+        return Answers(words.NOT_SHOWN)
+    seed, network = kept
+    asked = evaluation_of(network, request.data, int(finals.data["image_size"]))
+    return write_answers(asked, words.SHOWN, words.of_finals(seed), folder)
 
 
 def _best(choice: Choice | None) -> Finalist | None:

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from nextify.commands.studying import show_images
 from nextify.commands.watch import QUIET, Watch
 from nextify.costs.spread import Spread, spread_of
 from nextify.measuring.clock import Effort, by_turns
@@ -102,7 +101,7 @@ def export(request: Export, watch: Watch = QUIET) -> ExportedNetwork:
 
 def _rounding(request: Export, card: Card, watch: Watch) -> Rounding:
     seen = load_for(card, request.data)
-    show_images(seen, watch)
+    watch.images(seen)
     return Rounding(seen=seen, most_loss=request.most_loss / 100, reduced=request.reduce_range)
 
 

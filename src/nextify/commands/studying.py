@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nextify.commands.answering import best_answers
 from nextify.commands.probing import fill_in, probes_asked, unkept_note
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, load
@@ -18,7 +19,6 @@ from nextify.records import Plan, Record, Store
 from nextify.report import write_report
 from nextify.report.announce import (
     announced,
-    announced_images,
     announced_stacks,
     announced_weights,
     damage_note,
@@ -136,7 +136,8 @@ def _study(request: Study | Compare, watch: Watch) -> Planned | Studied:
         note_damage(planned.file, watch, goes_on=True)
         plan = _until_next_look(plan, planned.file, runs.retry_failed)
     summary = trained(runs, plan, planned.file, setup, watch, say)
-    report = write_report(planned.file, runs.report or report_folder(planned.file))
+    folder = Path(runs.report or report_folder(planned.file))
+    report = write_report(planned.file, folder, answers=best_answers(planned.file, folder))
     return Studied(file=planned.file, summary=summary, report=report)
 
 
@@ -201,7 +202,7 @@ def _planned(
         require_memory_for(plan)
 
     def say() -> Planned:
-        show_images(images, watch)
+        watch.images(images)
         watch.note(recipes_of(plan))
         for text in filter(None, (announced_weights(plan), announced_stacks(plan))):
             watch.note(text)
@@ -227,12 +228,6 @@ def _forecast(planned: Planned, asked: Asked, setup: WorkerSetup, watch: Watch) 
     if not request.runs.plan:
         watch.note(announced(plan, planned.seconds, planned.forecasts))
     return planned
-
-
-def show_images(images: Dataset, watch: Watch) -> None:
-    """Note what images are used and how: when all else that was asked for is known to be good."""
-    watch.note(announced_images(images))
-    watch.skipped(images.skipped)
 
 
 def asked_of(request: StudyRequest, how: Runs | Choose, images: Dataset, file: Path) -> Asked:

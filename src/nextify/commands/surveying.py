@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nextify.commands.studying import show_images
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, batches, load, with_validation
 from nextify.data.augment import evaluation_view
@@ -50,7 +49,7 @@ def data(request: Data, watch: Watch = QUIET) -> Surveyed:
     )
     named = None if request.recipe is None else recipe(request.recipe)  # before images are read
     images = with_validation(load(spec), spec)
-    show_images(images, watch)
+    watch.images(images)
     name = request.recipe or suited_recipe(len(images.train))
     found = replace(
         survey(images, loaders=loaders_for("cpu")),

@@ -10,7 +10,6 @@ from torch import nn
 
 from nextify.blueprint import require_image_size
 from nextify.commands.judging import calibrated, evaluation
-from nextify.commands.studying import show_images
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, UnreadableImage, load, set_aside, with_validation
 from nextify.data.pictures import picture
@@ -84,7 +83,7 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
         folder = Path(request.output or default_folder(request.design, recipe_name, ready.run))
 
         def on_start() -> None:
-            show_images(ready.dataset, watch)
+            watch.images(ready.dataset)
             used = (recipe_name, ready.run.recipe, len(ready.dataset.train))
             watch.note(announced_recipes([used]))
             watch.note(f"about {duration(_seconds(ready, device, world))}")
@@ -229,7 +228,7 @@ def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
             )
         images = load_for(card, spec)
         require_image_size(card.design, images.test_size, card.image_size)
-        show_images(images, watch)
+        watch.images(images)
 
         def ask(about: Dataset) -> Answered:
             loaders = _loaders(on, device)

@@ -4,11 +4,15 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nextify.commands.bars import Steps, share_bar, step_bar
 from nextify.machine.lines import note
-from nextify.report.announce import skipped_note
+from nextify.report.announce import announced_images, skipped_note
 from nextify.studies.running.progress import Progress, progress_on, silent
+
+if TYPE_CHECKING:  # it imports torch
+    from nextify.data import Dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,12 @@ class Watch:
     progress: Callable[[], Progress]
     steps: Callable[[], AbstractContextManager[Steps]]
     shares: Callable[[str], AbstractContextManager[Callable[[str, float], None]]]
+
+    def images(self, images: "Dataset") -> None:
+        """Note what images are used and how: when all else that was asked for is known to be
+        good."""
+        self.note(announced_images(images))
+        self.skipped(images.skipped)
 
     def skipped(self, images: Sequence[str]) -> None:
         """Note how many images were left out, if any were."""

@@ -161,6 +161,18 @@ def scores(runs: Grid, score: AnyScore = "accuracy") -> Floats:
     return np.array([[value_of(run, score) for run in row] for row in runs]).reshape(len(runs), -1)
 
 
+def best_cell(plan: Plan, runs: Grid) -> int | None:
+    """The cell with the highest mean accuracy, of those on the most training images; the first of
+    equal ones; None without a score."""
+    most, values = max(map(plan.images_of, plan.cells)), scores(runs)
+    scored = (
+        at
+        for at, cell in enumerate(plan.cells)
+        if plan.images_of(cell) == most and np.isfinite(values[at]).any()
+    )
+    return max(scored, key=lambda at: float(np.nanmean(values[at])), default=None)
+
+
 def sigma_of(plan: Plan, records: Iterable[Record]) -> float | None:
     """The standard deviation between runs of one cell, in percentage points of accuracy, from the
     cells that have two or more records; None if there is no such cell, or nothing varies."""

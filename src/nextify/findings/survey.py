@@ -12,7 +12,6 @@ Side = Literal["training", "test", "validation"]
 
 _WIDE = 0.15  # half of an interval of a class's accuracy, around 90 %
 _FEW = 20  # training images of a class
-_UNEQUAL = 3.0  # the largest class's images to the smallest's
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +138,6 @@ class Survey:
         """Classes with fewer than twenty training images."""
         named = zip(self.classes, self.counts["training"], strict=True)
         return {name: count for name, count in named if count < _FEW}
-
-    @property
-    def is_unequal(self) -> bool:
-        """Whether one class has three times as many training images as another."""
-        counts = self.counts["training"]
-        return max(counts) >= _UNEQUAL * min(counts)
 
 
 def half_around(accuracy: float, images: int) -> float:

@@ -19,6 +19,7 @@ from nextify.records.record import (
     Outcome,
     Record,
     Result,
+    is_unequal,
     record_from_dict,
 )
 from nextify.records.store import SCHEMA, Store

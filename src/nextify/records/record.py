@@ -1,6 +1,6 @@
 """`Record`: what happened in one training run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any, Literal
@@ -41,6 +41,13 @@ class EpochPoint:
     images: Count = 0
 
 
+def is_unequal(images: Iterable[int]) -> bool:
+    """Whether the largest of some classes has more than twice the images of the smallest that has
+    any: then accuracy is mostly that of the large classes."""
+    some = [count for count in images if count]
+    return bool(some) and max(some) > 2 * min(some)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClassCounts:
     """Test images by class, a number each in the classes' order.
@@ -59,10 +66,8 @@ class ClassCounts:
 
     @property
     def unequal(self) -> bool:
-        """Whether the largest class has more than twice the images of the smallest that has any:
-        then accuracy is mostly that of the large classes, and the scores below stand beside it."""
-        some = [count for count in self.true if count]
-        return bool(some) and max(some) > 2 * min(some)
+        """Whether the scores below stand beside accuracy."""
+        return is_unequal(self.true)
 
     @property
     def recall(self) -> tuple[float | None, ...]:

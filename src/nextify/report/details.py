@@ -20,6 +20,10 @@ _SCORES = {"values", "mean", "value", "interval", "wide", "own"}
 _SCORES |= {"predicted", "predicted_sd", "behind", "behind_wide"}  # of finalists
 
 
+MOSTLY_LARGE = "accuracy is mostly that of the large classes"
+"""What follows of unequal classes (`nextify.records.is_unequal`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """A run that diverged or failed."""

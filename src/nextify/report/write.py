@@ -13,6 +13,7 @@ from nextify.findings.scores import AnyScore
 from nextify.records import NO_HISTORY, History, Look, Plan, Record, Store
 from nextify.report.cells import comparison_content, steps_content
 from nextify.report.cells.files import drawings, texts
+from nextify.report.evaluation.words import Answers
 from nextify.report.factors import FactorContent, View, factor_content
 from nextify.report.factors.content import SPELLED, primary_of, spelled
 from nextify.report.factors.files import factor_drawings, factor_texts
@@ -28,6 +29,7 @@ def write_report(
     *,
     now: str | None = None,
     probed: AllProbed | None = None,
+    answers: Answers | None = None,
 ) -> ReportFiles:
     """Write a study's page, figures and tables into a folder.
 
@@ -45,6 +47,7 @@ def write_report(
         folder: made if it is not there.
         now: a date to print on the page; None for no date.
         probed: what probes found of the runs, beside what the study files hold of it.
+        answers: of the best network; None: the page does not speak of them.
 
     Raises:
         InputError: no such study file, no run recorded yet, or the folder cannot be written.
@@ -52,11 +55,11 @@ def write_report(
     plan, records = _given(study)
     page = kind_of(plan).page
     if page == "factors":
-        return write_factors(look([study], probed=probed), folder, now=now)
+        return write_factors(look([study], probed=probed), folder, now=now, answers=answers)
     shown = _CONTENTS[page](plan, records, {**read_probed(study), **(probed or {})})
     drawn = drawings(shown)
     history = NO_HISTORY if isinstance(study, tuple) else read_history(study)
-    return write_files(folder, drawn, texts(shown, drawn, now, history))
+    return write_files(folder, drawn, texts(shown, drawn, now, history, answers))
 
 
 _CONTENTS: dict[str, Callable[..., Any]] = {
@@ -148,11 +151,15 @@ def require_factors(plan: Plan, file: str = "FILE") -> None:
 
 
 def write_factors(
-    shown: FactorContent, folder: str | PathLike[str], *, now: str | None = None
+    shown: FactorContent,
+    folder: str | PathLike[str],
+    *,
+    now: str | None = None,
+    answers: Answers | None = None,
 ) -> ReportFiles:
     """Write the report of an experiment that is worked out already; see `write_report`."""
     drawn = factor_drawings(shown)
-    return write_files(folder, drawn, factor_texts(shown, drawn, now))
+    return write_files(folder, drawn, factor_texts(shown, drawn, now, answers))
 
 
 def _given(study: Study) -> tuple[Plan, Iterable[Record]]:

@@ -149,7 +149,8 @@ def export(
     rounding: Rounding | None = None,
     part: Callable[[str, float], None] = lambda what, share: None,
 ) -> Written:
-    """Write a network to a `.onnx`, `.xml` or `.pt2` file, if the file answers as it does.
+    """Write a network to a `.onnx`, `.xml` or `.pt2` file, if the file answers as it does; what
+    `require_possible` refuses is not to be asked for.
 
     Args:
         pixels: images to answer, (N, 1 or 3, S, S) of 8 bits, of the network's size or larger.
@@ -160,7 +161,6 @@ def export(
     Raises:
         InputError: the file cannot be written so, or answers otherwise.
     """
-    require_possible(card, path, int8=rounding is not None)
     images = {**images_of(card), "input": "uint8" if with_preprocessing else "float32"}
     with _beside(path) as draft:
         part("tracing", 0.0)

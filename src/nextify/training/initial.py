@@ -22,7 +22,7 @@ from nextify.network.weights.recognise import read_design, recognise
 from nextify.network.weights.source import Weights, open_weights
 from nextify.words import composed
 
-Source = str | Path | Mapping[str, Any]
+Source = str | Path | Mapping[str, Any] | Weights
 
 
 @dataclass(frozen=True, eq=False)

@@ -95,6 +95,9 @@ def traced(network: Network, card: Card, *, with_colours: bool) -> ExportedProgr
     shapes = ({0: Dim.DYNAMIC, **sides},)
     with quiet():
         program = torch.export.export(module, (example,), dynamic_shapes=shapes, strict=False)
+    ranges = program.range_constraints
+    for side_of in ranges:  # sizes at which a last map has two pixels, as traced; one is as good
+        ranges[side_of] = type(ranges[side_of])(1, ranges[side_of].upper)
     for node in program.graph.nodes:
         node.meta.pop("stack_trace", None)  # which has the names of folders here
     return program

@@ -44,18 +44,23 @@ class Weights:
     notes: tuple[str, ...] = ()
 
 
-def open_weights(source: str | Path | Mapping[str, Any], wrapper: str | None = None) -> Weights:
+def open_weights(
+    source: str | Path | Mapping[str, Any] | Weights, wrapper: str | None = None
+) -> Weights:
     """Read weights; nothing that a file says is executed.
 
     Args:
         source: a .safetensors, .pth, .pt or .bin file, a folder that holds one, a repository on
-            the Hugging Face hub (`"hf:timm/convnext_tiny.fb_in1k"`), or a state dictionary.
+            the Hugging Face hub (`"hf:timm/convnext_tiny.fb_in1k"`), or a state dictionary; what is
+            read already, as it is.
         wrapper: which of several sets of entries (`"model_ema"`, also as a part of their names);
             by default the first of the largest that is no moving average.
 
     Raises:
         InputError: nothing there, or nothing that can be used.
     """
+    if isinstance(source, Weights):
+        return source
     if isinstance(source, Mapping):
         return _of_network("the state dictionary", source, wrapper)
     if not isinstance(source, str | PathLike):

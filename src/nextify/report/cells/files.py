@@ -14,6 +14,7 @@ from nextify.report.cells.recipes import split_recipes
 from nextify.report.cells.sentences import between, progress
 from nextify.report.cells.table_figure import row_figure, step_figure
 from nextify.report.cells.tables import cells_json, lines_of, words_of
+from nextify.report.evaluation.words import Answers
 from nextify.report.factors.units import unit_of
 from nextify.report.page import csv_text, render
 from nextify.report.settled import settled
@@ -36,18 +37,26 @@ def main_figure(content: ComparisonContent) -> Drawing:
 
 
 def texts(
-    content: AnyContent, drawn: Sequence[Drawing], now: str | None, history: History = NO_HISTORY
+    content: AnyContent,
+    drawn: Sequence[Drawing],
+    now: str | None,
+    history: History = NO_HISTORY,
+    answers: Answers | None = None,
 ) -> dict[str, str]:
     """The files of a report by name."""
     return {
         **{name: csv_text(lines) for name, lines in lines_of(content).items() if lines},
         "report.json": cells_json(content, now),
-        "report.html": page(content, drawn, now, history),
+        "report.html": page(content, drawn, now, history, answers),
     }
 
 
 def page(
-    content: AnyContent, drawn: Sequence[Drawing], now: str | None, history: History = NO_HISTORY
+    content: AnyContent,
+    drawn: Sequence[Drawing],
+    now: str | None,
+    history: History = NO_HISTORY,
+    answers: Answers | None = None,
 ) -> str:
     """The page of a path or of a comparison as HTML text."""
     match content:
@@ -70,6 +79,7 @@ def page(
         headline=words.headline(content),
         paragraphs=words.meaning(content),
         settled=settled(history),
+        answers=answers,
         probes=probe_tables,
         unit_of=unit_of,
         **own,

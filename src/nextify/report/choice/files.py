@@ -14,6 +14,7 @@ from nextify.report.cells.content import ComparisonContent, comparison_content
 from nextify.report.cells.files import main_figure
 from nextify.report.choice import words
 from nextify.report.choice.figure import choice_figure
+from nextify.report.evaluation.words import Answers
 from nextify.report.page import ReportFiles, csv_text, ends_of, json_text, render, write_files
 from nextify.words import tidy
 
@@ -39,22 +40,6 @@ class Phase:
         return {"planned": planned, **became, "missing": planned - len(outcomes)}
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """Whose answers a page beside that of the choice shows.
-
-    Attributes:
-        seed: of the finals' network; None: the winner's, on images that it has not seen.
-    """
-
-    seed: int | None
-
-    @property
-    def worth(self) -> str | None:
-        """What limits it."""
-        return None if self.seed is None else words.of_finals(self.seed)
-
-
 def write_choice(
     choice: Choice,
     studies: Mapping[str, tuple[Plan, Iterable[Record]]],
@@ -62,7 +47,7 @@ def write_choice(
     folder: str | PathLike[str],
     *,
     winner: Mapping[str, Any] | None = None,
-    shown: Shown | None = None,
+    answers: Answers | None = None,
     now: str | None = None,
 ) -> ReportFiles:
     """Write what was chosen, how sure that is and how it was found.
@@ -74,8 +59,7 @@ def write_choice(
         studies: the screening, or the rates and the race, and the finals, by the names of their
             files without the ending.
         asked: what makes the choice another one, in words: budgets and settings.
-        winner: what came of its training, as plain values. shown: of which network there is a page
-            of answers in the folder `network` of this one; None: of none.
+        winner: what came of its training, as plain values. answers: of its network.
         folder: made if it is not there.
         now: a date to print on the page; None for no date.
 
@@ -101,7 +85,7 @@ def write_choice(
         runs=[row for phase in phases for row in phase.runs],
         asked=details.in_text(asked),
         words=words,
-        shown=shown,
+        answers=answers,
         winner=winner,
     )
     about = {"written": now, "settings": asked, "choice": words.as_values(choice)}

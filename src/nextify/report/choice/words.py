@@ -12,7 +12,14 @@ from nextify.findings.confounded import Confounded
 from nextify.findings.failures import wilson
 from nextify.findings.race import Racer
 from nextify.report.details import CHANGE, chance_words, lost, upper_first
-from nextify.words import bytes_in_words, in_words, percent, plural, seconds_in_words
+from nextify.words import (
+    MISSING,
+    bytes_in_words,
+    in_words,
+    percent,
+    plural,
+    seconds_in_words,
+)
 
 
 def as_values(choice: Choice) -> dict[str, Any]:
@@ -315,7 +322,7 @@ def row(choice: Choice, each: Finalist) -> list[str]:
     ]
     if not choice.race:
         return [*costs, predicted, *found, standing(each), each.changed]
-    latency = seconds_in_words(each.latency.median) if each.latency else "?"
+    latency = seconds_in_words(each.latency.median) if each.latency else MISSING
     return [*costs, latency, *found, f"{racer(choice, each.name).rate:g}", standing(each)]
 
 
@@ -330,7 +337,7 @@ def candidate_row(of: Racer) -> list[str]:
         return ", ".join(each)
 
     gone = f"after {of.left:,} images" if of.left else "no"
-    latency = seconds_in_words(of.latency.median) if of.latency else "?"
+    latency = seconds_in_words(of.latency.median) if of.latency else MISSING
     where = gone if of.left or of.in_finals else "no, but others came before"
     return [of.name, start(of), latency, scored(of.rates), f"{of.rate:g}", scored(of.laps), where]
 

@@ -1,15 +1,61 @@
 """What is said of a network's answers."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from nextify.experiments.intervals import Interval
 from nextify.findings.failures import wilson
-from nextify.report.details import upper_first
+from nextify.records import Cell
+from nextify.report.details import MOSTLY_LARGE, upper_first
 from nextify.report.evaluation.content import Calibration, ClassLine, EvaluationContent, Scaled
 from nextify.words import MISSING, hundred, percent, plural
 
 HEAD = ("Class", "Images", "Right, %", "95 %", "Precision, %", "F1, %", "Most often instead")
 MOST_LINES = 60  # classes in the page; of more, those with the least share of right answers
+
+
+BEST = "the best network"
+NOT_KEPT = (
+    "No network of the design that is best here was kept. With --keep-weights they are, and what "
+    "one of them answers is shown here."
+)
+HELD_OUT = (
+    "Not shown: this study judges by held-out images and leaves the test images to be seen later. "
+    "Of a network that is kept (--keep-weights), nextify evaluate shows its answers to them."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a page says of a network's answers.
+
+    Attributes:
+        said: what limits them, or why none are shown; may be empty.
+        are_there: on a page of their own, in the folder `network` beside.
+    """
+
+    said: str
+    are_there: bool = False
+
+    @classmethod
+    def of(cls, worth: str | None) -> "Answers":
+        """Those that are there, with what limits them, if anything does."""
+        return cls(f"{upper_first(worth)}." if worth else "", are_there=True)
+
+
+def not_shown(error: Exception) -> str:
+    """That a network is kept, but not what it answers."""
+    return f"Not shown: {error}."
+
+
+def of_best(cell: Cell, seed: int) -> str:
+    """What limits the answers of a network of a study's best design."""
+    made = "" if cell.made is None else f" ({cell.changed})"
+    return (
+        f"this is the network of {cell.network or cell.name}{made} that was trained with seed "
+        f"{seed}, of the design with the highest mean accuracy here; the design was chosen by "
+        "these test images, so that its accuracy is likely a little high"
+    )
 
 
 def answer(content: EvaluationContent) -> Iterator[str]:
@@ -22,8 +68,9 @@ def answer(content: EvaluationContent) -> Iterator[str]:
     sizes = content.counts.sum(1)
     if content.by_class.unequal:
         yield (
-            f"Classes have {sizes.min():,} to {sizes.max():,} images. With every class counted the "
-            f"same: balanced accuracy {percent(100 * content.balanced_accuracy)} %, macro F1 "
+            f"Classes have {sizes.min():,} to {sizes.max():,} images, so that {MOSTLY_LARGE}. With "
+            "every class counted the same: balanced accuracy "
+            f"{percent(100 * content.balanced_accuracy)} %, macro F1 "
             f"{percent(100 * content.macro_f1)} %."
         )
     yield f"Always to answer the largest class scores {percent(100 * sizes.max() / n)} %."
@@ -84,7 +131,7 @@ def calibrated(content: EvaluationContent) -> Iterator[str]:
         yield f"As the network is, on {plural(before.images, 'image')}: {_numbers(before)}."
         yield (
             "One temperature for all probabilities, which changes no answer, is fitted and kept "
-            f"with the network by: {content.command} --calibrate"
+            "with the network by:"
         )
         return
     what = "validation images" if scaled.part == "validation" else "other test images"

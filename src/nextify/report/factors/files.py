@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from nextify.findings import Interaction
 from nextify.findings.scores import ProbeScore, better_of
+from nextify.report.evaluation.words import Answers
 from nextify.report.factors import caveats, look_words, meaning_words, outcomes, sides, words
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.contribution_figure import contribution_figure
@@ -39,7 +40,10 @@ def factor_drawings(content: FactorContent) -> list[Drawing]:
 
 
 def factor_texts(
-    content: FactorContent, drawings: Sequence[Drawing], now: str | None
+    content: FactorContent,
+    drawings: Sequence[Drawing],
+    now: str | None,
+    answers: Answers | None = None,
 ) -> dict[str, str]:
     """Page and tables by file name."""
     return {
@@ -47,11 +51,16 @@ def factor_texts(
         "interactions.csv": interactions_csv(content),
         **({"meaning.csv": meaning_csv(content)} if any(e.meaning for e in content.views) else {}),
         "report.json": json_text({"written": now, **as_values(content)}),
-        "report.html": factors_page(content, drawings, now),
+        "report.html": factors_page(content, drawings, now, answers),
     }
 
 
-def factors_page(content: FactorContent, drawings: Sequence[Drawing], now: str | None) -> str:
+def factors_page(
+    content: FactorContent,
+    drawings: Sequence[Drawing],
+    now: str | None,
+    answers: Answers | None = None,
+) -> str:
     """The page as HTML text; any figure may be missing, and the date."""
     told = {
         "words": words,
@@ -65,7 +74,8 @@ def factors_page(content: FactorContent, drawings: Sequence[Drawing], now: str |
         "meanings": meaning_words,
         "unit_of": unit_of,
     }
-    shown = {"content": content, "views": content.views, "plan": content.views[0].plan}
+    shown = {"content": content, "views": content.views, "plan": content.views[0].plan,
+             "answers": answers}  # fmt: skip
     pairs = {"pairs": pairs_to_show, "letter": letter}
     every = [view.scores.keys() for view in content.views]
     scores = [(s, UNITS[s]) for s in UNITS if all(s in each for each in every)]

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from nextify.findings.survey import Clue, Count, Pair, Side, Survey, half_around
+from nextify.records import is_unequal
 from nextify.report.announce import announced_left_out
-from nextify.report.details import upper_first
+from nextify.report.details import MOSTLY_LARGE, upper_first
 from nextify.words import percent, plural, shown
 
 _NAMED = 5  # classes or images that are named; of more, the rest is counted
@@ -141,16 +142,17 @@ def _some(named: Mapping[str, str]) -> str:
 
 
 def _unequal(found: Survey) -> Iterator[tuple[str, str]]:
-    if not found.is_unequal:
+    if not is_unequal(found.counts["training"]):
         return
     counts = dict(zip(found.classes, found.counts["training"], strict=True))
-    least, most = min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)
+    least = min(filter(counts.get, counts), key=counts.__getitem__)
+    most = max(counts, key=counts.__getitem__)
     times = percent(counts[most] / counts[least], 1)
     yield (
         "Unequal classes",
         f"{shown(most)} has {counts[most]:,} training images, {times} times as many as "
-        f"{shown(least)} with {counts[least]:,}. Accuracy then tells mostly of the large classes: "
-        "look at balanced accuracy, too, and try the recipe field balance.",
+        f"{shown(least)} with {counts[least]:,}. {upper_first(MOSTLY_LARGE)}: look at balanced "
+        "accuracy, too, and try the recipe field balance.",
     )
 
 

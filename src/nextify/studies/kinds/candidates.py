@@ -45,11 +45,13 @@ def read_candidate(
         InputError: they cannot be read, are not known, or are of another design than the fields
             make it.
     """
-    from nextify.training.initial import design_of, initial_weights  # which imports torch
+    from nextify.network.weights.source import open_weights  # which imports torch
+    from nextify.training.initial import design_of, initial_weights
 
-    own = require_convolutional(design_of(source), f"training from weights ({source})")
+    there = open_weights(source)
+    own = require_convolutional(design_of(there), f"training from weights ({source})")
     chosen = with_fields(own, fields)
-    weights = initial_weights(source, chosen, classes)
+    weights = initial_weights(there, chosen, classes)
     if weights.trained_as:
         raise InputError(
             f"weights {source} are of another design: {', '.join(weights.trained_as)}; leave the "

@@ -14,6 +14,7 @@ import numpy as np
 
 from nextify.costs.spread import Spread
 from nextify.errors import InputError
+from nextify.files import is_there
 from nextify.findings.choice import choose_raced
 from nextify.findings.race import Racer, departures, finalists, is_over
 from nextify.findings.scores import grid, scores
@@ -21,7 +22,7 @@ from nextify.findings.tuning import suited_rate
 from nextify.records import Cell, Plan, Record, Store
 from nextify.requests import Choose, Compare
 from nextify.studies.kinds.choosing import FINALS, Outcome
-from nextify.studies.kinds.comparison import Network, networks_of, plan_comparison
+from nextify.studies.kinds.comparison import RECIPE, Network, networks_of, plan_comparison
 from nextify.studies.kinds.efforts import Effort, Name, Phase, effort_of, settled_effort
 from nextify.studies.kinds.finalists import fresh
 from nextify.studies.kinds.kind import Asked, Stacks, plan_there
@@ -95,10 +96,7 @@ def race_of(asked: Asked, data: Mapping[str, Any], largest_class: float | None) 
     request, images = asked.request, asked.images.identity()
     assert isinstance(request, Choose) and request.candidates is not None
     _require_alone(request)
-    names = [name.strip() for name in request.candidates.split(",")]
-    if not all(names):
-        raise InputError(f"--from is {request.candidates!r}; give names or files, as a,b")
-    words, laps = (*request.changes, *names), ",".join(map(str, laps_of(images)))
+    words, laps = (*request.changes, *_listed(request)), ",".join(map(str, laps_of(images)))
     compared = Compare(networks=words, recipe=request.recipe, images=laps)
     compared = settled(compared, int(images["train"]))
     return Race(
@@ -109,6 +107,23 @@ def race_of(asked: Asked, data: Mapping[str, Any], largest_class: float | None) 
         request=settled_effort(request, asked.there),
         stacks=replace(asked.stacks, there=None),
     )
+
+
+def _listed(request: Choose) -> list[str]:
+    """The words of `--from`: candidates, each with recipe=NAME behind it where it has its own."""
+    words = [word.strip() for word in str(request.candidates).split(",")]
+    if not all(words):
+        raise InputError(f"--from is {request.candidates!r}; give names or files, as a,b")
+    for text in request.changes:
+        if "=" not in text:
+            raise InputError(f"{text!r} stands outside --from, where FIELD=VALUE is for all "
+                             f"candidates; write --from {request.candidates},{text}")  # fmt: skip
+    for word in words:
+        if "=" in word and not word.startswith(RECIPE) and not is_there(Path(word)):
+            raise InputError(f"--from has {word!r}, and of a candidate there only recipe=NAME can "
+                             "be given; a field is for all of them: write it after the list, as "
+                             "--from a,b epochs=20")  # fmt: skip
+    return words
 
 
 def _require_alone(request: Choose) -> None:
