@@ -270,7 +270,7 @@ def asked_for(words: str) -> Race:
             return HELD
 
     class Asked:
-        images, stacks = Images(), Stacks()
+        images, stacks, there = Images(), Stacks(), None
         shared = {"data": HELD}  # noqa: RUF012
         request = read(["choose", "--from", *words.split()]).request
 
