@@ -93,11 +93,12 @@ def theirs(
         "--macs", str(read_count("macs", given.macs)), "--seconds", str(seconds),
     )  # fmt: skip
     found = json.loads(text.splitlines()[-1])
-    low, high = wilson(round(found["stated"] * found["held"]), found["held"])
+    interval = wilson(round(found["stated"] * found["held"]), found["held"])
+    assert interval is not None  # a fifth of the images are held out
     settings = found.pop("settings")
     name = f"{settings['name']} at {settings['size']}"
-    return {**found, "network": name, "low": low, "high": high, "settings": settings,
-            "worked": worked, "took": took}  # fmt: skip
+    return {**found, "network": name, "low": interval.low, "high": interval.high,
+            "settings": settings, "worked": worked, "took": took}  # fmt: skip
 
 
 def shown(rounds: list[dict[str, Any]]) -> Table:
@@ -106,11 +107,10 @@ def shown(rounds: list[dict[str, Any]]) -> Table:
     for at, each in enumerate(rounds):
         for side in ("nextify", "timm + Optuna"):
             of = each[side]
-            stated = (
-                "-"
-                if of["stated"] is None
-                else (f"{100 * of['stated']:.1f} ({100 * of['low']:.1f} to {100 * of['high']:.1f})")
-            )
+            stated = "-"
+            if of["low"] is not None:
+                between = f"({100 * of['low']:.1f} to {100 * of['high']:.1f})"
+                stated = f"{100 * of['stated']:.1f} {between}"
             held = of["low"] is not None and of["low"] <= of["accuracy"] <= of["high"]
             table.add_row(str(at), side, of["network"], f"{of['params']:,}",
                           f"{of['macs'] / 1e6:.2f}M", f"{100 * of['accuracy']:.2f}", stated,

@@ -1,12 +1,14 @@
-"""What a practitioner writes with timm and Optuna: the best network for a folder within a budget.
+r"""What a practitioner writes with timm and Optuna: the best network for a folder within a budget.
 
-    python benchmarks/choose_peer.py FOLDER --params 400000 --macs 5000000 --seconds 900
+    python benchmarks/choose_peer.py FOLDER --params 400000 --macs 5000000 --seconds 900 \
+        --test TEST --output OUT
 
 Optuna (TPE, median pruning) searches timm's networks that keep the budget, the image size that they
 see, learning rate, weight decay, label smoothing and mixup; AdamW with warmup and cosine, crops and
 flips. A fifth of FOLDER's images (one folder a class) judges the trials; the best settings are
 trained again on all of them. Two processes share the trials, until the processor seconds that are
-given are used up. The network's state and a JSON line with what was found go to --output.
+given are used up. The network goes to --output and is scored on TEST; a JSON line says what was
+found.
 """
 
 import argparse
@@ -248,12 +250,12 @@ def find(folder: Path, params: int, macs: int, seconds: float, output: Path) -> 
     images = Images.read(folder, of.size)
     made = train(of, images, classes, 0, lambda *_: None)
     torch.save(made.state_dict(), output / "network.pth")
+    own = costs(of.name, of.size, classes)
     states = [trial.state.name for trial in study.trials]
     return {
         "settings": asdict(of), "stated": best.value, "held": best.user_attrs["held"],
-        "params": costs(of.name, of.size, classes)[0], "macs": costs(of.name, of.size, classes)[1],
-        "networks": len(pairs), "complete": states.count("COMPLETE"),
-        "pruned": states.count("PRUNED"),
+        "params": own[0], "macs": own[1], "networks": len(pairs),
+        "complete": states.count("COMPLETE"), "pruned": states.count("PRUNED"),
     }  # fmt: skip
 
 

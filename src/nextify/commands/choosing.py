@@ -149,6 +149,9 @@ def _ways(request: Choose, task: Task, screening: Plan) -> Iterator[tuple[Task, 
     resolution V where it has more networks."""
     for effort in efforts(request):
         other = at_effort(task, effort)
+        if effort.experiment == screening.experiment and effort.seeds == len(screening.seeds):
+            yield other, screening
+            continue
         try:
             plan = plan_screening(other)
         except InputError:  # the budget allows too few of its networks
