@@ -227,6 +227,8 @@ def find(folder: Path, params: int, macs: int, seconds: float, output: Path) -> 
     torch.set_num_threads(1)
     classes = len(ImageFolder(str(folder)).classes)
     pairs = possible(params, macs, classes)
+    if not pairs:
+        raise SystemExit(f"none of {', '.join(NAMES)} keeps {params:,} parameters, {macs:,} MACs")
     journal = output / "trials.journal"
     optuna.create_study(
         study_name="peer", storage=JournalStorage(JournalFileBackend(str(journal))),
