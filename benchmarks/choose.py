@@ -8,7 +8,8 @@ processor time that it took in all is what `choose_peer.py` gets. Both end with 
 trained on all images that they were given, and it is scored once, on test images that neither side
 has seen. What each side said of its accuracy beforehand is beside it: nextify's accuracy to expect
 with its interval, and the accuracy on held-out images of the trial that Optuna found best, with
-Wilson's. Prints a table, then one JSON line, which `--output` keeps.
+Wilson's. Prints a table, then one JSON line, which `--output` keeps; the same command goes on from
+there.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nextify.findings.failures import wilson
+from nextify.machine.facts import processor
 from nextify.words import read_count
 
 PEER = Path(__file__).with_name("choose_peer.py")
@@ -118,6 +120,36 @@ def shown(rounds: list[dict[str, Any]]) -> Table:
     return table
 
 
+class Kept:
+    """What there is of the repeats, in `--output`, with which the same command goes on."""
+
+    def __init__(self, given: argparse.Namespace) -> None:
+        names = ("params", "macs", "image_size", "within", "images", "unequal")
+        self.settings = {"data": given.data.name, **{name: getattr(given, name) for name in names}}
+        self.file, self.rounds = given.output, []
+        if self.file and self.file.exists():
+            there = json.loads(self.file.read_text())
+            if any(there[name] != value for name, value in self.settings.items()):
+                raise SystemExit(f"{self.file} is of other settings; give another --output")
+            self.rounds = there["rounds"]
+
+    def add(self, done: dict[str, Any]) -> None:
+        """Both sides of one repeat."""
+        self.rounds.append({**done, "versions": {
+            "torch": torch.__version__, "timm": timm.__version__, "optuna": optuna.__version__,
+            "python": platform.python_version(), "processor": processor(),
+        }})  # fmt: skip
+        if self.file:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self.file.write_text(json.dumps(self.result()) + "\n")
+
+    def result(self) -> dict[str, Any]:
+        """Everything, with the median gap in points."""
+        ends = [(r["nextify"]["accuracy"], r["timm + Optuna"]["accuracy"]) for r in self.rounds]
+        gap = statistics.median(100 * (mine - other) for mine, other in ends)
+        return {**self.settings, "rounds": self.rounds, "gap": gap}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="a folder with train/ and test/")
@@ -130,29 +162,18 @@ def main() -> None:
     parser.add_argument("--unequal", type=float, default=1.0)
     parser.add_argument("--output", type=Path)
     given = parser.parse_args()
-    rounds = []
-    for seed in range(given.repeats):
+    kept = Kept(given)
+    for seed in range(len(kept.rounds), given.repeats):
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place)
             drawn(given.data / "train", folder / "images", seed, given.images, given.unequal)
             test = given.data / "test"
             mine = ours(given, folder / "images", test, folder / "ours")
             other = theirs(given, folder / "images", test, folder / "theirs", mine["worked"])
-        rounds.append({"nextify": mine, "timm + Optuna": other})
-        Console(stderr=True).print(shown(rounds))
-    Console(width=140).print(shown(rounds))
-    gaps = [100 * (r["nextify"]["accuracy"] - r["timm + Optuna"]["accuracy"]) for r in rounds]
-    result = {
-        "data": given.data.name, "params": given.params, "macs": given.macs,
-        "image_size": given.image_size, "within": given.within, "images": given.images,
-        "unequal": given.unequal, "rounds": rounds, "gap": statistics.median(gaps),
-        "versions": {"torch": torch.__version__, "timm": timm.__version__,
-                     "optuna": optuna.__version__, "python": platform.python_version()},
-    }  # fmt: skip
-    print(line := json.dumps(result))
-    if given.output:
-        given.output.parent.mkdir(parents=True, exist_ok=True)
-        given.output.write_text(line + "\n")
+        kept.add({"nextify": mine, "timm + Optuna": other})
+        Console(stderr=True, width=160).print(shown(kept.rounds))
+    Console(width=160).print(shown(kept.rounds))
+    print(json.dumps(kept.result()))
 
 
 if __name__ == "__main__":
