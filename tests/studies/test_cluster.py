@@ -272,8 +272,13 @@ class OnlyAt(NoData):
 
 @pytest.mark.slow
 def test_images_that_a_node_has_not_are_sent(here):
-    summary = here.execute(setup=OnlyAt(process=os.getpid()), most=1)
-    assert summary.finished == 6 and here.is_whole(2)
+    """Also to a worker that replaces one that has died."""
+    setup = OnlyAt(process=os.getpid())
+    summary = here.execute(setup=setup, most=1, mischief={1: "kill"})
+    assert (summary.finished, summary.failed) == (3, 3)
+    assert all("killed" in each.message for each in summary.failures)
+    summary = here.execute(setup=setup, most=1, retry_failed=True)
+    assert summary.finished == 3 and here.is_whole(2)
 
 
 def test_a_node_of_another_version_is_refused(here, monkeypatch):
