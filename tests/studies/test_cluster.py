@@ -1,5 +1,6 @@
 """Studies on a cluster: real processes of Ray on this machine, each node a raylet of its own."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -82,6 +83,36 @@ def test_images_come_through_whole():
         assert getattr(there, side).labels.equal(getattr(images, side).labels)
 
 
+def test_what_the_office_gives_is_not_lost_on_the_way(monkeypatch):
+    """A worker that asks again has the same; one that nobody listens to any more is told to end,
+    and what it did is kept for who comes next."""
+    from nextify.studies.running import ray_actors
+
+    monkeypatch.setattr(ray_actors, "PATIENCE", 0.05)
+    first, second = (plan_of(2).run(cell, seed) for cell, seed in plan_of(2).places()[:2])
+
+    async def office() -> None:
+        desk = ray_actors.Office()
+        for worker in ("busy", "idle"):
+            await desk.enter(worker, "a node")
+        desk.heard_at += 60.0  # the supervisor is there
+        waiting = asyncio.create_task(desk.take("busy", 1))
+        await asyncio.sleep(0.2)
+        await desk.give("busy", (first,))
+        assert await waiting == await desk.take("busy", 1) == (first,)
+        await desk.say("busy", 1, b"done", is_ready=False)
+        desk.heard_at -= 120.0
+        assert await desk.take("busy", 2) == await desk.take("idle", 1) == ()
+        assert {name: hand.runs for name, hand in desk.hands.items()} == {"busy": [first.key]}
+        assert await desk.hear([], [("busy", first.key)], 0) == [("busy", 1, b"done")]
+        await desk.give("busy", (second,))
+        assert await desk.take("busy", 2) == (second,)
+        await desk.leave("busy")
+        assert await desk.take("busy", 3) == ()
+
+    asyncio.run(office())
+
+
 class Nodes:
     """A head node, on which nothing is trained, and others of a core each."""
 
@@ -114,6 +145,7 @@ def surroundings() -> dict[str, str]:
     return {
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "disabled",  # also where this user has a token
         # A node that is gone is known to be after two seconds, not after half a minute.
         "RAY_health_check_initial_delay_ms": "500",
         "RAY_health_check_period_ms": "500",
@@ -240,8 +272,13 @@ class OnlyAt(NoData):
 
 @pytest.mark.slow
 def test_images_that_a_node_has_not_are_sent(here):
-    summary = here.execute(setup=OnlyAt(process=os.getpid()), most=1)
-    assert summary.finished == 6 and here.is_whole(2)
+    """Also to a worker that replaces one that has died."""
+    setup = OnlyAt(process=os.getpid())
+    summary = here.execute(setup=setup, most=1, mischief={1: "kill"})
+    assert (summary.finished, summary.failed) == (3, 3)
+    assert all("killed" in each.message for each in summary.failures)
+    summary = here.execute(setup=setup, most=1, retry_failed=True)
+    assert summary.finished == 3 and here.is_whole(2)
 
 
 def test_a_node_of_another_version_is_refused(here, monkeypatch):

@@ -3,6 +3,9 @@
 Both are actors that outlive the supervisor. It may be killed: workers end the runs that they were
 given, the office keeps what came of these, and both are there when the supervisor starts again. A
 worker that nobody has anything for any more ends by itself, and so does an office without workers.
+
+A worker computes in its process's main thread, and asks the office for its runs: where it took
+calls instead, Ray would look for them a hundred times a second.
 """
 
 import asyncio
@@ -15,8 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from io import BytesIO
-from queue import Empty, SimpleQueue
-from threading import Thread
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import ray
@@ -46,30 +48,59 @@ class Hand:
     runs: list[str] = field(default_factory=list)
 
 
+@dataclass
+class _Desk:
+    """What a worker was given last, and how often it was given something."""
+
+    runs: tuple[Run, ...] = ()
+    count: int = 0
+    is_given: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Office:
     """What workers have said and the supervisor has not taken note of, in the order in which they
     said it. Messages are pickled; a worker's are numbered from 1."""
 
     def __init__(self) -> None:
         self.hands: dict[str, Hand] = {}
+        self.desks: dict[str, _Desk] = {}
         self.said: dict[tuple[str, int], bytes] = {}
         self.news = asyncio.Event()
         self.heard_at = time.monotonic()
 
     async def enter(self, worker: str, node: str) -> None:
         """A worker is hired, by the name of its actor."""
-        self.hands[worker] = Hand(node)
+        self.hands[worker], self.desks[worker] = Hand(node), _Desk()
 
     async def leave(self, worker: str) -> None:
-        """It is gone."""
+        """It is gone, and what it was given is others' now."""
         self.hands.pop(worker, None)
+        self.desks.pop(worker, None)
 
     async def give(self, worker: str, runs: tuple[Run, ...]) -> None:
-        """It is given runs: the office knows of them, or it has not got them."""
-        with suppress(ValueError, KeyError):  # it has just died
-            actor = ray.get_actor(worker, NAMESPACE)
+        """It is given runs, which it takes when it has said what became of those before."""
+        if worker in self.hands:  # or it has just died
             self.hands[worker].runs += [run.key for run in runs]
-            actor.give.remote(runs)
+            desk = self.desks[worker]
+            desk.runs, desk.count = runs, desk.count + 1
+            desk.is_given.set()
+
+    async def take(self, worker: str, number: int) -> tuple[Run, ...]:
+        """The runs that it is given for the time of this number, from 1; waits for them. Where it
+        does not know whether it was answered, it asks again. None at all: nobody has any for it any
+        more, and it ends. Its hand stays where the supervisor has not recorded all that it did."""
+        while worker in self.desks:
+            desk = self.desks[worker]
+            if desk.count >= number:
+                return desk.runs
+            desk.is_given.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(desk.is_given.wait(), PATIENCE)
+            if desk.count < number and not self.is_watched():
+                break
+        if worker in self.hands and not self.hands[worker].runs:
+            await self.leave(worker)
+        return ()
 
     async def say(self, worker: str, number: int, message: bytes, *, is_ready: bool) -> None:
         """A worker says something; where it does not know whether it was heard, again."""
@@ -103,7 +134,7 @@ class Office:
         """All workers."""
         return self.hands
 
-    async def is_watched(self) -> bool:
+    def is_watched(self) -> bool:
         """Whether a supervisor listens."""
         return time.monotonic() - self.heard_at < PATIENCE
 
@@ -136,36 +167,30 @@ class Worker:
             os.chdir(folder)
         if not modules:  # a user's random.py there would be taken for Python's
             sys.path[:] = [each for each in sys.path if each not in ("", folder)]
-        self.office, self.name, self.node, self.count = office, name, node, 0
-        self.runs: SimpleQueue[tuple[Run, ...]] = SimpleQueue()
-        Thread(target=self._live, args=(orders,), daemon=True).start()
+        self.office, self.name, self.node, self.said = office, name, node, 0
+        self.orders = orders
 
-    async def give(self, runs: tuple[Run, ...]) -> None:
-        """Runs that come next."""
-        self.runs.put(runs)
-
-    async def watch(self) -> None:
-        """Never returns: it fails when the process has ended."""
-        await asyncio.Event().wait()
-
-    def _live(self, orders: Orders) -> None:
-        work(orders, self._given(), self._say)
+    def live(self) -> None:
+        """Until nobody has runs for it. Fails then, as its process has ended, and where that ends
+        in another way."""
+        work(self.orders, self._given(), self._say)
         os._exit(0)
 
+    def watch(self) -> None:
+        """Waits for `live`, and fails with it."""
+
     def _given(self) -> Iterator[tuple[Run, ...]]:
-        while True:
-            try:
-                yield self.runs.get(timeout=PATIENCE)
-            except Empty:
-                if not self._asked(self.office.is_watched.remote):
-                    self._asked(self.office.leave.remote, self.name)
-                    os._exit(0)
+        for number in count(1):
+            runs = self._asked(self.office.take.remote, self.name, number)
+            if not runs:
+                return
+            yield runs
 
     def _say(self, message: Message) -> None:
-        self.count += 1
-        said = pickle.dumps(self._signed(message))
+        self.said += 1
+        content = pickle.dumps(self._signed(message))
         ready = isinstance(message, Ready)
-        self._asked(self.office.say.remote, self.name, self.count, said, is_ready=ready)
+        self._asked(self.office.say.remote, self.name, self.said, content, is_ready=ready)
 
     def _signed(self, message: Message) -> Message:
         """The message, with the node in what is kept of it."""

@@ -38,6 +38,7 @@ _TOUCH = 2.0  # seconds for a node to answer that may be gone
 _LISTEN = 10.0  # seconds that the office waits for news
 _LOOK = 2.0  # seconds between two looks at the nodes
 _TICK = 0.5  # the same, at the start
+_CALLS = 100_000  # at once to the office: every worker may wait there for runs
 _GRACE = 1.0  # seconds until it is asked what a worker died of: its node may be dying
 
 
@@ -148,7 +149,7 @@ class RayCrew:
                 gpu=self._gpu, folder=folder, modules=bool({"", folder} & {*sys.path}),
             )
         )  # fmt: skip
-        self._watch(worker)
+        self._then(hired.actor.live.remote(), lambda error: self._ended(worker, error))
 
     def give(self, seat: int, runs: tuple[Run, ...]) -> None:
         """By way of the office."""
@@ -194,6 +195,7 @@ class RayCrew:
                 .options(
                     name=self._name, namespace=NAMESPACE, lifetime="detached", num_cpus=0,
                     get_if_exists=True, scheduling_strategy=_at(here),
+                    max_concurrency=_CALLS,
                 )
                 .remote()
             )  # fmt: skip
