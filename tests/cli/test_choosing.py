@@ -154,15 +154,18 @@ def test_as_much_as_the_time_allows(nextify, pets, monkeypatch):
         ("1h", 4, "4 finalists by 2 seeds: the whole choice takes about 22.8 min, within 1h\n"),
         ("16min", 2, "2 finalists by 2 seeds: the whole choice takes about 15.4 min, within 16min; "
                      "the most thorough takes 22.8 min\n"),
+        ("8min", 2, "by 1 seed for 1/3 of the epochs, 2 finalists by 2 seeds: the whole choice takes "
+                    "about 7.8 min, within 8min; the most thorough takes 22.8 min\n"),
     ):  # fmt: skip
         answer = nextify(*timed, "--within", within, "--json")
         settings = json.loads(answer.out)["settings"]
         assert (settings["--finalists"], settings["--final-seeds"]) == (finalists, 2)
         assert said in answer.err
+    assert settings["--shorten"] == 3
     answer = nextify(*timed, "--within", "90s")
     assert answer.code == 2 and answer.out == ""
     assert answer.err.endswith(
-        "nextify: --within is 90s, and the least that this choice takes is about 15.4 min; give "
+        "nextify: --within is 90s, and the least that this choice takes is about 7.8 min; give "
         "that, or less to do: epochs=N, --train-limit N, fewer --factors\n"
     )
 

@@ -35,6 +35,8 @@ def test_how_much_is_decided_on():
     told = announced_effort(plans, USUAL, [None, None], 1, None)
     assert "nothing was timed: that is 32 runs instead of 32" in told
     told = announced_effort([sharp, usual, usual], LESS[-1], [18_000.0, 9000.0, 4200.0], 2, "80min")
+    assert "16 networks by 1 seed for 1/3 of the epochs, 2 finalists" in told
+    told = announced_effort([sharp, usual, usual], LESS[-2], [18_000.0, 9000.0, 4200.0], 2, "80min")
     assert told == (
         "screening: resolution-4, 16 networks by 1 seed, 2 finalists by 3 seeds: the whole choice "
         "takes about 70.0 min, within 80min; the most thorough takes 5.0 h"

@@ -17,7 +17,7 @@ from nextify.findings.choice import Choice, choose
 from nextify.findings.confounded import confounded
 from nextify.fitting import use_of
 from nextify.records import Store
-from nextify.report.choice.words import notes, unseen
+from nextify.report.choice.words import notes, shortened, unseen
 from nextify.requests import Choose, changed, made
 from nextify.studies import (
     Interrupted,
@@ -31,9 +31,17 @@ from nextify.studies import (
 )
 from nextify.studies.kinds import Asked
 from nextify.studies.kinds.choosing import at_effort, settings_of, task_of
-from nextify.studies.kinds.efforts import THOROUGH, USUAL, efforts, settled_effort, suited
+from nextify.studies.kinds.efforts import (
+    LESS,
+    THOROUGH,
+    USUAL,
+    efforts,
+    settled_effort,
+    suited,
+)
 from nextify.studies.kinds.finalists import possible
 from nextify.studies.kinds.kind import Stacks
+from nextify.studies.running.pilot import Pilot
 
 RISING = tuple(0.5 + 0.01 * bin(at).count("1") for at in range(32))  # every choice helps
 
@@ -209,13 +217,13 @@ def test_efforts_that_are_decided_between():
     assert efforts(asked_for()) == (THOROUGH, USUAL)
     assert efforts(asked_for(experiment="resolution-4")) == (USUAL,)
     least = efforts(asked_for(within="1h"))
-    assert least[:2] == (THOROUGH, USUAL) and len(least) == 5
+    assert least[:2] == (THOROUGH, USUAL) and len(least) == 6
     work = [
-        len(plan_screening(at_effort(small_task(6), e)).cells) * e.seeds
-        + (e.finalists + e.reshaped + 2) * e.final_seeds
+        len(plan_screening(at_effort(small_task(6), e)).cells) * e.seeds / e.shorten
+        + (e.finalists + e.reshaped + 2 * (e.shorten == 1)) * e.final_seeds
         for e in least
     ]
-    assert work == [67, 67, 51, 36, 28]
+    assert work == [67, 67, 51, 36, 28, pytest.approx(11.33, abs=0.01)]
     said = efforts(asked_for(within="1h", experiment="resolution-5", final_seeds=5))
     assert {(e.experiment, e.seeds, e.final_seeds) for e in said} == {("resolution-5", 1, 5)}
     race = efforts(asked_for(within="1h", **{"from": "resnet-small,convnext-mini"}))
@@ -238,6 +246,28 @@ def test_the_effort_that_the_time_allows(runs, seconds, most, at):
     times = seconds or [None] * len(runs)
     found = [(Phase("finals", 2, r, s),) for r, s in zip(runs, times, strict=True)]
     assert suited(found, most) is at
+
+
+def test_a_shortened_screening():
+    """Its networks take a third of the epochs, the finals all: of the best, wherever they are."""
+    task = at_effort(small_task(5), LESS[-1])
+    whole, plan = plan_screening(small_task(5)), plan_screening(task)
+    epochs = {cell.recipe.epochs for cell in whole.cells}
+    assert {cell.recipe.epochs for cell in plan.cells} == {-(-each // 3) for each in epochs}
+    assert [cell.design for cell in plan.cells] == [cell.design for cell in whole.cells]
+    records = Truth(RISING, sd=0.001).records(plan)
+    finals = plan_finals(task, plan, records)
+    assert len(finals.cells) == 2 and {cell.recipe.epochs for cell in finals.cells} == epochs
+    assert "-----" not in {cell.name for cell in finals.cells}
+    study = finals, Truth(RISING, sd=0.001).records(finals)
+    found = choose((plan, records), study, task.budgets, possible(task), shorten=3)
+    assert found.margin_all is None and found.winner == finals.cells[0].name
+    assert shortened(found).startswith("The screening trained for 1/3 of the epochs")
+    assert settings_of(task)["--shorten"] == 3 and "--shorten" not in settings_of(small_task(5))
+    names = [cell.name for cell in whole.cells]
+    pilot, short = (Pilot(16, dict.fromkeys(names, s), "", "") for s in (12.0, 4.0))
+    known, again = phases(task, plan, pilot, 2, 5000), phases(task, plan, short, 2, 5000, 3)
+    assert known == again and known[0].seconds == pytest.approx(len(names) * 12.0 / 3 / 2)
 
 
 def test_what_a_screening_cannot_tell_apart():

@@ -90,6 +90,10 @@ def _choose(request: Choose, watch: Watch) -> PlannedChoice | Chosen:
     on.show(watch)
     watch.note(announced_path(task.frame.path))
     watch.note(recipes_of(screening))
+    if (by := task.effort.shorten) > 1:
+        watch.note(
+            f"--shorten {by}: these are the screening's epochs, the finals take them {by} times"
+        )
     if text := announced_stacks(screening):
         watch.note(text)
     if request.plan or not is_begun:
@@ -133,7 +137,7 @@ def _forecast(
     pilot, workers = piloted(request, screening, watch)
     count = len(images.train) + len(images.test)
     ways = [(task, screening)] if is_begun else list(_ways(request, task, screening))
-    found = [phases(*way, pilot, workers, count) for way in ways]
+    found = [phases(*way, pilot, workers, count, task.effort.shorten) for way in ways]
     at = 0 if is_begun else decided(request, found)
     task, screening = ways[at]
     if len(ways) > 1:
@@ -149,14 +153,15 @@ def _ways(request: Choose, task: Task, screening: Plan) -> Iterator[tuple[Task, 
     resolution V where it has more networks."""
     for effort in efforts(request):
         other = at_effort(task, effort)
-        if effort.experiment == screening.experiment and effort.seeds == len(screening.seeds):
+        same = effort.experiment == screening.experiment
+        if same and len(screening.seeds) == effort.seeds and task.effort.shorten == effort.shorten:
             yield other, screening
             continue
         try:
             plan = plan_screening(other)
         except InputError:  # the budget allows too few of its networks
             continue
-        if effort.experiment == screening.experiment or len(plan.cells) > len(screening.cells):
+        if same or len(plan.cells) > len(screening.cells):
             yield other, plan
 
 

@@ -97,6 +97,8 @@ class Choice:
         apart: finalists whose spread between seeds is clearly larger, and not pooled.
         confounded: what the screening could not tell apart, where that is something.
         race: of a race, all its candidates; none otherwise.
+        shorten: the screening's runs took one part in so many of the finals' epochs: what it
+            predicts is of that, and `margin_all` is not known.
         chance: what always answering the largest class scores; None where it is not known.
     """
 
@@ -113,6 +115,7 @@ class Choice:
     confounded: Confounded | None
     chance: Chance | None = None
     race: tuple[Racer, ...] = ()
+    shorten: int = 1
 
     def finalist(self, name: str) -> Finalist:
         """That of a name."""
@@ -128,6 +131,8 @@ def choose(
     budgets: Mapping[str, int],
     possible: NDArray[np.bool_],
     latencies: Mapping[str, Spread] | None = None,
+    *,
+    shorten: int = 1,
 ) -> Choice:
     """The answer of finished finals.
 
@@ -135,7 +140,7 @@ def choose(
         screening, finals: each a plan and its records.
         budgets: at most so much, by the names in `nextify.fitting.BUDGETS`.
         possible: (2^k,) which subsets of the factors can be made narrow enough for them.
-        latencies: of the finalists by their names, where they were measured.
+        latencies: of the finalists by their names, where they were measured. shorten: see `Choice`.
     """
     plan, learned = finals[0], seen([screening]).surface
     size = {name: int(plan.data[name]) for name in ("image_size", "classes")}
@@ -151,8 +156,11 @@ def choose(
 
     quantity: Quantity = "params" if set(budgets) == {"macs"} else "macs"
     best, found = _judged(finals, quantity, latencies or {}, about)
-    margin = _margin_of_all(plan, best, seen([screening, finals]), possible)
-    return replace(found, margin_all=margin, confounded=confounded(screening[0]))
+    margin = None
+    if shorten == 1:
+        margin = _margin_of_all(plan, best, seen([screening, finals]), possible)
+    unseen = confounded(screening[0])
+    return replace(found, margin_all=margin, confounded=unseen, shorten=shorten)
 
 
 def choose_raced(finals: Study, racers: Sequence[Racer]) -> Choice:

@@ -135,10 +135,11 @@ def announced_effort(
     tells = "which tells every interaction of two choices apart"
     if within is not None:
         finals = f"{plural(effort.finalists, 'finalist')} by {plural(effort.final_seeds, 'seed')}"
+        part = f" for 1/{effort.shorten} of the epochs" if effort.shorten > 1 else ""
         more = f"; the most thorough takes {duration(seconds[0])}" if at else ""
         return (
-            f"{chosen} by {plural(effort.seeds, 'seed')}, {finals}: the whole choice takes about "
-            f"{duration(seconds[at])}, within {within}{more}"
+            f"{chosen} by {plural(effort.seeds, 'seed')}{part}, {finals}: the whole choice takes "
+            f"about {duration(seconds[at])}, within {within}{more}"
         )
     if at == 0:
         about = "no more runs than resolution-4 takes"

@@ -570,6 +570,9 @@ class Choose:
     factors: str | None = _factors()
     seeds: int | None = option(None, "of each network in the screening (default: 2, or 1 with "
                                "resolution-5)", metavar="N", least=1, most=1000)  # fmt: skip
+    shorten: int | None = option(None, "train the screening's networks for 1/N of the epochs, and "
+                                 "give its start and end no place in the finals by themselves "
+                                 "(default: 1)", metavar="N", least=1, most=100)  # fmt: skip
     finalists: int | None = option(None, "of a race, or besides the path's start and end "
                                    "(default: 4)", metavar="N", least=1, most=100)  # fmt: skip
     reshaped: int | None = option(None, "of them, to try at other depths, too (default: 1)",

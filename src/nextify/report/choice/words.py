@@ -199,7 +199,9 @@ def answer(choice: Choice) -> list[str]:
     gap = ahead(choice) if choice.race else ""
     parts = filter(None, (recommended(choice), gap, how_sure(choice)))
     told = [*"\n".join(parts).splitlines(), *raced(choice)]
-    return [*told, unseen(choice.confounded)] if choice.confounded else told
+    if choice.confounded:
+        told.append(unseen(choice.confounded))
+    return [*told, *filter(None, [shortened(choice)])]
 
 
 def tested(winner: Mapping[str, Any] | None) -> list[str]:
@@ -266,6 +268,17 @@ def _sum(pairs: Sequence[Sequence[str]]) -> str:
 
 def _product(names: Sequence[str]) -> str:
     return " x ".join(names)
+
+
+def shortened(choice: Choice) -> str:
+    """That the screening's runs were short; empty where they were not."""
+    if choice.shorten == 1:
+        return ""
+    return (
+        f"The screening trained for 1/{choice.shorten} of the epochs: what it predicts is less "
+        "than what the finals reach, and a choice that pays late may have been missed; with more "
+        "time (--within), or --shorten 1, it trains for all."
+    )
 
 
 def how_sure(choice: Choice) -> str:

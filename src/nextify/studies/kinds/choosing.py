@@ -26,7 +26,7 @@ from nextify.studies.running.summary import Setback, Summary
 from nextify.words import seconds_in_words
 
 SCREENING, FINALS = "screening.study", "finals.study"
-ENDS = 2  # the start and the end, which are always among the finals
+ENDS = 2  # the start and the end, which are among the finals of a whole screening
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +55,24 @@ class Outcome:
 
 
 def phases(
-    task: Task, screening: Plan, pilot: Pilot | None, workers: int, images: int
+    task: Task, screening: Plan, pilot: Pilot | None, workers: int, images: int, timed: int = 1
 ) -> tuple[Phase, ...]:
     """What the whole choice will take.
 
     Args:
         pilot: of the screening; the finalists are taken to last as long as its cells on average.
-        workers: runs side by side. images: that the winner is trained on.
+        workers: runs side by side. images: that the winner is trained on. timed: `Effort.shorten`
+            of what the pilot has timed.
     """
     effort = task.effort
-    networks = effort.finalists + effort.reshaped + ENDS
+    networks = effort.finalists + effort.reshaped + ENDS * (effort.shorten == 1)
     runs = networks * effort.final_seeds
     times: list[float | None] = [None, None, None]
     if pilot is not None:
-        mean = sum(pilot.seconds.values()) / len(pilot.seconds)
+        mean = timed * sum(pilot.seconds.values()) / len(pilot.seconds)
         more = int(task.data["train"]) / int(task.frame.data["train"])
         times = [
-            pilot.total(screening, workers),
+            pilot.total(screening, workers) * timed / effort.shorten,
             more * max(mean, mean * runs / workers),
             mean * images / int(task.frame.data["train"]),
         ]
@@ -108,7 +109,8 @@ def carry_out(task: Task, folder: Path, run: Callable[[Plan, Path], Summary]) ->
         return Outcome(None, {"screening": screening}, (first,))
     second, finals = done(plan.asked_by(task.request), FINALS)
     took = task.latency.known if task.latency else {}
-    choice = choose(screening, finals, task.budgets, possible(task), took)
+    by = task.effort.shorten
+    choice = choose(screening, finals, task.budgets, possible(task), took, shorten=by)
     return Outcome(choice, {"screening": screening, "finals": finals}, (first, second))
 
 
@@ -187,6 +189,7 @@ def settings_of(task: Task) -> dict[str, Any]:
         "--final-seeds": request.final_seeds,
         # Left out where it says nothing, as in choices from before there was it.
         **({"--hold-out": True} if request.hold_out else {}),
+        **({"--shorten": request.shorten} if task.effort.shorten > 1 else {}),
         **({"the latency": request.latency} if request.latency else {}),
         "the precision": of.precision,
         "what is changed of designs and recipes": {

@@ -1,4 +1,5 @@
-"""How much work a choice is: networks and seeds of its screening, finalists and their seeds."""
+"""How much work a choice is: networks, seeds and epochs of its screening, finalists and their
+seeds."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -20,13 +21,15 @@ class Effort:
     finalists: int
     reshaped: int
     final_seeds: int
+    shorten: int = 1
 
 
 # A network has one seed in it: twice as many networks tell more than two seeds of each.
 THOROUGH = Effort("resolution-5", 1, 4, 1, 5)
 USUAL = Effort("resolution-4", 2, 4, 1, 5)
 LESS = (Effort("resolution-4", 1, 4, 1, 5), Effort("resolution-4", 1, 3, 0, 4),
-        Effort("resolution-4", 1, 2, 0, 3))  # fmt: skip
+        Effort("resolution-4", 1, 2, 0, 3),
+        Effort("resolution-4", 1, 2, 0, 3, shorten=3))  # fmt: skip
 OF_RACES = ("finalists", "final_seeds")
 
 
@@ -64,7 +67,8 @@ def efforts(asked: Choose) -> tuple[Effort, ...]:
     a time to keep, less."""
     is_race = asked.candidates is not None
     undecided = asked.experiment is None and not is_race
-    less = LESS[is_race:] if asked.within else ()  # the first is less of a screening alone
+    # The first and the last are less of a screening alone.
+    less = (LESS[1:-1] if is_race else LESS) if asked.within else ()
     usual = (*[THOROUGH] * undecided, USUAL, *less)
     return tuple(dict.fromkeys(effort_of(asked, each) for each in usual))
 

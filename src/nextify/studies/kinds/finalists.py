@@ -80,7 +80,8 @@ def in_budget(budgets: Mapping[str, int]) -> str:
 
 
 def plan_screening(task: Task) -> Plan:
-    """The experiment whose cells are each as wide as the budget allows.
+    """The experiment whose cells are each as wide as the budget allows, trained for the part of the
+    epochs that the effort says.
 
     Where only MACs or only parameters are limited, all cells have as many within 1 %. Of several
     budgets each cell uses as much as its choices allow, and exceeds none (`fill_budget`): what is
@@ -93,7 +94,7 @@ def plan_screening(task: Task) -> Plan:
     """
     plain = _plain(task)
     within = fitted(task, plain.cells).values()
-    cells = tuple(cell for cell in within if isinstance(cell, Cell))
+    cells = tuple(_shorter(cell, task.effort.shorten) for cell in within if isinstance(cell, Cell))
     if len(cells) < len(plain.factors) + 2:
         raise InputError(
             f"{'only ' * bool(cells)}{len(cells) or 'none'} of the screening's {len(plain.cells)} "
@@ -107,6 +108,11 @@ def plan_screening(task: Task) -> Plan:
     plan = replace(plain, cells=cells, matched=_matched(task, cells), title=title)
     copies = task.frame.stacks.of(cells, plan.seeds)
     return replace(plan, copies=copies, held_out=task.held_out)
+
+
+def _shorter(cell: Cell, by: int) -> Cell:
+    epochs = -(-cell.recipe.epochs // by)
+    return replace(cell, recipe=cell.recipe.changed({"epochs": epochs})) if by > 1 else cell
 
 
 def _plain(task: Task) -> Plan:
@@ -183,7 +189,8 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
     is predicted best, each next one adds most to the expected best of them all. Subsets of which a
     run diverged, failed or learned nothing in the screening are left out, and so are those that
     are over a latency that is asked for, or are the same network as one before. The start and the
-    end are always among the finals, if they keep the budget. The first `reshaped` of the finalists
+    end are always among the finals of a screening that is not shortened, if they keep the budget.
+    The first `reshaped` of the finalists
     come a second time, with the depths and widths that `fit` proposes for them first; none with
     more than twice as many blocks.
     """
@@ -196,13 +203,16 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
     frame = replace(seen_by, seeds=seeds_of_all, end_seeds=0, stacks=stacks)
     rows = _chosen(task, known)
     plan = factors.plan_cells(frame, rows, "augmented")
+    names = [factors.cell_name(row) for row in rows.tolist()]
+    ends = task.effort.shorten == 1
     distinct: dict[tuple[AnyDesign, Recipe], Cell] = {}
     for cell in fitted(task, plan.cells).values():
-        if isinstance(cell, Cell) and task.keeps(cell):  # an end may be beyond a budget
+        if not isinstance(cell, Cell) or not task.keeps(cell):  # an end may be beyond a budget
+            continue
+        if ends or cell.name in names:
             distinct.setdefault((cell.design, cell.recipe), cell)
     cells = list(distinct.values())
-    names = [factors.cell_name(row) for row in rows[: task.effort.reshaped].tolist()]
-    best = [cell for name in names for cell in cells if cell.name == name]
+    best = [cell for name in names[: task.effort.reshaped] for cell in cells if cell.name == name]
     cells += [cell for one in best for cell in _reshaped(task, one) if task.keeps(cell)]
     title = f"Finals on {plan.data['name']} with {in_budget(task.budgets)}"
     held_out = task.request.hold_out
@@ -234,7 +244,8 @@ def _chosen(task: Task, known: Seen) -> Levels:
     best = np.full(len(draws), -np.inf)
     most = task.effort.finalists
     while len(chosen) < most and not barred.all():
-        at = int(np.argmax(np.where(barred, -np.inf, gain)))
+        # Where nothing more is expected of any, what is predicted best.
+        at = int(np.lexsort((learned.means, np.where(barred, -np.inf, gain)))[-1])
         barred[at] = True
         cell = _within(task, factors.cell_at(task.frame, learned.levels[at]))
         if (cell.design, cell.recipe) in same or not task.keeps(cell):
