@@ -154,8 +154,8 @@ def test_as_much_as_the_time_allows(nextify, pets, monkeypatch):
         ("1h", 4, "4 finalists by 2 seeds: the whole choice takes about 22.8 min, within 1h\n"),
         ("16min", 2, "2 finalists by 2 seeds: the whole choice takes about 15.4 min, within 16min; "
                      "the most thorough takes 22.8 min\n"),
-        ("8min", 2, "by 1 seed for 1/3 of the epochs, 2 finalists by 2 seeds: the whole choice takes "
-                    "about 7.8 min, within 8min; the most thorough takes 22.8 min\n"),
+        ("8min", 2, "by 1 seed for 1/3 of the epochs, 2 finalists by 2 seeds: the whole choice "
+                    "takes about 7.8 min, within 8min; the most thorough takes 22.8 min\n"),
     ):  # fmt: skip
         answer = nextify(*timed, "--within", within, "--json")
         settings = json.loads(answer.out)["settings"]
