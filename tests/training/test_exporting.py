@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -323,3 +324,22 @@ def test_foreign_checkpoints(name, settings, size, suffix, tmp_path):
     with torch.no_grad():
         ours, other = exported(images), theirs(images)
     assert ((ours - other).abs().amax(1) / other.abs().amax(1)).max() < 1e-4
+
+
+def test_signals_are_handled_when_networks_in_openvino_are_gone(tmp_path):
+    """Whichever of two goes first: it had ended the process at its next signal."""
+    pytest.importorskip("openvino", reason="the export extra is not installed")
+    written(RESNET, tmp_path / "net.xml")
+    script = """
+import os, signal, sys
+from pathlib import Path
+from nextify.network.export.files import load_exported
+
+signal.signal(signal.SIGUSR1, lambda *_: print("handled"))
+first, second = (load_exported(Path(sys.argv[1])) for _ in range(2))
+del first
+del second
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+    done = subprocess.run([sys.executable, "-c", script, tmp_path / "net.xml"], capture_output=True)
+    assert (done.returncode, done.stdout) == (0, b"handled\n"), done.stderr

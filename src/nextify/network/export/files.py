@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
+from functools import cache
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
@@ -62,6 +63,18 @@ def library(name: str) -> Any:
     finally:
         if not was_there:
             del sys.modules[hidden]
+
+
+@cache
+def openvino_core() -> Any:
+    """OpenVINO's, one for the process. Each new one has signals handled on a stack of its own, and
+    where the first of two goes first, that of the second is left on memory that is no more: the
+    next signal (Ctrl-C, the end of a child process) would end the process.
+
+    Raises:
+        InputError: as `library` does.
+    """
+    return library("openvino").Core()
 
 
 @contextmanager
@@ -163,7 +176,7 @@ def _tidy(graph: Any) -> None:
 def to_openvino(source: Path, target: Path) -> None:
     """A file of ONNX as one of OpenVINO, with what it says of itself."""
     ov = library("openvino")
-    model = ov.Core().read_model(source)
+    model = openvino_core().read_model(source)
     for name, text in texts_in_onnx(source).items():
         model.set_rt_info(text, ["nextify", name])
     ov.save_model(model, target, compress_to_fp16=False)  # by default numbers are cut short
@@ -264,8 +277,7 @@ def _read_onnx(path: Path) -> Read:
 
 
 def _read_openvino(path: Path) -> Read:
-    ov = library("openvino")
-    model = ov.Core().read_model(path)
+    model = openvino_core().read_model(path)
     told = {field: ["nextify", field] for field in _FIELDS}
     texts = {
         field: model.get_rt_info(at).astype(str)
@@ -274,7 +286,7 @@ def _read_openvino(path: Path) -> Read:
     settings = {  # some processors would compute in bfloat16
         "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads(),
     }  # fmt: skip
-    compiled = ov.compile_model(model, "CPU", settings)
+    compiled = openvino_core().compile_model(model, "CPU", settings)
     return lambda images: compiled(images)[0], texts
 
 
