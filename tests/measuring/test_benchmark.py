@@ -1,9 +1,9 @@
 """What is measured is what is said: networks, modes, batches, memory. Never how long it took."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
-from functools import partial
 from importlib.metadata import PackageNotFoundError
 
 import pytest
@@ -216,15 +216,16 @@ def test_without_timm_it_is_measured_alone(monkeypatch):
 
 
 @pytest.fixture
-def quick_compiler(monkeypatch):
-    """What `torch.compile` traces is carried out as it is: nothing waits for a C++ compiler."""
-    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+def no_compiler(monkeypatch):
+    """`torch.compile` gives a network back: compiling takes minutes, and dynamo stays out of this
+    process."""
+    monkeypatch.setattr(torch, "compile", lambda network, **_: network)
 
 
 EVERY = ("torch", "compile", "onnxruntime", "openvino")
 
 
-def test_every_runtime_is_measured_with_ours_and_theirs(quick_compiler):
+def test_every_runtime_is_measured_with_ours_and_theirs(no_compiler):
     for name in ("onnxruntime", "openvino", "onnxscript"):
         pytest.importorskip(name, reason="the export extra is not installed")
     at = replace(SMALL, runtimes=EVERY, threads=1)
@@ -254,6 +255,31 @@ def test_exported_networks_answer_as_torch(runtime, name):
         torch.testing.assert_close(found, right, rtol=1e-4, atol=1e-5)
 
 
+HEARS = """
+import gc, os, signal
+import nextify as nx
+from nextify.measuring.runtimes import ways
+
+network = nx.build(nx.design("convnext-mini"), 10, image_size=32)
+made = [ways(network, (32, 32))["openvino"](1) for _ in range(2)]
+while made:
+    made.pop(0)  # the first one first
+    gc.collect()
+heard = []
+signal.signal(signal.SIGUSR1, lambda *_: heard.append(1))
+os.kill(os.getpid(), signal.SIGUSR1)
+print(len(heard))
+"""
+
+
+def test_signals_are_heard_after_openvino():
+    """In a process of its own, which died of it."""
+    for library in ("onnxscript", "openvino"):
+        pytest.importorskip(library, reason="the export extra is not installed")
+    done = subprocess.run([sys.executable, "-c", HEARS], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "1"), done.stderr
+
+
 def test_runtimes_that_answer_otherwise_or_fail_are_refused():
     network = reference.build_ours(nx.design("convnext-mini"), SMALL)
 
@@ -279,7 +305,7 @@ def test_runtimes_that_are_not_there(monkeypatch):
     assert "openvino is needed" in str(refusal.value) and "\n" not in str(refusal.value)
 
 
-def test_memory_is_measured_where_torch_computes(monkeypatch):
+def test_memory_is_measured_where_torch_computes(monkeypatch, no_compiler):
     weighed = []
 
     def peak(task, network, conditions, runtime):
@@ -302,6 +328,19 @@ def test_memory_of_a_compiled_network(monkeypatch):
     weights = 4 * nx.cost(nx.design("convnext-mini"), 32, 10).params
     found = peak_memory("latency", nx.design("convnext-mini"), SMALL, "compile")
     assert weights < found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_compiled_network_is_measured_in_a_process_of_its_own():
+    words = ("bench", "convnext-mini", "--image-size", "32", "--classes", "10", "--repeats", "1",
+             "--batch-size", "2", "--no-memory", "--threads", "1", "--beside", "none", "--json",
+             "--runtimes", "torch,compile,onnxruntime,openvino")  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "nextify", *words], capture_output=True, text=True, check=True
+    )
+    (found,) = json.loads(done.stdout)["results"]
+    assert [one["runtime"] for one in found["measurements"]] == [*EVERY, *EVERY, *EVERY[:2]]
 
 
 def test_a_compiler_that_is_missing(monkeypatch):

@@ -5,6 +5,7 @@ Beside the graph a file holds, as texts, its format, the network's card, and all
 to do to an image (`Exported.images`). The libraries are optional, and imported where they are used.
 """
 
+import ctypes
 import json
 import logging
 import os
@@ -307,8 +308,27 @@ def in_openvino(model: Any) -> Run:
     settings = {  # some processors would compute in bfloat16
         "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads(),
     }  # fmt: skip
-    compiled = library("openvino").compile_model(model, "CPU", settings)
+    with _same_signal_stack():
+        compiled = library("openvino").compile_model(model, "CPU", settings)
     return lambda images: compiled(images)[0]
+
+
+@contextmanager
+def _same_signal_stack() -> Iterator[None]:
+    """Inside, a library may have signals handled on a stack of its own; outside it is as before.
+
+    Each compiled model of OpenVINO brings one, and going puts back what was there when it came. Of
+    two models that go in the order in which they came that is the first one's, which is freed: the
+    next signal that Python hears, as Ctrl-C or the end of a loader's process, would be a
+    segmentation fault.
+    """
+    change = ctypes.CDLL(None).sigaltstack
+    before = ctypes.create_string_buffer(64)  # more than a stack_t has anywhere
+    change(None, before)
+    try:
+        yield
+    finally:
+        change(before, None)
 
 
 @contextmanager
