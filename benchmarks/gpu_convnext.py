@@ -20,6 +20,7 @@ import nextify as nx
 from nextify.measuring import Conditions, reference
 from nextify.measuring.clock import Effort, by_turns
 from nextify.measuring.conditions import Task
+from nextify.measuring.runtimes import Compiled
 from nextify.measuring.tasks import Call, Work, wait, work
 
 TASKS: tuple[tuple[Task, int, float, float], ...] = (
@@ -91,8 +92,8 @@ def race(
         calls[f"{name}, eager"] = waiting(work(task, copy.deepcopy(network), at), at)
     ours = work(task, copy.deepcopy(found["nextify"]), at)
     calls["nextify, captured"] = waiting(captured(ours, at.device), at)
-    compiled = replace(at, compiled=True)
-    calls["timm, compiled"] = waiting(work(task, copy.deepcopy(found["timm"]), compiled), at)
+    compiled = Compiled(copy.deepcopy(found["timm"]))
+    calls["timm, compiled"] = waiting(work(task, compiled, at), at)
     yield from first_call(f"{task}: timm", calls["timm, compiled"])
     taken = by_turns(list(calls.values()), effort(given))
     for name, each in zip(calls, taken, strict=True):
@@ -103,8 +104,7 @@ def race(
 def ours_compiled(given: Given, task: Task, network: nn.Module, at: Conditions) -> Iterator[Row]:
     """Ours by torch.compile beside ours in a graph."""
     graph = waiting(captured(work(task, copy.deepcopy(network), at), at.device), at)
-    how = replace(at, compiled=True)
-    compiled = waiting(work(task, copy.deepcopy(network), how), how)
+    compiled = waiting(work(task, Compiled(copy.deepcopy(network)), at), at)
     yield from first_call(f"{task}: nextify", compiled)
     slower, faster = by_turns([compiled, graph], effort(given))
     yield rate(f"{task}: nextify, compiled", slower, at)

@@ -4,10 +4,10 @@
 
 A training step (forward, loss, backward) of every design of the small path at 28 pixels with
 batches of 64, of ConvNeXt-T and ResNet-50 at 224 pixels with batches of 8, and inference of one
-image by the latter. Each network exists twice with the same weights, in one of them with the class
-swapped; their steps alternate. One thread; milliseconds of processor time, so that other work on
-the machine matters less; medians, with the range of the ratio over pairs of steps. Prints a table,
-then one JSON line.
+image and of 16 by these and ConvNeXt-atto, where products are made as in training. Each network
+exists twice with the same weights, in one of them with the class swapped; their steps alternate.
+One thread; milliseconds of processor time, so that other work on the machine matters less; medians,
+with the range of the ratio over pairs of steps. Prints a table, then one JSON line.
 """
 
 import json
@@ -23,7 +23,7 @@ from torch import nn
 
 import nextify as nx
 from nextify.designs import Design
-from nextify.network import Network
+from nextify.network import Network, modules
 from nextify.network.modules import PointwiseConv2d
 from nextify.training.machine import keep_freed_memory
 
@@ -104,15 +104,17 @@ def cases() -> list[tuple[str, Design, str, int, int]]:
     ]
     for name in ("convnext-tiny", "resnet-50"):
         found.append((name, nx.design(name), "training", 224, 8))
-        found.append((name, nx.design(name), "inference", 224, 1))
+    for name in ("convnext-atto", "convnext-tiny", "resnet-50"):
+        found += [(name, nx.design(name), "inference", 224, batch) for batch in (1, 16)]
     return found
 
 
 def main() -> None:
     """Print the table and the JSON line."""
+    modules.LARGE_MAP = 1 << 62  # no map is: products are compared
     torch.set_num_threads(1)
     keep_freed_memory()
-    head = ["conv ms", "product ms", "ratio", "min", "max", "pairs"]
+    head = ["batch", "conv ms", "product ms", "ratio", "min", "max", "pairs"]
     print(f"{'':34}" + "".join(f"{name:>11}" for name in head))
     rows = []
     for case in cases():
@@ -121,7 +123,10 @@ def main() -> None:
         numbers = [row["conv_ms"], row["product_ms"], row["ratio"], row["ratio_min"],
                    row["ratio_max"]]  # fmt: skip
         cells = "".join(f"{value:>11.2f}" for value in numbers)
-        print(f"{row['network']:24}{row['kind']:10}{cells}{row['pairs']:>11}", flush=True)
+        print(
+            f"{row['network']:24}{row['kind']:10}{row['batch']:>11}{cells}{row['pairs']:>11}",
+            flush=True,
+        )
     print(json.dumps({
         "threads": 1, "unit": "ms", "torch": torch.__version__, "python": platform.python_version(),
         "capability": torch.backends.cpu.get_cpu_capability(), "rows": rows,

@@ -1,6 +1,7 @@
 """bench, fit --latency and what they refuse, on the command line."""
 
 import json
+from importlib.metadata import version
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,15 +25,35 @@ def test_a_table_and_json(nextify):
     values = json.loads(answer.out)
     assert values["conditions"]["threads"] == 1
     told = [line.partition(" ")[2].partition(";")[0] for line in answer.err.splitlines()]
-    assert told[:2] == ["convnext-mini: latency, 0% done", "convnext-mini: throughput, 17% done"]
-    assert told[-1] == "convnext-mini: memory of training, 83% done"
+    assert told[:2] == ["convnext-mini: latency by torch, 0% done",
+                        "convnext-mini: throughput by torch, 17% done"]  # fmt: skip
+    assert told[-1] == "convnext-mini: memory of training by torch, 83% done"
     assert values["environment"]["torch"] and values["conditions"]["memory_format"]
     (found,) = values["results"]
     assert found["name"] == "convnext-mini" and found["beside"] is None
     assert [one["task"] for one in found["measurements"]] == ["latency", "throughput", "training"]
     for one in found["measurements"]:
-        assert one["memory"] > 0 and one["seconds"]["count"] == 2
+        assert one["runtime"] == "torch" and one["memory"] > 0 and one["seconds"]["count"] == 2
         assert one["images_per_second"] == one["batch_size"] / one["seconds"]["median"]
+
+
+def test_runtimes_have_a_row_each(nextify):
+    for name in ("onnxruntime", "onnxscript"):
+        pytest.importorskip(name, reason="the export extra is not installed")
+    asked = ("--runtimes", "torch, onnxruntime", "--no-memory", "--no-training", "--threads", "1")
+    answer = nextify("bench", "resnet18", *QUICK, *asked)
+    rows = [line.split() for line in answer.out.splitlines() if line.startswith("resnet18 ")]
+    assert [row[1:4] for row in rows] == [
+        ["latency", "torch", "1"], ["latency", "ONNX", "Runtime"],
+        ["throughput", "torch", "2"], ["throughput", "ONNX", "Runtime"],
+    ]  # fmt: skip
+    assert f"ONNX Runtime {version('onnxruntime')}, float32" in answer.out
+    values = json.loads(nextify("bench", "convnext-mini", *QUICK, *asked, "--json").out)
+    assert values["conditions"]["runtimes"] == ["torch", "onnxruntime"]
+    assert values["environment"]["onnxruntime"] == version("onnxruntime")
+    told = [(one["task"], one["runtime"]) for one in values["results"][0]["measurements"]]
+    tasks = ("latency", "throughput")
+    assert told == [(task, name) for task in tasks for name in ("torch", "onnxruntime")]
 
 
 REFUSED = [
@@ -48,6 +69,12 @@ REFUSED = [
     ("resnet18 --beside tim", "did you mean 'timm'"),
     ("resnet18 --precision float64", "Known: float32, bfloat16"),
     ("resnet18 --memory-format rows", "Known: channels_last, contiguous"),
+    ("resnet18 --runtimes torch,onnx", "did you mean 'onnxruntime'"),
+    ("resnet18 --runtimes torch,,openvino", "unknown runtime ''"),
+    ("resnet18 --runtimes=", "--runtimes: it is empty"),
+    ("resnet18 --runtimes torch,torch", "names torch twice"),
+    ("resnet18 --runtimes openvino --precision bfloat16", "runtimes has openvino"),
+    ("resnet18 --compile", "here it is --runtimes"),
     ("resnet18 --device tpu", "unknown device 'tpu'"),
     ("resnet18 --image-size 16", "too small"),
     ("resnet18 widths=9999999,9999999,9999999,9999999", "narrower design"),
@@ -85,7 +112,7 @@ def test_latencies_that_cannot_be(refused, line, said):
 COMMANDS = ("fit", "convert", "bench")
 OPTIONS = ("--json", "--latency", "--macs", "--params", "--image-size", "--classes", "--beside",
            "--from", "--to", "--design", "--class-names", "--wrapper", "--repeats", "--seconds",
-           "--no-memory", "--compile", "--threads", "--free", "--base", "--like", "--multiple-of",
+           "--no-memory", "--runtimes", "--threads", "--free", "--base", "--like", "--multiple-of",
            "--count", "-h", "--latenc", "--memory=1")  # fmt: skip
 VALUES = ("20ms", "1s", "0ms", "nan", "12M", "2.2G", "-1", "0", "3", "64", "32x32", "timm", "none",
           "torchvision", "official", "resnet18", "convnext-tiny", "kernel_size", "stem_stride=2",

@@ -1,13 +1,16 @@
 """What is measured is what is said: networks, modes, batches, memory. Never how long it took."""
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 
 import pytest
 import timm
 import torch
 import torchvision
+from torch import nn
 
 import nextify as nx
 from nextify.designs import FAMILIES
@@ -16,7 +19,8 @@ from nextify.measuring.clock import Effort
 from nextify.measuring.limits import require_room
 from nextify.measuring.memory import peak_memory
 from nextify.measuring.reference import REFERENCES
-from nextify.measuring.tasks import prepared
+from nextify.measuring.runtimes import carried_out, ways
+from nextify.measuring.tasks import prepared, work
 
 ONCE = Effort(rounds=1, warm_up=0)
 SMALL = Conditions(image_size=32, classes=10, batch_size=2)
@@ -179,6 +183,16 @@ def test_one_value_is_no_batch_to_normalise():
         ({"threads": 0}, "threads is 0"),
         ({"precision": "float64"}, "precision is 'float64'"),
         ({"memory_format": "rows"}, "memory_format is 'rows'"),
+        ({"runtimes": ()}, r"runtimes is \(\); name one or more of torch, compile, onnxruntime"),
+        ({"runtimes": "torch"}, "runtimes is 'torch'"),
+        ({"runtimes": ("torch", "onnx")}, "unknown runtime 'onnx'; did you mean 'onnxruntime'"),
+        ({"runtimes": ("torch", 7)}, "unknown runtime '7'"),
+        ({"runtimes": ("openvino", "torch", "openvino")}, "names openvino twice"),
+        (
+            {"runtimes": ("openvino",), "precision": "bfloat16"},
+            "openvino, which answers on the CPU",
+        ),
+        ({"runtimes": ("onnxruntime",), "device": "cuda"}, "not on cuda in float32; leave it out"),
     ],
 )
 def test_conditions_that_are_none(wrong, said):
@@ -201,6 +215,134 @@ def test_without_timm_it_is_measured_alone(monkeypatch):
         bench("resnet18", SMALL, beside="timm")
 
 
+@pytest.fixture
+def no_compiler(monkeypatch):
+    """`torch.compile` gives a network back: compiling takes minutes, and dynamo stays out of this
+    process."""
+    monkeypatch.setattr(torch, "compile", lambda network, **_: network)
+
+
+EVERY = ("torch", "compile", "onnxruntime", "openvino")
+
+
+def test_every_runtime_is_measured_with_ours_and_theirs(no_compiler):
+    for name in ("onnxruntime", "openvino", "onnxscript"):
+        pytest.importorskip(name, reason="the export extra is not installed")
+    at = replace(SMALL, runtimes=EVERY, threads=1)
+    found = bench("resnet18", at, memory=False, effort=ONCE)
+    assert found.beside == ("timm", "resnet18")
+    rows = [(one.task, one.runtime, one.batch_size) for one in found.measurements]
+    assert rows == [
+        *(("latency", runtime, 1) for runtime in EVERY),
+        *(("throughput", runtime, 2) for runtime in EVERY),
+        *(("training", runtime, 2) for runtime in EVERY[:2]),
+    ]
+    assert all(one.seconds.count == 1 and one.beside and one.ratio for one in found.measurements)
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("name", ["convnext-mini", "vit-mini"])
+def test_exported_networks_answer_as_torch(runtime, name):
+    for library in ("onnxscript", runtime):
+        pytest.importorskip(library, reason="the export extra is not installed")
+    at = replace(SMALL, image_size=(32, 48), memory_format="contiguous", threads=1)
+    network = reference.build_ours(nx.design(name), at)
+    way = ways(network, at.sides)[runtime]
+    for task in ("latency", "throughput"):
+        served = carried_out(network, runtime, way, task, at)
+        found, right = (work(task, one, at)() for one in (served, network))
+        assert not isinstance(served, type(network)) and found.shape == (at.batch_of(task), 10)
+        torch.testing.assert_close(found, right, rtol=1e-4, atol=1e-5)
+
+
+HEARS = """
+import gc, os, signal
+import nextify as nx
+from nextify.measuring.runtimes import ways
+
+network = nx.build(nx.design("convnext-mini"), 10, image_size=32)
+made = [ways(network, (32, 32))["openvino"](1) for _ in range(2)]
+while made:
+    made.pop(0)  # the first one first
+    gc.collect()
+heard = []
+signal.signal(signal.SIGUSR1, lambda *_: heard.append(1))
+os.kill(os.getpid(), signal.SIGUSR1)
+print(len(heard))
+"""
+
+
+def test_signals_are_heard_after_openvino():
+    """In a process of its own, which died of it."""
+    for library in ("onnxscript", "openvino"):
+        pytest.importorskip(library, reason="the export extra is not installed")
+    done = subprocess.run([sys.executable, "-c", HEARS], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "1"), done.stderr
+
+
+def test_runtimes_that_answer_otherwise_or_fail_are_refused():
+    network = reference.build_ours(nx.design("convnext-mini"), SMALL)
+
+    class Other(nn.Module):
+        def forward(self, images):
+            return network(images) * 1.001
+
+    class Failing(nn.Module):
+        def forward(self, images):
+            raise RuntimeError("no such\noperator")
+
+    said = {Other: "gives other outputs than torch .* difference 1.0e-03, at most 1e-04",
+            Failing: r"openvino fails \(no such operator\); leave it out"}  # fmt: skip
+    for kind, message in said.items():
+        with pytest.raises(nx.InputError, match=message):
+            carried_out(network, "openvino", lambda batch, kind=kind: kind(), "latency", SMALL)
+
+
+def test_runtimes_that_are_not_there(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(nx.InputError, match=r'pip install "nextify\[export\]"') as refusal:
+        bench("resnet18", replace(SMALL, runtimes=("torch", "openvino")), effort=ONCE)
+    assert "openvino is needed" in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def test_memory_is_measured_where_torch_computes(monkeypatch, no_compiler):
+    weighed = []
+
+    def peak(task, network, conditions, runtime):
+        weighed.append((task, runtime))
+        return 1000 + len(weighed)
+
+    monkeypatch.setattr("nextify.measuring.benchmark.peak_memory", peak)
+    monkeypatch.setattr("nextify.measuring.benchmark.carried_out", lambda network, *_: network)
+    monkeypatch.setattr("nextify.measuring.benchmark.require_installed", lambda runtimes: None)
+    at = replace(SMALL, runtimes=("onnxruntime", "compile"))
+    found = bench("convnext-mini", at, beside="none", effort=ONCE)
+    assert weighed == [(task, "compile") for task in ("latency", "throughput", "training")]
+    memories = [(one.runtime, one.memory) for one in found.measurements]
+    assert memories == [("onnxruntime", None), ("compile", 1001), ("onnxruntime", None),
+                        ("compile", 1002), ("compile", 1003)]  # fmt: skip
+
+
+def test_memory_of_a_compiled_network(monkeypatch):
+    monkeypatch.setenv("TORCH_COMPILE_DISABLE", "1")  # in the process that measures, too
+    weights = 4 * nx.cost(nx.design("convnext-mini"), 32, 10).params
+    found = peak_memory("latency", nx.design("convnext-mini"), SMALL, "compile")
+    assert weights < found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_compiled_network_is_measured_in_a_process_of_its_own():
+    words = ("bench", "convnext-mini", "--image-size", "32", "--classes", "10", "--repeats", "1",
+             "--batch-size", "2", "--no-memory", "--threads", "1", "--beside", "none", "--json",
+             "--runtimes", "torch,compile,onnxruntime,openvino")  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "nextify", *words], capture_output=True, text=True, check=True
+    )
+    (found,) = json.loads(done.stdout)["results"]
+    assert [one["runtime"] for one in found["measurements"]] == [*EVERY, *EVERY, *EVERY[:2]]
+
+
 def test_a_compiler_that_is_missing(monkeypatch):
     def broken(network, **_):
         def call(images):
@@ -209,7 +351,7 @@ def test_a_compiler_that_is_missing(monkeypatch):
         return call
 
     monkeypatch.setattr(torch, "compile", broken)
-    conditions = Conditions(image_size=32, compiled=True)
+    conditions = Conditions(image_size=32, runtimes=("compile",))
     with pytest.raises(nx.InputError, match=r"torch.compile does not work here \(no compiler"):
         bench("convnext-mini", conditions, memory=False, effort=ONCE)
 

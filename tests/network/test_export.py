@@ -12,7 +12,7 @@ import nextify as nx
 from network.references import perturb
 from nextify.designs import FAMILIES, PATHS, Design
 from nextify.network.export.folding import Affine, folded
-from nextify.network.export.plain import plain
+from nextify.network.export.plain import Rows, plain
 from random_transformers import swins, vits
 from strategies import subsets_of
 
@@ -71,6 +71,19 @@ def test_factors_and_shifts_are_gone():
     assert Affine not in parts_of(small(replace(convnext, layer_scale=0.5)))
     assert not {Affine, nn.BatchNorm2d} & set(parts_of(small(FAMILIES["resnet-50"])))
     assert Affine not in parts_of(small(FAMILIES["convnextv2-atto"]))
+
+
+def test_products_take_matrices():
+    """Of two dimensions: what stands between the turns of a block is flattened once."""
+    design = small(FAMILIES["convnext-tiny"])
+    made = plain(nx.build(design, 5), (32, 32))
+    seen = []
+    for part in made.modules():
+        if isinstance(part, nn.Linear):
+            part.register_forward_hook(lambda _, given, out: seen.append(given[0].ndim))
+    made(torch.randn(2, 3, 32, 32))
+    assert seen == [2] * (2 * sum(design.depths) + 1)
+    assert sum(isinstance(part, Rows) for part in made.modules()) <= sum(design.depths) + 1
 
 
 def test_a_shift_before_padding_stays():

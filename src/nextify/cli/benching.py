@@ -13,6 +13,7 @@ from nextify.errors import InputError
 from nextify.machine.facts import environment
 from nextify.measuring import Benchmark, Conditions, Measurement, bench, installed
 from nextify.measuring.clock import Effort
+from nextify.measuring.conditions import EXPORTED, Runtime
 from nextify.requests import Bench
 from nextify.training.machine import usable_device
 from nextify.words import bytes_in_words
@@ -54,6 +55,7 @@ def run(request: Bench, as_json: bool) -> int:
 
 def _conditions(request: Bench) -> Conditions:
     size, classes = sizes_of(request.sizes)
+    runtimes: Any = tuple(name.strip() for name in request.runtimes.split(","))
     return Conditions(
         image_size=size,
         classes=classes,
@@ -62,7 +64,7 @@ def _conditions(request: Bench) -> Conditions:
         threads=request.threads or torch.get_num_threads(),
         precision=request.precision,
         memory_format=request.memory_format,
-        compiled=request.compile,
+        runtimes=runtimes,
     )
 
 
@@ -74,29 +76,38 @@ def _values(found: dict[str, Benchmark], conditions: Conditions) -> dict[str, An
             each["images_per_second"] = measured.images_per_second
         results.append({"name": name, **values})
     about = {**environment(conditions.device), "threads": conditions.threads}
-    about["timm"] = installed("timm")
+    about |= {name: installed(name) for name in ("timm", *_exported(conditions))}
     return {"conditions": asdict(conditions), "environment": about, "results": results}
 
 
+def _exported(conditions: Conditions) -> list[Runtime]:
+    return [runtime for runtime in conditions.runtimes if runtime in EXPORTED]
+
+
 _TITLES = {"latency": "latency", "throughput": "throughput", "training": "training step"}
+_RUNTIMES: dict[Runtime, str] = {
+    "torch": "torch", "compile": "torch.compile", "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
+}  # fmt: skip
 
 
 def _print(found: dict[str, Benchmark], conditions: Conditions) -> None:
     measured = [(name, each) for name, one in found.items() for each in one.measurements]
     is_beside = any(each.beside for _, each in measured)
     memory = ["memory"] * any(each.memory is not None for _, each in measured)
-    head = ["design", "what", "batch", "n", "ms", "quartiles", "images/s", *memory]
+    head = ["design", "what", "runtime", "batch", "n", "ms", "quartiles", "images/s", *memory]
     head += ["beside: ms", "quartiles", *memory, "ratio", "quartiles"] * is_beside
     rows = []
     for name, each in measured:
         weighed = [each.memory, each.memory_beside] if memory else []
         cells = ["" if count is None else bytes_in_words(count) for count in weighed]
-        row = [name, _TITLES[each.task], str(each.batch_size), str(each.seconds.count)]
+        row = [name, _TITLES[each.task], _RUNTIMES[each.runtime], str(each.batch_size)]
+        row += [str(each.seconds.count)]
         row += [*_ms(each.seconds), f"{each.images_per_second:,.1f}", *cells[:1]]
         rows.append(row + _beside(each, cells[1:]) * is_beside)
     say(_stated(conditions))
     print_table(head, rows)
-    say(_explained(found, weighs=bool(memory)))
+    say(_explained(found, conditions, weighs=bool(memory)))
 
 
 def _beside(one: Measurement, memory: list[str]) -> list[str]:
@@ -117,17 +128,23 @@ def _ms(of: Spread) -> tuple[str, str]:
 def _stated(conditions: Conditions) -> str:
     about = environment(conditions.device)
     height, width = conditions.sides
-    how = "torch.compile" if conditions.compiled else "eager"
+    versions = [f"torch {about['torch']}"]
+    versions += [f"{_RUNTIMES[one]} {installed(one)}" for one in _exported(conditions)]
     return (
-        f"{about['device']}, {many(conditions.threads or 1, 'thread')}, torch {about['torch']}, "
-        f"{how}, {conditions.precision}, {conditions.memory_format}; {height}x{width} pixels, "
-        f"{conditions.classes} classes\n"
+        f"{about['device']}, {many(conditions.threads or 1, 'thread')}, "
+        f"{', '.join(versions)}, {conditions.precision}, {conditions.memory_format}; "
+        f"{height}x{width} pixels, {conditions.classes} classes\n"
     )
 
 
-def _explained(found: dict[str, Benchmark], *, weighs: bool) -> str:
+def _explained(found: dict[str, Benchmark], conditions: Conditions, *, weighs: bool) -> str:
     lines = ["\nms: the median of n rounds after a warm-up, and the quartiles. images/s: at the "
              "median."]  # fmt: skip
+    if _exported(conditions):
+        lines.append(
+            "ONNX Runtime and OpenVINO: exported, ours as `nextify export` does it; images are\n"
+            "contiguous, and OpenVINO's models reshaped to the batch."
+        )
     if weighs:
         lines.append("memory: peak above a process that has loaded torch, measured in one of its "
                      "own.")  # fmt: skip

@@ -14,11 +14,12 @@ from nextify.designs import design as by_name
 from nextify.errors import InputError, unknown
 from nextify.measuring import reference
 from nextify.measuring.clock import Effort, by_turns
-from nextify.measuring.conditions import Conditions, Task
+from nextify.measuring.conditions import EXPORTED, Conditions, Runtime, Task
 from nextify.measuring.limits import require_room
 from nextify.measuring.memory import peak_memory
 from nextify.measuring.reference import LIBRARIES, Library, installed
-from nextify.measuring.tasks import prepared
+from nextify.measuring.runtimes import Way, carried_out, require_installed, ways
+from nextify.measuring.tasks import Call, prepared
 from nextify.network import build
 from nextify.training.machine import thread_count
 
@@ -28,7 +29,7 @@ OnProgress = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One task, measured.
+    """One task, measured in a runtime.
 
     Attributes:
         batch_size: images in it.
@@ -38,6 +39,7 @@ class Measurement:
     """
 
     task: Task
+    runtime: Runtime
     batch_size: int
     seconds: Spread
     beside: Spread | None = None
@@ -80,12 +82,15 @@ def bench(
 
     Beside it the network of the same name of another library is measured, by turns: each round
     measures both, one after the other. It has the same weights, and its outputs are compared
-    before.
+    before. In each of the conditions' runtimes both are measured so; there, too, outputs are
+    compared before, with torch's. A training step and memory are measured where torch computes.
 
     >>> found = bench("convnext-atto", Conditions(image_size=32, batch_size=2), beside="none",
     ...               training=False, memory=False, effort=Effort(rounds=1))
     >>> [(one.task, one.batch_size, one.seconds.count) for one in found.measurements]
     [('latency', 1, 1), ('throughput', 2, 1)]
+
+    >>> both = Conditions(runtimes=("torch", "onnxruntime"))  # bench("resnet-50", both)
 
     Args:
         design: a design, or its name.
@@ -95,27 +100,42 @@ def bench(
         effort: how long to measure.
 
     Raises:
-        InputError: it would not fit the memory; the library is not there, or its network is
-            another one; images are too small for the design.
+        InputError: it would not fit the memory; a library or a runtime is not there, or gives
+            other outputs; images are too small for the design.
     """
     chosen = by_name(design) if isinstance(design, str) else design
     conditions, effort = conditions or Conditions(), effort or Effort()
     other = _other(chosen, beside)
-    tasks: tuple[Task, ...] = ("latency", "throughput")
-    tasks += ("training",) if training else ()
-    require_room(chosen, tasks, conditions, 1 + (other is not None))
+    require_installed(conditions.runtimes)
+    measured = _measured(conditions.runtimes, training)
+    weighed = [pair for pair in measured if memory and pair[1] not in EXPORTED]
+    # An exported network's weights are in its file, too, and in its runtime.
+    copies = 3 if set(conditions.runtimes) & {*EXPORTED} else 1
+    tasks = tuple(dict.fromkeys(task for task, _ in measured))
+    require_room(chosen, tasks, conditions, copies * (1 + (other is not None)))
+    part = partial(_part, on_progress, len(measured) + len(weighed))
     with thread_count(conditions.threads):
         networks, differs = _networks(chosen, other, conditions)
-        every = len(tasks) * (1 + memory)
-        part = partial(_part, on_progress, every)
-        found = list(_timed(tasks, networks, conditions, effort, part))
+        found = list(_timed(measured, networks, conditions, effort, part))
     del networks
-    for at, one in enumerate(found if memory else ()):
-        part(len(tasks) + at, f"memory of {one.task}", 0.0)
-        ours = peak_memory(one.task, chosen, conditions)
-        theirs = None if other is None else peak_memory(one.task, other, conditions)
-        found[at] = replace(one, memory=ours, memory_beside=theirs)
+    for at, (task, runtime) in enumerate(weighed):
+        part(len(measured) + at, f"memory of {task} by {runtime}", 0.0)
+        ours = peak_memory(task, chosen, conditions, runtime)
+        theirs = None if other is None else peak_memory(task, other, conditions, runtime)
+        where = measured.index((task, runtime))
+        found[where] = replace(found[where], memory=ours, memory_beside=theirs)
     return Benchmark(chosen, other, differs, tuple(found))
+
+
+Pair = tuple[Task, Runtime]
+
+
+def _measured(runtimes: tuple[Runtime, ...], training: bool) -> list[Pair]:
+    """Each task in all runtimes that carry it out."""
+    tasks: tuple[Task, ...] = ("latency", "throughput")
+    found = [(task, runtime) for task in tasks for runtime in runtimes]
+    trains: list[Pair] = [("training", one) for one in runtimes if one not in EXPORTED]
+    return found + trains if training else found
 
 
 def _other(
@@ -152,23 +172,35 @@ def _part(on_progress: OnProgress, parts: int, at: int, what: str, share: float)
 
 
 def _timed(
-    tasks: tuple[Task, ...],
+    measured: list[Pair],
     networks: list[nn.Module],
     conditions: Conditions,
     effort: Effort,
     part: Callable[[int, str, float], None],
 ) -> Iterator[Measurement]:
-    for at, task in enumerate(tasks):
-        part(at, task, 0.0)
-        calls = [prepared(task, network, conditions) for network in networks]
+    known = [ways(network, conditions.sides) for network in networks]
+    for at, (task, runtime) in enumerate(measured):
+        what = f"{task} by {runtime}"
+        part(at, what, 0.0)
+        each = [(network, way[runtime]) for network, way in zip(networks, known, strict=True)]
         # A small network's weights stay in the cache when it alone answers image by image.
         own = replace(effort, untimed=1) if task == "latency" else effort
-        ours, *others = by_turns(calls, own, partial(part, at, task))
-        one = Measurement(task, conditions.batch_of(task), spread_of(ours))
+        calls = _calls((task, runtime), each, conditions)
+        ours, *others = by_turns(calls, own, partial(part, at, what))
+        del calls  # and with them what a runtime holds
+        one = Measurement(task, runtime, conditions.batch_of(task), spread_of(ours))
         for theirs in others:
             ratio = spread_of([a / b for a, b in zip(theirs, ours, strict=True)])
             one = replace(one, beside=spread_of(theirs), ratio=ratio)
         yield one
+
+
+def _calls(pair: Pair, each: list[tuple[nn.Module, Way]], conditions: Conditions) -> list[Call]:
+    task, runtime = pair
+    if runtime in EXPORTED:
+        conditions = replace(conditions, memory_format="contiguous")
+    made = [carried_out(network, runtime, way, task, conditions) for network, way in each]
+    return [prepared(task, one, conditions) for one in made]
 
 
 QUICK = Effort(seconds=0.5, least=7, most=50, untimed=1)

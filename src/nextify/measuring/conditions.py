@@ -1,16 +1,23 @@
 """Under what a network is measured."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
 from nextify.designs.fields import fits, hints
 from nextify.designs.run import Precision
-from nextify.errors import InputError
+from nextify.errors import InputError, unknown
 
 Task = Literal["latency", "throughput", "training"]
 """The answer to one image; the answers to a batch; a training step on a batch."""
+
+Runtime = Literal["torch", "compile", "onnxruntime", "openvino"]
+"""What carries a network out: torch as it is, by `torch.compile`, or a runtime that reads exported
+networks."""
+
+EXPORTED: tuple[Runtime, ...] = ("onnxruntime", "openvino")
+"""Runtimes of exported networks, which answer on the CPU in float32, and do not train."""
 
 MemoryFormat = Literal["channels_last", "contiguous"]
 
@@ -26,7 +33,8 @@ class Conditions:
         precision: bfloat16 is mixed, by autocast.
         memory_format: of the images, and of the network measured beside nextify's; nextify's own
             works in channels_last whatever it is given.
-        compiled: by `torch.compile`, both networks.
+        runtimes: that carry the networks out, each by itself. Those of exported networks get
+            contiguous images.
     """
 
     image_size: int | tuple[int, int] = 224
@@ -36,17 +44,34 @@ class Conditions:
     threads: int | None = None
     precision: Precision = "float32"
     memory_format: MemoryFormat = "channels_last"
-    compiled: bool = False
+    runtimes: tuple[Runtime, ...] = ("torch",)
 
     def __post_init__(self) -> None:
         for name, hint in hints(Conditions).items():
             value = getattr(self, name)
-            if name != "image_size" and not fits(value, hint):
+            if name not in ("image_size", "runtimes") and not fits(value, hint):
                 raise InputError(f"{name} is {value!r}; it must be {hint}")
         for name in ("classes", "batch_size", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}; it must be at least 1")
+        self._require_runtimes()
+
+    def _require_runtimes(self) -> None:
+        known, named = get_args(Runtime), self.runtimes
+        if not isinstance(named, tuple) or not named:
+            raise InputError(f"runtimes is {named!r}; name one or more of {', '.join(known)}")
+        for runtime in named:
+            if runtime not in known:
+                raise unknown("runtime", str(runtime), known)
+            if named.count(runtime) > 1:
+                raise InputError(f"runtimes names {runtime} twice; name it once")
+            is_plain = torch.device(self.device).type == "cpu" and self.precision == "float32"
+            if runtime in EXPORTED and not is_plain:
+                raise InputError(
+                    f"runtimes has {runtime}, which answers on the CPU in float32 here, and not on "
+                    f"{self.device} in {self.precision}; leave it out, or measure so"
+                )
 
     @property
     def sides(self) -> tuple[int, int]:

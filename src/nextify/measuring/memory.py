@@ -22,19 +22,23 @@ from nextify.designs import AnyDesign
 from nextify.errors import InputError
 from nextify.machine.processes import end_with_parent
 from nextify.machine.use import forget_peak, in_use, peak
-from nextify.measuring.conditions import Conditions, Task
+from nextify.measuring.conditions import Conditions, Runtime, Task
 from nextify.measuring.reference import Library, build_ours, build_theirs
+from nextify.measuring.runtimes import ways
 from nextify.measuring.tasks import prepared, wait
 
 _TIMES = 3
 Measured = AnyDesign | tuple[Library, str]
 
 
-def peak_memory(task: Task, network: Measured, conditions: Conditions) -> int:
+def peak_memory(
+    task: Task, network: Measured, conditions: Conditions, runtime: Runtime = "torch"
+) -> int:
     """The peak memory of a task, in bytes, measured in a process that does nothing else.
 
     Args:
         network: a design of ours, or a library with its name for a network.
+        runtime: where torch computes.
 
     Raises:
         InputError: the process did not get to its end, most likely for want of memory.
@@ -43,7 +47,7 @@ def peak_memory(task: Task, network: Measured, conditions: Conditions) -> int:
     path = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
         [sys.executable, "-P", "-m", "nextify.measuring.memory"],
-        input=pickle.dumps((os.getpid(), task, network, conditions)),
+        input=pickle.dumps((os.getpid(), task, network, conditions, runtime)),
         capture_output=True,
         env={**os.environ, "PYTHONPATH": path},
     )
@@ -56,7 +60,7 @@ def peak_memory(task: Task, network: Measured, conditions: Conditions) -> int:
     return int(done.stdout.split()[-1])
 
 
-def _measured(task: Task, network: Measured, conditions: Conditions) -> int:
+def _measured(task: Task, network: Measured, conditions: Conditions, runtime: Runtime) -> int:
     """The same, in this process."""
     if conditions.threads is not None:
         torch.set_num_threads(conditions.threads)
@@ -68,7 +72,8 @@ def _measured(task: Task, network: Measured, conditions: Conditions) -> int:
         built: nn.Module = build_theirs(*network, conditions)
     else:
         built = build_ours(network, conditions)
-    call = prepared(task, built, conditions)
+    made = ways(built, conditions.sides)[runtime](conditions.batch_of(task))
+    call = prepared(task, made, conditions)
     forget_peak(conditions.device)
     for _ in range(_TIMES):
         call()

@@ -35,7 +35,7 @@ AGREES = 1e-5
 """Largest relative difference of outputs of the same network, float32."""
 
 
-def installed(library: Library) -> str | None:
+def installed(library: str) -> str | None:
     """The version of a library that is there, or None."""
     try:
         return version(library)

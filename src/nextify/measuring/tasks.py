@@ -6,13 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nextify.errors import InputError
 from nextify.measuring.conditions import Conditions, Task
 
 Call = Callable[[], None]
 Work = Callable[[], Tensor]
 """Carries a task out once and does not wait for the device: the logits, or the loss."""
-Forward = Callable[[Tensor], Tensor]
 
 
 def prepared(task: Task, network: nn.Module, conditions: Conditions) -> Call:
@@ -36,20 +34,20 @@ def work(task: Task, network: nn.Module, conditions: Conditions) -> Work:
     draw = torch.Generator().manual_seed(0)
     images = torch.randn(conditions.batch_of(task), 3, *conditions.sides, generator=draw)
     images = images.to(conditions.device).contiguous(memory_format=conditions.format)
-    forward: Forward = _compiled(network) if conditions.compiled else network
     if task == "training":
-        return _step(network, forward, images, conditions)
+        return _step(network, images, conditions)
     network.eval()
 
     @torch.inference_mode()
     def answer() -> Tensor:
         with _autocast(conditions):
-            return forward(images)
+            logits: Tensor = network(images)
+            return logits
 
     return answer
 
 
-def _step(network: nn.Module, forward: Forward, images: Tensor, conditions: Conditions) -> Work:
+def _step(network: nn.Module, images: Tensor, conditions: Conditions) -> Work:
     """Forward, cross-entropy, backward, fused AdamW."""
     network.train()
     labels = torch.arange(len(images), device=images.device) % conditions.classes
@@ -58,7 +56,7 @@ def _step(network: nn.Module, forward: Forward, images: Tensor, conditions: Cond
 
     def step() -> Tensor:
         with _autocast(conditions):
-            loss = F.cross_entropy(forward(images), labels)
+            loss = F.cross_entropy(network(images), labels)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -76,24 +74,3 @@ def wait(device: str) -> None:
 def _autocast(conditions: Conditions) -> torch.autocast:
     kind = torch.device(conditions.device).type
     return torch.autocast(kind, torch.bfloat16, enabled=conditions.precision == "bfloat16")
-
-
-def _compiled(network: nn.Module) -> Forward:
-    """By `torch.compile`, in a form that says at its first call if there is no compiler."""
-    torch.compiler.reset()
-    compiled: Forward = torch.compile(network, dynamic=False)
-
-    def explained(images: Tensor) -> Tensor:
-        from torch._dynamo.exc import TorchDynamoException
-        from torch._inductor.exc import InductorError
-
-        try:
-            return compiled(images)
-        except (TorchDynamoException, InductorError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(
-                f"torch.compile does not work here ({reason}); install a C++ compiler with "
-                "Python's headers, or measure without compiling"
-            ) from error
-
-    return explained

@@ -120,6 +120,7 @@ ELSEWHERE = {
     "amp fp16 bf16 half dtype mixed-precision": "precision",
     "random-seed manual-seed s": "seed first_seed",
     "dry-run n": "plan",
+    "compile torchcompile torch-compile runtime backend": "runtimes",
 }  # fmt: skip
 _BY_THEIRS = {name: ours.split() for theirs, ours in ELSEWHERE.items() for name in theirs.split()}
 

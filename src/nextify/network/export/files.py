@@ -42,6 +42,8 @@ _MOST_BYTES = 2_000_000_000  # of a file of protocol buffers; 2^31 - 1 are its e
 _SIDES = ("batch", "channels", "height", "width")
 _FIELDS = ("format", "card", "images")
 Floats = NDArray[np.float32]
+Run = Callable[[Any], Floats]
+"""Images as an array of numpy to logits."""
 
 
 def library(name: str) -> Any:
@@ -105,9 +107,17 @@ def traced(network: Network, card: Card, *, with_colours: bool) -> ExportedProgr
         sizes = [4 * side, 5 * side]  # no map of one pixel, which would be taken for always one
     example = torch.zeros(2, 3, *sizes, dtype=torch.uint8 if with_colours else torch.float32)
     module = nn.Sequential(_Float(), network_only) if with_colours else network_only
-    shapes = ({0: Dim.DYNAMIC, **sides},)
+    return graph(module, example, {0: Dim.DYNAMIC, **sides})
+
+
+def graph(module: nn.Module, example: Tensor, sizes: Mapping[int, Any]) -> ExportedProgram:
+    """The graph of a module of one input, traced with an example.
+
+    Args:
+        sizes: by axis of the input, of those that take other sizes than the example's.
+    """
     with quiet():
-        program = torch.export.export(module, (example,), dynamic_shapes=shapes, strict=False)
+        program = torch.export.export(module, (example,), dynamic_shapes=(sizes,), strict=False)
     ranges = program.range_constraints
     for side_of in ranges:  # sizes at which a last map has two pixels, as traced; one is as good
         ranges[side_of] = type(ranges[side_of])(1, ranges[side_of].upper)
@@ -146,6 +156,15 @@ def write(
 
 
 def _write_onnx(program: ExportedProgram, path: Path, texts: Mapping[str, str]) -> None:
+    library("onnx").save(as_onnx(program, texts), path)
+
+
+def as_onnx(program: ExportedProgram, texts: Mapping[str, str]) -> Any:
+    """A graph as a model of ONNX, which says these texts of itself.
+
+    Raises:
+        InputError: it is too large, or a library is not installed.
+    """
     onnx, _ = library("onnx"), library("onnxscript")
     size = sum(entry.nbytes for entry in program.state_dict.values())
     if size > _MOST_BYTES:
@@ -159,7 +178,7 @@ def _write_onnx(program: ExportedProgram, path: Path, texts: Mapping[str, str]) 
     model = made.model_proto
     _tidy(model.graph)
     onnx.helper.set_model_props(model, dict(texts))
-    onnx.save(model, path)
+    return model
 
 
 def _tidy(graph: Any) -> None:
@@ -196,7 +215,7 @@ class Exported(nn.Module):
         card: of the network. images: what is done to an image before, in words and numbers.
     """
 
-    def __init__(self, run: Callable[[Any], Floats], card: Card, images: Mapping[str, Any]) -> None:
+    def __init__(self, run: Run, card: Card, images: Mapping[str, Any]) -> None:
         super().__init__()
         self.run, self.card, self.images = run, card, images
 
@@ -261,19 +280,28 @@ def load_exported(path: Path) -> Exported:
         ) from error
 
 
-Read = tuple[Callable[[Any], Floats], Mapping[str, str]]
+Read = tuple[Run, Mapping[str, str]]
 
 
-def _read_onnx(path: Path) -> Read:
+def onnx_session(model: Path | bytes) -> Any:
+    """A model of ONNX in ONNX Runtime, with as many threads as torch has."""
     runtime = library("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = torch.get_num_threads(), 3
-    session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    texts = session.get_modelmeta().custom_metadata_map
+    return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def run_of(session: Any) -> Run:
+    """What a session of ONNX Runtime answers."""
+    (given,) = session.get_inputs()
+    return lambda images: session.run(None, {given.name: images})[0]
+
+
+def _read_onnx(path: Path) -> Read:
+    session = onnx_session(path)
     if len(session.get_inputs()) != 1:
         return session.run, {}
-    (given,) = session.get_inputs()
-    return lambda images: session.run(None, {given.name: images})[0], texts
+    return run_of(session), session.get_modelmeta().custom_metadata_map
 
 
 def _read_openvino(path: Path) -> Read:
@@ -283,11 +311,16 @@ def _read_openvino(path: Path) -> Read:
         field: model.get_rt_info(at).astype(str)
         for field, at in told.items() if model.has_rt_info(at)
     }  # fmt: skip
+    return in_openvino(model), texts
+
+
+def in_openvino(model: Any) -> Run:
+    """What a model of OpenVINO answers, with as many threads as torch has."""
     settings = {  # some processors would compute in bfloat16
         "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads(),
     }  # fmt: skip
     compiled = openvino_core().compile_model(model, "CPU", settings)
-    return lambda images: compiled(images)[0], texts
+    return lambda images: compiled(images)[0]
 
 
 @contextmanager
