@@ -133,26 +133,26 @@ def compared(*words: str, **options) -> Compare:
 
 
 def test_each_start_has_its_recipe(mine):
-    found = settled(compared("convnext-mini", str(mine), images="60,250"), 5_000)
+    found = settled(compared("convnext-mini", str(mine), images="60,250"), 5_000, 32)
     assert found.recipe == "modern-small"
     assert found.networks == (
         "batch_size=16", "epochs=63", "convnext-mini",
         str(mine), "recipe=finetune-small", "batch_size=20", "epochs=20",
     )  # fmt: skip
-    assert settled(found, 50) == found, "it is said now"
-    alone = settled(compared(str(mine), str(mine), "recipe=frozen-small", "epochs=2"), 300)
-    assert alone.recipe is None and settled(alone, 50) == alone
+    assert settled(found, 50, 32) == found, "it is said now"
+    alone = settled(compared(str(mine), str(mine), "recipe=frozen-small", "epochs=2"), 300, 32)
+    assert alone.recipe is None and settled(alone, 50, 32) == alone
     assert alone.networks[-3:] == ("recipe=frozen-small", "epochs=2", "batch_size=20")
     all_alike = compared("convnext-mini", str(mine), recipe="modern-small")
-    assert settled(all_alike, 300) == all_alike, "a recipe that is named is for all"
+    assert settled(all_alike, 300, 32) == all_alike, "a recipe that is named is for all"
 
 
 def test_another_network_joins_as_those_there_were_settled(mine, tmp_path):
-    first = settled(compared(str(mine), images="60"), 5_000)
+    first = settled(compared(str(mine), images="60"), 5_000, 32)
     there = plan_of(first)
-    again = settled(compared(str(mine), images="60,2500"), 5_000, there)
+    again = settled(compared(str(mine), images="60,2500"), 5_000, 32, there)
     assert again.networks == first.networks
-    joined = settled(compared(str(mine), "vit-mini", images="60,2500"), 5_000, there)
+    joined = settled(compared(str(mine), "vit-mini", images="60,2500"), 5_000, 32, there)
     assert joined.networks[-5:-1] == first.networks and joined.recipe == "modern-small"
 
 

@@ -176,13 +176,13 @@ def ask(**values):
 
 def test_a_new_experiment_crosses_both_and_an_old_one_goes_on_as_it_was():
     asked = ask(experiment="resolution-5")
-    assert settled(asked, 10_000).experiment.cross == BOTH
-    assert "--cross initialisation,rate" in command_line(settled(asked, 10_000))
+    assert settled(asked, 10_000, 32).experiment.cross == BOTH
+    assert "--cross initialisation,rate" in command_line(settled(asked, 10_000, 32))
     old = plan_experiment(make(cross="none"), "resolution-4")
-    assert settled(asked, 10_000, old).experiment.cross == "none"
+    assert settled(asked, 10_000, 32, old).experiment.cross == "none"
     new = plan_experiment(make(cross="rate=0.25:1"), "resolution-4")
-    assert settled(asked, 10_000, new).experiment.cross == "rate=0.25:1"
-    assert settled(ask(fold_over="all"), 10_000, new).experiment.cross == "rate=0.25:1"
+    assert settled(asked, 10_000, 32, new).experiment.cross == "rate=0.25:1"
+    assert settled(ask(fold_over="all"), 10_000, 32, new).experiment.cross == "rate=0.25:1"
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_a_new_experiment_crosses_both_and_an_old_one_goes_on_as_it_was():
     ],
 )
 def test_what_a_request_crosses(values, cross):
-    assert settled(ask(**values), 10_000).experiment.cross == cross
+    assert settled(ask(**values), 10_000, 32).experiment.cross == cross
 
 
 def test_a_cell_draws_its_own_images():

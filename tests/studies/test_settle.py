@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from nextify.designs import path
-from nextify.designs.suited import LARGE, suited_lengths, suited_recipe
+from nextify.designs.suited import LARGE, suited_fields, suited_recipe
 from nextify.requests import Choose, Compare, Study, made
 from nextify.studies import Frame, plan_path
 from nextify.studies.kinds.comparison import read_networks
@@ -17,7 +17,7 @@ DATA = {"name": "x", "fingerprint": "0", "image_size": 28, "classes": 10, "train
 
 @pytest.mark.parametrize("images", [2, 20, 160, 700, 1_231, 9_999, 10_000, 60_000, LARGE - 1])
 def test_lengths_make_updates_of_batches_that_there_are(images):
-    lengths = suited_lengths("modern-small", images)
+    lengths = suited_fields("modern-small", images, 32)
     batch, epochs = lengths["batch_size"], lengths["epochs"]
     assert 1 <= batch <= min(64, images) and 6 <= epochs <= 100
     updates = epochs * (images // batch)
@@ -26,43 +26,56 @@ def test_lengths_make_updates_of_batches_that_there_are(images):
 
 
 def test_where_it_was_tuned_the_small_recipe_is_as_it_was_tuned():
-    assert suited_lengths("modern-small", 10_000) == {"batch_size": 64, "epochs": 6}
+    for side in (28, 224):
+        found = suited_fields("modern-small", 10_000, side)
+        assert found == {"batch_size": 64, "epochs": 6, "crop": "none"}
     assert suited_recipe(10_000) == suited_recipe(LARGE - 1) == "modern-small"
     assert suited_recipe(LARGE) == "modern"
 
 
 @pytest.mark.parametrize(
+    ("epochs", "side", "crop"), [(20, 48, "resized"), (19, 48, "none"), (20, 47, "none")]
+)
+def test_photographs_that_are_seen_often_are_cropped(epochs, side, crop):
+    assert suited_fields("modern-small", 1_231, side, epochs=epochs)["crop"] == crop
+    assert suited_fields("finetune-small", 1_231, side, epochs=epochs)["crop"] == "padded"
+    assert suited_fields("modern", 1_231, side, epochs=epochs)["crop"] == "resized"
+
+
+@pytest.mark.parametrize(
     ("asked", "recipe", "changes"),
     [
-        ({}, "modern-small", ("epochs=49",)),
+        ({}, "modern-small", ("epochs=49", "crop=resized")),
+        ({"changes": ["crop=none"]}, "modern-small", ("crop=none", "epochs=49")),
         ({"changes": ["epochs=3"]}, "modern-small", ("epochs=3",)),
         ({"changes": ["batch_size=16"]}, "modern-small", ("batch_size=16", "epochs=12")),
         ({"recipe": "modern"}, "modern", ()),
     ],
 )
 def test_what_is_said_stays(asked, recipe, changes):
-    found = settled(made(Study, {"path": "small", **asked}), 1_231)
+    found = settled(made(Study, {"path": "small", **asked}), 1_231, 96)
     assert (found.recipe, found.changes) == (recipe, changes)
-    assert settled(found, 50) == found  # whatever is asked later: it is said now
+    assert settled(found, 50, 28) == found  # whatever is asked later: it is said now
 
 
 def test_of_few_images_batches_are_small():
-    assert settled(made(Choose, {"params": "200k"}), 160).changes == ("batch_size=16", "epochs=94")
+    asked = made(Choose, {"params": "200k"})
+    assert settled(asked, 160, 32).changes == ("batch_size=16", "epochs=94")
 
 
 def test_networks_share_what_is_settled():
     asked = made(Compare, {"networks": ["vit-mini", "resnet-small", "epochs=3"], "images": "40,1"})
-    found = settled(asked, 1_231)
+    found = settled(asked, 1_231, 32)
     assert found.networks[:2] == ("batch_size=40", "epochs=31") and found.recipe == "modern-small"
     networks = read_networks(found.networks, found.recipe)
     assert [each.recipe.epochs for each in networks] == [31, 3]
-    assert settled(replace(asked, most_epochs=9), 1_231).networks[1] == "epochs=9"
+    assert settled(replace(asked, most_epochs=9), 1_231, 32).networks[1] == "epochs=9"
 
 
 def test_a_study_goes_on_as_its_file_says():
     of = Frame(path("small"), data=DATA, data_source="x", seeds=[0],
                recipe_changes={"batch_size": 50, "epochs": 7})  # fmt: skip
-    found = settled(made(Study, {"path": "small"}), 500, plan_path(of))
+    found = settled(made(Study, {"path": "small"}), 500, 96, plan_path(of))
     assert found.recipe == "modern-small" and set(found.changes) == {"batch_size=50", "epochs=7"}
 
 

@@ -112,7 +112,7 @@ def test_the_rates_of_a_study_that_goes_on_are_those_it_has(tmp_path, tuning):
 def test_a_tuned_study_crosses_nothing_unless_asked():
     asked = made(Study, {"path": "small", "experiment": "resolution-5", "tune_rate": [0.5, 1, 2]})
     assert asked.experiment.tune_rate == "0.5,1,2"
-    assert settled(asked, 10_000).experiment.cross == "none"
+    assert settled(asked, 10_000, 32).experiment.cross == "none"
 
 
 def test_tuned_at_both_initialisations(tuning):

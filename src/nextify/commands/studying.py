@@ -241,7 +241,7 @@ def asked_of(request: StudyRequest, how: Runs | Choose, images: Dataset, file: P
         precision=None if precision == "float32" else precision,
         copies=None if stacks.most == 1 else stacks.most,
     )
-    request = settled(request, len(images.train), there)
+    request = settled(request, len(images.train), images.image_size, there)
     return Asked(
         request=request, precision=precision, images=images, file=file, there=there, stacks=stacks
     )

@@ -17,7 +17,7 @@ from nextify.designs import Design, Precision, Run, design, recipe
 from nextify.designs import Recipe as RecipeFields
 from nextify.designs.fields import read_fields
 from nextify.designs.run import require_weights, telling
-from nextify.designs.suited import suited_lengths, suited_recipe
+from nextify.designs.suited import suited_fields, suited_recipe
 from nextify.errors import InputError
 from nextify.machine import cores
 from nextify.machine.ranks import rank_here
@@ -137,7 +137,7 @@ def _prepared(request: Train, precision: Precision) -> tuple[Prepared, str]:
     chosen = design_to_train(name, design_fields, request.weights)
     spec = replace(request.data, test_image_size=request.test_image_size)
     images = with_validation(load(spec), spec)
-    recipe_name, how = _recipe(request, recipe_fields, len(images.train))
+    recipe_name, how = _recipe(request, recipe_fields, images)
     if how.patience and images.validation is None:
         images = set_aside(images, spec.split_seed)
     ready = prepare(
@@ -161,13 +161,14 @@ def _seconds(ready: Prepared, device: str, world: World) -> float:
     return whole / world.size
 
 
-def _recipe(request: Train, fields: Mapping[str, Any], images: int) -> tuple[str, RecipeFields]:
-    """The recipe that is named, as it is; else what suits the number of images."""
+def _recipe(request: Train, fields: Mapping[str, Any], images: Dataset) -> tuple[str, RecipeFields]:
+    """The recipe that is named, as it is; else what suits the images."""
     if request.recipe is not None:
         return request.recipe, recipe(request.recipe, **fields)
-    name = suited_recipe(images, pretrained=request.weights is not None)
-    lengths = suited_lengths(name, images, batch=fields.get("batch_size"))
-    return name, recipe(name, **{**lengths, **fields})
+    count, side = len(images.train), images.image_size
+    name = suited_recipe(count, pretrained=request.weights is not None)
+    said = {"batch": fields.get("batch_size"), "epochs": fields.get("epochs")}
+    return name, recipe(name, **{**suited_fields(name, count, side, **said), **fields})
 
 
 @contextmanager

@@ -56,6 +56,7 @@ def announced_recipes(recipes: Iterable[tuple[str, Recipe, int]]) -> str:
         text = (
             f"{plural(how.epochs, 'epoch')} of {plural(steps, 'update')} "
             f"({how.epochs * steps:,}), batches of {how.batch_size}"
+            f"{f', {how.crop} crops' if how.crop != 'none' else ''}"
         )
         names = every.setdefault(text, [])
         if name not in names:

@@ -98,7 +98,7 @@ def race_of(asked: Asked, data: Mapping[str, Any], largest_class: float | None) 
     _require_alone(request)
     words, laps = (*request.changes, *_listed(request)), ",".join(map(str, laps_of(images)))
     compared = Compare(networks=words, recipe=request.recipe, images=laps)
-    compared = settled(compared, int(images["train"]))
+    compared = settled(compared, int(images["train"]), int(images["image_size"]))
     return Race(
         networks=tuple(networks_of(compared, asked.images.classes)),
         shared=asked.shared,

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from nextify.designs import RECIPES, Recipe, recipe
 from nextify.designs.factor import INITIALISATION, RATE
 from nextify.designs.fields import read_fields
-from nextify.designs.suited import suited_lengths, suited_recipe
+from nextify.designs.suited import suited_fields, suited_recipe
 from nextify.records import Plan
 from nextify.requests import Choose, Compare, Study, StudyRequest, changed
 from nextify.studies.kinds.candidates import is_source
@@ -21,22 +21,24 @@ from nextify.studies.kinds.comparison import RECIPE, by_network, read_images, re
 R = TypeVar("R", bound=StudyRequest)
 
 _LENGTHS = ("batch_size", "epochs")
+_FIELDS = (*_LENGTHS, "crop")
 
 
-def settled(request: R, images: int, there: Plan | None = None) -> R:
-    """The request with its recipe, batch size and epochs, and what an experiment crosses.
+def settled(request: R, images: int, side: int, there: Plan | None = None) -> R:
+    """The request with its recipe, batch size, epochs and crop, and what an experiment crosses.
 
     A recipe that is named is taken as it is, field for field; so is a field that is given.
 
     >>> from nextify.requests import Study, made
-    >>> few = settled(made(Study, {"path": "small"}), 1_231)
+    >>> few = settled(made(Study, {"path": "small"}), 1_231, 96)
     >>> few.recipe, few.changes
-    ('modern-small', ('epochs=49',))
+    ('modern-small', ('epochs=49', 'crop=resized'))
 
     Args:
-        images: to train on. there: the plan of the study that goes on.
+        images: to train on. side: that they have, in pixels. there: the plan of the
+            study that goes on.
     """
-    return _crossed(_trained(request, images, there), there)
+    return _crossed(_trained(request, images, side, there), there)
 
 
 def _crossed(request: R, there: Plan | None) -> R:
@@ -54,20 +56,20 @@ def _crossed(request: R, there: Plan | None) -> R:
     return changed(request, cross="none" if is_alone else usual)
 
 
-def _trained(request: R, images: int, there: Plan | None) -> R:
+def _trained(request: R, images: int, side: int, there: Plan | None) -> R:
     if request.recipe is not None or (isinstance(request, Choose) and request.candidates):
         return request  # candidates of a race have each the recipe that suits it
     if isinstance(request, Study):
         images = read_part(request.images, images) or images
     if isinstance(request, Compare):
-        request = changed(request, networks=_with_own(request, images, there))
+        request = changed(request, networks=_with_own(request, images, side, there))
         if all(map(_has_own, by_network(request.networks)[1])):
             return request
     words = request.networks if isinstance(request, Compare) else request.changes
     said = _shared(words)
     from_weights = isinstance(request, Study) and request.weights is not None
     name, lengths = _as_there(there, from_weights) or _suited(
-        request, images, said, pretrained=from_weights
+        request, images, side, said, pretrained=from_weights
     )
     own = RECIPES[name]
     unsaid = tuple(
@@ -80,7 +82,7 @@ def _trained(request: R, images: int, there: Plan | None) -> R:
     return changed(request, recipe=name, changes=(*words, *unsaid))
 
 
-def _with_own(request: Compare, images: int, there: Plan | None) -> tuple[str, ...]:
+def _with_own(request: Compare, images: int, side: int, there: Plan | None) -> tuple[str, ...]:
     """Words in which every network that has its own recipe, as all have that start from weights,
     says it with its lengths: as in the study that goes on, and else as suits the images."""
     shared, networks = by_network(request.networks)
@@ -91,7 +93,9 @@ def _with_own(request: Compare, images: int, there: Plan | None) -> tuple[str, .
             continue
         said = {word.partition("=")[0] for word in (*shared, *own)}
         unsaid = [field for field in ("recipe", *_LENGTHS) if field not in said]
-        words += _own_there(name, own, unsaid, there) or _own(request, images, own, shared, unsaid)
+        words += _own_there(name, own, unsaid, there) or _own(
+            request, images, side, own, shared, unsaid
+        )
     return tuple(words)
 
 
@@ -100,13 +104,13 @@ def _has_own(network: tuple[str, list[str]]) -> bool:
 
 
 def _own(
-    request: Compare, images: int, own: list[str], shared: list[str], unsaid: list[str]
+    request: Compare, images: int, side: int, own: list[str], shared: list[str], unsaid: list[str]
 ) -> list[str]:
     said = _shared((*shared, *own))
     named = next((w.removeprefix(RECIPE) for w in own if w.startswith(RECIPE)), None)
     if named is not None:
         recipe(named)  # which refuses what is none
-    name, lengths = _suited(request, images, said, named, pretrained=True)
+    name, lengths = _suited(request, images, side, said, named, pretrained=True)
     values = {"recipe": name, **lengths}
     return [f"{field}={values[field]}" for field in unsaid]
 
@@ -124,20 +128,21 @@ def _own_there(name: str, own: list[str], unsaid: list[str], there: Plan | None)
 
 
 def _shared(words: Iterable[str]) -> dict[str, Any]:
-    """What is said of batches and epochs of all networks."""
+    """What is said of batches, epochs and crops of all networks."""
     every = takewhile(lambda word: "=" in word, words)
-    (said,) = read_fields([w for w in every if w.partition("=")[0] in _LENGTHS], Recipe)
+    (said,) = read_fields([w for w in every if w.partition("=")[0] in _FIELDS], Recipe)
     return said
 
 
 def _suited(
     request: StudyRequest,
     images: int,
+    side: int,
     said: Mapping[str, Any],
     name: str | None = None,
     *,
     pretrained: bool = False,
-) -> tuple[str, dict[str, int]]:
+) -> tuple[str, dict[str, Any]]:
     least, most_epochs = images, None
     if isinstance(request, Compare):
         numbers = read_images(request.images, images) if request.images else (images,)
@@ -145,20 +150,23 @@ def _suited(
         # Epochs on fewer images follow from those on all of them only where as many are made.
         images = images if most_epochs else max(numbers)
     name = name or suited_recipe(images, pretrained=pretrained)
-    lengths = suited_lengths(name, images, batch=said.get("batch_size"), least=least)
-    return name, {**lengths, "epochs": min(lengths["epochs"], most_epochs or lengths["epochs"])}
+    batch, epochs = said.get("batch_size"), said.get("epochs")
+    if epochs is None and most_epochs is not None:
+        usual = suited_fields(name, images, side, batch=batch, least=least)
+        epochs = min(usual["epochs"], most_epochs)
+    return name, suited_fields(name, images, side, batch=batch, epochs=epochs, least=least)
 
 
-def _as_there(there: Plan | None, from_weights: bool) -> tuple[str, dict[str, int]] | None:
+def _as_there(there: Plan | None, from_weights: bool) -> tuple[str, dict[str, Any]] | None:
     """As in a study's last step, or in its networks that start alike; None where there are none."""
     if there is None:
         return None
     for request in reversed(there.requests):
         if isinstance(request, Compare) and request.recipe in RECIPES:
             own, said = RECIPES[request.recipe], _shared(request.networks)
-            return request.recipe, {f: said.get(f, getattr(own, f)) for f in _LENGTHS}
+            return request.recipe, {f: said.get(f, getattr(own, f)) for f in _FIELDS}
     cells = [cell for cell in there.cells if (cell.initial is not None) == from_weights]
     if not cells:
         return None
     cell = max(reversed(cells), key=there.images_of)
-    return cell.recipe_name, {field: getattr(cell.recipe, field) for field in _LENGTHS}
+    return cell.recipe_name, {field: getattr(cell.recipe, field) for field in _FIELDS}
