@@ -255,31 +255,6 @@ def test_exported_networks_answer_as_torch(runtime, name):
         torch.testing.assert_close(found, right, rtol=1e-4, atol=1e-5)
 
 
-HEARS = """
-import gc, os, signal
-import nextify as nx
-from nextify.measuring.runtimes import ways
-
-network = nx.build(nx.design("convnext-mini"), 10, image_size=32)
-made = [ways(network, (32, 32))["openvino"](1) for _ in range(2)]
-while made:
-    made.pop(0)  # the first one first
-    gc.collect()
-heard = []
-signal.signal(signal.SIGUSR1, lambda *_: heard.append(1))
-os.kill(os.getpid(), signal.SIGUSR1)
-print(len(heard))
-"""
-
-
-def test_signals_are_heard_after_openvino():
-    """In a process of its own, which died of it."""
-    for library in ("onnxscript", "openvino"):
-        pytest.importorskip(library, reason="the export extra is not installed")
-    done = subprocess.run([sys.executable, "-c", HEARS], capture_output=True, text=True)
-    assert (done.returncode, done.stdout.strip()) == (0, "1"), done.stderr
-
-
 def test_runtimes_that_answer_otherwise_or_fail_are_refused():
     network = reference.build_ours(nx.design("convnext-mini"), SMALL)
 
