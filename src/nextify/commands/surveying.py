@@ -13,7 +13,7 @@ from nextify.data.augment import evaluation_view
 from nextify.data.pictures import picture
 from nextify.data.surveying import THUMBNAIL, survey
 from nextify.designs import Recipe, recipe
-from nextify.designs.suited import suited_recipe
+from nextify.designs.suited import suited_fields, suited_recipe
 from nextify.files import require_writable
 from nextify.findings.survey import Survey
 from nextify.report.page import ReportFiles
@@ -50,11 +50,13 @@ def data(request: Data, watch: Watch = QUIET) -> Surveyed:
     named = None if request.recipe is None else recipe(request.recipe)  # before images are read
     images = with_validation(load(spec), spec)
     watch.images(images)
-    name = request.recipe or suited_recipe(len(images.train))
+    count = len(images.train)
+    name = request.recipe or suited_recipe(count)
+    how = named or recipe(name, **suited_fields(name, count, images.image_size))
     found = replace(
         survey(images, loaders=loaders_for("cpu")),
         recipe=name,
-        augmented=augmented(images, named or recipe(name)),
+        augmented=augmented(images, how),
         command=command_line(request),
     )
     written = None if request.report is None else write_survey(found, request.report)

@@ -90,8 +90,6 @@ def bench(
     >>> [(one.task, one.batch_size, one.seconds.count) for one in found.measurements]
     [('latency', 1, 1), ('throughput', 2, 1)]
 
-    >>> both = Conditions(runtimes=("torch", "onnxruntime"))  # bench("resnet-50", both)
-
     Args:
         design: a design, or its name.
         beside: a library, or `"none"`; by default timm where it is installed. A design that the

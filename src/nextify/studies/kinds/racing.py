@@ -129,7 +129,7 @@ def _listed(request: Choose) -> list[str]:
 def _require_alone(request: Choose) -> None:
     """Check that nothing is asked for that only a screening of choices has."""
     usual = Choose()
-    for name in ("budgets", "path", "experiment", "factors", "seeds", "reshaped"):
+    for name in ("budgets", "path", "experiment", "factors", "seeds", "shorten", "reshaped"):
         if getattr(request, name) != getattr(usual, name):
             option = "params, --macs, --activation-memory or --like" if name == "budgets" else name
             raise InputError(
