@@ -170,6 +170,11 @@ def test_as_much_as_the_time_allows(nextify, pets, monkeypatch):
     )
 
 
+def test_candidates_have_no_screening_to_shorten(refused, pets):
+    given = ("choose", "--from", "resnet-small,convnext-mini", "--data", "pets", "--shorten", "3")
+    assert "--shorten is for designs that are made for a budget" in refused(*given)
+
+
 def test_a_network_is_tested_on_images_that_chose_nothing(nextify):
     """With val/ beside test/ these images judge screening and finals."""
     for at, (split, count) in enumerate({"train": 40, "val": 20, "test": 12}.items()):

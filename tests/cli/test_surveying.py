@@ -59,6 +59,14 @@ def test_augmentation_is_what_training_draws(pets):
     assert all(len({*row}) == 7 for row in augmented(streamed, plain))  # random crops of files
 
 
+def test_the_preview_has_the_crops_of_the_default(pets):
+    cropped = recipe("modern-small", crop="resized")
+    found = commands.data("pets", image_size=48, quiet=True).survey
+    assert found.augmented == augmented(load("pets", image_size=48), cropped)
+    found = commands.data("pets", image_size=16, quiet=True).survey
+    assert found.augmented == augmented(load("pets", image_size=16), recipe("modern-small"))
+
+
 def test_evaluate_at_several_sizes(nextify, refused, trained):
     shutil.copytree(trained, "net")
     shutil.copytree(trained.parent / "pets", "pets", dirs_exist_ok=True)
