@@ -6,10 +6,10 @@ Each repeat draws training images of FOLDER anew (`--images` of them, `--unequal
 the largest class as of the smallest), and gives both sides the same. nextify goes first; the
 processor time that it took in all is what `choose_peer.py` gets. Both end with one network,
 trained on all images that they were given, and it is scored once, on test images that neither side
-has seen. What each side said of its accuracy beforehand is beside it: nextify's accuracy to expect
-with its interval, and the accuracy on held-out images of the trial that Optuna found best, with
-Wilson's. Prints a table, then one JSON line, which `--output` keeps; the same command goes on from
-there.
+has seen, with as unequal classes. What each side said of its accuracy beforehand is beside it:
+nextify's accuracy to expect with its interval, and the accuracy on held-out images of the trial
+that Optuna found best, with Wilson's. Prints a table, then one JSON line, which `--output` keeps;
+the same command goes on from there.
 """
 
 import argparse
@@ -40,17 +40,24 @@ from nextify.words import read_count
 PEER = Path(__file__).with_name("choose_peer.py")
 
 
-def drawn(train: Path, into: Path, seed: int, images: int | None, unequal: float) -> None:
-    """Copy the images of one repeat: nine tenths of every class, or so many with unequal classes,
-    whose numbers fall by a constant factor from the first class to the last."""
+def drawn(source: Path, into: Path, seed: int, images: int | None, unequal: float) -> None:
+    """Copy the images of one repeat: a number of them, or as many as there are, with unequal
+    classes, whose numbers fall by a constant factor from the first class to the last; without
+    number and factor nine tenths of every class."""
     draw = random.Random(seed)
-    folders = sorted(path for path in train.iterdir() if path.is_dir())
+    folders = sorted(path for path in source.iterdir() if path.is_dir())
+    files = [sorted(folder.iterdir()) for folder in folders]
     steps = [unequal ** -(at / max(1, len(folders) - 1)) for at in range(len(folders))]
-    for folder, step in zip(folders, steps, strict=True):
-        files = sorted(folder.iterdir())
-        count = round(0.9 * len(files)) if images is None else round(images * step / sum(steps))
+    if images is not None:
+        counts = [images * step / sum(steps) for step in steps]
+    elif unequal > 1:
+        each = min(len(own) / step for own, step in zip(files, steps, strict=True))
+        counts = [each * step for step in steps]
+    else:
+        counts = [0.9 * len(own) for own in files]
+    for folder, own, count in zip(folders, files, counts, strict=True):
         (into / folder.name).mkdir(parents=True)
-        for file in draw.sample(files, min(count, len(files))):
+        for file in draw.sample(own, min(round(count), len(own))):
             shutil.copyfile(file, into / folder.name / file.name)
 
 
@@ -168,6 +175,9 @@ def main() -> None:
             folder = Path(place)
             drawn(given.data / "train", folder / "images", seed, given.images, given.unequal)
             test = given.data / "test"
+            if given.unequal > 1:
+                drawn(test, folder / "test", seed, None, given.unequal)
+                test = folder / "test"
             mine = ours(given, folder / "images", test, folder / "ours")
             other = theirs(given, folder / "images", test, folder / "theirs", mine["worked"])
         kept.add({"nextify": mine, "timm + Optuna": other})

@@ -195,14 +195,14 @@ def assert_same_law(ours: np.ndarray, theirs: np.ndarray) -> None:
     assert scipy.stats.ks_2samp(ours, theirs).pvalue > 1e-4
 
 
-@pytest.mark.parametrize("size", [32, 224])
-def test_resized_crop_boxes_follow_torchvision(size: int) -> None:
+@pytest.mark.parametrize(("size", "least"), [(32, 0.08), (224, 0.08), (96, 0.35)])
+def test_resized_crop_boxes_follow_torchvision(size: int, least: float) -> None:
     n, image = 5000, torch.zeros(3, size, size)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        rows = [RandomResizedCrop.get_params(image, [0.08, 1.0], list(RATIO)) for _ in range(n)]
+        rows = [RandomResizedCrop.get_params(image, [least, 1.0], list(RATIO)) for _ in range(n)]
     draws = draw_boxes(n, generator())
-    boxes = drawn_boxes(draws, size, (0.08, 1.0), RATIO, largest=size, otherwise=size)
+    boxes = drawn_boxes(draws, size, (least, 1.0), RATIO, largest=size, otherwise=size)
     theirs, ours = shares(as_boxes(rows), size), shares(boxes, size)
     for name, values in ours.items():
         assert_same_law(values, theirs[name])

@@ -145,15 +145,16 @@ def test_random_boxes_lie_within_the_image(width: int, height: int, seed: int) -
     assert 0 <= left < right <= width and 0 <= upper < lower <= height
 
 
-def test_random_boxes_are_spread_as_torchvisions() -> None:
+@pytest.mark.parametrize("least", [0.08, 0.35])
+def test_random_boxes_are_spread_as_torchvisions(least: float) -> None:
     ours, theirs = np.random.default_rng(0), torch.zeros(3, 300, 400)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         rows = [
-            RandomResizedCrop.get_params(theirs, [0.08, 1.0], [3 / 4, 4 / 3]) for _ in range(3000)
+            RandomResizedCrop.get_params(theirs, [least, 1.0], [3 / 4, 4 / 3]) for _ in range(3000)
         ]
     expected = np.array([(left, top, left + w, top + h) for top, left, h, w in rows])
-    boxes = np.array([random_box((400, 300), ours) for _ in range(3000)])
+    boxes = np.array([random_box((400, 300), ours, least) for _ in range(3000)])
     for quantity in (box_area, box_ratio, box_middle):
         a, b = quantity(boxes), quantity(expected)
         levels = np.linspace(0, 1, 11)

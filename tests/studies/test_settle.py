@@ -28,7 +28,7 @@ def test_lengths_make_updates_of_batches_that_there_are(images):
 def test_where_it_was_tuned_the_small_recipe_is_as_it_was_tuned():
     for side in (28, 224):
         found = suited_fields("modern-small", 10_000, side)
-        assert found == {"batch_size": 64, "epochs": 6, "crop": "none"}
+        assert found == {"batch_size": 64, "epochs": 6, "crop": "none", "crop_area": 0.08}
     assert suited_recipe(10_000) == suited_recipe(LARGE - 1) == "modern-small"
     assert suited_recipe(LARGE) == "modern"
 
@@ -37,7 +37,10 @@ def test_where_it_was_tuned_the_small_recipe_is_as_it_was_tuned():
     ("epochs", "side", "crop"), [(20, 48, "resized"), (19, 48, "none"), (20, 47, "none")]
 )
 def test_photographs_that_are_seen_often_are_cropped(epochs, side, crop):
-    assert suited_fields("modern-small", 1_231, side, epochs=epochs)["crop"] == crop
+    found = suited_fields("modern-small", 1_231, side, epochs=epochs)
+    assert (found["crop"], found["crop_area"]) == (crop, 0.35 if crop == "resized" else 0.08)
+    given = suited_fields("modern-small", 1_231, side, epochs=epochs, crop="resized")
+    assert given["crop_area"] == 0.08, "a crop that is asked for is the papers'"
     assert suited_fields("finetune-small", 1_231, side, epochs=epochs)["crop"] == "padded"
     assert suited_fields("modern", 1_231, side, epochs=epochs)["crop"] == "resized"
 
@@ -45,7 +48,12 @@ def test_photographs_that_are_seen_often_are_cropped(epochs, side, crop):
 @pytest.mark.parametrize(
     ("asked", "recipe", "changes"),
     [
-        ({}, "modern-small", ("epochs=49", "crop=resized")),
+        ({}, "modern-small", ("epochs=49", "crop=resized", "crop_area=0.35")),
+        (
+            {"changes": ["crop_area=0.5"]},
+            "modern-small",
+            ("crop_area=0.5", "epochs=49", "crop=resized"),
+        ),
         ({"changes": ["crop=none"]}, "modern-small", ("crop=none", "epochs=49")),
         ({"changes": ["epochs=3"]}, "modern-small", ("epochs=3",)),
         ({"changes": ["batch_size=16"]}, "modern-small", ("batch_size=16", "epochs=12")),

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from nextify.data import Dataset, Images, batches, load, permuted
-from nextify.data.augment import Mix
+from nextify.data.augment import Mix, evaluation_view
 from nextify.machine.ranks import Rank
 from nextify.training import feed
 from nextify.training.feed import augmentation, fed, fed_to_copies
@@ -133,6 +133,26 @@ def test_images_that_come_again_are_the_same_in_parts_and_after_a_start_in_betwe
         found = fed(dataset, recipe, generators(1), device="cpu", part=part, skip=skip)
         places = torch.arange(4) if part is None else part
         assert equal(found, [(i[places], t[places]) for i, t in whole[skip:]])
+
+
+@pytest.mark.parametrize("memory_limit", [None, 0])
+def test_a_crop_area_of_one_leaves_whole_images(tmp_path, memory_limit):
+    """In memory and from files; a small one does not."""
+    for at in range(8):
+        file = tmp_path / ("train", "test")[at > 5] / "ab"[at % 2] / f"{at}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.linear_gradient("L").rotate(20 * at).resize((12, 12)).save(file)
+    limit = {} if memory_limit is None else {"memory_limit": memory_limit}
+    dataset = load(str(tmp_path), image_size=12, **limit)
+    stored = load(str(tmp_path), image_size=12).train.pixels
+    whole = evaluation_view(stored, 12, dataset.mean, dataset.std)
+    for area, is_whole in ((1.0, True), (0.08, False)):
+        recipe = small_recipe(
+            batch_size=6, crop="resized", crop_area=area, flip=False, **RECIPES["nothing"]
+        )
+        ((images, _),) = fed(dataset, recipe, generators(1), device="cpu")
+        found = {tuple(each.flatten().tolist()) for each in images}
+        assert (found == {tuple(each.flatten().tolist()) for each in whole}) == is_whole
 
 
 @pytest.mark.parametrize("size, batch, passes", [(1, 7, 1), (2, 7, 1), (3, 30, 3), (4, 24, 3)])

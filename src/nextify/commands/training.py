@@ -167,8 +167,9 @@ def _recipe(request: Train, fields: Mapping[str, Any], images: Dataset) -> tuple
         return request.recipe, recipe(request.recipe, **fields)
     count, side = len(images.train), images.image_size
     name = suited_recipe(count, pretrained=request.weights is not None)
-    said = {"batch": fields.get("batch_size"), "epochs": fields.get("epochs")}
-    return name, recipe(name, **{**suited_fields(name, count, side, **said), **fields})
+    batch, epochs, crop = map(fields.get, ("batch_size", "epochs", "crop"))
+    suited = suited_fields(name, count, side, batch=batch, epochs=epochs, crop=crop)
+    return name, recipe(name, **{**suited, **fields})
 
 
 @contextmanager

@@ -27,16 +27,18 @@ def batches(
     order: Tensor | None = None,
     part: Tensor | None = None,
     skip: int = 0,
+    crop_area: float = 0.08,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Every image once: (B, C, S, S) uint8 pixels and (B,) int64 labels, on the device.
 
     With a generator (of the CPU, so that the order is the same on every device) the images come
     shuffled, for training; without one in order, for evaluation. S is the stored size, but for
     shuffled `ImageFiles`: these come as random resized crops of the whole image at the size that
-    the network sees, since a crop of the stored square would lose detail. Such a crop is drawn from
-    the generator's seed and the image's index alone, whatever the number of `workers` (processes
-    that decode; 0 is this one). An `order` of one's own (`nextify.data.balance`), drawn before, is
-    taken in place of the shuffled one; an image that comes again in it is cropped anew.
+    the network sees, since a crop of the stored square would lose detail. Such a crop has `crop_area`
+    of the image or more, and is drawn from the generator's seed and the image's index alone,
+    whatever the number of `workers` (processes that decode; 0 is this one). An `order` of one's own
+    (`nextify.data.balance`), drawn before, is taken in place of the shuffled one; an image that
+    comes again in it is cropped anew.
 
     Of whole batches (`drop_last`) one may leave out the first ones (`skip`), and of each take those
     images that stand at some places in it (`part`).
@@ -64,7 +66,8 @@ def batches(
             seed = None
             if generator is not None:
                 seed = int(torch.randint(2**62, (), generator=generator))
-            return _from_files(_Decoded(images, seed), order, batch_size, device, workers)
+            decoded = _Decoded(images, seed, crop_area)
+            return _from_files(decoded, order, batch_size, device, workers)
 
 
 def shuffled(count: int, generator: torch.Generator) -> Tensor:
@@ -179,6 +182,7 @@ class _Decoded:
 
     images: ImageFiles
     seed: int | None
+    crop_area: float
 
     def __call__(self, indices: list[int]) -> _Batch:
         """A batch, or why there is none: an error raised in a worker would come as a long text."""
@@ -195,7 +199,7 @@ class _Decoded:
         path, digest = images.paths[place], images.digest(place)
         if self.seed is not None:
             image, draw = open_rgb(path, None, digest), np.random.default_rng((self.seed, index))
-            return resized(image, random_box(image.size, draw), images.image_size)
+            return resized(image, random_box(image.size, draw, self.crop_area), images.image_size)
         if images.view is not None:
             return images.view(open_rgb(path, None, digest))
         return decode_quietly(path, images.stored_size, digest)

@@ -145,15 +145,15 @@ def resized(image: Image.Image, box: Box, size: int) -> Tensor:
     return torch.from_numpy(np.asarray(square).transpose(2, 0, 1).copy())
 
 
-def random_box(size: tuple[int, int], draw: np.random.Generator) -> Box:
-    """A part of an image of (width, height), with 8 to 100 % of its area and 3:4 to 4:3 wide.
+def random_box(size: tuple[int, int], draw: np.random.Generator, least: float = 0.08) -> Box:
+    """A part of an image of (width, height), at `least` such a share of it and 3:4 to 4:3 wide.
 
     The crop of Szegedy et al., "Going deeper with convolutions" (2015), section 6, as torchvision
     draws it: ten attempts that must fit; after these (rare), here the centre square.
     """
     width, height = size
     for _ in range(10):
-        area = width * height * draw.uniform(0.08, 1.0)
+        area = width * height * draw.uniform(least, 1.0)
         ratio = np.exp(draw.uniform(np.log(3 / 4), np.log(4 / 3)))
         w, h = round(np.sqrt(area * ratio)), round(np.sqrt(area / ratio))
         if 0 < w <= width and 0 < h <= height:

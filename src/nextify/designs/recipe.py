@@ -31,6 +31,7 @@ class Recipe:
             Pretrained: the run has to start from trained weights (`Run.initial`), and a classifier
             that these do not have is drawn from the truncated normal.
         crop: random resized crop, zero padding and random crop, or none.
+        crop_area: the least share of an image that a resized crop shows; 0.08 in the papers.
         flip: horizontal, for half of the images.
         randaugment, randaugment_probability: magnitude (0: off; two operations an image, with
             magnitude noise of 0.5) and the probability of each operation.
@@ -78,6 +79,7 @@ class Recipe:
     warmup_epochs: float = 20.0
     weight_init: Literal["he_normal", "trunc_normal", "pretrained"] = "trunc_normal"
     crop: Literal["resized", "padded", "none"] = "resized"
+    crop_area: float = 0.08
     flip: bool = True
     randaugment: float = 9.0
     randaugment_probability: float = 0.5
@@ -113,11 +115,12 @@ class Recipe:
                 raise InputError(f"recipe field {name!r} is {value!r}; it must be from 0 to 1")
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise InputError(f"recipe field 'betas' is {self.betas!r}; give two numbers in [0, 1)")
-        if not 0 < self.layer_decay <= 1:
-            raise InputError(
-                f"recipe field 'layer_decay' is {self.layer_decay!r}; it must be above 0 and at "
-                "most 1 (1 is off)"
-            )
+        for name in ("layer_decay", "crop_area"):
+            if not 0 < getattr(self, name) <= 1:
+                raise InputError(
+                    f"recipe field {name!r} is {getattr(self, name)!r}; it must be above 0 and at "
+                    "most 1 (1 is off)"
+                )
         if self.randaugment > 10:
             raise InputError(f"recipe field 'randaugment' is {self.randaugment}; at most 10")
         if self.warmup_epochs >= self.epochs:

@@ -57,6 +57,7 @@ def announced_recipes(recipes: Iterable[tuple[str, Recipe, int]]) -> str:
             f"{plural(how.epochs, 'epoch')} of {plural(steps, 'update')} "
             f"({how.epochs * steps:,}), batches of {how.batch_size}"
             f"{f', {how.crop} crops' if how.crop != 'none' else ''}"
+            f"{f' of {how.crop_area:.0%} or more' if how.crop == 'resized' else ''}"
         )
         names = every.setdefault(text, [])
         if name not in names:

@@ -228,7 +228,13 @@ def _settings(name: str, recipe: Recipe) -> dict[str, Setting]:
 
 
 _USUAL = Recipe()
-_WHERE_SET = {"balance", "accumulate", "patience", "average_epochs"}  # shown where a recipe has it
+_WHERE_SET = {
+    "balance",
+    "accumulate",
+    "patience",
+    "average_epochs",
+    "crop_area",
+}  # shown where a recipe has it
 
 
 def _ranges(steps: list[int]) -> str:

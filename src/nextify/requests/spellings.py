@@ -99,6 +99,7 @@ ELSEWHERE = {
     "reprob": "random_erasing",
     "aa auto-augment": "randaugment",
     "hflip fliplr": "flip",
+    "scale min-scale crop-scale": "crop_area",
     "clip-grad grad-clip": "gradient_clip",
     "model-ema model-ema-decay ema": "ema_decay",
     "warmup": "warmup_epochs",

@@ -74,6 +74,7 @@ def augmentation(recipe: Recipe, dataset: Dataset) -> Augment:
     return Augment(
         image_size=dataset.image_size,
         crop="none" if streamed else recipe.crop,
+        crop_area=recipe.crop_area,
         flip=recipe.flip,
         randaugment_magnitude=recipe.randaugment,
         randaugment_probability=recipe.randaugment_probability,
@@ -129,7 +130,7 @@ def _pixels(
     if isinstance(images, ImageFiles):
         of_copies = [
             batches(images, size, generator=each["order"], device=device, workers=workers,
-                    drop_last=True, part=part, skip=skip,
+                    drop_last=True, part=part, skip=skip, crop_area=recipe.crop_area,
                     order=balanced(images.labels, each["order"]) if is_balanced else None)
             for each in generators
         ]  # fmt: skip

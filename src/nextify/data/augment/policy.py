@@ -14,8 +14,7 @@ from nextify.data.augment.erase import draw_erasing, draw_noise, erase_
 from nextify.data.augment.randaugment import apply_layer, draw_layer, drawn_layer
 from nextify.errors import InputError
 
-AREA: Final = (0.08, 1.0)  # of a resized crop: its share of the image
-RATIO: Final = (3 / 4, 4 / 3)  # and its width / height
+RATIO: Final = (3 / 4, 4 / 3)  # of a resized crop: its width / height
 LAYERS, NOISE = 2, 0.5  # of RandAugment: operations an image, and the deviation of magnitudes
 NOWHERE = Boxes(*[torch.empty(0, dtype=torch.int64)] * 4)  # where nothing is erased
 NO_NOISE = torch.empty(0, 3)
@@ -78,8 +77,9 @@ class Augment:
 
     image_size: side of the views, pixels.
     crop: "none" is the centre; "padded" a random window after black borders of an eighth of
-    image_size (He et al. 2016); "resized" a random box of 8 to 100 % of the area and aspect 3/4 to
-    4/3, stretched (Szegedy et al. 2015; bicubic).
+    image_size (He et al. 2016); "resized" a random box of aspect 3/4 to 4/3, stretched (Szegedy
+    et al. 2015; bicubic).
+    crop_area: the least share of the image that such a box has.
     flip: mirror left and right with probability 1/2.
     randaugment_*: see `randaugment`; magnitude 0 is off. What a rotation uncovers gets the colour
     `mean`, as in timm.
@@ -92,6 +92,7 @@ class Augment:
 
     image_size: int
     crop: Literal["none", "padded", "resized"]
+    crop_area: float = 0.08
     flip: bool
     randaugment_magnitude: float = 0.0
     randaugment_probability: float = 0.5
@@ -148,8 +149,8 @@ class Augment:
     def _cropped(self, pixels: Tensor, draws: Draws) -> Tensor:
         size, flip = self.image_size, draws.flip
         if self.crop == "resized":
-            source = pixels.shape[-1]
-            boxes = drawn_boxes(draws.place, source, AREA, RATIO, largest=source, otherwise=source)
+            source, area = pixels.shape[-1], (self.crop_area, 1.0)
+            boxes = drawn_boxes(draws.place, source, area, RATIO, largest=source, otherwise=source)
             return resized(pixels, boxes, flip, size)
         if self.crop == "padded":
             bordered = F.pad(pixels, [size // 8] * 4)  # 4 pixels on 32 x 32 in He et al.

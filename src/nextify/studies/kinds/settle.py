@@ -21,7 +21,7 @@ from nextify.studies.kinds.comparison import RECIPE, by_network, read_images, re
 R = TypeVar("R", bound=StudyRequest)
 
 _LENGTHS = ("batch_size", "epochs")
-_FIELDS = (*_LENGTHS, "crop")
+_FIELDS = (*_LENGTHS, "crop", "crop_area")
 
 
 def settled(request: R, images: int, side: int, there: Plan | None = None) -> R:
@@ -32,7 +32,7 @@ def settled(request: R, images: int, side: int, there: Plan | None = None) -> R:
     >>> from nextify.requests import Study, made
     >>> few = settled(made(Study, {"path": "small"}), 1_231, 96)
     >>> few.recipe, few.changes
-    ('modern-small', ('epochs=49', 'crop=resized'))
+    ('modern-small', ('epochs=49', 'crop=resized', 'crop_area=0.35'))
 
     Args:
         images: to train on. side: that they have, in pixels. there: the plan of the
@@ -154,7 +154,9 @@ def _suited(
     if epochs is None and most_epochs is not None:
         usual = suited_fields(name, images, side, batch=batch, least=least)
         epochs = min(usual["epochs"], most_epochs)
-    return name, suited_fields(name, images, side, batch=batch, epochs=epochs, least=least)
+    return name, suited_fields(
+        name, images, side, batch=batch, epochs=epochs, least=least, crop=said.get("crop")
+    )
 
 
 def _as_there(there: Plan | None, from_weights: bool) -> tuple[str, dict[str, Any]] | None:

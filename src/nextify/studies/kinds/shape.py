@@ -19,11 +19,11 @@ from nextify.fitting import fill_budget, use_of
 _PATHS = ("small", "resnet50")
 _STRIDES = (4, 2, 1)  # of the stem
 _FINE = 14  # pixels a side of the first stage's maps, where they can be had
-# Of the best use: among those that reach it, the most usual shape is taken. Measured on 1,231
-# photographs at 96 pixels with 300,000 parameters and 50 M MACs: ResNet-50's shape with a stem
-# stride of 2 uses 97 % of both and reaches 68 %, the small path's start with 72 % of the MACs 76 %,
-# in two fifths of the time.
+# Of the best use: among those that reach it, the most usual shape is taken; parameters that are not
+# used are nothing lost where images are small and multiply-accumulates limited (measured on three
+# sets of images: docs/choosing.md, "The first try").
 _NEARLY = 0.7
+_SMALL = 128  # pixels a side; from there on nothing was measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +32,18 @@ class Shape:
 
     Attributes:
         path: its name.
-        use: of the budget that is used least, by the path's start or its end, whichever is less.
-        unusual: how far the stride is from what suits the images, and the widths from the path's
-            own: the least is taken.
+        use: of the budget that is used least, by the path's start or its end, whichever is less;
+            of multiply-accumulates, where they are limited and images small.
+        unusual: how far the stride is from what suits the images, and by how much the widths are
+            below the path's own, in logarithms: the stride of which it is least is taken.
+        changed: how far the widths are from the path's own.
     """
 
     path: str
     stem_stride: int
     use: float
-    unusual: tuple[float, float]
+    unusual: float
+    changed: float
 
 
 def suited_shape(
@@ -48,8 +51,8 @@ def suited_shape(
 ) -> Shape:
     """The path and the stride of its stem that use budgets best.
 
-    Of those that use them nearly as well as the best, the one whose first maps are as fine as
-    usual, and whose widths change least.
+    Of those that use them nearly as well as the best: of each path the stride that gives usual
+    first maps and not too narrow networks, and of these the path whose widths change least.
 
     >>> one = suited_shape({"params": 12_000_000}, image_size=224, classes=1000)
     >>> one.path, one.stem_stride
@@ -66,9 +69,11 @@ def suited_shape(
     tried = (_shape(name, stride, budgets, size) for name, stride in product(_PATHS, strides))
     found = [shape for shape in tried if shape]
     if not found:  # who plans with it says what is possible
-        return Shape(_PATHS[0], strides[0], 0.0, (0.0, 0.0))
+        return Shape(_PATHS[0], strides[0], 0.0, 0.0, 0.0)
     best = max(shape.use for shape in found)
-    return min((s for s in found if s.use >= _NEARLY * best), key=lambda shape: shape.unusual)
+    good = sorted((s for s in found if s.use >= _NEARLY * best), key=lambda shape: shape.unusual)
+    of_paths = (next((s for s in good if s.path == name), None) for name in _PATHS)
+    return min(filter(None, of_paths), key=lambda shape: shape.changed)
 
 
 def _shape(
@@ -83,9 +88,11 @@ def _shape(
         filled = [fill_budget(end, budgets, **size) for end in ends]
     except InputError:
         return None
-    use = min(min(use_of(one, budgets, **size).values()) for one in filled)
-    changes = (
+    is_of_macs = "macs" in budgets and size["image_size"] < _SMALL
+    uses = (use_of(one, budgets, **size) for one in filled)
+    use = min(each["macs"] if is_of_macs else min(each.values()) for each in uses)
+    change = sum(
         log(geometric_mean(after.widths) / geometric_mean(before.widths))
         for before, after in zip(ends, filled, strict=True)
     )
-    return Shape(name, stride, use, (abs(log(stride / usual)), abs(sum(changes))))
+    return Shape(name, stride, use, abs(log(stride / usual)) + max(0.0, -change), abs(change))
