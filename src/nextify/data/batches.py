@@ -34,11 +34,11 @@ def batches(
     With a generator (of the CPU, so that the order is the same on every device) the images come
     shuffled, for training; without one in order, for evaluation. S is the stored size, but for
     shuffled `ImageFiles`: these come as random resized crops of the whole image at the size that
-    the network sees, since a crop of the stored square would lose detail. Such a crop has `crop_area`
-    of the image or more, and is drawn from the generator's seed and the image's index alone,
-    whatever the number of `workers` (processes that decode; 0 is this one). An `order` of one's own
-    (`nextify.data.balance`), drawn before, is taken in place of the shuffled one; an image that
-    comes again in it is cropped anew.
+    the network sees, since a crop of the stored square would lose detail. Such a crop shows a share
+    of `crop_area` of the image or more, and is drawn from the generator's seed and the image's
+    index alone, whatever the number of `workers` (processes that decode; 0 is this one). An `order`
+    of one's own (`nextify.data.balance`), drawn before, is taken in place of the shuffled one; an
+    image that comes again in it is cropped anew.
 
     Of whole batches (`drop_last`) one may leave out the first ones (`skip`), and of each take those
     images that stand at some places in it (`part`).
