@@ -9,18 +9,22 @@ work of a run is fixed beforehand, so that what Ray's own processes take from it
 - start-up: from nothing to the first run's beginning. Ray's includes starting the cluster.
 - span: from there to the end of the last run. Overhead is the ratio of spans, less one.
 - gap: what a worker waits between two of its runs.
+- beside: processor time of all processes but the runs themselves within the span, of the workers'
+  cores. The clock of a machine that others share is too noisy for two per cent; this is not, but
+  whatever else is at work here counts with it. Linux only.
 
 Prints a table, then one JSON line.
 """
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -62,10 +66,20 @@ class Compute:
     products: int
 
     def __call__(self, run: Run, dataset: Any, on_progress: Any) -> Record:
-        began = time.time()
+        before, began, own = everything(), time.time(), time.process_time()
         multiply(self.products)
-        told = {"began": began, "ended": time.time()}
+        own, ended = time.process_time() - own, time.time()
+        told = {"began": began, "ended": ended, "before": before, "after": everything(), "own": own}
         return failed(run, "a benchmark", told)  # which has no result, and needs none
+
+
+def everything() -> float:
+    """Processor seconds of all processes that there are, and of their children that are not."""
+    ticks = 0
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            ticks += sum(map(int, file.read_text().rpartition(")")[2].split()[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def multiply(products: int) -> None:
@@ -99,18 +113,19 @@ def measure(kind: str, workers: int, runs: int, train: Compute) -> dict[str, flo
             execute(plan_of(runs), file, NoData(), train=train, crew=crew)
             told = times_of(file)
         ended = time.time()
-    first, last = min(a for a, _ in told), max(b for _, b in told)
-    computed = sum(b - a for a, b in told)
+    first, last = min(each["began"] for each in told), max(each["ended"] for each in told)
+    computed = sum(each["ended"] - each["began"] for each in told)
     span = last - first
     gap = (workers * span - computed) / runs
+    worked = max(each["after"] for each in told) - min(each["before"] for each in told)
+    beside = (worked - sum(each["own"] for each in told)) / (workers * span)
     return {"start_up": first - began, "span": span, "run": computed / runs, "gap": gap,
-            "end": ended - last}  # fmt: skip
+            "end": ended - last, "beside": beside}  # fmt: skip
 
 
-def times_of(file: Path) -> list[tuple[float, float]]:
+def times_of(file: Path) -> list[dict[str, float]]:
     with Store.open(file, create=False) as store:
-        said = [record.environment for record in store.records()]
-    return [(each["began"], each["ended"]) for each in said]
+        return [dict(record.environment) for record in store.records()]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -129,11 +144,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             found[kind].append(measure(kind, asked.workers, asked.runs, train))
     print(f"{asked.runs} runs of about {asked.seconds:g} s, {asked.workers} workers; medians of "
           f"{asked.rounds} rounds, in seconds")  # fmt: skip
-    print(f"{'':6}{'start-up':>10}{'span':>10}{'a run':>10}{'gap':>10}{'end':>10}")
+    print(f"{'':6}{'start-up':>10}{'span':>10}{'a run':>10}{'gap':>10}{'end':>10}{'beside':>10}")
     for kind, rounds in found.items():
-        row = [statistics.median(each[name] for each in rounds)
-               for name in ("start_up", "span", "run", "gap", "end")]  # fmt: skip
-        print(f"{kind:6}" + "".join(f"{value:10.3f}" for value in row))
+        columns = ("start_up", "span", "run", "gap", "end", "beside")
+        *row, beside = [statistics.median(each[name] for each in rounds) for name in columns]
+        print(f"{kind:6}" + "".join(f"{value:10.3f}" for value in row) + f"{beside:10.2%}")
     ratios = [ray_["span"] / local["span"] - 1
               for local, ray_ in zip(found["local"], found["ray"], strict=True)]  # fmt: skip
     overhead = statistics.median(ratios)
