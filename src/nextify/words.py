@@ -46,6 +46,32 @@ def read_count(name: str, given: float | str) -> int:
     return _whole(name, given, Decimal(match["number"]) * _factor(match["prefix"]))
 
 
+def in_columns(table: Sequence[Sequence[str]]) -> list[str]:
+    """A head and rows of cells as lines: columns of numbers to the right, names to the left.
+
+    A plain grid and not rich's table: rich would cut columns on a narrow terminal or in a pipe,
+    and takes longer to import than the whole answer.
+
+    >>> in_columns([("name", "n"), ("a", "10"), ("b", "9")])
+    ['name   n', '────  ──', 'a     10', 'b      9']
+    """
+    columns = range(len(table[0]))
+    widths = [max(len(row[at]) for row in table) for at in columns]
+    numeric = [all(_is_number(row[at]) for row in table[1:]) for at in columns]
+    lines = []
+    for row in table:
+        cells = (
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(row, widths, numeric, strict=True)
+        )
+        lines.append("  ".join(cells).rstrip())
+    return [lines[0], "  ".join("─" * width for width in widths), *lines[1:]]
+
+
+def _is_number(text: str) -> bool:
+    return not text or text[0] in "0123456789+-–.±(" or text == "?"
+
+
 def read_numbers(option: str, text: str) -> tuple[float, ...]:
     """Numbers between commas.
 

@@ -55,7 +55,9 @@ def is_shown(result, *texts):
     assert not re.findall(r"<(script|link|iframe)|(?:src|href)=\"(?!data:image/)", html)
     for kind, data in re.findall(r"data:image/(\w+);base64,([^\"]+)", html):
         assert Image.open(BytesIO(b64decode(data))).format == kind.upper()
-    return all(text in html for text in texts)
+    printed = repr(result)
+    assert "<" not in printed and "bytes" not in printed and len(printed.splitlines()) < 25
+    return all(text in html and text in printed for text in texts)
 
 
 def blocks():

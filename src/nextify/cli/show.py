@@ -10,7 +10,7 @@ from typing import Any
 
 from nextify.errors import InputError
 from nextify.machine.lines import note as note  # beside the answers, for all commands
-from nextify.words import one_line, shown
+from nextify.words import in_columns, one_line, shown
 
 # For terminals and pipes that are not Unicode.
 _PLAIN = str.maketrans(
@@ -85,23 +85,6 @@ def _written(write: Callable[[], object]) -> None:
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table for people: columns of numbers to the right, names to the left.
-
-    A plain grid and not rich's table: rich would cut columns on a narrow terminal or in a pipe,
-    and takes longer to import than the whole answer.
-    """
-    table = [[printable(one_line(cell)) for cell in row] for row in (head, *rows)]
-    widths = [max(len(row[at]) for row in table) for at in range(len(head))]
-    numeric = [all(_is_number(row[at]) for row in table[1:]) for at in range(len(head))]
-    for index, row in enumerate(table):
-        cells = (
-            cell.rjust(width) if number else cell.ljust(width)
-            for cell, width, number in zip(row, widths, numeric, strict=True)
-        )
-        say("  ".join(cells).rstrip())
-        if index == 0:
-            say("  ".join("─" * width for width in widths))
-
-
-def _is_number(text: str) -> bool:
-    return not text or text[0] in "0123456789+-–.±(" or text == "?"
+    """A table for people."""
+    for line in in_columns([[printable(one_line(cell)) for cell in row] for row in (head, *rows)]):
+        say(line)

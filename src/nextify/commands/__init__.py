@@ -104,7 +104,7 @@ def train(*given: Any, quiet: bool = False, **options: Any) -> TrainedNetwork:
 
 
 def classifier(network: str | PathLike[str]) -> Classifier:
-    """The network in a file, or in the folder that training made."""
+    """The network in a file, also an exported one, or in the folder that training made."""
     return Classifier(file=network_file(Path(network)))
 
 

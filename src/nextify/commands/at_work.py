@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from torch import nn
 
 from nextify.commands.exporting import ExportedNetwork, export
 from nextify.commands.sizes import EvaluatedSizes, evaluate_at
@@ -25,11 +26,12 @@ from nextify.commands.watch import ON_STDERR, QUIET
 from nextify.data import Dataset, batches
 from nextify.data.pictures import picture
 from nextify.errors import InputError
-from nextify.network import Card, Network, load_network
+from nextify.network import Card
+from nextify.network.export.files import load_answering
 from nextify.records import Record
 from nextify.report.announce import announced_images
 from nextify.report.cells.designs import in_words
-from nextify.report.notebook import MOST_ROWS, in_notebook, trained_in_notebook
+from nextify.report.notebook import MOST_ROWS, Shown, View, view_of_training
 from nextify.requests import DataSpec, Evaluate, Export, given, made
 from nextify.training.classify import Picture, image_files
 from nextify.training.machine import usable_device
@@ -38,23 +40,23 @@ Given = str | PathLike[str] | Image.Image | NDArray[np.uint8]
 _SAMPLES, _SIDE = 6, 56  # pictures of a class in a notebook, and their side in pixels
 
 
-@dataclass(frozen=True, eq=False)
-class LoadedImages:
+@dataclass(frozen=True, eq=False, repr=False)
+class LoadedImages(Shown):
     """A data set, and how it was asked for: every `data=` takes it."""
 
     spec: DataSpec
     dataset: Dataset
 
-    def _repr_html_(self) -> str:
+    def _view(self, *, pictures: bool) -> View:
         train, test = self.dataset.counts()
         rows: list[list[str | bytes]] = [
             [name, f"{n:,}", f"{m:,}"]
             for name, n, m in zip(self.dataset.classes, train, test, strict=True)
         ]
         for label, row in enumerate(rows[:MOST_ROWS]):
-            row.append(self._samples(label))
+            row.append(self._samples(label) if pictures else "")
         head = ("class", "training", "test", "some of them")
-        return in_notebook(announced_images(self.dataset).splitlines(), head, rows)
+        return View(announced_images(self.dataset).splitlines(), head, rows)
 
     def _samples(self, label: int) -> bytes:
         """Some training images of a class in a row."""
@@ -73,8 +75,8 @@ def with_images(options: Mapping[str, Any]) -> dict[str, Any]:
     return dict(options)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class AtWork:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class AtWork(Shown):
     """A trained network, ready for work.
 
     Attributes:
@@ -86,8 +88,8 @@ class AtWork:
     data: DataSpec | None = None
 
     @cached_property
-    def _opened(self) -> tuple[Network, Card]:
-        return load_network(self._file)
+    def _opened(self) -> tuple[nn.Module, Card]:
+        return load_answering(self._file)
 
     @property
     def _file(self) -> Path:
@@ -99,7 +101,7 @@ class AtWork:
         return self.file
 
     @property
-    def network(self) -> Network:
+    def network(self) -> nn.Module:
         """The network, a torch.nn.Module in evaluation mode: of normalised images (N, 3, S, S) to
         logits (N, classes)."""
         return self._opened[0]
@@ -162,17 +164,17 @@ def _of_array(pixels: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Classifier(AtWork):
-    """The network in a file, or in the folder that training made."""
+    """The network in a file, also an exported one, or in the folder that training made."""
 
-    def _repr_html_(self) -> str:
+    def _view(self, *, pictures: bool) -> View:
         card = self.card
         seen = f"images of {card.image_size} pixels a side; {len(card.classes)} classes"
-        return in_notebook([str(self.file), f"{in_words(card.design)}; {seen}"])
+        return View([str(self.file), f"{in_words(card.design)}; {seen}"])
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TrainedNetwork(AtWork):
     """A network and the record of its training, in a folder.
 
@@ -184,5 +186,5 @@ class TrainedNetwork(AtWork):
     folder: Path
     was_there: bool
 
-    def _repr_html_(self) -> str:
-        return trained_in_notebook(self.record, str(self.folder))
+    def _view(self, *, pictures: bool) -> View:
+        return view_of_training(self.record, str(self.folder), pictures=pictures)

@@ -31,7 +31,7 @@ from nextify.report.choice.files import write_choice
 from nextify.report.choice.words import answer, as_fields, as_values, head, row
 from nextify.report.details import learned_nothing
 from nextify.report.evaluation.words import Answers
-from nextify.report.notebook import in_notebook
+from nextify.report.notebook import View
 from nextify.report.page import ReportFiles
 from nextify.requests import Choose, DataSpec, Evaluate, changed, command_line
 from nextify.studies import Outcome, Pilot, Summary, WorkerSetup
@@ -50,7 +50,7 @@ _NAME, _PRINT = "'name' of the data", "'fingerprint' of the data"
 _ANOTHER = "name another folder with --output"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Chosen(AtWork):
     """What has been chosen, and its network, ready for work.
 
@@ -67,13 +67,14 @@ class Chosen(AtWork):
     folder: Path
     report: ReportFiles | None
 
-    def _repr_html_(self) -> str:
+    def _view(self, *, pictures: bool) -> View:
         choice = self.choice
         if choice is None:
-            return in_notebook(["no design can be chosen: no run of the screening has a score"])
+            return View(["no design can be chosen: no run of the screening has a score"])
         rows = [row(choice, each) for each in choice.finalists]
-        figure = choice_figure(choice, held_out=self.data is not None)
-        return in_notebook(answer(choice), head(choice), rows, figure.png)
+        held_out = self.data is not None
+        figure = choice_figure(choice, held_out=held_out).png if pictures else None
+        return View(answer(choice), head(choice), rows, figure)
 
     @property
     def is_trained(self) -> bool:

@@ -17,6 +17,8 @@ from nextify.measuring.tasks import prepared
 from nextify.network import Card, Network
 from nextify.network.export.files import load_exported
 from nextify.network.weights.opened import open_network
+from nextify.report.exported import exported_in_words
+from nextify.report.notebook import Shown, View
 from nextify.requests import Export
 from nextify.training.classify import load_for
 from nextify.training.exporting import Rounding, Written, checked_by, require_possible
@@ -41,8 +43,8 @@ class Speed:
     ratio: Spread
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ExportedNetwork:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ExportedNetwork(Shown):
     """What was written.
 
     Attributes:
@@ -55,6 +57,9 @@ class ExportedNetwork:
     written: Written
     speed: tuple[Speed, ...]
     threads: int
+
+    def _view(self, *, pictures: bool) -> View:
+        return View(exported_in_words(self.as_dict()).splitlines())
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""

@@ -26,7 +26,7 @@ from nextify.report.announce import (
     pilot_note,
     recipes_of,
 )
-from nextify.report.notebook import in_notebook
+from nextify.report.notebook import Shown, View
 from nextify.report.page import ReportFiles
 from nextify.report.write import look, read_history, read_study
 from nextify.requests import Choose, Compare, Runs, Study, StudyRequest, changed
@@ -72,8 +72,8 @@ class Planned:
     forecasts: tuple[Forecast, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Studied:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Studied(Shown):
     """What has been done.
 
     Attributes:
@@ -99,10 +99,10 @@ class Studied:
             return view.found
         return kind.findings(plan, records)
 
-    def _repr_html_(self) -> str:
+    def _view(self, *, pictures: bool) -> View:
         (figure, *_) = [each for each in self.report.figures if each.suffix == ".png"]
         said = [self.study[0].title, f"report: {self.report.html}"]
-        return in_notebook(said, figure=figure.read_bytes())
+        return View(said, figure=figure.read_bytes() if pictures else None)
 
 
 def study(request: Study | Compare, watch: Watch = QUIET) -> Planned | Studied:

@@ -35,7 +35,7 @@ from nextify.report.evaluation.content import EvaluationContent
 from nextify.report.evaluation.figures import confusion_figure
 from nextify.report.evaluation.files import write_evaluation
 from nextify.report.evaluation.words import HEAD, answer, probability, row
-from nextify.report.notebook import MOST_ROWS, in_notebook
+from nextify.report.notebook import MOST_ROWS, Shown, View
 from nextify.report.page import ReportFiles
 from nextify.requests import Evaluate, Machine, Predict, Train, command_line
 from nextify.training import InitialWeights, Prepared, Scores, Trained, prepare, train_in_folder
@@ -190,8 +190,8 @@ def _about(weights: InitialWeights) -> str:
     return "; ".join((f"weights: {weights.loaded}", *kept, *weights.notes))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Evaluated:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Evaluated(Shown):
     """A network's scores, and the images that they are of.
 
     Attributes:
@@ -205,11 +205,12 @@ class Evaluated:
     content: EvaluationContent
     report: ReportFiles | None = None
 
-    def _repr_html_(self) -> str:
+    def _view(self, *, pictures: bool) -> View:
         told = self.content
         lines = sorted(told.lines, key=lambda line: 1.0 if line.recall is None else line.recall)
         rows = [row(line) for line in lines]
-        return in_notebook(list(answer(told)), HEAD, rows, confusion_figure(told).png)
+        figure = confusion_figure(told).png if pictures else None
+        return View(list(answer(told)), HEAD, rows, figure)
 
 
 def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
@@ -256,8 +257,8 @@ def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
     return Evaluated(scores=scores, images=images, content=content, report=report)
 
 
-@dataclass(frozen=True, slots=True)
-class Predictions:
+@dataclass(frozen=True, slots=True, repr=False)
+class Predictions(Shown):
     """A network's answers, an image each, made one after the other while they are read."""
 
     network: nn.Module
@@ -277,20 +278,23 @@ class Predictions:
         one = replace(self, images=[self.images[at]])
         return next(iter(one))
 
-    def _repr_html_(self) -> str:
+    def _view(self, *, pictures: bool) -> View:
         first = self.images[:MOST_ROWS]
         answers = zip(first, replace(self, images=first), strict=True)
-        rows = [self._row(image, found) for image, found in answers]
+        rows = [self._row(image, found, pictures) for image, found in answers]
         said = [f"{plural(len(self), 'image')}, the most likely classes of each"]
-        return in_notebook(said, ("image", "classes", "name"), rows, of=len(self))
+        return View(said, ("image", "classes", "name"), rows, of=len(self))
 
-    def _row(self, image: Picture, found: Classified | UnreadableImage) -> list[str | bytes]:
+    def _row(
+        self, image: Picture, found: Classified | UnreadableImage, pictures: bool
+    ) -> list[str | bytes]:
         name = str(image) if isinstance(image, Path) else "in memory"
-        pixels = pixels_of(image, self.card)
+        pixels = pixels_of(image, self.card) if pictures else None
         if isinstance(found, UnreadableImage) or isinstance(pixels, UnreadableImage):
             return ["", "cannot be read", name]
         said = (f"{known} {probability(value)}" for known, value in found.classes)
-        return [picture(pixels, side=96), ", ".join(said), name]
+        shown = "" if pixels is None else picture(pixels, side=96)
+        return [shown, ", ".join(said), name]
 
 
 def predict(request: Predict, watch: Watch = QUIET) -> Predictions:
