@@ -93,6 +93,25 @@ def test_a_convnext_in_plain_nodes(convnext):
     assert [opset.version for opset in model.opset_import if not opset.domain] == [20]
 
 
+def test_large_maps_are_convolved_and_small_ones_multiplied(tmp_path):
+    """At 32 pixels maps have 16 x 16 positions in the first stage and 8 x 8 in the second; for
+    8 bits all are multiplied."""
+    network, card = network_and_card(CONVNEXT, 32)
+    pixels = torch.randint(0, 256, (9, 3, 32, 32), dtype=torch.uint8)
+    short = Rounding(seen=noise_for(network, card), most_loss=100.0)
+    seen = {}
+    for name, rounding in (("net", None), ("short", short)):
+        path = tmp_path / f"{name}.onnx"
+        found = export(network, card, path, pixels, rounding=rounding)
+        assert found.agreement.difference < 1e-5
+        model = onnx.load(path)
+        assert not turned_twice(model)
+        seen[name] = count(model, "Conv"), count(model, "Transpose")
+    # A pair for each norm of a block; of the two others each has a pair where its neighbours are
+    # convolved, and one where a side of it is multiplied.
+    assert seen == {"net": (1 + 3 + 1 + 2, 2 * 3 + 4), "short": (1 + 3 + 1, 2 * 3 + 2)}
+
+
 def test_what_a_file_says(convnext):
     content = convnext.read_bytes()
     assert str(Path(nx.__file__).parent).encode() not in content, "no folder of this machine"
@@ -199,12 +218,13 @@ def test_8_bits_that_may_cost_too_much_are_refused(tmp_path):
 
 def noise_for(network, card):
     """Noise, with the network's own answers for classes."""
-    pixels = torch.randint(0, 256, (60, 3, 16, 16), dtype=torch.uint8)
+    side = card.image_size
+    pixels = torch.randint(0, 256, (60, 3, side, side), dtype=torch.uint8)
     with torch.no_grad():
-        labels = network(evaluation_view(pixels, 16, card.mean, card.std)).argmax(1)
+        labels = network(evaluation_view(pixels, side, card.mean, card.std)).argmax(1)
     images = Images(pixels, labels)
     about = {"mean": (0.0,) * 3, "std": (1.0,) * 3, "fingerprint": "noise"}  # not the network's
-    return Dataset("noise", card.classes, images, images, 16, "noise", **about)
+    return Dataset("noise", card.classes, images, images, side, "noise", **about)
 
 
 def test_a_last_map_of_one_pixel_is_answered(tmp_path):

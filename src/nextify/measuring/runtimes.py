@@ -8,6 +8,7 @@ the batch.
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from functools import cache, partial
+from math import inf
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ from nextify.network.export.files import (
     openvino_core,
     run_of,
 )
-from nextify.network.export.plain import plain
+from nextify.network.export.plain import CONVOLVED_FROM, plain
 
 AGREES = 1e-4
 """Largest relative difference of a runtime's outputs and torch's, float32 on a CPU."""
@@ -38,23 +39,23 @@ Way = Callable[[int], nn.Module]
 
 
 def ways(network: nn.Module, sides: tuple[int, int]) -> dict[Runtime, Way]:
-    """A network in each runtime, made when it is asked for; exported once for all.
+    """A network in each runtime, made when it is asked for.
 
     Args:
         sides: (height, width) of the images, pixels.
     """
-    onnx = cache(partial(_exported, network, sides))
+    exported = cache(partial(_exported, network, sides))
     return {
         "torch": lambda batch: network,
         "compile": lambda batch: Compiled(network),
-        "onnxruntime": lambda batch: Served(run_of(onnx_session(onnx()))),
-        "openvino": lambda batch: Served(_reshaped(onnx(), (batch, 3, *sides))),
+        "onnxruntime": lambda batch: Served(run_of(onnx_session(exported(CONVOLVED_FROM)))),
+        "openvino": lambda batch: Served(_reshaped(exported(inf), (batch, 3, *sides))),
     }
 
 
-def _exported(network: nn.Module, sides: tuple[int, int]) -> bytes:
+def _exported(network: nn.Module, sides: tuple[int, int], convolved_from: float) -> bytes:
     if isinstance(network, Network):
-        made = plain(network, sides)
+        made = plain(network, sides, convolved_from=convolved_from)
     else:
         made = deepcopy(network).to(memory_format=torch.contiguous_format).eval()
     program = graph(made, torch.zeros(2, 3, *sides), {0: Dim.DYNAMIC})

@@ -8,6 +8,7 @@ done in a folder beside the place; the file goes there when it has passed.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,6 +29,7 @@ from nextify.findings.paired import paired_loss
 from nextify.network import Card, Network
 from nextify.network.export.files import SUFFIXES, Exported, library, load_exported, traced, write
 from nextify.network.export.int8 import quantised
+from nextify.network.export.plain import CONVOLVED_FROM
 from nextify.requests import DataSpec
 from nextify.training.classify import load_for, published_view
 from nextify.training.evaluate import evaluate
@@ -164,7 +166,12 @@ def export(
     images = {**images_of(card), "input": "uint8" if with_preprocessing else "float32"}
     with _beside(path) as draft:
         part("tracing", 0.0)
-        files = write(traced(network, card, with_colours=with_preprocessing), draft, card, images)
+        is_for_onnx = path.suffix == ".onnx" and rounding is None
+        program = traced(
+            network, card, with_colours=with_preprocessing,
+            convolved_from=CONVOLVED_FROM if is_for_onnx else inf,
+        )  # fmt: skip
+        files = write(program, draft, card, images)
         part("checking", 0.4)
         agreement = agree(network, load_exported(draft), _views(card, pixels))
         rounded = None

@@ -16,6 +16,7 @@ from dataclasses import asdict
 from functools import cache
 from importlib import import_module
 from io import StringIO
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -91,15 +92,18 @@ def quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def traced(network: Network, card: Card, *, with_colours: bool) -> ExportedProgram:
+def traced(
+    network: Network, card: Card, *, with_colours: bool, convolved_from: float = inf
+) -> ExportedProgram:
     """The graph of a network, of any number of images and, of a convolutional design, of any size.
 
     Args:
         with_colours: images are (N, 3, H, W) of 8 bits, and the graph normalises them; otherwise
             they are normalised already, float32.
+        convolved_from: see `plain`.
     """
-    side = card.image_size
-    network_only = plain(network, (side, side), _colours(card) if with_colours else None)
+    side, colours = card.image_size, _colours(card) if with_colours else None
+    network_only = plain(network, (side, side), colours, convolved_from=convolved_from)
     sides: dict[int, Any] = {}
     sizes = [side, side]
     if isinstance(card.design, Design):

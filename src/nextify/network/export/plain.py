@@ -5,12 +5,14 @@ and shifts are folded (`folding`), and a map has its channels where the next ope
 first for convolutions, last for layer norms and for the products that 1 x 1 convolutions then are.
 It is turned only where that changes, so that the body of a ConvNeXt block stands between one pair
 of transpositions; and between these it is one matrix of positions by channels, since runtimes fuse
-a bias, and OpenVINO an activation, into products of two dimensions better than into others.
+a bias, and OpenVINO an activation, into products of two dimensions better than into others. ONNX
+Runtime is faster still where 1 x 1 convolutions of large maps stay what they are.
 """
 
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from itertools import groupby
+from math import inf
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +25,10 @@ from nextify.network.modules import Network, ResidualBlock, ResponseNorm2d, Scal
 from nextify.network.transformers import TokenEmbedding, TokenMean, VitBlock, WindowBlock
 
 Sides = tuple[int, int]  # height and width, in pixels or positions
+
+CONVOLVED_FROM = 14 * 14
+"""Positions of a map from which ONNX Runtime convolves faster than it multiplies (measured:
+docs/bench.md); OpenVINO does not."""
 
 
 class Turn(nn.Module):
@@ -63,15 +69,17 @@ class Response(nn.Module):
 
 
 class Sum(nn.Module):
-    """A residual block: after(shortcut(x) + branch(x))."""
+    """A residual block: after(shortcut(x) + branch(x)), to a map of a size."""
 
     def __init__(
         self,
+        size: Sides,
         branch: Iterable[nn.Module],
         shortcut: Iterable[nn.Module] = (),
         after: Iterable[nn.Module] = (),
     ) -> None:
         super().__init__()
+        self.size = size
         self.branch, self.shortcut, self.after = (
             nn.Sequential(*part) for part in (branch, shortcut, after)
         )
@@ -173,13 +181,20 @@ class Gather(nn.Module):
         return torch.cat([x[:, i::2, j::2] for j in (0, 1) for i in (0, 1)], -1)
 
 
-def plain(network: Network, image_size: Sides, colours: Affine | None = None) -> nn.Module:
+def plain(
+    network: Network,
+    image_size: Sides,
+    colours: Affine | None = None,
+    *,
+    convolved_from: float = inf,
+) -> nn.Module:
     """The network in evaluation mode, in float32 on the CPU, of plain operators: images
     (N, 3, H, W) to logits (N, classes).
 
     Args:
         image_size: of the images, which alone a ViT and a Swin then take.
         colours: what is done to the colours of an image before.
+        convolved_from: positions of a map, from which its 1 x 1 convolutions stay convolutions.
     """
     source = deepcopy(network).cpu().double().eval().requires_grad_(False)
     first = [] if colours is None else [colours.double().requires_grad_(False)]
@@ -187,7 +202,7 @@ def plain(network: Network, image_size: Sides, colours: Affine | None = None) ->
         layer for stage in source.stages for part in stage.children() for layer in part.children()
     )
     every = [*first, *source.stem.children(), *stages, *source.head.children()]
-    made = nn.Sequential(*_Arranged(image_size).sequence(every)).float()
+    made = nn.Sequential(*_Arranged(image_size, convolved_from).sequence(every)).float()
     return made.to(memory_format=torch.contiguous_format).requires_grad_(False).eval()
 
 
@@ -195,8 +210,8 @@ class _Arranged:
     """Puts parts one after another, and knows of the map at the place that it has come to whether
     its channels are last, and its size."""
 
-    def __init__(self, size: Sides, last: bool = False) -> None:
-        self.size, self.last = size, last
+    def __init__(self, size: Sides, convolved_from: float, last: bool = False) -> None:
+        self.size, self.convolved_from, self.last = size, convolved_from, last
 
     def sequence(self, modules: Iterable[nn.Module]) -> list[nn.Module]:
         """These modules as plain parts, folded."""
@@ -224,16 +239,19 @@ class _Arranged:
             case nn.ReLU() | nn.GELU():
                 yield nn.ReLU() if isinstance(module, nn.ReLU) else nn.GELU()
             case ResidualBlock():
-                yield Sum(module.branch.children(), module.shortcut.children(),
+                for part in module.branch.modules():
+                    if isinstance(part, nn.Conv2d):
+                        self.size = _after(part, self.size)
+                yield Sum(self.size, module.branch.children(), module.shortcut.children(),
                           module.after.children())  # fmt: skip
             case TokenEmbedding():
                 yield Tokens(module)
             case VitBlock():
-                yield Sum([module.ln_1, *_attention(module.self_attention)])
-                yield Sum([module.ln_2, *module.mlp])
+                yield Sum(self.size, [module.ln_1, *_attention(module.self_attention)])
+                yield Sum(self.size, [module.ln_2, *module.mlp])
             case WindowBlock():
-                yield Sum(_windowed(module.norm1, module.attn, self.size))
-                yield Sum([module.norm2, *module.mlp])
+                yield Sum(self.size, _windowed(module.norm1, module.attn, self.size))
+                yield Sum(self.size, [module.norm2, *module.mlp])
             case PatchMerging():
                 height, width = self.size
                 self.size = -(-height // 2), -(-width // 2)
@@ -248,7 +266,9 @@ class _Arranged:
     def _placed(self, part: nn.Module) -> list[nn.Module]:
         """A part, as it works where the channels are, or behind a turn."""
         match part:
-            case nn.Conv2d(kernel_size=(1, 1), stride=(1, 1), groups=1) if self.last:
+            case nn.Conv2d(kernel_size=(1, 1), stride=(1, 1), groups=1) if (
+                self.last and not self._is_large(self.size)
+            ):
                 return [linear(part.weight.flatten(1), part.bias)]
             case nn.Conv2d() | nn.MaxPool2d():
                 return [*self._turned(last=False), part]
@@ -260,12 +280,15 @@ class _Arranged:
                 mean, self.last = Mean(last=self.last), True
                 return [mean]
             case Sum():
-                return [self._sum(part)]
+                return self._sum(part)
         return [part]
 
-    def _sum(self, block: Sum) -> Sum:
-        """Both ways through a block end with their channels at one place."""
-        ways = _Arranged(self.size, self.last), _Arranged(self.size, self.last)
+    def _sum(self, block: Sum) -> list[nn.Module]:
+        """Both ways through a block end with their channels at one place; where all is convolved,
+        they begin there, too."""
+        is_convolved = any(isinstance(part, nn.Conv2d) for part in block.branch)
+        before = self._turned(last=False) if is_convolved and self._is_large(block.size) else []
+        ways = [_Arranged(block.size, self.convolved_from, self.last) for _ in range(2)]
         branch, shortcut = (
             own.sequence(way) for own, way in zip(ways, (block.branch, block.shortcut), strict=True)
         )
@@ -274,7 +297,10 @@ class _Arranged:
         else:
             branch += ways[0]._turned(last=ways[1].last)
         self.last = ways[0].last
-        return Sum(branch, shortcut, self.sequence(block.after))
+        return [*before, Sum(block.size, branch, shortcut, self.sequence(block.after))]
+
+    def _is_large(self, size: Sides) -> bool:
+        return size[0] * size[1] >= self.convolved_from
 
     def _turned(self, *, last: bool) -> list[nn.Module]:
         before, self.last = self.last, last
