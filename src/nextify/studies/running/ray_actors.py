@@ -210,6 +210,8 @@ class Worker:
             except ActorUnavailableError:
                 time.sleep(_AGAIN)
             except RayError:
+                # The supervisor ends both: wait for that, or Ray tells it of a worker that crashed.
+                time.sleep(_AGAIN)
                 os._exit(1)
 
 
