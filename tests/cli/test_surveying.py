@@ -60,7 +60,7 @@ def test_augmentation_is_what_training_draws(pets):
 
 
 def test_the_preview_has_the_crops_of_the_default(pets):
-    cropped = recipe("modern-small", crop="resized")
+    cropped = recipe("modern-small", crop="resized", crop_area=0.35)
     found = commands.data("pets", image_size=48, quiet=True).survey
     assert found.augmented == augmented(load("pets", image_size=48), cropped)
     found = commands.data("pets", image_size=16, quiet=True).survey
