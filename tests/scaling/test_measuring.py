@@ -38,7 +38,7 @@ from nextify.scaling.laws.limits import bytes_needed, largest, require_memory
 from nextify.scaling.laws.mixers import MIXERS, Attention, Convolution, Recurrence, in_plane, mixer
 from nextify.scaling.laws.ranges import Line, Settings
 from nextify.scaling.laws.sweeps import Point, Resident, Sweep
-from nextify.scaling.measuring import choose, measure, timing
+from nextify.scaling.measuring import choose, measure, memory, timing
 from nextify.scaling.measuring.memory import growth
 from nextify.scaling.measuring.timing import time_rounds
 from nextify.scaling.mixers import build
@@ -301,6 +301,21 @@ def test_resident_memory_is_the_formulas(name, tokens):
     assert formula > 80e6
     assert found.bytes == pytest.approx(formula, rel=0.05)
     assert found.tensors == pytest.approx(formula, rel=0.05)
+
+
+@resettable
+def test_pages_that_the_process_takes_meanwhile_are_no_other_peak(monkeypatch):
+    """Between the operator of the peak and the one before which its inputs are freed."""
+    taken = []
+
+    class Taking(memory._Grown):
+        def _note(self, *args):
+            super()._note(*args)
+            taken.append(bytes(500_000) + b"1")
+
+    monkeypatch.setattr(memory, "_Grown", Taking)
+    found = growth(*made("multi-head", 1600, 32))
+    assert found.operator == "aten._softmax.default" and found.tensors > 80e6
 
 
 @resettable

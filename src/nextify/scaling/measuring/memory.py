@@ -14,6 +14,7 @@ from nextify.scaling.laws.sweeps import Resident
 from nextify.scaling.measuring.count import Watch, alive_after, tensors_in
 
 _STATUS = Path("/proc/self/status")
+_RISE = 1.02  # of the peak, that is another operator's
 _LARGE = 1 << 16  # bytes of a tensor that leaves whole pages when it is freed
 _give_back: Callable[[int], int] | None = (
     getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
@@ -42,7 +43,8 @@ def growth(module: nn.Module, x: Tensor) -> Resident | None:
 
 
 class _Grown(Watch):
-    """The resident peak, read after each operator: it was reached in the last in which it rose.
+    """The resident peak, read after each operator: it was reached in the last in which it rose by
+    more than some pages, which the process takes while an operator's inputs are freed.
 
     Attributes:
         at, operator: this operator's place and name. buffers: by how much it grew the process
@@ -56,7 +58,7 @@ class _Grown(Watch):
         self.at: int | None = None
         self.operator, self.buffers = "", 0
         forget_peak("cpu")
-        self.now = self.first = self.highest = self.read(b"VmHWM:")
+        self.now = self.first = self.highest = self.noted = self.read(b"VmHWM:")
 
     def read(self, line: bytes) -> int:
         self.status.seek(0)
@@ -69,8 +71,9 @@ class _Grown(Watch):
 
     def _note(self, func: Any, given: Any, result: Any) -> None:
         inputs, outputs = tensors_in(given), tensors_in(result)
-        if (peak := self.read(b"VmHWM:")) > self.highest:
-            self.highest, self.at, self.operator = peak, self.count, str(func)
+        self.highest = peak = max(self.highest, self.read(b"VmHWM:"))
+        if peak - self.first > _RISE * (self.noted - self.first):
+            self.noted, self.at, self.operator = peak, self.count, str(func)
             self.buffers = max(0, peak - self.now - _made(inputs, outputs))
         self.count += 1
         self.large = any(tensor.nbytes >= _LARGE for tensor in (*inputs, *outputs))
