@@ -93,6 +93,10 @@ def test_a_study_goes_on_as_its_file_says():
         ({"params": 300_000}, 96, ("small", 4)),
         ({"params": 200_000}, 32, ("small", 2)),
         ({"params": 12_000_000, "macs": 2_200_000_000}, 224, ("resnet50", 4)),
+        # Parameters that nothing needs are no reason for the deep path, on small images.
+        ({"params": 400_000, "macs": 2_500_000}, 48, ("small", 4)),
+        ({"params": 2_000_000, "macs": 100_000_000}, 127, ("small", 4)),
+        ({"params": 2_000_000, "macs": 100_000_000}, 128, ("resnet50", 4)),
         ({"params": 1_000}, 28, ("small", 4)),  # none is so small: planning says what is possible
     ],
 )

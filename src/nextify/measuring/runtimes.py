@@ -45,10 +45,11 @@ def ways(network: nn.Module, sides: tuple[int, int]) -> dict[Runtime, Way]:
         sides: (height, width) of the images, pixels.
     """
     exported = cache(partial(_exported, network, sides))
+    convolved_from = CONVOLVED_FROM if isinstance(network, Network) else inf  # once for others'
     return {
         "torch": lambda batch: network,
         "compile": lambda batch: Compiled(network),
-        "onnxruntime": lambda batch: Served(run_of(onnx_session(exported(CONVOLVED_FROM)))),
+        "onnxruntime": lambda batch: Served(run_of(onnx_session(exported(convolved_from)))),
         "openvino": lambda batch: Served(_reshaped(exported(inf), (batch, 3, *sides))),
     }
 

@@ -28,7 +28,7 @@ Sides = tuple[int, int]  # height and width, in pixels or positions
 
 CONVOLVED_FROM = 14 * 14
 """Positions of a map from which ONNX Runtime convolves faster than it multiplies (measured:
-docs/bench.md); OpenVINO does not."""
+docs/export.md); OpenVINO does not."""
 
 
 class Turn(nn.Module):
@@ -239,9 +239,7 @@ class _Arranged:
             case nn.ReLU() | nn.GELU():
                 yield nn.ReLU() if isinstance(module, nn.ReLU) else nn.GELU()
             case ResidualBlock():
-                for part in module.branch.modules():
-                    if isinstance(part, nn.Conv2d):
-                        self.size = _after(part, self.size)
+                self.size = _behind(module.branch, self.size)
                 yield Sum(self.size, module.branch.children(), module.shortcut.children(),
                           module.after.children())  # fmt: skip
             case TokenEmbedding():
@@ -324,6 +322,14 @@ def _after(conv: nn.Conv2d, size: Sides) -> Sides:
     length, stride, padding = conv.kernel_size[0], conv.stride[0], int(conv.padding[0])
     height, width = ((side + 2 * padding - length) // stride + 1 for side in size)
     return height, width
+
+
+def _behind(branch: nn.Module, size: Sides) -> Sides:
+    """The size of a map behind all convolutions of a branch."""
+    for part in branch.modules():
+        if isinstance(part, nn.Conv2d):
+            size = _after(part, size)
+    return size
 
 
 def _attention(module: nn.MultiheadAttention) -> list[nn.Module]:
