@@ -52,6 +52,11 @@ def assert_a_subset_counts_the_same(data: st.DataObject, name: str) -> None:
     assert_torch_counts_the_same(design, size, data.draw(st.integers(1, 50)))
 
 
+def test_no_image_is_large_enough_for_so_many_stages():
+    with pytest.raises(InputError, match=r"with stem_stride=4; give fewer stages than 18$"):
+        cost(Design(depths=(1,) * 18, widths=(4,) * 18), 224)
+
+
 @pytest.mark.parametrize("name", ["resnet50", "small"])
 @settings(max_examples=50, deadline=None)
 @given(data=st.data())

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image, PngImagePlugin
 
-from nextify.data import SUFFIXES, UnreadableImage, decode, decoding, stored_size
+from nextify.data import SUFFIXES, UnreadableImage, decode, decoding
 from nextify.data.decoding import centre_square, open_rgb, resized, shorter_side
 from nextify.errors import InputError
 
@@ -319,10 +319,6 @@ def test_a_large_jpeg_may_be_decoded_smaller(tmp_path: Path) -> None:
     assert open_rgb(tmp_path / "large.jpg", enough=64).size == (100, 80)
     expected = resized(whole, centre_square(whole.size), 32).int()
     assert (decode(tmp_path / "large.jpg", 32).int() - expected).abs().max() <= 3
-
-
-def test_stored_size() -> None:
-    assert [stored_size(s) for s in (28, 95, 96, 128, 224)] == [28, 95, 110, 146, 256]
 
 
 def test_shorter_side(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Draws of training images, and images held out: who they are and what they contain."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -85,3 +87,13 @@ def test_images_that_stay_in_their_files(make_folder):
     train, test = set(part.train.contents), set(part.test.contents)
     assert train | test == set(pets.train.contents) and not train & test
     assert few.identity()["drawn_from"] == 48 and few.mean == pets.mean
+
+
+def test_images_are_not_held_out_for_another_size(make_folder):
+    root = str(make_folder({"cat": 10, "dog": 10}, side=40))
+    with pytest.raises(InputError, match="kept for 16 pixels a side, not for test_image_size=24"):
+        load(root, image_size=16, test_image_size=24, hold_out=True)
+    counts = {f"{side}/{name}": 3 for side in ("train", "val", "test") for name in ("cat", "dog")}
+    make_folder(counts, name="split", side=40)
+    split = load(str(Path(root).parent / "split"), image_size=16, test_image_size=24, hold_out=True)
+    assert (len(split.test), split.test_size) == (6, 24)

@@ -63,6 +63,7 @@ def test_bad_values_name_field_value_and_remedy(changes, words):
         ({"epochs": 0}, "'epochs' is 0; it must be greater than 0"),
         ({"epochs": -1}, "'epochs' is -1; it must be greater than 0"),
         ({"batch_size": 0}, "'batch_size' is 0; it must be greater than 0"),
+        ({"stochastic_depth": 1.0}, "'stochastic_depth' is 1, which drops every branch"),
         ({"label_smoothing": 1.5}, "'label_smoothing' is 1.5; it must be from 0 to 1"),
         ({"warmup_epochs": 300.0}, "'warmup_epochs' is 300.0 of 300 epochs"),
         ({"randaugment": 11.0}, "'randaugment' is 11.0; at most 10"),

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 import nextify as nx
+from nextify.data import Images
 from nextify.designs import design
 from nextify.network.modules import ResidualBlock
 from nextify.training import evaluate
@@ -40,6 +41,21 @@ def test_each_copy_is_scored_as_it_would_be_alone(corners):
         for name in ("accuracy", "nll", "calibration_error"):
             one, other = getattr(scores, name), getattr(alone, name)
             assert one == other or (one != one and other != other), name
+
+
+def test_large_images_are_answered_few_at_a_time(corners):
+    """The more pixels they have, the more memory each of them takes."""
+    counts = []
+
+    def answers(pixels):
+        counts.append(len(pixels))
+        return torch.zeros(len(pixels), 1, 4)
+
+    for side, expected in ((146, [130]), (512, [41, 41, 41, 7])):
+        images = Images(torch.zeros(1).byte().expand(130, 1, side, side), corners.test.labels)
+        counts.clear()
+        evaluate(network_of(), corners, images, answers=answers)
+        assert counts == expected
 
 
 def test_the_residual_stream_is_wide_in_mixed_precision(corners):

@@ -5,12 +5,13 @@ import random
 import re
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 import timm
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 import nextify as nx
@@ -22,7 +23,10 @@ from nextify.errors import InputError
 from nextify.network import Card
 from nextify.network.export.files import Exported, load_answering, load_exported
 from nextify.network.modules import ChannelNorm, Gelu
-from nextify.training.exporting import Rounding, agree, export, require_possible
+from nextify.network.weights.preprocessing import Preprocessing
+from nextify.requests import DataSpec
+from nextify.training.classify import load_for, published_view
+from nextify.training.exporting import Rounding, _calibration, agree, export, require_possible
 
 onnx = pytest.importorskip("onnx", reason="the export extra is not installed")
 pytest.importorskip("onnxscript", reason="the export extra is not installed")
@@ -214,6 +218,25 @@ def test_8_bits_that_may_cost_too_much_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"points of accuracy \(.* on 60 test images, 95 %\)"):
         export(network, card, tmp_path / "net.onnx", PIXELS, rounding=rounding)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["float32", "uint8"])
+def test_8_bits_are_measured_on_images_as_the_network_sees_them(tmp_path, kind):
+    """Whatever size training images are kept at: of another size than test images, or of none."""
+    network, card = network_and_card(RESNET, 24)
+    kept = replace(noise_for(network, card), train=Images(PIXELS, torch.zeros(9).long()))
+    assert {one.shape for one in _calibration(card, kept, kind)} == {(8, 3, 24, 24), (1, 3, 24, 24)}
+    for at in range(4):
+        for split in ("train", "test"):
+            file = tmp_path / split / "ab"[at % 2] / f"{at}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.linear_gradient("L").rotate(30 * at).save(file)
+    how = asdict(Preprocessing(image_size=24, crop=0.5))
+    published = replace(card, classes=("a", "b"), about={"preprocessing": how})
+    seen = load_for(published, DataSpec(source=str(tmp_path)))
+    [pixels] = _calibration(published, seen, "uint8")
+    view = published_view(published)
+    assert torch.equal(pixels, torch.stack([view.of_file(path) for path in seen.train.paths]))
 
 
 def noise_for(network, card):

@@ -103,8 +103,7 @@ def places(request, tmp_path) -> Dataset:
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_parts_of_later_batches_are_those_of_the_whole(places, name, size):
     """What several processes get together, the first batches left out, and where they end up."""
-    changes = {"crop": "resized"} if places.is_streamed else {}
-    recipe = small_recipe(batch_size=7, **{**RECIPES[name], **changes})
+    recipe = small_recipe(batch_size=7, **RECIPES[name])
     whole = list(fed(places, recipe, generators(1), device="cpu"))
     ends = []
     for skip in (0, 2):
@@ -117,6 +116,23 @@ def test_parts_of_later_batches_are_those_of_the_whole(places, name, size):
             ends.append([each.get_state() for each in ours.values()])
         assert taken.tolist() == [1] * 7
     assert all(torch.equal(a, b) for end in ends for a, b in zip(end, ends[0], strict=True))
+
+
+@pytest.mark.parametrize("crop", ["none", "padded"])
+def test_images_from_files_are_cropped_as_the_recipe_says(tmp_path, crop):
+    """Without resized crops they are what they are in memory, bit for bit."""
+    for at in range(9):
+        for split in ("train", "test"):
+            file = tmp_path / split / "ab"[at % 2] / f"{at}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.linear_gradient("L").rotate(20 * at).resize((150, 130)).save(file)
+    kept = load(str(tmp_path), image_size=96)
+    streamed = replace(
+        load(str(tmp_path), image_size=96, memory_limit=0), mean=kept.mean, std=kept.std
+    )
+    recipe = small_recipe(batch_size=4, crop=crop)
+    of = [list(fed(each, recipe, generators(1), device="cpu")) for each in (kept, streamed)]
+    assert streamed.is_streamed and equal(*of)
 
 
 def test_images_that_come_again_are_the_same_in_parts_and_after_a_start_in_between(tmp_path):

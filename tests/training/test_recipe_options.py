@@ -1,6 +1,7 @@
 """What a recipe may ask for beyond the papers': parts of batches, frozen stages, an early end, the
 mean of the last epochs."""
 
+import json
 from dataclasses import asdict, replace
 
 import pytest
@@ -10,8 +11,9 @@ from torch import nn
 import nextify as nx
 from nextify.data import set_aside
 from nextify.designs import Run, design, recipe
-from nextify.designs.run import what_ran
+from nextify.designs.run import key_of, what_ran
 from nextify.errors import InputError
+from nextify.network import load_network
 from nextify.records import EpochPoint
 from nextify.training import (
     Settings,
@@ -24,7 +26,7 @@ from nextify.training import (
 )
 from nextify.training.classify import was_trained_on
 from nextify.training.ema import EpochAverage, measure_norms
-from nextify.training.folder import card_of
+from nextify.training.folder import card_of, train_in_folder
 from nextify.training.loop import is_out_of_patience, step_of, training_batches
 from nextify.training.memory import needed
 from nextify.training.state import start
@@ -200,6 +202,38 @@ def test_a_network_knows_the_images_of_which_some_were_held_out(corners):
     card = card_of(run, apart, {"data": run.data})
     assert was_trained_on(card, corners)
     assert not was_trained_on(card, replace(corners, fingerprint="1" * 64))
+
+
+def test_the_best_network_knows_its_images_as_the_last_does(corners, tmp_path):
+    drawn = replace(corners.origin, split_seed=3, content="5" * 64)
+    apart = set_aside(replace(corners, origin=drawn))
+    train_in_folder(run_of(DESIGN, apart, epochs=1, patience=1), apart, tmp_path)
+    best, last = (
+        load_network(tmp_path / name)[1].about
+        for name in ("best.safetensors", "network.safetensors")
+    )
+    assert best["images"] == {"content": "5" * 64, "split_seed": 3}
+    same = ("run", "data", "images")
+    assert [best[name] for name in same] == [last[name] for name in same]
+
+
+def test_other_validation_images_make_another_run(corners, tmp_path):
+    """As many others judge otherwise. Records from before contents were told are still known."""
+    told = replace(corners, validation=corners.test, validation_fingerprint="1" * 64)
+    runs = [
+        run_of(DESIGN, replace(told, validation_fingerprint=of * 64), epochs=1, patience=1)
+        for of in "12"
+    ]
+    assert runs[0].key != runs[1].key
+    train_in_folder(runs[0], told, tmp_path)
+    assert train_in_folder(runs[0], told, tmp_path).was_there
+    with pytest.raises(InputError, match="holds another run"):
+        train_in_folder(runs[1], told, tmp_path)
+    record = json.loads((tmp_path / "record.json").read_text())
+    del record["run"]["data"]["validation_fingerprint"]
+    record["key"] = key_of(record["run"])
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    assert train_in_folder(runs[1], told, tmp_path).was_there
 
 
 def test_test_images_are_never_watched(corners):

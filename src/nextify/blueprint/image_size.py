@@ -8,6 +8,7 @@ from nextify.blueprint import specs
 from nextify.blueprint.draw import draw
 from nextify.designs import AnyDesign, Design, Swin, Vit
 from nextify.errors import InputError
+from nextify.requests.options import MOST_PIXELS
 
 
 def require_image_size(
@@ -65,8 +66,11 @@ def _require_strides(design: Design, sides: tuple[int, ...]) -> None:
         remedy = f"stem_stride={fitting[0]} would fit"
     else:
         least = draw(replace(design, stem_stride=1))
-        smallest = next(side for side in range(1, 1 << 16) if _fits(least, side))
-        remedy = f"use images of at least {smallest} pixels with stem_stride=1"
+        smallest = next((side for side in range(1, MOST_PIXELS + 1) if _fits(least, side)), None)
+        if smallest is None:
+            remedy = f"give fewer stages than {len(design.depths)}"
+        else:
+            remedy = f"use images of at least {smallest} pixels with stem_stride=1"
     raise InputError(
         f"images of {min(sides)} pixels are too small for this design with "
         f"stem_stride={design.stem_stride}; {remedy}"

@@ -19,7 +19,7 @@ from nextify.findings.survey import Survey
 from nextify.report.page import ReportFiles
 from nextify.report.survey.files import write_survey
 from nextify.requests import Data, DataSpec, command_line
-from nextify.training.feed import augmentation
+from nextify.training.feed import area_of_crops, augmentation
 from nextify.training.machine import loaders_for
 
 _ROWS, _DRAWS = 5, 6  # images whose augmentation is shown, and how often it is drawn
@@ -75,7 +75,9 @@ def augmented(images: Dataset, how: Recipe, rows: int = _ROWS) -> tuple[tuple[by
         draws = [
             augment(pixels, generator)
             for _ in range(_DRAWS)
-            for pixels, _ in batches(one, 1, generator=generator, device="cpu")
+            for pixels, _ in batches(
+                one, 1, generator=generator, device="cpu", crop_area=area_of_crops(how)
+            )
         ]
         levels = (_levels(each[0], images) for each in (seen, *draws))
         found.append(tuple(picture(each, side=THUMBNAIL) for each in levels))

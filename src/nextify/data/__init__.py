@@ -15,7 +15,7 @@ from typing import Any
 from nextify.data.balance import balanced, class_weights
 from nextify.data.batches import batches, shuffled
 from nextify.data.dataset import Dataset, ImageFiles, Images, Origin, measured
-from nextify.data.decoding import SUFFIXES, UnreadableImage, decode, stored_size
+from nextify.data.decoding import SUFFIXES, UnreadableImage, decode
 from nextify.data.embedded import NAME as _EMBEDDED
 from nextify.data.embedded import parts_of_embedded
 from nextify.data.folder import parts_of_folder
@@ -76,7 +76,7 @@ def with_validation(dataset: Dataset, spec: DataSpec) -> Dataset:
     if not dataset.origin.validation or spec.hold_out:
         return dataset
     beside = load(replace(spec, hold_out=True, image_size=dataset.image_size))
-    return replace(dataset, validation=beside.test)
+    return replace(dataset, validation=beside.test, validation_fingerprint=beside.fingerprint)
 
 
 def _is_path(source: str) -> bool:

@@ -27,18 +27,18 @@ def batches(
     order: Tensor | None = None,
     part: Tensor | None = None,
     skip: int = 0,
-    crop_area: float = 0.08,
+    crop_area: float | None = 0.08,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Every image once: (B, C, S, S) uint8 pixels and (B,) int64 labels, on the device.
 
     With a generator (of the CPU, so that the order is the same on every device) the images come
     shuffled, for training; without one in order, for evaluation. S is the stored size, but for
-    shuffled `ImageFiles`: these come as random resized crops of the whole image at the size that
-    the network sees, since a crop of the stored square would lose detail. Such a crop shows a share
-    of `crop_area` of the image or more, and is drawn from the generator's seed and the image's
-    index alone, whatever the number of `workers` (processes that decode; 0 is this one). An `order`
-    of one's own (`nextify.data.balance`), drawn before, is taken in place of the shuffled one; an
-    image that comes again in it is cropped anew.
+    shuffled `ImageFiles` with a `crop_area`: these come as random resized crops of the whole image
+    at the size that the network sees, since a crop of the stored square would lose detail. Such a
+    crop shows at least this share of the image, and is drawn from the generator's seed and the
+    image's index alone, whatever the number of `workers` (processes that decode; 0 is this one).
+    An `order` of one's own (`nextify.data.balance`), drawn before, is taken in place of the
+    shuffled one; an image that comes again in it is cropped anew.
 
     Of whole batches (`drop_last`) one may leave out the first ones (`skip`), and of each take those
     images that stand at some places in it (`part`).
@@ -63,10 +63,11 @@ def batches(
         case Images():
             return _from_memory(images, order, batch_size, device)
         case ImageFiles():
-            seed = None
+            crops = None
             if generator is not None:
                 seed = int(torch.randint(2**62, (), generator=generator))
-            decoded = _Decoded(images, seed, crop_area)
+                crops = None if crop_area is None else (seed, crop_area)
+            decoded = _Decoded(images, crops)
             return _from_files(decoded, order, batch_size, device, workers)
 
 
@@ -177,12 +178,12 @@ def _loaded(
 @dataclass(frozen=True, eq=False)
 class _Decoded:
     """The files as torch's loader asks for them, by the indices of a batch, to which the number of
-    images is added for each time that one came before; cropped at random with a seed. A file that
-    is another than it was is an error and not another image."""
+    images is added for each time that one came before; with `crops`, a seed and the least share of
+    an image, cropped at random. A file that is another than it was is an error and not another
+    image."""
 
     images: ImageFiles
-    seed: int | None
-    crop_area: float
+    crops: tuple[int, float] | None
 
     def __call__(self, indices: list[int]) -> _Batch:
         """A batch, or why there is none: an error raised in a worker would come as a long text."""
@@ -197,9 +198,10 @@ class _Decoded:
     def _pixels(self, index: int) -> Tensor:
         images, place = self.images, index % len(self.images)
         path, digest = images.paths[place], images.digest(place)
-        if self.seed is not None:
-            image, draw = open_rgb(path, None, digest), np.random.default_rng((self.seed, index))
-            return resized(image, random_box(image.size, draw, self.crop_area), images.image_size)
+        if self.crops is not None:
+            seed, least = self.crops
+            image, draw = open_rgb(path, None, digest), np.random.default_rng((seed, index))
+            return resized(image, random_box(image.size, draw, least), images.image_size)
         if images.view is not None:
             return images.view(open_rgb(path, None, digest))
         return decode_quietly(path, images.stored_size, digest)

@@ -17,11 +17,11 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from nextify.data.contents import Contents, Listing
-from nextify.data.decoding import stored_size
 from nextify.data.kept import Release, nothing
 from nextify.data.splits import stratified_subset
 from nextify.errors import InputError
 from nextify.machine import memory
+from nextify.requests import stored_size
 from nextify.words import gibibytes
 
 # Of the training images of ImageNet-1k, as torchvision and the paper use them.
@@ -239,6 +239,8 @@ class Dataset(Parts):
     # Where these were some of the training images (`nextify.data.set_aside`): the seed that drew
     # them. The fingerprint is that of all images.
     validation_seed: int | None = None
+    # Of the training images and of validation images that are no part of them: the sha256, in hex.
+    validation_fingerprint: str = ""
     # Where the training images are a draw (`nextify.data.drawn`): from how many, and the seed. The
     # fingerprint is then that of all images, which with these two determines the draw.
     draw: tuple[int, int] | None = None
@@ -292,6 +294,8 @@ class Dataset(Parts):
             values["validation"] = len(self.validation)
         if self.validation_seed is not None:
             values["validation_seed"] = self.validation_seed
+        if self.validation_fingerprint:
+            values["validation_fingerprint"] = self.validation_fingerprint
         if self.test_size != self.image_size:
             values["test_image_size"] = self.test_size
         if self.draw is not None:

@@ -98,19 +98,6 @@ class ChangedImage(InputError):
         )
 
 
-def stored_size(image_size: int) -> int:
-    """The side, in pixels, at which images are kept for a network that sees `image_size`.
-
-    From 96 px on, images are kept larger by 1 / 0.875: evaluation then takes the centre
-    (`evaluation_view`), and training a random crop. Smaller images are kept as the network sees
-    them.
-
-    >>> stored_size(32), stored_size(96), stored_size(224)
-    (32, 110, 256)
-    """
-    return image_size if image_size < 96 else round(image_size / 0.875)
-
-
 def decode(path: Path | str, size: int) -> Tensor:
     """The centre square of an image file as (3, size, size) uint8 RGB.
 

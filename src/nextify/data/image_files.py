@@ -12,11 +12,11 @@ from torch import Tensor
 from nextify.data.cache import Result, checks, decoded_squares, read_once
 from nextify.data.contents import Contents, Listing, contents_of
 from nextify.data.dataset import ImageFiles, Images, Origin, Parts
-from nextify.data.decoding import UnreadableImage, quiet_pillow, shorter_side, stored_size
+from nextify.data.decoding import UnreadableImage, quiet_pillow, shorter_side
 from nextify.data.splits import stratified_test
 from nextify.errors import InputError
 from nextify.machine import memory
-from nextify.requests import DataSpec
+from nextify.requests import DataSpec, stored_size
 from nextify.words import composed
 
 _SAMPLED = 1000  # files whose size is looked at to choose the image size

@@ -79,8 +79,14 @@ def held_out(dataset: Dataset, seed: int = 0) -> Dataset:
     (8000, 2000)
 
     Raises:
-        InputError: a class has one training image only.
+        InputError: a class has one training image only, or test images are seen at another size.
     """
+    if dataset.test_size != dataset.image_size:
+        raise InputError(
+            f"training images are held out here, and they are kept for {dataset.image_size} pixels "
+            f"a side, not for test_image_size={dataset.test_size}; leave that out, or give the "
+            "data a folder val/ beside test/"
+        )
     least = int(dataset.train.labels.bincount(minlength=len(dataset.classes)).min())
     if least < 2:
         raise InputError(

@@ -113,6 +113,9 @@ class Recipe:
             if not 0 <= getattr(self, name) <= 1:
                 value = getattr(self, name)
                 raise InputError(f"recipe field {name!r} is {value!r}; it must be from 0 to 1")
+        if self.stochastic_depth == 1:
+            raise InputError("recipe field 'stochastic_depth' is 1, which drops every branch; it "
+                             "must be below 1")  # fmt: skip
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise InputError(f"recipe field 'betas' is {self.betas!r}; give two numbers in [0, 1)")
         for name in ("layer_decay", "crop_area"):

@@ -38,7 +38,7 @@ from nextify.requests.commands import (
     Train,
     command_of,
 )
-from nextify.requests.data_spec import DataSpec
+from nextify.requests.data_spec import DataSpec, stored_size
 from nextify.requests.grammar import Asked, command_line, make_parser, read, words_of
 from nextify.requests.options import changed, entries, given, made, without_local
 from nextify.requests.toml import read_toml

@@ -53,3 +53,15 @@ class DataSpec:
             seed: int | None = getattr(self, name)
             if seed is not None and not 0 <= seed < SEEDS:
                 raise InputError(f"{name}={seed}; give a number from 0 to 2^63 - 1")
+
+
+def stored_size(image_size: int) -> int:
+    """The side, in pixels, at which images are kept for a network that sees `image_size`.
+
+    From 96 px on, images are kept larger by 1 / 0.875: evaluation then takes the centre, and
+    training a random crop. Smaller images are kept as the network sees them.
+
+    >>> stored_size(32), stored_size(96), stored_size(224)
+    (32, 110, 256)
+    """
+    return image_size if image_size < 96 else round(image_size / 0.875)

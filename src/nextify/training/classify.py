@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from nextify.data import (
     SUFFIXES,
     Dataset,
+    ImageFiles,
     Images,
     UnreadableImage,
     View,
@@ -23,7 +24,6 @@ from nextify.data import (
     in_order,
     load,
     permuted,
-    stored_size,
 )
 from nextify.data.augment import evaluation_view
 from nextify.data.decoding import as_rgb, centre_square, resized
@@ -34,7 +34,7 @@ from nextify.errors import InputError
 from nextify.network import Card
 from nextify.network.weights.namings import listed
 from nextify.network.weights.preprocessing import from_about
-from nextify.requests import DataSpec
+from nextify.requests import DataSpec, stored_size
 from nextify.training.calibration import Answered
 from nextify.training.evaluate import answers_of, evaluate
 
@@ -228,10 +228,20 @@ def _require_classes(card: Card, dataset: Dataset) -> None:
 
 
 def _seen(dataset: Dataset, view: View) -> Dataset:
-    test = dataset.test
-    seen = view.of_images(test) if isinstance(test, Images) else replace(test, view=view)
-    origin = replace(dataset.origin, crop=view.shorter_side)
-    return replace(dataset, test=seen, test_image_size=view.image_size, origin=origin)
+    origin, test = replace(dataset.origin, crop=view.shorter_side), _through(view, dataset.test)
+    return replace(dataset, test=test, test_image_size=view.image_size, origin=origin)
+
+
+def _through(view: View, images: Images | ImageFiles) -> Images | ImageFiles:
+    return view.of_images(images) if isinstance(images, Images) else replace(images, view=view)
+
+
+def seen_by(card: Card, images: Images | ImageFiles) -> Images | ImageFiles:
+    """Images of a data set, of whatever size they are kept, as a network sees test images."""
+    if (view := published_view(card)) is not None:
+        return _through(view, images)
+    size = stored_size(card.image_size)
+    return images.resized(size) if isinstance(images, Images) else replace(images, stored_size=size)
 
 
 def answered(
@@ -275,7 +285,8 @@ def was_trained_on(card: Card, dataset: Dataset) -> bool:
     here = dataset.identity()
     there: Mapping[str, Any] = card.about.get("data", here)
     if there.get("test_image_size") == here.get("test_image_size"):
-        apart = ["validation", "validation_seed"]  # of the same images
+        # Of the same images.
+        apart = ["validation", "validation_seed", "validation_fingerprint"]
         apart += ["train"] * ("validation_seed" in there)
         both = ({n: of[n] for n in of if n not in apart} for of in (there, here))
         return same_images(*both)

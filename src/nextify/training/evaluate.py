@@ -18,7 +18,7 @@ from nextify.training.world import ALONE, World
 
 BINS = 15
 CURVE_IMAGES = 1000
-_BATCH = 500
+_BATCH, _PIXELS = 500, 11_000_000  # at most at once: images, and pixels (of 146 a side, as many)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,13 @@ def answers_of(
             logits = network(seen)
         return F.log_softmax(logits.float(), -1).view(len(pixels), copies, -1)
 
-    return Replayed(answer, _BATCH) if replayed else answer
+    return Replayed(answer, _rows(dataset.test)) if replayed else answer
+
+
+def _rows(images: Images | ImageFiles) -> int:
+    """How many are answered at once."""
+    side = images.stored_size if isinstance(images, ImageFiles) else images.pixels.shape[-1]
+    return max(1, min(_BATCH, _PIXELS // side**2))
 
 
 def _scores(
@@ -122,7 +128,7 @@ def _scores(
         images = images.take(world.share(len(images)))
     with _evaluating(network):
         for pixels, truth in batches(
-            images, _BATCH, generator=None, device=device, workers=workers
+            images, _rows(images), generator=None, device=device, workers=workers
         ):
             log_probability = answers(pixels)
             own = truth[:, None, None].expand(-1, log_probability.shape[1], 1)

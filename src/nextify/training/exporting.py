@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nextify.blueprint import require_image_size
-from nextify.data import Dataset, ImageFiles, Images, batches, load, stored_size
+from nextify.data import Dataset, ImageFiles, Images, batches, load
 from nextify.data.augment.crop import centre
 from nextify.data.augment.policy import evaluation_view, normalised
 from nextify.designs import Design
@@ -30,8 +30,8 @@ from nextify.network import Card, Network
 from nextify.network.export.files import SUFFIXES, Exported, library, load_exported, traced, write
 from nextify.network.export.int8 import quantised
 from nextify.network.export.plain import CONVOLVED_FROM
-from nextify.requests import DataSpec
-from nextify.training.classify import load_for, published_view
+from nextify.requests import DataSpec, stored_size
+from nextify.training.classify import load_for, published_view, seen_by
 from nextify.training.evaluate import evaluate
 
 AGREES = 1e-4
@@ -107,7 +107,7 @@ def checked_by(card: Card, spec: DataSpec) -> Tensor:
     """Images to check an exported network by, (N, 1 or 3, S, S) of 8 bits: some test images as it
     sees them; embedded ones, whatever its classes are, as many pixels a side."""
     if spec.source == DataSpec().source:
-        dataset = _some(load(spec, train_limit=1000))
+        dataset = _some(load(spec))
         assert isinstance(dataset.test, Images)
         return dataset.test.resized(card.image_size).pixels
     dataset = load_for(card, spec, any_classes=True, part=_some)
@@ -284,7 +284,7 @@ def _refused(why: str) -> InputError:
 
 def _calibration(card: Card, seen: Dataset, kind: str) -> Iterator[Tensor]:
     """Training images as the exported network takes them, batch after batch."""
-    some = _spread(seen.train, _CALIBRATING)
+    some = seen_by(card, _spread(seen.train, _CALIBRATING))
     for pixels, _ in batches(some, 8, generator=None, device="cpu"):
         if kind == "uint8":
             yield centre(pixels, card.image_size).expand(-1, 3, -1, -1)

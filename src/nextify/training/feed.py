@@ -69,11 +69,12 @@ def fed_to_copies(
 
 
 def augmentation(recipe: Recipe, dataset: Dataset) -> Augment:
-    """The recipe's augmentation for a data set. Streamed images come already cropped."""
-    streamed = isinstance(dataset.train, ImageFiles)
+    """The recipe's augmentation for a data set. Resized crops of streamed images are made as these
+    are decoded."""
+    is_cropped = isinstance(dataset.train, ImageFiles) and area_of_crops(recipe) is not None
     return Augment(
         image_size=dataset.image_size,
-        crop="none" if streamed else recipe.crop,
+        crop="none" if is_cropped else recipe.crop,
         crop_area=recipe.crop_area,
         flip=recipe.flip,
         randaugment_magnitude=recipe.randaugment,
@@ -82,6 +83,11 @@ def augmentation(recipe: Recipe, dataset: Dataset) -> Augment:
         mean=dataset.mean,
         std=dataset.std,
     )
+
+
+def area_of_crops(recipe: Recipe) -> float | None:
+    """The least share of an image in resized crops; None: it is not cropped in this way."""
+    return recipe.crop_area if recipe.crop == "resized" else None
 
 
 def _chunks(
@@ -130,7 +136,7 @@ def _pixels(
     if isinstance(images, ImageFiles):
         of_copies = [
             batches(images, size, generator=each["order"], device=device, workers=workers,
-                    drop_last=True, part=part, skip=skip, crop_area=recipe.crop_area,
+                    drop_last=True, part=part, skip=skip, crop_area=area_of_crops(recipe),
                     order=balanced(images.labels, each["order"]) if is_balanced else None)
             for each in generators
         ]  # fmt: skip

@@ -213,9 +213,13 @@ def _train(
     weights: InitialWeights | None,
     note: Callable[[str], None],
 ) -> Trained:
+    about = {"run": run.key, "data": run.data, **draw_of(dataset)}
+    if run.initial is not None:
+        about["weights"] = run.initial.source
+
     def keep_best(state: State) -> None:
         reached = {"epoch": state.epoch, "curve_accuracy": state.best_accuracy}
-        save_network(state.judged, card_of(run, dataset, reached), folder / BEST)
+        save_network(state.judged, card_of(run, dataset, {**reached, **about}), folder / BEST)
 
     best = replace(settings, on_best=keep_best)
     try:
@@ -224,10 +228,7 @@ def _train(
         if settings.log is not None:
             settings.log.close()
     accuracy = None if record.result is None else record.result.accuracy
-    about = {"accuracy": accuracy, "run": record.key, "data": run.data, **draw_of(dataset)}
-    if run.initial is not None:
-        about["weights"] = run.initial.source
-    card = card_of(run, dataset, about)
+    card = card_of(run, dataset, {"accuracy": accuracy, **about})
     settings.world.by_first(lambda: keep(folder / RECORD, record.as_dict(), record, state, card))
     return Trained(record, folder)
 
@@ -245,7 +246,10 @@ def _finished(folder: Path, run: Run) -> Record | None:
             f"file {file} is no record, or damaged ({error}); remove it to train again, or "
             f"{_ELSEWHERE}"
         ) from None
-    if record.key != run.key and content_key(record.run) != content_key(run.as_dict()):
+    ours = run.as_dict()
+    if "validation_fingerprint" not in record.run["data"]:  # of before it was told
+        ours["data"].pop("validation_fingerprint", None)
+    if record.key != run.key and content_key(record.run) != content_key(ours):
         raise InputError(
             f"{folder} holds another run (other design, recipe, weights, data or seed); "
             f"{_ELSEWHERE}"

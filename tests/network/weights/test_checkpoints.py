@@ -9,6 +9,7 @@ import io
 import pathlib
 import tarfile
 import types
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,7 +22,8 @@ from torch import nn
 
 import nextify as nx
 from network.weights.conftest import CLASSES, TINY, TINY_RESNET, TINY_V2, state, tiny
-from nextify.network import convert_weights, load_network
+from nextify.designs.fields import with_fields
+from nextify.network import Card, convert_weights, load_network, save_network
 from nextify.network.weights.recognise import read_design
 from nextify.network.weights.save import foreign_entries
 from nextify.network.weights.source import Weights, open_weights
@@ -231,6 +233,22 @@ def test_entries_that_share_their_storage(saved, tmp_path):
     nx.save_weights(network, target, "timm")
     loads_back = nx.load_weights(tiny(seed=7), target)
     assert loads_back.entries == len(TIMM)
+
+
+def test_networks_of_our_own_stay_what_they_are(tmp_path):
+    """With other names of the classes, say; and what they see is told to others as it is."""
+    design, names = with_fields(TINY, {"stem_stride": 2}), ("cat", "dog", "owl")
+    network = tiny(3, design=design)
+    about = {"data": {"image_size": 28, "classes": 3}, "permuted_pixels": 3}
+    card = Card(design, names, 28, (0.3,) * 3, (0.2,) * 3, about, temperature=2.0)
+    own, again = tmp_path / "own.safetensors", tmp_path / "again.safetensors"
+    save_network(network, card, own)
+    convert_weights(own, again, class_names=("a", "b", "c"))
+    assert load_network(again)[1] == replace(card, classes=("a", "b", "c"))
+    for size, crop in ((28, 1.0), (224, 0.875)):
+        save_network(network, replace(card, image_size=size, about={}), own)
+        seen = convert_weights(own, tmp_path / "timm.safetensors", write_as="timm").loaded
+        assert (seen.preprocessing.image_size, seen.preprocessing.crop) == (size, crop)
 
 
 TRANSFORMERS = {

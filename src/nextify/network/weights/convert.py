@@ -1,7 +1,7 @@
 """Weights from one naming to another."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -67,7 +67,8 @@ def convert_weights(
     loaded = fill(network, weights, table, "refuse", allow_nonfinite)
     names = names_of(class_names, weights, card, classes)
     if write_as == "nextify" and target.suffix == ".safetensors":
-        save_network(network, as_card(chosen, names, loaded), target)
+        own = card and replace(card, design=chosen, classes=names)
+        save_network(network, own or as_card(chosen, names, loaded), target)
     else:
         save_weights(network, target, write_as, preprocessing=loaded.preprocessing)
     return Converted(loaded=loaded, design=chosen, classes=names)

@@ -10,6 +10,7 @@ from PIL import Image
 from nextify.designs.fields import fits, hints
 from nextify.errors import InputError, unknown
 from nextify.network.weights.namings import NamingName
+from nextify.requests import stored_size
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -93,9 +94,11 @@ def from_metadata(metadata: Mapping[str, str]) -> Preprocessing | None:
             return preprocessing_of(json.loads(metadata[METADATA_KEY]))
         if "card" in metadata:
             card = json.loads(metadata["card"])
-            also = card.get("about", {}).get("preprocessing", {})
-            return preprocessing_of({**also, **{name: card[name] for name in SEEN}})
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+            seen = {name: card[name] for name in SEEN}
+            own = {"crop": seen["image_size"] / stored_size(seen["image_size"])}
+            return preprocessing_of({**card.get("about", {}).get("preprocessing", own), **seen})
+    except (ArithmeticError, LookupError, AttributeError, RecursionError, TypeError,
+            ValueError) as error:  # fmt: skip
         raise InputError(f"its preprocessing cannot be read ({error})") from error
     return None
 
