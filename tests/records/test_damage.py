@@ -6,8 +6,9 @@ import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Barrier
 
@@ -316,6 +317,45 @@ def test_many_that_find_the_file_damaged_at_once(whole, tmp_path):
         list(threads.map(go_on, range(4)))
     with Store.open(path, create=False) as store:
         assert store.damage() is None and len(store.records()) == 16
+
+
+def test_a_run_recorded_while_the_file_is_read_is_no_damage(whole, tmp_path, monkeypatch):
+    """Whichever table is read at that moment."""
+    path, more = tmp_path / "s.study", iter(list(records_of(plan_of(seeds=9)))[12:])
+    path.write_bytes(whole.read_bytes())
+    monkeypatch.setattr("nextify.records.store._BUSY_SECONDS", 0.01)
+    tables = ["runs", "cells", "digests", "history"]
+
+    class Slow(sqlite3.Connection):
+        def execute(self, query, *values):
+            if any(f"FROM {table} " in query for table in tables):
+                with suppress(InputError):  # the reader has the file
+                    writer.add(next(more))
+            return super().execute(query, *values)
+
+    with Store.open(path) as writer:
+        monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Slow))
+        with Store.open(path, create=False) as store:
+            assert store.damage() is None
+            with store.at_one_moment():
+                assert store.records() == store.records()
+
+
+def test_a_reader_beside_a_writer(whole, tmp_path):
+    path = tmp_path / "s.study"
+    path.write_bytes(whole.read_bytes())
+
+    def write() -> None:
+        with Store.open(path) as store:
+            for record in list(records_of(plan_of(seeds=12)))[12:]:
+                store.add(record)
+
+    with ThreadPoolExecutor(1) as thread, Store.open(path, create=False) as store:
+        writing = thread.submit(write)
+        while not writing.done():
+            assert store.damage() is None
+        writing.result()
+        assert len(store.records()) == 36
 
 
 @pytest.mark.parametrize("at", [60, 68])  # the version of the tables, and whose file it is

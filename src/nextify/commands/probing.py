@@ -344,7 +344,7 @@ def _probe_study(request: Request, probes: dict[str, Probe], watch: Watch) -> Pr
     if told.unkept:
         watch.note(unkept_note(told))
     names = {each.name for each in probes.values()}
-    with Store.open(file, create=False) as store:
+    with Store.open(file, create=False) as store, store.at_one_moment():
         records, every = store.records(), store.measurements()
     rows = [
         StudyMeasurement(cell=cell, seed=seed, key=record.key, found=found)

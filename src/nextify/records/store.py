@@ -263,7 +263,7 @@ class Store(AbstractContextManager["Store"]):
 
     def get(self, key: str) -> Record | None:
         """The record of a run, by `Run.key`; None if there is none that can be believed."""
-        with explained(self.path):
+        with self.at_one_moment():
             rows = rows_by_sql(self._connection, key)
         return next(iter(records_in(believed(rows, is_broken=False), self.path)), None)
 
@@ -338,6 +338,19 @@ class Store(AbstractContextManager["Store"]):
                     self._connection.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """What is read within is of one moment, whatever others record meanwhile."""
+        with explained(self.path):
+            if self._connection.in_transaction:
+                yield
+                return
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.rollback()
+
     def _place(self, cell: str, seed: int, key: str) -> None:
         """Keep which run a cell has with a seed."""
         self._connection.execute(_PLACE, (cell, seed, key))
@@ -351,7 +364,7 @@ class Store(AbstractContextManager["Store"]):
 
     def _contents(self) -> Contents:
         """What can be believed of the file; of one whose structure is damaged what can be found."""
-        with suppress(Damaged), explained(self.path):
+        with suppress(Damaged), self.at_one_moment():
             if self._searched is None and self._is_sound():
                 return believed(rows_by_sql(self._connection), is_broken=False)
         return self._searched or _searched(self.path, damaged(self.path))

@@ -194,5 +194,5 @@ def read_study(path: str | PathLike[str]) -> tuple[Plan, tuple[Record, ...]]:
     Raises:
         InputError: no such file, or no study file.
     """
-    with Store.open(path, create=False) as store:
+    with Store.open(path, create=False) as store, store.at_one_moment():
         return store.plan(), store.records()

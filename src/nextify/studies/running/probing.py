@@ -85,7 +85,7 @@ def probe_kept(
         InputError: the file cannot be read or written, or the images are others.
         KeyboardInterrupt: that says how many are measured. All workers have ended.
     """
-    with Store.open(file, create=False) as store:
+    with Store.open(file, create=False) as store, store.at_one_moment():
         plan, records, there = store.plan(), store.records(), store.measurements()
     jobs, finished = _jobs(plan, records, there, asked)
     kept = [job for job in jobs if weights_file(file, job.key).is_file()]
