@@ -215,6 +215,11 @@ def test_learning_rates():
     assert found.contributions[0].estimate.value == pytest.approx(0.1 * 3.5 / 3, abs=0.02)
 
 
+def test_equal_contributions_have_no_ranks():
+    found = answer(all_levels(3), lambda levels, rate: 0.5, sd=0.0, rates=(0.5, 2.0))
+    assert found.rates.ranks == () and found.rates.changes[0].value == 0
+
+
 def test_no_learning_rates_no_stability(default):
     assert default.rates is None
 

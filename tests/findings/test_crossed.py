@@ -13,7 +13,7 @@ from nextify.findings.factor_runs import factor_runs
 from nextify.findings.measure import noise_of, noise_of_repeated
 from nextify.records import Record, Result
 from nextify.report.factors import factor_content
-from nextify.report.factors.files import factors_page
+from nextify.report.factors.files import factor_drawings, factors_page
 from nextify.report.factors.sides import sides
 from nextify.studies import Frame, plan_experiment
 
@@ -22,7 +22,9 @@ DATA = {"name": "toy", "fingerprint": "1", "image_size": 28, "classes": 10, "tra
 LN = 6  # the factor that the initialisation suits
 
 
-def planned(experiment="resolution-5", cross="initialisation,rate", factors="default"):
+def planned(
+    experiment="resolution-5", cross="initialisation,rate", factors="default", rates=(1.0,)
+):
     of = Frame(
         path("small"),
         data=DATA,
@@ -31,6 +33,7 @@ def planned(experiment="resolution-5", cross="initialisation,rate", factors="def
         end_seeds=1,
         crossed=read_crossed(cross),
         factors=read_factors(factors, path("small")),
+        rates=rates,
     )
     return plan_experiment(of, experiment)
 
@@ -170,6 +173,17 @@ def test_all_subsets_give_shapley_values_averaged_over_settings():
     assert result.method == "all subsets"
     assert result.contributions[0].estimate.value == pytest.approx(0.04, abs=1e-3)
     assert result.crossed[0].factors[0].change.value == pytest.approx(0.04, abs=1e-3)
+
+
+def test_contributions_at_each_learning_rate_are_of_the_choices():
+    few = "stage ratio, patchify stem, kernel size 7"
+    plan = planned(cross="initialisation", factors=few, rates=(0.5, 2.0))
+    content = factor_content([(plan, records(plan, lambda x: 0.5 + 0.02 * x[0] + 0.01 * x[3]))])
+    for at in content.views[0].found.rates.rates:
+        values = [each.value for each in at.estimates]
+        assert values == pytest.approx([0.04, 0, 0], abs=0.01)
+    drawn = factor_drawings(content)
+    assert "rates" in {each.name for each in drawn} and factors_page(content, drawn, None)
 
 
 def test_a_setting_at_which_all_runs_diverge():

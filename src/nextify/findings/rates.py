@@ -10,6 +10,7 @@ from nextify.experiments.coding import Floats
 from nextify.experiments.intervals import LEVEL
 from nextify.findings.answers import Ranks, RateContributions, RateStability
 from nextify.findings.basis import Basis, basis
+from nextify.findings.blocks import NO_SPREAD
 from nextify.findings.cells import Noise
 from nextify.findings.measure import contrasts, together
 
@@ -45,7 +46,7 @@ def _at(noise: Noise, rate: float, orders: Sequence[Sequence[int]]) -> _AtRate:
     """A rate, the basis of its cells, and their weights among all cells."""
     cells = noise.cells
     here = np.flatnonzero(cells.rate == rate)
-    each = basis(cells.levels[here], cells.rate[here], orders)
+    each = basis(cells.levels[here], cells.rate[here], orders, cells.crossed)
     weights = np.zeros((len(each.known), len(cells.counts)))
     weights[:, here] = each.weights
     return rate, each, weights
@@ -56,8 +57,8 @@ def _ranks(noise: Noise, low: _AtRate, high: _AtRate) -> Ranks | None:
     if known.sum() < 3:
         return None
     one, other = (weights[known] @ noise.cells.means for _, _, weights in (low, high))
+    if min(np.var(one), np.var(other)) < NO_SPREAD:  # all contributions equal
+        return None
     kendall = float(scipy.stats.kendalltau(one, other).statistic)
     spearman = float(scipy.stats.spearmanr(one, other).statistic)
-    if not np.isfinite([kendall, spearman]).all():  # all contributions equal
-        return None
     return Ranks(low[0], high[0], kendall, spearman, int(known.sum()))
