@@ -2,6 +2,7 @@
 
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -15,6 +16,8 @@ from nextify.network import build
 from nextify.probes import PROBES, Found, Probe, Subject, Undefined, measure
 from nextify.probes.anatomy import anatomy, as_maps, outputs
 from nextify.probes.images import as_seen_to_probe, drawn_to_probe
+from nextify.records import Measurement
+from nextify.records.measurement import from_row, to_row
 
 DESIGNS = ("resnet-small", "convnext-mini", "vit-mini", "swin-mini")
 
@@ -108,6 +111,40 @@ def test_a_probe_that_fails_costs_nothing_but_itself() -> None:
     )
     assert not found["is_not_defined"].failed
     assert found["is_not_defined"].reason == "not for this network"
+
+
+def returns(**found: object) -> Measurement:
+    """What is measured of a network by a probe that finds this."""
+    probe = Probe(name="mine", title="", measure=lambda subject: Found(value=1, **found))
+    return measure(nn.Identity(), torch.zeros(1, 3, 8, 8), [probe])["mine"]
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        torch.ones(2, 3, requires_grad=True),
+        np.ones((2, 3), np.float32),
+        [torch.ones(3), np.ones(3)],
+        ((np.float32(1), torch.tensor(1), 1.0), [np.int64(1)] * 3),
+    ],
+)
+def test_curves_may_be_tensors_and_arrays(curve: object) -> None:
+    found = returns(curves={"row": curve}, images=torch.tensor(1))
+    assert found.curves == {"row": [[1, 1, 1]] * 2} and found.images == 1
+    assert from_row(to_row("", found)) == found
+
+
+@pytest.mark.parametrize(
+    ("of", "said"),
+    [
+        ({"curves": {"row": [object()]}}, "TypeError: a curve holds object; give numbers"),
+        ({"units": {"row": torch.ones(1)}}, "TypeError"),
+        ({"images": -1}, "'images' is -1"),
+    ],
+)
+def test_what_cannot_be_kept_is_the_fault_of_the_probe(of: dict, said: str) -> None:
+    found = returns(**of)
+    assert found.failed and found.value is None and said in found.reason
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 import math
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +16,7 @@ from nextify.errors import InputError
 from nextify.probes.known import probes_named
 from nextify.probes.measurement import Measurement
 from nextify.probes.probe import Found, Probe, Subject, Undefined
+from nextify.records.measurement import from_row, to_row
 from nextify.training.machine import deterministic
 
 _LONGEST = 200  # signs of an error that a reason repeats
@@ -91,8 +94,9 @@ def _measured(
     try:
         _require(probe, subject)
         found = _finite(probe.measure(subject))
-        blank = replace(blank, value=found.value, values=found.values, units=found.units,
-                        curves=found.curves, images=found.images or len(images))  # fmt: skip
+        full = replace(blank, value=found.value, values=found.values, units=found.units,
+                       curves=found.curves, images=int(found.images or len(images)))  # fmt: skip
+        blank = from_row(to_row("", full))  # what no study file can keep is refused here
     except Undefined as error:
         blank = replace(blank, reason=str(error))
     except Exception as error:  # a probe's fault must not cost the run that it is measured on
@@ -122,4 +126,18 @@ def _finite(found: Found) -> Found:
     for name, each in {"its value": value, **values}.items():
         if not math.isfinite(each):
             raise Undefined(f"{name} is not finite for this network")
-    return replace(found, value=value, values=values)
+    return replace(found, value=value, values=values, curves=_plain(found.curves))
+
+
+def _plain(curves: Any) -> Any:
+    """Lists of numbers, of tensors, arrays and lists of such."""
+    match curves:
+        case Tensor() | np.ndarray() | np.generic():
+            return curves.tolist()
+        case Mapping():
+            return {name: _plain(each) for name, each in curves.items()}
+        case list() | tuple():
+            return [_plain(each) for each in curves]
+        case int() | float():
+            return curves
+    raise TypeError(f"a curve holds {type(curves).__name__}; give numbers, or rows of numbers")

@@ -63,7 +63,8 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What a probe returns; see `Measurement`. Numbers may be tensors of one element.
+    """What a probe returns; see `Measurement`. Numbers may be tensors of one element, and
+    curves tensors or arrays.
 
     Attributes:
         images: how many were looked at; None: all.
