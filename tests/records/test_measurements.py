@@ -130,6 +130,8 @@ def test_a_file_that_is_made_anew_keeps_them(file):
     file.write_bytes(content)
     with Store.open(file, create=False) as store:
         assert store.measurements() == expected()
+        with pytest.raises(InputError, match="is damaged; start the study's command again"):
+            store.keep_measurements("k", [found_of("0" * 6)])
     with Store.open(file) as store:
         assert store.measurements() == expected() and store.damage() is None
 

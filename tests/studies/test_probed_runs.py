@@ -217,6 +217,17 @@ def test_an_interrupt_loses_nothing_and_the_same_goes_on(images, tmp_path):
     assert (done.before, done.measured) == (1, 1) and len(crew.given) == 1
 
 
+def test_a_damaged_file_is_mended_before_networks_are_probed(images, tmp_path):
+    file = tmp_path / "s.study"
+    execute(plan_on(images), file, WorkerSetup(SPEC), train=TrainProbed((), True), crew=Threads())
+    content = bytearray(file.read_bytes())
+    content[16:100] = bytes(84)  # of the header
+    file.write_bytes(content)
+    assert probe_kept(file, [COLLAPSE], WorkerSetup(SPEC), crew=Threads()).measured == 2
+    with Store.open(file, create=False) as store:
+        assert store.damage() is None and len(store.measurements()) == 2
+
+
 def test_other_images_are_refused(images, tmp_path):
     file = tmp_path / "s.study"
     execute(plan_on(images, (0,)), file, WorkerSetup(SPEC), train=TrainProbed((), True),

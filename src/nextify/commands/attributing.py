@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nextify.commands.answering import best_answers
-from nextify.commands.studying import note_damage, report_folder
+from nextify.commands.studying import report_folder
 from nextify.commands.watch import QUIET, Watch
 from nextify.errors import InputError
 from nextify.findings.crosscheck import fanova_importances, shapiq_values
@@ -42,7 +42,7 @@ def attribute(request: Attribute, watch: Watch = QUIET) -> Attributed:
     """
     files = [Path(name) for name in (request.file, *request.beside)]
     for file in files:
-        note_damage(file, watch)
+        watch.damage(file)
     studies = [read_study(file) for file in files]
     for file, (plan, _) in zip(files, studies, strict=True):
         require_factors(plan, str(file))
@@ -69,7 +69,7 @@ def report(request: Report, watch: Watch = QUIET) -> ReportFiles:
         InputError: no such file, no run recorded yet, or the folder cannot be written.
     """
     file = Path(request.file)
-    note_damage(file, watch)
+    watch.damage(file)
     folder = Path(request.output or report_folder(file))
     return write_report(file, folder, answers=best_answers(file, folder))
 

@@ -332,6 +332,7 @@ def _probe_study(request: Request, probes: dict[str, Probe], watch: Watch) -> Pr
         raise InputError(f"--{strange[0]} is for single networks; those of a study are all probed "
                          "on the same images and with one seed: leave it out")  # fmt: skip
     file = Path(request.networks[0])
+    watch.damage(file)
     with Store.open(file, create=False) as store:
         plan = store.plan()
     setup = setup_of(plan, request)

@@ -21,7 +21,6 @@ from nextify.report.announce import (
     announced,
     announced_stacks,
     announced_weights,
-    damage_note,
     loss_note,
     pilot_note,
     recipes_of,
@@ -133,7 +132,7 @@ def _study(request: Study | Compare, watch: Watch) -> Planned | Studied:
         require_writable(Path(runs.report), "--report")  # before the work, not after it
     plan = planned.plan
     if isinstance(request, Study) and (request.experiment.looks or _has_looks(planned.file)):
-        note_damage(planned.file, watch, goes_on=True)
+        watch.damage(planned.file, goes_on=True)
         plan = _until_next_look(plan, planned.file, runs.retry_failed)
     summary = trained(runs, plan, planned.file, setup, watch, say)
     folder = Path(runs.report or report_folder(planned.file))
@@ -257,7 +256,7 @@ def trained(
 ) -> Summary:
     """Train what a study file does not have yet; first `say` what is to be said once nothing
     refuses it."""
-    note_damage(file, watch, goes_on=True)
+    watch.damage(file, goes_on=True)
     there = plan_there(file)
     if there is not None:  # what was asked for before is asked for still
         plan = replace(plan, probes=tuple(dict.fromkeys((*there.probes, *plan.probes))))
@@ -287,16 +286,6 @@ def _said_first(say: Callable[[], object], progress: Progress) -> Iterator[Show]
     say()
     with progress as show:
         yield show
-
-
-def note_damage(file: Path, watch: Watch, *, goes_on: bool = False) -> None:
-    """Note what is damaged in a study file, if that is anything."""
-    if not is_there(file):
-        return
-    with suppress(InputError), Store.open(file, create=False) as store:  # whoever uses it says it
-        damage = store.damage()
-        if damage and (damage.has_plan or goes_on):
-            watch.note(damage_note(file, damage, goes_on=goes_on))
 
 
 def crew_of(how: Runs | Choose, file: Path | None = None) -> Crew | None:

@@ -79,8 +79,8 @@ class Store(AbstractContextManager["Store"]):
 
         Args:
             path: of the file.
-            create: make the file if it is not there, and make sure that it can be written. If
-                False, the file must be there, and reading it is enough.
+            create: make the file if it is not there, mend it, and make sure that it can be
+                written. If False, the file must be there, and reading it is enough.
 
         Raises:
             InputError: no such file or folder; a folder; not a study file; a study file of
@@ -327,6 +327,11 @@ class Store(AbstractContextManager["Store"]):
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """All or nothing. It takes the right to write at once: two processes cannot deadlock."""
+        if self._searched is not None:
+            raise InputError(
+                f"study file {self.path} is damaged; start the study's command again, which mends "
+                "it"
+            )
         with explained(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:

@@ -94,6 +94,7 @@ def probe_kept(
     )  # fmt: skip
     if not kept:
         return told
+    Store.open(file).close()  # what is found can be kept there: what is damaged is mended
     devices = gpus() if devices is None else devices
     crew = crew or LocalCrew(min(workers or len(devices) or cores(), len(kept)), devices)
     return _Probing(file, kept, told).carry_out(crew, setup, plan, progress)
