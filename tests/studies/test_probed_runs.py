@@ -13,10 +13,10 @@ from nextify.data import load
 from nextify.designs import Run, design, path, recipe
 from nextify.errors import InputError
 from nextify.network.files import load_network
-from nextify.records import Measurement, Plan, Store
+from nextify.records import Measurement, Plan, Record, Store
 from nextify.requests import DataSpec
 from nextify.studies import Frame, execute, plan_path
-from nextify.studies.running.messages import Message
+from nextify.studies.running.messages import Began, Died, Done, Message, Ready
 from nextify.studies.running.probed import ProbeKept, TrainProbed
 from nextify.studies.running.probing import Asked, probe_kept
 from nextify.studies.running.weights import weights_file
@@ -226,6 +226,46 @@ def test_a_damaged_file_is_mended_before_networks_are_probed(images, tmp_path):
     assert probe_kept(file, [COLLAPSE], WorkerSetup(SPEC), crew=Threads()).measured == 2
     with Store.open(file, create=False) as store:
         assert store.damage() is None and len(store.measurements()) == 2
+
+
+class Dying(Threads):
+    """Its workers die while they load the images."""
+
+    def hire(self, seat: int, orders: Orders) -> None:
+        assert seat not in self.runs, "hired again"
+        self.runs[seat] = Queue()
+        self.said.put((seat, Died("it was killed")))
+
+
+class Losing(Threads):
+    """Its first worker loses its GPU at the first network, and has the second when it ends."""
+
+    def hire(self, seat: int, orders: Orders) -> None:
+        if self.given:
+            super().hire(seat, orders)
+        else:
+            self.said.put((seat, Ready({})))
+
+    def give(self, seat: int, runs: tuple[Run, ...]) -> None:
+        if self.runs:
+            super().give(seat, runs)
+            return
+        (run,) = runs
+        failed = Record(key=run.key, run=run.as_dict(), outcome="failed", message="no GPU")
+        for each in [Died("no GPU")] if self.given else [Began(), Done(failed)]:
+            self.said.put((seat, each))
+        self.given += runs
+
+
+def test_workers_that_die_cost_what_they_had_begun_and_end_it_where_none_can_start(
+    images, tmp_path
+):
+    file = tmp_path / "s.study"
+    execute(plan_on(images), file, WorkerSetup(SPEC), train=TrainProbed((), True), crew=Threads())
+    with pytest.raises(InputError, match="no worker could start: it was killed while it loaded"):
+        probe_kept(file, [COLLAPSE], WorkerSetup(SPEC), crew=Dying(2))
+    done = probe_kept(file, [COLLAPSE], WorkerSetup(SPEC), crew=Losing())
+    assert done.measured == 1 and [*done.failures.values()] == ["no GPU"]
 
 
 def test_other_images_are_refused(images, tmp_path):

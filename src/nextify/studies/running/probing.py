@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nextify.designs import Run
@@ -118,13 +118,27 @@ def _jobs(
     return [job for job in found.values() if job.words], len(found)
 
 
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """What a worker is doing: whether it has loaded the images, the network that it was given, and
+    when it said that it began."""
+
+    is_ready: bool = False
+    job: _Job | None = None
+    began: float | None = None
+
+    def seconds(self) -> float:
+        """Since then."""
+        return 0.0 if self.began is None else time.monotonic() - self.began
+
+
 class _Probing:
     """Hands out networks, listens, writes, keeps count."""
 
     def __init__(self, file: Path, jobs: Sequence[_Job], told: ProbedRuns) -> None:
         self.file, self.told, self.jobs = file, told, jobs
         self.pending = deque(jobs)
-        self.now: dict[int, tuple[_Job, float] | None] = {}  # by seat
+        self.now: dict[int, _Now] = {}  # by seat
         self.endings: list[Ending] = []
         self.failures: dict[str, str] = {}
         self.measured = 0
@@ -140,7 +154,8 @@ class _Probing:
             with progress or silent() as show, _dismissed(crew):
                 for seat in range(min(crew.seats, len(self.jobs))):
                     self._hire(crew, seat, orders)
-                while self.pending or any(self.now.values()):
+                while self.pending or any(now.job for now in self.now.values()):
+                    self._give(crew)
                     show(self._snapshot())
                     for seat, message in crew.listen(_TICK):
                         self._hear(crew, seat, message, orders)
@@ -155,66 +170,68 @@ class _Probing:
 
     def _hire(self, crew: Crew, seat: int, orders: Orders) -> None:
         crew.hire(seat, orders)
-        self.now[seat] = None
+        self.now[seat] = _Now()
+
+    def _give(self, crew: Crew) -> None:
+        for seat, now in self.now.items():
+            if self.pending and now.is_ready and now.job is None:
+                job = self.pending.popleft()
+                self.now[seat] = replace(now, job=job)
+                crew.give(seat, (job.run,))
 
     def _hear(self, crew: Crew, seat: int, message: Message, orders: Orders) -> None:
+        now = self.now[seat]
         match message:
             case Ready():
-                self._give(crew, seat)
+                self.now[seat] = _Now(is_ready=True)
+            case Began():
+                self.now[seat] = replace(now, began=time.monotonic())
             case Done():
-                self._record(seat, message)
-                self._give(crew, seat)
+                self._record(now, message)
+                self.now[seat] = _Now(is_ready=True)
             case Stopped(text, detail) if detail:
                 raise RuntimeError(f"a worker stopped: {text}\n{detail}")
             case Stopped(text):
                 raise InputError(text)
             case Died(how):
-                self._lose(seat, how)
-                if self.pending:
+                del self.now[seat]
+                self._lose(now, how)
+                if self.pending and now.is_ready:  # one that died while it loaded would again
                     self._hire(crew, seat, orders)
-            case Began():
-                pass
 
-    def _give(self, crew: Crew, seat: int) -> None:
-        self.now[seat] = None
-        if self.pending:
-            job = self.pending.popleft()
-            self.now[seat] = job, time.monotonic()
-            crew.give(seat, (job.run,))
-
-    def _record(self, seat: int, done: Done) -> None:
+    def _record(self, now: _Now, done: Done) -> None:
         """Write what was found: the only place that does."""
-        now = self.now[seat]
-        assert now is not None
-        job, began = now
+        assert now.job is not None
         if done.record.outcome == "failed":
-            self._end(job, began, done.record.message)
+            self._end(now, now.job, done.record.message)
             return
         with Store.open(self.file, create=False) as store:
-            store.keep_measurements(job.key, done.measurements)
+            store.keep_measurements(now.job.key, done.measurements)
         self.measured += 1
-        self._end(job, began)
+        self._end(now, now.job)
 
-    def _lose(self, seat: int, how: str) -> None:
-        now = self.now.pop(seat)
-        if now is not None:
-            self._end(*now, how)
-        elif not self.now and self.pending:
+    def _lose(self, now: _Now, how: str) -> None:
+        """A worker is gone: with its network, before it began with that, or at its start."""
+        if now.job is not None and now.began is not None:
+            self._end(now, now.job, how)
+        elif now.job is not None:
+            self.pending.appendleft(now.job)
+        elif not (now.is_ready or self.now) and self.pending:
             raise InputError(
                 f"no worker could start: {how} while it loaded the data; ask for fewer workers"
             )
 
-    def _end(self, job: _Job, began: float, trouble: str = "") -> None:
+    def _end(self, now: _Now, job: _Job, trouble: str = "") -> None:
         if trouble:
             self.failures[job.label] = trouble
         said = trouble or "probed"
         outcome: Outcome = "failed" if trouble else "finished"
-        self.endings.append(Ending(job.label, outcome, said, time.monotonic() - began))
+        self.endings.append(Ending(job.label, outcome, said, now.seconds()))
 
     def _snapshot(self) -> Snapshot:
         took = [each.seconds for each in self.endings]
         mean = sum(took) / len(took) if took else None
-        left = [mean] * (len(self.pending) + sum(now is not None for now in self.now.values()))
+        left = [mean] * (len(self.pending) + sum(now.job is not None for now in self.now.values()))
         return Snapshot(
             total=len(self.jobs),
             done=len(self.endings),
@@ -244,8 +261,5 @@ def _dismissed(crew: Crew) -> Iterator[None]:
         crew.dismiss()
 
 
-def _seat(number: int, now: tuple[_Job, float] | None) -> Seat:
-    if now is None:
-        return Seat(number)
-    job, began = now
-    return Seat(number, job.label, seconds=time.monotonic() - began)
+def _seat(number: int, now: _Now) -> Seat:
+    return Seat(number) if now.job is None else Seat(number, now.job.label, seconds=now.seconds())
