@@ -292,6 +292,17 @@ def test_finalists_of_a_screening_keep_the_latency(tmp_path):
     assert any(cell.name[0] == "+" for cell in plan_finals(task, screening, records).cells)
 
 
+def test_where_all_that_keep_the_latency_diverged_no_finals_are_planned():
+    task = small_task(factors=3, experiment="full", latency="10ms")
+    known = {f"{a}{b}{c}": Spread(0.02, 0.02, 0.02, 9) for a in "-+" for b in "-+" for c in "-+"}
+    known["-+-"] = Spread(0.005, 0.004, 0.006, 9)
+    task = replace(task, latency=Latency(allowed=0.01, size=task.frame.size, known=known))
+    screening = plan_screening(task)
+    truth = Truth((0.5,) * 8, factors=task.frame.factors, diverging={2: None})
+    with pytest.raises(InputError, match="is slower than --latency 10ms or had a run in the"):
+        plan_finals(task, screening, truth.records(screening))
+
+
 def test_latencies_are_measured_once_and_kept(tmp_path, monkeypatch):
     calls = []
 

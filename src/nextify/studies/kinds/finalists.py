@@ -193,6 +193,9 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
     The first `reshaped` of the finalists
     come a second time, with the depths and widths that `fit` proposes for them first; none with
     more than twice as many blocks.
+
+    Raises:
+        InputError: none is left.
     """
     known = seen([(screening, records)])
     if not known.learned:
@@ -211,6 +214,8 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
             continue
         if ends or cell.name in names:
             distinct.setdefault((cell.design, cell.recipe), cell)
+    if not distinct:
+        raise _none_left(task.request.latency)
     cells = list(distinct.values())
     best = [cell for name in names[: task.effort.reshaped] for cell in cells if cell.name == name]
     cells += [cell for one in best for cell in _reshaped(task, one) if task.keeps(cell)]
@@ -218,6 +223,15 @@ def plan_finals(task: Task, screening: Plan, records: Iterable[Record]) -> Plan 
     held_out = task.request.hold_out
     copies = stacks.of(cells, seeds_of_all)
     return replace(plan, cells=tuple(cells), copies=copies, title=title, held_out=held_out)
+
+
+def _none_left(latency: str | None) -> InputError:
+    slow, quicker = (f"is slower than --latency {latency} or ", "a longer --latency, ")
+    return InputError(
+        f"no network is left for the finals: each {slow * bool(latency)}had a run in the screening "
+        f"that diverged, failed or learned nothing; start again with {quicker * bool(latency)}"
+        "a lower learning_rate or other --factors, and another --output"
+    )
 
 
 def fresh(first: int, seeds: int, most: int) -> tuple[int, ...]:
