@@ -143,14 +143,16 @@ def test_the_first_record_stays_unless_it_failed(tmp_path):
         assert store.records() == (first,)
 
 
-def test_delete_failed_forgets_failures_only(tmp_path):
-    kept = (a_record(0), a_record(1, "diverged"))
+def test_delete_failed_forgets_failures_among_the_given_only(tmp_path):
+    lost = a_record(3, "failed")
+    kept = (a_record(0), a_record(1, "diverged"), a_record(2, "failed"))
+    keys = [record.key for record in (*kept[:2], lost)]
     with Store.open(tmp_path / "s.db") as store:
-        for record in (*kept, a_record(2, "failed")):
+        for record in (*kept, lost):
             store.add(record)
-        assert store.delete_failed() == 1
+        assert store.delete_failed(keys) == 1
         assert store.records() == kept
-        assert store.delete_failed() == 0
+        assert store.delete_failed(keys) == 0
 
 
 def test_the_plan_comes_back_equal(tmp_path, plan):

@@ -26,7 +26,6 @@ from tiny_study import (
     undisturbed,
 )
 
-from nextify.commands.studying import note_damage
 from nextify.commands.watch import QUIET
 from nextify.data import load
 from nextify.designs import path
@@ -105,12 +104,12 @@ def test_a_damaged_record_is_named_left_out_and_trained_again(here):
     at = content.index(b'"accuracy":0.') + 13
     content[at] = 48 + (content[at] - 47) % 10  # another digit
     here.study.write_bytes(content)
-    note_damage(here.study, watch)
+    watch.damage(here.study)
     content = steps_content(*read_study(here.study))
     assert content.counts == {"planned": 6, "finished": 5, "diverged": 0, "failed": 1, "missing": 0}
     (trouble,) = troubles(plan, content.runs)
     assert "damaged" in trouble.message
-    note_damage(here.study, watch, goes_on=True)
+    watch.damage(here.study, goes_on=True)
     run = f"{trouble.name}, seed {trouble.seed}"
     assert notes == [
         f"study file {here.study} is damaged: 1 record lost ({run}), left out until the study's "
@@ -119,7 +118,7 @@ def test_a_damaged_record_is_named_left_out_and_trained_again(here):
     ]
     assert here.execute(plan, workers=1).finished == 1
     assert determined(here.study) == undisturbed(plan)
-    note_damage(here.study, watch)
+    watch.damage(here.study)
     assert len(notes) == 2
 
 
@@ -129,7 +128,7 @@ def test_a_study_whose_file_has_lost_its_first_page_goes_on(here):
     here.execute(plan, workers=1)
     content = here.study.read_bytes()
     here.study.write_bytes(bytes(4096) + content[4096:])
-    note_damage(here.study, replace(QUIET, note=notes.append), goes_on=True)
+    replace(QUIET, note=notes.append).damage(here.study, goes_on=True)
     kept = here.study.with_name(f"{here.study.name}.damaged")
     assert notes == [
         f"study file {here.study} is damaged: no record is lost; as it was, it is kept as {kept}"
@@ -240,6 +239,14 @@ def test_failures_are_retried_when_asked_for_and_divergences_never(here):
     assert (summary.recorded, summary.finished, summary.failures) == (2, 1, ())
     assert here.keys_begun()[3:] == [keys(plan)[1]]
     assert len(summary.divergences) == 1
+
+
+def test_failures_that_are_not_asked_for_stay(here):
+    here.execute(tiny_plan(seeds=(0, 1)), mischief={0: "raise", 1: "raise"})
+    summary = here.execute(tiny_plan(seeds=(0,)), retry_failed=True)
+    assert summary.finished == 3
+    with Store.open(here.study, create=False) as store:
+        assert [each.seed for each in store.records() if each.outcome == "failed"] == [1] * 3
 
 
 def test_a_full_disk_stops_the_study_and_loses_nothing_recorded(here):

@@ -274,10 +274,11 @@ class Store(AbstractContextManager["Store"]):
         """
         return self._records_in(self._contents())
 
-    def delete_failed(self) -> int:
-        """Forget the runs that failed, so that they are run again; return how many."""
+    def delete_failed(self, keys: Iterable[str]) -> int:
+        """Forget those of these runs that failed, so that they are run again; return how many."""
+        query = "DELETE FROM runs WHERE outcome = 'failed' AND key = ?"
         with self._transaction():
-            return self._connection.execute("DELETE FROM runs WHERE outcome = 'failed'").rowcount
+            return self._connection.executemany(query, [(key,) for key in keys]).rowcount
 
     def _prepare(self, create: bool) -> None:
         self._connection.text_factory = lambda raw: raw.decode(errors="surrogateescape")

@@ -11,7 +11,7 @@ from os import PathLike
 from pathlib import Path
 
 from nextify.errors import InputError
-from nextify.records import Plan, Record, Store
+from nextify.records import Plan, Record, Store, places
 from nextify.studies.running.cards import suited_workers
 from nextify.studies.running.crew import Crew
 from nextify.studies.running.live import told
@@ -113,8 +113,8 @@ def _open(plan: Plan, path: Path, retry_failed: bool) -> tuple[Plan, Sequence[Re
     """Keep the plan; what is to be carried out, and the records that there are."""
     with Store.open(path) as store:
         joined = store.save_plan(plan)
-        if retry_failed:
-            store.delete_failed()
         # Networks that join a comparison bring seeds that the ones before them have to get too.
         whole = joined if plan.experiment == "comparison" else replace(plan, data=joined.data)
+        if retry_failed:
+            store.delete_failed(each.key for each in places(whole, store.records()).values())
         return whole, store.records()
