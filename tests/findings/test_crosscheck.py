@@ -31,6 +31,12 @@ def test_fanova_ranks_factors_by_size():
     assert max(found, key=found.get) == "f0"
 
 
+def test_equal_scores_are_nobodys_share():
+    study = plan(all_levels(2))
+    with pytest.raises(InputError, match="all runs have the same score"):
+        fanova_importances(factor_runs(study, records(study, linear(), sd=0.0)))
+
+
 def test_cells_that_do_not_determine_the_model():
     study = plan(all_levels(3)[:5])
     with pytest.raises(InputError, match="resolution 5"):

@@ -23,13 +23,15 @@ def fanova_importances(runs: FactorRuns, seed: int = 0) -> dict[str, float]:
     negative and sum to 1.
 
     Raises:
-        InputError: Optuna is not installed, or fewer than two runs have a score.
+        InputError: Optuna is not installed, or fewer than two runs have a score, or all the same.
     """
     optuna = _imported("optuna")
     importance = import_module("optuna.importance")
     known = np.flatnonzero(runs.finished)
     if len(known) < 2:
         raise InputError(f"{len(known)} runs have a score; fANOVA needs two or more")
+    if not np.ptp(runs.values[known]):
+        raise InputError("all runs have the same score: there is no variance to share out")
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
