@@ -233,6 +233,12 @@ def trained_whole(monkeypatch) -> list[list[int]]:
     return seen
 
 
+def test_seeds_may_be_asked_for_in_any_order(study, trained_whole):
+    assert carried_out(study, stacked_plan(2, (1, 0)), Threads(1)).finished == 2
+    with Store.open(study, create=False) as store:
+        assert [record.seed for record in store.records()] == [1, 0]
+
+
 def test_of_a_block_all_is_trained_and_what_is_wanted_recorded(study, trained_whole):
     """So that the bits of a run depend on its key alone: also after a kill, and with more seeds."""
     carried_out(study, stacked_plan(4, (0, 1)), Threads(1))

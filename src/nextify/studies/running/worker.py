@@ -122,13 +122,14 @@ def train_stack(runs: tuple[Run, ...], dataset: Any, on_progress: OnProgress) ->
 def stack_trained(
     runs: tuple[Run, ...], dataset: Any, on_progress: OnProgress
 ) -> "list[tuple[Record, Network]]":
-    """The records and networks of some runs of a stack, which is trained whole."""
+    """The records and networks of some runs of a stack, in their order; it is trained whole."""
     from nextify.training.loop import told_by_epoch
     from nextify.training.stacked import train_stack
 
     whole = runs[0].stack
     found = train_stack(whole, dataset, told_by_epoch(dataset, on_progress))
-    return [each for run, each in zip(whole, found, strict=True) if run in runs]
+    by_seed = {run.seed: each for run, each in zip(whole, found, strict=True)}
+    return [by_seed[run.seed] for run in runs]
 
 
 @dataclass(frozen=True)
