@@ -80,6 +80,23 @@ def test_every_look_is_kept_and_told(said):
     assert "Look 2, at 32 runs" in page and "before the first run: plan" in page
 
 
+def test_a_look_is_read_anew_where_another_took_its_number_meanwhile(said, monkeypatch):
+    from nextify.report import write
+
+    whole = write.factor_content
+
+    def slow(*studies, **options):
+        shown = whole(*studies, **options)
+        monkeypatch.setattr(write, "factor_content", whole)
+        grown(4)
+        write.look(["a.study"])
+        return shown
+
+    grown(2)
+    monkeypatch.setattr(write, "factor_content", slow)
+    assert "Look 1, at 32 runs" in said() and [each.runs for each in looks()] == [32]
+
+
 def test_a_margin_after_the_data_is_said_to_be(said):
     grown(2)
     assert "The margin was chosen after the data" in said("--margin", "2.5")

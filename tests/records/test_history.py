@@ -81,8 +81,10 @@ def test_a_hash_is_of_what_is_trained(plan):
 
 def test_the_same_look_is_kept_once(file):
     with Store.open(file) as store:
-        assert not store.keep_look(look(2, "b"))
+        before = store.history()
+        assert store.keep_look(look(2, "b")) and store.history() == before
         assert store.keep_look(look(2, "b", "nll")) and store.history().last == 2
+        assert not store.keep_look(look(2, "c", "nll")) and len(store.history().looks) == 3
 
 
 def test_a_file_whose_runs_came_first_gets_none(tmp_path, plan):

@@ -177,12 +177,14 @@ class Store(AbstractContextManager["Store"]):
         return history_in(self._contents(), self.path)
 
     def keep_look(self, look: Look) -> bool:
-        """Keep a look; return whether it was new: the same runs and score are one look."""
+        """Keep a look, once; return whether its number is its own: False, and nothing is kept,
+        where somebody has read other runs since, as the look of that number."""
         with self._transaction():
             there = history_in(self._contents(), self.path).looks
-            if any((e.number, e.score) == (look.number, look.score) for e in there):
+            if any(e.number == look.number and e.data != look.data for e in there):
                 return False
-            self._write_history("look", look)
+            if not any((e.number, e.score) == (look.number, look.score) for e in there):
+                self._write_history("look", look)
         return True
 
     def plan(self) -> Plan:

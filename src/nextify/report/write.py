@@ -99,7 +99,11 @@ def look(
         control=control, without_failed=without_failed,
     )  # fmt: skip
     pairs = zip(shown.views, given, strict=True)
-    return replace(shown, views=tuple(_kept(view, score, study) for view, study in pairs))
+    views = [_kept(view, score, study) for view, study in pairs]
+    if None in views:
+        return look(given, metric, file, margin, probed=probed, control=control,
+                    without_failed=without_failed)  # fmt: skip
+    return replace(shown, views=tuple(filter(None, views)))
 
 
 def _score(of: AnyScore | str, probed: AllProbed) -> AnyScore:
@@ -108,8 +112,9 @@ def _score(of: AnyScore | str, probed: AllProbed) -> AnyScore:
     return SPELLED.get(spelled(of)) or score_named(of, probed)
 
 
-def _kept(view: View, metric: AnyScore, study: Study) -> View:
-    """The same once its file holds the look, if that can be."""
+def _kept(view: View, metric: AnyScore, study: Study) -> View | None:
+    """The same once its file holds the look, if that can be; None where another reader has taken
+    the look's number meanwhile."""
     looking = view.looking
     if isinstance(study, tuple) or not looking.number or not view.has_intervals:
         return view
@@ -125,7 +130,8 @@ def _kept(view: View, metric: AnyScore, study: Study) -> View:
         bound=looking.bound,
     )
     with suppress(InputError), Store.open(study, create=False) as store:
-        store.keep_look(this)
+        if not store.keep_look(this):
+            return None
         return replace(view, looking=replace(looking, history=store.history(), is_saved=True))
     return view
 
