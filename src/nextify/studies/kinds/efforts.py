@@ -30,7 +30,6 @@ USUAL = Effort("resolution-4", 2, 4, 1, 5)
 LESS = (Effort("resolution-4", 1, 4, 1, 5), Effort("resolution-4", 1, 3, 0, 4),
         Effort("resolution-4", 1, 2, 0, 3),
         Effort("resolution-4", 1, 2, 0, 3, shorten=3))  # fmt: skip
-OF_RACES = ("finalists", "final_seeds")
 
 
 def effort_of(asked: Choose, usual: Effort = USUAL) -> Effort:
