@@ -212,6 +212,19 @@ def test_a_study_has_them_from_its_workers_and_takes_more_later(nextify, place):
     assert rows[0]["value"] == found["brightness"].value
 
 
+def test_a_damaged_study_is_named_and_keeps_what_is_found(nextify, place):
+    content = bytearray(Path("kept.study").read_bytes())
+    content[16:100] = bytes(84)  # of the header
+    Path("kept.study").write_bytes(content)
+    answer = nextify("probe", "kept.study", "--probes", "feature-collapse", "--workers", "1")
+    assert answer.code == 0 and "study file kept.study is damaged" in answer.err
+    with Store.open("kept.study", create=False) as store:
+        assert store.damage() is None
+        assert {name for own in store.measurements().values() for name in own} == {
+            "brightness", "feature-collapse",
+        }  # fmt: skip
+
+
 def test_a_study_that_goes_on_measures_kept_networks_and_says_of_which_none_is(nextify, place):
     command = ("compare", "convnext-mini", *TRAINING, "--seeds", "1", "--no-pilot", "--workers",
                "1", "--file", "kept.study", "--probes", "large.py")  # fmt: skip
