@@ -88,7 +88,7 @@ def frame_of(asked: Asked) -> Frame:
         request.path,
         options.factors,
         crossed=crossed,
-        images=read_part(request.images, len(asked.images.train)),
+        images=read_part(request.images, len(asked.images.train), len(asked.images.classes)),
         held_out=request.hold_out,
         tuned=read_numbers("--tune-rate", options.tune_rate) if options.tune_rate else (),
         seeds=[seed + bool(options.tune_rate) for seed in seeds],  # the first one chooses
