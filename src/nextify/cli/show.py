@@ -9,6 +9,7 @@ from io import TextIOWrapper
 from typing import Any
 
 from nextify.errors import InputError
+from nextify.files import finite
 from nextify.machine.lines import note as note  # beside the answers, for all commands
 from nextify.words import in_columns, one_line, shown
 
@@ -68,7 +69,7 @@ def printable(text: str) -> str:
 
 def print_json(values: Any) -> None:
     """One JSON document, in ASCII: it survives every terminal, pipe and file name."""
-    say(json.dumps(values, indent=2))
+    say(json.dumps(finite(values), indent=2, allow_nan=False))
 
 
 def _written(write: Callable[[], object]) -> None:
