@@ -79,7 +79,10 @@ def test_networks_side_by_side(nextify, pets):
 
 def test_json_is_one_object_a_probe_and_network_and_the_same_twice(nextify, pets):
     words = (*TWO, "--probes", f"feature-collapse,{own()}", "--json")
-    first, again = (json.loads(nextify(*words).out) for _ in range(2))
+    first = json.loads(nextify(*words).out)
+    written = nextify(*words, "--report", "page")
+    again = json.loads(written.out)
+    assert written.err.endswith("report: page/report.html\n")
     assert [(each["network"], each["probe"]) for each in first] == [
         ("resnet-small", "feature-collapse"), ("vit-mini", "feature-collapse"),
         ("resnet-small", "brightness"), ("vit-mini", "brightness"),
