@@ -10,7 +10,7 @@ from nextify.cli.show import note, print_json, print_table, say
 from nextify.errors import InputError
 from nextify.files import require_name, require_place
 from nextify.report.scaling.blocks import Block, Paragraph, Table
-from nextify.words import read_bytes
+from nextify.words import in_short, read_bytes
 
 if TYPE_CHECKING:  # it imports matplotlib
     from nextify.report.style import Drawing
@@ -38,9 +38,11 @@ def whole_numbers(text: str, example: str) -> tuple[int, ...]:
     Raises:
         InputError: no whole numbers, apart by commas.
     """
-    parts = text.split(",")
-    if not all(part.strip().isascii() and part.strip().isdigit() for part in parts):
-        raise InputError(f"--sizes is {text!r}; give whole numbers, as {example}")
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
+        raise InputError(
+            f"--sizes is {in_short(text)}; give whole numbers below 10^9, as {example}"
+        )
     return tuple(sorted({int(part) for part in parts}))
 
 
