@@ -169,7 +169,10 @@ def test_from_python(pets):
         (("resnet-small", "kernel_siz=3", "--untrained"), "did you mean 'kernel_size'"),
         (("kernel_size=3", "--untrained"), "no network is named"),
         (("kept.study", "net"), "stands beside a study file"),
-        (("kept.study", "--images", "4"), "--images is for single networks"),
+        (("kept.study", "--images", "4"), "--images does nothing here"),
+        (("kept.study", "--skip-unreadable"), "--skip-unreadable does nothing here"),
+        (("kept.study", "--data", "pets", "--image-size", "9"), "--image-size does nothing here"),
+        (("resnet-small", "--untrained", "--design", "vit-x"), "--design is of weights"),
         (("bare.study",), "has kept no network of its 1 finished run"),
     ],
 )  # fmt: skip

@@ -183,6 +183,15 @@ def test_arguments_are_taken_by_their_places():
         nx.study(made(Study, {"path": "small"}), "epochs=2", plan=True)
 
 
+def test_what_does_nothing_is_refused_in_python_too(tmp_path):
+    file = tmp_path / "export.toml"
+    file.write_text('network = "net"\noutput = "net.onnx"\nreduce_range = true\n')
+    with pytest.raises(InputError, match="--reduce-range does nothing without --int8"):
+        nx.export(str(file))
+    with pytest.raises(InputError, match="weights net do not exist"):  # which comes next
+        nx.export(str(file), int8=True)
+
+
 def test_hints_are_of_the_kinds_that_are_read():
     plain = (int, float, str, bool)
     for kind in REQUESTS.values():

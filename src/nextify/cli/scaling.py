@@ -10,6 +10,7 @@ from nextify.cli.show import note, print_json, print_table, say
 from nextify.errors import InputError
 from nextify.files import require_name, require_place
 from nextify.report.scaling.blocks import Block, Paragraph, Table
+from nextify.requests import given
 from nextify.words import in_short, read_bytes
 
 if TYPE_CHECKING:  # it imports matplotlib
@@ -24,10 +25,10 @@ def refuse(options: object, names: Iterable[str], other: str) -> None:
     """Refuse options that would do nothing beside another one.
 
     Raises:
-        InputError: one of them is set.
+        InputError: one of them is given.
     """
     for name in names:
-        if getattr(options, name) is not None:
+        if name in given(options):
             option = name.replace("_", "-")
             raise InputError(f"--{option} does nothing with {other}; leave one of the two out")
 

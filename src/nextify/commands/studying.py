@@ -367,8 +367,8 @@ def _forecasts(asked: Asked, plan: Plan, pilot: Pilot | None, workers: int) -> t
 def _sigma(text: str | None, file: Path) -> float | None:
     """The spread between seeds in points: as given, or as the study file has it so far."""
     if text is not None:
-        (sigma,) = read_numbers("--sigma", text)[:1]
-        if not 0 < sigma <= 100:
+        sigma, *others = read_numbers("--sigma", text)
+        if others or not 0 < sigma <= 100:
             raise InputError(f"--sigma is {text!r}; give points of accuracy, as 0.4")
         return sigma
     if not is_there(file):

@@ -36,6 +36,7 @@ class Option:
         fields: of a positional: it takes FIELD=VALUE.
         local: says where or how something is done and not what: no page names it.
         former: what earlier versions called it, which still holds.
+        needs: what it does nothing without: another option, or `option value`.
         again: name of the option of which this one, of several texts, holds what stands there
             again: `--data A --data B`.
     """
@@ -51,6 +52,7 @@ class Option:
     fields: bool = False
     local: bool = False
     former: str = ""
+    needs: str = ""
     again: str = ""
 
 
@@ -301,6 +303,24 @@ def given(request: Any) -> dict[str, Any]:
     """The values of a request that are not their defaults, by key: what `made` makes it of."""
     found = {entry.key: (entry.of(request), entry.default) for entry in entries(type(request))}
     return {key: value for key, (value, default) in found.items() if value != default}
+
+
+def require_used(request: T) -> T:
+    """The request, of which every value that is given does something.
+
+    Raises:
+        InputError: one needs another that is not given.
+    """
+    known = {entry.key: entry for entry in entries(type(request))}
+    for entry in (known[key] for key in given(request) if known[key].about.needs):
+        name, _, value = entry.about.needs.partition(" ")
+        there = known[name].of(request)
+        if not there if not value else there != value:
+            raise InputError(
+                f"{entry.option} does nothing without --{entry.about.needs}; add that, or leave "
+                f"{entry.option} out"
+            )
+    return request
 
 
 def without_local(request: T) -> T:

@@ -52,8 +52,13 @@ def _crossed(request: R, there: Plan | None) -> R:
     if options.experiment != "resolution-5" or options.fold_over or options.add_cells:
         return request
     is_alone = there is not None or options.rates or options.tune_rate
-    usual = RATE if request.weights else f"{INITIALISATION},{RATE}"
+    usual = RATE if request.weights or says_how_drawn(request) else f"{INITIALISATION},{RATE}"
     return changed(request, cross="none" if is_alone else usual)
+
+
+def says_how_drawn(request: Study) -> bool:
+    """Whether a field says how the weights of all networks are drawn."""
+    return any(word.partition("=")[0] == "weight_init" for word in request.changes)
 
 
 def _trained(request: R, images: int, side: int, there: Plan | None) -> R:
