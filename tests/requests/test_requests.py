@@ -15,6 +15,8 @@ from nextify.errors import InputError
 from nextify.requests import (
     REQUESTS,
     Choose,
+    Compare,
+    Cost,
     Study,
     changed,
     command_line,
@@ -149,6 +151,15 @@ def test_python_says_it_in_its_own_words():
     request = made(Choose, {"params": 300_000, "data": "photos"})
     assert command_line(request) == "nextify choose --params 300000 --data photos"
     assert changed(request, seeds=3).seeds == 3 and request.seeds is None
+    request = made(Study, {"path": "small", "data": ["a", "b", "c"], "margin": 0.1234567})
+    same = "nextify study small --data a --data b --data c --margin 0.1234567"
+    assert command_line(request) == same
+    assert made(Choose, {"params": 12345678.0}).budgets.params == "12345678"
+    assert made(Cost, {"design": "vit-mini", "image_size": "64x96"}).sizes.image_size == (64, 96)
+    with pytest.raises(InputError, match=r"image_size is '64x'; give pixels"):
+        made(Cost, {"design": "vit-mini", "image_size": "64x"})
+    with pytest.raises(InputError, match=r"^unknown option 'changes'; .* stand in 'networks'$"):
+        made(Compare, {"networks": ["vit-mini"], "changes": {"epochs": 2}})
 
 
 @pytest.mark.parametrize(
@@ -157,6 +168,7 @@ def test_python_says_it_in_its_own_words():
         ({}, "path is not given"),
         ({"path": "small", "sede": 1}, "unknown option 'sede'; did you mean 'seeds'"),
         ({"path": "small", "epochs": 2}, "; fields to change stand in 'changes'"),
+        ({"path": "small", "weights": ["a", "b"]}, "weights is ['a', 'b']; give a text"),
         ({"path": "small", "seeds": 0}, "seeds is 0; give a whole number from 1 to 1,000"),
         ({"path": "small", "seeds": True}, "seeds is True; give a whole number"),
         ({"path": "small", "experiment": "fill"}, "experiment is 'fill'; give one of path"),
