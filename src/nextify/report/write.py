@@ -144,7 +144,8 @@ def require_factors(plan: Plan, file: str = "FILE") -> None:
             of = requests.Study(path=plan.name, data=spec, experiment=how)
             raise InputError(
                 f"study of path {plan.name!r} trains the path's steps in one order, which tells no "
-                f"factor's contribution; run an experiment on the same choices: {requests.command_line(of)}"
+                "factor's contribution; run an experiment on the same choices: "
+                f"{requests.command_line(of)}"
             )
         case "comparison":
             raise InputError(

@@ -14,8 +14,8 @@ from nextify.words import in_short
 
 Naming = Literal["nextify", "official", "timm", "torchvision", "transformers"]
 Screening = Literal["leave-one-out", "add-one-in", "resolution-4", "resolution-5", "full",
-                    "permutations", "augmented"]  # fmt: skip
-Kind = Literal["path", Screening]
+                    "permutations"]  # fmt: skip
+Kind = Literal["path", Screening, "augmented"]
 Matched = Literal["macs", "params"]
 Precision = Literal["float32", "bfloat16"]
 Recipes = Literal["modern", "modern-small"]
