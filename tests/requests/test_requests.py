@@ -17,6 +17,7 @@ from nextify.requests import (
     Choose,
     Compare,
     Cost,
+    Predict,
     Study,
     changed,
     command_line,
@@ -46,7 +47,7 @@ def values(entry: Entry) -> st.SearchStrategy[Any]:
     if hint is int:
         return st.integers(about.least, about.most)
     if hint is float:
-        return st.floats(1e-6, about.most).map(lambda value: float(f"{value:g}"))
+        return st.floats(1e-6, about.most)
     if hint == Pixels:
         side = st.integers(1, 1 << 14)
         return side | st.tuples(side, side)
@@ -80,6 +81,12 @@ def test_a_request_is_its_command_line(kind):
         assert made(kind, told(request)) == request
 
     holds()
+
+
+def test_a_file_whose_name_begins_with_a_dash_is_typed_by_another():
+    request = made(Predict, {"network": "-net", "images": ["-a.png", "b.png"]})
+    assert command_line(request) == "nextify predict ./-net ./-a.png b.png"
+    assert read(words_of(request)).request.images == ("./-a.png", "b.png")
 
 
 @pytest.mark.parametrize("kind", REQUESTS.values(), ids=REQUESTS)
