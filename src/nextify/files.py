@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import json
+import math
 import os
 import stat
 from collections import Counter
@@ -188,6 +189,22 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """
     remedy = "free space there and repeat the command, which goes on from here"
     write_whole(path, json.dumps(values, indent=2), what="record", remedy=remedy)
+
+
+def finite(values: Any) -> Any:
+    """The same where JSON has a word for it: what is infinite or no number is none there.
+
+    >>> finite({"curve": (1.0, float("inf"))})
+    {'curve': [1.0, None]}
+    """
+    match values:
+        case Mapping():
+            return {name: finite(value) for name, value in values.items()}
+        case list() | tuple():
+            return [finite(value) for value in values]
+        case float() if not math.isfinite(values):
+            return None
+    return values
 
 
 def parse_json(text: bytes | str) -> Any:

@@ -1,6 +1,7 @@
 """`nextify study --data A --data B`: one experiment on each, and what holds in general."""
 
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -65,7 +66,7 @@ def test_each_is_a_study_and_all_are_attributed_together(folders, nextify, monke
             ("study", "small", "--data", "first", "--data", "second"),
             "add --experiment resolution-5",
         ),
-        (("study", "small", "--data", "first", "--data", "first", *TINY), "first is given twice"),
+        (("study", "small", "--data", "first", "--data", "./first", *TINY), "called 'first'"),
         (("study", "small", "--data", "a", "--data", "b", *TINY, "--file", "x"), "one for each"),
         (("study", "small", "--data", "first", "--data", "nowhere", *TINY, "--plan"), "nowhere"),
     ],
@@ -73,3 +74,14 @@ def test_each_is_a_study_and_all_are_attributed_together(folders, nextify, monke
 def test_refused(folders, nextify, words, message):
     answer = nextify(*words)
     assert answer.code == 2 and message in answer.err and len(answer.err.splitlines()) <= 12
+
+
+def test_folders_that_are_called_alike_are_refused_until_one_is_renamed(folders, nextify):
+    own = Path.cwd()
+    (own / "apart").mkdir()
+    (own / "second").rename(own / "apart" / "first")
+    words = ("study", "small", "--data", "first", "--data")
+    alike = nextify(*words, "apart/first", *TINY)
+    assert alike.code == 2 and "rename a folder" in alike.err and not (own / "runs").exists()
+    (own / "apart" / "first").rename(own / "apart" / "other")
+    assert nextify(*words, "apart/other", *TINY, "--plan").code == 0

@@ -119,6 +119,7 @@ def test_another_choice_in_the_same_folder_is_refused(refused, done, change, sai
         (["--path", "large"], "unknown path"),
         (["--like", "convnext-tini"], "convnext-tiny"),
         (["--experiment", "path"], "unknown value of --experiment 'path'"),
+        (["--experiment", "augmented"], "unknown value of --experiment 'augmented'"),
         (["widths=8,16,32"], "field 'widths' is what the choice"),
         (["--finalists", "0"], "--finalists"),
         (["batch_size=4096"], "batch_size"),
@@ -131,7 +132,8 @@ def test_what_cannot_be_chosen(refused, pets, change, said):
 
 
 def test_without_a_budget(refused, pets):
-    assert "no budget is given" in refused("choose", "--data", "pets")
+    said = refused("choose", "--data", "pets")
+    assert "no budget is given; give --params" in said and "or candidates with --from" in said
 
 
 def test_the_plan_trains_nothing(nextify, pets):

@@ -47,6 +47,8 @@ def test_page_and_scores(nextify, net, images):
     assert page["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(labels, answers))
     assert page["macro_f1"] == pytest.approx(f1_score(labels, answers, average="macro"))
     assert values["accuracy"] == page["accuracy"] and "temperature" not in values
+    assert values["images"] == values["calibration_images"] == 110
+    assert values["report"] == "page/report.html"
     assert page["command"] == f"nextify evaluate {net} --data {images}"
     every = zip(paths(dataset), answers, labels, strict=True)
     wrong = {path: answer for path, answer, label in every if answer != label}
@@ -77,6 +79,8 @@ def test_calibrate(nextify, net, images):
     assert again.scores.accuracy == before.scores.accuracy
     assert again.content.before.images == again.content.scaled.after.images == int((~half).sum())
     assert again.scores.nll == again.content.scaled.after.nll
+    values = json.loads(nextify("evaluate", net, "--data", images, "--json").out)
+    assert (values["images"], values["calibration_images"]) == (110, int((~half).sum()))
     assert "test images may have fitted" in refused(nextify, net, dataset, half)
 
 
@@ -104,3 +108,4 @@ def test_too_few_images_leave_the_network_as_it_is(nextify, net, pets):
     answer = nextify("evaluate", net, "--data", "pets", "--calibrate")
     assert answer.code == 2 and "too few to calibrate by (at least 30)" in answer.err
     assert contents() == was
+    assert not nx.evaluate(net, data="pets", quiet=True).content.calibrates

@@ -102,7 +102,8 @@ def test_the_script_of_the_page_gives_the_same_answers(mode, folder, capsys):
         assert abs(float(text) - share) < 1e-4
 
 
-def test_evaluate_reads_what_was_exported(folder, capsys, tmp_path):
+def test_evaluate_reads_what_was_exported(folder, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("nextify.training.calibration.LEAST", 3)
     draw = np.random.default_rng(1)
     for at in range(12):
         place = tmp_path / "data" / ("ant", "bee", "cow")[at % 3]
@@ -114,6 +115,8 @@ def test_evaluate_reads_what_was_exported(folder, capsys, tmp_path):
         asked = ["evaluate", str(folder / name), "--data", str(tmp_path / "data"), "--json"]
         assert main(asked) == 0
         scores.append(json.loads(capsys.readouterr().out))
+        found = nx.evaluate(folder / name, data=tmp_path / "data", quiet=True)
+        assert found.content.calibrates == (name == "network.safetensors")
     assert scores[0]["accuracy"] == scores[1]["accuracy"]
     assert scores[0]["nll"] == pytest.approx(scores[1]["nll"], rel=1e-4)
     asked = ["evaluate", str(folder / "own.onnx"), "--data", str(tmp_path / "data"), "--calibrate"]

@@ -81,6 +81,11 @@ def test_an_interrupt_says_what_is_kept(monkeypatch, capsys, words, text, said):
          "scale mixers`; where it is the value, write --sizes=-1,2,3"),
         ("study small --sedes", "did you mean '--seeds'?"),
         ("study small --data --seeds 2", "--data: expected one argument"),
+        ("export a b.onnx --reduce-range", "--reduce-range does nothing without --int8"),
+        ("export a b.onnx --most-loss 1", "--most-loss does nothing without --int8; add that, or"),
+        ("fit --params 1M --threads 2", "--threads does nothing without --latency"),
+        ("compare vit-mini --cores-per-run 2", "--cores-per-run does nothing without --cluster"),
+        ("study small --orders 9", "--orders does nothing without --experiment permutations"),
         ("cots vit-mini", "unknown command 'cots'; did you mean 'cost'?"),
     ],
 )  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 
 from nextify.cli import main as entrance
 from nextify.cli.main import main
-from nextify.cli.show import print_table, say
+from nextify.cli.show import print_json, print_table, say
 
 COMMAND = f'"{sys.executable}" -m nextify'
 
@@ -60,6 +60,11 @@ def test_json_is_ascii_and_means_the_same(nextify):
     steps = json.loads(done.stdout)
     assert steps[1]["changed"] == "classic-small → modern-small"
     assert steps == json.loads(nextify("path", "small", "--json").out)
+
+
+def test_json_has_no_word_for_what_is_no_number(capsys):
+    print_json([{"curve": (1.5, float("inf"))}, float("nan")])
+    assert json.loads(capsys.readouterr().out) == [{"curve": [1.5, None]}, None]
 
 
 def test_columns_stay_aligned_in_plain_signs():

@@ -79,7 +79,10 @@ def test_networks_side_by_side(nextify, pets):
 
 def test_json_is_one_object_a_probe_and_network_and_the_same_twice(nextify, pets):
     words = (*TWO, "--probes", f"feature-collapse,{own()}", "--json")
-    first, again = (json.loads(nextify(*words).out) for _ in range(2))
+    first = json.loads(nextify(*words).out)
+    written = nextify(*words, "--report", "page")
+    again = json.loads(written.out)
+    assert written.err.endswith("report: page/report.html\n")
     assert [(each["network"], each["probe"]) for each in first] == [
         ("resnet-small", "feature-collapse"), ("vit-mini", "feature-collapse"),
         ("resnet-small", "brightness"), ("vit-mini", "brightness"),
@@ -166,7 +169,10 @@ def test_from_python(pets):
         (("resnet-small", "kernel_siz=3", "--untrained"), "did you mean 'kernel_size'"),
         (("kernel_size=3", "--untrained"), "no network is named"),
         (("kept.study", "net"), "stands beside a study file"),
-        (("kept.study", "--images", "4"), "--images is for single networks"),
+        (("kept.study", "--images", "4"), "--images does nothing here"),
+        (("kept.study", "--skip-unreadable"), "--skip-unreadable does nothing here"),
+        (("kept.study", "--data", "pets", "--image-size", "9"), "--image-size does nothing here"),
+        (("resnet-small", "--untrained", "--design", "vit-x"), "--design is of weights"),
         (("bare.study",), "has kept no network of its 1 finished run"),
     ],
 )  # fmt: skip

@@ -87,6 +87,7 @@ def test_the_same_command_again_trains_nothing(nextify, done):
     ("change", "said"),
     [
         (["epochs=2"], "recipe field 'epochs'"),
+        (["epochs=2", "--plan"], "recipe field 'epochs'"),
         (["ratio=3"], "design field 'ratio'"),
         (["--image-size", "32"], "'image_size' of the data is 28 there and 32 here"),
         (["--split-seed", "1"], "'fingerprint' of the data"),
@@ -112,6 +113,19 @@ def test_a_plan_trains_nothing(nextify, images):
     assert len(plan["cells"]) == RUNS and plan["cells"][0]["recipe"]["epochs"] == 10**12
     assert plan["command"].startswith("nextify study small batch_size=16 epochs=1000000000000")
     assert not Path("a.study").exists() and not Path("runs").exists()
+
+
+def test_a_plan_is_not_for_a_file_of_something_else(nextify, images):
+    os.mkfifo("a-fifo")
+    for file, fault in (
+        ("pets", "is a folder"),
+        ("pets/cat/0.png", "is not a study file"),
+        ("a-fifo", "is not a regular file"),
+    ):
+        answer = nextify(*STUDY, "--plan", "--file", file)
+        assert answer.code == 2 and fault in answer.err and answer.err.count("\n") == 1
+    Path("a.study").touch()  # a study that was struck before its first row
+    assert nextify(*STUDY, "--plan", "--file", "a.study").code == 0
 
 
 def test_skipped_images_are_counted(nextify, images):

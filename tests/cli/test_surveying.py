@@ -34,7 +34,9 @@ def test_data_says_what_is_there_and_writes_a_page(nextify, pets):
     assert "images: pets" in answer.err
     assert "The same picture under two classes. 2 images" in answer.out
     assert Path("seen/report.html").is_file() and "report: seen/report.html" in answer.out
-    found = json.loads(nextify("data", "pets", "--image-size", "16", "--json").out)
+    found = json.loads(nextify("data", "pets", "--image-size", "16", "--report", "seen",
+                               "--json").out)  # fmt: skip
+    assert found["report"] == "seen/report.html"
     assert found["under_two_classes"] == {"exact": 2, "near": 0}
     assert found["command"] == "nextify data pets --image-size 16"
     assert [each["class"] for each in found["classes"]] == ["cat", "dog"]
@@ -77,7 +79,8 @@ def test_evaluate_at_several_sizes(nextify, refused, trained):
     assert values["base"] == 8 and [each["size"] for each in values["sizes"]] == [8, 12, 16]
     for each in values["sizes"]:
         one = nextify("evaluate", "net", *options, "--test-image-size", str(each["size"]), "--json")
-        assert json.loads(one.out)["accuracy"] == each["accuracy"]
+        alone = json.loads(one.out)
+        assert (alone["accuracy"], alone["images"]) == (each["accuracy"], each["images"])
     base, other = values["sizes"][0], values["sizes"][1]
     assert base["difference"] is None
     assert other["difference"] == pytest.approx(other["accuracy"] - base["accuracy"])

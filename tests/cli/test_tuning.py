@@ -54,9 +54,12 @@ def test_what_does_not_go_together(pets, capsys):
         (("--tune-rate", "1,x"), "give numbers"),
         (("--tune-rate", "1,1"), "give different multiples"),
         (("--rates", "1,2", "--cross", "rate"), "--rates and --cross rate"),
+        (("--cross", "initialisation", "weight_init=he_normal"), "both say how weights"),
+        (("--sigma", "0.4,5"), "--sigma is '0.4,5'"),
         (("--cross", "depth"), "--cross has 'depth'"),
-        (("--images", "24"), "give one number below the 24 training images"),
-        (("--images", "1/2,1/4"), "give one number below"),
+        (("--images", "24"), "give one number from 2 (one of each class) and below the 24"),
+        (("--images", "0/5"), "one of each class"),
+        (("--images", "1/2,1/4"), "give one number from"),
     ):
         assert main([*STUDY, *more]) == 2
         error = capsys.readouterr().err

@@ -413,14 +413,13 @@ def test_beta_law(concentration: float) -> None:
 
 
 def test_mix_draws_follow_their_probabilities() -> None:
-    n, mix = 20_000, Mix(mixup=0.8, cutmix=1.0, switch_probability=0.3, probability=0.6,
-                         label_smoothing=0.0, classes=5)  # fmt: skip
+    n, mix = 20_000, Mix(mixup=0.8, cutmix=1.0, label_smoothing=0.0, classes=5)
     drawn = mix.mixture(mix.draw(n, generator()), 32, 32)
     blended, cut = drawn.blend < 1, drawn.boxes.height * drawn.boxes.width > 0
     assert not (blended & cut).any()
     # Half of the smallest boxes, below one pixel, are empty: P(lam > 1 - 1/1024) is 0.001.
-    assert abs(cut.float().mean() - 0.6 * 0.3) < 5 * 0.4 / math.sqrt(n) + 0.001
-    assert abs(blended.float().mean() - 0.6 * 0.7) < 5 * 0.5 / math.sqrt(n)
+    assert abs(cut.float().mean() - 0.5) < 5 * 0.5 / math.sqrt(n) + 0.001
+    assert abs(blended.float().mean() - 0.5) < 5 * 0.5 / math.sqrt(n)
     area = inside(drawn.boxes, 32, 32).flatten(1).double().mean(1)
     assert torch.equal(drawn.own, torch.where(cut, 1 - area, drawn.blend))
 

@@ -142,6 +142,7 @@ def test_an_impossible_budget_is_answered_with_the_smallest_possible():
     depths, widths = Space(4).smallest()
     least = cost(nx.design("convnext-tiny", depths=depths, widths=widths))
     assert f"takes {least.params:,} params (given: 1,000); give at least that" in str(caught.value)
+    assert "classes" not in str(caught.value)  # which are the images', under `choose`
     assert "macs" not in str(caught.value)
     (only,) = nx.fit(params=least.params)
     assert only.design.depths == depths and only.design.widths == widths

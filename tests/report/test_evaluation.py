@@ -67,9 +67,12 @@ def test_names_from_outside_are_only_text_and_equal_contents_give_equal_bytes(tm
     assert "<span>--calibrate</span></code></pre>" in page  # to be copied, not read
 
 
-def test_calibration_before_and_after():
+def test_calibration_before_and_after(tmp_path):
     plain = " ".join(words.calibrated(evaluated(("cat", "dog"))))
     assert "is fitted and kept with the network by:" in plain and "on 300 images" in plain
+    none = evaluated(("cat", "dog"), calibrates=False)
+    assert "by:" not in " ".join(words.calibrated(none))
+    assert "--calibrate" not in write_evaluation(none, tmp_path).html.read_text()
     told = " ".join(words.calibrated(evaluated(("cat", "dog"), scaled=scaled(0.7))))
     assert "temperature of 0.700, fitted on 200 other test images" in told
     assert "more extreme" in told and "by:" not in told

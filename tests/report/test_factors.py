@@ -28,7 +28,7 @@ from nextify.report.factors.next_runs import next_runs
 from nextify.report.factors.paper import paper_column
 from nextify.report.marks import limits
 from nextify.report.write import look, require_factors, write_factors
-from nextify.requests import Study, read
+from nextify.requests import DataSpec, Study, read
 
 from . import fake, fake_experiment
 from .test_report import _text
@@ -140,6 +140,10 @@ def test_a_path_is_refused_with_the_command_that_makes_an_experiment(tmp_path):
         InputError, match=r"nextify study small --data .* --experiment resolution-5"
     ):
         require_factors(plan)
+    there = replace(plan, where=DataSpec(source="my photos/pets", image_size=64))
+    command = "--data 'my photos/pets' --image-size 64 --experiment resolution-5"
+    with pytest.raises(InputError, match=command):
+        require_factors(there)
     with pytest.raises(InputError, match="no run of study"):
         write_report((fake_experiment.plan(), ()), tmp_path)
 

@@ -15,6 +15,9 @@ from nextify.errors import InputError
 from nextify.requests import (
     REQUESTS,
     Choose,
+    Compare,
+    Cost,
+    Predict,
     Study,
     changed,
     command_line,
@@ -44,7 +47,7 @@ def values(entry: Entry) -> st.SearchStrategy[Any]:
     if hint is int:
         return st.integers(about.least, about.most)
     if hint is float:
-        return st.floats(1e-6, about.most).map(lambda value: float(f"{value:g}"))
+        return st.floats(1e-6, about.most)
     if hint == Pixels:
         side = st.integers(1, 1 << 14)
         return side | st.tuples(side, side)
@@ -78,6 +81,12 @@ def test_a_request_is_its_command_line(kind):
         assert made(kind, told(request)) == request
 
     holds()
+
+
+def test_a_file_whose_name_begins_with_a_dash_is_typed_by_another():
+    request = made(Predict, {"network": "-net", "images": ["-a.png", "b.png"]})
+    assert command_line(request) == "nextify predict ./-net ./-a.png b.png"
+    assert read(words_of(request)).request.images == ("./-a.png", "b.png")
 
 
 @pytest.mark.parametrize("kind", REQUESTS.values(), ids=REQUESTS)
@@ -149,6 +158,15 @@ def test_python_says_it_in_its_own_words():
     request = made(Choose, {"params": 300_000, "data": "photos"})
     assert command_line(request) == "nextify choose --params 300000 --data photos"
     assert changed(request, seeds=3).seeds == 3 and request.seeds is None
+    request = made(Study, {"path": "small", "data": ["a", "b", "c"], "margin": 0.1234567})
+    same = "nextify study small --data a --data b --data c --margin 0.1234567"
+    assert command_line(request) == same
+    assert made(Choose, {"params": 12345678.0}).budgets.params == "12345678"
+    assert made(Cost, {"design": "vit-mini", "image_size": "64x96"}).sizes.image_size == (64, 96)
+    with pytest.raises(InputError, match=r"image_size is '64x'; give pixels"):
+        made(Cost, {"design": "vit-mini", "image_size": "64x"})
+    with pytest.raises(InputError, match=r"^unknown option 'changes'; .* stand in 'networks'$"):
+        made(Compare, {"networks": ["vit-mini"], "changes": {"epochs": 2}})
 
 
 @pytest.mark.parametrize(
@@ -157,6 +175,7 @@ def test_python_says_it_in_its_own_words():
         ({}, "path is not given"),
         ({"path": "small", "sede": 1}, "unknown option 'sede'; did you mean 'seeds'"),
         ({"path": "small", "epochs": 2}, "; fields to change stand in 'changes'"),
+        ({"path": "small", "weights": ["a", "b"]}, "weights is ['a', 'b']; give a text"),
         ({"path": "small", "seeds": 0}, "seeds is 0; give a whole number from 1 to 1,000"),
         ({"path": "small", "seeds": True}, "seeds is True; give a whole number"),
         ({"path": "small", "experiment": "fill"}, "experiment is 'fill'; give one of path"),
@@ -181,6 +200,15 @@ def test_arguments_are_taken_by_their_places():
         nx.evaluate("a", "b")
     with pytest.raises(InputError, match="unexpected argument 'epochs=2'"):
         nx.study(made(Study, {"path": "small"}), "epochs=2", plan=True)
+
+
+def test_what_does_nothing_is_refused_in_python_too(tmp_path):
+    file = tmp_path / "export.toml"
+    file.write_text('network = "net"\noutput = "net.onnx"\nreduce_range = true\n')
+    with pytest.raises(InputError, match="--reduce-range does nothing without --int8"):
+        nx.export(str(file))
+    with pytest.raises(InputError, match="weights net do not exist"):  # which comes next
+        nx.export(str(file), int8=True)
 
 
 def test_hints_are_of_the_kinds_that_are_read():

@@ -379,6 +379,7 @@ def test_formulas_are_printed_without_loading_torch(subject):
     ("options", "message"),
     [
         (["--sizes", "big"], "--sizes is 'big'"),
+        (["--sizes", "9" * 5000], "give whole numbers below 10^9"),
         (["--sizes", "0,32"], "--sizes is '0,32'"),
         (["--max-size", "16"], "--max-size is 16; the least is 32"),
         (["--sizes", "64", "--max-size", "32"], "--max-size is 32; none of --sizes"),

@@ -191,6 +191,7 @@ def test_a_new_experiment_crosses_both_and_an_old_one_goes_on_as_it_was():
         ({"experiment": "resolution-5", "cross": "none"}, "none"),
         ({"experiment": "resolution-5", "cross": ["rate"]}, "rate"),
         ({"experiment": "resolution-5", "rates": "0.5,1"}, "none"),
+        ({"experiment": "resolution-5", "changes": ["weight_init=he_normal"]}, "rate"),
         ({"experiment": "full"}, None),
         ({"experiment": "resolution-4"}, None),
         ({}, None),

@@ -17,6 +17,7 @@ from nextify.network import Card, load_network, save_network
 from nextify.training.calibration import fitting_half
 from nextify.training.classify import answered, classify
 from nextify.training.evaluate import evaluate
+from nextify.training.exporting import agree
 from training.conftest import SMALL
 from training.test_scored_images import coloured
 
@@ -109,8 +110,13 @@ def test_predictions_have_its_probabilities(tmp_path, network):
     )
 
 
-def test_answers_that_are_no_numbers_are_refused(corners, network):
+def test_answers_that_are_no_numbers_are_refused(corners, network, tmp_path):
     with torch.no_grad():
         network.head[-1].bias[0] = float("nan")
     with pytest.raises(InputError, match="answers to 130 of 130 images are no finite numbers"):
         answered(network, CARD, corners)
+    image = coloured(tmp_path, {"blue": 1}) / "blue" / "0.png"
+    with pytest.raises(InputError, match="answers to an image are no finite numbers"):
+        list(classify(network, CARD, [image]))
+    with pytest.raises(InputError, match="answers to 2 of 2 images are no finite numbers"):
+        agree(network, network, iter([torch.zeros(2, 3, 16, 16)]))

@@ -22,7 +22,7 @@ def require_image_size(
 
     Raises:
         InputError: if a map would become smaller than a stride; it names the stem stride that
-            would fit, or the smallest image. If a ViT's patches do not divide the image, or a
+            would fit, and the smallest image. If a ViT's patches do not divide the image, or a
             Swin's are larger than it.
     """
     sides = (image_size,) if isinstance(image_size, int) else tuple(image_size)
@@ -62,15 +62,12 @@ def _require_strides(design: Design, sides: tuple[int, ...]) -> None:
     if _fits(draw(design), min(sides)):
         return
     fitting = [s for s in (16, 4, 2, 1) if _fits(draw(replace(design, stem_stride=s)), min(sides))]
-    if fitting:
-        remedy = f"stem_stride={fitting[0]} would fit"
-    else:
-        least = draw(replace(design, stem_stride=1))
-        smallest = next((side for side in range(1, MOST_PIXELS + 1) if _fits(least, side)), None)
-        if smallest is None:
-            remedy = f"give fewer stages than {len(design.depths)}"
-        else:
-            remedy = f"use images of at least {smallest} pixels with stem_stride=1"
+    remedies = [f"stem_stride={stride} would fit" for stride in fitting[:1]]
+    blueprint = draw(design)
+    smallest = next((side for side in range(1, MOST_PIXELS + 1) if _fits(blueprint, side)), None)
+    if smallest is not None:  # last, for who cannot say fields
+        remedies.append(f"use images of at least {smallest} pixels")
+    remedy = ", or ".join(remedies) or f"give fewer stages than {len(design.depths)}"
     raise InputError(
         f"images of {min(sides)} pixels are too small for this design with "
         f"stem_stride={design.stem_stride}; {remedy}"

@@ -1,6 +1,6 @@
 """The commands attribute and report."""
 
-from nextify.cli.show import print_json, print_table, say
+from nextify.cli.show import file_values, print_json, print_table, say
 from nextify.commands.attributing import Attributed, Shares, attribute, report
 from nextify.commands.watch import ON_STDERR
 from nextify.findings.across import General
@@ -18,7 +18,6 @@ from nextify.report.factors.contribution_figure import signed_count
 from nextify.report.factors.sides import sides
 from nextify.report.factors.tables import as_values
 from nextify.report.factors.units import Unit
-from nextify.report.page import ReportFiles
 from nextify.report.settled import settled
 from nextify.requests import Attribute, Report
 from nextify.words import plural
@@ -34,12 +33,6 @@ def run(request: Attribute | Report, as_json: bool) -> int:
     else:
         say(f"report: {files.html}")
     return 0
-
-
-def file_values(files: ReportFiles) -> dict[str, object]:
-    """The files of a report, for JSON."""
-    figures = [str(figure) for figure in files.figures]
-    return {"report": str(files.html), "csv": str(files.csv), "figures": figures}
 
 
 def _attribute(request: Attribute, as_json: bool) -> int:

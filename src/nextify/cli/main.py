@@ -89,6 +89,7 @@ def _run(arguments: list[str]) -> int:
         return 2
     try:
         asked = requests.read(arguments, parser)
+        requests.require_used(asked.request)
     except SystemExit as end:  # --help and --version
         return int(end.code or 0)
     if rank_here().size > 1 and not isinstance(asked.request, requests.Train):

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from statistics import mean
 from typing import Any
 
-from nextify.cli.show import print_json, print_table, say
+from nextify.cli.show import note, print_json, print_table, say
 from nextify.commands.probing import Probed, ProbedStudy, StudyMeasurement, probe
 from nextify.commands.watch import ON_STDERR
 from nextify.report.probes import words
@@ -22,8 +22,8 @@ def run(request: Probe, as_json: bool) -> int:
                 print_json(as_values(done.content))
             else:
                 _print(done.content)
-                if done.report:
-                    say(f"report: {done.report.html}")
+            if done.report:
+                (note if as_json else say)(f"report: {done.report.html}")
             return 1 if done.content.failures else 0
         case ProbedStudy() as studied:
             if as_json:

@@ -10,7 +10,8 @@ from nextify.cli.show import note, print_json, print_table, say
 from nextify.errors import InputError
 from nextify.files import require_name, require_place
 from nextify.report.scaling.blocks import Block, Paragraph, Table
-from nextify.words import read_bytes
+from nextify.requests import given
+from nextify.words import in_short, read_bytes
 
 if TYPE_CHECKING:  # it imports matplotlib
     from nextify.report.style import Drawing
@@ -24,10 +25,10 @@ def refuse(options: object, names: Iterable[str], other: str) -> None:
     """Refuse options that would do nothing beside another one.
 
     Raises:
-        InputError: one of them is set.
+        InputError: one of them is given.
     """
     for name in names:
-        if getattr(options, name) is not None:
+        if name in given(options):
             option = name.replace("_", "-")
             raise InputError(f"--{option} does nothing with {other}; leave one of the two out")
 
@@ -38,9 +39,11 @@ def whole_numbers(text: str, example: str) -> tuple[int, ...]:
     Raises:
         InputError: no whole numbers, apart by commas.
     """
-    parts = text.split(",")
-    if not all(part.strip().isascii() and part.strip().isdigit() for part in parts):
-        raise InputError(f"--sizes is {text!r}; give whole numbers, as {example}")
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
+        raise InputError(
+            f"--sizes is {in_short(text)}; give whole numbers below 10^9, as {example}"
+        )
     return tuple(sorted({int(part) for part in parts}))
 
 

@@ -1,8 +1,7 @@
 """`nextify scale sequence`: a next-word model with attention and with recurrence."""
 
-from nextify.cli.scaling import answer, draw, places
+from nextify.cli.scaling import answer, draw, places, refuse
 from nextify.cli.show import note
-from nextify.errors import InputError
 from nextify.report.scaling import sequence_words as words
 from nextify.requests import ScaleSequence
 from nextify.scaling.sequence.settings import Kind, Settings
@@ -36,9 +35,7 @@ def run(request: ScaleSequence, as_json: bool) -> int:
 
 def _speak(text: str, request: ScaleSequence, settings: Settings, as_json: bool) -> int:
     """Train both models once and let them go on with the given words."""
-    for name in ("save", "figure"):
-        if getattr(request, name):
-            raise InputError(f"--say does not go with --{name}; run the command once for each")
+    refuse(request, ("seeds", "rounds", "save", "figure"), "--say")
     from nextify.scaling.sequence.experiment import spoken
 
     found = spoken(settings, text, threads=request.threads, progress=_progress, on_unknown=_unknown)

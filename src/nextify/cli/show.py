@@ -6,11 +6,15 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nextify.errors import InputError
+from nextify.files import finite
 from nextify.machine.lines import note as note  # beside the answers, for all commands
 from nextify.words import in_columns, one_line, shown
+
+if TYPE_CHECKING:  # it imports matplotlib
+    from nextify.report.page import ReportFiles
 
 # For terminals and pipes that are not Unicode.
 _PLAIN = str.maketrans(
@@ -68,7 +72,15 @@ def printable(text: str) -> str:
 
 def print_json(values: Any) -> None:
     """One JSON document, in ASCII: it survives every terminal, pipe and file name."""
-    say(json.dumps(values, indent=2))
+    say(json.dumps(finite(values), indent=2, allow_nan=False))
+
+
+def file_values(files: "ReportFiles | None") -> dict[str, object]:
+    """The files of a report, if one was written, for JSON."""
+    if files is None:
+        return {}
+    figures = [str(figure) for figure in files.figures]
+    return {"report": str(files.html), "csv": str(files.csv), "figures": figures}
 
 
 def _written(write: Callable[[], object]) -> None:

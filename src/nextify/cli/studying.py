@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from nextify.cli.attributing import attributed_values, file_values, print_attributed
-from nextify.cli.show import note, print_json, print_table, say
+from nextify.cli.attributing import attributed_values, print_attributed
+from nextify.cli.show import file_values, note, print_json, print_table, say
 from nextify.commands import blocks
 from nextify.commands.studying import Planned, Studied, study
 from nextify.commands.watch import ON_STDERR

@@ -1,6 +1,6 @@
 """The command data."""
 
-from nextify.cli.show import print_json, print_table, say
+from nextify.cli.show import file_values, print_json, print_table, say
 from nextify.commands.surveying import data
 from nextify.commands.watch import ON_STDERR
 from nextify.report.survey import words
@@ -13,7 +13,7 @@ def run(request: Data, as_json: bool) -> int:
     done = data(request, ON_STDERR)
     found = done.survey
     if as_json:
-        print_json(as_values(found))
+        print_json({**as_values(found), **file_values(done.report)})
         return 0
     rows = zip(found.classes, *found.counts.values(), strict=True)
     print_table(["class", *found.counts], [[name, *map(str, counts)] for name, *counts in rows])

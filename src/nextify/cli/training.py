@@ -1,6 +1,6 @@
 """The commands train, evaluate and predict."""
 
-from nextify.cli.show import print_json, print_table, say
+from nextify.cli.show import file_values, print_json, print_table, say
 from nextify.commands.sizes import EvaluatedSizes, evaluate_at
 from nextify.commands.training import Evaluated, predict, train
 from nextify.commands.watch import ON_STDERR
@@ -84,7 +84,8 @@ def _say_evaluated(found: Evaluated, as_json: bool) -> int:
         values = {name: getattr(scores, name) for name in names}
         of_classes = {name: getattr(scores.per_class, name) for name in _BY_CLASS}
         warmth = {} if scaled is None else {"temperature": scaled.temperature}
-        print_json({**values, **of_classes, "images": len(scores.correct), **warmth})
+        counts = {"images": len(scores.correct), "calibration_images": found.content.before.images}
+        print_json({**values, **of_classes, **counts, **warmth, **file_values(found.report)})
     else:
         say(
             f"accuracy {scores.accuracy:.2%} on {len(scores.correct):,} test images of "
@@ -103,7 +104,8 @@ def _say_sizes(done: EvaluatedSizes, as_json: bool) -> int:
     if as_json:
         print_json({"base": done.base, "sizes": [
             {"size": each.size, "accuracy": each.found.scores.accuracy,
-             "difference": each.difference, **ends_of("difference", each.interval)}
+             "images": len(each.found.scores.correct), "difference": each.difference,
+             **ends_of("difference", each.interval)}
             for each in done.sizes
         ]})  # fmt: skip
         return 0

@@ -138,17 +138,18 @@ def _asked(kind: type[T], given: tuple[Any, ...], options: dict[str, Any]) -> T:
     """The request that arguments make: one that is given or in a file, or else by place and name.
 
     Raises:
-        InputError: too many arguments, an unknown option, or a value that is not accepted.
+        InputError: too many arguments, an unknown option, a value that is not accepted, or one that
+            does nothing.
     """
     options = with_images(options)
     whole = given[0] if given else None
     if isinstance(whole, str | Path) and str(whole).endswith(".toml"):
         whole = requests.read_toml(kind, Path(whole))
     if not isinstance(whole, kind):
-        return requests.made(kind, {**_placed(kind, given), **options})
+        return requests.require_used(requests.made(kind, {**_placed(kind, given), **options}))
     if given[1:]:
         raise _unexpected(given[1])
-    return requests.changed(whole, **options)
+    return requests.require_used(requests.changed(whole, **options))
 
 
 def _placed(kind: type, given: tuple[Any, ...]) -> dict[str, Any]:

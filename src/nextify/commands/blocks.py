@@ -7,6 +7,7 @@ from nextify.commands import attributing, studying
 from nextify.commands.attributing import Attributed
 from nextify.commands.studying import Planned, Studied
 from nextify.commands.watch import QUIET, Watch
+from nextify.data import name_of
 from nextify.errors import InputError
 from nextify.files import require_writable
 from nextify.requests import Attribute, Study, changed
@@ -33,7 +34,8 @@ def study(request: Study, watch: Watch = QUIET) -> tuple[Planned, ...] | Blocks:
         A plan for each, where the request asks for the plans alone.
 
     Raises:
-        InputError: a path's study, a file for all, and as `studying.study` does.
+        InputError: a path's study, a file for all, data sets of one name, and as
+            `studying.study` does.
         Interrupted: by Ctrl-C; what is recorded is kept.
     """
     if not is_experiment(request):
@@ -42,8 +44,11 @@ def study(request: Study, watch: Watch = QUIET) -> tuple[Planned, ...] | Blocks:
     if request.runs.file:
         raise InputError("--file is of one study, and there is one for each --data; leave it out")
     sources = (request.data.source, *request.more_data)
-    if twice := next((each for each in sources if sources.count(each) > 1), None):
-        raise InputError(f"--data {twice} is given twice; give each data set once")
+    names = [name_of(each) for each in sources]
+    if twice := next((each for each in names if names.count(each) > 1), None):
+        raise InputError(f"two of --data are called {twice!r}, and their study files would be one; "
+                         "give each data set once, and rename a folder where two are called alike"
+                         )  # fmt: skip
     output = request.runs.report
     if output and not request.runs.plan:
         require_writable(Path(output), "--report")

@@ -122,10 +122,11 @@ def _choose(request: Choose, watch: Watch) -> PlannedChoice | Chosen:
 def _require_budget(request: Choose) -> None:
     """Check the budgets before images are loaded, which takes longer."""
     budgets = asdict(request.budgets)
-    if request.latency is not None and not any(budgets.values()):
+    if not any(budgets.values()):
+        alone = f"--latency is {request.latency}, and no width follows from that alone"
         raise InputError(
-            f"--latency is {request.latency}, and no width follows from that alone; give "
-            "--params or --macs with it, or candidates with --from"
+            f"{alone if request.latency else 'no budget is given'}; give --params, --macs, "
+            "--activation-memory or --like, or candidates with --from"
         )
     budgets_of(**budgets)
 

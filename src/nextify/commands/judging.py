@@ -1,6 +1,7 @@
 """What a network's answers to labelled images come to: for a page, and for who asks in Python."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from nextify.costs.form import totals
@@ -65,12 +66,20 @@ def _fitted(card: Card) -> Mapping[str, object]:
 
 
 def evaluation(
-    name: str, card: Card, images: Dataset, found: Answered, worth: str | None, command: str
+    name: str,
+    card: Card,
+    images: Dataset,
+    found: Answered,
+    worth: str | None,
+    command: str,
+    *,
+    keeps: bool = True,
 ) -> EvaluationContent:
     """All that is told of a network's answers.
 
     Args:
         name: the network's. worth: what limits the score, if anything does. command: that asks.
+        keeps: whether its file can keep a temperature.
     """
     rest = judged(card, images, found)
     before = _calibration(rest, 1.0)
@@ -86,9 +95,18 @@ def evaluation(
         wrong=_wrong(card, images, found),
         before=before,
         scaled=scaled,
+        calibrates=keeps and _is_fitting(images, found),
         worth=worth,
         command=command,
     )
+
+
+def _is_fitting(images: Dataset, found: Answered) -> bool:
+    """Whether a temperature fits; of validation images, which are not loaded for that, it is taken
+    for granted."""
+    with suppress(InputError):
+        return bool(images.origin.validation or found.take(fitting_half(images.test)).temperature())
+    return False
 
 
 def _calibration(found: Answered, temperature: float) -> Calibration:

@@ -35,8 +35,8 @@ from nextify.training.machine import plain_torch, thread_count, usable_device
 from nextify.words import plural
 
 _SQLITE = b"SQLite format 3\0"
-_FOR_STUDIES = {"networks", "probes", "data", "image_size", "split_seed", "train_limit",
-                "skip_unreadable", "workers"}  # fmt: skip
+_FOR_STUDIES = {"networks", "probes", "data", "workers"}
+_OF_DATA = {"split_seed", "train_limit", "skip_unreadable"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,6 +163,8 @@ def _content(request: Request, probes: Sequence[Probe], device: str, watch: Watc
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise InputError(f"network {twice!r} is named twice; name each once")
     opened = [_opened(request, own) for _, own in asked]
+    if request.design is not None and all(each.images is not None for each in opened):
+        raise InputError("--design is of weights, and all networks are --untrained; leave it out")
     count = request.images or usual_count(max(_side(request, each) for each in opened))
     subjects = {n: _subject(request, each, count) for n, each in zip(names, opened, strict=True)}
     for each in subjects.values():
@@ -327,10 +329,11 @@ def _probe_study(request: Request, probes: dict[str, Probe], watch: Watch) -> Pr
     if len(request.networks) > 1:
         raise InputError(f"{request.networks[1]!r} stands beside a study file; give a study file "
                          "alone")  # fmt: skip
-    strange = [name for name in given(request) if name not in _FOR_STUDIES]
-    if strange:
-        raise InputError(f"--{strange[0]} is for single networks; those of a study are all probed "
-                         "on the same images and with one seed: leave it out")  # fmt: skip
+    asked = given(request)
+    known = _FOR_STUDIES | _OF_DATA if "data" in asked else _FOR_STUDIES
+    if strange := [name.replace("_", "-") for name in asked if name not in known]:
+        raise InputError(f"--{strange[0]} does nothing here: all networks of a study are probed on "
+                         "its images and with one seed; leave it out")  # fmt: skip
     file = Path(request.networks[0])
     watch.damage(file)
     with Store.open(file, create=False) as store:

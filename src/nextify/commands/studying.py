@@ -125,6 +125,7 @@ def _study(request: Study | Compare, watch: Watch) -> Planned | Studied:
     probes = tuple(probes_asked(runs.probes))  # before images, which take longer
     planned, setup, say = _planned(request, probes, watch)
     if runs.plan:
+        _require_same(planned)
         return say()
     if runs.file is None or isinstance(request, Compare):
         require_place(planned.file.parent, "--file")
@@ -138,6 +139,14 @@ def _study(request: Study | Compare, watch: Watch) -> Planned | Studied:
     folder = Path(runs.report or report_folder(planned.file))
     report = write_report(planned.file, folder, answers=best_answers(planned.file, folder))
     return Studied(file=planned.file, summary=summary, report=report)
+
+
+def _require_same(planned: Planned) -> None:
+    """Check that the study file, where there is one, is of what is planned, and change nothing."""
+    file = planned.file
+    if is_there(file) and (not file.is_file() or file.stat().st_size):
+        with Store.open(file, create=False) as store:
+            store.require(planned.plan)
 
 
 def tune(request: Study, watch: Watch) -> None:
@@ -347,8 +356,8 @@ def _forecasts(asked: Asked, plan: Plan, pilot: Pilot | None, workers: int) -> t
 def _sigma(text: str | None, file: Path) -> float | None:
     """The spread between seeds in points: as given, or as the study file has it so far."""
     if text is not None:
-        (sigma,) = read_numbers("--sigma", text)[:1]
-        if not 0 < sigma <= 100:
+        sigma, *others = read_numbers("--sigma", text)
+        if others or not 0 < sigma <= 100:
             raise InputError(f"--sigma is {text!r}; give points of accuracy, as 0.4")
         return sigma
     if not is_there(file):

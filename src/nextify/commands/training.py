@@ -249,7 +249,8 @@ def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
     note = evaluated_note(was_trained_on(card, images), images)
     if note:
         watch.note(note)
-    content = evaluation(request.network, card, images, found, note, command_line(request))
+    keeps, command = isinstance(network, Network), command_line(request)
+    content = evaluation(request.network, card, images, found, note, command, keeps=keeps)
     report = write_evaluation(content, request.report) if request.report else None
     scores = found.scores
     if (scaled := content.scaled) is not None:

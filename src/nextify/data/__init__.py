@@ -70,6 +70,17 @@ def load(source: str | Path | DataSpec, *, test_on_all: bool = False, **options:
     return found
 
 
+def name_of(source: str) -> str:
+    """The name that `load` gives a data set, without a look at its images.
+
+    >>> name_of("embedded"), name_of("photos/pets")
+    ('fashion-mnist-embedded', 'pets')
+    """
+    if source in NAMES:
+        return _EMBEDDED if source == "embedded" else source
+    return Path(source).resolve().name
+
+
 def with_validation(dataset: Dataset, spec: DataSpec) -> Dataset:
     """The data set with the validation images that its folder has beside the test images, if it
     has any: to choose by, so that the test images choose nothing."""

@@ -78,9 +78,9 @@ def fill_budget(
     if by == inf:
         takes = _takes(form, design.depths, smallest, classes, budgets)
         raise InputError(
-            f"a design cannot be made narrow enough for this budget: the smallest possible, depths "
-            f"{design.depths} and widths {smallest}, takes {broken(budgets, takes)}; give at least "
-            "that, or fewer classes"
+            "a design cannot be made narrow enough for this budget: the smallest possible, depths "
+            f"{design.depths} and widths {smallest}, takes {broken(budgets, takes)}; "
+            "give at least that"
         )
     return with_fields(design, {"widths": widths})
 

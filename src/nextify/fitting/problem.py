@@ -91,7 +91,7 @@ def forms_within(
         least = dict(zip(budgets, min(uses)[1], strict=True))
         raise InputError(
             f"no design keeps this budget: the smallest possible, depths {depths} and widths "
-            f"{widths}, takes {broken(budgets, least)}; give at least that, or fewer classes"
+            f"{widths}, takes {broken(budgets, least)}; give at least that"
         )
     return found
 

@@ -4,14 +4,12 @@ G is the mean over images of sum_c relu(d / dx_c sum_k relu(F_k)), with F the la
 its middle unit (RepLKNet, arXiv 2203.06717, section 4, and its code). r(t) is the share of the
 image in the smallest square that holds t of the sum of G.
 
-What is published under this name is not comparable, and not with this: `share_by` has the other
-ways. A logarithm before the sum makes r depend on the scale of the features; a square about pixel
-H / 2 is off the unit, by half a stride in a network of patches.
+What is published under this name is not comparable, and not with this. A logarithm before the sum
+makes r depend on the scale of the features; a square about pixel H / 2 is off the unit, by half a
+stride in a network of patches.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,17 +18,12 @@ from nextify.probes.anatomy import anatomy, as_maps, heard
 from nextify.probes.lattice import lattices
 from nextify.probes.probe import Undefined
 
-Protocol = Literal["replknet", "slak", "vmamba", "openerf"]
 _BATCH = 16
 
 
-def input_gradients(network: nn.Module, images: Tensor, rectified: bool = True) -> Tensor:
-    """The gradients (N, C, H, W) at each image of the sum over channels of the middle unit of the
-    last block's map: unit (H' // 2, W' // 2) of H' x W'.
-
-    Args:
-        rectified: whether channels that are negative there do not count.
-    """
+def input_gradients(network: nn.Module, images: Tensor) -> Tensor:
+    """The gradients (N, C, H, W) at each image of the sum over channels, where they are positive,
+    of the middle unit of the last block's map: unit (H' // 2, W' // 2) of H' x W'."""
     name, sides = anatomy(network).blocks[-1], (int(images.shape[2]), int(images.shape[3]))
     found: list[Tensor] = []
     for some in torch.split(images, _BATCH):
@@ -39,7 +32,7 @@ def input_gradients(network: nn.Module, images: Tensor, rectified: bool = True) 
             network(given)
         maps = as_maps(heard_of[name], sides)
         unit = maps[:, :, maps.shape[2] // 2, maps.shape[3] // 2]
-        found += torch.autograd.grad((unit.relu() if rectified else unit).sum(), given)
+        found += torch.autograd.grad(unit.relu().sum(), given)
     return torch.cat(found)
 
 
@@ -99,40 +92,3 @@ def squares(scores: Tensor, middle: tuple[float, float]) -> Squares:
     masses = flat.new_zeros(count, len(distances)).index_add_(1, ring.flatten(), flat).cumsum(1)
     pixels = ring.flatten().bincount(minlength=len(distances)).cumsum(0)
     return Squares(2 * distances + 1, pixels.double() / (height * width), masses)
-
-
-def share_by(
-    protocol: Protocol, gradients: Tensor, thresholds: Sequence[float]
-) -> dict[float, float | None]:
-    """r(t) as others compute it, from `input_gradients` (openerf: those not rectified).
-
-    - replknet: log10(1 + G), the square about pixel (H // 2, W // 2), of at least 3 pixels a side
-      and at most about the image's.
-    - slak: the same, as a share of 1024^2 pixels whatever the image has.
-    - vmamba: G^(1/4).
-    - openerf: gradients are averaged over channels before what is negative is left out.
-
-    Returns:
-        None where no square holds so much.
-    """
-    scores = gradients.relu().sum(1).mean(0)
-    match protocol:
-        case "replknet" | "slak":
-            scores = (1 + scores).log10()
-        case "vmamba":
-            scores = scores.sqrt().sqrt()
-        case "openerf":
-            scores = gradients.mean(1).relu().mean(0)
-    height, width = scores.shape
-    whole = 1024**2 if protocol == "slak" else height * width
-    held = {(2 * half + 1) ** 2 / whole: _inside(scores, half) for half in range(1, height // 2)}
-    total = float(scores.sum())
-    return {
-        threshold: next((share for share, mass in held.items() if mass / total > threshold), None)
-        for threshold in thresholds
-    }
-
-
-def _inside(scores: Tensor, half: int) -> float:
-    rows, columns = (slice(max(0, side // 2 - half), side // 2 + half + 1) for side in scores.shape)
-    return float(scores[rows, columns].sum())

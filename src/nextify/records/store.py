@@ -136,17 +136,7 @@ class Store(AbstractContextManager["Store"]):
         """
         with self._transaction():
             contents = self._contents()
-            there, records = known_plan(contents, self.path), self._records_in(contents)
-            if there is not None and (difference := first_difference(there, plan)):
-                raise InputError(
-                    f"study file {self.path} holds another study: {difference}; "
-                    "name another file for this one, or ask for the same study"
-                )
-            if there is None and not are_of(plan, records):
-                raise InputError(
-                    f"study file {self.path} has lost its plan, and its {len(records)} runs are "
-                    "none of this study; name another file for this one, or ask for the same study"
-                )
+            there, records = self._required(plan, contents)
             asked, plan = plan, plan if there is None else united(there, plan)
             values = (text(plan.as_dict()),)
             self._connection.execute("INSERT OR REPLACE INTO plan VALUES (1, ?)", values)
@@ -155,6 +145,25 @@ class Store(AbstractContextManager["Store"]):
                 self._place(cell, seed, record.key)
             self._register(plan, asked, len(records), history_in(contents, self.path))
         return plan
+
+    def require(self, plan: Plan) -> None:
+        """Check that the plan could be saved. Raises as `save_plan` does."""
+        self._required(plan, self._contents())
+
+    def _required(self, plan: Plan, contents: Contents) -> tuple[Plan | None, tuple[Record, ...]]:
+        """What the file holds, where a plan may be saved in it."""
+        there, records = known_plan(contents, self.path), self._records_in(contents)
+        if there is not None and (difference := first_difference(there, plan)):
+            raise InputError(
+                f"study file {self.path} holds another study: {difference}; "
+                "name another file for this one, or ask for the same study"
+            )
+        if there is None and not are_of(plan, records):
+            raise InputError(
+                f"study file {self.path} has lost its plan, and its {len(records)} runs are "
+                "none of this study; name another file for this one, or ask for the same study"
+            )
+        return there, records
 
     def _register(self, plan: Plan, asked: Plan, recorded: int, there: History) -> None:
         """Keep what is settled, where it is new; nothing in a file whose first runs came before."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from os import PathLike
 from typing import Any
 
+from nextify import requests
 from nextify.errors import InputError
 from nextify.findings.meaning import Control
 from nextify.findings.probed import AllProbed, score_named
@@ -144,10 +145,13 @@ def require_factors(plan: Plan, file: str = "FILE") -> None:
     """
     match plan.experiment:
         case "path":
+            spec = plan.where or requests.DataSpec(source=plan.data["name"])
+            how = requests.Experiment(experiment="resolution-5")
+            of = requests.Study(path=plan.name, data=spec, experiment=how)
             raise InputError(
                 f"study of path {plan.name!r} trains the path's steps in one order, which tells no "
                 "factor's contribution; run an experiment on the same choices: "
-                f"nextify study {plan.name} --data {plan.data['name']} --experiment resolution-5"
+                f"{requests.command_line(of)}"
             )
         case "comparison":
             raise InputError(

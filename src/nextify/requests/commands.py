@@ -14,8 +14,8 @@ from nextify.words import in_short
 
 Naming = Literal["nextify", "official", "timm", "torchvision", "transformers"]
 Screening = Literal["leave-one-out", "add-one-in", "resolution-4", "resolution-5", "full",
-                    "permutations", "augmented"]  # fmt: skip
-Kind = Literal["path", Screening]
+                    "permutations"]  # fmt: skip
+Kind = Literal["path", Screening, "augmented"]
 Matched = Literal["macs", "params"]
 Precision = Literal["float32", "bfloat16"]
 Recipes = Literal["modern", "modern-small"]
@@ -37,8 +37,8 @@ def _precision() -> Any:
     return option(None, "default: bfloat16 on a GPU, else float32")
 
 
-def _threads(help: str = "processor threads", default: int | None = None) -> Any:
-    return option(default, help, metavar="N", least=1, most=1024, local=True)
+def _threads(help: str = "processor threads", default: int | None = None, needs: str = "") -> Any:
+    return option(default, help, metavar="N", least=1, most=1024, local=True, needs=needs)
 
 
 def _weights(help: str) -> Any:
@@ -80,7 +80,7 @@ def _cluster() -> Any:
 
 def _cores_per_run() -> Any:
     return option(1, "of a cluster's node, that a run takes; it computes on one (default: 1)",
-                  metavar="N", least=1, most=1024, local=True)  # fmt: skip
+                  metavar="N", least=1, most=1024, local=True, needs="cluster")  # fmt: skip
 
 
 def _copies() -> Any:
@@ -138,8 +138,8 @@ def _figure(help: str) -> Any:
     return option(None, help, metavar="DIR", local=True)
 
 
-def _device() -> Any:
-    return option(None, "cpu or cuda (default: a GPU where there is one)", local=True)
+def _device(needs: str = "") -> Any:
+    return option(None, "cpu or cuda (default: a GPU where there is one)", local=True, needs=needs)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -233,8 +233,8 @@ class Fit:
     multiple_of: int = option(1, "all widths are multiples of N (default: 1)", metavar="N",
                               least=1, most=2048)  # fmt: skip
     count: int = option(5, "designs to print (default: 5)", metavar="N", least=1, most=1000)
-    threads: int | None = _threads("processor threads, for --latency")
-    device: str | None = _device()
+    threads: int | None = _threads("processor threads, for --latency", needs="latency")
+    device: str | None = _device(needs="latency")
     sizes: Sizes = _group(Sizes)
 
 
@@ -415,7 +415,7 @@ class Experiment:
     end_seeds: int | None = option(None, "more runs of the end cells (default: 4; 1 each where "
                                    "something is crossed)", metavar="N", most=1000)  # fmt: skip
     orders: int = option(8, "sampled orders, for permutations (default: 8)", metavar="N",
-                         least=1, most=10_000)  # fmt: skip
+                         least=1, most=10_000, needs="experiment permutations")  # fmt: skip
     fold_over: str | None = option(
         None, "add reversed cells to an experiment: 'all', or a factor", metavar="FACTOR"
     )
@@ -637,10 +637,10 @@ class Export:
                         "training images of --data, their cost by its test images")  # fmt: skip
     most_loss: float = option(
         0.5, "of accuracy by --int8, at the upper end of the interval (default: 0.5)",
-        metavar="POINTS", most=100, such_as="a size above 0, as 0.5",
+        metavar="POINTS", most=100, such_as="a size above 0, as 0.5", needs="int8",
     )  # fmt: skip
     reduce_range: bool = option(False, "by --int8 weights of 7 bits, as on a processor of x86 "
-                                "without VNNI in any case")  # fmt: skip
+                                "without VNNI in any case", needs="int8")  # fmt: skip
     speed: bool = option(True, "measure it beside torch (default: yes)")
     threads: int | None = _threads()
     data: DataSpec = _group(DataSpec)

@@ -250,7 +250,8 @@ def words_of(request: Request, *, local: bool = True, last: Sequence[str] = ()) 
     shown = [each for each in options if local or not each.about.local or each.key in last]
     return [
         *command_of(type(request)).split(),
-        *(word for words in placed for word in words),
+        # Only names of files may begin with a dash, and there are others for these.
+        *(f"./{word}" if word.startswith("-") else word for words in placed for word in words),
         *(word for entry in shown if entry.inner is not bool for word in _named(entry, request)),
         *(f"--no-{e.option[2:]}" if e.default else e.option for e in shown if e.inner is bool),
     ]

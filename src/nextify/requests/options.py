@@ -36,6 +36,7 @@ class Option:
         fields: of a positional: it takes FIELD=VALUE.
         local: says where or how something is done and not what: no page names it.
         former: what earlier versions called it, which still holds.
+        needs: what it does nothing without: another option, or `option value`.
         again: name of the option of which this one, of several texts, holds what stands there
             again: `--data A --data B`.
     """
@@ -51,6 +52,7 @@ class Option:
     fields: bool = False
     local: bool = False
     former: str = ""
+    needs: str = ""
     again: str = ""
 
 
@@ -203,14 +205,14 @@ _READ: Mapping[Any, Callable[[str], Any]] = {int: int, float: float, Pixels: _pi
 def as_text(value: Any) -> str:
     """A value as the command line takes it.
 
-    >>> as_text((224, 320)), as_text(0.5), as_text("12M")
-    ('224x320', '0.5', '12M')
+    >>> as_text((224, 320)), as_text(0.5), as_text(12345678.0), as_text("12M")
+    ('224x320', '0.5', '12345678', '12M')
     """
     match value:
         case tuple():
             return "x".join(map(str, value))
         case float():
-            return f"{value:g}"
+            return str(value).removesuffix(".0")
         case _:
             return str(value)
 
@@ -219,10 +221,14 @@ def tidy(entry: Entry, value: Any) -> Any:
     """A value from TOML or Python in the one form that a request keeps.
 
     Numbers, lists of them and tables of fields stand for the text of the command line:
-    `images=[500, 1000]` for `500,1000`, `changes={"epochs": 20}` for `epochs=20`.
+    `images=[500, 1000]` for `500,1000`, `image_size="224x320"` for two sides,
+    `changes={"epochs": 20}` for `epochs=20`.
     """
     if entry.inner is str and isinstance(value, Sequence) and not isinstance(value, str):
-        return ",".join(map(as_text, value))
+        is_list = str(entry.about.metavar).endswith("...") or len(value) == 1
+        return ",".join(map(as_text, value)) if is_list else value
+    if entry.inner == Pixels and isinstance(value, str):
+        return _pixels(value)
     if entry.inner is str and isinstance(value, int | float) and not isinstance(value, bool):
         return as_text(value)
     if get_origin(entry.inner) is tuple and isinstance(value, Mapping):
@@ -262,10 +268,13 @@ def made(kind: type[T], values: Mapping[str, Any]) -> T:
     own: dict[str, Any] = {}
     former = {entry.about.former: key for key, entry in known.items() if entry.about.former}
     values = {former.get(key, key): value for key, value in values.items()}
-    for key, value in _placed(kind, values).items():
+    for key, value in _placed(kind, _spread(kind, values)).items():
         if key not in known:
-            hint = "; fields to change stand in 'changes'" if "changes" in known else ""
-            raise InputError(f"{unknown('option', key, known)}{hint}")
+            fields = field_entry(kind)
+            hint = f"; fields to change stand in {fields.key!r}" if fields else ""
+            is_fields = fields and key == "changes"
+            said = f"unknown option {key!r}" if is_fields else unknown("option", key, known)
+            raise InputError(f"{said}{hint}")
         entry = known[key]
         try:
             given = tidy(entry, value)
@@ -278,6 +287,15 @@ def made(kind: type[T], values: Mapping[str, Any]) -> T:
         if entry.about.positional and entry.about.many in ("", "+") and not values.get(key):
             raise InputError(f"{key} is not given; {entry.about.help or 'give it'}")
     return kind(**own, **{name: groups(kind)[name](**given) for name, given in inner.items()})
+
+
+def _spread(kind: type, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Several values of an option that may stand there again, each in its place."""
+    for entry in (entry for entry in entries(kind) if entry.about.again):
+        first, there = entry.about.again, values.get(entry.key, ())
+        if isinstance(several := values.get(first), list | tuple) and len(several) > 1:
+            values = {**values, first: several[0], entry.key: (*several[1:], *there)}
+    return values
 
 
 def _placed(kind: type, values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -301,6 +319,24 @@ def given(request: Any) -> dict[str, Any]:
     """The values of a request that are not their defaults, by key: what `made` makes it of."""
     found = {entry.key: (entry.of(request), entry.default) for entry in entries(type(request))}
     return {key: value for key, (value, default) in found.items() if value != default}
+
+
+def require_used(request: T) -> T:
+    """The request, of which every value that is given does something.
+
+    Raises:
+        InputError: one needs another that is not given.
+    """
+    known = {entry.key: entry for entry in entries(type(request))}
+    for entry in (known[key] for key in given(request) if known[key].about.needs):
+        name, _, value = entry.about.needs.partition(" ")
+        there = known[name].of(request)
+        if not there if not value else there != value:
+            raise InputError(
+                f"{entry.option} does nothing without --{entry.about.needs}; add that, or leave "
+                f"{entry.option} out"
+            )
+    return request
 
 
 def without_local(request: T) -> T:

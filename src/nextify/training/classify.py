@@ -96,6 +96,7 @@ def _best(
     view = evaluation_view(pixels, card.image_size, card.mean, card.std)
     seen = permuted(view, card.about.get("permuted_pixels"))
     logits = network(seen).float()
+    require_finite(logits)
     values, indices = logits.softmax(1).topk(min(top, len(card.classes)))
     if card.temperature != 1.0:  # the answers stay what they are, to the last digit
         values = (logits / card.temperature).softmax(1).gather(1, indices)
@@ -270,12 +271,22 @@ def answered(
 
     scores = evaluate(network, seen, dataset.test, device=device, workers=loaders, answers=listen)
     said, best = (torch.cat(of).cpu() for of in zip(*heard, strict=True))
-    if lost := int((~said.isfinite()).any(1).sum()):
-        raise InputError(
-            f"the network's answers to {lost:,} of {len(said):,} images are no finite numbers; "
-            "train it again, or give one whose weights are finite"
-        )
+    require_finite(said)
     return Answered(scores, said, dataset.test.labels.cpu(), best)
+
+
+def require_finite(answers: Tensor) -> None:
+    """Check answers, an image a row.
+
+    Raises:
+        InputError: some are infinite or no numbers.
+    """
+    if lost := int((~answers.isfinite()).any(1).sum()):
+        some = "an image" if len(answers) == 1 else f"{lost:,} of {len(answers):,} images"
+        raise InputError(
+            f"the network's answers to {some} are no finite numbers; train it again, or give one "
+            "whose weights are finite"
+        )
 
 
 def was_trained_on(card: Card, dataset: Dataset) -> bool:

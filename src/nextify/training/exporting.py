@@ -31,7 +31,7 @@ from nextify.network.export.files import SUFFIXES, Exported, library, load_expor
 from nextify.network.export.int8 import quantised
 from nextify.network.export.plain import CONVOLVED_FROM
 from nextify.requests import DataSpec, stored_size
-from nextify.training.classify import load_for, published_view, seen_by
+from nextify.training.classify import load_for, published_view, require_finite, seen_by
 from nextify.training.evaluate import evaluate
 
 AGREES = 1e-4
@@ -251,12 +251,13 @@ def agree(network: Network, exported: Exported, views: Iterator[Tensor]) -> Agre
     """That an exported network gives the logits of its network for these batches of images.
 
     Raises:
-        InputError: it does not, in one image.
+        InputError: it does not, in one image, or the network's own are no finite numbers.
     """
     worst, ties, images, sizes = 0.0, 0, 0, []
     for batch in views:
         where = f"in a batch of {len(batch)} of {batch.shape[2]} x {batch.shape[3]} pixels"
         ours = network(batch)
+        require_finite(ours)
         try:
             theirs = exported(batch)
         except Exception as error:  # whatever a runtime raises

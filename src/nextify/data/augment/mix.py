@@ -28,8 +28,9 @@ class Mixture:
 class MixDraws:
     """Random numbers for the images of a batch, or of several, on the CPU, as they are drawn.
 
-    chances: (2, B) float32, of CutMix and of mixing at all; shares: (2, B) float64, of mixup and
-    of CutMix; middles: (2, B) float64, of the boxes. Without images where nothing is mixed.
+    chances: (2, B) float32, the first of CutMix, the second of nothing any more: without it all
+    later draws of a run would be others; shares: (2, B) float64, of mixup and of CutMix;
+    middles: (2, B) float64, of the boxes. Without images where nothing is mixed.
     """
 
     chances: Tensor
@@ -62,17 +63,15 @@ class Mix:
     (torch.Size([4, 3, 8, 8]), torch.Size([4, 10]), True)
 
     mixup, cutmix: the parameters of symmetric beta distributions of an image's own share, 0 is off.
-    switch_probability: of CutMix, where both are on. probability: of mixing at all.
-    Every image has its own draw; the official ConvNeXt code draws once for a batch. The law of one
-    image is the same, only neighbours are no longer alike.
+    Every image is mixed; where both are on, by CutMix as often as by mixup. Every image has its own
+    draw; the official ConvNeXt code draws once for a batch. The law of one image is the same, only
+    neighbours are no longer alike.
     """
 
     mixup: float
     cutmix: float
     label_smoothing: float
     classes: int
-    switch_probability: float = 0.5
-    probability: float = 1.0
 
     def __call__(
         self, images: Tensor, labels: Tensor, generator: Generator
@@ -102,10 +101,9 @@ class Mix:
     def mixture(self, draws: MixDraws, height: int, width: int) -> Mixture:
         """What was drawn, for images of height x width pixels."""
         both = self.mixup and self.cutmix
-        cut_probability = self.switch_probability if both else float(self.cutmix > 0)
-        cut, used = draws.chances[0] < cut_probability, draws.chances[1] < self.probability
+        cut = draws.chances[0] < (0.5 if both else float(self.cutmix > 0))
         blending, cutting = draws.shares
-        share = torch.where(cut, cutting, blending).masked_fill(~used, 1.0)
+        share = torch.where(cut, cutting, blending)
         boxes = cut_boxes(share, draws.middles, height, width)
         boxes = Boxes(boxes.top, boxes.left, boxes.height * cut, boxes.width)
         # A box at the border is cut off, so its area says more than the share that was drawn.

@@ -87,8 +87,8 @@ class EvaluationContent:
         network: as it was asked for. design: in words. data: name of the images. source: where they
             are from. counts: the confusion matrix. wrong: the most confident ones.
         before: calibration of the network as it is. scaled: with its temperature; None: it has
-            none. worth: what limits the score, in words, if anything does. command: that asks for
-            it.
+            none. calibrates: whether `--calibrate` would fit one and keep it. worth: what limits
+            the score, in words, if anything does. command: that asks for it.
     """
 
     network: str
@@ -101,6 +101,7 @@ class EvaluationContent:
     wrong: tuple[Wrong, ...]
     before: Calibration
     scaled: Scaled | None = None
+    calibrates: bool = True
     worth: str | None = None
     command: str = ""
 

@@ -129,10 +129,11 @@ def calibrated(content: EvaluationContent) -> Iterator[str]:
     before, scaled = content.before, content.scaled
     if scaled is None:
         yield f"As the network is, on {plural(before.images, 'image')}: {_numbers(before)}."
-        yield (
-            "One temperature for all probabilities, which changes no answer, is fitted and kept "
-            "with the network by:"
-        )
+        if content.calibrates:
+            yield (
+                "One temperature for all probabilities, which changes no answer, is fitted and "
+                "kept with the network by:"
+            )
         return
     what = "validation images" if scaled.part == "validation" else "other test images"
     fitted = "" if scaled.images is None else f", fitted on {scaled.images:,} {what}"

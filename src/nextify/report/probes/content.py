@@ -1,10 +1,10 @@
 """All that the page of probes shows."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from nextify.files import finite
 from nextify.records.measurement import Curve, Measurement
 
 
@@ -78,19 +78,7 @@ class ProbesContent:
 def as_values(content: ProbesContent) -> list[dict[str, Any]]:
     """One object for each probe of each network, ready for JSON."""
     return [
-        {"network": network.name, **_finite(asdict(network.found[probe.name]))}
+        {"network": network.name, **finite(asdict(network.found[probe.name]))}
         for probe in content.probes
         for network in content.networks
     ]
-
-
-def _finite(values: Any) -> Any:
-    """The same where JSON has a word for it: points of curves may be infinite or no number."""
-    match values:
-        case dict():
-            return {name: _finite(value) for name, value in values.items()}
-        case list() | tuple():
-            return [_finite(value) for value in values]
-        case float() if not math.isfinite(values):
-            return None
-    return values

@@ -379,19 +379,19 @@ def read_images(text: str, everything: int) -> tuple[int, ...]:
     return tuple(_number(part.strip(), everything) for part in text.split(","))
 
 
-def read_part(text: str | None, images: int) -> int | None:
+def read_part(text: str | None, images: int, classes: int) -> int | None:
     """Of how many training images every run of a study draws its own; None: it takes all.
 
     Raises:
-        InputError: no one number, or none that leaves images out.
+        InputError: no one number, fewer than one of each class, or none that leaves images out.
     """
     if text is None:
         return None
     numbers = read_images(text, images)
-    if len(numbers) != 1 or numbers[0] >= images:
+    if len(numbers) != 1 or not classes <= numbers[0] < images:
         raise InputError(
-            f"--images is {text!r}; give one number below the {images:,} training images, or one "
-            "part of them, as 1/2: every run draws its own"
+            f"--images is {text!r}; give one number from {classes} (one of each class) and below "
+            f"the {images:,} training images, or one part of them, as 1/2: every run draws its own"
         )
     return numbers[0]
 

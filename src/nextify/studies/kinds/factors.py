@@ -41,6 +41,7 @@ from nextify.studies.kinds.frame import (
     target_of,
 )
 from nextify.studies.kinds.kind import Asked, Kind, plan_there
+from nextify.studies.kinds.settle import says_how_drawn
 from nextify.words import listed, read_numbers
 
 # On the geometric mean of the cells' costs, until whole widths come near enough.
@@ -75,6 +76,9 @@ def frame_of(asked: Asked) -> Frame:
     if request.data.permute_pixels is not None and any(each.name == PIXELS for each in crossed):
         raise InputError("--permute-pixels and --cross pixels both permute the pixels; give one of "
                          "them")  # fmt: skip
+    if any(each.name == INITIALISATION for each in crossed) and says_how_drawn(request):
+        raise InputError("--cross initialisation and the field weight_init both say how weights "
+                         "are drawn; give one of them")  # fmt: skip
     if options.tune_rate:
         _require_tunable(request, crossed)
     if request.weights is not None:
@@ -88,7 +92,7 @@ def frame_of(asked: Asked) -> Frame:
         request.path,
         options.factors,
         crossed=crossed,
-        images=read_part(request.images, len(asked.images.train)),
+        images=read_part(request.images, len(asked.images.train), len(asked.images.classes)),
         held_out=request.hold_out,
         tuned=read_numbers("--tune-rate", options.tune_rate) if options.tune_rate else (),
         seeds=[seed + bool(options.tune_rate) for seed in seeds],  # the first one chooses

@@ -56,7 +56,7 @@ def plan_of(asked: Asked) -> Plan:
         request.path,
         None,
         seeds=seeds_of(request.runs),
-        images=read_part(request.images, len(asked.images.train)),
+        images=read_part(request.images, len(asked.images.train), len(asked.images.classes)),
         held_out=request.hold_out,
     )
     return plan_path(made).asked_by(request)

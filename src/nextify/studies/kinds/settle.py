@@ -16,7 +16,7 @@ from nextify.designs.suited import suited_fields, suited_recipe
 from nextify.records import Plan
 from nextify.requests import Choose, Compare, Study, StudyRequest, changed
 from nextify.studies.kinds.candidates import is_source
-from nextify.studies.kinds.comparison import RECIPE, by_network, read_images, read_part
+from nextify.studies.kinds.comparison import RECIPE, by_network, read_images
 
 R = TypeVar("R", bound=StudyRequest)
 
@@ -52,15 +52,20 @@ def _crossed(request: R, there: Plan | None) -> R:
     if options.experiment != "resolution-5" or options.fold_over or options.add_cells:
         return request
     is_alone = there is not None or options.rates or options.tune_rate
-    usual = RATE if request.weights else f"{INITIALISATION},{RATE}"
+    usual = RATE if request.weights or says_how_drawn(request) else f"{INITIALISATION},{RATE}"
     return changed(request, cross="none" if is_alone else usual)
+
+
+def says_how_drawn(request: Study) -> bool:
+    """Whether a field says how the weights of all networks are drawn."""
+    return any(word.partition("=")[0] == "weight_init" for word in request.changes)
 
 
 def _trained(request: R, images: int, side: int, there: Plan | None) -> R:
     if request.recipe is not None or (isinstance(request, Choose) and request.candidates):
         return request  # candidates of a race have each the recipe that suits it
-    if isinstance(request, Study):
-        images = read_part(request.images, images) or images
+    if isinstance(request, Study) and request.images:
+        images = read_images(request.images, images)[0] or images  # the plan refuses what is none
     if isinstance(request, Compare):
         request = changed(request, networks=_with_own(request, images, side, there))
         if all(map(_has_own, by_network(request.networks)[1])):
