@@ -275,9 +275,9 @@ def shortened(choice: Choice) -> str:
     if choice.shorten == 1:
         return ""
     return (
-        f"The screening trained for 1/{choice.shorten} of the epochs: what it predicts is less "
-        "than what the finals reach, and a choice that pays late may have been missed; with more "
-        "time (--within), or --shorten 1, it trains for all."
+        f"The screening trained for 1/{choice.shorten} of the epochs: it predicts which designs "
+        "are good, not what the finals reach, and a choice that pays late may have been missed; "
+        "with more time (--within), or --shorten 1, it trains for all."
     )
 
 
