@@ -4,6 +4,7 @@ Exit codes: 0, done; 1, a training run diverged or runs of a study failed (all i
 input, with one line on standard error; 130, Ctrl-C.
 """
 
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -37,11 +38,17 @@ _MODULES = {
 COMMANDS = {command: module for module, commands in _MODULES.items() for command in commands}
 
 
+_INTERRUPTED = 130  # as of a shell: 128 and the signal's number
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning  # in one line, without the code around it
-        return _main(list(sys.argv[1:] if arguments is None else arguments))
+        code = _main(list(sys.argv[1:] if arguments is None else arguments))
+    if code == _INTERRUPTED and arguments is None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would strike the very end
+    return code
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
@@ -78,7 +85,7 @@ def _main(arguments: list[str]) -> int:
         return 2
     except KeyboardInterrupt as interrupt:
         _tell(f"nextify: {str(interrupt) or 'interrupted'}")  # the exception itself is never false
-        return 130
+        return _INTERRUPTED
     return code
 
 

@@ -27,15 +27,20 @@ _QUIET = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",  # what nodes say would go to the standard output
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # without it, Ray warns that it will be the default
 }
-# A cluster of one machine, whose cores are to compute: Ray looks after itself less often.
+# A cluster of one machine, whose cores are to compute: Ray looks after itself less often, and
+# workers have the priority of local ones. Its own would let all else that runs here go first.
 _LEAN = {
+    "LOG_NAME_UPDATE_INTERVAL_S": "10",
     "RAY_enable_metrics_collection": "false",
     "RAY_event_stats": "false",
     "RAY_kill_idle_workers_interval_ms": "2000",
     "RAY_local_fs_monitor_interval_ms": "2000",
+    "RAY_memory_monitor_refresh_ms": "1000",
     "RAY_object_manager_timer_freq_ms": "1000",
     "RAY_raylet_check_gc_period_milliseconds": "1000",
     "RAY_raylet_report_resources_period_milliseconds": "1000",
+    "RAY_task_events_report_interval_ms": "0",
+    "RAY_worker_niceness": "0",
 }
 _MODE = "RAY_AUTH_MODE"
 _OURS = token_hex(32)  # a process of Ray reads its token once
