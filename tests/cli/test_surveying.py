@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,9 @@ def test_augmentation_is_what_training_draws(pets):
     assert all(len({*row}) == 1 for row in rows)  # nothing is drawn
     assert all(len({*row}) > 1 for row in augmented(images, recipe("modern-small")))
     streamed = load("pets", image_size=16, memory_limit=0)
-    assert all(len({*row}) == 7 for row in augmented(streamed, plain))  # random crops of files
+    assert augmented(streamed, plain) == rows
+    cropped = replace(plain, crop="resized")
+    assert all(len({*row}) == 7 for row in augmented(streamed, cropped))
 
 
 def test_the_preview_has_the_crops_of_the_default(pets):

@@ -277,8 +277,9 @@ def test_validation_images_beside_test_images_are_for_choosing(tmp_path):
     assert (len(plain.train), len(plain.test), plain.validation) == (12, 4, None)
     chosen_by = with_validation(plain, spec)
     assert len(chosen_by.validation) == 6 and chosen_by.watched is chosen_by.validation
-    assert chosen_by.identity() == {**plain.identity(), "validation": 6}
     held = load(replace(spec, hold_out=True))
+    told = {"validation": 6, "validation_fingerprint": held.fingerprint}
+    assert chosen_by.identity() == {**plain.identity(), **told}
     assert (len(held.train), len(held.test)) == (12, 6)
     assert torch.equal(held.test.pixels, chosen_by.validation.pixels)
     assert with_validation(held, replace(spec, hold_out=True)).validation is None

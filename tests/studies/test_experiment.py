@@ -183,8 +183,9 @@ def test_an_augmented_study_goes_on_as_it_is(tmp_path):
 def saved(request, file):
     """The plan that a request makes, in its study file."""
     images = SimpleNamespace(
-        identity=lambda: DATA, source="x", largest_class=0.1, train=range(DATA["train"])
-    )
+        identity=lambda: DATA, source="x", largest_class=0.1, train=range(DATA["train"]),
+        classes=range(DATA["classes"]),
+    )  # fmt: skip
     plan = plan_of(Asked(request=request, precision="float32", images=images, file=file))
     with Store.open(file) as store:
         return store.save_plan(plan), store.history().registered
