@@ -210,6 +210,11 @@ def test_8_bits_for_openvino_cost_accuracy_which_is_told(tmp_path):
     assert rounded.before == 1.0, "as the network's own images are"
     assert rounded.loss.low <= rounded.before - rounded.after <= rounded.loss.high
     assert path.read_text().count('type="FakeQuantize"') > 5
+    other = tmp_path / "net.onnx"
+    export(network, card, other, PIXELS, rounding=rounding)
+    views = evaluation_view(rounding.seen.test.pixels, 16, card.mean, card.std)
+    ours, theirs = (load_exported(file)(views) for file in (path, other))
+    assert (ours - theirs).abs().max() < 0.01 * theirs.abs().max()
 
 
 def test_8_bits_that_may_cost_too_much_are_refused(tmp_path):
