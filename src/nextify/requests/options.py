@@ -331,7 +331,8 @@ def require_used(request: T) -> T:
     for entry in (known[key] for key in given(request) if known[key].about.needs):
         name, _, value = entry.about.needs.partition(" ")
         there = known[name].of(request)
-        if not there if not value else there != value:
+        is_given = there == value if value else bool(there)
+        if not is_given:
             raise InputError(
                 f"{entry.option} does nothing without --{entry.about.needs}; add that, or leave "
                 f"{entry.option} out"
