@@ -74,6 +74,8 @@ def test_the_network_is_the_winner_and_says_what_it_saw(nextify, done):
     assert card.about["data"]["train"] == 80
     answer = nextify("predict", "mine", "pets/cat/0.png")
     assert answer.code == 0 and answer.out.startswith("pets/cat/0.png: ")
+    scored = nextify("evaluate", "mine", "--data", "pets")
+    assert scored.code == 2 and "was trained on all images of 'pets', the test images" in scored.err
     fields = kept["design"]
     counted = json.loads(nextify("cost", *fields, "--image-size", "28", "--classes", "2",
                                  "--json").out)  # fmt: skip
@@ -205,6 +207,9 @@ def test_a_network_is_tested_on_images_that_chose_nothing(nextify):
             assert plan.held_out and (plan.data["train"], plan.data["test"]) == (80, 40)
     again = nextify(*CHOOSE)
     assert again.code == 0 and again.out == answer.out
+    scored = nextify("evaluate", "mine", "--data", "pets", "--json")
+    assert json.loads(scored.out)["accuracy"] == kept["winner"]["accuracy"]
+    assert "may be among its training images" not in scored.err
 
 
 def test_none_learned_anything(nextify, pets):

@@ -8,7 +8,14 @@ import scipy
 import statsmodels.api as sm
 
 from nextify.experiments.coding import columns, effects
-from nextify.experiments.fractions import ATTRIBUTE, SCREEN, fraction, full
+from nextify.experiments.fractions import (
+    ATTRIBUTE,
+    SCREEN,
+    crossing,
+    fraction,
+    full,
+    with_ends,
+)
 from nextify.findings.cells import gather
 from nextify.findings.factor_runs import FactorRuns
 from nextify.findings.model import (
@@ -75,6 +82,17 @@ def test_lack_of_fit_is_the_f_test_of_nested_models():
     f, p, df = large.compare_f_test(small)
     assert (tested.f, tested.p, tested.df_lack) == pytest.approx((f, p, df))
     assert tested.df_pure == 16
+
+
+def test_lack_of_fit_is_of_all_effects_that_all_cells_tell_apart():
+    """The ends that a fraction has beside it tell effects apart that are aliased without them."""
+    levels = with_ends(crossing(4, 2, SCREEN), 2)
+    assert len(levels) == 22
+    noise = np.where(np.arange(44) % 2, 1.0, -1.0)  # no heavy tails to allow for
+    cells = gather(replace(runs(levels, 2), values=noise))
+    tested = lack_of_fit(cells, model(cells.levels, cells.rate, 2, crossed=2))
+    rank = np.linalg.matrix_rank(columns(levels, effects(6, 2)))
+    assert tested.df_lack == pytest.approx(22 - rank) == 5
 
 
 def test_lack_of_fit_has_fewer_degrees_of_freedom_under_heavy_tails():

@@ -105,6 +105,16 @@ def test_augmented_images_are_shifted_and_mirrored() -> None:
     assert torch.equal(found, augmented(ramp, torch.Generator().manual_seed(0)))
 
 
+@pytest.mark.parametrize("sides", [(16, 32), (32, 16)])
+def test_images_need_not_be_square(sides) -> None:
+    rows = torch.arange(float(sides[0]))[:, None].expand(1, 3, *sides).repeat(50, 1, 1, 1)
+    found = augmented(rows, torch.Generator().manual_seed(0))
+    assert found.shape == rows.shape
+    assert {int(each) for each in found[:, 0, sides[0] // 2, 0] - sides[0] // 2} == {
+        *range(-(sides[0] // 8), sides[0] // 8 + 1)
+    }
+
+
 def test_the_value_is_the_mean_of_the_largest_magnitudes() -> None:
     images, labels = drawn(40, 3, 8, 8), torch.arange(40) % 4
     found = measure(plain(), images, ["hessian"], labels)["hessian"]

@@ -13,6 +13,7 @@ from nextify.designs import Design, design
 from nextify.network import build
 from nextify.probes import measure, receptive_field
 from nextify.probes.effective import input_gradients, middle_unit, squares
+from nextify.probes.kinds import effective_receptive_field
 from nextify.probes.lattice import lattices
 from nextify.probes.probe import Undefined
 from strategies import subsets_of
@@ -77,6 +78,17 @@ def test_a_square_that_holds_so_much() -> None:
 def test_no_gradient_is_no_field() -> None:
     with pytest.raises(Undefined, match="no gradient"):
         squares(torch.zeros(1, 4, 4), (2.0, 2.0))
+
+
+def test_images_without_a_gradient_leave_an_interval(monkeypatch) -> None:
+    """Drawn anew, eight images with one that has a gradient have none a third of the time."""
+    scores = torch.zeros(8, 3, 16, 16)
+    scores[0] = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(0))
+    monkeypatch.setattr(effective_receptive_field, "input_gradients", lambda *_: scores)
+    network = build(design("resnet-small"), 10, image_size=16)
+    found = measure(network, torch.zeros(8, 3, 16, 16), ["effective-receptive-field"])
+    values = found["effective-receptive-field"].values
+    assert values["low"] == values["high"] == pytest.approx(values["r50"])
 
 
 def test_drawing_images_anew_is_summing_them_as_often_as_drawn() -> None:

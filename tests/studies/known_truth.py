@@ -26,6 +26,9 @@ NAMES = (
 FACTORS = tuple(Factor(name, (name,)) for name in NAMES)
 
 
+FRESH = 2  # the first seed of the finals
+
+
 def small_task(factors: int = 5, seeds: int = 2, **changes: Any) -> Task:
     of = Frame(
         path("small"),
@@ -37,8 +40,9 @@ def small_task(factors: int = 5, seeds: int = 2, **changes: Any) -> Task:
         end_seeds=0,
     )
     budgets = changes.pop("budgets", {"params": 200_000})
+    held_out = changes.pop("held_out", False)
     request = made(Choose, {"params": "200k", "experiment": "resolution-4", **changes})
-    return Task(frame=of, data=of.data, held_out=False, budgets=budgets, request=request)
+    return Task(frame=of, data=of.data, held_out=held_out, budgets=budgets, request=request)
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class Truth:
 
     Attributes:
         values: in the order of `all_cells`. sd: between seeds. shared: of it, what all runs of a
-            seed have in common. shape: what a reshaped design has more.
+            seed have in common. shape: what a reshaped design has more. finals: what runs
+            of the finals have more, whose images are others.
         diverging: for a subset's number, the seeds that diverge; None for all.
         world: draws the noise.
     """
@@ -56,6 +61,7 @@ class Truth:
     sd: float = 0.01
     shared: float = 0.0
     shape: float = 0.0
+    finals: float = 0.0
     diverging: Mapping[int, tuple[int, ...] | None] = field(default_factory=dict)
     factors: tuple[Factor, ...] = FACTORS[:5]
     world: int = 0
@@ -74,7 +80,7 @@ class Truth:
 
     def value(self, run: Run) -> float:
         more = self.shape if run.design.depths != path("small").start.depths else 0.0
-        return self.values[self.number(run)] + more
+        return self.values[self.number(run)] + more + self.finals * (run.seed >= FRESH)
 
     def __call__(
         self, run: Run, dataset: Any = None, on_progress: OnProgress | None = None

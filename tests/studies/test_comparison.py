@@ -70,6 +70,10 @@ def test_as_many_updates_on_fewer_images():
     made = plan(("vit-mini",), images=(1250, 12_500, 50_000), most_epochs=24)
     epochs = {made.images_of(cell): cell.recipe.epochs for cell in made.cells}
     assert epochs == {1250: 24, 12_500: 24, 50_000: 6}
+    made = plan(("vit-mini",), images=(200, 50_000), most_epochs=9999)
+    size = made.cells[0].recipe.batch_size
+    updates = {c.recipe.epochs * (made.images_of(c) // size) for c in made.cells}
+    assert max(updates) - min(updates) <= 200 // size / 2  # an epoch has no part of a batch
     equal = plan(("vit-mini",), images=(1250, 50_000))
     assert {cell.recipe.epochs for cell in equal.cells} == {6}
 

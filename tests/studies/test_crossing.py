@@ -6,8 +6,10 @@ from itertools import combinations, product
 
 import numpy as np
 import pytest
+import torch
 from tiny_study import DATA, NoData, Trainer
 
+from nextify.data.splits import stratified_subset
 from nextify.designs import path, read_crossed, read_factors, recipe
 from nextify.errors import InputError
 from nextify.experiments.coding import columns, effects
@@ -206,7 +208,13 @@ def test_a_cell_draws_its_own_images():
     plan = plan_experiment(make(THREE, images=600), "full")
     draws = {(run.data["drawn_from"], run.data["train"], run.data["draw_seed"])
              for run in plan.runs()}  # fmt: skip
-    assert len(draws) == plan.count  # no two runs share a draw
+    labels = torch.arange(1000) % 10
+    seen = {tuple(stratified_subset(labels, 60, seed).tolist()) for _, _, seed in draws}
+    assert len(seen) == len(draws) == plan.count  # no two runs share a draw
     assert {(of, count) for of, count, _ in draws} == {(DATA["train"], 600)}
     other = replace(plan, cells=tuple(replace(c, images=700) for c in plan.cells))
     assert "the number of training images" in first_difference(plan, other)
+    before = replace(plan, cells=tuple(replace(c, draws=c.draws << 20) for c in plan.cells))
+    assert "the seed of the draws of images of step" in first_difference(before, plan)
+    assert any(cell.shares_draws for cell in before.cells)
+    assert not any(cell.shares_draws for cell in plan.cells)

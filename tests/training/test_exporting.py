@@ -264,6 +264,15 @@ def test_a_last_map_of_one_pixel_is_answered(tmp_path):
     assert {(32, 32), (41, 41)} <= set(found.agreement.sizes)
 
 
+def test_weights_that_are_there_are_not_written_over(tmp_path):
+    """OpenVINO writes them beside the graph."""
+    (tmp_path / "net.bin").write_bytes(b"a checkpoint")
+    with pytest.raises(InputError, match=r"net\.bin beside it, and a file of that name is there"):
+        require_possible(network_and_card(VIT)[1], tmp_path / "net.xml")
+    (tmp_path / "net.xml").touch()
+    require_possible(network_and_card(VIT)[1], tmp_path / "net.xml")
+
+
 @pytest.mark.parametrize(
     "name,options,words",
     [

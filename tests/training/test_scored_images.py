@@ -11,13 +11,14 @@ from PIL import Image
 
 import nextify as nx
 from nextify.data import ImageFiles, Images, View, decode, load, view
+from nextify.data.subsets import whole
 from nextify.designs import design
 from nextify.errors import InputError
 from nextify.network import Card, load_network, save_network
 from nextify.requests import DataSpec
 from nextify.training import prepare, train_in_folder
-from nextify.training.classify import answered, load_for, was_trained_on
-from nextify.training.folder import card_of
+from nextify.training.classify import answered, load_for, require_unseen, was_trained_on
+from nextify.training.folder import card_of, seen_in
 from training.conftest import SMALL, small_recipe
 
 DESIGN = design("convnext-mini", **SMALL)
@@ -105,6 +106,40 @@ def test_a_card_from_before_it_told_the_split(folder, tmp_path):
     assert len(seen(card, folder).test) == 4
     other = coloured(tmp_path / "new", {"blue": 10, "green": 5, "red": 5}, seed=1)
     assert len(seen(card, other).test) == 20
+
+
+@pytest.mark.parametrize("limit", [None, 0])
+@pytest.mark.parametrize("parts", [("",), ("train/", "test/")])
+def test_a_network_that_saw_all_images_is_scored_on_others(tmp_path, parts, limit):
+    root = coloured(tmp_path / "all", {f"{part}{name}": 5 for part in parts for name in COLOURS})
+    dataset = load(str(root), image_size=16, memory_limit=limit)
+    card = card_for(root, memory_limit=limit)
+    card = replace(
+        card, about={"data": whole(dataset).identity()} | seen_in(dataset, test_seen=True)
+    )
+    moved = root.rename(tmp_path / "moved")
+    for size in (16, 24):
+        with pytest.raises(
+            InputError, match="trained on all images of 'moved', the test images am"
+        ):
+            require_unseen(card, seen(card, moved, memory_limit=limit, test_image_size=size))
+    other = coloured(
+        tmp_path / "new", {f"{part}{name}": 5 for part in parts for name in COLOURS}, 1
+    )
+    require_unseen(card, seen(card, other))
+    assert not was_trained_on(card, seen(card, other))
+
+
+def test_images_that_were_kept_from_a_network_that_saw_all_others_are_known(tmp_path):
+    root = coloured(tmp_path / "all", {f"{part}/{name}": 5 for part in ("train", "val", "test")
+                                       for name in COLOURS})  # fmt: skip
+    dataset = load(str(root), image_size=16)
+    card = replace(card_for(root), about=seen_in(dataset, test_seen=False))
+    here = seen(card, root)
+    require_unseen(card, here)
+    assert was_trained_on(card, here)
+    next((root / "test" / "red").iterdir()).unlink()
+    assert not was_trained_on(card, seen(card, root))
 
 
 def test_renamed_images_are_the_same(folder):

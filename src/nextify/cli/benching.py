@@ -44,8 +44,9 @@ def run(request: Bench, as_json: bool) -> int:
     for name, one in found.items():
         library = request.beside or "timm"
         if one.beside is None and library != "none":
-            reason = "has no network of this name" if installed(library) else "is not installed"
-            note(f"{name}: measured alone, since {library} {reason}")
+            known = f"no network of {library}'s is known to be the same"
+            reason = known if installed(library) else f"{library} is not installed"
+            note(f"{name}: measured alone, since {reason}")
     if as_json:
         print_json(_values(found, conditions))
     else:

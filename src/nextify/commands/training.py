@@ -49,6 +49,7 @@ from nextify.training.classify import (
     load_for,
     pixels_of,
     published_view,
+    require_unseen,
     was_trained_on,
 )
 from nextify.training.folder import default_folder, design_to_train
@@ -213,6 +214,16 @@ class Evaluated(Shown):
         return View(list(answer(told)), HEAD, rows, figure)
 
 
+def _asked(request: Evaluate) -> tuple[nn.Module, Card]:
+    network, card = load_answering(Path(request.network))
+    if request.calibrate and not isinstance(network, Network):
+        raise InputError(
+            f"{request.network} is an exported file, which cannot keep a temperature; "
+            "calibrate the network that it was exported from, and export it again"
+        )
+    return network, card
+
+
 def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
     """Score a trained network on test images; where that is asked for, fit its temperature first
     and keep it with the network.
@@ -223,15 +234,11 @@ def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
     on, size = request.machine, next(iter(request.test_sizes), None)
     spec = replace(request.data, test_image_size=size)
     with on_machine(on) as (device, precision):
-        network, card = load_answering(Path(request.network))
-        if request.calibrate and not isinstance(network, Network):
-            raise InputError(
-                f"{request.network} is an exported file, which cannot keep a temperature; "
-                "calibrate the network that it was exported from, and export it again"
-            )
+        network, card = _asked(request)
         images = load_for(card, spec)
         require_image_size(card.design, images.test_size, card.image_size)
         watch.images(images)
+        require_unseen(card, images)
 
         def ask(about: Dataset) -> Answered:
             loaders = _loaders(on, device)

@@ -170,6 +170,19 @@ def told_apart(images: Images | ImageFiles) -> list[tuple[str, str]]:
     return [(f"image {at}", str(at)) for at in range(len(images))]
 
 
+def told_together(images: Images | ImageFiles) -> str:
+    """What tells images from others, in whatever order and size they are and whatever they are
+    called: a SHA-256, in hex, over their files; of images that are from no files over what is
+    stored of them."""
+    if isinstance(images, ImageFiles) or images.contents_of_files is not None:
+        files = sorted(digest for _, digest in told_apart(images))
+        return hashlib.sha256("".join(files).encode()).hexdigest()
+    digest = hashlib.sha256(_bytes(images.labels))
+    for chunk in images.chunks():
+        digest.update(_bytes(chunk))
+    return digest.hexdigest()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Origin:
     """How a data set came from what was found, for people and for who scores a network on it.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nextify.costs import totals
 from nextify.costs.spread import Spread
 from nextify.designs import AnyDesign, Design
-from nextify.experiments.coding import codes_of, levels_of
+from nextify.experiments.coding import Floats, codes_of, levels_of
 from nextify.experiments.intervals import LEVEL, Interval, of_share
 from nextify.findings.best import Best, compare_with_best
 from nextify.findings.confounded import Confounded, confounded
@@ -158,7 +158,9 @@ def choose(
     best, found = _judged(finals, quantity, latencies or {}, about)
     margin = None
     if shorten == 1:
-        margin = _margin_of_all(plan, best, seen([screening, finals]), possible)
+        # Other images judge the finals, and more are trained on, unless both are held out.
+        apart = screening[0].held_out != plan.held_out
+        margin = _margin_of_all(plan, best, seen([screening, finals], apart=apart), possible)
     unseen = confounded(screening[0])
     return replace(found, margin_all=margin, confounded=unseen, shorten=shorten)
 
@@ -310,5 +312,18 @@ def _margin_of_all(
     code = _code(plan, plan.cells[best.winner])
     error = np.sqrt(best.variances[best.winner])
     own = rng.normal(best.means[best.winner], error, _DRAWS) if code is None else draws[:, code]
+    if code is None:
+        own = own - _higher(known, draws, rng)
     ahead = draws[:, rivals].max(axis=1, initial=-np.inf) - own
     return float(max(0.0, np.quantile(ahead, LEVEL)))
+
+
+def _higher(known: Seen, draws: Floats, rng: np.random.Generator) -> Floats:
+    """(n,) by how much scores of the finals are higher than they would be in the screening, as it
+    may well be where (n, 2^k) `draws` are the subsets' there; 0 if both are on one scale."""
+    counts = known.counts * known.apart
+    if not counts.any():
+        return np.zeros(len(draws))
+    ahead = known.means - draws[:, codes_of(known.levels)]
+    error = (known.sd or 0.0) / np.sqrt(counts.sum())
+    return np.asarray(ahead @ counts / counts.sum() + rng.normal(size=len(draws)) * error)

@@ -38,8 +38,9 @@ def noise_of(cells: Cells, pairs: Model, may_be_exact: bool = False) -> Noise:
     if may_be_exact and _is_exact(cells):
         return Noise("exact", None, 0.0, cells)
     pure, several = pure_error(cells), int(np.sum(cells.df > 0))
-    if not len(cells.counts) or (pure.df >= ENOUGH_DF and several >= 0.2 * len(cells.counts)):
-        return pure
+    repeated = int(cells.df.sum()) if len(cells.counts) else 0
+    if not len(cells.counts) or (repeated >= ENOUGH_DF and several >= 0.2 * len(cells.counts)):
+        return pure  # without a spread where all are equal, which says that something is wrong
     tested = lack_of_fit(cells, pairs) if several >= _MANY else None
     if tested is not None and tested.p < _SURELY:
         return pure

@@ -200,12 +200,13 @@ def lack_of_fit(cells: Cells, fitted: Model) -> LackOfFit | None:
     positive: the approximation of a permutation test.
     """
     df_pure = int(cells.df.sum())
-    df_lack = len(cells.counts) - fitted.rank
     pure = float(cells.squares.sum())
-    if df_pure < 1 or df_lack < 1 or pure <= 0:
-        return None
     root = np.sqrt(cells.counts)
     fit = np.linalg.pinv(fitted.matrix * root[:, None], rcond=1e-10) @ np.diag(root)
+    # Not the model's rank, which may be of fewer cells than are fitted here.
+    df_lack = len(cells.counts) - round(float(np.trace(fitted.matrix @ fit)))
+    if df_pure < 1 or df_lack < 1 or pure <= 0:
+        return None
     at = fitted.matrix @ (fit @ cells.means)
     lack = float(np.sum(cells.counts * np.square(cells.means - at)))
     f = (lack / df_lack) / (pure / df_pure)

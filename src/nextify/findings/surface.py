@@ -46,13 +46,19 @@ _LEAST = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class _Guess:
-    """Variances of the kinds, of all effects of a kind together, of the mean, and of a cell's."""
+    """Variances of the kinds, of all effects of a kind together, of the mean, and of a cell's.
+
+    Attributes:
+        apart: (c,) 1 for cells that were measured on another scale, of which all scores are higher
+            or lower by a number of which nothing is known; else 0.
+    """
 
     main: float
     pairs: float
     own: float
     noise: Floats
     flat: float
+    apart: Floats
     triples: float = 0.0
 
 
@@ -108,6 +114,8 @@ class Surface:
         prior = _prior_draws(self.levels, guess, count, rng)
         places = codes_of(self._cells)
         noise = rng.normal(size=(count, len(places))) * np.sqrt(guess.noise)
+        if guess.apart.any():
+            noise = noise + rng.normal(size=(count, 1)) * np.sqrt(guess.flat) * guess.apart
         center = self._values.mean()
         gain = _gain(self.levels, self._cells, guess)
         return np.asarray(
@@ -129,7 +137,13 @@ class Posterior:
     weights: Floats
 
 
-def surface(levels: Levels, means: Floats, counts: NDArray[np.int64], sd: float | None) -> Surface:
+def surface(
+    levels: Levels,
+    means: Floats,
+    counts: NDArray[np.int64],
+    sd: float | None,
+    apart: NDArray[np.bool_] | None = None,
+) -> Surface:
     """Learn the scores of all subsets from those of c cells.
 
     >>> rows = all_cells(3)[[0, 3, 5, 6]]  # four of the eight
@@ -138,10 +152,14 @@ def surface(levels: Levels, means: Floats, counts: NDArray[np.int64], sd: float 
     (8, 3, True)
 
     Args:
-        levels: (c, k) distinct. means: (c,) of the runs' scores. counts: (c,) of runs.
+        levels: (c, k) distinct on a scale. means: (c,) of the runs' scores. counts: (c,) of runs.
         sd: of single runs about their cell's mean; None where no cell has two.
+        apart: (c,) which were measured on another scale: their scores are higher or lower than they
+            would be on that of the others, all by the same, which is not known. What is predicted
+            is on the others' scale. By default all were measured on one.
     """
-    return _learned(levels, means, _guesses(means, counts, sd))
+    scale = np.zeros(len(means), dtype=bool) if apart is None else apart
+    return _learned(levels, means, _guesses(means, counts, sd, scale))
 
 
 def all_orders(levels: Levels, means: Floats, counts: Floats, sd: float | None) -> Surface:
@@ -171,15 +189,18 @@ def _learned(levels: Levels, means: Floats, guesses: tuple[_Guess, ...]) -> Surf
     return Surface(everything, center + np.asarray(mean), sds, levels, means, guesses, odds)
 
 
-def _guesses(means: Floats, counts: NDArray[np.int64], sd: float | None) -> tuple[_Guess, ...]:
-    scale = max(float(means.std()), _LEAST)
+def _guesses(
+    means: Floats, counts: NDArray[np.int64], sd: float | None, apart: NDArray[np.bool_]
+) -> tuple[_Guess, ...]:
+    scale = max(float(means[~apart].std()), _LEAST)
+    other = apart.astype(np.float64)
     noises = [scale * part for part in _NOISE] if sd is None else [max(sd, 1e-3 * scale)]
     found = []
     for a, b, c, one in product(_MAIN, _PAIRS, _OWN, noises):
         main, pairs, own = (a * scale) ** 2, (b * scale) ** 2, (c * scale) ** 2
         noise = one**2 / counts
         flat = _FLAT**2 * (main + pairs + own + float(noise.mean()))
-        found.append(_Guess(main, pairs, own, noise, flat))
+        found.append(_Guess(main, pairs, own, noise, flat, other))
     return tuple(found)
 
 
@@ -187,9 +208,12 @@ def _guesses_of_all_orders(means: Floats, counts: Floats, sd: float | None) -> t
     scale = max(float(means.std()), _LEAST)
     one = max(_NOISE[0] * scale if sd is None else sd, 1e-3 * scale)
     flat = _FLAT**2 * (scale**2 + one**2)
+    one_scale = np.zeros(len(means))
     high = np.geomspace(_HIGH_FROM * one, max(_HIGH_TO * scale, 2 * one), _HIGH) ** 2
     return tuple(
-        _Guess((a * scale) ** 2, (b * scale) ** 2, (1 - t) * h, one**2 / counts, flat, t * h)
+        _Guess(
+            (a * scale) ** 2, (b * scale) ** 2, (1 - t) * h, one**2 / counts, flat, one_scale, t * h
+        )
         for a, b, h, t in product(_WIDE_MAIN, _WIDE_PAIRS, high.tolist(), _TRIPLES)
     )
 
@@ -207,7 +231,12 @@ def _kernel(one: Levels, other: Levels, guess: _Guess) -> Floats:
 
 def _of_cells(cells: Levels, guess: _Guess) -> Floats:
     """(c, c) covariances of the cells' measured means."""
-    return np.asarray(_kernel(cells, cells, guess) + np.diag(guess.own + guess.noise))
+    found = _kernel(cells, cells, guess) + np.diag(guess.own + guess.noise)
+    if guess.apart.any():  # then a subset may be there twice, once on each scale
+        codes = codes_of(cells)
+        again = (codes[:, None] == codes) & ~np.eye(len(codes), dtype=bool)
+        found += guess.own * again + guess.flat * np.outer(guess.apart, guess.apart)
+    return np.asarray(found)
 
 
 def _to_cells(levels: Levels, cells: Levels, guess: _Guess) -> Floats:
@@ -260,6 +289,7 @@ class Seen:
 
     Attributes:
         levels: (c, k) of the subsets with a score. means, counts: (c,) of their runs' scores.
+        apart: (c,) which of these are on another scale (`surface`).
         sd: of single runs about their subset's mean; None where no subset has two.
         troubled: numbers (`coding.codes_of`) of subsets of which a run diverged, failed or learned
             nothing.
@@ -272,15 +302,20 @@ class Seen:
     sd: float | None
     troubled: frozenset[int]
     learned: int
+    apart: NDArray[np.bool_]
 
     @property
     def surface(self) -> Surface:
         """The scores of all subsets, as these say them."""
-        return surface(self.levels, self.means, self.counts, self.sd)
+        return surface(self.levels, self.means, self.counts, self.sd, self.apart)
 
 
-def seen(plans: Iterable[tuple[Plan, Iterable[Record]]]) -> Seen:
+def seen(plans: Iterable[tuple[Plan, Iterable[Record]]], *, apart: bool = False) -> Seen:
     """Gather what plans of the same factors have recorded. Reshaped designs are left out.
+
+    Args:
+        apart: the second plan's scores are on another scale than the first one's, as those of other
+            images.
 
     Diverged runs count with what chance scores: a choice that makes runs diverge is predicted to
     be no good, also where no run of it was. The spread is that of the runs that finished.
@@ -288,7 +323,10 @@ def seen(plans: Iterable[tuple[Plan, Iterable[Record]]]) -> Seen:
     read = [factor_runs(plan, records) for plan, records in plans]
     cells = [gather(readings(one)[0][1]) for one in read]
     finished = [gather(one) for one in read]
-    codes = np.concatenate([codes_of(each.levels) for each in cells])
+    scales = [at * apart << len(read[0].factors) for at in range(len(read))]
+    codes = np.concatenate(
+        [codes_of(each.levels) + scale for each, scale in zip(cells, scales, strict=True)]
+    )
     sums = np.concatenate([each.means * each.counts for each in cells])
     runs = np.concatenate([each.counts for each in cells])
     distinct, at = np.unique(codes, return_inverse=True)
@@ -298,10 +336,11 @@ def seen(plans: Iterable[tuple[Plan, Iterable[Record]]]) -> Seen:
     lost = [np.isin(one.became, ("diverged", "failed")) for one in read]
     bad = [codes_of(one.levels[lost | one.nothing]) for one, lost in zip(read, lost, strict=True)]
     return Seen(
-        levels=all_cells(len(read[0].factors))[distinct],
+        levels=all_cells(len(read[0].factors))[distinct % (1 << len(read[0].factors))],
         means=np.bincount(at, sums, len(distinct)) / np.maximum(counts, 1),
         counts=counts,
         sd=float(np.sqrt(squares / df)) if df and squares > 0 else None,
         troubled=frozenset(np.concatenate(bad).tolist()),
         learned=sum(int(np.sum(one.finished & ~one.nothing)) for one in read),
+        apart=distinct >= 1 << len(read[0].factors),
     )

@@ -56,7 +56,7 @@ def fit(
     like: AnyDesign | str | None = None,
     image_size: int | tuple[int, int] = 224,
     classes: int = 1000,
-    free: Iterable[str] = (),
+    free: Iterable[str] | str = (),
     start: AnyDesign | str = "convnext-tiny",
     multiple_of: int = 1,
     count: int = 5,
@@ -82,7 +82,8 @@ def fit(
         latency: to answer one image, at most so many seconds, measured by `measure`; a number or a
             text as `"20ms"`.
         like: a design, or its name: budgets that are not given are what it costs.
-        free: names of fields of `Design` to choose, too, besides depths and widths.
+        free: names of fields of `Design` to choose, too, besides depths and widths; in a text,
+            with commas between.
         start: a design, or its name: everything else, and the number of stages, is as there. Of
             designs that use the budget nearly as well, those with its proportions are looked at.
         multiple_of: all widths are multiples of this.
@@ -102,8 +103,8 @@ def fit(
         budgets = budgets_of(
             params, macs, activation_memory, like=like, image_size=image_size, classes=classes
         )
-    space = Space(len(base.depths), multiple_of)
-    forms = forms_within(space, forms_of(base, tuple(free), image_size, classes), budgets, classes)
+    space, names = Space(len(base.depths), multiple_of), _names(free)
+    forms = forms_within(space, forms_of(base, names, image_size, classes), budgets, classes)
     problem = Problem(base, space, forms, budgets, image_size, classes)
     if latency is None:
         found = [_fitted(problem, one.design) for one in problem.proposals()]
@@ -111,6 +112,12 @@ def fit(
         found = _measured(problem, read_seconds("latency", latency), measure, count)
     found.sort(key=lambda one: (*map(neg, one.rank), one.design.depths, one.design.widths))
     return tuple(found[:count])
+
+
+def _names(fields: Iterable[str] | str) -> tuple[str, ...]:
+    if isinstance(fields, str):
+        fields = (name.strip() for name in fields.split(",") if name.strip())
+    return tuple(fields)
 
 
 def _measured(

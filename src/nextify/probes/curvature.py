@@ -18,16 +18,21 @@ _CLOSE = 1e-3  # relative, of a vector; an eigenvalue is off by about the square
 
 
 def augmented(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Each image shifted by up to an eighth of its side, and mirrored half of the time.
+    """Each image shifted by up to an eighth of its sides, and mirrored half of the time.
 
     What comes in at the border is the image's own reflection: which number is black is not known of
     normalised images, and zeros are a trap. Where a patch of zeros meets a bias of zero, as at
     initialisation, layer normalisation divides by its epsilon, and the Hessian is 10^9.
     """
-    border, size = images.shape[-1] // 8, images.shape[-1]
-    top, left = torch.randint(2 * border + 1, (2, len(images)), generator=generator)
+    height, width = images.shape[-2:]
+    down, across = height // 8, width // 8
+    top, left = (
+        torch.randint(2 * border + 1, (len(images),), generator=generator)
+        for border in (down, across)
+    )
     flip = torch.rand(len(images), generator=generator) < 0.5
-    return window(pad(images, [border] * 4, mode="reflect"), top, left, flip, size)
+    wide = pad(images, [across, across, down, down], mode="reflect")
+    return window(wide, top, left, flip, (height, width))
 
 
 def largest_eigenvalues(

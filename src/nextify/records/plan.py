@@ -84,6 +84,12 @@ class Cell:
     initial: Initial | None = None
 
     @property
+    def shares_draws(self) -> bool:
+        """Whether its draws are those of other cells, whatever their number says: so in experiments
+        of before 2026-11-28, whose cells differ where no generator of torch looks."""
+        return self.draws >> 32 > 0
+
+    @property
     def on(self) -> tuple[str, ...]:
         """Of `Plan.columns`, those that are made here, or at their second setting."""
         return (*(self.made or ()), *self.crossed)

@@ -159,6 +159,7 @@ def _cells(there: Cell, here: Cell) -> Iterator[str]:
     yield from _fields(where, "design ", asdict(there.design), asdict(here.design))
     yield from _fields(where, "recipe ", asdict(there.recipe), asdict(here.recipe))
     yield from _one(f"the number of training images {where}", there.images, here.images)
+    yield from _one(f"the seed of the draws of images {where}", there.draws, here.draws)
     what = f"the fingerprint of the weights to start from {where}"
     yield from _one(what, _weights(there), _weights(here))
 

@@ -26,6 +26,7 @@ from nextify.data import (
     permuted,
 )
 from nextify.data.augment import evaluation_view
+from nextify.data.dataset import told_together
 from nextify.data.decoding import as_rgb, centre_square, resized
 from nextify.data.walk import Found, images_below
 from nextify.designs import Precision
@@ -289,10 +290,30 @@ def require_finite(answers: Tensor) -> None:
         )
 
 
+def require_unseen(card: Card, dataset: Dataset) -> None:
+    """Check that a network was not trained on test images, which is so of one that was trained on
+    all images of a set.
+
+    Raises:
+        InputError: it was.
+    """
+    match card.about.get("whole"):
+        case {"test_seen": True, "content": content, "test": test} if content == (
+            dataset.origin.content or None
+        ) or test == told_together(dataset.test):
+            raise InputError(
+                f"the network was trained on all images of {dataset.name!r}, the test images among "
+                "them: none is left to score it on; name other images with --data"
+            )
+
+
 def was_trained_on(card: Card, dataset: Dataset) -> bool:
     """Whether these are the images, in the split, that a network was trained and tested with, as
     far as that can be told: their fingerprint covers their pixels, which another test size
     changes. A card that does not say is believed."""
+    match card.about.get("whole"):
+        case {"test": str(test)}:
+            return test == told_together(dataset.test)
     here = dataset.identity()
     there: Mapping[str, Any] = card.about.get("data", here)
     if there.get("test_image_size") == here.get("test_image_size"):

@@ -211,6 +211,10 @@ def require_possible(card: Card, path: Path, *, int8: bool = False) -> None:
     if path.suffix not in SUFFIXES:
         raise InputError(f"{path} has no ending that tells its format; give one of "
                          f"{', '.join(SUFFIXES)}")  # fmt: skip
+    weights = path.with_suffix(".bin")
+    if path.suffix == ".xml" and weights.exists() and not path.exists():
+        raise InputError(f"{path} would be written with {weights.name} beside it, and a file of "
+                         "that name is there that belongs to none; give another name")  # fmt: skip
     if int8 and path.suffix == ".pt2":
         raise InputError("numbers of 8 bits (--int8) are for .onnx and .xml; give one of these")
     if "permuted_pixels" in card.about:

@@ -21,6 +21,7 @@ from typing import Any
 from nextify.blueprint import require_image_size
 from nextify.costs.batch import require_values
 from nextify.data import Dataset
+from nextify.data.dataset import told_together
 from nextify.designs import AnyDesign, Precision, Recipe, Run, design
 from nextify.designs.fields import with_fields
 from nextify.designs.run import content_key, require_batch
@@ -326,6 +327,13 @@ def draw_of(dataset: Dataset) -> dict[str, Any]:
     if origin.split_seed is None:
         return {}
     return {"images": {"content": origin.content, "split_seed": origin.split_seed}}
+
+
+def seen_in(dataset: Dataset, *, test_seen: bool) -> dict[str, Any]:
+    """What a network has seen that is trained on all images or on all but the test images, for its
+    card, so that it is scored on no others (`nextify.training.classify.require_unseen`)."""
+    origin, test = dataset.origin, told_together(dataset.test)
+    return {"whole": {"content": origin.content, "test": test, "test_seen": test_seen}}
 
 
 def card_of(run: Run, dataset: Dataset, about: dict[str, Any]) -> Card:

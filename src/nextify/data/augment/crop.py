@@ -20,21 +20,25 @@ def centre(pixels: Tensor, size: int) -> Tensor:
     return pixels[..., start : start + size, start : start + size]
 
 
-def window(pixels: Tensor, top: Tensor, left: Tensor, flip: Tensor, size: int) -> Tensor:
-    """From each image the window of `size` pixels at (top, left), mirrored where `flip`.
+def window(
+    pixels: Tensor, top: Tensor, left: Tensor, flip: Tensor, size: int | tuple[int, int]
+) -> Tensor:
+    """From each image the window of `size` pixels (a side, or height and width) at (top, left),
+    mirrored where `flip`.
 
-    pixels: (B, C, S, S) uint8; top, left: (B,) int64 and flip: (B,) bool, on the CPU.
+    pixels: (B, C, H, W); top, left: (B,) int64 and flip: (B,) bool, on the CPU.
     """
     batch, channels, height, width = pixels.shape
     device = pixels.device
     top, left, flip = (sent(each, device) for each in (top, left, flip))
-    steps = torch.arange(size, device=device)
-    rows = top[:, None] + steps
-    columns = left[:, None] + torch.where(flip[:, None], size - 1 - steps, steps)
+    tall, wide = (size, size) if isinstance(size, int) else size
+    down, across = (torch.arange(side, device=device) for side in (tall, wide))
+    rows = top[:, None] + down
+    columns = left[:, None] + torch.where(flip[:, None], wide - 1 - across, across)
     index = (rows[:, :, None] * width + columns[:, None, :]).view(batch, 1, -1)
     index = index.expand(-1, channels, -1)
     flat = pixels.reshape(batch, channels, height * width)
-    return flat.gather(2, index).view(batch, channels, size, size)
+    return flat.gather(2, index).view(batch, channels, tall, wide)
 
 
 def cubic(distance: Tensor) -> Tensor:

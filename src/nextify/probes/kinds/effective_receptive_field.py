@@ -25,7 +25,9 @@ def _measure(subject: Subject) -> Found:
     drawn = torch.randint(len(images), (_DRAWS, len(images)), generator=subject.generator)
     weights = torch.zeros(_DRAWS, len(images), dtype=torch.float64)
     weights.scatter_add_(1, drawn, torch.ones_like(weights))
-    low, high = about.share(0.5, weights).quantile(torch.tensor([0.025, 0.975]).double()).tolist()
+    ends = torch.tensor([0.025, 0.975]).double()
+    # A draw of images of which none has a gradient has no share.
+    low, high = about.share(0.5, weights).nanquantile(ends).tolist()
     shares = {name: float(about.share(threshold)) for name, threshold in _THRESHOLDS.items()}
     mass = about.masses.sum(0)
     return Found(

@@ -113,21 +113,13 @@ def factor_content(
     for at, ((plan, records), label) in enumerate(zip(given, _labels(plans), strict=True)):
         history = histories[at] if histories else NO_HISTORY
         looking = looking_at(plan, records, history, without_failed)
-        own = margin_of(looking.history, metric) if margin is None else margin
-        sizes = {metric: own and own / unit_of(metric).scale}
-        runs = grid(plan, records)
-        scores = {
-            score: attribute(plan, records, score, level=looking.level, margin=sizes.get(score))
-            for score in _shown(metric, runs)
-        }
+        scores = _attributed(plan, records, metric, looking, margin)
         found = scores[metric]
-        if scores["accuracy"].counts.missing == found.counts.planned:
-            raise nothing_recorded(plan)
         view = View(
             label=label,
             key=f"-{at + 1}" if at else "",
             plan=plan,
-            runs=runs,
+            runs=grid(plan, records),
             found=found,
             scores=scores,
             costs=factor_costs(plan),
@@ -139,6 +131,25 @@ def factor_content(
         views.append(view)
     general = across([view.found for view in views]) if _differ_in_data(plans) else ()
     return FactorContent(metric=metric, views=tuple(views), general=general)
+
+
+def _attributed(
+    plan: Plan,
+    records: Sequence[Record],
+    metric: AnyScore,
+    looking: Looking,
+    margin: float | None,
+) -> dict[AnyScore, Attribution]:
+    """What a study says of the scores that are shown."""
+    own = margin_of(looking.history, metric) if margin is None else margin
+    sizes = {metric: own and own / unit_of(metric).scale}
+    scores = {
+        score: attribute(plan, records, score, level=looking.level, margin=sizes.get(score))
+        for score in _shown(metric, grid(plan, records))
+    }
+    if scores["accuracy"].counts.missing == scores[metric].counts.planned:
+        raise nothing_recorded(plan)
+    return scores
 
 
 def _shown(metric: AnyScore, runs: Grid) -> tuple[AnyScore, ...]:

@@ -273,6 +273,18 @@ def fit(view: View) -> str:
     return f"{text} So contributions are average effects, which are not the Shapley values."
 
 
+_OWN_DRAWS = (
+    "New seeds and other training images: every run drew {drawn:,} of {every:,} training images by "
+    "itself; intervals cover other draws of as many, and other images of the same kind as far as "
+    "{drawn:,} is a small part of {every:,}; "
+)
+_SHARED_DRAWS = (
+    "New seeds: all runs of a seed drew the same {drawn:,} of {every:,} training images (a fault "
+    "of the version that planned this study, which was to draw anew for every run), so that "
+    "intervals hardly cover other draws; "
+)
+
+
 def coverage(view: View) -> str:
     """Which population an interval covers."""
     tested = "held-out" if view.plan.held_out else "test"
@@ -280,12 +292,9 @@ def coverage(view: View) -> str:
     hold = f"95 times in 100 all factors’ intervals hold at once{over}. "
     if drawn := view.plan.cells[0].images:
         every = int(view.plan.data["train"])
-        text = (
-            f"New seeds and other training images: every run drew {drawn:,} of {every:,} training "
-            "images by itself; intervals cover other draws of as many, and other images of the "
-            f"same kind as far as {drawn:,} is a small part of {every:,}; all are tested on the "
-            f"same {tested} images; {hold}"
-        )
+        shared = any(cell.shares_draws for cell in view.plan.cells)
+        text = (_SHARED_DRAWS if shared else _OWN_DRAWS).format(drawn=drawn, every=every)
+        text += f"all are tested on the same {tested} images; {hold}"
     else:
         text = (
             "New seeds: the same cells trained again on the same training images and tested on the "

@@ -69,6 +69,7 @@ def plan_comparison(
     matched: Matched = "",
     target: float | None = None,
     stacks: Stacks | None = None,
+    there: Plan | None = None,
     **about: Any,
 ) -> Plan:
     """A plan of every network on every number of training images; the first is the baseline.
@@ -85,6 +86,8 @@ def plan_comparison(
             convolutional networks.
         target: by default what the first network costs.
         stacks: how many runs of a network are trained at once; by default none are.
+        there: the plan of the study that goes on, if it is one: with `most_epochs` its cells keep
+            the epochs that earlier versions gave them.
         about: `data_source`, `precision` and `held_out`, as `Plan` has them.
 
     Raises:
@@ -98,7 +101,8 @@ def plan_comparison(
     one_cost = _at_one_cost(networks, matched, target, data) if matched else networks
     _require_distinct(one_cost)  # rescaling may have made equal ones
     every = product(sorted(numbers, reverse=True), one_cost)
-    cells = tuple(_cell(network, number, data, most_epochs) for number, network in every)
+    begun = {cell.name: cell.recipe.epochs for cell in there.cells} if there else {}
+    cells = tuple(_cell(network, number, data, most_epochs, begun) for number, network in every)
     return Plan(
         name="comparison",
         title=f"Networks compared on {data['name']}",  # others may join them in the file
@@ -180,15 +184,26 @@ def _rescaled(
         return match_width(one, target, **size).design
 
 
-def _cell(network: Network, number: int, data: Mapping[str, Any], most_epochs: int | None) -> Cell:
-    everything = int(data["train"])
+def _cell(
+    network: Network,
+    number: int,
+    data: Mapping[str, Any],
+    most: int | None,
+    begun: Mapping[str, int],
+) -> Cell:
+    everything, name = int(data["train"]), f"{network.name}, {number:,} images"
     with _naming(network):
-        epochs = _epochs(network.recipe.epochs, number / everything, most_epochs)
+        epochs = _epochs(network.recipe, number, everything, most)
+        # Until 2026-11-28 they were counted by the images, and not by the batches.
+        if most and begun.get(name) == min(
+            most, round(network.recipe.epochs * everything / number)
+        ):
+            epochs = begun[name]
         return cell_of(
             network.design,
             network.recipe.changed({"epochs": epochs}),
             data,
-            name=f"{network.name}, {number:,} images",
+            name=name,
             changed=f"{number:,} images",
             recipe_name=network.recipe_name,
             rate=network.rate,
@@ -198,19 +213,22 @@ def _cell(network: Network, number: int, data: Mapping[str, Any], most_epochs: i
         )
 
 
-def _epochs(epochs: int, part: float, most: int | None) -> int:
-    """As many as make the updates of so many epochs over all images, of which there is a part.
+def _epochs(recipe: Recipe, number: int, everything: int, most: int | None) -> int:
+    """As many as make, over so many images, the updates of the recipe's epochs over all. An epoch
+    has whole batches only.
 
-    >>> [_epochs(6, part, 24) for part in (1, 1 / 2, 1 / 4, 1 / 8)]
-    [6, 12, 24, 24]
+    >>> six = recipe("modern-small", epochs=6, batch_size=64)
+    >>> [_epochs(six, number, 1000, 100) for number in (1000, 500, 127, 100)]
+    [6, 13, 90, 90]
     """
+    epochs, batch = recipe.epochs, recipe.batch_size
     if most is None:
         return epochs
     if most < epochs:
         raise InputError(
             f"most_epochs is {most}, fewer than the recipe's {epochs} epochs; give {epochs} or more"
         )
-    return min(most, round(epochs / part))
+    return min(most, round(epochs * (everything // batch) / max(1, number // batch)))
 
 
 def plan_of(asked: Asked) -> Plan:
@@ -231,6 +249,7 @@ def plan_of(asked: Asked) -> Plan:
         target=target_of(request.target, request.matched),
         held_out=request.hold_out,
         stacks=asked.stacks,
+        there=asked.there,
     ).asked_by(request)
 
 

@@ -57,7 +57,7 @@ _FRACTIONS: dict[str, Callable[[int, int], Levels]] = {
     "resolution-5": partial(crossing, resolution=ATTRIBUTE),
     "full": lambda choices, crossed: full(choices + crossed),
 }
-_SEEDS_OF_A_CELL = 1 << 32
+_SEEDS_OF_A_CELL = 1 << 12  # torch draws by the last 32 bits of a seed: a million cells
 _TWICE = 12  # cells besides the ends that are run once more where factors are crossed
 
 

@@ -20,6 +20,7 @@ from nextify.training.folder import (
     forget_checkpoint,
     keep,
     require_fit,
+    seen_in,
     train_from_checkpoint,
 )
 from nextify.training.loop import settings_on
@@ -81,6 +82,7 @@ def train_winner(
         record, state = train_from_checkpoint(run, everything, folder, settings, weights, note)
         values = _values(run, record, is_tested=finals.held_out)
         about = {"run": run.key, "data": run.data, "seen": SEEN, "expected": expected(choice)}
+        about |= seen_in(everything, test_seen=not finals.held_out)
         if run.initial is not None:
             about["weights"] = run.initial.source
         if values["accuracy"] is not None:
