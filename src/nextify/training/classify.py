@@ -26,7 +26,7 @@ from nextify.data import (
     permuted,
 )
 from nextify.data.augment import evaluation_view
-from nextify.data.decoding import as_rgb, centre_square, resized
+from nextify.data.decoding import as_rgb, decode_opened
 from nextify.data.walk import Found, images_below
 from nextify.designs import Precision
 from nextify.designs.run import same_images
@@ -82,8 +82,7 @@ def pixels_of(image: Picture, card: Card) -> Tensor | UnreadableImage:
     try:
         if isinstance(image, Path):
             return decode(image, size) if view is None else view.of_file(image)
-        rgb = as_rgb(image)
-        return resized(rgb, centre_square(rgb.size), size) if view is None else view(rgb)
+        return decode_opened(image, size) if view is None else view(as_rgb(image))
     except UnreadableImage as error:
         return error
 
