@@ -37,6 +37,7 @@ from nextify.network.weights.preprocessing import from_about
 from nextify.requests import DataSpec, stored_size
 from nextify.training.calibration import Answered
 from nextify.training.evaluate import answers_of, evaluate
+from nextify.training.machine import plain_torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,11 @@ def classify(
     network = network.to(device)
     count = batch_size or (64 if torch.device(device).type == "cuda" else 1)
     for at in range(0, len(images), count):
-        found = [(image, pixels_of(image, card)) for image in images[at : at + count]]
-        readable = [pixels for _, pixels in found if isinstance(pixels, Tensor)]
-        stacked = [torch.stack(readable).to(device)] if readable else []
-        answers = iter([best for some in stacked for best in _best(network, card, some, top)])
+        with plain_torch():  # not around what is done with an answer
+            found = [(image, pixels_of(image, card)) for image in images[at : at + count]]
+            readable = [pixels for _, pixels in found if isinstance(pixels, Tensor)]
+            stacked = [torch.stack(readable).to(device)] if readable else []
+            answers = iter([best for some in stacked for best in _best(network, card, some, top)])
         for image, pixels in found:
             yield Classified(image, next(answers)) if isinstance(pixels, Tensor) else pixels
 

@@ -255,7 +255,8 @@ class Exported(nn.Module):
                              "one that is trained with others")  # fmt: skip
         given = images.detach().cpu().float()
         if self.images["input"] == "uint8":
-            mean, std = (torch.tensor(self.images[name]).view(-1, 1, 1) for name in ("mean", "std"))
+            colours = (self.images[name] for name in ("mean", "std"))
+            mean, std = (given.new_tensor(each).view(-1, 1, 1) for each in colours)
             given = ((given * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
         found = self.run(given.contiguous().numpy())
         return torch.from_numpy(np.array(found)).to(images.device)
@@ -372,7 +373,8 @@ def _read_torch(path: Path) -> Read:
 
     @torch.inference_mode()
     def run(images: Any) -> Floats:
-        found: Floats = module(torch.from_numpy(images)).numpy()
+        with torch.autocast("cpu", enabled=False):
+            found: Floats = module(torch.from_numpy(images)).numpy()
         return found
 
     return run, texts
