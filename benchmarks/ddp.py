@@ -27,7 +27,6 @@ import torch
 import nextify as nx
 from nextify.data import Dataset, Images
 from nextify.designs import Run, recipe
-from nextify.machine import limit_threads
 from nextify.training import Settings, train_with_network
 from nextify.training.world import together
 
@@ -93,7 +92,6 @@ def main() -> None:
     if given.measure:
         measure(given.measure, given.batch, given.steps)
         return
-    limit_threads()  # as the command does; the processes inherit it
     many, found = given.processes, []
     cases = {"one": (1, 1), "threads": (1, many), "processes": (many, 1)}
     for design in DESIGNS:

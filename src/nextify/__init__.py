@@ -54,9 +54,11 @@ _LATER = {
 }
 
 
+limit_threads()  # before anybody imports torch, which reads it then
+
+
 def __getattr__(name: str) -> Any:
     for room, names in _LATER.items():
         if name in names:
-            limit_threads()  # torch reads it when it is imported
             return getattr(import_module(f"nextify.{room}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

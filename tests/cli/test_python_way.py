@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from base64 import b64decode
 from functools import partial
 from io import BytesIO
@@ -13,6 +14,8 @@ from PIL import Image
 
 import nextify as nx
 from nextify.data import load
+from nextify.machine.use import in_use
+from nextify.training.machine import keep_freed_memory
 
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 PLACE = "<script>alert(1)</script>"
@@ -162,3 +165,14 @@ def test_names_from_outside_are_only_text(here, trained):
     (folder / "3.png").write_bytes((here / "photos" / "Coat" / "3.png").read_bytes())
     html = trained.predict(folder)._repr_html_()
     assert "<script" not in html and "&lt;script" in html
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the C library is glibc")
+def test_after_a_call_freed_memory_goes_back_to_the_system(trained):
+    keep_freed_memory()  # as training does
+    nx.load("photos")
+    before = in_use("cpu")
+    blocks = [np.ones(2_500_000) for _ in range(10)]  # 20 MB each
+    assert in_use("cpu") - before > 150 << 20
+    blocks.clear()
+    assert in_use("cpu") - before < 100 << 20

@@ -14,7 +14,7 @@ import torch
 from PIL import Image, PngImagePlugin
 
 from nextify.data import SUFFIXES, UnreadableImage, decode, decoding
-from nextify.data.decoding import centre_square, open_rgb, resized, shorter_side
+from nextify.data.decoding import centre_square, decode_opened, open_rgb, resized, shorter_side
 from nextify.errors import InputError
 
 Pixels = npt.NDArray[np.uint8]
@@ -236,6 +236,7 @@ def test_an_alpha_that_was_never_written_hides_nothing(tmp_path: Path, suffix: s
         start = struct.pack("<2sLLL", b"BM", 122 + len(pixels), 0, 122) if suffix == "bmp" else b""
         path.write_bytes(start + head + pixels)
     assert np.array_equal(pixels_of(path), COLOUR)
+    assert torch.equal(decode_opened(Image.open(path), SIDE), decode(path, SIDE))
 
 
 def test_a_png_that_is_all_transparent_is_white(tmp_path: Path) -> None:
@@ -319,6 +320,12 @@ def test_a_large_jpeg_may_be_decoded_smaller(tmp_path: Path) -> None:
     assert open_rgb(tmp_path / "large.jpg", enough=64).size == (100, 80)
     expected = resized(whole, centre_square(whole.size), 32).int()
     assert (decode(tmp_path / "large.jpg", 32).int() - expected).abs().max() <= 3
+    with Image.open(tmp_path / "large.jpg") as opened:
+        for _ in range(2):
+            assert torch.equal(decode_opened(opened, 32), decode(tmp_path / "large.jpg", 32))
+        assert opened.size == (800, 640)
+        opened.load()
+        assert torch.equal(decode_opened(opened, 32).int(), expected)
 
 
 def test_shorter_side(tmp_path: Path) -> None:

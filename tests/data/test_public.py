@@ -7,6 +7,8 @@ import gzip
 import hashlib
 import json
 import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -209,6 +211,29 @@ def test_no_network(name: str, place: Path) -> None:
         "load it once where there is a network and copy that folder here, or give a folder of "
         "images"
     )
+
+
+def test_two_that_need_it_at_once_download_it_once(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    downloads = []
+
+    class Slow:
+        def __init__(self, root: Path, *, train: bool, download: bool) -> None:
+            if not (root / "whole").exists():
+                if not download:
+                    raise RuntimeError("Dataset not found or corrupted.")
+                downloads.append(root)
+                time.sleep(0.5)
+                (root / "whole").touch()
+            self.data, self.targets = noise(20, 3, 32, 32), [at % 10 for at in range(20)]
+
+    monkeypatch.setattr(datasets, "CIFAR10", Slow)
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(load, ["cifar10"] * 2))
+    assert downloads == [place / "cifar10"]
+    assert [len(each.train) for each in found] == [20, 20]
+    assert [each.name for each in (place / "cifar10").iterdir()] == ["whole"]
 
 
 def test_an_unwritable_place(own_cache: Path) -> None:

@@ -3,13 +3,22 @@
 import copy
 import io
 import pickle
+from contextlib import contextmanager
+from importlib import reload
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import nextify as nx
+from nextify.commands import data
+from nextify.data import near
+from nextify.measuring.clock import Effort
+from nextify.measuring.tasks import prepared
 from nextify.network import Card, load_network, save_network
+from nextify.network.depthwise import depthwise_weight_gradient
 from nextify.training.machine import plain_torch
 
 CONVNEXT = nx.design("convnext-atto", depths=(1, 1, 1, 1), widths=(2, 3, 4, 5))
@@ -114,3 +123,69 @@ def test_a_run_is_the_same_in_all_of_them(default_type):
     with torch.device("meta"), torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         assert seen() == usual
         assert torch.get_default_dtype() == torch.float64 and torch.is_inference_mode_enabled()
+
+
+@contextmanager
+def odd_surroundings():
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"), torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_python_answers_the_same_in_all_of_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NEXTIFY_CACHE", "cache")
+    card = Card(CONVNEXT, ("a", "b", "c"), 32, (0.3, 0.4, 0.5), (0.2, 0.3, 0.25), {})
+    save_network(build(CONVNEXT), card, "network.safetensors")
+    draw = np.random.default_rng(0)
+    for at in range(20):
+        place = tmp_path / "pets" / ("cat", "dog")[at % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        photo = draw.integers(256, size=(40, 40, 3), dtype=np.uint8)
+        Image.fromarray(photo).save(place / f"{at}.png")
+    quick, types = Effort(rounds=1), []
+    conditions = nx.Conditions(image_size=32, batch_size=2)
+
+    def noted(task, network, conditions):
+        types.append(next(network.parameters()).dtype)
+        return prepared(task, network, conditions)
+
+    monkeypatch.setattr("nextify.measuring.benchmark.prepared", noted)
+
+    def seen():
+        nx.export(
+            "network.safetensors", "net.pt2", with_preprocessing=True, speed=False, quiet=True
+        )
+        nx.bench(CONVNEXT, conditions, beside="none", training=False, memory=False, effort=quick)
+        assert nx.measure_latency([CONVNEXT], 32, effort=quick)[0].count == 1
+        images = nx.load("pets", image_size=32)
+        few = {"seeds": 1, "plan": True, "no_pilot": True, "quiet": True}
+        plan = nx.study("small", "epochs=1", data=images, **few).plan
+        weights = nx.initial_weights("network.safetensors", CONVNEXT, card.classes)
+        found = data("pets", quiet=True).survey
+        answers = [
+            each.classes for name in ("network.safetensors", "net.pt2")
+            for each in nx.classifier(name).predict(photo, photo)
+        ]  # fmt: skip
+        return answers, images.dataset.identity(), repr(images), plan, weights.about, found
+
+    usual = seen()
+    with odd_surroundings():
+        assert seen() == usual
+    assert set(types) == {torch.float32}
+
+
+def test_what_is_kept_is_the_same_in_all_of_them():
+    """Tensors that a module makes once: at its import, or the first time."""
+    pixels = torch.rand(2, 3, 40, 40).mul(255).byte()
+    x, grad = torch.rand(2, 3, 5, 4), torch.rand(2, 3, 5, 4)
+    usual = near.frequencies(pixels)
+    expected = depthwise_weight_gradient(x, grad, 7, 1, "taps")
+    with odd_surroundings():
+        reload(near)
+        depthwise_weight_gradient(x, grad, 7, 1, "pairs")
+    assert np.array_equal(near.frequencies(pixels), usual)
+    torch.testing.assert_close(depthwise_weight_gradient(x, grad, 7, 1, "pairs"), expected)

@@ -1,12 +1,14 @@
 """Exported files, in their own runtimes, beside the network: the gate, and what is in a file."""
 
 import json
+import logging
 import random
 import re
 import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import timm
@@ -20,8 +22,9 @@ from nextify.data import Dataset, Images
 from nextify.data.augment import evaluation_view
 from nextify.designs import FAMILIES, PATHS, Design, Swin, Vit
 from nextify.errors import InputError
+from nextify.files import alone
 from nextify.network import Card
-from nextify.network.export.files import Exported, load_answering, load_exported
+from nextify.network.export.files import Exported, load_answering, load_exported, quiet
 from nextify.network.modules import ChannelNorm, Gelu
 from nextify.network.weights.preprocessing import Preprocessing
 from nextify.requests import DataSpec
@@ -400,3 +403,41 @@ os.kill(os.getpid(), signal.SIGUSR1)
 """
     done = subprocess.run([sys.executable, "-c", script, tmp_path / "net.xml"], capture_output=True)
     assert (done.returncode, done.stdout) == (0, b"handled\n"), done.stderr
+
+
+def test_what_a_kill_leaves_is_gone_after_the_next_export(tmp_path, monkeypatch):
+    pytest.importorskip("openvino", reason="the export extra is not installed")
+    path, replace_file = tmp_path / "net.xml", Path.replace
+    written(RESNET, path)
+
+    def killed(self, target):
+        if self.suffix == ".xml":
+            raise KeyboardInterrupt
+        return replace_file(self, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", killed)
+        patch.setattr("nextify.training.exporting.rmtree", lambda *_, **__: None)
+        written(RESNET, path)
+    assert not path.exists()  # it would have answered with the new weights
+    assert (tmp_path / ".net.xml.export" / "net.xml").exists()
+    with alone(path, ""), pytest.raises(InputError, match="being written by another process"):
+        written(RESNET, path)
+    written(RESNET, path)
+    assert {each.name for each in tmp_path.iterdir()} == {"net.xml", "net.bin"}
+
+
+def test_other_threads_are_heard_while_a_network_is_exported(capsys, caplog):
+    def say(word):
+        print(word)
+        logging.getLogger("mine").warning(word)
+
+    with quiet():
+        say("lost")
+        logging.getLogger("mine").error("failed")
+        other = Thread(target=say, args=("heard",))
+        other.start()
+        other.join()
+    say("after")
+    assert capsys.readouterr().out.split() == ["heard", "after"]
+    assert [each.message for each in caplog.records] == ["failed", "heard", "after"]

@@ -137,28 +137,64 @@ def test_a_run_from_weights(corners, tmp_path):
 @pytest.mark.parametrize("same_bits", [True, False])
 def test_the_switches_of_a_gpu_are_set_inside_only(same_bits):
     cudnn, filled = torch.backends.cudnn, torch.utils.deterministic
-    before = cudnn.benchmark, cudnn.allow_tf32, filled.fill_uninitialized_memory
+
+    def read():
+        return cudnn.benchmark, cudnn.conv.fp32_precision, filled.fill_uninitialized_memory
+
+    before = read()
     with deterministic("cuda", same_bits):
         assert torch.are_deterministic_algorithms_enabled() is same_bits
-        assert (cudnn.benchmark, cudnn.allow_tf32) == (not same_bits, False)
-        assert not filled.fill_uninitialized_memory
+        assert read() == (not same_bits, "ieee", False)
     assert not torch.are_deterministic_algorithms_enabled()
-    assert before == (cudnn.benchmark, cudnn.allow_tf32, filled.fill_uninitialized_memory)
+    assert before == read() and before[1] == "tf32"
+    assert cudnn.allow_tf32  # the older switch, which is read where all agree
 
 
 def test_training_leaves_the_callers_switches_as_they_were(corners):
-    torch.set_float32_matmul_precision("high")
+    torch.set_float32_matmul_precision("medium")
     torch.use_deterministic_algorithms(True)
     try:
         with deterministic("cpu"):
-            assert torch.get_float32_matmul_precision() == "highest"
+            assert torch.backends.mkldnn.matmul.fp32_precision == "ieee"
         train(small_run(corners, epochs=1), corners)
-        assert torch.get_float32_matmul_precision() == "high"
+        assert torch.get_float32_matmul_precision() == "medium"
         assert torch.are_deterministic_algorithms_enabled()
         assert not torch.is_deterministic_algorithms_warn_only_enabled()
     finally:
         torch.set_float32_matmul_precision("highest")
         torch.use_deterministic_algorithms(False)
+
+
+def test_training_takes_and_leaves_torchs_newer_switches(corners):
+    """Where one is set, torch refuses to read the older ones."""
+    of, run = torch.backends, small_run(corners, epochs=1)
+    switches = of.cuda.matmul, of.cudnn.conv, of.mkldnn.matmul, of.mkldnn.conv
+
+    def read():
+        return [each.fp32_precision for each in switches]
+
+    usual, result = read(), train(run, corners).result
+    try:
+        of.cuda.matmul.fp32_precision, of.cudnn.conv.fp32_precision = "tf32", "ieee"
+        of.mkldnn.matmul.fp32_precision = of.mkldnn.conv.fp32_precision = "bf16"
+        with pytest.raises(RuntimeError):
+            torch.get_float32_matmul_precision()
+        with deterministic("cuda"):
+            assert set(read()) == {"ieee"}
+        assert train(run, corners).result == result
+        assert read() == ["tf32", "ieee", "bf16", "bf16"]
+        for each in switches:
+            each.fp32_precision = "none"
+        of.fp32_precision = "tf32"  # of all, which they follow
+        with deterministic("cuda"):
+            assert set(read()) == {"ieee"}
+        assert set(read()) == {"tf32"}
+        of.fp32_precision = "ieee"
+        assert set(read()) == {"ieee"}
+    finally:
+        of.fp32_precision = "none"
+        for each, value in zip(switches, usual, strict=True):
+            each.fp32_precision = value
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from importlib import import_module
 from nextify import __version__, requests
 from nextify.cli.show import discard_output, finish_output, note, prepare_output
 from nextify.errors import InputError, is_out_of_memory
-from nextify.machine import limit_threads
 from nextify.machine.ranks import rank_here
 from nextify.words import one_line
 
@@ -66,7 +65,6 @@ def _main(arguments: list[str]) -> int:
         prepare_output()
         if rank_here().number > 0:
             discard_output()  # of several processes of one run the first answers
-        limit_threads()
         code = _run(arguments)
         finish_output()
     except InputError as error:

@@ -44,10 +44,12 @@ from nextify.data import load as load_dataset
 from nextify.errors import InputError
 from nextify.network.files import network_file
 from nextify.report.page import ReportFiles
+from nextify.training.machine import as_a_guest
 
 T = TypeVar("T")
 
 
+@as_a_guest()
 def study(
     *given: Any, quiet: bool = False, **options: Any
 ) -> Planned | Studied | tuple[Planned, ...] | Blocks:
@@ -58,11 +60,13 @@ def study(
     return of(request, _watch(quiet))
 
 
+@as_a_guest()
 def compare(*given: Any, quiet: bool = False, **options: Any) -> Planned | Studied:
     """Networks beside one another, on a few images or on many; see `nextify.requests.Compare`."""
     return studying.study(_asked(requests.Compare, given, options), _watch(quiet))
 
 
+@as_a_guest()
 def choose(
     *given: Any, quiet: bool = False, **options: Any
 ) -> PlannedChoice | PlannedRace | Chosen:
@@ -71,27 +75,32 @@ def choose(
     return choosing.choose(_asked(requests.Choose, given, options), _watch(quiet))
 
 
+@as_a_guest()
 def attribute(*given: Any, quiet: bool = False, **options: Any) -> Attributed:
     """What an experiment's factors contribute; see `nextify.requests.Attribute`."""
     return attributing.attribute(_asked(requests.Attribute, given, options), _watch(quiet))
 
 
+@as_a_guest()
 def report(*given: Any, quiet: bool = False, **options: Any) -> ReportFiles:
     """Write the report of a study; see `nextify.requests.Report`."""
     return attributing.report(_asked(requests.Report, given, options), _watch(quiet))
 
 
+@as_a_guest()
 def data(*given: Any, quiet: bool = False, **options: Any) -> Surveyed:
     """What a set of images holds, and what of it spoils studies; see `nextify.requests.Data`."""
     return surveying.data(_asked(requests.Data, given, options), _watch(quiet))
 
 
+@as_a_guest()
 def load(data: str | PathLike[str] = "embedded", **options: Any) -> LoadedImages:
     """A data set: a folder of images, or a set by name; see `nextify.requests.DataSpec`."""
     spec = requests.made(requests.DataSpec, {**options, "data": data})
     return LoadedImages(spec, load_dataset(spec))
 
 
+@as_a_guest()
 def train(*given: Any, quiet: bool = False, **options: Any) -> TrainedNetwork:
     """Train one network, from scratch or from weights; see `nextify.requests.Train`."""
     request = _asked(requests.Train, given, options)
@@ -108,23 +117,27 @@ def classifier(network: str | PathLike[str]) -> Classifier:
     return Classifier(file=network_file(Path(network)))
 
 
+@as_a_guest()
 def evaluate(*given: Any, quiet: bool = False, **options: Any) -> Evaluated | EvaluatedSizes:
     """Score a trained network on test images, or at several sizes of them; see
     `nextify.requests.Evaluate`."""
     return evaluate_at(_asked(requests.Evaluate, given, options), _watch(quiet))
 
 
+@as_a_guest()
 def predict(*given: Any, quiet: bool = False, **options: Any) -> Predictions:
     """Classify images; see `nextify.requests.Predict`."""
     return training.predict(_asked(requests.Predict, given, options), _watch(quiet))
 
 
+@as_a_guest()
 def export(*given: Any, quiet: bool = False, **options: Any) -> ExportedNetwork:
     """Write a trained network for another runtime, checked on images; see
     `nextify.requests.Export`."""
     return exporting.export(_asked(requests.Export, given, options), _watch(quiet))
 
 
+@as_a_guest()
 def probe(*given: Any, quiet: bool = False, **options: Any) -> Probed | ProbedStudy:
     """What networks are like, side by side; see `nextify.requests.Probe`."""
     return probing.probe(_asked(requests.Probe, given, options), _watch(quiet))

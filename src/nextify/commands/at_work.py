@@ -34,7 +34,7 @@ from nextify.report.cells.designs import in_words
 from nextify.report.notebook import MOST_ROWS, Shown, View, view_of_training
 from nextify.requests import DataSpec, Evaluate, Export, given, made
 from nextify.training.classify import Picture, image_files
-from nextify.training.machine import usable_device
+from nextify.training.machine import plain_torch, usable_device
 
 Given = str | PathLike[str] | Image.Image | NDArray[np.uint8]
 _SAMPLES, _SIDE = 6, 56  # pictures of a class in a notebook, and their side in pixels
@@ -47,6 +47,7 @@ class LoadedImages(Shown):
     spec: DataSpec
     dataset: Dataset
 
+    @plain_torch()
     def _view(self, *, pictures: bool) -> View:
         train, test = self.dataset.counts()
         rows: list[list[str | bytes]] = [
@@ -88,6 +89,7 @@ class AtWork(Shown):
     data: DataSpec | None = None
 
     @cached_property
+    @plain_torch()
     def _opened(self) -> tuple[nn.Module, Card]:
         return load_answering(self._file)
 
@@ -111,6 +113,7 @@ class AtWork(Shown):
         """What belongs to its weights: classes, size and normalisation of images, temperature."""
         return self._opened[1]
 
+    @plain_torch()
     def evaluate(self, *, quiet: bool = False, **options: Any) -> Evaluated | EvaluatedSizes:
         """Score it on test images; see `nextify.requests.Evaluate` for options. Without `data`, on
         those of its training."""
@@ -125,6 +128,7 @@ class AtWork(Shown):
         self.__dict__.pop("_opened", None)  # its temperature may be another now
         return found
 
+    @plain_torch()
     def export(
         self, output: str | PathLike[str], *, quiet: bool = False, **options: Any
     ) -> ExportedNetwork:

@@ -23,7 +23,7 @@ from nextify.requests import Export
 from nextify.training.classify import load_for
 from nextify.training.exporting import Rounding, Written, checked_by, require_possible
 from nextify.training.exporting import export as write
-from nextify.training.machine import plain_torch, thread_count
+from nextify.training.machine import thread_count
 
 _BATCHES = (1, 16)
 
@@ -82,7 +82,7 @@ def export(request: Export, watch: Watch = QUIET) -> ExportedNetwork:
         InputError: it cannot be read or written so, or the file answers otherwise.
     """
     path = Path(request.output)
-    with thread_count(request.threads), plain_torch():
+    with thread_count(request.threads):
         network, card, notes = open_network(request.network)
         for text in notes:
             watch.note(text)

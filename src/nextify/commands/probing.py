@@ -99,7 +99,7 @@ def probe(request: Request, watch: Watch = QUIET) -> Probed | ProbedStudy:
     if request.report:
         require_writable(Path(request.report), "--report")
     device = usable_device(request.device)
-    with thread_count(request.threads), plain_torch():
+    with thread_count(request.threads), plain_torch():  # whatever a probe of one's own has set
         content = _content(request, list(probes.values()), device, watch)
     written = write_probes(content, request.report) if request.report else None
     return Probed(content=content, report=written)

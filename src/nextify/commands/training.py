@@ -56,7 +56,6 @@ from nextify.training.folder import default_folder, design_to_train
 from nextify.training.machine import (
     default_precision,
     loaders_for,
-    plain_torch,
     thread_count,
     usable_device,
 )
@@ -177,7 +176,7 @@ def _recipe(request: Train, fields: Mapping[str, Any], images: Dataset) -> tuple
 def on_machine(asked: Machine) -> Iterator[tuple[str, Precision]]:
     """The device and precision asked for, checked; inside, as many threads as asked for."""
     device = usable_device(asked.device)
-    with thread_count(asked.threads), plain_torch():
+    with thread_count(asked.threads):
         yield device, asked.precision or default_precision(device)
 
 

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image, UnidentifiedImageError, features
+from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor
 
 from nextify.errors import InputError
@@ -54,6 +55,7 @@ _SUFFIXES = {
     "TGA": ".tga",
 }
 _TAKEN_AT_ITS_NAME = "TGA"  # which begins like anything
+_WITHOUT_ALPHA = ("BMP", "DIB", "TGA")  # programs often leave it at 0 there, and mean no alpha
 _FEATURES = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}  # a Pillow may lack them
 
 
@@ -105,6 +107,16 @@ def decode(path: Path | str, size: int) -> Tensor:
     """
     with quiet_pillow():
         return decode_quietly(Path(path), size)
+
+
+def decode_opened(image: Image.Image, size: int) -> Tensor:
+    """The same of an image that Pillow has opened, which stays as it is. One whose pixels are there
+    already has all of them; of a large JPEG `decode` needs, and takes, fewer.
+
+    Raises `UnreadableImage`.
+    """
+    rgb = as_rgb(image, 2 * size)
+    return resized(rgb, centre_square(rgb.size), size)
 
 
 def decode_quietly(path: Path, size: int, digest: bytes | None = None) -> Tensor:
@@ -173,20 +185,26 @@ def open_rgb(path: Path, enough: int | None = None, digest: bytes | None = None)
         raise UnreadableImage(path, _why(error, path)) from error
 
 
-def as_rgb(image: Image.Image) -> Image.Image:
+def as_rgb(image: Image.Image, enough: int | None = None) -> Image.Image:
     """An image that Pillow has opened, as `open_rgb` gives one of a file.
 
     Raises:
         UnreadableImage: it gives no pixels.
     """
     try:
-        image.load()
-        return _to_rgb(_upright(image), hides_all=False)
+        return _loaded(_own(image), enough)
     except MemoryError:
         raise
     except Exception as error:  # as in `open_rgb`
         name = getattr(image, "filename", "") or "in memory"
         raise UnreadableImage(name, " ".join(str(error).split())) from error
+
+
+def _own(image: Image.Image) -> Image.Image:
+    """A JPEG that is not decoded yet, opened once more, so that its user's keeps its size."""
+    if isinstance(image, JpegImageFile) and image.tile and image.fp and not image.tell():
+        return Image.open(image.fp, formats=("JPEG",))
+    return image
 
 
 def _decoded(file: BinaryIO, path: Path, enough: int | None) -> Image.Image:
@@ -197,10 +215,14 @@ def _decoded(file: BinaryIO, path: Path, enough: int | None) -> Image.Image:
         if image.info.get("progressive"):
             _require_few_passes(file)
         with _ALONE if pixels > _LARGE else nullcontext():
-            if enough is not None:
-                image.draft(None, (enough, enough))
-            image.load()
-            return _to_rgb(_upright(image), hides_all=image.format in ("BMP", "DIB", "TGA"))
+            return _loaded(image, enough)
+
+
+def _loaded(image: Image.Image, enough: int | None) -> Image.Image:
+    if enough is not None:
+        image.draft(None, (enough, enough))
+    image.load()
+    return _to_rgb(_upright(image), hides_all=image.format in _WITHOUT_ALPHA)
 
 
 def file_digest(path: Path) -> bytes:

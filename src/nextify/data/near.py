@@ -34,7 +34,8 @@ Indices = NDArray[np.int64]
 
 _SIDE = 32  # pixels of the square that an image is looked at as
 _FREQUENCIES = 8  # along each side, with none at all
-_GREY = torch.tensor([0.299, 0.587, 0.114])  # of Rec. 601, as Pillow's
+# Of Rec. 601, as Pillow's.
+_GREY = torch.tensor([0.299, 0.587, 0.114], dtype=torch.float32, device="cpu")
 _FLAT = 2.0  # grey levels of deviation below which an image shows nothing
 _PRIOR = 100  # images that the covariance of photographs is worth
 _NOISE = 0.02  # of a dimension's variance in photographs: below it there is only noise

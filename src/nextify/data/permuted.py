@@ -29,7 +29,7 @@ def permuted(images: Tensor, seed: int | None) -> Tensor:
 
 @cache  # since a copy to a GPU waits for all that it has still to do
 def _order_on(size: int, seed: int, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):
+    with torch.device("cpu"), torch.inference_mode(False):
         return order(size, seed).to(device)
 
 

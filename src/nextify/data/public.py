@@ -6,6 +6,7 @@ copy made elsewhere can be put there.
 
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from nextify.data.dataset import Images, Parts, both_resized
 from nextify.data.image_files import LabelledFiles, labelled, parts_of_files
 from nextify.data.kept import cache_folder
 from nextify.errors import InputError
+from nextify.files import alone
 from nextify.requests import DataSpec
 
 Found = Any  # a data set object of torchvision, which has no types
@@ -167,13 +169,17 @@ def _found(name: str, entry: _Public) -> list[Found]:
     folder = _place(name)
 
     def of_side(arguments: Arguments) -> Found:
-        try:
+        with suppress(Exception):  # not there, or not whole
             return constructor(folder, **arguments, download=False)
-        except Exception:  # not there, or not whole
+        with alone(folder, "name another folder with NEXTIFY_CACHE", wait=True):
+            with suppress(Exception):  # another process has brought it
+                return constructor(folder, **arguments, download=False)
             return constructor(folder, **arguments, download=True)
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with suppress(InputError), alone(folder, "", wait=True):
+            pass  # what another process downloads just now looks whole before it is
         return [of_side(arguments) for arguments in (*train, test) if arguments is not None]
     except Exception as error:  # what networks, archives and torchvision raise has no common base
         why = " ".join(str(error).split()) or type(error).__name__

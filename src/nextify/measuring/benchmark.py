@@ -21,7 +21,7 @@ from nextify.measuring.reference import LIBRARIES, Library, installed
 from nextify.measuring.runtimes import Way, carried_out, require_installed, ways
 from nextify.measuring.tasks import Call, prepared
 from nextify.network import build
-from nextify.training.machine import thread_count
+from nextify.training.machine import plain_torch, thread_count
 
 OnProgress = Callable[[str, float], None]
 """Called with what is being measured and the share of all that is done, 0 to 1."""
@@ -112,7 +112,7 @@ def bench(
     tasks = tuple(dict.fromkeys(task for task, _ in measured))
     require_room(chosen, tasks, conditions, copies * (1 + (other is not None)))
     part = partial(_part, on_progress, len(measured) + len(weighed))
-    with thread_count(conditions.threads):
+    with thread_count(conditions.threads), plain_torch():
         networks, differs = _networks(chosen, other, conditions)
         found = list(_timed(measured, networks, conditions, effort, part))
     del networks
@@ -232,7 +232,7 @@ def measure_latency(
     )
     for one in designs:
         require_room(one, ("throughput",), conditions)
-    with thread_count(threads):
+    with thread_count(threads), plain_torch():
         networks = [build(one, classes, image_size=image_size, device=device) for one in designs]
         calls = [prepared("throughput", network, conditions) for network in networks]
         return tuple(map(spread_of, by_turns(calls, effort)))

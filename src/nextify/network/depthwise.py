@@ -136,7 +136,8 @@ def _connections(
         tap = torch.arange(side)[:, None] - stride * torch.arange(output_side) + axis.before
         return (tap[:, :, None] == torch.arange(axis.taps)).float()
 
-    down, across = map(on_axis, (rows, columns), size, output_size)
+    with torch.device("cpu"):  # it is kept, whatever the default device is just now
+        down, across = map(on_axis, (rows, columns), size, output_size)
     connected = torch.einsum("yhi,xwj->yxhwij", down, across)
     return connected.reshape(-1, rows.taps * columns.taps)
 

@@ -27,7 +27,7 @@ from nextify.data import (
 )
 from nextify.data.augment import evaluation_view
 from nextify.data.dataset import told_together
-from nextify.data.decoding import as_rgb, centre_square, resized
+from nextify.data.decoding import as_rgb, decode_opened
 from nextify.data.walk import Found, images_below
 from nextify.designs import Precision
 from nextify.designs.run import same_images
@@ -38,6 +38,7 @@ from nextify.network.weights.preprocessing import from_about
 from nextify.requests import DataSpec, stored_size
 from nextify.training.calibration import Answered
 from nextify.training.evaluate import answers_of, evaluate
+from nextify.training.machine import plain_torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,11 @@ def classify(
     network = network.to(device)
     count = batch_size or (64 if torch.device(device).type == "cuda" else 1)
     for at in range(0, len(images), count):
-        found = [(image, pixels_of(image, card)) for image in images[at : at + count]]
-        readable = [pixels for _, pixels in found if isinstance(pixels, Tensor)]
-        stacked = [torch.stack(readable).to(device)] if readable else []
-        answers = iter([best for some in stacked for best in _best(network, card, some, top)])
+        with plain_torch():  # not around what is done with an answer
+            found = [(image, pixels_of(image, card)) for image in images[at : at + count]]
+            readable = [pixels for _, pixels in found if isinstance(pixels, Tensor)]
+            stacked = [torch.stack(readable).to(device)] if readable else []
+            answers = iter([best for some in stacked for best in _best(network, card, some, top)])
         for image, pixels in found:
             yield Classified(image, next(answers)) if isinstance(pixels, Tensor) else pixels
 
@@ -83,8 +85,7 @@ def pixels_of(image: Picture, card: Card) -> Tensor | UnreadableImage:
     try:
         if isinstance(image, Path):
             return decode(image, size) if view is None else view.of_file(image)
-        rgb = as_rgb(image)
-        return resized(rgb, centre_square(rgb.size), size) if view is None else view(rgb)
+        return decode_opened(image, size) if view is None else view(as_rgb(image))
     except UnreadableImage as error:
         return error
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ from nextify.data.augment.policy import evaluation_view, normalised
 from nextify.designs import Design
 from nextify.errors import InputError
 from nextify.experiments.intervals import Interval
-from nextify.files import require_name, require_place
+from nextify.files import alone, require_name, require_place
 from nextify.findings.paired import paired_loss
 from nextify.network import Card, Network
 from nextify.network.export.files import SUFFIXES, Exported, library, load_exported, traced, write
@@ -182,24 +182,32 @@ def export(
             part("scoring", 0.7)
             rounded = _rounded(network, load_exported(draft), card, rounding.seen, reduced)
             _require_small(rounded, rounding.most_loss)
-        for file in files:
-            file.replace(path.parent / file.name)
-    there = tuple(path.parent / file.name for file in files)
+        there = tuple(path.parent / file.name for file in files)
+        for place in there[1:]:  # it would read what the first one held
+            place.unlink(missing_ok=True)
+        for file, place in zip(files, there, strict=True):
+            file.replace(place)
     return Written(files=there, agreement=agreement, rounded=rounded)
 
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """A place for a draft, from where it can be moved at once."""
+    """A place for a draft, from where it can be moved at once; what a kill has left there goes."""
     require_place(path.parent, "OUT")
     require_name(path, "OUT")
-    try:
-        with TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
-            yield Path(folder) / path.name
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror}); free space there, or name another place"
-        ) from error
+    folder = path.with_name(f".{path.name}.export")
+    with alone(path, "name another OUT"):
+        try:
+            rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            yield folder / path.name
+        except OSError as error:
+            raise InputError(
+                f"{path} cannot be written ({error.strerror}); free space there, or name another "
+                "place"
+            ) from error
+        finally:
+            rmtree(folder, ignore_errors=True)
 
 
 def require_possible(card: Card, path: Path, *, int8: bool = False) -> None:

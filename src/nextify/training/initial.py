@@ -20,6 +20,7 @@ from nextify.network.weights.load import fill
 from nextify.network.weights.pairing import CLASSIFIER
 from nextify.network.weights.recognise import read_design, recognise
 from nextify.network.weights.source import Weights, open_weights
+from nextify.training.machine import plain_torch
 from nextify.words import composed
 
 Source = str | Path | Mapping[str, Any] | Weights
@@ -44,6 +45,7 @@ class InitialWeights:
     trained_as: tuple[str, ...] = ()
 
 
+@plain_torch()
 def initial_weights(
     source: Source, design: AnyDesign, classes: Sequence[str], *, new_head: bool = False
 ) -> InitialWeights:

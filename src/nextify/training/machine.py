@@ -2,8 +2,10 @@
 
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from threading import Event
+from typing import Any
 
 import torch
 
@@ -83,26 +85,21 @@ def deterministic(device: torch.device | str, same_bits: bool = True) -> Iterato
         same_bits: on a GPU; without, its operators are chosen by their speed, and only float32 is
             still multiplied as float32.
     """
-    precision = torch.get_float32_matmul_precision()
     is_on = torch.are_deterministic_algorithms_enabled()
     only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
     benchmarks, workspace = torch.backends.cudnn.benchmark, os.environ.get(_WORKSPACE)
-    rounds = torch.backends.cudnn.allow_tf32
     fills = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     try:
-        torch.set_float32_matmul_precision("highest")
         if torch.device(device).type == "cuda":
             torch.backends.cudnn.benchmark = not same_bits
-            torch.backends.cudnn.allow_tf32 = False  # of convolutions; by default they round more
             torch.use_deterministic_algorithms(same_bits, warn_only=True)
             # It finds errors in programs, and here costs a pass over every new tensor.
             torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
             os.environ.setdefault(_WORKSPACE, ":4096:8")
-        yield
+        with _multiplied_exactly(device):
+            yield
     finally:
-        torch.set_float32_matmul_precision(precision)
         torch.backends.cudnn.benchmark = benchmarks
-        torch.backends.cudnn.allow_tf32 = rounds
         torch.utils.deterministic.fill_uninitialized_memory = fills  # type: ignore[attr-defined]
         torch.use_deterministic_algorithms(is_on, warn_only=only_warns)
         if workspace is None:
@@ -112,6 +109,33 @@ def deterministic(device: torch.device | str, same_bits: bool = True) -> Iterato
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
+@contextmanager
+def _multiplied_exactly(device: torch.device | str) -> Iterator[None]:
+    """Inside, float32 is multiplied as float32.
+
+    Each switch is read by itself: where a program has set one of them, torch refuses to read those
+    that stand for several (`allow_tf32`, `get_float32_matmul_precision`).
+    """
+    of: Any = torch.backends
+    switches = [of.mkldnn.matmul, of.mkldnn.conv]
+    if torch.device(device).type == "cuda":
+        switches += [of.cuda.matmul, of.cudnn.conv]  # by default the latter rounds
+    before = [(each, each.fp32_precision) for each in switches]
+    rounding = [(each, value) for each, value in before if value not in ("none", "ieee")]
+    try:
+        for switch, _ in rounding:
+            switch.fp32_precision = "ieee"
+        yield
+    finally:
+        for switch, value in rounding:
+            switch.fp32_precision = "none"  # what is set for all operators holds
+            if switch.fp32_precision != value:
+                switch.fp32_precision = value
+
+
+_KEEPS_MEMORY = Event()
+
+
 def keep_freed_memory() -> None:
     """Let the C library keep freed memory for the next tensor instead of giving it back.
 
@@ -119,12 +143,32 @@ def keep_freed_memory() -> None:
     those above 128 KiB to the system each time, and fetching them back page by page costs more
     than the arithmetic on them. Where there is no `mallopt`, nothing is done.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    if mallopt is not None:
-        trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # malloc.h
-        mallopt(mmap_threshold, 1 << 30)
-        mallopt(trim_threshold, 1 << 30)
-        mallopt(top_pad, 64 << 20)
+    if _set_malloc(mmap_threshold=1 << 30, trim_threshold=1 << 30, top_pad=64 << 20):
+        _KEEPS_MEMORY.set()
+
+
+def give_back_memory() -> None:
+    """Undo `keep_freed_memory`, where it was called. glibc's thresholds rise by themselves until
+    they are set once: these are the highest that they rise to."""
+    if _KEEPS_MEMORY.is_set():
+        _KEEPS_MEMORY.clear()
+        _set_malloc(mmap_threshold=32 << 20, trim_threshold=64 << 20, top_pad=128 << 10)
+        if (trim := of_libc("malloc_trim")) is not None:
+            trim(0)
+
+
+def _set_malloc(*, mmap_threshold: int, trim_threshold: int, top_pad: int) -> bool:
+    """Whether there is a `mallopt`, which was called."""
+    if (mallopt := of_libc("mallopt")) is None:
+        return False
+    for name, value in ((-3, mmap_threshold), (-1, trim_threshold), (-2, top_pad)):  # malloc.h
+        mallopt(name, value)
+    return True
+
+
+def of_libc(name: str) -> Callable[..., int] | None:
+    """A function of the C library, where it has it."""
+    return getattr(ctypes.CDLL(None), name, None) if os.name == "posix" else None
 
 
 @contextmanager
@@ -141,3 +185,14 @@ def plain_torch() -> Iterator[None]:
             yield
     finally:
         torch.set_default_dtype(kind)
+
+
+@contextmanager
+def as_a_guest() -> Iterator[None]:
+    """Around a call in a process that is somebody else's: `plain_torch`, and afterwards malloc is
+    as it was. Workers and commands, whose processes are their own, go without."""
+    try:
+        with plain_torch():
+            yield
+    finally:
+        give_back_memory()

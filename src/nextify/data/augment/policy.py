@@ -16,8 +16,8 @@ from nextify.errors import InputError
 
 RATIO: Final = (3 / 4, 4 / 3)  # of a resized crop: its width / height
 LAYERS, NOISE = 2, 0.5  # of RandAugment: operations an image, and the deviation of magnitudes
-NOWHERE = Boxes(*[torch.empty(0, dtype=torch.int64)] * 4)  # where nothing is erased
-NO_NOISE = torch.empty(0, 3)
+NOWHERE = Boxes(*[torch.empty(0, dtype=torch.int64, device="cpu")] * 4)  # nothing is erased
+NO_NOISE = torch.empty(0, 3, dtype=torch.float32, device="cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ def normalised(pixels: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) 
 
 def _line(values: list[float], width: int, like: Tensor) -> Tensor:
     """One value or three, repeated for a line of `width` pixels."""
-    line = torch.empty(width, 3, device=like.device)
+    line = torch.empty(width, 3, dtype=torch.float32, device=like.device)
     for channel, value in enumerate(values * (3 // len(values))):
         line[:, channel] = value  # not by a copy to a GPU, which would be waited for
     return line.view(-1)

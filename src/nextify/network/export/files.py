@@ -13,11 +13,11 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
-from io import StringIO
 from math import inf
 from pathlib import Path
+from threading import RLock, get_ident
 from typing import Any
 
 import numpy as np
@@ -80,16 +80,41 @@ def openvino_core() -> Any:
     return library("openvino").Core()
 
 
+_QUIET = RLock()  # what is changed for it belongs to the process
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Inside, exporters neither warn nor print nor log; all is about what they do themselves."""
-    before = logging.root.manager.disable
-    try:
-        logging.disable(logging.WARNING)
-        with warnings.catch_warnings(action="ignore"), redirect_stdout(StringIO()):
+    """Inside, exporters neither warn nor print nor log; all is about what they do themselves. What
+    other threads print and log is heard; their warnings are not, for filters know no threads."""
+    with _QUIET, warnings.catch_warnings(action="ignore"), redirect_stdout(_OfOthers(sys.stdout)):
+        made = logging.getLogRecordFactory()
+        logging.setLogRecordFactory(partial(_record, made, get_ident()))
+        try:
             yield
-    finally:
-        logging.disable(before)
+        finally:
+            logging.setLogRecordFactory(made)
+
+
+class _OfOthers:
+    """A stream to which the thread that makes this writes nothing."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream, self.silent = stream, get_ident()
+
+    def write(self, text: str) -> int:
+        return len(text) if get_ident() == self.silent else self.stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def _record(made: Callable[..., logging.LogRecord], silent: int, *of: Any) -> logging.LogRecord:
+    """What is logged, as no handler takes it where it is of one thread and no error."""
+    record = made(*of)
+    if get_ident() == silent and record.levelno <= logging.WARNING:
+        record.levelno = -1
+    return record
 
 
 def traced(
@@ -230,7 +255,8 @@ class Exported(nn.Module):
                              "one that is trained with others")  # fmt: skip
         given = images.detach().cpu().float()
         if self.images["input"] == "uint8":
-            mean, std = (torch.tensor(self.images[name]).view(-1, 1, 1) for name in ("mean", "std"))
+            colours = (self.images[name] for name in ("mean", "std"))
+            mean, std = (given.new_tensor(each).view(-1, 1, 1) for each in colours)
             given = ((given * std + mean) * 255).round().clamp(0, 255).to(torch.uint8)
         found = self.run(given.contiguous().numpy())
         return torch.from_numpy(np.array(found)).to(images.device)
@@ -347,7 +373,8 @@ def _read_torch(path: Path) -> Read:
 
     @torch.inference_mode()
     def run(images: Any) -> Floats:
-        found: Floats = module(torch.from_numpy(images)).numpy()
+        with torch.autocast("cpu", enabled=False):
+            found: Floats = module(torch.from_numpy(images)).numpy()
         return found
 
     return run, texts

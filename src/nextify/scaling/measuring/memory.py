@@ -1,8 +1,6 @@
 """Memory of the process, measured: how much there is, and by how much a forward pass grows it."""
 
-import ctypes
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,13 +10,12 @@ from torch import Tensor, nn
 from nextify.machine.use import forget_peak
 from nextify.scaling.laws.sweeps import Resident
 from nextify.scaling.measuring.count import Watch, alive_after, tensors_in
+from nextify.training.machine import of_libc
 
 _STATUS = Path("/proc/self/status")
 _RISE = 1.02  # of the peak, that is another operator's
 _LARGE = 1 << 16  # bytes of a tensor that leaves whole pages when it is freed
-_give_back: Callable[[int], int] | None = (
-    getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-)
+_give_back = of_libc("malloc_trim")
 
 
 def growth(module: nn.Module, x: Tensor) -> Resident | None:
