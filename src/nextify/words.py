@@ -6,7 +6,9 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from decimal import Decimal
+from numbers import Integral, Real
 from reprlib import Repr
+from typing import Any
 
 from nextify.errors import InputError
 
@@ -278,6 +280,20 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def native(value: Any) -> Any:
+    """A number of numpy's as Python's own; whatever else as it is.
+
+    >>> import numpy as np
+    >>> native(np.int64(3)), native(np.float32(0.5)), native(True), native("2")
+    (3, 0.5, True, '2')
+    """
+    if type(value) in (bool, int, float):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if isinstance(value, Real) else value
+
+
 def in_short(value: object) -> str:
     """A value as a message names it: in one line, and cut short where it is long.
 
@@ -285,7 +301,7 @@ def in_short(value: object) -> str:
     ("'xxxxxxxxxxxxxxxxxxxxxxxxxxx...xxxxxxxxxxxxxxxxxxxxxxxxxxxx'", '[1, None]', 'a huge number')
     """
     try:
-        return _SHORT.repr(value)
+        return " ".join(map(str.strip, _SHORT.repr(value).splitlines()))  # an array has many
     except ValueError:  # Python writes no number of more than 4,300 digits
         return "a huge number" if isinstance(value, int) else f"a {type(value).__name__}"
 

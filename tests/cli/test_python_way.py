@@ -1,19 +1,22 @@
 """From a folder of images to a network at work, in Python; what docs/python.md shows."""
 
 import json
+import pickle
 import re
 import sys
 from base64 import b64decode
+from copy import deepcopy
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import nextify as nx
-from nextify.data import load
+from nextify.data import load, telling
 from nextify.machine.use import in_use
 from nextify.training.machine import keep_freed_memory
 
@@ -147,6 +150,75 @@ def test_files_images_and_arrays_have_the_same_answers(trained):
     for wrong in (np.zeros((2, 2, 2), np.uint8), np.zeros((4, 4)), np.zeros((0, 4), np.uint8)):
         with pytest.raises(nx.InputError, match="is no image"):
             trained.predict(wrong)
+
+
+def test_lists_and_generators_are_taken_and_what_is_no_image_is_refused(trained):
+    names = [f"photos/Coat/{at}.png" for at in range(4)]
+    found = trained.predict(names[0], (names[1], [names[2]]), (Path(each) for each in names[3:]))
+    assert [str(each.image) for each in found] == names
+    assert [each.classes for each in found[1:3]] == [found[1].classes, found[2].classes]
+    answers = nx.predict("net", names[:2], names[2], quiet=True)
+    assert [str(each.image) for each in answers] == names[:3]
+    for wrong in (None, 3, b"a", {"a.png"}, BytesIO(b"one\ntwo\n"), [torch.zeros(2, 2)]):
+        with pytest.raises(nx.InputError, match=r"^[^\n]+ is no image; give a file[^\n]+$"):
+            trained.predict(wrong)
+    with pytest.raises(nx.InputError, match=r"^images is [^\n]+; give texts$"):
+        nx.predict("net", np.zeros((4, 4, 3), np.uint8))
+    for top in (0, -1, "2", None):
+        with pytest.raises(nx.InputError, match=f"top is {top!r}; give a whole number from 1"):
+            trained.predict(names[0], top=top)
+    assert len(trained.predict(names[0], top=np.int64(2))[0].classes) == 2
+
+
+def test_broken_images_have_an_error_or_are_left_out(here, trained):
+    folder = here / "broken"
+    folder.mkdir()
+    (folder / "0.png").write_text("none")
+    (folder / "1.png").write_bytes((here / "photos/Coat/3.png").read_bytes())
+    for answers in (trained.predict(folder), nx.predict("net", folder, quiet=True)):
+        first, second = answers
+        assert first.classes == () and first.error.path == str(first.image)
+        assert second.classes and second.error is None
+        assert is_shown(answers, "cannot be read") and not answers.skipped
+    options = {"skip_unreadable": True}
+    for answers in (trained.predict(folder, **options),
+                    nx.predict("net", folder, quiet=True, **options)):  # fmt: skip
+        for _ in range(2):
+            assert [each.image.name for each in answers] == ["1.png"]
+            assert [error.path for error in answers.skipped] == [str(folder / "0.png")]
+        assert len(answers) == 2 and answers[0].error is not None
+
+
+def test_the_network_is_the_users_own(trained):
+    before = [each.classes for each in trained.predict("photos/Bag")]
+    network = trained.network.train()
+    for _ in range(2):
+        assert [each.classes for each in trained.predict("photos/Bag")] == before
+        assert trained.network is network and network.training
+        network.to("meta")  # as to a GPU
+    assert next(trained.network.parameters()).is_meta
+
+
+def test_what_answers_is_copied_whether_or_not_it_has_answered(trained):
+    trained.export("copied.pt2", speed=False, quiet=True)
+    for one in (trained, nx.classifier("copied.pt2")):
+        (found,) = one.predict("photos/Coat/3.png")
+        assert one.network is not None
+        assert pickle.loads(pickle.dumps(one)).predict("photos/Coat/3.png")[0] == found
+        assert deepcopy(one).card == one.card
+    with pytest.raises(nx.InputError, match="--most-loss does nothing without --int8"):
+        trained.export("other.onnx", most_loss=0.1, quiet=True)
+
+
+def test_quiet_is_quiet(trained, capsys, monkeypatch):
+    monkeypatch.setattr(telling, "_LONG", 0.0)
+    capsys.readouterr()
+    nx.load("photos", image_size=21, quiet=True)
+    trained.evaluate(image_size=22, quiet=True)
+    nx.evaluate("net", data="photos", image_size=23, quiet=True)
+    assert capsys.readouterr() == ("", "")
+    nx.load("photos", image_size=24)
+    assert "decoding 360 images" in capsys.readouterr().err
 
 
 def test_a_broken_image_in_memory_is_told(trained):

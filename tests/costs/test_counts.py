@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nextify.blueprint import draw
 from nextify.costs import cost
-from nextify.designs import Design, path
+from nextify.designs import Design, design, path
 from nextify.errors import InputError
 from nextify.network import assemble
 from strategies import subsets_of
@@ -76,10 +77,21 @@ def test_what_fits_runs_and_what_does_not_is_refused_with_a_remedy(name, data):
         assemble(draw(design)).eval()(torch.empty(1, 3, side, side, device="meta"))
 
 
-@pytest.mark.parametrize("size", [0, -3, (0, 32)])
+@pytest.mark.parametrize("size", [0, -3, (0, 32), (224,), "224", 64.5, None])
 def test_sizes_that_are_none(size):
     with pytest.raises(InputError, match="image size is"):
         cost(Design(), size)
+
+
+def test_names_and_numbers_of_numpy_are_taken():
+    sides = np.int64(64), np.int64(96)
+    for image_size in (sides[0], sides, [*sides]):
+        found = cost("vit-b-16", image_size, np.int64(10), np.int8(2))
+        plain = 64 if image_size is sides[0] else (64, 96)
+        assert found == cost(design("vit-b-16"), plain, 10, 2)
+        assert {type(found.params), type(found.classes), *map(type, found.image_size)} == {int}
+    with pytest.raises(InputError, match=r"design is \('resnet50',\); give a name, or what"):
+        cost(("resnet50",))
 
 
 def test_classes_must_be_positive():

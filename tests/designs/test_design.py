@@ -1,5 +1,6 @@
 from dataclasses import fields
 
+import numpy as np
 import pytest
 
 from nextify.designs import PATHS, Design, Recipe, design, path, recipe
@@ -55,6 +56,15 @@ def test_bad_values_name_field_value_and_remedy(changes, words):
     with pytest.raises(InputError) as caught:
         design("resnet50", **changes)
     assert words in str(caught.value)
+
+
+def test_numbers_of_numpy_are_numbers():
+    made = design("resnet50", kernel_size=np.int64(5), widths=[*np.array([8, 8, 8, 8])])
+    assert made == design("resnet50", kernel_size=5, widths=[8, 8, 8, 8])
+    assert Design(kernel_size=np.int64(5), widths=made.widths) == made
+    assert {type(each) for each in (made.kernel_size, *made.widths)} == {int}
+    own = {"epochs": np.int64(30), "learning_rate": np.float32(0.5), "mixup": np.int8(1)}
+    assert recipe("modern", **own) == recipe("modern", epochs=30, learning_rate=0.5, mixup=1)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -183,6 +184,9 @@ def test_one_value_is_no_batch_to_normalise():
         ({"threads": 0}, "threads is 0"),
         ({"precision": "float64"}, "precision is 'float64'"),
         ({"memory_format": "rows"}, "memory_format is 'rows'"),
+        ({"classes": 2.5}, "classes is 2.5; it must be a whole number"),
+        ({"image_size": "64"}, "image size is '64'; give pixels"),
+        ({"device": "gpu"}, "^unknown device 'gpu'; did you mean 'cpu'"),
         ({"runtimes": ()}, r"runtimes is \(\); name one or more of torch, compile, onnxruntime"),
         ({"runtimes": "torch"}, "runtimes is 'torch'"),
         ({"runtimes": ("torch", "onnx")}, "unknown runtime 'onnx'; did you mean 'onnxruntime'"),
@@ -198,6 +202,12 @@ def test_one_value_is_no_batch_to_normalise():
 def test_conditions_that_are_none(wrong, said):
     with pytest.raises(nx.InputError, match=said):
         Conditions(**wrong)
+
+
+def test_names_and_numbers_of_numpy_are_taken():
+    assert Conditions(image_size=np.int64(32), classes=np.int64(10), batch_size=2) == SMALL
+    for names in ("convnext-mini", nx.design("convnext-mini"), ["convnext-mini"]):
+        assert len(measure_latency(names, np.int64(32), np.int64(10), effort=ONCE)) == 1
 
 
 def test_other_libraries():

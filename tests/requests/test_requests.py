@@ -6,6 +6,7 @@ import re
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,8 +18,10 @@ from nextify.requests import (
     Choose,
     Compare,
     Cost,
+    DataSpec,
     Predict,
     Study,
+    Train,
     changed,
     command_line,
     command_of,
@@ -169,6 +172,25 @@ def test_python_says_it_in_its_own_words():
         made(Compare, {"networks": ["vit-mini"], "changes": {"epochs": 2}})
 
 
+def test_numbers_of_numpy_are_numbers():
+    def study(whole: type, part: type) -> Study:
+        own = {"seeds": whole(3), "image_size": whole(64), "margin": part(0.5)}
+        return made(Study, {"path": "small", "images": [whole(500)], **own})
+
+    assert study(np.int64, np.float64) == study(int, float)
+    assert type(study(np.int64, np.float64).runs.seeds) is int
+    assert made(Choose, {"params": np.int64(300_000)}).budgets.params == "300000"
+    sides = (np.int64(64), np.int64(96))
+    assert made(Cost, {"design": "vit-mini", "image_size": sides}).sizes.image_size == (64, 96)
+
+
+def test_a_text_is_one_name_or_fields():
+    assert made(Predict, {"network": "n", "images": "my photos"}).images == ("my photos",)
+    assert made(Compare, {"networks": "runs/my net"}).networks == ("runs/my net",)
+    assert made(Study, {"path": "small", "changes": "epochs=2 crop=none"}).changes[1] == "crop=none"
+    assert made(Predict, {"network": "n", "images": iter(["a b", "c"])}).images == ("a b", "c")
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -200,6 +222,33 @@ def test_arguments_are_taken_by_their_places():
         nx.evaluate("a", "b")
     with pytest.raises(InputError, match="unexpected argument 'epochs=2'"):
         nx.study(made(Study, {"path": "small"}), "epochs=2", plan=True)
+
+
+def test_what_is_given_by_place_and_by_name():
+    options = {"seeds": 1, "plan": True, "quiet": True, "no_pilot": True}
+    planned = nx.study("small", "epochs=1", changes={"batch_size": 80}, **options)
+    assert "study small epochs=1 batch_size=80 --" in planned.plan.command
+    planned = nx.compare("vit-mini", networks=["convnext-mini"], **options)
+    assert [cell.network for cell in planned.plan.cells] == ["vit-mini", "convnext-mini"]
+    said = r"images is \['a.png'\] by its place and \['b.png'\] by its name; give it once"
+    with pytest.raises(InputError, match=said):
+        nx.predict("net", "a.png", images=["b.png"])
+    with pytest.raises(InputError, match="unknown design 'nobodys'"):  # a field is no name
+        nx.train("epochs=3", design="nobodys")
+
+
+def test_all_that_asks_for_images_is_done_or_refused():
+    held, options = DataSpec(hold_out=True), {"plan": True, "quiet": True, "no_pilot": True}
+    for asked in (("small",), (Study(path="small", data=held),)):
+        own = {"data": held} if asked == ("small",) else {}
+        assert nx.study(*asked, changes="epochs=1", seeds=1, **own, **options).plan.held_out
+    said = "data has hold_out=True, and train has no such option; leave it out"
+    with pytest.raises(InputError, match=said):
+        nx.train("vit-mini", data=held)
+    with pytest.raises(InputError, match=said):
+        nx.train(Train(design="vit-mini", data=held))
+    with pytest.raises(InputError, match="data has memory_limit=0, and evaluate has no such"):
+        nx.evaluate("net", data=DataSpec(memory_limit=0, train_limit=100))
 
 
 def test_what_does_nothing_is_refused_in_python_too(tmp_path):

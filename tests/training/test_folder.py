@@ -14,7 +14,7 @@ from nextify.designs import design
 from nextify.errors import InputError
 from nextify.network import load_network
 from nextify.training import prepare, train, train_in_folder
-from nextify.training.classify import Classified, answered, classify, image_files, was_trained_on
+from nextify.training.classify import answered, classify, image_files, was_trained_on
 from nextify.training.machine import deterministic
 from training.conftest import SMALL, small_recipe, small_run
 
@@ -214,16 +214,16 @@ def test_images_are_classified_in_batches_as_they_are_alone(corners, tmp_path, i
     files = image_files([images / "4.png", images]).paths
     assert [path.name for path in files] == ["4.png", *(f"{at}.png" for at in range(5))]
     alone = list(classify(network, card, files, top=2))
-    assert isinstance(alone[3], UnreadableImage) and alone[3].path == str(files[3])
+    assert (alone[3].classes, alone[3].error.path) == ((), str(files[3]))
     for size in (2, 64):
         for one, other in zip(alone, classify(network, card, files, top=2, batch_size=size),
                               strict=True):  # fmt: skip
-            if isinstance(one, Classified):
-                assert other.image == one.image
+            assert other.image == one.image
+            if one.error is None:
                 assert [name for name, _ in other.classes] == [name for name, _ in one.classes]
                 assert [p for _, p in other.classes] == pytest.approx([p for _, p in one.classes])
             else:
-                assert isinstance(other, UnreadableImage)
+                assert isinstance(other.error, UnreadableImage) and other.classes == ()
     (only,) = classify(network, card, files[:1], top=99)
     assert len(only.classes) == 4 and sum(p for _, p in only.classes) == pytest.approx(1)
 
@@ -233,7 +233,7 @@ def test_images_are_read_when_they_are_asked_for(corners, tmp_path, images):
     found = classify(*load_network(trained.network), image_files([images]).paths)
     next(found)
     (images / "1.png").unlink()
-    assert "no such file" in next(found).why
+    assert "no such file" in next(found).error.why
 
 
 def test_a_folder_that_another_training_writes_into(corners, tmp_path):

@@ -57,8 +57,7 @@ def draw(
         case Design():
             return draw_sized(design, design.depths, design.widths, classes)
         case Vit():
-            sides = (image_size, image_size) if isinstance(image_size, int) else image_size
-            return draw_vit(design, classes, sides)
+            return draw_vit(design, classes, specs.sides_of(image_size))
         case Swin():
             return draw_swin(design, classes)
 

@@ -25,7 +25,7 @@ def require_image_size(
             would fit, and the smallest image. If a ViT's patches do not divide the image, or a
             Swin's are larger than it.
     """
-    sides = (image_size,) if isinstance(image_size, int) else tuple(image_size)
+    sides = specs.sides_of(image_size)
     if min(sides) < 1:
         raise InputError(f"image size is {image_size}; it must be at least 1 pixel")
     match design:

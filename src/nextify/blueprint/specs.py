@@ -5,7 +5,11 @@ names of parameters in the built network, so that every intermediate has one.
 """
 
 from dataclasses import dataclass
+from operator import index
 from typing import Literal, dataclass_transform
+
+from nextify.errors import InputError
+from nextify.words import in_short
 
 
 @dataclass_transform(frozen_default=True)
@@ -39,6 +43,25 @@ class MaxPool(Layer):
 def output_side(layer: Conv | MaxPool, side: int) -> int:
     """The height (or width) of the output map for that of the input map, in pixels."""
     return (side + 2 * layer.padding - layer.kernel) // layer.stride + 1
+
+
+def sides_of(image_size: int | tuple[int, int]) -> tuple[int, int]:
+    """The height and width of images, in pixels, of one side or of both.
+
+    >>> sides_of(224), sides_of((64, 96))
+    ((224, 224), (64, 96))
+
+    Raises:
+        InputError: it is neither.
+    """
+    given = image_size if isinstance(image_size, list | tuple) else (image_size, image_size)
+    try:
+        height, width = map(index, given)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"image size is {in_short(image_size)}; give pixels, as 224 or (224, 320)"
+        ) from None
+    return height, width
 
 
 class Norm(Layer):

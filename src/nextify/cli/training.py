@@ -129,17 +129,17 @@ def _predict(request: Predict, as_json: bool) -> int:
     answers: list[dict[str, object]] = []
     unreadable: list[UnreadableImage] = []
     for one in found:
-        if isinstance(one, UnreadableImage):
-            unreadable.append(one)
+        if one.error is not None:
+            unreadable.append(one.error)
         elif as_json:
             answers.append(_values(one))
         else:
             classes = (f"{name} {probability:.1%}" for name, probability in one.classes)
             say(f"{one.image}: {', '.join(classes)}")
-    skipped = [error.path for error in unreadable]
+    skipped = [error.path for error in unreadable or found.skipped]
     if as_json:
         print_json({"images": answers, "skipped": skipped})
-    if unreadable and not request.skip_unreadable:
+    if unreadable:
         first = unreadable[0]
         raise InputError(  # the others have been answered
             f"{len(unreadable)} of {len(found)} images cannot be read, the first {first.path!r}: "

@@ -11,7 +11,6 @@ a TOML file of one, can stand first in place of all of it; options by their name
 what it says. Notes and progress go to standard error, unless `quiet`.
 """
 
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,7 +26,13 @@ from nextify.commands import (
     surveying,
     training,
 )
-from nextify.commands.at_work import Classifier, LoadedImages, TrainedNetwork, with_images
+from nextify.commands.at_work import (
+    Classifier,
+    LoadedImages,
+    TrainedNetwork,
+    each_of,
+    with_images,
+)
 from nextify.commands.attributing import Attributed
 from nextify.commands.blocks import Blocks
 from nextify.commands.choosing import PlannedChoice
@@ -39,12 +44,14 @@ from nextify.commands.sizes import EvaluatedSizes, evaluate_at
 from nextify.commands.studying import Planned, Studied
 from nextify.commands.surveying import Surveyed
 from nextify.commands.training import Evaluated, Predictions
-from nextify.commands.watch import ON_STDERR, QUIET, Watch
+from nextify.commands.watch import carried_out
 from nextify.data import load as load_dataset
 from nextify.errors import InputError
+from nextify.machine.lines import hushed
 from nextify.network.files import network_file
 from nextify.report.page import ReportFiles
 from nextify.training.machine import as_a_guest
+from nextify.words import in_short
 
 T = TypeVar("T")
 
@@ -56,14 +63,15 @@ def study(
     """Train every step of a path, or an experiment on its choices, and report; see
     `nextify.requests.Study`. With `more_data` one for each data set, and all together."""
     request = _asked(requests.Study, given, options)
-    of = blocks.study if request.more_data else studying.study
-    return of(request, _watch(quiet))
+    if request.more_data:
+        return carried_out(blocks.study, request, quiet)
+    return carried_out(studying.study, request, quiet)
 
 
 @as_a_guest()
 def compare(*given: Any, quiet: bool = False, **options: Any) -> Planned | Studied:
     """Networks beside one another, on a few images or on many; see `nextify.requests.Compare`."""
-    return studying.study(_asked(requests.Compare, given, options), _watch(quiet))
+    return carried_out(studying.study, _asked(requests.Compare, given, options), quiet)
 
 
 @as_a_guest()
@@ -72,42 +80,49 @@ def choose(
 ) -> PlannedChoice | PlannedRace | Chosen:
     """The design to use on these images under a budget, or the best of some candidates, and its
     network; see `nextify.requests.Choose`."""
-    return choosing.choose(_asked(requests.Choose, given, options), _watch(quiet))
+    return carried_out(choosing.choose, _asked(requests.Choose, given, options), quiet)
 
 
 @as_a_guest()
 def attribute(*given: Any, quiet: bool = False, **options: Any) -> Attributed:
     """What an experiment's factors contribute; see `nextify.requests.Attribute`."""
-    return attributing.attribute(_asked(requests.Attribute, given, options), _watch(quiet))
+    return carried_out(attributing.attribute, _asked(requests.Attribute, given, options), quiet)
 
 
 @as_a_guest()
 def report(*given: Any, quiet: bool = False, **options: Any) -> ReportFiles:
     """Write the report of a study; see `nextify.requests.Report`."""
-    return attributing.report(_asked(requests.Report, given, options), _watch(quiet))
+    return carried_out(attributing.report, _asked(requests.Report, given, options), quiet)
 
 
 @as_a_guest()
 def data(*given: Any, quiet: bool = False, **options: Any) -> Surveyed:
     """What a set of images holds, and what of it spoils studies; see `nextify.requests.Data`."""
-    return surveying.data(_asked(requests.Data, given, options), _watch(quiet))
+    return carried_out(surveying.data, _asked(requests.Data, given, options), quiet)
 
 
 @as_a_guest()
-def load(data: str | PathLike[str] = "embedded", **options: Any) -> LoadedImages:
-    """A data set: a folder of images, or a set by name; see `nextify.requests.DataSpec`."""
+def load(
+    data: str | PathLike[str] = "embedded", *, quiet: bool = False, **options: Any
+) -> LoadedImages:
+    """A data set: a folder of images, or a set by name.
+
+    Args:
+        options: `image_size`, `split_seed`, `train_limit`, `skip_unreadable`, `permute_pixels`, as
+            `nextify.requests.DataSpec` says.
+    """
     spec = requests.made(requests.DataSpec, {**options, "data": data})
-    return LoadedImages(spec, load_dataset(spec))
+    with hushed(quiet):
+        return LoadedImages(spec, load_dataset(spec))
 
 
 @as_a_guest()
 def train(*given: Any, quiet: bool = False, **options: Any) -> TrainedNetwork:
     """Train one network, from scratch or from weights; see `nextify.requests.Train`."""
     request = _asked(requests.Train, given, options)
-    found = training.train(request, _watch(quiet))
-    data = replace(request.data, test_image_size=request.test_image_size)
+    found = carried_out(training.train, request, quiet)
     return TrainedNetwork(
-        file=found.network, data=data, record=found.record, folder=found.folder,
+        file=found.network, data=request.data, record=found.record, folder=found.folder,
         was_there=found.was_there,
     )  # fmt: skip
 
@@ -121,30 +136,26 @@ def classifier(network: str | PathLike[str]) -> Classifier:
 def evaluate(*given: Any, quiet: bool = False, **options: Any) -> Evaluated | EvaluatedSizes:
     """Score a trained network on test images, or at several sizes of them; see
     `nextify.requests.Evaluate`."""
-    return evaluate_at(_asked(requests.Evaluate, given, options), _watch(quiet))
+    return carried_out(evaluate_at, _asked(requests.Evaluate, given, options), quiet)
 
 
 @as_a_guest()
 def predict(*given: Any, quiet: bool = False, **options: Any) -> Predictions:
     """Classify images; see `nextify.requests.Predict`."""
-    return training.predict(_asked(requests.Predict, given, options), _watch(quiet))
+    return carried_out(training.predict, _asked(requests.Predict, given, options), quiet)
 
 
 @as_a_guest()
 def export(*given: Any, quiet: bool = False, **options: Any) -> ExportedNetwork:
     """Write a trained network for another runtime, checked on images; see
     `nextify.requests.Export`."""
-    return exporting.export(_asked(requests.Export, given, options), _watch(quiet))
+    return carried_out(exporting.export, _asked(requests.Export, given, options), quiet)
 
 
 @as_a_guest()
 def probe(*given: Any, quiet: bool = False, **options: Any) -> Probed | ProbedStudy:
     """What networks are like, side by side; see `nextify.requests.Probe`."""
-    return probing.probe(_asked(requests.Probe, given, options), _watch(quiet))
-
-
-def _watch(quiet: bool) -> Watch:
-    return QUIET if quiet else ON_STDERR
+    return carried_out(probing.probe, _asked(requests.Probe, given, options), quiet)
 
 
 def _asked(kind: type[T], given: tuple[Any, ...], options: dict[str, Any]) -> T:
@@ -154,26 +165,49 @@ def _asked(kind: type[T], given: tuple[Any, ...], options: dict[str, Any]) -> T:
         InputError: too many arguments, an unknown option, a value that is not accepted, or one that
             does nothing.
     """
-    options = with_images(options)
+    options = with_images(kind, options)
     whole = given[0] if given else None
     if isinstance(whole, str | Path) and str(whole).endswith(".toml"):
         whole = requests.read_toml(kind, Path(whole))
     if not isinstance(whole, kind):
-        return requests.require_used(requests.made(kind, {**_placed(kind, given), **options}))
-    if given[1:]:
+        values = _joined(kind, _placed(kind, given), options)
+    elif given[1:]:
         raise _unexpected(given[1])
-    return requests.require_used(requests.changed(whole, **options))
+    else:
+        images = {name: getattr(whole, name) for name in {"data"} & requests.groups(kind).keys()}
+        values = {**with_images(kind, images), **requests.given(whole), **options}
+    return requests.require_used(requests.made(kind, values))
 
 
 def _placed(kind: type, given: tuple[Any, ...]) -> dict[str, Any]:
-    """Arguments by the places of a command line: the last of these takes all that are left."""
+    """Arguments by the places of a command line: the last of these takes all that are left, in
+    lists, too. Where a name may be left out, the first may be FIELD=VALUE, which is none."""
     places = [entry for entry in requests.entries(kind) if entry.about.positional]
+    if given and isinstance(given[0], str) and "=" in given[0]:
+        places = [entry for entry in places if entry.about.many != "?"]
     if places and places[-1].about.many in ("*", "+"):
-        alone, rest = given[: len(places) - 1], list(given[len(places) - 1 :])
+        alone, rest = given[: len(places) - 1], list(each_of(given[len(places) - 1 :]))
         given = (*alone, rest) if rest else alone
     if len(given) > len(places):
         raise _unexpected(given[len(places)])
     return {entry.key: value for entry, value in zip(places, given, strict=False)}
+
+
+def _joined(kind: type, placed: dict[str, Any], named: dict[str, Any]) -> dict[str, Any]:
+    """Values by their places and by their names; fields to change may be given in both ways.
+
+    Raises:
+        InputError: something else is.
+    """
+    fields, both = requests.field_entry(kind), {**placed, **named}
+    for key in placed.keys() & named.keys():
+        if fields is None or key != fields.key:
+            raise InputError(
+                f"{key} is {in_short(placed[key])} by its place and {in_short(named[key])} by its "
+                "name; give it once"
+            )
+        both[key] = requests.accepted(fields, placed[key]) + requests.accepted(fields, named[key])
+    return both
 
 
 def _unexpected(argument: object) -> InputError:

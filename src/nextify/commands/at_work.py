@@ -7,9 +7,10 @@ notebook they show themselves.
 (100, ('T-shirt/top', 'Trouser'))
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from io import IOBase
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from torch import nn
 from nextify.commands.exporting import ExportedNetwork, export
 from nextify.commands.sizes import EvaluatedSizes, evaluate_at
 from nextify.commands.training import Evaluated, Predictions
-from nextify.commands.watch import ON_STDERR, QUIET
+from nextify.commands.watch import carried_out
 from nextify.data import Dataset, batches
 from nextify.data.pictures import picture
 from nextify.errors import InputError
@@ -32,9 +33,20 @@ from nextify.records import Record
 from nextify.report.announce import announced_images
 from nextify.report.cells.designs import in_words
 from nextify.report.notebook import MOST_ROWS, Shown, View, view_of_training
-from nextify.requests import DataSpec, Evaluate, Export, given, made
+from nextify.requests import (
+    DataSpec,
+    Evaluate,
+    Export,
+    Predict,
+    accepted,
+    command_of,
+    entries,
+    made,
+    require_used,
+)
 from nextify.training.classify import Picture, image_files
 from nextify.training.machine import plain_torch, usable_device
+from nextify.words import in_short
 
 Given = str | PathLike[str] | Image.Image | NDArray[np.uint8]
 _SAMPLES, _SIDE = 6, 56  # pictures of a class in a notebook, and their side in pixels
@@ -68,11 +80,20 @@ class LoadedImages(Shown):
         return picture(*pixels, side=_SIDE)
 
 
-def with_images(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a request, with what asks for the images in the place of `data`."""
+def with_images(kind: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a kind of request, with what asks for the images in the place of `data`.
+
+    Raises:
+        InputError: it asks for what such a request has no option for.
+    """
     match options.get("data"):
         case LoadedImages(spec=spec) | (DataSpec() as spec):
-            return {**given(spec), **options, "data": spec.source}
+            usual, said = asdict(DataSpec(source=spec.source)), asdict(spec)
+            said = {name: value for name, value in said.items() if value != usual[name]}
+            for name in sorted(said.keys() - {entry.key for entry in entries(kind)}):
+                raise InputError(f"data has {name}={said[name]}, and {command_of(kind)} has no "
+                                 "such option; leave it out")  # fmt: skip
+            return {**said, **options, "data": spec.source}
     return dict(options)
 
 
@@ -91,7 +112,12 @@ class AtWork(Shown):
     @cached_property
     @plain_torch()
     def _opened(self) -> tuple[nn.Module, Card]:
+        """What answers images: not `network`, which may be moved, trained and changed."""
         return load_answering(self._file)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is read of the file when it is asked for: a runtime cannot be pickled."""
+        return {name: of for name, of in vars(self).items() if name not in ("_opened", "network")}
 
     @property
     def _file(self) -> Path:
@@ -102,11 +128,12 @@ class AtWork(Shown):
             )
         return self.file
 
-    @property
+    @cached_property
+    @plain_torch()
     def network(self) -> nn.Module:
-        """The network, a torch.nn.Module in evaluation mode: of normalised images (N, 3, S, S) to
-        logits (N, classes)."""
-        return self._opened[0]
+        """The network, a torch.nn.Module in evaluation mode, on the CPU: of normalised images
+        (N, 3, S, S) to logits (N, classes). What is done to it changes no answer of `predict`."""
+        return load_answering(self._file)[0]
 
     @property
     def card(self) -> Card:
@@ -117,14 +144,12 @@ class AtWork(Shown):
     def evaluate(self, *, quiet: bool = False, **options: Any) -> Evaluated | EvaluatedSizes:
         """Score it on test images; see `nextify.requests.Evaluate` for options. Without `data`, on
         those of its training."""
-        asked = self._with_images(options)
+        asked = self._with_images(Evaluate, options)
         if "data" not in asked:
             raise InputError("there are no images that this network is known not to have seen; "
                              "name some with data=...")  # fmt: skip
-        if self.data and self.data.test_image_size and "data" not in options:
-            asked = {"test_image_size": self.data.test_image_size, **asked}
-        request = made(Evaluate, {**asked, "network": str(self._file)})
-        found = evaluate_at(request, QUIET if quiet else ON_STDERR)
+        request = require_used(made(Evaluate, {**asked, "network": str(self._file)}))
+        found = carried_out(evaluate_at, request, quiet)
         self.__dict__.pop("_opened", None)  # its temperature may be another now
         return found
 
@@ -135,30 +160,52 @@ class AtWork(Shown):
         """Write it for another runtime; see `nextify.requests.Export` for options. Without `data`,
         it is checked on the images of its training."""
         places = {"network": str(self._file), "output": str(output)}
-        request = made(Export, {**self._with_images(options), **places})
-        return export(request, QUIET if quiet else ON_STDERR)
+        request = require_used(made(Export, {**self._with_images(Export, options), **places}))
+        return carried_out(export, request, quiet)
 
-    def _with_images(self, options: Mapping[str, Any]) -> dict[str, Any]:
+    def _with_images(self, kind: type, options: Mapping[str, Any]) -> dict[str, Any]:
         """Options, where they name no images with what asks for those that it is scored on."""
         known = {} if self.data is None or "data" in options else {"data": self.data}
-        return with_images({**known, **options})
+        return with_images(kind, {**known, **options})
 
-    def predict(self, *images: Given, top: int = 3) -> Predictions:
-        """Classify image files, folders of them, Pillow's images and arrays (H, W, 3) of uint8.
+    def predict(
+        self, *images: Given | Iterable[Given], top: int = 3, skip_unreadable: bool = False
+    ) -> Predictions:
+        """Classify image files, folders of them, Pillow's images and arrays (H, W, 3) of uint8,
+        each by itself, in lists or from a generator.
+
+        Args:
+            top: so many classes an image. skip_unreadable: leave out images that cannot be read.
 
         Raises:
-            InputError: no such file, or an array that is no image.
+            InputError: no such file, or something that is no image.
         """
+        top = next(accepted(entry, top) for entry in entries(Predict) if entry.key == "top")
         every: list[Picture] = []
-        for each in images:
+        for each in each_of(images):
             if isinstance(each, str | PathLike):
                 every += image_files([Path(each)]).paths
             else:
                 every.append(each if isinstance(each, Image.Image) else _of_array(each))
-        return Predictions(self.network, self.card, every, top, usable_device())
+        return Predictions(*self._opened, every, top, usable_device(), skip_unreadable)
 
 
-def _of_array(pixels: NDArray[np.uint8]) -> Image.Image:
+def each_of(given: Iterable[Any]) -> Iterator[Any]:
+    """What is given, one after another, those in lists and from generators, too. An open file
+    would give its lines, and is one."""
+    for one in given:
+        if isinstance(one, list | tuple | Iterator) and not isinstance(one, IOBase):
+            yield from each_of(one)
+        else:
+            yield one
+
+
+def _of_array(pixels: Any) -> Image.Image:
+    if not isinstance(pixels, np.ndarray):
+        raise InputError(
+            f"{in_short(pixels)} is no image; give a file, a folder, an image that Pillow has "
+            "opened, an array of uint8, or a list of these"
+        )
     fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
     if not fits or pixels.dtype != np.uint8 or not pixels.size:
         raise InputError(

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from torch import nn
 
@@ -266,38 +266,53 @@ def evaluate(request: Evaluate, watch: Watch = QUIET) -> Evaluated:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Predictions(Shown):
-    """A network's answers, an image each, made one after the other while they are read."""
+    """A network's answers, an image each, made one after the other while they are read.
+
+    Attributes:
+        skip_unreadable: whether images that cannot be read are left out, where answers are read one
+            after the other. skipped: why, of those that the last reading has left out.
+    """
 
     network: nn.Module
     card: Card
     images: Sequence[Picture]
     top: int
     device: str
+    skip_unreadable: bool = False
+    skipped: list[UnreadableImage] = field(default_factory=list, init=False)
 
     def __len__(self) -> int:
+        """Of all images, those that cannot be read among them."""
         return len(self.images)
 
-    def __iter__(self) -> Iterator[Classified | UnreadableImage]:
-        return classify(self.network, self.card, self.images, top=self.top, device=self.device)
+    def __iter__(self) -> Iterator[Classified]:
+        self.skipped.clear()
+        for one in classify(self.network, self.card, self.images, top=self.top, device=self.device):
+            if one.error is not None and self.skip_unreadable:
+                self.skipped.append(one.error)
+            else:
+                yield one
 
-    def __getitem__(self, at: int) -> Classified | UnreadableImage:
-        """The answer to one of the images."""
-        one = replace(self, images=[self.images[at]])
-        return next(iter(one))
+    @overload
+    def __getitem__(self, at: int) -> Classified: ...
+    @overload
+    def __getitem__(self, at: slice) -> "Predictions": ...
+    def __getitem__(self, at: int | slice) -> "Classified | Predictions":
+        """The answer to one of the images, whether or not it can be read, or those to some."""
+        if isinstance(at, slice):
+            return replace(self, images=self.images[at])
+        (one,) = replace(self, images=[self.images[at]], skip_unreadable=False)
+        return one
 
     def _view(self, *, pictures: bool) -> View:
-        first = self.images[:MOST_ROWS]
-        answers = zip(first, replace(self, images=first), strict=True)
-        rows = [self._row(image, found, pictures) for image, found in answers]
+        rows = [self._row(found, pictures) for found in self[:MOST_ROWS]]
         said = [f"{plural(len(self), 'image')}, the most likely classes of each"]
         return View(said, ("image", "classes", "name"), rows, of=len(self))
 
-    def _row(
-        self, image: Picture, found: Classified | UnreadableImage, pictures: bool
-    ) -> list[str | bytes]:
-        name = str(image) if isinstance(image, Path) else "in memory"
-        pixels = pixels_of(image, self.card) if pictures else None
-        if isinstance(found, UnreadableImage) or isinstance(pixels, UnreadableImage):
+    def _row(self, found: Classified, pictures: bool) -> list[str | bytes]:
+        name = str(found.image) if isinstance(found.image, Path) else "in memory"
+        pixels = pixels_of(found.image, self.card) if pictures else None
+        if found.error is not None or isinstance(pixels, UnreadableImage):
             return ["", "cannot be read", name]
         said = (f"{known} {probability(value)}" for known, value in found.classes)
         shown = "" if pixels is None else picture(pixels, side=96)
@@ -305,7 +320,7 @@ class Predictions(Shown):
 
 
 def predict(request: Predict, watch: Watch = QUIET) -> Predictions:
-    """Classify images: iterated over, one answer an image, as soon as it is there.
+    """Classify images: one answer an image, made when it is read.
 
     Raises:
         InputError: no network, or no such images.
@@ -318,4 +333,4 @@ def predict(request: Predict, watch: Watch = QUIET) -> Predictions:
         for line in announced_left_out(found.left_out, found.outside):
             watch.note(line)
     watch.note(announced_predictions(len(images.paths), card.classes, card.image_size))
-    return Predictions(network, card, images.paths, request.top, device)
+    return Predictions(network, card, images.paths, request.top, device, request.skip_unreadable)

@@ -8,10 +8,11 @@ activations count is said in `nextify.costs.walk`.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from nextify.blueprint import draw, require_image_size
+from nextify.blueprint import draw, require_image_size, sides_of
 from nextify.costs.walk import Map, PartCost, walk
-from nextify.designs import AnyDesign
+from nextify.designs import AnyDesign, known_design
 from nextify.errors import InputError
+from nextify.words import native
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +47,20 @@ class Cost:
 
 
 def cost(
-    design: AnyDesign,
+    design: AnyDesign | str,
     image_size: int | tuple[int, int] = 224,
     classes: int = 1000,
     bytes_per_value: int = 4,
 ) -> Cost:
     """What a design costs for one image. No torch is needed.
 
-    >>> from nextify.designs import design
-    >>> cost(design("resnet50")).params
+    >>> cost("resnet50").params
     25557032
-    >>> cost(design("vit-b-16"), 384).params  # with 576 positions, for images of that size
+    >>> cost("vit-b-16", 384).params  # with 576 positions, for images of that size
     86859496
 
     Args:
+        design: a design, or its name.
         image_size: pixels; one side, or (height, width).
         classes: outputs of the classifier.
         bytes_per_value: of weights and maps; 4 is float32, 2 is bfloat16. Statistics of norms are
@@ -69,11 +70,13 @@ def cost(
         InputError: if the image is too small for the design, or `classes` or `bytes_per_value` is
             not positive.
     """
+    design = known_design(design)
+    classes, bytes_per_value = native(classes), native(bytes_per_value)
     for name, value in (("classes", classes), ("bytes_per_value", bytes_per_value)):
         if value < 1:
             raise InputError(f"{name} is {value}; it must be at least 1")
     require_image_size(design, image_size)
-    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+    height, width = sides_of(image_size)
     found: list[PartCost] = []
     layers: list[PartCost] = []
     entry = Map((3, height, width))

@@ -12,7 +12,7 @@ from functools import lru_cache
 from operator import add, attrgetter
 from typing import Any, NamedTuple
 
-from nextify.blueprint import draw_sized, require_image_size, specs
+from nextify.blueprint import draw_sized, require_image_size, sides_of, specs
 from nextify.costs.count import cost
 from nextify.costs.layer import Shape
 from nextify.costs.walk import Map, walk
@@ -116,7 +116,7 @@ def form_of(design: AnyDesign, image_size: int | tuple[int, int]) -> Form:
 def _form(values: tuple[object, ...], stages: int, image_size: int | tuple[int, int]) -> Form:
     fields: dict[str, Any] = dict(zip(_NAMES, values, strict=True))
     design = Design(depths=(1,) * stages, widths=(1,) * stages, **fields)
-    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+    height, width = sides_of(image_size)
     if max(height, width) > _LARGEST_SIDE:
         raise InputError(f"image size is {image_size}; it must be at most {_LARGEST_SIDE} pixels")
     powers = tuple(3 if at % 2 else 1 for at in range(stages + 1))  # the last: of classes

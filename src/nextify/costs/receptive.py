@@ -17,7 +17,7 @@ from functools import reduce
 from itertools import accumulate
 from typing import NamedTuple
 
-from nextify.blueprint import draw, require_image_size, specs
+from nextify.blueprint import draw, require_image_size, sides_of, specs
 from nextify.designs import AnyDesign
 
 
@@ -55,7 +55,7 @@ def receptive_field(design: AnyDesign, image_size: int | tuple[int, int]) -> tup
         InputError: the image is too small for the design.
     """
     require_image_size(design, image_size)
-    sides = (image_size, image_size) if isinstance(image_size, int) else image_size
+    sides = sides_of(image_size)
     return fields_of(draw(design, image_size=sides), sides)
 
 

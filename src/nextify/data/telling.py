@@ -8,7 +8,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import track
 
-from nextify.machine.lines import Lines
+from nextify.machine.lines import Lines, is_quiet
 from nextify.words import duration
 
 _LONG = 2.0  # seconds: what takes no longer is not spoken of
@@ -18,7 +18,7 @@ Block = TypeVar("Block")
 
 def told(done: Iterable[Block], doing: str, blocks: int, images: int) -> Iterator[Block]:
     """The blocks as they are done, all of about the same number of images."""
-    if blocks and sys.stderr is not None and sys.stderr.isatty():
+    if blocks and not is_quiet() and sys.stderr is not None and sys.stderr.isatty():
         title = f"{doing.capitalize()} images"
         yield from track(done, title, blocks, console=Console(stderr=True), transient=True)
         return

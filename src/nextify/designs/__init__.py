@@ -6,7 +6,7 @@
 
 from nextify.designs.design import Design
 from nextify.designs.factor import Factor, Nuisance, default_factors, read_crossed, read_factors
-from nextify.designs.families import FAMILIES, NAMED, design
+from nextify.designs.families import FAMILIES, NAMED, design, known_design
 from nextify.designs.path import Paper, Path, Step
 from nextify.designs.paths import PATHS, path
 from nextify.designs.recipe import RECIPES, Recipe, recipe

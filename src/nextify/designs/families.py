@@ -6,7 +6,8 @@ from nextify.designs.design import Design
 from nextify.designs.fields import with_fields
 from nextify.designs.paths import RESNET50, RESNET200, SMALL
 from nextify.designs.transformers import AnyDesign, Swin, Transformer, Vit
-from nextify.errors import unknown
+from nextify.errors import InputError, unknown
+from nextify.words import in_short
 
 
 def _convnext(depths: tuple[int, ...], width: int) -> Design:
@@ -98,6 +99,22 @@ def design(name: str, **fields: Any) -> AnyDesign:
         InputError: unknown name or field, or a value that a field cannot take.
     """
     return with_fields(NAMED[canonical(name)], fields)
+
+
+def known_design(of: AnyDesign | str) -> AnyDesign:
+    """A design, or the one of a name.
+
+    >>> known_design("resnet50") == known_design(Design())
+    True
+
+    Raises:
+        InputError: it is neither.
+    """
+    if isinstance(of, str):
+        return design(of)
+    if isinstance(of, AnyDesign):
+        return of
+    raise InputError(f"design is {in_short(of)}; give a name, or what nextify.design(name) makes")
 
 
 def canonical(name: str) -> str:

@@ -14,7 +14,7 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from nextify.errors import InputError, unknown
-from nextify.words import LARGEST
+from nextify.words import LARGEST, native
 
 T = TypeVar("T")
 
@@ -131,7 +131,8 @@ def check(instance: Any, positive: Iterable[str] = (), not_negative: Iterable[st
         return
     kind = type(instance).__name__.lower()
     for name, hint in hints(type(instance)).items():
-        value = getattr(instance, name)
+        value = _native(getattr(instance, name))
+        object.__setattr__(instance, name, value)
         numbers = value if isinstance(value, tuple) else (value,)
         if not fits(value, hint):
             fault = f"is {value!r}; it must be {describe(hint)}"
@@ -144,6 +145,10 @@ def check(instance: Any, positive: Iterable[str] = (), not_negative: Iterable[st
         else:
             continue
         raise InputError(f"{kind} field {name!r} {fault}")
+
+
+def _native(value: Any) -> Any:
+    return tuple(map(native, value)) if isinstance(value, tuple) else native(value)
 
 
 def with_fields(instance: T, changes: Mapping[str, Any]) -> T:
@@ -162,8 +167,7 @@ def with_fields(instance: T, changes: Mapping[str, Any]) -> T:
 
 def _tidy(value: Any, hint: Any) -> Any:
     """The one form of equal values, so that equal designs and recipes make equal runs."""
-    if isinstance(value, list):
-        value = tuple(value)
+    value = _native(tuple(value) if isinstance(value, list) else value)
     takes_float = hint is float or (get_origin(hint) is UnionType and float in get_args(hint))
     return float(value) if takes_float and type(value) is int else value
 

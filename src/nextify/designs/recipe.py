@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from nextify.designs.fields import check, with_fields
 from nextify.errors import InputError, unknown
-from nextify.words import LARGEST
+from nextify.words import LARGEST, native
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,7 +156,7 @@ class Recipe:
         >>> Recipe().changed({"epochs": 30}).warmup_epochs
         2.0
         """
-        epochs = changes.get("epochs")
+        epochs = native(changes.get("epochs"))
         if type(epochs) is not int or not 0 < epochs <= LARGEST:
             return with_fields(self, changes)  # which refuses what is no number of epochs
         scale = epochs / self.epochs

@@ -5,8 +5,7 @@ from typing import Protocol
 
 from nextify.costs import totals
 from nextify.costs.spread import Spread
-from nextify.designs import AnyDesign, Design
-from nextify.designs import design as by_name
+from nextify.designs import AnyDesign, Design, known_design
 from nextify.errors import InputError
 from nextify.words import read_bytes, read_count
 
@@ -48,8 +47,7 @@ def budgets_of(
         if value is not None
     }
     if like is not None:
-        model = by_name(like) if isinstance(like, str) else like
-        counted = totals(model, image_size, classes)
+        counted = totals(known_design(like), image_size, classes)
         return {name: budgets.get(name, getattr(counted, of)) for name, of in BUDGETS.items()}
     if not budgets:
         raise InputError(

@@ -7,13 +7,12 @@ from operator import neg
 
 from nextify.costs import totals
 from nextify.costs.spread import Spread
-from nextify.designs import AnyDesign, Design, require_convolutional
-from nextify.designs import design as by_name
+from nextify.designs import AnyDesign, Design, known_design, require_convolutional
 from nextify.errors import InputError
 from nextify.fitting.budgets import BINDS, LATENCY_BINDS, Measure, budgets_of
 from nextify.fitting.problem import Problem, forms_of, forms_within
 from nextify.fitting.space import Space
-from nextify.words import read_seconds
+from nextify.words import native, read_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,8 @@ def fit(
     """
     if count < 1:
         raise InputError(f"count is {count}; it must be at least 1")
-    base = require_convolutional(by_name(start) if isinstance(start, str) else start, "fit")
+    base = require_convolutional(known_design(start), "fit")
+    classes, multiple_of = native(classes), native(multiple_of)
     if latency is not None and (params, macs, activation_memory, like) == (None,) * 4:
         budgets = {}
     else:

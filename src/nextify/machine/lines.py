@@ -5,18 +5,36 @@ Errors are suppressed: hours of work do not end with a reader that has gone.
 
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import TextIO
 
 from nextify.words import hours_and_minutes, one_line, shown
 
 EVERY = 60.0  # seconds between two lines while nothing ends
+_IS_QUIET = ContextVar("is_quiet", default=False)  # of one thread
+
+
+@contextmanager
+def hushed(quiet: bool) -> Iterator[None]:
+    """Inside, if it is to be quiet, no line is written."""
+    before = _IS_QUIET.set(quiet)
+    try:
+        yield
+    finally:
+        _IS_QUIET.reset(before)
+
+
+def is_quiet() -> bool:
+    """Whether no line is written."""
+    return _IS_QUIET.get()
 
 
 def note(text: str, stream: TextIO | None = None) -> None:
     """Lines for people, on standard error, so that standard output stays the answer."""
-    place = stream or sys.stderr
-    if place is not None:  # as where a shell closed it: print would take standard output
+    place = stream or sys.stderr  # None where a shell closed it: print would take stdout then
+    if place is not None and not is_quiet():
         with suppress(Exception):
             print(shown(text, keep="\n"), file=place, flush=True)
 

@@ -9,8 +9,7 @@ from typing import Literal
 from torch import nn
 
 from nextify.costs.spread import Spread, spread_of
-from nextify.designs import AnyDesign
-from nextify.designs import design as by_name
+from nextify.designs import AnyDesign, known_design
 from nextify.errors import InputError, unknown
 from nextify.measuring import reference
 from nextify.measuring.clock import Effort, by_turns
@@ -101,7 +100,7 @@ def bench(
         InputError: it would not fit the memory; a library or a runtime is not there, or gives
             other outputs; images are too small for the design.
     """
-    chosen = by_name(design) if isinstance(design, str) else design
+    chosen = known_design(design)
     conditions, effort = conditions or Conditions(), effort or Effort()
     other = _other(chosen, beside)
     require_installed(conditions.runtimes)
@@ -205,7 +204,7 @@ QUICK = Effort(seconds=0.5, least=7, most=50, untimed=1)
 
 
 def measure_latency(
-    designs: Sequence[AnyDesign],
+    designs: Sequence[AnyDesign | str] | AnyDesign | str,
     image_size: int | tuple[int, int] = 224,
     classes: int = 1000,
     *,
@@ -219,9 +218,11 @@ def measure_latency(
     All are measured by turns. Before every timed call there is one that is not, so that a network
     finds its own weights in the cache.
 
-    >>> from nextify.designs import design
-    >>> measure_latency([design("convnext-atto")], 32, effort=Effort(rounds=2))[0].count
+    >>> measure_latency(["convnext-atto"], 32, effort=Effort(rounds=2))[0].count
     2
+
+    Args:
+        designs: designs, or their names; one may stand alone.
     """
     conditions = Conditions(
         image_size=image_size,
@@ -230,9 +231,11 @@ def measure_latency(
         threads=threads,
         device=device,
     )
-    for one in designs:
+    several = [designs] if isinstance(designs, str | AnyDesign) else designs
+    chosen = [known_design(one) for one in several]
+    for one in chosen:
         require_room(one, ("throughput",), conditions)
     with thread_count(threads), plain_torch():
-        networks = [build(one, classes, image_size=image_size, device=device) for one in designs]
+        networks = [build(one, classes, image_size=image_size, device=device) for one in chosen]
         calls = [prepared("throughput", network, conditions) for network in networks]
         return tuple(map(spread_of, by_turns(calls, effort)))

@@ -5,9 +5,11 @@ from typing import Literal, get_args
 
 import torch
 
-from nextify.designs.fields import fits, hints
+from nextify.blueprint import sides_of
+from nextify.designs.fields import describe, fits, hints
 from nextify.designs.run import Precision
 from nextify.errors import InputError, unknown
+from nextify.words import in_short, native
 
 Task = Literal["latency", "throughput", "training"]
 """The answer to one image; the answers to a batch; a training step on a batch."""
@@ -48,16 +50,23 @@ class Conditions:
 
     def __post_init__(self) -> None:
         for name, hint in hints(Conditions).items():
-            value = getattr(self, name)
+            object.__setattr__(self, name, value := native(getattr(self, name)))
             if name not in ("image_size", "runtimes") and not fits(value, hint):
-                raise InputError(f"{name} is {value!r}; it must be {hint}")
+                raise InputError(f"{name} is {in_short(value)}; it must be {describe(hint)}")
         for name in ("classes", "batch_size", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"{name} is {value}; it must be at least 1")
-        self._require_runtimes()
+        sides_of(self.image_size)  # which refuses what is none
+        self._require_runtimes(self._kind())
 
-    def _require_runtimes(self) -> None:
+    def _kind(self) -> str:
+        try:
+            return torch.device(self.device).type
+        except RuntimeError:
+            raise unknown("device", self.device, ("cpu", "cuda")) from None
+
+    def _require_runtimes(self, device: str) -> None:
         known, named = get_args(Runtime), self.runtimes
         if not isinstance(named, tuple) or not named:
             raise InputError(f"runtimes is {named!r}; name one or more of {', '.join(known)}")
@@ -66,7 +75,7 @@ class Conditions:
                 raise unknown("runtime", str(runtime), known)
             if named.count(runtime) > 1:
                 raise InputError(f"runtimes names {runtime} twice; name it once")
-            is_plain = torch.device(self.device).type == "cpu" and self.precision == "float32"
+            is_plain = device == "cpu" and self.precision == "float32"
             if runtime in EXPORTED and not is_plain:
                 raise InputError(
                     f"runtimes has {runtime}, which answers on the CPU in float32 here, and not on "
@@ -76,8 +85,7 @@ class Conditions:
     @property
     def sides(self) -> tuple[int, int]:
         """(height, width) of the images, pixels."""
-        size = self.image_size
-        return (size, size) if isinstance(size, int) else size
+        return sides_of(self.image_size)
 
     @property
     def format(self) -> torch.memory_format:

@@ -11,16 +11,17 @@ from torchvision.models.swin_transformer import PatchMerging
 from torchvision.ops import Permute
 
 from nextify.blueprint import draw, require_image_size, specs
-from nextify.designs import AnyDesign, Design, require_convolutional
+from nextify.designs import AnyDesign, Design, known_design, require_convolutional
 from nextify.errors import InputError
 from nextify.network import modules, stack, transformers
 from nextify.network.dense import SpatialConv2d
 from nextify.network.depthwise import DepthwiseConv2d
 from nextify.network.initialise import WeightInit, initialise
+from nextify.words import native
 
 
 def build(
-    design: AnyDesign,
+    design: AnyDesign | str,
     classes: int = 1000,
     *,
     image_size: int | tuple[int, int] = 224,
@@ -35,10 +36,11 @@ def build(
     In surroundings that torch's modules heed, it is what they would be: on the default device
     (`with torch.device("meta")`) and of the default type, with the same weights on all.
 
-    >>> build(Design(), classes=10)(torch.zeros(2, 3, 64, 64)).shape
+    >>> build("resnet50", classes=10)(torch.zeros(2, 3, 64, 64)).shape
     torch.Size([2, 10])
 
     Args:
+        design: a design, or its name.
         classes: outputs of the classifier.
         image_size: that a ViT is built for, in pixels; other networks take all sizes.
         weight_init: how weights are drawn; by default as the design's own paper prescribes: He
@@ -53,6 +55,7 @@ def build(
         InputError: the patches of a ViT do not divide its images, there are no classes, or copies
             of a transformer are wanted.
     """
+    design, classes, seed = known_design(design), native(classes), native(seed)
     if copies != 1:
         require_stacked(design, copies)
         each = [

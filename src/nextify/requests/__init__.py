@@ -40,5 +40,15 @@ from nextify.requests.commands import (
 )
 from nextify.requests.data_spec import DataSpec, stored_size
 from nextify.requests.grammar import Asked, command_line, make_parser, read, words_of
-from nextify.requests.options import changed, entries, given, made, require_used, without_local
+from nextify.requests.options import (
+    accepted,
+    changed,
+    entries,
+    field_entry,
+    given,
+    groups,
+    made,
+    require_used,
+    without_local,
+)
 from nextify.requests.toml import read_toml

@@ -15,7 +15,7 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from nextify.errors import InputError, unknown
-from nextify.words import in_short
+from nextify.words import in_short, native
 
 Pixels = int | tuple[int, int]
 MOST_PIXELS = 1 << 14  # a side; far beyond any image that a classifier sees
@@ -224,6 +224,7 @@ def tidy(entry: Entry, value: Any) -> Any:
     `images=[500, 1000]` for `500,1000`, `image_size="224x320"` for two sides,
     `changes={"epochs": 20}` for `epochs=20`.
     """
+    value = _in_python(value)
     if entry.inner is str and isinstance(value, Sequence) and not isinstance(value, str):
         is_list = str(entry.about.metavar).endswith("...") or len(value) == 1
         return ",".join(map(as_text, value)) if is_list else value
@@ -234,16 +235,14 @@ def tidy(entry: Entry, value: Any) -> Any:
     if get_origin(entry.inner) is tuple and isinstance(value, Mapping):
         return tuple(f"{name}={_plain(given)}" for name, given in value.items())
     if get_origin(entry.inner) is tuple and isinstance(value, str):
-        return tuple(value.split())
-    if isinstance(value, list):
-        return tuple(map(str, value)) if entry.inner == tuple[str, ...] else tuple(value)
-    if isinstance(value, tuple):
-        return tuple(map(_path_as_text, value))
-    return _path_as_text(value)
+        words = value.split()
+        are_fields = entry.about.fields and all("=" in word for word in words)
+        return tuple(words) if are_fields else (value,)  # a file's name may hold spaces
+    return tuple(map(_in_python, value)) if isinstance(value, list | tuple | Iterator) else value
 
 
-def _path_as_text(value: Any) -> Any:
-    return str(value) if isinstance(value, PathLike) else value
+def _in_python(value: Any) -> Any:
+    return str(value) if isinstance(value, PathLike) else native(value)
 
 
 def _plain(value: Any) -> str:
@@ -251,6 +250,17 @@ def _plain(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ",".join(map(str, value))
     return "none" if value is None else str(value).lower() if value in (True, False) else str(value)
+
+
+def accepted(entry: Entry, value: Any) -> Any:
+    """A value in the one form that a request keeps. Raises `InputError`: it is not accepted."""
+    try:
+        given = tidy(entry, value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        given = value
+    if (wrong := refusal(entry, given)) is not None:
+        raise InputError(f"{entry.key} is {in_short(value)}; {wrong}")
+    return given
 
 
 def made(kind: type[T], values: Mapping[str, Any]) -> T:
@@ -276,13 +286,7 @@ def made(kind: type[T], values: Mapping[str, Any]) -> T:
             said = f"unknown option {key!r}" if is_fields else unknown("option", key, known)
             raise InputError(f"{said}{hint}")
         entry = known[key]
-        try:
-            given = tidy(entry, value)
-        except ValueError:  # Python writes no number of more than 4,300 digits
-            given = value
-        if (wrong := refusal(entry, given)) is not None:
-            raise InputError(f"{key} is {in_short(value)}; {wrong}")
-        (inner[entry.group] if entry.group else own)[entry.field] = given
+        (inner[entry.group] if entry.group else own)[entry.field] = accepted(entry, value)
     for key, entry in known.items():
         if entry.about.positional and entry.about.many in ("", "+") and not values.get(key):
             raise InputError(f"{key} is not given; {entry.about.help or 'give it'}")

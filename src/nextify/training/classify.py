@@ -43,10 +43,15 @@ from nextify.training.machine import plain_torch
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """An image with its most likely classes, the best first, each with its probability."""
+    """An image with its most likely classes, the best first, each with its probability.
+
+    Attributes:
+        error: of an image that cannot be read, and has no classes: why.
+    """
 
     image: "Picture"
-    classes: tuple[tuple[str, float], ...]
+    classes: tuple[tuple[str, float], ...] = ()
+    error: UnreadableImage | None = None
 
 
 Picture = Path | Image.Image
@@ -61,8 +66,8 @@ def classify(
     top: int = 3,
     device: str = "cpu",
     batch_size: int | None = None,
-) -> Iterator[Classified | UnreadableImage]:
-    """Classify images, one batch after another; an unreadable one is answered by its error.
+) -> Iterator[Classified]:
+    """Classify images, one batch after another; an unreadable one has an error and no classes.
 
     Args:
         batch_size: None: one image on a CPU, whose cores share its work, and 64 on a GPU.
@@ -76,7 +81,10 @@ def classify(
             stacked = [torch.stack(readable).to(device)] if readable else []
             answers = iter([best for some in stacked for best in _best(network, card, some, top)])
         for image, pixels in found:
-            yield Classified(image, next(answers)) if isinstance(pixels, Tensor) else pixels
+            if isinstance(pixels, Tensor):
+                yield Classified(image, next(answers))
+            else:
+                yield Classified(image, error=pixels)
 
 
 def pixels_of(image: Picture, card: Card) -> Tensor | UnreadableImage:
