@@ -421,6 +421,7 @@ def test_what_a_kill_leaves_is_gone_after_the_next_export(tmp_path, monkeypatch)
         written(RESNET, path)
     assert not path.exists()  # it would have answered with the new weights
     assert (tmp_path / ".net.xml.export" / "net.xml").exists()
+    require_possible(network_and_card(RESNET)[1], path)  # the .bin there is of that
     with alone(path, ""), pytest.raises(InputError, match="being written by another process"):
         written(RESNET, path)
     written(RESNET, path)

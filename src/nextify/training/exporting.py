@@ -195,7 +195,7 @@ def _beside(path: Path) -> Iterator[Path]:
     """A place for a draft, from where it can be moved at once; what a kill has left there goes."""
     require_place(path.parent, "OUT")
     require_name(path, "OUT")
-    folder = path.with_name(f".{path.name}.export")
+    folder = _draft_of(path)
     with alone(path, "name another OUT"):
         try:
             rmtree(folder, ignore_errors=True)
@@ -210,6 +210,10 @@ def _beside(path: Path) -> Iterator[Path]:
             rmtree(folder, ignore_errors=True)
 
 
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.export")
+
+
 def require_possible(card: Card, path: Path, *, int8: bool = False) -> None:
     """Check that a network can be written so, before images are read.
 
@@ -220,7 +224,8 @@ def require_possible(card: Card, path: Path, *, int8: bool = False) -> None:
         raise InputError(f"{path} has no ending that tells its format; give one of "
                          f"{', '.join(SUFFIXES)}")  # fmt: skip
     weights = path.with_suffix(".bin")
-    if path.suffix == ".xml" and weights.exists() and not path.exists():
+    ours = path.exists() or _draft_of(path).exists()  # the latter after a kill
+    if path.suffix == ".xml" and weights.exists() and not ours:
         raise InputError(f"{path} would be written with {weights.name} beside it, and a file of "
                          "that name is there that belongs to none; give another name")  # fmt: skip
     if int8 and path.suffix == ".pt2":
