@@ -165,12 +165,14 @@ def _suited(
 
 
 def _as_there(there: Plan | None, from_weights: bool) -> tuple[str, dict[str, Any]] | None:
-    """As in a study's last step, or in its networks that start alike; None where there are none."""
+    """As in a study's last request, or in its networks that start alike; None where there are none."""
     if there is None:
         return None
+    # Not of the cells: a screening may be shortened, and its cells' epochs are not the choice's.
     for request in reversed(there.requests):
-        if isinstance(request, Compare) and request.recipe in RECIPES:
-            own, said = RECIPES[request.recipe], _shared(request.networks)
+        if isinstance(request, Compare | Choose) and request.recipe in RECIPES:
+            words = request.networks if isinstance(request, Compare) else request.changes
+            own, said = RECIPES[request.recipe], _shared(words)
             return request.recipe, {f: said.get(f, getattr(own, f)) for f in _FIELDS}
     cells = [cell for cell in there.cells if (cell.initial is not None) == from_weights]
     if not cells:
