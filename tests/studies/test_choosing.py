@@ -41,6 +41,7 @@ from nextify.studies.kinds.efforts import (
 )
 from nextify.studies.kinds.finalists import possible
 from nextify.studies.kinds.kind import Stacks
+from nextify.studies.kinds.settle import settled
 from nextify.studies.running.pilot import Pilot
 
 RISING = tuple(0.5 + 0.01 * bin(at).count("1") for at in range(32))  # every choice helps
@@ -276,6 +277,8 @@ def test_a_shortened_screening():
     assert found.margin_all is None and found.winner == finals.cells[0].name
     assert shortened(found).startswith("The screening trained for 1/3 of the epochs")
     assert settings_of(task)["--shorten"] == 3 and "--shorten" not in settings_of(small_task(5))
+    there = plan.asked_by(settled(task.request, 1_000, 28))  # goes on with the choice's epochs
+    assert settled(asked_for(), 1_000, 28, there).changes == there.requests[-1].changes
     names = [cell.name for cell in whole.cells]
     pilot, short = (Pilot(16, dict.fromkeys(names, s), "", "") for s in (12.0, 4.0))
     known, again = phases(task, plan, pilot, 2, 5000), phases(task, plan, short, 2, 5000, 3)

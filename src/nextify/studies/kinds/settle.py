@@ -165,7 +165,7 @@ def _suited(
 
 
 def _as_there(there: Plan | None, from_weights: bool) -> tuple[str, dict[str, Any]] | None:
-    """As in a study's last request, or in its networks that start alike; None where there are none."""
+    """As in its last request, or in networks that start alike; None where there are none."""
     if there is None:
         return None
     # Not of the cells: a screening may be shortened, and its cells' epochs are not the choice's.
