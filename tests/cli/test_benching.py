@@ -18,7 +18,10 @@ def test_a_table_and_json(nextify):
     names = ("convnext-mini", "resnet18", "stem_stride=4")
     answer = nextify("bench", *names, *QUICK, "--no-memory", "--no-training")
     assert answer.code == 0 and "resnet18" in answer.out and "ratio" in answer.out
-    assert "convnext-mini: measured alone, since no network of timm's is known to be the same" in answer.err
+    assert (
+        "convnext-mini: measured alone, since no network of timm's is known to be the same"
+        in answer.err
+    )
     answer = nextify(
         "bench", "convnext-mini", *QUICK, "--beside", "none", "--threads", "1", "--json"
     )
