@@ -408,6 +408,7 @@ def test_the_answer_holds_as_often_as_it_says(world, monkeypatch):
         {"shared": 0.5},  # seeds that are good or bad for all
         {"finals": 0.1},  # other images, on which all score higher
         {"finals": -0.05, "main": 0.0, "pairs": 0.0},
+        {"finals": -0.05, "factors": 6, "pairs": 0.02},
         {"factors": 6, "pairs": 0.02},
     ],
 )

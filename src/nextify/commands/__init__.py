@@ -30,6 +30,7 @@ from nextify.commands.at_work import (
     Classifier,
     LoadedImages,
     TrainedNetwork,
+    carried_out,
     each_of,
     with_images,
 )
@@ -44,7 +45,6 @@ from nextify.commands.sizes import EvaluatedSizes, evaluate_at
 from nextify.commands.studying import Planned, Studied
 from nextify.commands.surveying import Surveyed
 from nextify.commands.training import Evaluated, Predictions
-from nextify.commands.watch import carried_out
 from nextify.data import load as load_dataset
 from nextify.errors import InputError
 from nextify.machine.lines import hushed
@@ -56,7 +56,6 @@ from nextify.words import in_short
 T = TypeVar("T")
 
 
-@as_a_guest()
 def study(
     *given: Any, quiet: bool = False, **options: Any
 ) -> Planned | Studied | tuple[Planned, ...] | Blocks:
@@ -68,13 +67,11 @@ def study(
     return carried_out(studying.study, request, quiet)
 
 
-@as_a_guest()
 def compare(*given: Any, quiet: bool = False, **options: Any) -> Planned | Studied:
     """Networks beside one another, on a few images or on many; see `nextify.requests.Compare`."""
     return carried_out(studying.study, _asked(requests.Compare, given, options), quiet)
 
 
-@as_a_guest()
 def choose(
     *given: Any, quiet: bool = False, **options: Any
 ) -> PlannedChoice | PlannedRace | Chosen:
@@ -83,25 +80,21 @@ def choose(
     return carried_out(choosing.choose, _asked(requests.Choose, given, options), quiet)
 
 
-@as_a_guest()
 def attribute(*given: Any, quiet: bool = False, **options: Any) -> Attributed:
     """What an experiment's factors contribute; see `nextify.requests.Attribute`."""
     return carried_out(attributing.attribute, _asked(requests.Attribute, given, options), quiet)
 
 
-@as_a_guest()
 def report(*given: Any, quiet: bool = False, **options: Any) -> ReportFiles:
     """Write the report of a study; see `nextify.requests.Report`."""
     return carried_out(attributing.report, _asked(requests.Report, given, options), quiet)
 
 
-@as_a_guest()
 def data(*given: Any, quiet: bool = False, **options: Any) -> Surveyed:
     """What a set of images holds, and what of it spoils studies; see `nextify.requests.Data`."""
     return carried_out(surveying.data, _asked(requests.Data, given, options), quiet)
 
 
-@as_a_guest()
 def load(
     data: str | PathLike[str] = "embedded", *, quiet: bool = False, **options: Any
 ) -> LoadedImages:
@@ -112,11 +105,10 @@ def load(
             `nextify.requests.DataSpec` says.
     """
     spec = requests.made(requests.DataSpec, {**options, "data": data})
-    with hushed(quiet):
+    with as_a_guest(), hushed(quiet):
         return LoadedImages(spec, load_dataset(spec))
 
 
-@as_a_guest()
 def train(*given: Any, quiet: bool = False, **options: Any) -> TrainedNetwork:
     """Train one network, from scratch or from weights; see `nextify.requests.Train`."""
     request = _asked(requests.Train, given, options)
@@ -132,27 +124,23 @@ def classifier(network: str | PathLike[str]) -> Classifier:
     return Classifier(file=network_file(Path(network)))
 
 
-@as_a_guest()
 def evaluate(*given: Any, quiet: bool = False, **options: Any) -> Evaluated | EvaluatedSizes:
     """Score a trained network on test images, or at several sizes of them; see
     `nextify.requests.Evaluate`."""
     return carried_out(evaluate_at, _asked(requests.Evaluate, given, options), quiet)
 
 
-@as_a_guest()
 def predict(*given: Any, quiet: bool = False, **options: Any) -> Predictions:
     """Classify images; see `nextify.requests.Predict`."""
     return carried_out(training.predict, _asked(requests.Predict, given, options), quiet)
 
 
-@as_a_guest()
 def export(*given: Any, quiet: bool = False, **options: Any) -> ExportedNetwork:
     """Write a trained network for another runtime, checked on images; see
     `nextify.requests.Export`."""
     return carried_out(exporting.export, _asked(requests.Export, given, options), quiet)
 
 
-@as_a_guest()
 def probe(*given: Any, quiet: bool = False, **options: Any) -> Probed | ProbedStudy:
     """What networks are like, side by side; see `nextify.requests.Probe`."""
     return carried_out(probing.probe, _asked(requests.Probe, given, options), quiet)

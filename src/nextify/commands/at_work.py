@@ -7,13 +7,13 @@ notebook they show themselves.
 (100, ('T-shirt/top', 'Trouser'))
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from io import IOBase
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,11 @@ from torch import nn
 from nextify.commands.exporting import ExportedNetwork, export
 from nextify.commands.sizes import EvaluatedSizes, evaluate_at
 from nextify.commands.training import Evaluated, Predictions
-from nextify.commands.watch import carried_out
+from nextify.commands.watch import ON_STDERR, QUIET, Watch
 from nextify.data import Dataset, batches
 from nextify.data.pictures import picture
 from nextify.errors import InputError
+from nextify.machine.lines import hushed
 from nextify.network import Card
 from nextify.network.export.files import load_answering
 from nextify.records import Record
@@ -45,9 +46,11 @@ from nextify.requests import (
     require_used,
 )
 from nextify.training.classify import Picture, image_files
-from nextify.training.machine import plain_torch, usable_device
+from nextify.training.machine import as_a_guest, plain_torch, usable_device
 from nextify.words import in_short
 
+Q = TypeVar("Q")
+R = TypeVar("R")
 Given = str | PathLike[str] | Image.Image | NDArray[np.uint8]
 _SAMPLES, _SIDE = 6, 56  # pictures of a class in a notebook, and their side in pixels
 
@@ -140,7 +143,6 @@ class AtWork(Shown):
         """What belongs to its weights: classes, size and normalisation of images, temperature."""
         return self._opened[1]
 
-    @plain_torch()
     def evaluate(self, *, quiet: bool = False, **options: Any) -> Evaluated | EvaluatedSizes:
         """Score it on test images; see `nextify.requests.Evaluate` for options. Without `data`, on
         those of its training."""
@@ -153,7 +155,6 @@ class AtWork(Shown):
         self.__dict__.pop("_opened", None)  # its temperature may be another now
         return found
 
-    @plain_torch()
     def export(
         self, output: str | PathLike[str], *, quiet: bool = False, **options: Any
     ) -> ExportedNetwork:
@@ -188,6 +189,13 @@ class AtWork(Shown):
             else:
                 every.append(each if isinstance(each, Image.Image) else _of_array(each))
         return Predictions(*self._opened, every, top, usable_device(), skip_unreadable)
+
+
+def carried_out(work: Callable[[Q, Watch], R], request: Q, quiet: bool) -> R:
+    """What a function makes of a request, in a process that is its caller's: `as_a_guest`. Quietly,
+    nothing is told, nor by who reads images."""
+    with as_a_guest(), hushed(quiet):
+        return work(request, QUIET if quiet else ON_STDERR)
 
 
 def each_of(given: Iterable[Any]) -> Iterator[Any]:

@@ -5,21 +5,18 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from nextify.commands.bars import Steps, share_bar, step_bar
 from nextify.errors import InputError
 from nextify.files import is_there
-from nextify.machine.lines import hushed, note
+from nextify.machine.lines import note
 from nextify.records import Store
 from nextify.report.announce import announced_images, damage_note, skipped_note
 from nextify.studies.running.progress import Progress, progress_on, silent
 
 if TYPE_CHECKING:  # it imports torch
     from nextify.data import Dataset
-
-Q = TypeVar("Q")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +62,3 @@ QUIET = Watch(
     lambda: nullcontext(_SILENT),
     lambda name: nullcontext(lambda what, share: None),
 )
-
-
-def carried_out(work: Callable[[Q, Watch], R], request: Q, quiet: bool) -> R:
-    """What a function makes of a request; quietly, nothing is told, nor by who reads images."""
-    with hushed(quiet):
-        return work(request, QUIET if quiet else ON_STDERR)

@@ -160,7 +160,9 @@ def choose(
     if shorten == 1:
         # Other images judge the finals, and more are trained on, unless both are held out.
         apart = screening[0].held_out != plan.held_out
-        margin = _margin_of_all(plan, best, seen([screening, finals], apart=apart), possible)
+        known = seen([screening, finals], apart=apart)
+        if not apart or known.apart.any():
+            margin = _margin_of_all(plan, best, known, possible)
     unseen = confounded(screening[0])
     return replace(found, margin_all=margin, confounded=unseen, shorten=shorten)
 
@@ -311,9 +313,10 @@ def _margin_of_all(
     rivals[sorted(known.troubled)] = False
     code = _code(plan, plan.cells[best.winner])
     error = np.sqrt(best.variances[best.winner])
-    own = rng.normal(best.means[best.winner], error, _DRAWS) if code is None else draws[:, code]
     if code is None:
-        own = own - _higher(known, draws, rng)
+        own = rng.normal(best.means[best.winner], error, _DRAWS) - _higher(known, draws, rng)
+    else:
+        own = draws[:, code]
     ahead = draws[:, rivals].max(axis=1, initial=-np.inf) - own
     return float(max(0.0, np.quantile(ahead, LEVEL)))
 

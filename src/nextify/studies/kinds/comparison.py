@@ -195,9 +195,8 @@ def _cell(
     with _naming(network):
         epochs = _epochs(network.recipe, number, everything, most)
         # Until 2026-11-28 they were counted by the images, and not by the batches.
-        if most and begun.get(name) == min(
-            most, round(network.recipe.epochs * everything / number)
-        ):
+        before = round(network.recipe.epochs * everything / number)
+        if most and begun.get(name) == min(most, before):
             epochs = begun[name]
         return cell_of(
             network.design,
