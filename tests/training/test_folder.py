@@ -123,6 +123,40 @@ def test_a_damaged_checkpoint_is_said_and_the_training_starts_again(corners, tmp
     assert found.record.result == train(run, corners).result and not file.exists()
 
 
+def test_a_checkpoint_that_cannot_be_used_now_is_kept(corners, tmp_path, monkeypatch):
+    run, file = small_run(corners, epochs=2), tmp_path / "checkpoint.pt"
+
+    def stop(step: int, steps: int) -> None:
+        if step > steps // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_in_folder(run, corners, tmp_path, on_step=stop)
+    content = file.read_bytes()
+
+    def full(*args, **options):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to ...")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch, "load", full)
+        with pytest.raises(InputError, match="more memory than there is"):
+            train_in_folder(run, corners, tmp_path)
+    assert file.read_bytes() == content
+    values = torch.load(file, weights_only=True)
+    values["generators"]["drop"] = torch.zeros(16, dtype=torch.uint8)  # as of a GPU
+    torch.save(values, file)
+    with pytest.raises(InputError, match="was begun on a GPU; go on there"):
+        train_in_folder(run, corners, tmp_path)
+    file.unlink()
+    file.mkdir()  # as one that may not be read: for the system's reasons, not its own
+    with pytest.raises(InputError, match=r"cannot be read \(Is a directory\); mend that"):
+        train_in_folder(run, corners, tmp_path)
+    file.rmdir()
+    file.write_bytes(content)
+    found = train_in_folder(run, corners, tmp_path)
+    assert found.record.result == train(run, corners).result
+
+
 def test_a_run_from_weights(corners, tmp_path):
     first = train_in_folder(small_run(corners, epochs=1), corners, tmp_path)
     recipe = small_recipe(epochs=1)

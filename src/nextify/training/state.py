@@ -12,7 +12,7 @@ from torch import Tensor
 from nextify.data import Dataset
 from nextify.designs import Recipe, Run
 from nextify.designs.run import content_key, last_stages, require_batch
-from nextify.errors import InputError
+from nextify.errors import InputError, is_of_gpu, is_out_of_memory
 from nextify.files import write_whole
 from nextify.network import Network, build, initialise
 from nextify.records import EpochPoint
@@ -207,14 +207,22 @@ def restore(state: State, run: Run, path: Path, world: World = ALONE) -> None:
     """Set a fresh state to that of a checkpoint, which the first of several processes reads.
 
     Raises:
-        Unreadable: if the file is no checkpoint, or is damaged. InputError: if it is another run's.
+        Unreadable: if the file is no checkpoint, or is damaged. InputError: if it is another run's,
+            one begun on another kind of device, or cannot be read now.
     """
     values = world.by_first(lambda: _kept(run, path))
     if values is None:
         return
     try:
         _fill(state, values)
+    except _OtherDevice as error:
+        raise InputError(
+            f"checkpoint {path} was begun on a {error}; go on there, or choose another folder "
+            "with --output"
+        ) from None
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        if is_of_gpu(error) or is_out_of_memory(error):
+            raise
         raise _unreadable(path, f"is damaged ({type(error).__name__})") from error
 
 
@@ -231,7 +239,20 @@ def _kept(run: Run, path: Path) -> dict[str, Any] | None:
     return values
 
 
+class _OtherDevice(Exception):
+    """Generators of the processor and of a GPU draw otherwise, and cannot go on from each other."""
+
+
+_OF_A_GPU = 16  # bytes of a generator's state
+
+
 def _fill(state: State, values: dict[str, Any]) -> None:
+    begun, here = (
+        len(drop) == _OF_A_GPU
+        for drop in (values["generators"]["drop"], state.generators["drop"].get_state())
+    )
+    if begun != here:
+        raise _OtherDevice("GPU" if begun else "CPU")
     state.network.load_state_dict(values["network"])
     state.optimizer.load_state_dict(values["optimizer"])
     for group in state.optimizer.param_groups:
@@ -256,7 +277,14 @@ def _read(path: Path) -> dict[str, Any]:
         values = torch.load(path, map_location="cpu", weights_only=True)
     except Unreadable:
         raise
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise InputError(
+            f"checkpoint {path} cannot be read ({why}); mend that, or delete it to start again"
+        ) from error
     except Exception as error:  # torch raises many kinds for damaged files
+        if is_out_of_memory(error):
+            raise
         raise _unreadable(path, f"cannot be read ({type(error).__name__})") from error
     if not isinstance(values, dict) or values.get("format") not in (FORMAT, WITHIN):
         raise _unreadable(path, "is none of this version")
