@@ -187,6 +187,15 @@ def test_a_new_experiment_crosses_both_and_an_old_one_goes_on_as_it_was():
     assert settled(ask(fold_over="all"), 10_000, 32, new).experiment.cross == "rate=0.25:1"
 
 
+def test_with_the_recipe_as_a_factor_it_goes_on_with_that_which_was_asked_for():
+    there = plan_experiment(make("recipe, patchify stem, kernel size 7", "none"), "resolution-4")
+    assert {cell.recipe_name for cell in there.cells} == {"classic-small", "modern-small"}
+    for cells in (there.cells, there.cells[::-1]):
+        asked = made(Study, {"path": "small", "experiment": "resolution-4"})
+        found = settled(asked, 10_000, 32, replace(there, cells=cells))
+        assert found.recipe == "modern-small"
+
+
 @pytest.mark.parametrize(
     ("values", "cross"),
     [

@@ -177,5 +177,9 @@ def _as_there(there: Plan | None, from_weights: bool) -> tuple[str, dict[str, An
     cells = [cell for cell in there.cells if (cell.initial is not None) == from_weights]
     if not cells:
         return None
-    cell = max(reversed(cells), key=there.images_of)
+    # Where the recipe is a factor, networks have the classic one when the modern is not made.
+    cell = max(
+        reversed(cells),
+        key=lambda cell: (there.images_of(cell), not cell.recipe_name.startswith("classic")),
+    )
     return cell.recipe_name, {field: getattr(cell.recipe, field) for field in _FIELDS}
