@@ -110,7 +110,13 @@ def test_diverged_finalists_are_shown_and_listed(tmp_path):
     assert len(bad) >= 2 and choice.winner not in {each.name for each in bad}
     for each in bad:
         assert f"{each.standing} ({each.diverged} diverged)" in text
-    assert "the loss was nan" in text
+        assert (
+            f"{each.name} ({'no score' if each.mean is None else f'{100 * each.mean:.2f} %'}"
+            in text
+        )
+    assert "the loss was nan" in text and "Not judged: " in text
+    assert "best of these designs that were judged, trained" in text
+    assert "All others can be told apart" not in text
     loaded = json.loads(files.json.read_text())
     lost = loaded["phases"]["finals"]
     assert lost["runs"]["diverged"] == len(lost["without_score"]) == sum(e.diverged for e in bad)

@@ -50,6 +50,12 @@ def notes(choice: Choice) -> Iterator[str]:
             "some run of every finalist diverged or failed: the means are over the runs that "
             "finished, and the recommended design may diverge again"
         )
+    elif left := [each for each in unjudged(choice) if each.standing != "learned nothing"]:
+        told = ", ".join(f"{each.name} ({_over(each)}: {standing(each)})" for each in left)
+        yield (
+            f"not judged: {told}; such a design is not recommended, however high the mean of its "
+            "other runs (--retry-failed runs again what failed)"
+        )
     if choice.finalist(choice.winner).interval is None:
         yield "no intervals: these runs do not show the spread between seeds"
     if choice.expected is None:
@@ -69,6 +75,18 @@ def notes(choice: Choice) -> Iterator[str]:
                 f"the learning rate of {each.name} is the {end} that was tried, {each.rate:g} "
                 "times its recipe's: another may be better"
             )
+
+
+def unjudged(choice: Choice) -> list[Finalist]:
+    """Finalists that were not in the running."""
+    judged = ("chosen", "cannot be told apart", "worse")
+    return [each for each in choice.finalists if each.standing not in judged]
+
+
+def _over(of: Finalist) -> str:
+    if of.mean is None:
+        return "no score"
+    return f"{percent(100 * of.mean)} % over {of.finished} of {plural(of.runs, 'run')}"
 
 
 def _no_winner(choice: Choice) -> str:
@@ -285,13 +303,13 @@ def how_sure(choice: Choice) -> str:
     """How far it may be behind others, and which cannot be told apart from it."""
     if choice.margin is None and choice.margin_all is None:
         return "How far it may be behind the others is not known."
-    parts = []
+    parts, left = [], unjudged(choice)
     if choice.margin is not None:
         wide = choice.margin_wide
         more = "" if wide is None else f", and on new images of the same kind {100 * wide:.2f}"
         parts.append(
             f"With 95 % confidence it is at most {100 * choice.margin:.2f} points behind the best "
-            f"of these designs, trained with new seeds{more}."
+            f"of these designs{' that were judged' if left else ''}, trained with new seeds{more}."
         )
     if choice.margin_all is not None:
         parts.append(
@@ -300,7 +318,10 @@ def how_sure(choice: Choice) -> str:
         )
     text = " ".join(parts)
     if not choice.runners_up:
-        return f"{text} All others can be told apart from it."
+        if len(left) == len(choice.finalists) - 1:
+            return text
+        others = "All others that were judged" if left else "All others"
+        return f"{text} {others} can be told apart from it."
     cost = {"macs": "MACs", "params": "params", "latency": "latency"}[choice.cheapest_in]
     where = "" if choice.margin_wide is None else " on new images"
     return (
