@@ -14,8 +14,9 @@ from nextify.designs import design
 from nextify.errors import InputError
 from nextify.network import load_network
 from nextify.training import prepare, train, train_in_folder
-from nextify.training.classify import answered, classify, image_files, was_trained_on
+from nextify.training.classify import answered, classify, image_files
 from nextify.training.machine import deterministic
+from nextify.training.seen import was_trained_on
 from training.conftest import SMALL, small_recipe, small_run
 
 DESIGN = design("convnext-mini", **SMALL)

@@ -24,11 +24,11 @@ from nextify.training import (
     train_stack,
     train_with_network,
 )
-from nextify.training.classify import was_trained_on
 from nextify.training.ema import EpochAverage, measure_norms
 from nextify.training.folder import card_of, train_in_folder
 from nextify.training.loop import is_out_of_patience, step_of, training_batches
 from nextify.training.memory import needed
+from nextify.training.seen import was_trained_on
 from nextify.training.state import start
 from training.conftest import SMALL, small_recipe
 

@@ -17,8 +17,9 @@ from nextify.errors import InputError
 from nextify.network import Card, load_network, save_network
 from nextify.requests import DataSpec
 from nextify.training import prepare, train_in_folder
-from nextify.training.classify import answered, load_for, require_unseen, was_trained_on
-from nextify.training.folder import card_of, seen_in
+from nextify.training.classify import answered, load_for
+from nextify.training.folder import card_of
+from nextify.training.seen import draw_of, require_fair, require_unseen, seen_in, was_trained_on
 from training.conftest import SMALL, small_recipe
 
 DESIGN = design("convnext-mini", **SMALL)
@@ -51,12 +52,7 @@ def card_for(root: Path, **options: object) -> Card:
     """The card of a network that is trained on a folder."""
     dataset = load(str(root), image_size=16, **options)
     run = prepare(DESIGN, small_recipe(batch_size=4), dataset).run
-    return card_of(run, dataset, {"data": run.data, **about(dataset)})
-
-
-def about(dataset) -> dict:
-    origin = dataset.origin
-    return {"images": {"content": origin.content, "split_seed": origin.split_seed}}
+    return card_of(run, dataset, {"data": run.data, **draw_of(dataset)})
 
 
 def seen(card: Card, root: Path, **options: object):
@@ -140,6 +136,51 @@ def test_images_that_were_kept_from_a_network_that_saw_all_others_are_known(tmp_
     assert was_trained_on(card, here)
     next((root / "test" / "red").iterdir()).unlink()
     assert not was_trained_on(card, seen(card, root))
+
+
+def test_renamed_files_of_which_some_were_trained_on_are_refused(folder):
+    """The seed draws by places among the names: other images would be tested."""
+    card = card_for(folder)
+    for at, file in enumerate(sorted((folder / "blue").iterdir())):
+        file.rename(file.with_name(f"{(7 * at + 3) % 10}{at}.png"))
+    with pytest.raises(InputError, match="was trained on test images of 'colours', as they are"):
+        require_unseen(card, seen(card, folder))
+
+
+@pytest.mark.parametrize(
+    ("trained", "here", "is_seen"),
+    [
+        ({}, {}, False),
+        ({}, {"split_seed": 5}, True),
+        ({}, {"hold_out": True}, True),
+        ({"hold_out": True}, {}, False),
+        ({"hold_out": True}, {"hold_out": True}, False),
+        ("whole", {}, True),
+    ],
+)
+def test_weights_that_have_seen_test_images_are_refused_and_remembered(
+    folder, tmp_path, trained, here, is_seen
+):
+    if trained == "whole":
+        dataset = load(str(folder), image_size=16)
+        card = replace(card_for(folder), about=seen_in(dataset, test_seen=True))
+    else:
+        card = card_for(folder, **trained)
+    file = tmp_path / "first.safetensors"
+    save_network(nx.build(DESIGN, classes=3), card, file)
+    dataset = load(str(folder), image_size=16, **here)
+    recipe = small_recipe(epochs=1, batch_size=4)
+    ready = prepare(DESIGN, recipe, dataset, weights=str(file))
+    found = train_in_folder(ready.run, dataset, tmp_path / "net", weights=ready.weights)
+    _, later = load_network(found.network)
+    if not is_seen:
+        require_fair([str(file)], dataset)
+        require_unseen(later, dataset)
+        return
+    with pytest.raises(InputError, match=r"first\.safetensors were trained on test images of 'col"):
+        require_fair([str(file)], dataset)
+    with pytest.raises(InputError, match="started from weights that were trained on test images"):
+        require_unseen(later, dataset)
 
 
 def test_renamed_images_are_the_same(folder):

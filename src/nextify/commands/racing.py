@@ -10,7 +10,7 @@ from nextify.commands.chosen import Chosen, Grounds, decided, finished, grounds,
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import load
 from nextify.records import Plan
-from nextify.report.announce import announced_phase, recipes_of
+from nextify.report.announce import announced_familiar, announced_phase, recipes_of
 from nextify.requests import Choose
 from nextify.studies import Phase, Pilot
 from nextify.studies.kinds.efforts import efforts, with_effort
@@ -25,6 +25,7 @@ from nextify.studies.kinds.racing import (
     without_slow,
 )
 from nextify.training.memory import require_memory_for
+from nextify.training.seen import familiar, require_fair
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +60,11 @@ def race(request: Choose, watch: Watch = QUIET) -> PlannedRace | Chosen:
     asked = _fast_enough(on, named, watch)
     plan = plan_rates(asked)
     watch.note(recipes_of(plan))
+    if request.plan or not is_begun:
+        sources = [each.initial.source for each in asked.networks if each.initial]
+        require_fair(sources, on.judged)
+        if known := familiar(sources, on.judged):
+            watch.note(announced_familiar(known))
     count = len(on.judged.train) + len(on.judged.test)
     if request.plan or not is_begun:
         require_memory_for(plan)

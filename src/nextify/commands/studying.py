@@ -53,6 +53,7 @@ from nextify.studies.running.progress import Progress, Show
 from nextify.studies.running.worker import TrainStack, train_stack
 from nextify.training.machine import default_device, default_precision
 from nextify.training.memory import require_memory_for
+from nextify.training.seen import require_fair
 from nextify.words import read_numbers
 
 
@@ -208,6 +209,7 @@ def _planned(
     is_new = request.runs.plan or not is_there(file)
     if is_new:
         require_memory_for(plan)
+        require_fair([cell.initial.source for cell in plan.cells if cell.initial], images)
 
     def say() -> Planned:
         watch.images(images)

@@ -49,8 +49,6 @@ from nextify.training.classify import (
     load_for,
     pixels_of,
     published_view,
-    require_unseen,
-    was_trained_on,
 )
 from nextify.training.folder import default_folder, design_to_train
 from nextify.training.machine import (
@@ -58,6 +56,12 @@ from nextify.training.machine import (
     loaders_for,
     thread_count,
     usable_device,
+)
+from nextify.training.seen import (
+    has_seen_tested,
+    require_unseen,
+    told_seen,
+    was_trained_on,
 )
 from nextify.training.timing import Allowance, time_run
 from nextify.training.world import World, together
@@ -79,7 +83,7 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
         ready, recipe_name = world.by_all(lambda: _prepared(request, precision))
         _require_same(ready.run, world)
         if ready.weights is not None:
-            watch.note(_about(ready.weights))
+            watch.note(_about(ready.weights, ready.dataset))
         folder = Path(request.output or default_folder(request.design, recipe_name, ready.run))
 
         def on_start() -> None:
@@ -185,9 +189,11 @@ def _loaders(asked: Machine, device: str) -> int:
     return loaders_for(device) if asked.loaders is None else asked.loaders
 
 
-def _about(weights: InitialWeights) -> str:
+def _about(weights: InitialWeights, images: Dataset) -> str:
     kept = [] if weights.loaded.head_is_new else ["the head is kept: --new-head draws a new one"]
-    return "; ".join((f"weights: {weights.loaded}", *kept, *weights.notes))
+    seen = {"weights_saw": weights.saw}
+    note = [f"they {told_seen(seen, images)}"] if has_seen_tested(seen, images) else []
+    return "; ".join((f"weights: {weights.loaded}", *kept, *weights.notes, *note))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)

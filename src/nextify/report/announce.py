@@ -104,6 +104,14 @@ def announced_path(path: ChoicePath) -> str:
     )
 
 
+def announced_familiar(sources: Sequence[str]) -> str:
+    """That candidates know the images by which a race judges."""
+    return (
+        f"{', '.join(sources)}: trained on these training images, a part of which judges the race; "
+        "it may stay in for that. The finals are judged by test images, which it has not seen"
+    )
+
+
 def announced_judges(validation: str) -> str:
     """That held-out images judge the finals, too, in one line: those of a folder, or a fifth."""
     which = f"those in {shown(validation)}/" if validation else "a fifth of the training images"
@@ -362,7 +370,7 @@ def _some(items: Sequence[str]) -> str:
 
 def evaluated_note(was_trained_on: bool, dataset: Dataset) -> str | None:
     """What a score is worth: whether the network may have seen the images that it is of."""
-    if dataset.origin.split_seed is not None:
+    if dataset.origin.split_seed is not None and was_trained_on:
         return (
             "the network was trained on the other images of this folder: it is scored on the fifth "
             "that was kept from it"

@@ -4,10 +4,9 @@ Both see images as the network's training did: a card that `convert` wrote state
 weights look at them; nextify's own networks see centre squares (`nextify.data.decode`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
@@ -26,11 +25,9 @@ from nextify.data import (
     permuted,
 )
 from nextify.data.augment import evaluation_view
-from nextify.data.dataset import told_together
 from nextify.data.decoding import as_rgb, decode_opened
 from nextify.data.walk import Found, images_below
 from nextify.designs import Precision
-from nextify.designs.run import same_images
 from nextify.errors import InputError
 from nextify.network import Card
 from nextify.network.weights.namings import listed
@@ -39,6 +36,7 @@ from nextify.requests import DataSpec, stored_size
 from nextify.training.calibration import Answered
 from nextify.training.evaluate import answers_of, evaluate
 from nextify.training.machine import plain_torch
+from nextify.training.seen import split_seed_of, was_trained_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,12 +213,12 @@ def _unseen(card: Card, spec: DataSpec) -> Dataset:
     every = load(spec, test_on_all=True)
     if not every.origin.all_tested:
         return every
-    match card.about.get("images"):
-        case {"content": every.origin.content, "split_seed": int(seed)}:
-            return load(replace(spec, split_seed=seed))
-        case None if _may_be_of(card, every):  # of before cards said it
-            drawn = load(spec)
-            return drawn if was_trained_on(card, drawn) else every
+    seed = split_seed_of(card, every.origin.content)
+    if seed is not None:
+        return load(replace(spec, split_seed=seed))
+    if "images" not in card.about and _may_be_of(card, every):  # of before cards said it
+        drawn = load(spec)
+        return drawn if was_trained_on(card, drawn) else every
     return every
 
 
@@ -297,39 +295,3 @@ def require_finite(answers: Tensor) -> None:
             f"the network's answers to {some} are no finite numbers; train it again, or give one "
             "whose weights are finite"
         )
-
-
-def require_unseen(card: Card, dataset: Dataset) -> None:
-    """Check that a network was not trained on test images, which is so of one that was trained on
-    all images of a set.
-
-    Raises:
-        InputError: it was.
-    """
-    match card.about.get("whole"):
-        case {"test_seen": True, "content": content, "test": test} if content == (
-            dataset.origin.content or None
-        ) or test == told_together(dataset.test):
-            raise InputError(
-                f"the network was trained on all images of {dataset.name!r}, the test images among "
-                "them: none is left to score it on; name other images with --data"
-            )
-
-
-def was_trained_on(card: Card, dataset: Dataset) -> bool:
-    """Whether these are the images, in the split, that a network was trained and tested with, as
-    far as that can be told: their fingerprint covers their pixels, which another test size
-    changes. A card that does not say is believed."""
-    match card.about.get("whole"):
-        case {"test": str(test)}:
-            return test == told_together(dataset.test)
-    here = dataset.identity()
-    there: Mapping[str, Any] = card.about.get("data", here)
-    if there.get("test_image_size") == here.get("test_image_size"):
-        # Of the same images.
-        apart = ["validation", "validation_seed", "validation_fingerprint"]
-        apart += ["train"] * ("validation_seed" in there)
-        both = ({n: of[n] for n in of if n not in apart} for of in (there, here))
-        return same_images(*both)
-    names = ("image_size", "classes", "train", "test")
-    return all(there.get(name) == here[name] for name in names)

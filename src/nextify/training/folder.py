@@ -21,7 +21,6 @@ from typing import Any
 from nextify.blueprint import require_image_size
 from nextify.costs.batch import require_values
 from nextify.data import Dataset
-from nextify.data.dataset import told_together
 from nextify.designs import AnyDesign, Precision, Recipe, Run, design
 from nextify.designs.fields import with_fields
 from nextify.designs.run import content_key, require_batch
@@ -40,6 +39,7 @@ from nextify.training.loop import (
     train_with_network,
 )
 from nextify.training.memory import require_memory
+from nextify.training.seen import draw_of
 from nextify.training.state import State, Unreadable
 from nextify.training.world import ALONE, World
 
@@ -215,12 +215,12 @@ def _train(
     note: Callable[[str], None],
 ) -> Trained:
     about = {"run": run.key, "data": run.data, **draw_of(dataset)}
-    if run.initial is not None:
-        about["weights"] = run.initial.source
 
     def keep_best(state: State) -> None:
         reached = {"epoch": state.epoch, "curve_accuracy": state.best_accuracy}
-        save_network(state.judged, card_of(run, dataset, {**reached, **about}), folder / BEST)
+        save_network(
+            state.judged, card_of(run, dataset, {**reached, **about}, weights), folder / BEST
+        )
 
     best = replace(settings, on_best=keep_best)
     try:
@@ -229,7 +229,7 @@ def _train(
         if settings.log is not None:
             settings.log.close()
     accuracy = None if record.result is None else record.result.accuracy
-    card = card_of(run, dataset, {"accuracy": accuracy, **about})
+    card = card_of(run, dataset, {"accuracy": accuracy, **about}, weights)
     settings.world.by_first(lambda: keep(folder / RECORD, record.as_dict(), record, state, card))
     return Trained(record, folder)
 
@@ -320,24 +320,15 @@ def forget_checkpoint(file: Path) -> None:
         forget_drafts(file.with_name(name))
 
 
-def draw_of(dataset: Dataset) -> dict[str, Any]:
-    """How test images were drawn, for a network's card, so that it can be scored on what it has not
-    seen; nothing where they were not."""
-    origin = dataset.origin
-    if origin.split_seed is None:
-        return {}
-    return {"images": {"content": origin.content, "split_seed": origin.split_seed}}
-
-
-def seen_in(dataset: Dataset, *, test_seen: bool) -> dict[str, Any]:
-    """What a network has seen that is trained on all images or on all but the test images, for its
-    card, so that it is scored on no others (`nextify.training.classify.require_unseen`)."""
-    origin, test = dataset.origin, told_together(dataset.test)
-    return {"whole": {"content": origin.content, "test": test, "test_seen": test_seen}}
-
-
-def card_of(run: Run, dataset: Dataset, about: dict[str, Any]) -> Card:
-    """What belongs to the weights of a run's network."""
+def card_of(
+    run: Run, dataset: Dataset, about: dict[str, Any], weights: InitialWeights | None = None
+) -> Card:
+    """What belongs to the weights of a run's network, which started from weights if it names any;
+    what these have seen, it has seen, too."""
+    if run.initial is not None:
+        about = {**about, "weights": run.initial.source}
+    if weights is not None and weights.saw:
+        about = {**about, "weights_saw": list(weights.saw)}
     seen = as_seen(dataset, run)
     if "permuted_pixels" in run.data:  # so that it sees images as in its training
         about = {**about, "permuted_pixels": run.data["permuted_pixels"]}

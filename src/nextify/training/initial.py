@@ -21,6 +21,7 @@ from nextify.network.weights.pairing import CLASSIFIER
 from nextify.network.weights.recognise import read_design, recognise
 from nextify.network.weights.source import Weights, open_weights
 from nextify.training.machine import plain_torch
+from nextify.training.seen import saw
 from nextify.words import composed
 
 Source = str | Path | Mapping[str, Any] | Weights
@@ -34,6 +35,7 @@ class InitialWeights:
         entries: by our names; without the classifier where that is to be new.
         about: for `Run.initial`. loaded: what was read, and as what.
         notes: what a user should know of how they were trained and are used.
+        saw: which images they have seen, as far as it is known (`nextify.training.seen.saw`).
         trained_as: in which fields the design that they were trained as is not the run's, in
             words; none where that is not known, and of shapes alone.
     """
@@ -43,6 +45,7 @@ class InitialWeights:
     loaded: Loaded
     notes: tuple[str, ...] = ()
     trained_as: tuple[str, ...] = ()
+    saw: tuple[Mapping[str, Any], ...] = ()
 
 
 @plain_torch()
@@ -99,7 +102,8 @@ def initial_weights(
     notes = [f"the weights were trained as {', '.join(differing)}"] * bool(differing)
     if order is not None and order != sorted(order):
         notes.append("the head's outputs are put in the order of the images' classes, by name")
-    return InitialWeights(entries, about, loaded, tuple(notes), tuple(differing))
+    has_seen = () if card is None else tuple(filter(None, saw(card.about)))
+    return InitialWeights(entries, about, loaded, tuple(notes), tuple(differing), has_seen)
 
 
 @lru_cache(maxsize=4)  # an entry has the fingerprint that is asked for: none is out of date

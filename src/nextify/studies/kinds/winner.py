@@ -16,14 +16,13 @@ from nextify.studies.running.worker import weights_for
 from nextify.training.folder import (
     NETWORK,
     card_of,
-    draw_of,
     forget_checkpoint,
     keep,
     require_fit,
-    seen_in,
     train_from_checkpoint,
 )
 from nextify.training.loop import settings_on
+from nextify.training.seen import draw_of, seen_in
 
 SEEN = (
     "all images, the test images among them: no test accuracy can be stated for this network; "
@@ -83,11 +82,9 @@ def train_winner(
         values = _values(run, record, is_tested=finals.held_out)
         about = {"run": run.key, "data": run.data, "seen": SEEN, "expected": expected(choice)}
         about |= seen_in(everything, test_seen=not finals.held_out)
-        if run.initial is not None:
-            about["weights"] = run.initial.source
         if values["accuracy"] is not None:
             about |= {"seen": SEEN_ONCE, "accuracy": values["accuracy"], **draw_of(everything)}
-        keep(file, values, record, state, card_of(run, everything, about))
+        keep(file, values, record, state, card_of(run, everything, about, weights))
         return values
 
 

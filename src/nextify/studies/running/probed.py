@@ -42,16 +42,16 @@ class TrainProbed:
 
     def _done(self, run: Run, record: Record, network: "Network", dataset: "Dataset") -> Done:
         from nextify.network.files import network_bytes
-        from nextify.training.folder import card_of, draw_of
+        from nextify.training.folder import card_of
+        from nextify.training.seen import draw_of
 
         if record.result is None:
             return Done(record)
         about = {"accuracy": record.result.accuracy, "run": record.key, "data": run.data}
-        if run.initial is not None:
-            about["weights"] = run.initial.source
         content = None
         if self.keep_weights:
-            content = network_bytes(network, card_of(run, dataset, {**about, **draw_of(dataset)}))
+            weights, told = weights_for(run, dataset), {**about, **draw_of(dataset)}
+            content = network_bytes(network, card_of(run, dataset, told, weights))
         network.use_generator(None)  # of training; a copy of a network can have none
         found = measured(network, run, dataset, self.probes)
         return Done(record, measurements=found, weights=content)
