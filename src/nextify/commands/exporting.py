@@ -17,6 +17,7 @@ from nextify.measuring.tasks import prepared
 from nextify.network import Card, Network
 from nextify.network.export.files import load_exported
 from nextify.network.weights.opened import open_network
+from nextify.report.announce import evaluated_note
 from nextify.report.exported import exported_in_words
 from nextify.report.notebook import Shown, View
 from nextify.requests import Export
@@ -24,6 +25,7 @@ from nextify.training.classify import load_for
 from nextify.training.exporting import Rounding, Written, checked_by, require_possible
 from nextify.training.exporting import export as write
 from nextify.training.machine import thread_count
+from nextify.training.seen import has_seen_tested, was_trained_on
 
 _BATCHES = (1, 16)
 
@@ -107,6 +109,13 @@ def export(request: Export, watch: Watch = QUIET) -> ExportedNetwork:
 def _rounding(request: Export, card: Card, watch: Watch) -> Rounding:
     seen = load_for(card, request.data)
     watch.images(seen)
+    if has_seen_tested(card.about, seen):
+        watch.note(
+            "the network was trained on these images: on others, 8 bits may cost more than is "
+            "measured here"
+        )
+    elif note := evaluated_note(was_trained_on(card, seen), seen):
+        watch.note(note)
     return Rounding(seen=seen, most_loss=request.most_loss / 100, reduced=request.reduce_range)
 
 

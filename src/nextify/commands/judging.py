@@ -18,6 +18,7 @@ from nextify.requests import DataSpec
 from nextify.training.calibration import Answered, fitting_half
 from nextify.training.classify import load_for
 from nextify.training.evaluate import BINS
+from nextify.training.seen import saw
 
 _PICTURES = 24
 
@@ -26,7 +27,7 @@ def calibrated(
     card: Card, spec: DataSpec, images: Dataset, found: Answered, ask: Callable[[Dataset], Answered]
 ) -> Card:
     """A network's card with the temperature that fits the validation images of a folder best, or
-    else half of its test images.
+    else half of its test images: where there are none, or it has seen them.
 
     Args:
         found: what was answered to `images`. ask: answers to others.
@@ -34,7 +35,7 @@ def calibrated(
     Raises:
         InputError: there are too few images, or none fits.
     """
-    if images.origin.validation:
+    if _validates(card, images):
         fit, part = ask(load_for(card, replace(spec, hold_out=True))), "validation"
     else:
         fit, part = found.take(fitting_half(images.test)), "half"
@@ -95,17 +96,22 @@ def evaluation(
         wrong=_wrong(card, images, found),
         before=before,
         scaled=scaled,
-        calibrates=keeps and _is_fitting(images, found),
+        calibrates=keeps and _is_fitting(card, images, found),
         worth=worth,
         command=command,
     )
 
 
-def _is_fitting(images: Dataset, found: Answered) -> bool:
+def _validates(card: Card, images: Dataset) -> bool:
+    """Whether a folder has validation images, and the network was not trained on these, too."""
+    return bool(images.origin.validation) and not any("whole" in each for each in saw(card.about))
+
+
+def _is_fitting(card: Card, images: Dataset, found: Answered) -> bool:
     """Whether a temperature fits; of validation images, which are not loaded for that, it is taken
     for granted."""
     with suppress(InputError):
-        return bool(images.origin.validation or found.take(fitting_half(images.test)).temperature())
+        return bool(_validates(card, images) or found.take(fitting_half(images.test)).temperature())
     return False
 
 

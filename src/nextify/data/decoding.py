@@ -13,6 +13,7 @@ at a time, and what is made of their pixels is made a few rows at a time.
 
 import hashlib
 import math
+import re
 import stat
 import struct
 import warnings
@@ -74,6 +75,9 @@ _BAND = 1 << 20  # pixels of a large image that are worked on at once
 _MOST_BYTES = 1 << 30  # of a file: more than any image has that is not refused for its pixels
 _PART = 1 << 20  # bytes of a file that are read at once
 _MOST_PASSES = 100  # of a progressive JPEG, which uses some ten
+# What begins a part of a JPEG: no byte of its coded values, and nothing that fills.
+_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
+_SHINING = 2.0  # the most that highlights have where white is 1
 
 Box = tuple[int, int, int, int]  # left, upper, right, lower, in pixels
 
@@ -270,10 +274,20 @@ def _require_few_passes(file: BinaryIO) -> None:
     """A progressive JPEG of a few kilobytes can ask for thousands of passes over all its pixels."""
     at = file.tell()
     file.seek(0)
-    passes = sum(part.count(b"\xff\xda") for part in iter(lambda: file.read(_PART), b""))
+    passes = _passes(file.read())
     file.seek(at)
     if passes > _MOST_PASSES:
         raise _NoImage(f"it is a JPEG of {passes} passes (a decompression bomb?)")
+
+
+def _passes(content: bytes) -> int:
+    """Of a JPEG, up to its end: cameras put films behind it, and other JPEGs into its segments."""
+    passes = at = 0
+    while (found := _MARKER.search(content, at)) and found[0] != b"\xff\xd9":
+        passes += found[0] == b"\xff\xda"
+        is_alone = found[0] == b"\xff\xd8"  # the start; all others say how long they are
+        at = found.end() + (0 if is_alone else int.from_bytes(content[found.end() :][:2], "big"))
+    return passes
 
 
 @contextmanager
@@ -443,14 +457,17 @@ def _tidy(grey: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
 
 def _to_8_bit(grey: npt.NDArray[np.generic], white: float) -> npt.NDArray[np.uint8]:
     """Deep grey values (H, W) as uint8; Pillow's own conversion would clip them at 255."""
-    return (_tidy(grey) * (255.0 / white)).round().astype(np.uint8)
+    return (_tidy(grey) * (255.0 / white)).round().clip(max=255).astype(np.uint8)
 
 
 def _depth(dtype: np.dtype[np.generic], largest: float) -> float:
     """The value that stands for white.
 
     Integers: 65535, since Pillow gives 16-bit files either as 16 or as 32-bit integers. Fractions
-    do not say: the smallest of 1, 255 and 65535 that holds the image. Beyond: the largest value.
+    do not say: 1 where none is above 2, so that what shines keeps the scale of the others; else
+    255 or 65535, which holds the image. Beyond: the largest value.
     """
-    usual = (1.0, 255.0, 65535.0) if dtype.kind == "f" else (65535.0,)
+    if dtype.kind == "f" and largest <= _SHINING:
+        return 1.0
+    usual = (255.0, 65535.0) if dtype.kind == "f" else (65535.0,)
     return next((white for white in usual if largest <= white), largest)

@@ -198,7 +198,8 @@ def load_for(
         spec = replace(spec, image_size=None, test_image_size=None, memory_limit=0)
     else:
         trained_at = card.about.get("data", {}).get("image_size", card.image_size)
-        test_size = spec.test_image_size or card.image_size
+        other = spec.image_size if spec.image_size != trained_at else None
+        test_size = spec.test_image_size or other or card.image_size
         image_size = spec.image_size or trained_at
         spec = replace(spec, image_size=image_size, test_image_size=test_size)
     dataset = part(in_order(_unseen(card, spec), card.classes))

@@ -123,7 +123,7 @@ def _scores(
     workers: int,
     world: World = ALONE,
 ) -> list[Scores]:
-    probabilities, losses, labels = [], [], []
+    said, losses, labels = [], [], []
     if world.size > 1:
         images = images.take(world.share(len(images)))
     with _evaluating(network):
@@ -132,24 +132,31 @@ def _scores(
         ):
             log_probability = answers(pixels)
             own = truth[:, None, None].expand(-1, log_probability.shape[1], 1)
-            probabilities.append(log_probability.exp())
+            said.append(log_probability.exp().max(2))  # all would be gigabytes of many classes
             losses.append(-log_probability.gather(2, own)[:, :, 0])
             labels.append(truth)
     # Fetched at once: each time, everything that a GPU has still to do is waited for.
-    found = [torch.cat(of).cpu() for of in (probabilities, losses)]
-    truths = torch.cat(labels).cpu()
+    found = [torch.cat(of).cpu() for of in (*zip(*said, strict=True), losses)]
+    truths, classes = torch.cat(labels).cpu(), log_probability.shape[2]
     each = zip(*(of.unbind(1) for of in found), strict=True)
-    return [_scored(probability, loss.contiguous(), truths, world) for probability, loss in each]
+    return [_scored(*(of.contiguous() for of in one), truths, classes, world) for one in each]
 
 
-def _scored(probabilities: Tensor, losses: Tensor, labels: Tensor, world: World) -> Scores:
-    """Of a network that gave these (N, classes) in each process."""
+def _scored(
+    confidence: Tensor,
+    predicted: Tensor,
+    losses: Tensor,
+    labels: Tensor,
+    classes: int,
+    world: World,
+) -> Scores:
+    """Of a network that gave these (N,) in each process."""
     confidence, predicted, losses, labels = (
-        world.in_order(of) for of in (*probabilities.max(1), losses, labels)
+        world.in_order(of) for of in (confidence, predicted, losses, labels)
     )
     correct = predicted == labels
     accuracy, nll = (of.double().mean().item() for of in (correct, losses))
-    per_class = _counted(labels, predicted, probabilities.shape[1])
+    per_class = _counted(labels, predicted, classes)
     return Scores(accuracy, nll, calibration_error(confidence, correct), correct, per_class)
 
 

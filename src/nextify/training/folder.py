@@ -252,7 +252,7 @@ def _finished(folder: Path, run: Run) -> Record | None:
         ours["data"].pop("validation_fingerprint", None)
     if record.key != run.key and content_key(record.run) != content_key(ours):
         raise InputError(
-            f"{folder} holds another run (other design, recipe, weights, data or seed); "
+            f"{folder} holds another run (other design, recipe, weights, data, precision or seed); "
             f"{_ELSEWHERE}"
         )
     is_whole = record.result is None or (folder / NETWORK).exists()

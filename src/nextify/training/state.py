@@ -233,8 +233,8 @@ def _kept(run: Run, path: Path) -> dict[str, Any] | None:
     values = _read(path)
     if run.key != values.get("run") and content_key(run.as_dict()) != values.get("content"):
         raise InputError(
-            f"checkpoint {path} belongs to another run (other design, recipe, weights, data or "
-            "seed); use the same arguments, or another folder with --output"
+            f"checkpoint {path} belongs to another run (other design, recipe, weights, data, "
+            "precision or seed); use the same arguments, or another folder with --output"
         )
     return values
 

@@ -2,6 +2,7 @@
 transformers with its `preprocessor_config.json`. What would change the answers is honoured, or
 refused by its name."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -149,7 +150,8 @@ def _names(field: str, names: Any) -> tuple[str, ...]:
 
 
 def _transformers(config: Values, processor: Values) -> Stated:
-    strange = {"hidden_act": ("gelu", "relu"), "downsample_in_first_stage": (False,),
+    usual = "relu" if config["model_type"] == "resnet" else "gelu"
+    strange = {"hidden_act": (usual,), "downsample_in_first_stage": (False,),
                "downsample_in_bottleneck": (False,), "num_channels": (1, 3)}  # fmt: skip
     for field, expected in strange.items():
         if field in config and config[field] not in expected:
@@ -169,6 +171,9 @@ def _processed(processor: Values) -> Preprocessing:
     off += [name for name in ("do_center_crop", "do_pad") if processor.get(name)]
     if off:
         raise InputError(f"{off[0]!r} is {processor[off[0]]!r}, which nextify does not do")
+    rescale = processor.get("rescale_factor", 1 / 255)
+    if processor.get("rescale_offset") or not math.isclose(rescale, 1 / 255, rel_tol=1e-3):
+        raise InputError(f"'rescale_factor' is {rescale!r}; nextify's is 1/255, without offset")
     size: Any = processor.get("size", 224)
     size = size if isinstance(size, Mapping) else {"shortest_edge": size}
     edge = size.get("shortest_edge")

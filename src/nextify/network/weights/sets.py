@@ -14,7 +14,7 @@ from nextify.errors import InputError
 from nextify.network.weights.namings import STEM, TABLES, Table, listed
 
 _DEEPEST, _MOST_MAPPINGS = 3, 64  # mappings within mappings, and how many of them at each depth
-_AVERAGE = re.compile(r"(^|[._])(ema|averaged?|swa|teacher|shadow)([._]|$)")
+_AVERAGE = re.compile(r"(^|[._])(ema|avg|averaged?|swa|teacher|shadow)([._]|$)")
 _TABLES = tuple({table.rules: table for table in TABLES}.values())  # namings may share rules
 
 

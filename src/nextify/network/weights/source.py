@@ -87,7 +87,7 @@ def _located(source: str | Path) -> tuple[Path, list[Path]]:
         if path.is_dir():
             return _in_folder(path)
         if path.is_file():
-            return path, []
+            return path, _configs(path.parent) if path.name in FILE_NAMES else []
         what = "are no ordinary file" if path.exists() else "do not exist"
     except (OSError, ValueError) as error:
         raise InputError(
@@ -102,11 +102,14 @@ def _located(source: str | Path) -> tuple[Path, list[Path]]:
 def _in_folder(folder: Path) -> tuple[Path, list[Path]]:
     for name in FILE_NAMES:
         if (folder / name).is_file():
-            configs = [folder / config for config in _CONFIG_NAMES]
-            return folder / name, [config for config in configs if config.is_file()]
+            return folder / name, _configs(folder)
     raise InputError(
         f"folder {folder} holds no weights; expected is one of {', '.join(FILE_NAMES)}"
     )
+
+
+def _configs(folder: Path) -> list[Path]:
+    return [folder / config for config in _CONFIG_NAMES if (folder / config).is_file()]
 
 
 def _read(path: Path, name: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:

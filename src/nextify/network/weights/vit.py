@@ -9,6 +9,7 @@ from nextify.network.weights.namings import Rule, Table
 from nextify.network.weights.source import Weights
 
 HEAD_SIZE = 64  # channels of a head in all published ViTs up to L; no entry tells it
+_LARGEST = 1_024  # channels of L
 _BLOCK = "stages.0.blocks.{block}"
 
 
@@ -62,7 +63,7 @@ def vit_table(weights: Weights) -> Table | None:
 def read_vit(weights: Weights, table: Table) -> Vit:
     """The design of a ViT's weights.
 
-    Heads of 64 channels are assumed, as published ViTs up to L have.
+    Heads of 64 channels are assumed, as published ViTs up to L have; H and beyond have others.
 
     Raises:
         InputError: the shapes are none of a ViT.
@@ -74,6 +75,8 @@ def read_vit(weights: Weights, table: Table) -> Vit:
         inner = shapes["stages.0.blocks.0.mlp.0.weight"][0]
         if width % HEAD_SIZE:
             raise InputError(f"its width is {width}, of which heads have {HEAD_SIZE} by default")
+        if width > _LARGEST:
+            raise InputError(f"its width is {width}, and ViTs beyond L have heads of other sizes")
         heads, ratio = width // HEAD_SIZE, inner / width
         return Vit(patch_size=patch, depth=depth, width=width, heads=heads, mlp_ratio=ratio)
     except (KeyError, ValueError) as error:
