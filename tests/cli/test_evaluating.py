@@ -3,6 +3,7 @@ temperature judges it."""
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from nextify.designs import design
 from nextify.network import Card, load_network, save_network
 from nextify.training.calibration import fitting_half
 from nextify.training.classify import classify
+from nextify.training.seen import seen_in
 
 from .conftest import contents, make_images
 
@@ -101,6 +103,16 @@ def test_validation_images_fit_it_where_there_are_some(nextify, net, images):
     assert card.about["calibration"] == {"part": "validation", "images": 66, "data": "pets"}
     found = nx.evaluate(net, data=images, quiet=True).content
     assert found.scaled.part == "validation" and found.before.images == 110
+
+
+def test_validation_images_that_it_was_trained_on_do_not_fit_it(nextify, net, images):
+    """As `choose` trains its winner: it would be told more certain of itself than it may be."""
+    make_images(Path("pets/val"), {"cat": 33, "dog": 33})
+    network, card = load_network(net)
+    seen = seen_in(load(images, image_size=8), test_seen=False)
+    save_network(network, replace(card, about={**card.about, **seen}), net)
+    assert nextify("evaluate", net, "--data", images, "--calibrate").code == 0
+    assert load_network(net)[1].about["calibration"]["part"] == "half"
 
 
 def test_too_few_images_leave_the_network_as_it_is(nextify, net, pets):

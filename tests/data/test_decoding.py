@@ -89,6 +89,15 @@ def test_fractions(tmp_path: Path, white: float) -> None:
     assert np.array_equal(pixels_of(tmp_path / "image.tif"), GREY)
 
 
+def test_what_shines_keeps_the_scale_of_the_others(tmp_path: Path) -> None:
+    """Reflectances: one highlight above 1 does not make all the rest black."""
+    values = (_GRADIENT / 255).astype(np.float32)
+    values[0, 0] = 1.3
+    Image.fromarray(values).save(tmp_path / "image.tif")
+    found = pixels_of(tmp_path / "image.tif")
+    assert found[0, 0, 0] == 255 and np.array_equal(found[1:], GREY[1:])
+
+
 def test_fractions_that_are_no_numbers_are_black(tmp_path: Path) -> None:
     values = np.full((2, 2), 1, dtype=np.float32)
     values[0, 0], values[0, 1], values[1, 0] = np.nan, np.inf, -1
@@ -397,6 +406,19 @@ def test_a_jpeg_of_many_passes_is_refused(tmp_path: Path) -> None:
     decode(path, SIDE)
     path.write_bytes(content[:-2] + 5_000 * last + content[-2:])
     assert_refused(path, "it is a JPEG of 50")
+
+
+def test_what_stands_behind_a_jpeg_or_in_its_segments_is_no_pass(tmp_path: Path) -> None:
+    """As films behind photographs that move, and previews within: a comment here."""
+    path, more = tmp_path / "image.jpg", 200 * b"\xff\xda\x00\x02"
+    Image.fromarray(COLOUR).save(path, progressive=True, comment=b"\xff\xd9" + more)
+    plain = decode(path, SIDE)
+    path.write_bytes(path.read_bytes() + more)
+    assert torch.equal(decode(path, SIDE), plain)
+    content = path.read_bytes()[: -len(more)]
+    last = content[content.rindex(b"\xff\xda") : -2]
+    path.write_bytes(content[:-2] + 5_000 * last + content[-2:])
+    assert_refused(path, "it is a JPEG of 50")  # the comment's end is none of the image
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png", "tif"])

@@ -72,6 +72,14 @@ def test_a_drawn_split() -> None:
     ]
 
 
+def test_images_that_are_nearly_black_are_told() -> None:
+    """As 12 bits in files of 16 are."""
+    found = dataset(([95, 5], [38, 2]), Origin())
+    assert "nearly black" not in announced_images(found)
+    dark = announced_images(replace(found, mean=(0.016, 0.016, 0.016)))
+    assert "mean is 1.6% of white; files of 16 bits are read as 0 to 65,535" in dark
+
+
 def test_folders_of_splits_what_is_left_out_and_what_is_twice() -> None:
     left_out = {
         ("suffix", ".heic"): 1200, ("suffix", ""): 1, ("hidden", ""): 2, ("loose", ""): 3,

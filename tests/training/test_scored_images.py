@@ -138,6 +138,27 @@ def test_images_that_were_kept_from_a_network_that_saw_all_others_are_known(tmp_
     assert not was_trained_on(card, seen(card, root))
 
 
+def test_another_size_that_is_asked_for_is_that_of_the_test(folder):
+    card = card_for(folder)
+    assert [seen(card, folder, **said).test_size for said in (
+        {}, {"image_size": 16}, {"image_size": 24}, {"image_size": 24, "test_image_size": 20}
+    )] == [16, 16, 24, 20]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        ({"data": "x"}, r"about\.data"),
+        ({"weights_saw": ["x"]}, r"about\.weights_saw"),
+        ({"permuted_pixels": 2**70}, "it is a seed"),
+        ({"permuted_pixels": "abc"}, "it is a seed"),
+    ],
+)
+def test_cards_of_another_form_are_refused(folder, about, words):
+    with pytest.raises(InputError, match=words):
+        replace(card_for(folder), about=about)
+
+
 def test_renamed_files_of_which_some_were_trained_on_are_refused(folder):
     """The seed draws by places among the names: other images would be tested."""
     card = card_for(folder)

@@ -15,6 +15,8 @@ from nextify.studies.running.cards import PASSES
 from nextify.studies.running.summary import Loss
 from nextify.words import duration, plural, seconds_in_words, shown
 
+_BLACK = 1 / 32  # the mean of images that are darker than any set of photographs
+
 TELLS: dict[Experiment, str] = {
     "leave-one-out": "each factor undone at the end; nothing of how factors change each other",
     "add-one-in": "each factor made at the start; nothing of how factors change each other",
@@ -244,6 +246,11 @@ def announced_images(dataset: Dataset) -> str:
         _size(dataset),
         *announced_left_out(dataset.origin.left_out, dataset.origin.outside),
     ]
+    if not dataset.is_streamed and max(dataset.mean) < _BLACK:
+        lines.append(
+            f"nearly black: the training images' mean is {max(dataset.mean):.1%} of white; files "
+            "of 16 bits are read as 0 to 65,535: scale them before where theirs end elsewhere"
+        )
     if same := dataset.origin.duplicates:
         lines.append(
             f"duplicates: {same:,} of the {len(dataset.test):,} test images are also among the "

@@ -136,24 +136,16 @@ def _scores(
             losses.append(-log_probability.gather(2, own)[:, :, 0])
             labels.append(truth)
     # Fetched at once: each time, everything that a GPU has still to do is waited for.
-    found = [torch.cat(of).cpu() for of in (*zip(*said, strict=True), losses)]
+    confident, answered = ([of[at] for of in said] for at in (0, 1))
+    found = [torch.cat(of).cpu() for of in (confident, answered, losses)]
     truths, classes = torch.cat(labels).cpu(), log_probability.shape[2]
     each = zip(*(of.unbind(1) for of in found), strict=True)
-    return [_scored(*(of.contiguous() for of in one), truths, classes, world) for one in each]
+    return [_scored([of.contiguous() for of in one], truths, classes, world) for one in each]
 
 
-def _scored(
-    confidence: Tensor,
-    predicted: Tensor,
-    losses: Tensor,
-    labels: Tensor,
-    classes: int,
-    world: World,
-) -> Scores:
-    """Of a network that gave these (N,) in each process."""
-    confidence, predicted, losses, labels = (
-        world.in_order(of) for of in (confidence, predicted, losses, labels)
-    )
+def _scored(found: list[Tensor], labels: Tensor, classes: int, world: World) -> Scores:
+    """Of a network whose confidence, answers and losses (N,) these are in each process."""
+    confidence, predicted, losses, labels = (world.in_order(of) for of in (*found, labels))
     correct = predicted == labels
     accuracy, nll = (of.double().mean().item() for of in (correct, losses))
     per_class = _counted(labels, predicted, classes)

@@ -9,8 +9,8 @@ def learning_rate_at(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
     """The learning rate of one optimiser step.
 
     Linear from 0 to the peak over `warmup_epochs`; then a half cosine to the final rate, reached
-    a step after the last (arXiv 1608.03983, one cycle, as in ConvNeXt's code), or the peak divided by
-    10 for every `step_epochs` that have passed (arXiv 1512.03385).
+    a step after the last (arXiv 1608.03983, one cycle, as in ConvNeXt's code), or the peak divided
+    by 10 for every `step_epochs` that have passed (arXiv 1512.03385).
 
     Args:
         step: 0 for the first. steps_per_epoch: optimiser steps in one pass over the images.

@@ -107,6 +107,8 @@ def test_what_timm_leaves_out_or_says_in_other_words():
         ({"model_args": [3]}, "'model_args' is [3]"),
         ({"global_pool": "max"}, "'global_pool' is 'max'"),
         ({"model_type": "convnext", "hidden_act": "silu"}, "'hidden_act' is 'silu'"),
+        ({"model_type": "convnext", "hidden_act": "relu"}, "'hidden_act' is 'relu'"),
+        ({"model_type": "resnet", "hidden_act": "gelu"}, "'hidden_act' is 'gelu'"),
         ({"model_type": "convnext", "id2label": {"0": "a", "1": "b"}}, "states 2 classes"),
     ],
 )
@@ -128,7 +130,8 @@ def test_the_configuration_of_transformers(size, expected, repository, tmp_path)
     config = {"model_type": "convnext", "hidden_act": "gelu",
               "id2label": dict(zip("012", NAMES, strict=True))}  # fmt: skip
     processor = {"size": size, "crop_pct": 0.9, "resample": 2, "image_mean": [0.5, 0.4, 0.3],
-                 "image_std": [0.2, 0.2, 0.2], "do_resize": True}  # fmt: skip
+                 "image_std": [0.2, 0.2, 0.2], "do_resize": True,
+                 "rescale_factor": 0.00392156862745098}  # fmt: skip
     folder = repository(config, processor, "transformers")
     images = nx.load_weights(tiny(seed=4), folder).preprocessing
     assert (images.image_size, images.crop, images.crop_mode) == expected
@@ -138,6 +141,7 @@ def test_the_configuration_of_transformers(size, expected, repository, tmp_path)
 
 def test_a_processor_that_does_something_else(repository, refuses, tmp_path):
     wrong = [{"resample": value} for value in (9, 3.0, True, "3")]
+    wrong += [{"rescale_factor": 2 / 255}, {"rescale_factor": "1/255"}, {"rescale_offset": True}]
     for processor in (*wrong, {"do_normalize": False}, {"size": {"width": 3}}):
         assert "mend or remove" in refuses(repository({"model_type": "convnext"}, processor))
     (tmp_path / "preprocessor_config.json").unlink()

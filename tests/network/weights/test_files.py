@@ -288,6 +288,7 @@ def test_a_folder_with_timms_configuration(tmp_path, refuses):
     config.write_text('{"pretrained_cfg": {"input_size": [3, 288, 288], "crop_pct": 1.0}}')
     images = loads(tmp_path).preprocessing
     assert (images.image_size, images.crop, images.is_stated) == (288, 1.0, True)
+    assert loads(tmp_path / "model.safetensors").preprocessing == images  # as a shell completes it
     for text in ('{"pretrained_cfg": {"crop_pct": "all"}}', "{", "\xff", '{"pretrained_cfg": 3}',
                  '{"std": [0, 0, 0]}', '{"input_size": [3, 1e999, 1e999]}'):  # fmt: skip
         config.write_text(text, encoding="latin-1")

@@ -74,6 +74,15 @@ def test_the_same_answers(name, tmp_path):
     assert card.image_size == (SIDE if is_vit else 224)
 
 
+def test_heads_of_vits_beyond_l_are_not_assumed(tmp_path):
+    """H has 16 heads of 80 channels, g 16 of 88; no entry tells."""
+    theirs = shaken(timms("vit_tiny_patch16_224", **{**VIT, "embed_dim": 1280}, num_heads=16))
+    with pytest.raises(
+        InputError, match=r"its width is 1280, and ViTs beyond L .* give it with --"
+    ):
+        open_network(saved(theirs, tmp_path))
+
+
 def test_fields_and_designs_say_what_shapes_do_not(tmp_path):
     theirs = shaken(timms("vit_tiny_patch16_224", **VIT, num_heads=6))
     images = torch.randn(2, 3, SIDE, SIDE)

@@ -172,7 +172,8 @@ def _processed(processor: Values) -> Preprocessing:
     if off:
         raise InputError(f"{off[0]!r} is {processor[off[0]]!r}, which nextify does not do")
     rescale = processor.get("rescale_factor", 1 / 255)
-    if processor.get("rescale_offset") or not math.isclose(rescale, 1 / 255, rel_tol=1e-3):
+    is_ours = type(rescale) is float and math.isclose(rescale, 1 / 255, rel_tol=1e-3)
+    if processor.get("rescale_offset") or not is_ours:
         raise InputError(f"'rescale_factor' is {rescale!r}; nextify's is 1/255, without offset")
     size: Any = processor.get("size", 224)
     size = size if isinstance(size, Mapping) else {"shortest_edge": size}
