@@ -83,6 +83,17 @@ def test_sections_for_which_no_time_is_left_are_left_out(benchmark, tmp_path):
     assert found["problem"] == "left out: no time is left" and found["rows"] == []
 
 
+def test_a_candidate_is_not_taken_for_ours(benchmark):
+    from gpu_kernel_speed import beside_torchs
+
+    ways = [
+        {"how": how, "us": us}
+        for how, us in (("cudnn", 4.0), ("ours", 2.0), ("rows 4/3", 1.0), ("8x32/4/3", 3.0))
+    ]
+    found = {one.what: one.median for one in beside_torchs("forward", ways)}
+    assert found == {"forward: ours over torch's": 2.0, "forward: candidate over ours": 2.0}
+
+
 def test_planned_seconds_fit_the_default(benchmark, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["gpu.py", "--smoke"])
     assert sum(one.seconds for one in benchmark.SECTIONS) <= benchmark.options().most_seconds
