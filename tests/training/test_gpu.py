@@ -52,6 +52,13 @@ def test_the_same_run_gives_the_same_bits(corners, captured):
         assert torch.equal(entry, again[1].network.state_dict()[name]), name
 
 
+def test_images_that_stay_in_memory_give_the_same_bits(corners, monkeypatch):
+    run, settings = gpu_run(corners), Settings("cuda")
+    there = train_with_network(run, corners, settings)[0]
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1, 1))
+    assert train_with_network(run, corners, settings)[0].result == there.result
+
+
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
 def test_the_second_of_two_cards_trains_as_the_first_does(corners):
     run, cards = gpu_run(corners), []

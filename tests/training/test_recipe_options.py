@@ -303,6 +303,24 @@ def test_measured_statistics_are_the_mean_over_batches():
     assert average[0].momentum == 0.1
 
 
+def test_a_gpu_is_not_waited_for_by_measured_statistics(monkeypatch):
+    """torch's own mean over batches reads a counter of every norm, and is this one bit by bit."""
+    network = nn.Sequential(nn.BatchNorm2d(2)).train()
+    average, usual = (EpochAverage(network, first=1).network for _ in range(2))
+    batches = [torch.randn(8, 2, 3, 3, generator=torch.Generator().manual_seed(n)) for n in (0, 1)]
+    usual[0].momentum = None
+    for images in batches:
+        usual.train()(images)
+
+    def read(value):
+        raise AssertionError("a value of a tensor was asked for")
+
+    monkeypatch.setattr(torch.Tensor, "__float__", read)
+    measure_norms(average, network, batches)
+    assert torch.equal(average[0].running_mean, usual[0].running_mean)
+    assert torch.equal(average[0].running_var, usual[0].running_var)
+
+
 @pytest.mark.parametrize("changes", [{"average_epochs": 2, "ema_decay": 0.0}, {"patience": 2}])
 def test_such_runs_are_in_no_stack(corners, changes):
     run = run_of(DESIGN, set_aside(corners), **changes)

@@ -1,6 +1,7 @@
 """Runs that are trained as one network are the runs that they would be by themselves."""
 
 import math
+import sys
 from dataclasses import replace
 from random import Random
 from statistics import mean, stdev
@@ -13,8 +14,9 @@ from scipy.stats import t
 import nextify as nx
 from nextify.designs import PATHS, Design, Initial, Run, recipe
 from nextify.errors import InputError
-from nextify.network import build, stack_of
-from nextify.training import Settings, stackable, stacked, train_stack, train_with_network
+from nextify.network import build, initialise, stack_of
+from nextify.training import Settings, stackable, stacked, state, train_stack, train_with_network
+from nextify.training.ema import WeightAverage
 from nextify.training.optimizer import clip_copies, clip_gradient, make_optimizer
 from nextify.training.stacked import loss_of
 from training.conftest import small_run
@@ -57,6 +59,26 @@ def test_records_are_those_of_single_runs(corners, changes):
             torch.testing.assert_close(network.state_dict()[name], entry, rtol=1e-3, atol=1e-4)
         seconds = record.measured.seconds
         assert record.measured.images_per_second == pytest.approx(3 * 256 / seconds)
+
+
+def test_copies_are_started_once(corners, monkeypatch):
+    """And no average of each is made beside that of the stack."""
+    drawn, made = [], []
+
+    class Counted(WeightAverage):
+        def __init__(self, *given):
+            made.append(given)
+            super().__init__(*given)
+
+    def counted(*given):
+        drawn.append(given)
+        initialise(*given)
+
+    for module in (state, sys.modules["nextify.network.build"]):
+        monkeypatch.setattr(module, "initialise", counted)
+    monkeypatch.setattr(state, "WeightAverage", Counted)
+    train_stack(runs_of(corners, epochs=1, ema_decay=0.9), corners, Settings())
+    assert (len(drawn), len(made)) == (2, 1)
 
 
 def losses(
@@ -115,15 +137,15 @@ def test_losses_of_twenty_steps_agree_for_any_choices(number):
 def test_a_copy_that_diverges_leaves_the_others_as_they_are(corners, monkeypatch, changes):
     runs = runs_of(corners, seeds=(1, 2, 3), epochs=2, gradient_clip=1.0, **changes)
     whole = train_stack(runs, corners, Settings())
-    start = stacked.start
+    fresh = stacked.fresh_network
 
     def poisoned(run: Run, *arguments):
-        state = start(run, *arguments)
+        network = fresh(run, *arguments)
         if run.seed == 2:
-            next(state.network.parameters()).data[0] = math.inf
-        return state
+            next(network.parameters()).data[0] = math.inf
+        return network
 
-    monkeypatch.setattr(stacked, "start", poisoned)
+    monkeypatch.setattr(stacked, "fresh_network", poisoned)
     told = []
     settings = Settings(on_epoch=lambda point, epochs: told.append((point.epoch, epochs)))
     found = train_stack(runs, corners, settings)

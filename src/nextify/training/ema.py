@@ -84,9 +84,10 @@ def measure_norms(network: nn.Module, trained: nn.Module, batches: Iterable[Tens
     usual = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # torch's word for the mean over all batches
         norm.train()
-    for images in batches:
+    for count, images in enumerate(batches, 1):
+        for norm in norms:  # None, torch's word for this mean, has a GPU asked for every count
+            norm.momentum = 1.0 / count
         network(images)
     network.eval()
     for norm, momentum in zip(norms, usual, strict=True):

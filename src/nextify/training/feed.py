@@ -158,7 +158,13 @@ def _pixels(
     for some in torch.split(rounds, counts):
         chosen = sent(some.reshape(-1), images.pixels.device)
         there = images.pixels.index_select(0, chosen), images.labels.index_select(0, chosen)
-        yield there[0].to(device), there[1].to(device)
+        yield _brought(there[0], device), _brought(there[1], device)
+
+
+def _brought(values: Tensor, device: torch.device | str) -> Tensor:
+    """From where images are kept to where they are trained on."""
+    where = torch.device(device)
+    return values if values.device.type == where.type else sent(values, where)
 
 
 def _beside(parts: Sequence[Tensor]) -> Tensor:

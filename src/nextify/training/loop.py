@@ -33,6 +33,7 @@ from nextify.training.machine import (
     keep_freed_memory,
     loaders_for,
 )
+from nextify.training.memory import held
 from nextify.training.optimizer import clip_gradient
 from nextify.training.schedule import learning_rate_at
 from nextify.training.state import State, generator_for, restore, save, start
@@ -164,7 +165,7 @@ def train_with_network(
             settings.log.begin(state.curve)
         if settings.on_start is not None:
             settings.on_start()
-        seen = as_seen(dataset, run).to(device)
+        seen = held(as_seen(dataset, run), device)
         found = _carried_out(state, run, seen, settings)
         return record_of(run, state, settings, found), state
 

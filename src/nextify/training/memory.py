@@ -1,6 +1,10 @@
-"""Would training fit the memory? Asked before, because the system's answer is to kill."""
+"""Would training fit the memory? Asked before, because the system's answer is to kill. And where
+images are kept for it."""
+
+import torch
 
 from nextify.costs import cost, totals
+from nextify.data import Dataset, Images
 from nextify.designs import Recipe, Run
 from nextify.designs.run import last_stages
 from nextify.errors import InputError
@@ -11,6 +15,7 @@ from nextify.training.machine import default_device
 from nextify.words import gibibytes
 
 _SMALLER = "choose a narrower design or smaller images"
+_OF_A_CARD = 3  # images may take one part in so many of what is free
 _BYTES = 4  # of a float32; autocast keeps its narrower copies beside them
 
 
@@ -73,3 +78,15 @@ def needed(run: Run) -> tuple[int, int]:
     weights = networks * counted.params + learned * sum(each.params for each in trained)
     kept = sum(each.training_bytes for each in trained)
     return weights * _BYTES, whole.inference_bytes + kept
+
+
+def held(dataset: Dataset, device: torch.device | str) -> Dataset:
+    """The data set with its images in memory moved to a device. Those that would leave a GPU too
+    little for training stay where they are, and come to it batch by batch: a run gives the same."""
+    parts = (dataset.train, dataset.test, dataset.validation)
+    bytes_ = sum(len(part) * part.rows[:1].nbytes for part in parts if isinstance(part, Images))
+    if torch.device(device).type == "cuda" and bytes_ > 0:
+        free, _ = torch.cuda.mem_get_info(device)
+        if bytes_ > free // _OF_A_CARD:
+            return dataset
+    return dataset.to(device)

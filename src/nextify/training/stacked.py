@@ -42,9 +42,10 @@ from nextify.training.loop import (
     weights_of,
 )
 from nextify.training.machine import current_card, deterministic, keep_freed_memory
+from nextify.training.memory import held
 from nextify.training.optimizer import clip_copies, make_optimizer
 from nextify.training.schedule import learning_rate_at
-from nextify.training.state import State, start
+from nextify.training.state import State, average_of, fresh_generators, fresh_network
 from nextify.training.step import Step, Update
 
 
@@ -97,7 +98,7 @@ def train_stack(
         stack = _started(runs, dataset, settings)
         if settings.on_start is not None:
             settings.on_start()
-        found = _carried_out(stack, dataset.to(device), settings)
+        found = _carried_out(stack, held(dataset, device), settings)
         judged = [copy_of(stack.judged, at) for at in range(len(runs))]
         each = zip(runs, stack.states, found, judged, strict=True)
         return [
@@ -152,15 +153,15 @@ class _Stacked:
 
 
 def _started(runs: Sequence[Run], dataset: Dataset, settings: Settings) -> _Stacked:
-    states = [start(run, dataset, settings.device) for run in runs]
-    recipe = runs[0].recipe
-    network = stack_of([state.network for state in states], recipe.stochastic_depth).train()
-    first, optimizer = states[0].average, make_optimizer(network, recipe)
-    average = None if first is None else WeightAverage(network, first.decay)
-    network.use_generators([state.generators["drop"] for state in states])
-    shared = [replace(state, network=network, optimizer=optimizer, average=average)
-              for state in states]  # fmt: skip
-    return _Stacked(runs, network, optimizer, average, shared)
+    recipe, device = runs[0].recipe, settings.device
+    each = [fresh_network(run, dataset, device) for run in runs]
+    network = stack_of(each, recipe.stochastic_depth).train()
+    steps = len(dataset.train) // recipe.batch_size
+    optimizer, average = make_optimizer(network, recipe), average_of(network, recipe, steps)
+    generators = [fresh_generators(run, device) for run in runs]
+    network.use_generators([own["drop"] for own in generators])
+    states = [State(network, optimizer, average, own, steps) for own in generators]
+    return _Stacked(runs, network, optimizer, average, states)
 
 
 def _carried_out(stack: _Stacked, dataset: Dataset, settings: Settings) -> list[Scores | str]:

@@ -110,27 +110,48 @@ def start(
         InputError: if a batch is larger than the training set, or the weights are not the run's.
     """
     recipe = run.recipe
-    require_batch(recipe, len(dataset.train))
-    classes, size = len(dataset.classes), dataset.image_size
-    dropped = recipe.stochastic_depth
-    network = build(
-        run.design, classes, image_size=size, stochastic_depth=dropped, device="cpu"
-    ).float()  # whatever is set around it
-    weights = generator_for(run.seed, "weights")
-    scheme = "trunc_normal" if recipe.weight_init == "pretrained" else recipe.weight_init
-    initialise(network, scheme, weights, recipe.head_init_scale)
-    put_into(network, initial, run)
-    network = trainable(network.to(device), recipe)
+    network = fresh_network(run, dataset, device, initial)
     steps_per_epoch = len(dataset.train) // recipe.batch_size
-    decay = effective_decay(recipe.ema_decay, recipe.epochs * steps_per_epoch)
-    generators = {name: generator_for(run.seed, name) for name in ("order", "augment", "mix")}
-    generators["drop"] = generator_for(run.seed, "drop", device)
-    average = WeightAverage(network, decay) if recipe.ema_decay > 0 else None
+    generators = fresh_generators(run, device)
+    average = average_of(network, recipe, steps_per_epoch)
     first = recipe.epochs - recipe.average_epochs + 1
     of_epochs = EpochAverage(network, first) if recipe.average_epochs > 0 else None
     network.use_generator(generators["drop"])
     optimizer = make_optimizer(network, recipe)
     return State(network, optimizer, average, generators, steps_per_epoch, of_epochs=of_epochs)
+
+
+def fresh_network(
+    run: Run, dataset: Dataset, device: torch.device | str, initial: InitialWeights | None = None
+) -> Network:
+    """The network of `start`, with its initial weights."""
+    recipe = run.recipe
+    require_batch(recipe, len(dataset.train))
+    classes, size = len(dataset.classes), dataset.image_size
+    dropped = recipe.stochastic_depth
+    network = build(
+        run.design, classes, image_size=size, stochastic_depth=dropped, device="meta"
+    ).float()  # whatever is set around it
+    network = network.to_empty(device="cpu").to(memory_format=torch.channels_last)
+    weights = generator_for(run.seed, "weights")
+    scheme = "trunc_normal" if recipe.weight_init == "pretrained" else recipe.weight_init
+    initialise(network, scheme, weights, recipe.head_init_scale)
+    put_into(network, initial, run)
+    return trainable(network.to(device), recipe)
+
+
+def fresh_generators(run: Run, device: torch.device | str) -> dict[str, torch.Generator]:
+    """A run's generators, by purpose, before the first step."""
+    generators = {name: generator_for(run.seed, name) for name in ("order", "augment", "mix")}
+    return generators | {"drop": generator_for(run.seed, "drop", device)}
+
+
+def average_of(network: Network, recipe: Recipe, steps_per_epoch: int) -> WeightAverage | None:
+    """The moving average of a network's weights that a recipe asks for."""
+    if recipe.ema_decay == 0:
+        return None
+    decay = effective_decay(recipe.ema_decay, recipe.epochs * steps_per_epoch)
+    return WeightAverage(network, decay)
 
 
 def trainable(network: Network, recipe: Recipe) -> Network:

@@ -14,7 +14,7 @@ from torch import Tensor
 from nextify.network.kernels import operators, tiles
 
 
-@torch.compiler.assume_constant_result
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def available(card: int | None = None) -> bool:
     """Whether kernels can run on this card (None: the current one): Triton is installed, and the
     card knows bfloat16."""
