@@ -18,17 +18,25 @@ TRUTH = (0.02, -0.004, 0.0)
 
 
 def grown(
-    seeds: int, recorded: int | None = None, name: str = "a.study", failed: int = 0, **options
+    seeds: int,
+    recorded: int | None = None,
+    name: str = "a.study",
+    failed: int = 0,
+    diverged: int = 0,
+    **options,
 ) -> None:
-    """A study with all runs of its first seeds recorded, the first few as failed."""
+    """A study with all runs of its first seeds recorded, the first few as failed, some more as
+    diverged."""
     plan = fake_experiment.plan("full", seeds, factors=FACTORS, end_seeds=0)
     plan = plan.asked_by(changed(plan.requests[-1], **options))
     with Store.open(name) as store:
         store.save_plan(plan)
         for at, record in enumerate(fake_experiment.whole(plan, truth=TRUTH, pairs={})):
             if recorded is None or record.seed < recorded:
-                lost = {"outcome": "failed", "result": None} if at < failed else {}
-                store.add(replace(record, **lost))
+                if at < failed + diverged:
+                    became = "failed" if at < failed else "diverged"
+                    record = replace(record, outcome=became, result=None)
+                store.add(record)
 
 
 def looks(name: str = "a.study"):
@@ -95,6 +103,17 @@ def test_a_look_is_read_anew_where_another_took_its_number_meanwhile(said, monke
     grown(2)
     monkeypatch.setattr(write, "factor_content", slow)
     assert "Look 1, at 32 runs" in said() and [each.runs for each in looks()] == [32]
+
+
+def test_runs_that_score_what_chance_does_count(said):
+    grown(2, failed=1, diverged=3)
+    text = said()
+    assert "full, 15 runs of 16 with a score" in text
+    assert "1 of 16 runs have no score (1 failed, 0 not recorded)" in text
+    assert "Look 1, at 15 runs" in text and [each.runs for each in looks()] == [15]
+    assert "can be seen with these 15 runs" in text and "12 runs" not in text
+    page = Path("a-report/report.html").read_text()
+    assert "With 15 runs a contribution had to reach" in page and "12 runs" not in page
 
 
 def test_a_margin_after_the_data_is_said_to_be(said):

@@ -45,7 +45,7 @@ def verdict(found: Attribution, of: Contribution) -> str:
     """What the data allow to be said of a contribution."""
     if outcomes.rests(of):
         return outcomes.no_verdict(found, of)
-    runs = f"these {found.counts.finished} runs"
+    runs = f"these {outcomes.scored(found)} runs"
     match of.answer, of.simultaneous:
         case "cannot be told", _:
             return "cannot be told from these runs"
@@ -120,9 +120,8 @@ def _counts_images(found: Attribution) -> bool:
 def _runs(found: Attribution) -> dict[str, bool]:
     """Notes, and whether they hold."""
     counts, shared = found.counts, found.limits.shared
-    some, unscored = counts.finished > 0, counts.planned - counts.finished
-    at_chance = any(each.reading == "diverged at chance" for each in found.readings)
-    unscored -= counts.diverged * at_chance  # which the runs that diverged have, then
+    some, unscored = counts.finished > 0, counts.planned - outcomes.scored(found)
+    at_chance = outcomes.at_chance(found)
     told = f"{counts.diverged} diverged, {counts.failed} failed, {counts.missing} not recorded"
     lost = f"({told}{_without(found)}): "
     empty = counts.planned_cells - counts.cells
