@@ -6,6 +6,7 @@ Accuracies here are in per cent and differences in percentage points: what the r
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from math import isclose
 from statistics import fmean
 from typing import Any
 
@@ -20,7 +21,7 @@ from nextify.findings import (
     measure_comparison,
     measure_steps,
 )
-from nextify.findings.comparison import BASELINE, places
+from nextify.findings.comparison import BASELINE, Standings, places
 from nextify.findings.differences import Compared
 from nextify.findings.outcomes import Chance, chance_of, unlearned
 from nextify.findings.probed import AllProbed, probe_scores
@@ -98,6 +99,12 @@ class Row(Line):
     def accuracy(self) -> float | None:
         """Mean over the runs that finished."""
         return self.mean.mean
+
+    @property
+    def shown(self) -> tuple[float | None, ...]:
+        """What an axis of accuracies has to hold: the runs, and the ends of the mean's interval."""
+        within = self.mean.interval
+        return (*self.mean.values, *((within.low, within.high) if within else ()))
 
     @property
     def recorded(self) -> tuple[Record, ...]:
@@ -193,6 +200,18 @@ class CellsContent:
         return any(row.mean.interval for row in self.rows)
 
     @property
+    def all_agree(self) -> bool:
+        """Whether runs with other seeds scored the same to the last digit, so that no spread shows,
+        and no interval is possible."""
+        again = [each.mean.values for each in self.rows if each.n > 1]
+        return bool(again) and all(len({*known} - {None}) == 1 for known in again)
+
+    @property
+    def has_means(self) -> bool:
+        """Whether any accuracy is the mean of several runs."""
+        return any(row.n > 1 for row in self.rows)
+
+    @property
     def sizes(self) -> str:
         """How many finished runs cells have: "3" or "1 to 3"."""
         found = sorted({row.n for row in self.rows if row.n}) or [0]
@@ -253,6 +272,15 @@ class ComparisonContent(CellsContent):
     def rows_on(self, images: int) -> tuple[Row, ...]:
         """The rows of a number of images, by network."""
         return tuple(row for row in self.rows if row.images == images)
+
+    def highest(self, on: Standings) -> tuple[Row, ...]:
+        """The networks with the highest mean: the leader, and whoever has the same; none without a
+        score."""
+        if on.leader is None:
+            return ()
+        most = on.means[on.leader].mean or 0.0  # a leader has a score
+        names = [of.name for of in on.means if of.mean is not None and isclose(of.mean, most)]
+        return tuple(row for row in self.rows_on(on.images) if row.name in names)
 
     def cell_of(self, network: str) -> Cell:
         """A network's cell on its largest number of images."""
