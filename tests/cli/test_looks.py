@@ -13,6 +13,8 @@ from nextify.records import Store
 from nextify.requests import changed
 from report import fake_experiment
 
+from .conftest import make_images
+
 FACTORS = default_factors(path("small"))[:3]
 TRUTH = (0.02, -0.004, 0.0)
 
@@ -131,6 +133,17 @@ def test_the_primary_score_is_shown_first(said):
     assert found["studies"][0]["attribution"]["nll"]["margin"] == 0.02
 
 
+def test_another_score_leaves_the_page_of_the_primary_one(said):
+    grown(2, score="nll")
+    assert main(["report", "a.study"]) == 0
+    page = Path("a-report/report.json")
+    assert json.loads(page.read_text())["metric"] == "nll"
+    assert said("--score", "accuracy").endswith("report: a-accuracy-report/report.html\n")
+    assert json.loads(page.read_text())["metric"] == "nll"
+    for primary in ((), ("--score", "nll")):
+        assert said(*primary).endswith("report: a-report/report.html\n")
+
+
 def test_without_a_margin_it_asks_for_one(said):
     grown(2)
     text = said()
@@ -209,6 +222,23 @@ def test_a_study_stops_at_a_planned_look(own_folder, monkeypatch):
     assert studying._until_next_look(plan, Path("a.study"), False).seeds == (0, 1, 2, 3, 4)
     with Store.open("a.study", create=False) as store:
         assert [each.seeds for each in store.history().registered] == [5]
+
+
+def test_a_study_says_that_it_stopped_for_a_look(own_folder, nextify):
+    make_images(own_folder / "pets", {f"{at}": 12 for at in range(2)}, learnable=True)
+    asked = ("study", "small", "--data", "pets", "--image-size", "16", "--experiment", "full",
+             "--factors", "kernel size 7, ReLU to GELU", "--cross", "none", "--end-seeds", "0",
+             "--seeds", "2", "--looks", "2", "epochs=1", "batch_size=8", "--no-pilot",
+             "--workers", "1", "--file", "a.study")  # fmt: skip
+    first = nextify(*asked)
+    assert first.code == 0, first.err
+    assert "4 of 8 runs recorded in a.study" in first.out
+    assert "stopped for look 1 of 2; the same command goes on to look 2\n" in first.out
+    values = json.loads(nextify(*asked, "--json").out)
+    assert (values["planned"], values["recorded"], values["finished"]) == (8, 4, 4)
+    assert "stopped_for_look" not in values
+    done = nextify(*asked)
+    assert "8 of 8 runs recorded" in done.out and "stopped" not in done.out
 
 
 def test_more_looks_than_seeds_are_refused(own_folder, refused):
