@@ -66,8 +66,8 @@ def attribute(request: Attribute, watch: Watch = QUIET) -> Attributed:
             watch.note(f"study file {file} cannot be written: this look is not kept in it")
     asked = studies if request.crosscheck else []
     checks = tuple(_crosscheck(factor_runs(*study, score), watch.note) for study in asked)
-    own = score == primary_of(read_history(files[0]))
-    place = Path(request.output) if request.output else _folder(files, "" if own else request.score)
+    other = "" if score == primary_of(read_history(files[0])) else request.score or ""
+    place = Path(request.output) if request.output else _folder(files, other)
     answers = best_answers(files[0], place) if len(files) == 1 else None
     written = write_factors(content, place, answers=answers)
     return Attributed(content=content, checks=checks, report=written)
@@ -104,7 +104,7 @@ def _require_useful(request: Attribute, files: list[Path]) -> None:
         )
 
 
-def _folder(files: list[Path], score: str | None) -> Path:
+def _folder(files: list[Path], score: str) -> Path:
     """Beside the first file: where `study` writes its report, unless more was asked for, such as
     another score than the study's own."""
     first, *others = files
