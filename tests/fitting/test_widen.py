@@ -53,6 +53,14 @@ def test_heads_keep_their_size_where_attention_leads(name, image_size, times):
     assert abs(found.head_size[0] - design.head_size) <= 1
 
 
+def test_where_small_heads_are_coarse_steps_others_are_looked_for():
+    design = nx.design("vit-mini")
+    target = 7.884 * nx.cost(design, 64).macs
+    found = nx.match_width(design, target, image_size=64)
+    assert (found.design.width, found.head_size) == (102, (6.0, 8.0))  # 101 and 103 are primes
+    assert abs(found.gap) <= 0.02
+
+
 def test_a_name_stands_for_its_design():
     assert nx.match_width("vit-b-16", "4.5G") == nx.match_width(Vit(), "4.5G")
 

@@ -12,7 +12,9 @@ from nextify.errors import InputError
 from nextify.words import read_count
 
 WITHIN = 0.02  # of the target
-_FAR = 3  # numbers of heads that are tried to either side of the ideal one, which is between two
+# Numbers of heads that are tried to either side of the ideal one; more where none of these is near
+# enough, as small heads are coarse steps.
+_FAR = (3, 12)
 _STRETCH = log(2.2)  # of the size of a head, if it can be avoided
 _MOST_WIDTH = 1 << 20
 
@@ -73,15 +75,16 @@ def match_width(
     def cost_of(one: Transformer) -> int:
         return totals(one, image_size, classes).macs
 
-    found = []
-    for heads in _heads_around(design, goal, cost_of):
-        for one in _nearest(design, heads, goal, cost_of):
-            cost = cost_of(one)
-            found.append(Widened(one, cost, cost / goal - 1, (one.head_size, design.head_size)))
-    alike = [one for one in found if one.stretch <= _STRETCH] or found
-    within = [one for one in alike if abs(one.gap) <= WITHIN]
-    if within:
-        return min(within, key=lambda one: (one.stretch, abs(one.gap)))
+    for far in _FAR:
+        found = []
+        for heads in _heads_around(design, far, goal, cost_of):
+            for one in _nearest(design, heads, goal, cost_of):
+                cost = cost_of(one)
+                found.append(Widened(one, cost, cost / goal - 1, (one.head_size, design.head_size)))
+        alike = [one for one in found if one.stretch <= _STRETCH] or found
+        within = [one for one in alike if abs(one.gap) <= WITHIN]
+        if within:
+            return min(within, key=lambda one: (one.stretch, abs(one.gap)))
     return min(alike, key=lambda one: (abs(one.gap), one.stretch))
 
 
@@ -95,11 +98,11 @@ def _known_transformer(of: AnyDesign | str) -> Transformer:
 
 
 def _heads_around(
-    design: Transformer, goal: float, cost_of: Callable[[Transformer], int]
+    design: Transformer, far: int, goal: float, cost_of: Callable[[Transformer], int]
 ) -> list[tuple[int, ...]]:
     """Heads of each stage, in their proportions, around those that cost the target at the size of a
-    head that is there. Counted, as no power of the width is right: linear layers grow with its
-    square, and attention, which leads on large images, with the width itself."""
+    head that is there: so many more and fewer. Counted, as no power of the width is right: linear
+    layers grow with its square, and attention, which leads on large images, with the width."""
     heads = design.heads if isinstance(design, Swin) else (design.heads,)
     times = gcd(*heads)
 
@@ -111,7 +114,7 @@ def _heads_around(
 
     units = range(1, _MOST_WIDTH // (design.width // times) + 1)
     cheaper = bisect_left(units, goal, key=cost_at)
-    return [at(unit) for unit in range(max(1, cheaper - _FAR + 1), cheaper + _FAR + 1)]
+    return [at(unit) for unit in range(max(1, cheaper - far + 1), cheaper + far + 1)]
 
 
 def _with_heads(design: Transformer, width: int, heads: tuple[int, ...]) -> Transformer:
