@@ -31,15 +31,26 @@ def unknown(kind: str, value: str, known: Iterable[str], also: Iterable[str] = (
 def is_of_gpu(error: BaseException) -> bool:
     """An error after which a process cannot compute on its GPU any more, whatever it tries: only
     its text tells it. Want of memory is none."""
-    said = str(error)
+    return isinstance(error, RuntimeError) and tells_of_gpu(str(error))
+
+
+def tells_of_gpu(said: str) -> bool:
+    """Whether this is the text of such an error.
+
+    >>> tells_of_gpu("RuntimeError: CUDA error: an illegal memory access was encountered")
+    True
+    """
     is_one = any(name in said for name in ("CUDA error", "cuDNN error", "Triton Error [CUDA]"))
-    return isinstance(error, RuntimeError) and is_one and not is_out_of_memory(error)
+    return is_one and not _tells_of_memory(said)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Python's own error, or torch's: on a GPU a class of its own (a RuntimeError), on a CPU a
     RuntimeError that only its text tells apart ("... can't allocate memory ...")."""
     if isinstance(error, RuntimeError):
-        said = str(error).lower()
-        return "out of memory" in said or "can't allocate memory" in said
+        return _tells_of_memory(str(error))
     return isinstance(error, MemoryError)
+
+
+def _tells_of_memory(said: str) -> bool:
+    return "out of memory" in said.lower() or "can't allocate memory" in said.lower()

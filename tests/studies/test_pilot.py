@@ -9,13 +9,14 @@ from nextify.errors import InputError
 from nextify.records import Record
 from nextify.studies import Done, Network, plan_comparison, run_pilot
 from nextify.studies.running import pilot
-from nextify.studies.running.messages import Ready
+from nextify.studies.running.messages import Died, Ready
 
 
-def plan_of(*macs, batch_size=16):
+def plan_of(*macs, batch_size=16, accumulate=1):
     """A plan whose cells say that they cost so much."""
     names = ("convnext-mini", "vit-mini", "swin-mini", "resnet-small")[: len(macs)]
-    of = recipe("modern-small", epochs=1, warmup_epochs=0, batch_size=batch_size)
+    of = recipe("modern-small", epochs=1, warmup_epochs=0, batch_size=batch_size,
+                accumulate=accumulate)  # fmt: skip
     networks = [
         Network(name=name, design=design(name), recipe_name="modern-small", recipe=of)
         for name in names
@@ -79,6 +80,71 @@ def test_what_is_done_before_a_machine_is_known_is_bounded():
     assert sum(work) <= 2 * pilot._MOST_MACS["cpu"]
     assert sum(effort.seconds for effort in crew.timed) <= 2 * pilot.MOST_SECONDS
     assert crew.timed[0].images > 64 and crew.timed[-1].images >= 2
+
+
+class Cards(Stopwatch):
+    """As a stopwatch, with a card a seat, of which some are broken: `how` they say it."""
+
+    def __init__(self, *broken, how=(), seats=2):
+        super().__init__()
+        self.broken, self.how, self.seats = broken, how, seats
+
+    def place(self, seat):
+        return f"GPU {seat}"
+
+    def give(self, seat, runs):
+        if seat not in self.broken:
+            super().give(seat, runs)
+            return
+        record = Record(key=runs[0].key, run=runs[0].as_dict(), outcome="failed", message=LOST)
+        self.says += [(seat, Done(record))] * ("failed" in self.how) + [(seat, Died(LOST))]
+
+
+LOST = "RuntimeError: CUDA error: an illegal memory access was encountered"
+
+
+@pytest.mark.parametrize("how", [(), ("failed",)])
+def test_what_a_broken_card_was_at_another_one_times(how):
+    plan = plan_of(10**6, 2 * 10**6, 3 * 10**6)
+    found = run_pilot(plan, None, workers=2, crew=Cards(1, how=how))
+    assert (found.cells, found.by_macs) == (3, 0)
+
+
+def test_a_card_that_is_lost_last_has_its_run_timed_by_who_is_done():
+    class Late(Cards):
+        def listen(self, seconds):
+            self.says.sort(key=lambda said: isinstance(said[1], Died))
+            yield self.says.pop(0)
+
+    found = run_pilot(plan_of(10**6, 2 * 10**6), None, workers=2, crew=Late(1))
+    assert (found.cells, found.by_macs) == (2, 0)
+
+
+@pytest.mark.parametrize("how", [(), ("failed",)])
+def test_without_a_card_that_is_left_the_pilot_says_why(how):
+    with pytest.raises(InputError, match=r"a GPU failed .*CUDA error.*CUDA_VISIBLE_DEVICES.*--no-"):
+        run_pilot(plan_of(10**6, 10**6), None, workers=2, crew=Cards(0, 1, how=how))
+
+
+def test_what_kills_one_worker_of_a_place_is_want_of_memory_there():
+    crew = Cards(1)
+    crew.place = lambda seat: "the processor"
+    crew.give = lambda seat, runs: crew.says.append((seat, Died("its process was killed")))
+    with pytest.raises(InputError, match="died, most likely for want of memory"):
+        run_pilot(plan_of(10**6, 10**6), None, workers=2, crew=crew)
+
+
+def test_without_a_machine_that_is_left_macs_tell():
+    crew = Cards()
+    crew.give = lambda seat, runs: crew.says.append((seat, Died("gone", with_machine=True)))
+    assert run_pilot(plan_of(10**6, 10**6), None, workers=2, crew=crew) is None
+
+
+def test_a_part_of_a_batch_is_at_least_two_images_for_each_of_its_own_parts():
+    crew = Stopwatch()
+    macs = int(pilot._MOST_MACS["cpu"] / (3 * 7))  # seven images
+    assert run_pilot(plan_of(macs), None, workers=1, crew=crew) is not None
+    assert run_pilot(plan_of(macs, accumulate=4), None, workers=1, crew=crew) is None
 
 
 class Killed:

@@ -52,6 +52,20 @@ def test_the_same_run_gives_the_same_bits(corners, captured):
         assert torch.equal(entry, again[1].network.state_dict()[name]), name
 
 
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+def test_the_second_of_two_cards_trains_as_the_first_does(corners):
+    run, cards = gpu_run(corners), []
+    first, second = (
+        train_with_network(
+            run, corners, Settings(name, on_start=lambda: cards.append(torch.cuda.current_device()))
+        )[0]
+        for name in ("cuda:0", "cuda:1")
+    )
+    assert cards == [0, 1] and torch.cuda.current_device() == 0
+    if first.environment["device"] == second.environment["device"]:
+        assert first.result == second.result
+
+
 def test_resuming_gives_the_same_bits(corners, tmp_path):
     run = gpu_run(corners)
     whole = train_with_network(run, corners, Settings("cuda"))[0]

@@ -12,6 +12,7 @@ from nextify.designs import Run, design
 from nextify.errors import InputError
 from nextify.records import EpochPoint
 from nextify.training import Settings, evaluate, train, train_with_network
+from nextify.training.loop import Look
 from training.conftest import SMALL, small_recipe, small_run
 
 PLAIN = {
@@ -209,3 +210,33 @@ def test_stochastic_depth_draws_from_the_run(corners):
 def test_gradient_clipping_changes_the_run(corners):
     plain, clipped = (train(small_run(corners, gradient_clip=c), corners) for c in (0.0, 1e-3))
     assert plain.result != clipped.result
+
+
+class OnSecondCard(torch.Tensor):
+    """A tensor that says that it is there."""
+
+    is_cuda = True
+    device = torch.device("cuda", 1)
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        there = {name: value for name, value in (kwargs or {}).items() if name != "pin_memory"}
+        return super().__torch_function__(function, types, args, there)
+
+
+def test_a_look_waits_for_the_card_that_its_losses_are_on(monkeypatch):
+    """And not for the current card, on which nothing of it is done."""
+    marked, waited = [], []
+
+    class Event:
+        def record(self, stream="of the current card"):
+            marked.append(stream)
+
+        def synchronize(self):
+            waited.append(True)
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device=None: f"of {device}")
+    look = Look([torch.tensor(loss).as_subclass(OnSecondCard) for loss in (1.0, 3.0)], step=2)
+    assert marked == ["of cuda:1"] and not waited
+    assert look.means() == [2.0] and waited

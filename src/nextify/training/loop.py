@@ -27,6 +27,7 @@ from nextify.training.feed import fed
 from nextify.training.initial import InitialWeights, as_seen
 from nextify.training.logs import Log
 from nextify.training.machine import (
+    current_card,
     default_device,
     deterministic,
     keep_freed_memory,
@@ -153,8 +154,9 @@ def train_with_network(
     keep_freed_memory()
     forget_peak(settings.device)
     require_single(run)
-    with deterministic(settings.device, settings.deterministic):
-        state = start(run, dataset, settings.device, weights)
+    device = settings.device
+    with current_card(device), deterministic(device, settings.deterministic):
+        state = start(run, dataset, device, weights)
         _join(state, run, dataset, settings)
         if settings.checkpoint is not None:
             restore(state, run, settings.checkpoint, settings.world)
@@ -162,7 +164,7 @@ def train_with_network(
             settings.log.begin(state.curve)
         if settings.on_start is not None:
             settings.on_start()
-        seen = as_seen(dataset, run).to(settings.device)
+        seen = as_seen(dataset, run).to(device)
         found = _carried_out(state, run, seen, settings)
         return record_of(run, state, settings, found), state
 
@@ -436,7 +438,8 @@ class Look:
         self._means.copy_(means, non_blocking=True)
         self._there = torch.cuda.Event() if means.is_cuda else None  # type: ignore[no-untyped-call]
         if self._there is not None:
-            self._there.record()
+            # By itself it would stand in the current card's stream, which may be another's.
+            self._there.record(torch.cuda.current_stream(means.device))
 
     def means(self) -> list[float]:
         """The mean loss of each copy."""

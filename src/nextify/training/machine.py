@@ -3,7 +3,7 @@
 import ctypes
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Event
 from typing import Any
 
@@ -63,6 +63,14 @@ def loaders_for(device: str) -> int:
 def default_precision(device: str) -> Precision:
     """Mixed on a GPU."""
     return "bfloat16" if torch.device(device).type == "cuda" else "float32"
+
+
+def current_card(device: torch.device | str) -> AbstractContextManager[Any]:
+    """Inside, this GPU is the one that torch means where none is named: an event, a stream or
+    pinned memory of another would wait for nothing of it, and take memory there."""
+    if torch.device(device).type != "cuda":
+        return nullcontext()
+    return torch.cuda.device(device)
 
 
 @contextmanager

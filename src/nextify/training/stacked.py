@@ -41,7 +41,7 @@ from nextify.training.loop import (
     the_runs_own,
     weights_of,
 )
-from nextify.training.machine import deterministic, keep_freed_memory
+from nextify.training.machine import current_card, deterministic, keep_freed_memory
 from nextify.training.optimizer import clip_copies, make_optimizer
 from nextify.training.schedule import learning_rate_at
 from nextify.training.state import State, start
@@ -92,11 +92,12 @@ def train_stack(
     dataset = the_runs_own(dataset, runs[0])
     keep_freed_memory()
     forget_peak(settings.device)
-    with deterministic(settings.device, settings.deterministic):
+    device = settings.device
+    with current_card(device), deterministic(device, settings.deterministic):
         stack = _started(runs, dataset, settings)
         if settings.on_start is not None:
             settings.on_start()
-        found = _carried_out(stack, dataset.to(settings.device), settings)
+        found = _carried_out(stack, dataset.to(device), settings)
         judged = [copy_of(stack.judged, at) for at in range(len(runs))]
         each = zip(runs, stack.states, found, judged, strict=True)
         return [

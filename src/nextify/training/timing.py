@@ -73,8 +73,8 @@ def _step_seconds(
     step = step_of(state, run, dataset, settings)
     for images, targets in islice(found, allowed.warmup + allowed.steps):
         there = time.perf_counter()
-        few = images[: allowed.images]
-        step(few, targets[: allowed.images]).item()  # waits for the device
+        few = images[: _of_equal_parts(allowed.images, run.recipe.accumulate)]
+        step(few, targets[: len(few)]).item()  # waits for the device
         state.step += 1
         now = time.perf_counter()
         times.append(there - began + (now - there) * len(images) / len(few))
@@ -82,3 +82,8 @@ def _step_seconds(
             break
         began = now
     return times[allowed.warmup :] or times
+
+
+def _of_equal_parts(images: int, parts: int) -> int:
+    """The most images, of so many, that make equal parts of a batch, as a whole one does."""
+    return max(images // parts, 1) * parts

@@ -10,7 +10,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import timedelta
 from secrets import token_hex
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from nextify.errors import InputError
 from nextify.machine.facts import environment
 from nextify.machine.lines import note
 from nextify.machine.ranks import Rank, rank_here
+from nextify.training.machine import current_card
 from nextify.words import one_line
 
 T = TypeVar("T")
@@ -174,8 +175,8 @@ def together(device: str) -> Iterator[World]:
     if rank.size == 1:
         yield ALONE
         return
-    world, is_on_gpu = World(rank), torch.device(device).type == "cuda"
-    with torch.cuda.device(device) if is_on_gpu else nullcontext(), _ended_by_torchrun():
+    world = World(rank)
+    with current_card(device), _ended_by_torchrun():
         _join(rank, device)
         try:
             here = environment(device)

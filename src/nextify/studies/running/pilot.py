@@ -1,20 +1,21 @@
 """How long a plan will take: a few steps of its designs, timed before it starts."""
 
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nextify.designs import Run
-from nextify.errors import InputError
+from nextify.errors import InputError, tells_of_gpu
 from nextify.records import Cell, Plan, Record
 from nextify.studies.running.cards import PASSES
 from nextify.studies.running.crew import Crew
 from nextify.studies.running.execute import gpus
 from nextify.studies.running.local import LocalCrew
-from nextify.studies.running.messages import Died, Done, Ready, Stopped
+from nextify.studies.running.messages import Died, Done, Message, Ready, Stopped
 from nextify.studies.running.worker import OnProgress, Orders, Setup, weights_for
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ MOST_WAIT = 120.0  # for all of it: what is not known then is told by MACs
 # Of each process, in first steps: before these nothing is known of the machine's pace. A core does
 # some 10^10 a second, a GPU more than a hundred times as many.
 _MOST_MACS = {"cpu": 2e11, "cuda": 2e13}
-_LEAST_IMAGES = 2  # of a batch that batch norm can be trained with
+_LEAST_IMAGES = 2  # of a part of a batch that batch norm can be trained with
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +67,26 @@ def run_pilot(plan: Plan, setup: Setup, workers: int, crew: Crew | None = None) 
     As many workers as the study will have (of `crew`, by default processes) time side by side, so
     that what they take from each other is in the times. It does not take long, whatever the plan:
     of a step that is too dear, a part of the batch is timed, and cells that are not known after two
-    minutes, or of which two images are too dear, are told by their MACs. None if these are all.
+    minutes, or of which two images a part are too dear, are told by their MACs. None if these are
+    all. What a broken GPU was at, the others time, as they train it in the study.
 
     Raises:
-        InputError: a step takes more memory than there is.
+        InputError: a step takes more memory than there is, or no worker is left.
     """
     sample = _sample(plan)
     crew = crew or LocalCrew(min(workers, len(sample)), gpus())
     seats = min(workers, len(sample), crew.seats)
     allowances = {cell.name: _allowed(cell, seats / len(sample)) for cell in sample}
-    known = [cell for cell in sample if allowances[cell.name].images >= _LEAST_IMAGES]
+    known = [cell for cell in sample if allowances[cell.name].images >= _least_images(cell)]
     runs = {cell.name: plan.run(cell, plan.seeds[0]) for cell in known}
     timer = _Timer({run.key: allowances[name] for name, run in runs.items()})
     found = _timed(crew, seats, Orders(setup, timer, plan.data), runs.values())
     timed = [(cell, found[runs[cell.name].key]) for cell in known if runs[cell.name].key in found]
     return _pilot(plan, timed, len(sample) - len(timed)) if timed else None
+
+
+def _least_images(cell: Cell) -> int:
+    return _LEAST_IMAGES * cell.recipe.accumulate
 
 
 def _allowed(cell: Cell, share: float) -> "Allowance":
@@ -98,26 +104,76 @@ def _allowed(cell: Cell, share: float) -> "Allowance":
 
 def _timed(crew: Crew, seats: int, orders: Orders, runs: Iterable[Run]) -> dict[str, float]:
     """Seconds of the runs that are known in time, by key. All workers have ended."""
-    left = {run.key: run for run in runs}
-    found: dict[str, float] = {}
-    until, all_of_them = time.monotonic() + MOST_WAIT, len(left)
+    timing = _Timing(crew, deque({run.key: run for run in runs}.values()))
+    until = time.monotonic() + MOST_WAIT
     try:
-        for seat in range(min(seats, all_of_them)):
+        for seat in range(min(seats, len(timing.left))):
             crew.hire(seat, orders)
-        while len(found) < all_of_them and (rest := until - time.monotonic()) > 0:
+            timing.at[seat] = None
+        while timing.is_at_work and (rest := until - time.monotonic()) > 0:
             for seat, message in crew.listen(rest):
-                match message:
-                    case Done(record) if record.outcome == "finished":
-                        found[record.key] = record.environment["seconds"]
-                    case Died(with_machine=True):
-                        pass  # what it timed is told by its MACs
-                    case Done() | Stopped() | Died():
-                        raise _trouble(message)
-                if isinstance(message, Ready | Done) and left:
-                    crew.give(seat, (left.pop(next(iter(left))),))
+                timing.hear(seat, message)
     finally:
         crew.dismiss()
-    return found
+    return timing.found
+
+
+@dataclass
+class _Timing:
+    """Runs that a crew times.
+
+    Attributes:
+        left: which nobody has. at: of each seat that is staffed, the run that it times.
+        idle: seats that wait for one. found: seconds of those that are known, by key.
+    """
+
+    crew: Crew
+    left: deque[Run]
+    at: dict[int, Run | None] = field(default_factory=dict)
+    idle: set[int] = field(default_factory=set)
+    found: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether there is something left to time, and somebody who does."""
+        return bool(self.at) and (bool(self.left) or any(self.at.values()))
+
+    def hear(self, seat: int, message: Message) -> None:
+        """Take in what a seat says, and give out what is left. Raises what refuses the plan."""
+        match message:
+            case Ready():
+                self.idle.add(seat)
+            case Done(record) if record.outcome == "finished":
+                self.found[record.key] = record.environment["seconds"]
+                self.at[seat] = None
+                self.idle.add(seat)
+            case Done(record) if tells_of_gpu(record.message):
+                self._take_back(seat)  # its worker dies next
+            case Done() | Stopped():
+                raise _trouble(message)
+            case Died():
+                self._lose(seat, message)
+        while self.left and self.idle:
+            free, run = self.idle.pop(), self.left.popleft()
+            self.at[free] = run
+            self.crew.give(free, (run,))
+
+    def _lose(self, seat: int, died: Died) -> None:
+        """Let others time what it was at, as they train it in the study: unless none is there, or
+        memory is short, which they have in common."""
+        self._take_back(seat)
+        self.at.pop(seat, None)
+        self.idle.discard(seat)
+        place = self.crew.place(seat)
+        elsewhere = any(self.crew.place(other) != place for other in self.at)
+        goes_on = elsewhere or (bool(self.at) and tells_of_gpu(died.how))
+        if not (goes_on or died.with_machine):
+            raise _trouble(died)
+
+    def _take_back(self, seat: int) -> None:
+        if (run := self.at.get(seat)) is not None:
+            self.left.appendleft(run)
+            self.at[seat] = None
 
 
 def _trouble(message: Done | Stopped | Died) -> Exception:
@@ -127,6 +183,9 @@ def _trouble(message: Done | Stopped | Died) -> Exception:
         case Done(record):
             what = f"timing a training step failed ({record.message})"
             remedy = "choose narrower designs or smaller images"
+        case Died(how) if tells_of_gpu(how):
+            what = f"a GPU failed while a training step was timed on it ({how})"
+            remedy = "leave it out by CUDA_VISIBLE_DEVICES"
         case Died():
             what = "a process that timed a training step died, most likely for want of memory"
             remedy = "ask for fewer workers"
