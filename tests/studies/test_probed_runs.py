@@ -13,6 +13,7 @@ from nextify.data import load
 from nextify.designs import Run, design, path, recipe
 from nextify.errors import InputError
 from nextify.network.files import load_network
+from nextify.probes import PROBES
 from nextify.records import Measurement, Plan, Record, Store
 from nextify.requests import DataSpec
 from nextify.studies import Frame, execute, plan_path
@@ -33,7 +34,7 @@ def measure(subject):
 
 PROBE = Probe(name="brightness", title="Brightness", version=3, unit="sd", measure=measure)
 """
-COLLAPSE = Asked("feature-collapse", "feature-collapse", 1)
+COLLAPSE = Asked("feature-collapse", "feature-collapse", PROBES["feature-collapse"].version)
 
 
 class Threads:
@@ -168,7 +169,7 @@ def test_a_study_records_them_keeps_networks_and_takes_probes_later(images, mine
         assert later[key]["feature-collapse"] == first[key]["feature-collapse"]
         assert later[key]["brightness"].value is not None
 
-    newer = [Asked("feature-collapse", "feature-collapse", 2)]  # a version that is not there
+    newer = [replace(COLLAPSE, version=COLLAPSE.version + 1)]  # a version that is not there
     weights_file(file, records[0].key).unlink()
     weights_file(file, records[1].key).write_bytes(b"nothing")
     done = probe_kept(file, newer, WorkerSetup(SPEC), crew=Threads())
