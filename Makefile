@@ -32,6 +32,7 @@ slow: $(VENV)/.installed-dev
 gpu: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m gpu tests
 	$(BIN)/python benchmarks/gpu.py --data $(DATA)
+	$(BIN)/python benchmarks/gpu.py --data $(DATA) --only study,loader
 
 # The studies that are kept in studies/; DATA is a folder of CIFAR-10 (JPEG), named cifar10-jpeg.
 CROSSED = studies/cifar10-crossed

@@ -1,13 +1,14 @@
-"""A whole study on the GPU, its contributions beside the CPU's, and its speed beside timm's loop.
+"""A whole study on the GPU, and its contributions beside the CPU's; the speed of one beside timm's.
 
 The factor study of studies/cifar10-factors (138 runs; its command is in the Makefile) by the
 command line, as a user starts it (without the pilot, which only forecasts). If it does not end in
 time it is interrupted, as by Ctrl-C, and what it would have taken is worked out from the runs that
 are recorded: that is said.
 
-Before, 32 seeds of one small network by the command line, images a second from start to end and
-while training, beside timm's loader and loop for the same network, batch and augmentation (see
-training.py), with its prefetcher and a process for each core, eager, in bfloat16 by autocast.
+In a section of its own, 32 seeds of one small network by the command line, images a second from
+start to end and while training, beside timm's loader and loop for the same network, batch and
+augmentation (see training.py), with its prefetcher and a process for each core, eager, in bfloat16
+by autocast.
 """
 
 import itertools
@@ -36,18 +37,13 @@ from training import BATCH, Work, timms_loader, timms_network, timms_step
 KEPT = Path(__file__).parents[1] / "studies/cifar10-factors/cifar10-factors.study"
 FACTORS = ["study", "small", "--experiment", "resolution-5", "--cross", "none"]
 TIMMS_SECONDS = 8.0
-SEEDS_SECONDS = 45.0
+SEEDS_SECONDS = 40.0
 STOPPING = 10.0  # seconds that an interrupted study may take to end
 
 
 def measure_study(given: Given) -> Iterator[Row]:
-    """The study, then the seeds beside timm's loop."""
-    yield from seeds_beside_timm(given)
-    yield from factors(given, 20.0 if given.smoke else given.left - STOPPING)
-
-
-def factors(given: Given, seconds: float) -> Iterator[Row]:
     """Minutes of the factor study, and whether it agrees with the one that is kept."""
+    seconds = 20.0 if given.smoke else given.left - STOPPING
     file = given.scratch / "factors.study"
     words = [*FACTORS, "--no-pilot", *["epochs=1"] * given.smoke, *given.seen]
     done = command(given, words, file, seconds)
@@ -90,7 +86,7 @@ def agreement(file: Path) -> Iterator[Row]:
               about="95 % by each (Welch); one of 8 misses with a chance of 1/3")  # fmt: skip
 
 
-def seeds_beside_timm(given: Given) -> Iterator[Row]:
+def measure_seeds(given: Given) -> Iterator[Row]:
     """Images a second of a study of one network's seeds, and of timm's loop."""
     file = given.scratch / "seeds.study"
     epochs, seeds, most = (1, 2, 120.0) if given.smoke else (6, 32, SEEDS_SECONDS)

@@ -83,9 +83,36 @@ def test_sections_for_which_no_time_is_left_are_left_out(benchmark, tmp_path):
     assert found["problem"] == "left out: no time is left" and found["rows"] == []
 
 
-def test_planned_seconds_fit_the_default(benchmark, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["gpu.py", "--smoke"])
-    assert sum(one.seconds for one in benchmark.SECTIONS) <= benchmark.options().most_seconds
+def test_a_candidate_is_not_taken_for_ours(benchmark):
+    from gpu_kernel_speed import beside_torchs
+
+    ways = [
+        {"how": how, "us": us}
+        for how, us in (("cudnn", 4.0), ("ours", 2.0), ("rows 4/3", 1.0), ("8x32/4/3", 3.0))
+    ]
+    found = {one.what: one.median for one in beside_torchs("forward", ways)}
+    assert found == {"forward: ours over torch's": 2.0, "forward: candidate over ours": 2.0}
+
+
+MACHINE = 480.0  # seconds that a call has, by the table of benchmarks/README.md
+
+
+@pytest.mark.parametrize("only", [[], ["--only", "study,loader"]])
+def test_planned_seconds_fit_a_call(benchmark, monkeypatch, only):
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--data", ".", *only])
+    given = benchmark.options()
+    chosen = [one for one in benchmark.SECTIONS if one.name in given.only.split(",")]
+    assert sum(one.seconds for one in chosen) <= given.most_seconds
+    assert given.most_seconds + max(one.grace for one in chosen) < MACHINE
+
+
+def test_both_calls_carry_out_everything_and_so_does_a_rehearsal(benchmark, monkeypatch):
+    found = []
+    for of in (["--data", "."], ["--smoke"]):
+        monkeypatch.setattr(sys, "argv", ["gpu.py", *of])
+        found.append(benchmark.options().only.split(","))
+    everything = [one.name for one in benchmark.SECTIONS]
+    assert [*found[0], "study", "loader"] == found[1] == everything
 
 
 @pytest.mark.slow

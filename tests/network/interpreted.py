@@ -1,6 +1,9 @@
 """All kernels under Triton's interpreter, against float64: run by test_kernels.py in a process of
 its own, for Triton reads TRITON_INTERPRET when it is first imported."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,6 +12,11 @@ from nextify.network import kernels, modules
 from nextify.network.depthwise import DepthwiseConv2d
 from nextify.network.kernels import launch, operators
 from nextify.network.kernels.tiles import Tile
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+import gpu_kernel_speed
+import gpu_kernels
+import gpu_several_rows
 
 
 def close(got, expected, tolerance=1e-5):
@@ -70,7 +78,7 @@ def test_any_tile_gives_the_same(programs):
     x = torch.randn(3, 3, 4, 5, generator=generator)
     grad = torch.randn(3, 3, 4, 5, generator=generator)
     taps = torch.randn(9, 5, generator=generator)
-    tile = Tile(rows=2, channels=4, warps=1, programs=programs)
+    tile = Tile(rows=2, channels=4, warps=1, resident=programs)
     wide = x.permute(0, 3, 1, 2).double()
     weight = taps.t().reshape(5, 1, 3, 3).double().requires_grad_()
     y = F.conv2d(wide, weight, padding=1, groups=5)
@@ -164,6 +172,51 @@ def test_a_convolution_that_casts_and_adds(height, width, kernel):
     close(y, plain, 1e-2)
     close(launch.convolve(x, taps, None, True, tile, rest=rest.float(), dtype=torch.float32),
           rest + plain)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("own", "n", "height", "width", "channels", "kernel"),
+    [(4, 2, 7, 5, 5, 7), (2, 1, 8, 3, 3, 7), (4, 2, 3, 2, 4, 7), (4, 2, 5, 6, 3, 3),
+     (1, 1, 4, 4, 2, 5)],
+)  # fmt: skip
+@pytest.mark.parametrize("flip", [False, True])
+def test_the_candidate_with_several_rows_a_thread(own, n, height, width, channels, kernel, flip):
+    """Which benchmarks/gpu_kernels.py measures."""
+    generator = torch.Generator().manual_seed(own)
+    x, rest = torch.randn(2, n, height, width, channels, generator=generator)
+    taps = torch.randn(kernel**2, channels, generator=generator)
+    bias, copy = torch.randn(channels, generator=generator), torch.full_like(x, torch.nan)
+    given, tile = (x, taps, bias, flip), Tile(2, 4, 1, 2)
+    y = gpu_several_rows.convolved(*given, own, tile, rest=rest, copy=copy)
+    weight = taps.double().t().reshape(channels, 1, kernel, kernel)
+    weight = weight.flip(2, 3) if flip else weight
+    maps = x.permute(0, 3, 1, 2).double()
+    right = F.conv2d(maps, weight, bias.double(), padding=kernel // 2, groups=channels)
+    close(y, right.permute(0, 2, 3, 1) + rest)
+    assert torch.equal(copy, x)
+
+
+def test_what_the_benchmark_compares_is_the_same(monkeypatch):
+    """Every way of every operator of benchmarks/gpu_kernels.py, without the times."""
+    found = {}
+
+    class Untimed(gpu_kernels.Bench):
+        def time(self, shape, what, calls, errors):
+            found[what] = set(calls)
+            assert max(errors.values()) <= gpu_kernels.TOLERANCE, (what, errors)
+            for call in calls.values():
+                call()
+
+    monkeypatch.setattr(gpu_kernels, "DEVICE", "cpu")
+    bench, shape = Untimed(60.0), gpu_kernels.Shape(1, 6, 3, 7)
+    for measure in (gpu_kernels.in_a_step, gpu_kernels.depthwise, gpu_kernels.activation):
+        measure(bench, shape)
+    for measure in (gpu_kernels.normalise, gpu_kernels.scaled):
+        measure(bench, shape, 2)
+    candidates = set(gpu_several_rows.WAYS)
+    assert all(name.startswith(gpu_kernel_speed.CANDIDATE) for name in candidates)
+    assert all(candidates < found[of] for of in ("forward", "input", "step fwd", "step inp"))
+    assert {"gelu", "gelu bwd", "weight", "norm", "norm bwd", "scale", "scalebwd"} < set(found)
 
 
 def test_the_gradient_of_a_bias_at_the_end_of_a_branch():

@@ -45,6 +45,34 @@ def test_a_machine_without_a_gpu_uses_none():
     assert not kernels.serves(x, 7, 1)
 
 
+CARDS = """
+    import torch
+    from nextify.network import kernels
+
+    is_available, torch.cuda.is_available = torch.cuda.is_available, lambda: True
+    torch.cuda.current_device = lambda: 1
+    torch.cuda.get_device_capability = lambda card: {0: (9, 0), 1: (7, 5)}[card]
+    assert [kernels.available(card) for card in (0, 1, None, 0)] == [True, False, False, True]
+
+    torch.cuda.is_available = is_available  # torch.compile asks a card that is there for more
+
+    def asked(x):
+        return x + 1 if kernels.available(0) else x - 1
+
+    assert torch.compile(asked, backend="eager", fullgraph=True)(torch.zeros(1)) == 1
+"""
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="no triton")
+def test_each_card_is_asked_for_itself():
+    """And `torch.compile` takes the answer as it is."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(CARDS)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def test_without_triton_a_network_trains_as_before():
     code = """
         import sys
@@ -68,6 +96,28 @@ def test_tiles_are_powers_of_two_and_hold_the_taps_in_registers(kernel, side, ch
         assert tile.rows & (tile.rows - 1) == 0 and tile.channels & (tile.channels - 1) == 0
         held = tile.rows * tile.channels // (32 * tile.warps)
         assert held * tiles.reachable(kernel, side) ** 2 <= 121
+
+
+H100, A100, RTX4090 = 132, 108, 128  # multiprocessors
+
+
+@pytest.mark.parametrize(
+    ("tile", "on_h100", "on_a100", "on_4090"),
+    [
+        (tiles.convolve_tile(7, 56, 56, 96), 396, 324, 384),
+        (tiles.correlate_tile(7, 56, 56, 96), 396, 324, 384),
+        (tiles.correlate_tile(3, 16, 16, 192), 396, 324, 384),
+        (tiles.convolve_tile(7, 16, 16, 40), 264, 216, 256),
+        (tiles.norm_tile(96), 528, 432, 512),
+        (tiles.scale_tile(384), 1056, 864, 1024),
+    ],
+)
+def test_as_many_programs_as_a_card_takes_at_once(tile, on_h100, on_a100, on_4090):
+    """Those of an H100 were measured; one more than fit would take another round of them all."""
+    found = [tile.programs(10**6, 1, processors) for processors in (H100, A100, RTX4090)]
+    assert found == [on_h100, on_a100, on_4090]
+    assert tile.programs(10**6, 3, H100) == on_h100 // 3
+    assert tile.programs(1, 3, H100) == 1
 
 
 def pair(shape, dtype):

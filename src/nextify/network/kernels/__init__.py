@@ -14,15 +14,23 @@ from torch import Tensor
 from nextify.network.kernels import operators, tiles
 
 
+@torch.compiler.assume_constant_result
+def available(card: int | None = None) -> bool:
+    """Whether kernels can run on this card (None: the current one): Triton is installed, and the
+    card knows bfloat16."""
+    is_there = _triton_is_there()
+    return is_there and _capability(torch.cuda.current_device() if card is None else card) >= (8, 0)
+
+
 @cache
-def available() -> bool:
-    """Whether kernels can run here: Triton is installed, and the GPU knows bfloat16."""
-    return (
-        find_spec("triton") is not None
-        and torch.cuda.is_available()
-        and torch.version.hip is None
-        and torch.cuda.get_device_capability() >= (8, 0)
-    )
+def _triton_is_there() -> bool:
+    is_installed = find_spec("triton") is not None
+    return is_installed and torch.cuda.is_available() and torch.version.hip is None
+
+
+@cache
+def _capability(card: int) -> tuple[int, int]:
+    return torch.cuda.get_device_capability(card)
 
 
 def precision(x: Tensor) -> torch.dtype:
@@ -38,7 +46,7 @@ def narrow(x: Tensor) -> bool:
 def can_run(x: Tensor) -> bool:
     """Whether the kernels can compute with x: on a GPU, in float32 or bfloat16."""
     known = (torch.float32, torch.bfloat16)
-    return x.is_cuda and x.dtype in known and precision(x) in known and available()
+    return x.is_cuda and x.dtype in known and precision(x) in known and available(x.device.index)
 
 
 def serves(x: Tensor, kernel: int, stride: int) -> bool:

@@ -1,6 +1,7 @@
 """Start the Triton kernels on tensors: maps are (N, H, W, C), contiguous. Nothing here waits, nor
 takes memory from elsewhere than torch, so that a CUDA graph can hold it."""
 
+from functools import cache
 from math import isqrt
 from typing import Any
 
@@ -16,10 +17,19 @@ def _device_of(x: Tensor) -> Any:
     return torch.cuda.device_of(x)  # type: ignore[no-untyped-call]
 
 
-def _programs(tile: Tile, rows: int, channels: int) -> tuple[int, int]:
-    """How many along the rows, how many along the channels."""
-    down, across = -(-rows // tile.rows), -(-channels // tile.channels)
-    return (min(down, max(1, tile.programs // across)) if tile.programs else down), across
+@cache
+def _processors(device: torch.device) -> int:
+    """A card's multiprocessors; a processor, with Triton's interpreter, is one."""
+    if device.type != "cuda":
+        return 1
+    count: int = torch.cuda.get_device_properties(device).multi_processor_count
+    return count
+
+
+def grid_of(tile: Tile, x: Tensor, rows: int, channels: int) -> tuple[int, int]:
+    """How many programs along the rows, how many along the channels."""
+    across = -(-channels // tile.channels)
+    return tile.programs(rows, across, _processors(x.device)), across
 
 
 def convolve(
@@ -34,7 +44,7 @@ def convolve(
     down, across = tiles.reachable(side, height), tiles.reachable(side, width)
     y = torch.empty_like(x, dtype=dtype)
     with _device_of(x):
-        convolution.convolve[_programs(tile, rows, channels)](
+        convolution.convolve[grid_of(tile, x, rows, channels)](
             x, taps, bias, rest, copy, y, rows, height, width, channels,
             SIDE=side, DOWN=down, ACROSS=across, FLIP=flip,
             ROWS=tile.rows, CHANNELS=tile.channels, num_warps=tile.warps,
@@ -47,7 +57,7 @@ def correlate(x: Tensor, grad: Tensor, side: int, tile: Tile) -> Tensor:
     each program, and then of all programs, always in the same order."""
     count, height, width, channels = x.shape
     rows = count * height
-    grid = _programs(tile, rows, channels)
+    grid = grid_of(tile, x, rows, channels)
     partial = x.new_empty((grid[0], side * side + 1, channels), dtype=torch.float32)
     with _device_of(x):
         convolution.correlate[grid](
@@ -78,7 +88,7 @@ def normalise_backward(
 ) -> tuple[Tensor, Tensor]:
     """The gradients of x, and of scale and shift (2, last axis), in float32."""
     pixels = x.numel() // x.shape[-1]
-    programs = min(-(-pixels // tile.rows), max(1, tile.programs // copies))
+    programs = tile.programs(pixels, copies, _processors(x.device))
     grad_x = torch.empty_like(x)
     partial = x.new_empty((programs, 2, x.shape[-1]), dtype=torch.float32)
     with _device_of(x):
@@ -116,7 +126,7 @@ def add_scaled_backward(
     branch ends with."""
     count, height, width, channels = branch.shape
     pixels = count * height * width
-    grid = _programs(tile, pixels, channels)
+    grid = grid_of(tile, branch, pixels, channels)
     grad_branch = torch.empty_like(branch)
     partial = branch.new_empty((grid[0], 2, channels), dtype=torch.float32)
     with _device_of(branch):
@@ -140,7 +150,7 @@ def gelu_backward(x: Tensor, grad: Tensor, tile: Tile) -> Tensor:
     """Turns the gradient of the GELU of x, both (pixels, C), into that of x, in place; gives the
     gradient of a bias in x, (C,), in float32."""
     pixels, channels = x.shape
-    grid = _programs(tile, pixels, channels)
+    grid = grid_of(tile, x, pixels, channels)
     partial = x.new_empty((grid[0], channels), dtype=torch.float32)
     with _device_of(x):
         activation.gelu_backward[grid](

@@ -7,12 +7,23 @@ from dataclasses import dataclass, replace
 @dataclass(frozen=True, slots=True)
 class Tile:
     """What a program does at a time: so many rows (or pixels) times so many channels (a power of
-    two), by so many warps of 32 threads. `programs` at most are started, 0: one for each tile."""
+    two), by so many warps of 32 threads. `resident` of them at most are started for each of a
+    card's multiprocessors, which has room for these at once; 0: one for each tile."""
 
     rows: int
     channels: int
     warps: int
-    programs: int = 0
+    resident: int = 0
+
+    def programs(self, rows: int, beside: int, processors: int) -> int:
+        """How many go through so many rows on a card of so many multiprocessors, with `beside`
+        such columns: all at once, since one program too many takes as long as all of them.
+
+        >>> [Tile(8, 32, 4, resident=3).programs(10_000, 3, of) for of in (132, 108)]
+        [132, 108]
+        """
+        down = -(-rows // self.rows)
+        return min(down, max(1, self.resident * processors // beside)) if self.resident else down
 
 
 def power_of_two(least: int) -> int:
@@ -35,11 +46,16 @@ def reachable(kernel: int, side: int) -> int:
 
 def _depthwise(kernel: int, height: int, width: int, channels: int) -> Tile:
     # A thread keeps all taps of its channels: of 7 x 7 it can hold two times 49, and 121 once.
-    # Three such programs fit one of 132 processors.
     taps = max(reachable(kernel, height), reachable(kernel, width))
     held = 4 if taps <= 3 else 2 if taps <= 7 else 1
     across = min(64 if taps <= 3 else 32, power_of_two(channels))
-    return Tile(128 * held // across, across, 4, 0 if taps <= 3 else 396)
+    return Tile(128 * held // across, across, 4, 0 if taps <= 3 else _resident(taps, channels))
+
+
+def _resident(taps: int, channels: int) -> int:
+    # By the registers that Triton 3.8 takes for sm_90: 168 at most of 512, but more where it cannot
+    # tell that rows begin at a multiple of 16, and for 121 taps.
+    return 2 if taps > 9 or (taps == 7 and channels % 16) else 3
 
 
 def convolve_tile(kernel: int, height: int, width: int, channels: int) -> Tile:
@@ -49,8 +65,9 @@ def convolve_tile(kernel: int, height: int, width: int, channels: int) -> Tile:
 
 def correlate_tile(kernel: int, height: int, width: int, channels: int) -> Tile:
     """For the gradient of the weight."""
+    taps = max(reachable(kernel, height), reachable(kernel, width))
     tile = _depthwise(kernel, height, width, channels)
-    return replace(tile, programs=396)
+    return replace(tile, resident=_resident(taps, channels))
 
 
 def wins_weight(kernel: int, batch: int, height: int, width: int, channels: int) -> bool:
@@ -66,13 +83,13 @@ def wins_weight(kernel: int, batch: int, height: int, width: int, channels: int)
 def norm_tile(channels: int) -> Tile:
     """For layer normalisation: whole pixels, eight channels a thread or so."""
     across = power_of_two(channels)
-    return Tile(max(1, 2048 // across), across, 4, 528)
+    return Tile(max(1, 2048 // across), across, 4, 4)
 
 
 def scale_tile(channels: int) -> Tile:
     """For layer scale and the residual."""
     across = min(128, power_of_two(channels))
-    return Tile(2048 // across, across, 4, 1056)
+    return Tile(2048 // across, across, 4, 8)
 
 
 SIDES = (1, 64)  # of maps, smallest and largest, where ours is not slower than cuDNN
