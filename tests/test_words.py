@@ -1,11 +1,12 @@
 """Numbers as people write them."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nextify.errors import InputError
-from nextify.words import bytes_in_words, in_words, read_bytes, read_count
+from nextify.words import bytes_in_words, in_words, read_bytes, read_count, whole_number
 
 
 @pytest.mark.parametrize(
@@ -69,3 +70,26 @@ def test_whatever_is_typed_is_read_or_refused(text):
 def test_words_are_the_amount_rounded(amount):
     assert read_count("n", in_words(amount)) == pytest.approx(amount, rel=0.005)
     assert read_bytes("n", bytes_in_words(amount)) == pytest.approx(amount, rel=0.005)
+
+
+def test_whole_numbers():
+    assert [whole_number("count", one) for one in (1, np.int8(3), 10**15)] == [1, 3, 10**15]
+    assert type(whole_number("count", np.int64(3))) is int
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0, "count is 0; it must be at least 1"),
+        (10**16, "count is 10000000000000000; it must be at most 1,000,000,000,000,000"),
+        (2.0, "count is 2.0; it must be a whole number"),
+        (True, "count is True; it must be a whole number"),
+        ("3", "count is '3'; it must be a whole number"),
+        (None, "count is None; it must be a whole number"),
+        (np.ones(2), "it must be a whole number"),
+    ],
+)
+def test_what_is_no_whole_number_is_refused(value, words):
+    with pytest.raises(InputError) as caught:
+        whole_number("count", value)
+    assert words in str(caught.value)

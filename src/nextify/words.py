@@ -109,9 +109,13 @@ def _factor(prefix: str, base: int = 1000) -> int:
 
 
 def _whole(name: str, given: float | str, amount: float | Decimal) -> int:
-    if isinstance(given, bool) or not 1 <= amount <= LARGEST:
-        raise InputError(f"{name} is {given!r}; it must be from 1 to {LARGEST:.0e}")
+    if not _is_amount(amount) or not 1 <= amount <= LARGEST:
+        raise InputError(f"{name} is {in_short(given)}; it must be from 1 to {LARGEST:.0e}")
     return int(amount)
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, Real | Decimal) and not isinstance(value, bool)
 
 
 def read_seconds(name: str, given: float | str, such_as: str = "20ms or 1.5s") -> float:
@@ -132,8 +136,8 @@ def read_seconds(name: str, given: float | str, such_as: str = "20ms or 1.5s") -
         if match is None:
             raise InputError(f"{name} is {given!r}; give a time with its unit, as {such_as}")
         amount = float(Decimal(match["number"]) * _UNITS[match["unit"]])
-    if isinstance(given, bool) or not 1e-6 <= float(amount) <= 86_400:
-        raise InputError(f"{name} is {given!r}; it must be from 1us to 86400s")
+    if not _is_amount(amount) or not 1e-6 <= float(amount) <= 86_400:
+        raise InputError(f"{name} is {in_short(given)}; it must be from 1us to 86400s")
     return float(amount)
 
 
@@ -292,6 +296,24 @@ def native(value: Any) -> Any:
     if isinstance(value, Integral):
         return int(value)
     return float(value) if isinstance(value, Real) else value
+
+
+def whole_number(name: str, given: object, most: int = LARGEST) -> int:
+    """How many, of what there is at least one. No text: `read_count` takes those.
+
+    >>> whole_number("classes", 10)
+    10
+
+    Raises:
+        InputError: with the name and what was given.
+    """
+    value = native(given)
+    if type(value) is int and 1 <= value <= most:
+        return value
+    fault = "a whole number"
+    if type(value) is int:
+        fault = "at least 1" if value < 1 else f"at most {most:,}"
+    raise InputError(f"{name} is {in_short(value)}; it must be {fault}")
 
 
 def in_short(value: object) -> str:

@@ -107,6 +107,17 @@ def test_a_probe_is_a_score(study, nextify):
     assert values["report"] == "a-made-up.stage1-report/report.html"
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--matrix", "false-discoveries"), "none was measured in a.study; measure first"),
+        (("--without-failed",), "none is planned in a.study (nextify study --looks N"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(study, refused, words, said):
+    assert said in refused("attribute", "a.study", *words)
+
+
 def test_data_sets_as_a_sample_of_data(own_folder, nextify):
     """The first factor helps everywhere, the second here and not there, the third nowhere."""
     for name, second in (("a", 0.02), ("b", -0.02), ("c", 0.0)):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import nextify as nx
 from nextify.requests import Study, command_line, made, read
 
 TINY = ("--image-size", "16", "--experiment", "full", "--factors", "kernel size 7, ReLU to GELU",
@@ -36,6 +37,27 @@ def test_data_again_in_words_and_back():
     assert (
         made(Study, {"path": "small", "data": "a", "more_data": ["b", "c"], "seeds": 3}) == request
     )
+
+
+@pytest.mark.parametrize(
+    ("behind", "sets"),
+    [((), "abc"), (("--data", "d"), "d"), (("--data=d", "--data", "e"), "de"),
+     (("--seeds", "2"), "abc")],
+)  # fmt: skip
+def test_data_behind_a_file_is_in_the_place_of_all_its_data(own_folder, behind, sets):
+    Path("plan.toml").write_text('path = "small"\ndata = ["a", "b", "c"]\n')
+    request = read(["study", "plan.toml", *behind]).request
+    assert (request.data.source, *request.more_data) == tuple(sets)
+
+
+def test_data_by_name_is_in_the_place_of_all_data_of_a_file(folders):
+    file = Path("plan.toml")
+    file.write_text('path = "small"\ndata = ["nowhere", "elsewhere"]\nexperiment = "full"\n')
+    options = {"image_size": 16, "plan": True, "no_pilot": True, "quiet": True}
+    planned = nx.study(file, data="first", **options)
+    assert planned.plan.data["name"] == "first"
+    names = [each.plan.data["name"] for each in nx.study(file, data=["first", "second"], **options)]
+    assert names == ["first", "second"]
 
 
 def test_each_is_a_study_and_all_are_attributed_together(folders, nextify, monkeypatch):

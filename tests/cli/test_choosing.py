@@ -2,15 +2,23 @@
 
 import json
 import shutil
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from nextify.cli.main import main
 from nextify.costs.spread import Spread
+from nextify.data import load
+from nextify.designs import Run
 from nextify.network import load_network
 from nextify.records import Store
-from nextify.studies import Pilot
+from nextify.studies import Done, Pilot
+from nextify.studies.running.messages import Message, Ready
+from nextify.studies.running.worker import Orders
 
 from .conftest import changed, contents, make_images
 
@@ -250,6 +258,65 @@ def test_candidates_race_from_the_command_line(nextify, refused, own_folder):
     # Finals of candidates and of designs for a budget have one name: they are not mixed.
     message = refused(*changed(CHOOSE, ["--output", str(folder)]))
     assert message.startswith(f"folder {folder} holds another choice")
+
+
+class InThisProcess:
+    """A crew of one, for whom no process has to start."""
+
+    seats = 1
+
+    def __init__(self, how: object, file: Path | None = None) -> None:
+        self.said: list[Message] = []
+
+    def hire(self, seat: int, orders: Orders) -> None:
+        self.orders, self.images = orders, load(orders.setup.spec)
+        self.said.append(Ready({}))
+
+    def place(self, seat: int) -> str:
+        return "here"
+
+    def give(self, seat: int, runs: tuple[Run, ...]) -> None:
+        self.said += map(Done, self.orders.trained(runs, self.images, lambda *_: None))
+
+    def listen(self, seconds: float) -> Iterator[tuple[int, Message]]:
+        said, self.said = self.said, []
+        yield from ((0, message) for message in said)
+
+    def dismiss(self) -> None:
+        pass
+
+
+def test_a_race_goes_on_by_the_same_command(nextify, monkeypatch):
+    """Interrupted among the rates, in the second lap and in the finals."""
+    for split, count in (("train", 40), ("test", 8)):
+        make_images(Path("pets") / split, {"cat": count, "dog": count}, learnable=True)
+    monkeypatch.setattr("nextify.commands.studying.crew_of", InThisProcess)
+    race = (*RACE, "--final-seeds", "3", "--json", "--output")  # fewer than it has by itself
+    whole = nextify(*race, "whole")
+    assert whole.code == 0, whole.err
+    add, added = Store.add, Counter[str]()
+
+    def interrupted(store: Store, *record: object) -> None:
+        add(store, *record)
+        added[store.path.name] += 1
+        if (store.path.name, added[store.path.name]) in stops:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "add", interrupted)
+    stops = [("rates.study", 2), ("race.study", 5), ("finals.study", 1)]
+    for name, _ in stops:
+        stopped = nextify(*race, "mine")
+        assert stopped.code == 130 and f"in mine/{name}" in stopped.err, stopped.err
+    ends = [whole, nextify(*race, "mine"), nextify(*race, "mine")]
+    answers = [json.loads(end.out)["choice"] for end in ends]
+    for choice in answers:
+        assert len(choice["race"][0]["laps"]) == 2
+        for each in choice["finalists"]:
+            del each["seconds"]
+    assert answers[0] == answers[1] == answers[2]
+    assert added == {"rates.study": 6, "race.study": 8, "finals.study": 6}  # each run once
+    mine, expected = (load_file(f"{folder}/network.safetensors") for folder in ("mine", "whole"))
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in mine.items())
 
 
 def test_latencies_of_what_was_refused_are_not_those_of_what_is_asked_next(

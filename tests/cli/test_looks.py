@@ -13,22 +13,32 @@ from nextify.records import Store
 from nextify.requests import changed
 from report import fake_experiment
 
+from .conftest import make_images
+
 FACTORS = default_factors(path("small"))[:3]
 TRUTH = (0.02, -0.004, 0.0)
 
 
 def grown(
-    seeds: int, recorded: int | None = None, name: str = "a.study", failed: int = 0, **options
+    seeds: int,
+    recorded: int | None = None,
+    name: str = "a.study",
+    failed: int = 0,
+    diverged: int = 0,
+    **options,
 ) -> None:
-    """A study with all runs of its first seeds recorded, the first few as failed."""
+    """A study with all runs of its first seeds recorded, the first few as failed, some more as
+    diverged."""
     plan = fake_experiment.plan("full", seeds, factors=FACTORS, end_seeds=0)
     plan = plan.asked_by(changed(plan.requests[-1], **options))
     with Store.open(name) as store:
         store.save_plan(plan)
         for at, record in enumerate(fake_experiment.whole(plan, truth=TRUTH, pairs={})):
             if recorded is None or record.seed < recorded:
-                lost = {"outcome": "failed", "result": None} if at < failed else {}
-                store.add(replace(record, **lost))
+                if at < failed + diverged:
+                    became = "failed" if at < failed else "diverged"
+                    record = replace(record, outcome=became, result=None)
+                store.add(record)
 
 
 def looks(name: str = "a.study"):
@@ -97,6 +107,17 @@ def test_a_look_is_read_anew_where_another_took_its_number_meanwhile(said, monke
     assert "Look 1, at 32 runs" in said() and [each.runs for each in looks()] == [32]
 
 
+def test_runs_that_score_what_chance_does_count(said):
+    grown(2, failed=1, diverged=3)
+    text = said()
+    assert "full, 15 runs of 16 with a score" in text
+    assert "1 of 16 runs have no score (1 failed, 0 not recorded)" in text
+    assert "Look 1, at 15 runs" in text and [each.runs for each in looks()] == [15]
+    assert "can be seen with these 15 runs" in text and "12 runs" not in text
+    page = Path("a-report/report.html").read_text()
+    assert "With 15 runs a contribution had to reach" in page and "12 runs" not in page
+
+
 def test_a_margin_after_the_data_is_said_to_be(said):
     grown(2)
     assert "The margin was chosen after the data" in said("--margin", "2.5")
@@ -110,6 +131,17 @@ def test_the_primary_score_is_shown_first(said):
     found = json.loads(said("--json"))
     assert found["metric"] == "nll"
     assert found["studies"][0]["attribution"]["nll"]["margin"] == 0.02
+
+
+def test_another_score_leaves_the_page_of_the_primary_one(said):
+    grown(2, score="nll")
+    assert main(["report", "a.study"]) == 0
+    page = Path("a-report/report.json")
+    assert json.loads(page.read_text())["metric"] == "nll"
+    assert said("--score", "accuracy").endswith("report: a-accuracy-report/report.html\n")
+    assert json.loads(page.read_text())["metric"] == "nll"
+    for primary in ((), ("--score", "nll")):
+        assert said(*primary).endswith("report: a-report/report.html\n")
 
 
 def test_without_a_margin_it_asks_for_one(said):
@@ -190,6 +222,23 @@ def test_a_study_stops_at_a_planned_look(own_folder, monkeypatch):
     assert studying._until_next_look(plan, Path("a.study"), False).seeds == (0, 1, 2, 3, 4)
     with Store.open("a.study", create=False) as store:
         assert [each.seeds for each in store.history().registered] == [5]
+
+
+def test_a_study_says_that_it_stopped_for_a_look(own_folder, nextify):
+    make_images(own_folder / "pets", {f"{at}": 12 for at in range(2)}, learnable=True)
+    asked = ("study", "small", "--data", "pets", "--image-size", "16", "--experiment", "full",
+             "--factors", "kernel size 7, ReLU to GELU", "--cross", "none", "--end-seeds", "0",
+             "--seeds", "2", "--looks", "2", "epochs=1", "batch_size=8", "--no-pilot",
+             "--workers", "1", "--file", "a.study")  # fmt: skip
+    first = nextify(*asked)
+    assert first.code == 0, first.err
+    assert "4 of 8 runs recorded in a.study" in first.out
+    assert "stopped for look 1 of 2; the same command goes on to look 2\n" in first.out
+    values = json.loads(nextify(*asked, "--json").out)
+    assert (values["planned"], values["recorded"], values["finished"]) == (8, 4, 4)
+    assert "stopped_for_look" not in values
+    done = nextify(*asked)
+    assert "8 of 8 runs recorded" in done.out and "stopped" not in done.out
 
 
 def test_more_looks_than_seeds_are_refused(own_folder, refused):

@@ -179,3 +179,5 @@ def test_parts_sum_to_the_whole_in_bytes(design, size, width):
 def test_bytes_per_value_must_be_positive():
     with pytest.raises(nx.InputError, match="bytes_per_value is 0; it must be at least 1"):
         nx.cost(Design(), bytes_per_value=0)
+    with pytest.raises(nx.InputError, match=r"bytes_per_value is 1\.5; it must be a whole number"):
+        nx.cost(Design(), bytes_per_value=1.5)

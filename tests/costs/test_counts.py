@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 from nextify.blueprint import draw
-from nextify.costs import cost
+from nextify.costs import cost, totals
 from nextify.designs import Design, design, path
 from nextify.errors import InputError
 from nextify.network import assemble
@@ -94,6 +94,17 @@ def test_names_and_numbers_of_numpy_are_taken():
         cost(("resnet50",))
 
 
-def test_classes_must_be_positive():
-    with pytest.raises(InputError, match="classes is 0; it must be at least 1"):
-        cost(Design(), classes=0)
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        (0, "classes is 0; it must be at least 1"),
+        ("10", "classes is '10'; it must be a whole number"),
+        (1.5, "classes is 1.5; it must be a whole number"),
+        (True, "classes is True; it must be a whole number"),
+        (10**16, "classes is 10000000000000000; it must be at most 1,000,000,000,000,000"),
+    ],
+)
+@pytest.mark.parametrize("counted", [cost, totals])
+def test_classes_that_are_none(counted, classes, words):
+    with pytest.raises(InputError, match=words):
+        counted(Design(), classes=classes)

@@ -126,6 +126,11 @@ def test_fields_left_free_are_chosen():
     assert found[0].rank >= nx.fit(params="3M", macs="300M")[0].rank
 
 
+def test_a_field_left_free_may_be_what_makes_small_images_fit():
+    found = nx.fit(params="1M", free="stem_stride", image_size=8)
+    assert {one.design.stem_stride for one in found} == {1}
+
+
 def test_basic_blocks_have_no_bottleneck_to_choose():
     found = nx.fit(params="3M", start="resnet-18", free=("ratio",))
     assert {one.design.ratio for one in found} == {4}
@@ -172,6 +177,14 @@ def test_random_designs_are_of_the_space_and_none_is_less_than_the_smallest(stag
         ({"params": 10**7, "multiple_of": 0}, "multiple_of is 0"),
         ({"params": 10**7, "count": 0}, "count is 0"),
         ({"params": 10**7, "classes": 0}, "classes is 0"),
+        ({"params": 10**7, "classes": 1.5}, "classes is 1.5; it must be a whole number"),
+        ({"params": 10**7, "count": "3"}, "count is '3'; it must be a whole number"),
+        ({"params": 10**7, "multiple_of": 2.5}, "multiple_of is 2.5; it must be a whole number"),
+        ({"params": 10**7, "multiple_of": 4096}, "multiple_of is 4096; it must be at most 2,048"),
+        ({"params": [1]}, "params is [1]; it must be from 1 to 1e+15"),
+        ({"latency": [1]}, "latency is [1]; it must be from 1us"),
+        ({"params": 10**7, "free": "ratio,stem,ratio"}, "free names ratio twice; name it once"),
+        ({"params": 10**7, "free": "stem_stride", "image_size": 4}, "images of 4 pixels are too"),
         ({"params": 10**7, "image_size": 8}, "images of 8 pixels are too small"),
         ({"params": 10**7, "like": "convnext-tinny"}, "did you mean 'convnext-tiny'?"),
         ({"params": 10**7, "start": nx.Design(depths=(1,) * 7, widths=(8,) * 7)}, "7 stages"),
@@ -207,7 +220,11 @@ def test_command_with_all_options(capsys):
     assert (code, errors) == (0, "") and "stem  " in text.splitlines()[0]
 
 
-@pytest.mark.parametrize("words", [["--params", "x"], [], ["--params", "1"], ["--free", "a"]])
+@pytest.mark.parametrize(
+    "words",
+    [["--params", "x"], [], ["--params", "1"], ["--free", "a"],
+     ["--params", "1M", "--free", "kernel_size,kernel_size"]],
+)  # fmt: skip
 def test_command_refuses_in_one_line(capsys, words):
     code, text, errors = run(capsys, "fit", *words)
     assert (code, text) == (2, "") and errors.count("\n") == 1

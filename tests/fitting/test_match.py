@@ -72,6 +72,19 @@ def test_a_target_as_text_and_designs_in_order():
         assert within(matched, "params", 30e6, 224, 1000) and matched.depths == one.depths
 
 
+def test_names_stand_for_designs():
+    names = ["convnext-tiny", "resnet50"]
+    assert nx.match_cost(names, "macs") == nx.match_cost(map(nx.design, names), "macs")
+
+
+def test_images_of_two_sides_in_a_list():
+    found, same = (
+        nx.match_cost(nx.path("small"), "macs", "9M", image_size=sides)
+        for sides in ([64, 96], (64, 96))
+    )
+    assert found == same
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -80,11 +93,35 @@ def test_a_target_as_text_and_designs_in_order():
         (([Design()], "macs", 0), "target is 0; it must be from 1"),
         (([Design()], "macs", "x"), "target is 'x'; give a number"),
         (([Design()], "params", 10), "the nearest, (1, 1, 1, 1), is"),
+        (("resnet50", "macs"), "what to match is 'resnet50'; give a path"),
+        ((Design(), "macs"), "give a path"),
+        ((5, "macs"), "what to match is 5; give a path"),
+        ((["resnet5"], "macs"), "did you mean 'resnet-50'?"),
+        (([5], "macs"), "design is 5; give a name"),
+        ((["vit-b-16"], "macs"), "this one is a transformer"),
     ],
 )
 def test_what_cannot_be_matched_is_named(arguments, words):
     with pytest.raises(nx.InputError) as caught:
         nx.match_cost(*arguments)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"image_size": 0}, "image size is 0; it must be at least 1 pixel"),
+        ({"image_size": "64"}, "image size is '64'; give pixels"),
+        ({"classes": -5}, "classes is -5; it must be at least 1"),
+        ({"classes": 0}, "classes is 0; it must be at least 1"),
+        ({"classes": "10"}, "classes is '10'; it must be a whole number"),
+        ({"multiple_of": 0}, "multiple_of is 0; it must be at least 1"),
+        ({"multiple_of": 2.5}, "multiple_of is 2.5; it must be a whole number"),
+    ],
+)
+def test_options_that_cannot_be_used_are_named(options, words):
+    with pytest.raises(nx.InputError) as caught:
+        nx.match_cost(nx.path("small"), "macs", **options)
     assert words in str(caught.value)
 
 

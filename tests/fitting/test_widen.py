@@ -40,13 +40,52 @@ def test_proportions_of_the_stages_stay():
     assert [head / found.heads[0] for head in found.heads] == [1, 3, 6, 12]
 
 
+@pytest.mark.parametrize(
+    ("name", "image_size", "times"),
+    [("vit-mini", 256, 8), ("vit-mini", 128, 8), ("vit-s-16", 1024, 8), ("vit-s-16", 1024, 5)],
+)
+def test_heads_keep_their_size_where_attention_leads(name, image_size, times):
+    """Its products grow with the width, and not with the square of it."""
+    design = nx.design(name)
+    target = times * nx.cost(design, image_size).macs
+    found = nx.match_width(design, target, image_size=image_size)
+    assert abs(found.gap) <= 0.02
+    assert abs(found.head_size[0] - design.head_size) <= 1
+
+
+def test_where_small_heads_are_coarse_steps_others_are_looked_for():
+    design = nx.design("vit-mini")
+    target = 7.884 * nx.cost(design, 64).macs
+    found = nx.match_width(design, target, image_size=64)
+    assert (found.design.width, found.head_size) == (102, (6.0, 8.0))  # 101 and 103 are primes
+    assert abs(found.gap) <= 0.02
+
+
+def test_a_name_stands_for_its_design():
+    assert nx.match_width("vit-b-16", "4.5G") == nx.match_width(Vit(), "4.5G")
+
+
+@pytest.mark.parametrize(
+    ("design", "words"),
+    [
+        ("resnet50", "this design is convolutional; use match_cost"),
+        (nx.design("resnet50"), "this design is convolutional; use match_cost"),
+        ("vit-b-61", "did you mean"),
+        (None, "design is None; give a name"),
+    ],
+)
+def test_designs_that_are_no_transformers(design, words):
+    with pytest.raises(nx.InputError, match=words):
+        nx.match_width(design, "4G")
+
+
 def test_what_cannot_be_reached_says_how_near_it_came():
     found = nx.match_width(Vit(), 1)
     assert found.design.width == found.design.heads == 1
     assert found.gap > 0
 
 
-@pytest.mark.parametrize("target", [0, -3, "many", 1e16])
+@pytest.mark.parametrize("target", [0, -3, "many", 1e16, None, [1], True])
 def test_targets_that_are_none(target):
     with pytest.raises(nx.InputError, match="macs is"):
         nx.match_width(Vit(), target)

@@ -186,6 +186,7 @@ def test_one_value_is_no_batch_to_normalise():
         ({"memory_format": "rows"}, "memory_format is 'rows'"),
         ({"classes": 2.5}, "classes is 2.5; it must be a whole number"),
         ({"image_size": "64"}, "image size is '64'; give pixels"),
+        ({"image_size": 0}, "image size is 0; it must be at least 1 pixel"),
         ({"device": "gpu"}, "^unknown device 'gpu'; did you mean 'cpu'"),
         ({"runtimes": ()}, r"runtimes is \(\); name one or more of torch, compile, onnxruntime"),
         ({"runtimes": "torch"}, "runtimes is 'torch'"),
@@ -346,6 +347,11 @@ def test_latencies_of_several_designs():
     found = measure_latency(designs, 32, 10, effort=Effort(rounds=3))
     assert [one.count for one in found] == [3, 3]
     assert all(0 < one.low <= one.median <= one.high for one in found)
+
+
+def test_no_designs_have_no_latencies():
+    with pytest.raises(nx.InputError, match="there are no designs to measure; give at least one"):
+        measure_latency([])
 
 
 def test_torch_is_loaded_when_something_is_measured_and_not_before():

@@ -109,6 +109,8 @@ def test_weights_of_and_into_what_wraps_a_network(tmp_path):
 def test_no_classes():
     with pytest.raises(nx.InputError, match="classes is 0"):
         nx.build(CONVNEXT, 0)
+    with pytest.raises(nx.InputError, match="classes is '10'; it must be a whole number"):
+        nx.build(CONVNEXT, "10")
 
 
 def test_a_run_is_the_same_in_all_of_them(default_type):

@@ -11,7 +11,7 @@ from torchvision import models
 from nextify.designs import design
 from nextify.network import build
 from nextify.probes import measure
-from nextify.probes.anatomy import outputs
+from nextify.probes.anatomy import anatomy, outputs
 from nextify.probes.attention import attention_weights, distances, mean_distances
 
 
@@ -55,6 +55,24 @@ def test_attention_in_windows_has_that_of_a_window() -> None:
     shifted = sum(uniform(a, b, 4) * a * b for a in sides for b in sides) / 64
     assert found.values["stage1"] == pytest.approx((uniform(4, 4, 4) + shifted) / 2, rel=1e-5)
     assert found.values["stage2"] == pytest.approx(uniform(4, 4, 8), rel=1e-5)
+    assert found.values["uniform"] == pytest.approx(found.value, rel=1e-5)
+
+
+@pytest.mark.parametrize(("side", "maps"), [((16, 16), (2, 2)), ((16, 32), (2, 4))])
+def test_what_pads_a_window_has_no_place(side: tuple[int, int], maps: tuple[int, int]) -> None:
+    """Tokens of 8 pixels in one window of 4 x 4: at its upper left, the others are zeros."""
+    network = build(design("swin-mini"), 10, image_size=side).eval()
+    for name, parameter in network.named_parameters():
+        if "qkv.weight" in name:
+            parameter.data *= 40
+    images = torch.randn(4, 3, *side, generator=torch.Generator().manual_seed(0))
+    found = measure(network, images, ["attention-distance"])["attention-distance"]
+    there = [4 * y + x for y in range(maps[0]) for x in range(maps[1])]
+    placed = attention_weights(network, images)[2][..., there, :][..., there].double()
+    looked = (placed * distances(*maps, 8, 8)).sum(-1) / placed.sum(-1)
+    block = anatomy(network).blocks.index("stages.1.blocks.0")
+    assert found.curves["block"][block] == pytest.approx(looked.mean((0, 2)).tolist(), abs=6e-4)
+    assert found.curves["uniform"][block] == pytest.approx(uniform(*maps, 8), abs=6e-4)
 
 
 def test_a_class_token_has_no_place() -> None:

@@ -112,3 +112,11 @@ def test_on_real_networks_too(name: str) -> None:
     found, _ = changes(network, images, [], DIRECTIONS["translation"][1])
     more, less = (network(moved(images, 0, by)).softmax(1) for by in (step, -step))
     assert torch.allclose(found.lie, (more - less) / (2 * step), rtol=1e-4, atol=1e-9)
+
+
+def test_a_stage_whose_map_has_one_position_is_left_out() -> None:
+    network = build(design("convnext-mini"), 10)
+    found = measure(network, torch.rand(4, 3, 28, 28), ["lie-translation"])["lie-translation"]
+    assert list(found.values) == ["absolute", "stage1", "stage2"]
+    none = measure(wrapping(8, 2).float(), torch.rand(4, 3, 8, 8), ["lie-rotation"])["lie-rotation"]
+    assert none.value is not None and list(none.values) == ["absolute"]

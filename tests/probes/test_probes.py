@@ -1,20 +1,28 @@
 """What holds of every probe, and of how networks are read."""
 
-from itertools import product
+from collections.abc import Sequence
+from itertools import chain, combinations, product
 
 import numpy as np
 import pytest
+import timm
 import torch
 from torch import nn
 from torchvision import models
 
 from nextify.data import load, permuted
 from nextify.data.subsets import with_permuted_pixels
-from nextify.designs import design
+from nextify.designs import Design, design, path
 from nextify.errors import InputError
-from nextify.network import build
+from nextify.network import Network, build
 from nextify.probes import PROBES, Found, Probe, Subject, Undefined, measure
-from nextify.probes.anatomy import anatomy, as_maps, outputs
+from nextify.probes.anatomy import (
+    anatomy,
+    as_maps,
+    maps_after_blocks,
+    outputs,
+    works_on_tokens,
+)
 from nextify.probes.images import as_seen_to_probe, drawn_to_probe
 from nextify.records import Measurement
 from nextify.records.measurement import from_row, to_row
@@ -79,11 +87,114 @@ def test_the_blocks_of_torchvision_are_found(make, stages: list[int]) -> None:
     assert found.classifier
 
 
+CHOICES = path("small").choices
+NUMBERS = {"stage ratio", "increase width", "kernel size 7", "ReLU to GELU"}  # change no layer
+
+
+class Around(nn.Module):
+    """A network in another, as in `nn.DataParallel`: what it is made of is not known then."""
+
+    def __init__(self, inside: nn.Module) -> None:
+        super().__init__()
+        self.inside = inside
+
+
+def assert_blocks_are_found(of: Design) -> None:
+    blocks = tuple(
+        tuple(f"stages.{at}.blocks.{block}" for block in range(depth))
+        for at, depth in enumerate(of.depths)
+    )
+    network = build(of, classes=10, device="meta")
+    assert anatomy(network).stages == blocks, of
+    inside = tuple(tuple(f"inside.{block}" for block in stage) for stage in blocks)
+    assert anatomy(Around(network)).stages == inside, of
+
+
+@pytest.mark.parametrize(
+    ("choices", "stem_stride"),
+    [
+        ([at for at, each in enumerate(CHOICES) if each.name not in NUMBERS], 4),
+        ([1, 9, 11], 1),  # a stem that is one 1 x 1 convolution
+        pytest.param(range(len(CHOICES)), 4, marks=pytest.mark.slow),
+    ],
+)
+def test_the_blocks_of_every_subset_of_choices_are_found(
+    choices: Sequence[int], stem_stride: int
+) -> None:
+    """A block's shortcut may be one convolution alone, which is a row of modules, too."""
+    small = path("small").with_design_fields({"stem_stride": stem_stride})
+    subsets = chain.from_iterable(combinations(choices, n) for n in range(len(choices) + 1))
+    for of in dict.fromkeys(map(small.subset, subsets)):
+        assert_blocks_are_found(of)
+
+
+def test_the_blocks_of_every_step_of_the_large_path_are_found() -> None:
+    for step in path("resnet50").steps:
+        assert_blocks_are_found(step.design)
+
+
+@pytest.mark.parametrize(
+    ("name", "stages"),
+    [
+        ("resnet50d", [3, 4, 6, 3]),
+        ("resnetv2_50", [3, 4, 6, 3]),
+        ("convnext_atto", [2, 2, 6, 2]),
+        ("swin_tiny_patch4_window7_224", [2, 2, 6, 2]),
+        ("vit_tiny_patch16_224", [12]),
+        ("efficientnet_b0", [1, 2, 2, 3, 3, 4, 1]),
+        ("poolformer_s12", [2, 2, 6, 2]),
+        ("darknet53", [1, 2, 8, 8, 4]),  # has a stem of convolutions alike
+    ],
+)
+def test_the_blocks_of_timm_are_found(name: str, stages: list[int]) -> None:
+    with torch.device("meta"):
+        found = anatomy(timm.create_model(name))
+    assert [len(blocks) for blocks in found.stages] == stages
+
+
 def test_a_map_is_the_same_in_all_layouts() -> None:
     maps = torch.randn(2, 5, 6, 3)
     plane, line = maps.permute(0, 2, 3, 1), maps.flatten(2).transpose(1, 2)
     line = torch.cat([torch.randn(2, 1, 5), line], 1)  # a class token before it
     assert all(torch.equal(as_maps(each, (24, 12)), maps) for each in (maps, plane, line))
+
+
+@pytest.mark.parametrize(
+    ("network", "sides"),
+    [
+        (build(design("swin-mini"), 10, image_size=96), (96, 96)),  # 24 channels, 24 x 24 tokens
+        (build(design("swin-mini"), 10, image_size=88), (88, 88)),
+        (build(design("swin-mini"), 10, image_size=(32, 64)), (32, 64)),
+        (build(design("swin-mini", patch_size=2), 10, image_size=32), (32, 32)),
+        (build(design("swin-mini"), 10, image_size=(20, 64)), (20, 64)),
+        (models.SwinTransformer([4, 4], 24, [1, 1], [2, 4], [4, 4]), (96, 96)),
+        (
+            timm.create_model("swin_tiny_patch4_window7_224", img_size=384, depths=(1, 1)),
+            (384, 384),
+        ),
+    ],
+)
+def test_planes_of_tokens_are_never_taken_for_channels(
+    network: nn.Module, sides: tuple[int, int]
+) -> None:
+    images = torch.zeros(1, 3, *sides)
+    maps = maps_after_blocks(network.eval(), images)
+    for name, tensor in outputs(network, images, list(maps)).items():
+        assert maps[name].shape[1] == tensor.shape[3]
+
+
+def test_maps_as_wide_as_they_have_channels_are_left_as_they_are() -> None:
+    images = torch.zeros(1, 3, 96, 96)
+    for network in (
+        build(design("convnext-mini", widths=(24, 48, 96)), 10, image_size=96),
+        models.ConvNeXt([models.convnext.CNBlockConfig(24, None, 2)]),
+        timm.create_model("convnext_tiny", dims=(24, 48, 48, 48), depths=(1, 1, 1, 1)),
+    ):
+        maps = maps_after_blocks(network.eval(), images)
+        for name, tensor in outputs(network, images, list(maps)).items():
+            assert maps[name].shape == tensor.shape
+        first = anatomy(network).activations[0]  # inside, foreign ones have tokens
+        assert works_on_tokens(network, first) == (not isinstance(network, Network))
 
 
 def test_what_flows_in_is_what_was_there_before_a_module_wrote_over_it() -> None:

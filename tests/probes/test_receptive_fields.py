@@ -9,7 +9,7 @@ from torchvision import models
 
 from nextify.blueprint import draw
 from nextify.costs.receptive import Span, seen
-from nextify.designs import Design, design
+from nextify.designs import Design, Swin, design
 from nextify.network import build
 from nextify.probes import measure, receptive_field
 from nextify.probes.effective import input_gradients, middle_unit, squares
@@ -123,6 +123,11 @@ def test_the_scale_of_features_does_not_matter() -> None:
         (models.swin_t(), 64, 2, 15.5, 32),
         (timm.create_model("vit_tiny_patch16_224", img_size=64), 64, 4, 7.5, 16),
         (timm.create_model("swin_tiny_patch4_window7_224", img_size=64), 64, 8, 3.5, 8),
+        # Odd maps are padded before neighbours are joined: 25, 13, 7 and 4 units a side.
+        (build(design("swin-t"), 10, image_size=100), 100, 13, 3.5, 8),
+        (build(design("swin-t"), 10, image_size=100), 100, 7, 7.5, 16),
+        (build(design("swin-t"), 10, image_size=100), 100, 4, 15.5, 32),
+        (build(design("swin-t"), 10, image_size=40), 40, 3, 7.5, 16),
     ],
 )
 def test_where_units_of_known_networks_are(
@@ -130,6 +135,19 @@ def test_where_units_of_known_networks_are(
 ) -> None:
     for found in lattices(network.eval(), torch.rand(1, 3, image, image), (side, side)):
         assert (found.first, found.stride) == (first, stride)
+
+
+def test_a_unit_behind_odd_maps_is_in_the_middle_of_what_reaches_it() -> None:
+    """A Swin without attention and MLPs: unit 2 of the last map joins pixels 64 to 95."""
+    of = Swin(width=12, depths=(1, 1, 1, 1), heads=(1, 2, 4, 8), window=7)
+    network = build(of, 10, image_size=100).eval()
+    for name, parameter in network.named_parameters():
+        if "attn.proj" in name or "mlp.3" in name:
+            nn.init.zeros_(parameter)
+    images = torch.randn(4, 3, 100, 100)
+    reach = input_gradients(network, images).abs().sum((0, 1, 3)).nonzero().flatten().tolist()
+    assert (reach[0], reach[-1]) == (64, 95)
+    assert middle_unit(network, images) == (79.5, 79.5)
 
 
 @settings(max_examples=5)

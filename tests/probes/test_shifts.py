@@ -5,6 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nextify.designs import design
+from nextify.network import build
 from nextify.probes import measure
 from nextify.probes.kinds.equivariance_error import errors
 from nextify.probes.kinds.shift_consistency import agreement, shifted
@@ -143,3 +145,15 @@ def test_a_network_has_an_error_for_each_stage_and_shift() -> None:
     assert list(error.values) == ["stage1", "stage2"]
     assert error.value == pytest.approx(sum(error.values.values()) / 2)
     assert all(len(error.curves[stage]) == 8 for stage in error.values)
+
+
+def test_a_map_of_one_position_has_no_error() -> None:
+    """Its error would be 1 by construction, whatever the network does."""
+    images = torch.rand(4, 3, 32, 32)
+    deep = measure(build(design("resnet50"), 10), images, ["equivariance-error"])
+    error = deep["equivariance-error"]
+    assert list(error.values) == ["stage1", "stage2", "stage3"] and max(error.values.values()) < 1
+    assert error.value == pytest.approx(sum(error.values.values()) / 3)
+    assert "stage4" not in error.curves
+    (none,) = measure(wrapping(16, 2).float(), images[..., :16, :], ["equivariance-error"]).values()
+    assert none.value is None and "one position only" in none.reason and not none.failed

@@ -106,5 +106,10 @@ def test_small_maps_are_refused_and_mirrored_ones_are_read() -> None:
     found = measure(network(Keeps(), stem=4), images, ["feature-frequency", "mirrored-frequency"])
     assert "7 x 7 pixels, too few" in found["feature-frequency"].reason
     assert found["mirrored-frequency"].value is not None
-    with pytest.raises(Undefined):
+
+
+def test_maps_that_are_not_square_are_refused_as_such() -> None:
+    with pytest.raises(Undefined, match="64 x 128 pixels, and is not square"):
+        PROBE.measure(Subject(network(Keeps(), stem=1), drawn(1, 3, 64, 128).float()))
+    with pytest.raises(Undefined, match="14 x 12 pixels, and is not square"):
         PROBE.measure(Subject(network(Keeps(), stem=2), drawn(4, 3, 28, 24).float()))

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from nextify.designs import Initial
@@ -13,18 +14,19 @@ from nextify.errors import InputError
 from nextify.findings import Interval, measure_comparison
 from nextify.report import write_report
 from nextify.report.announce import announced_weights
-from nextify.report.cells import comparison_content, headline
+from nextify.report.cells import comparison_content, headline, steps_content
 from nextify.report.cells.comparison_words import meaning
 from nextify.report.cells.designs import in_words
 from nextify.report.cells.files import page
 from nextify.report.cells.line_figure import line_figure
 from nextify.report.cells.looks import look_of
 from nextify.report.cells.recipes import split_recipes
-from nextify.report.cells.table_figure import row_figure, short_names
+from nextify.report.cells.table_figure import row_figure, short_names, step_figure
 from nextify.report.cells.tables import cells_json
 from nextify.report.write import require_factors
 
 from . import fake, fake_comparison
+from .fake_runs import result
 from .test_report import _csv, _text
 
 NOW = "1 January 2030"
@@ -193,6 +195,56 @@ def test_one_seed_states_no_interval():
     assert "no interval is possible" in text and "±" not in text
     assert "too few runs to tell that from chance" in text
     assert {row.move.verdict for row in content.rows} == {"", "no interval"}
+
+
+def right_of(plan, *rights):
+    """A run of each network with each seed, with so many images right."""
+    images = fake_comparison.IMAGES
+    return [
+        replace(
+            fake_comparison.finished(plan, cell, seed),
+            result=result(np.arange(images) < number, nll=1.0, calibration_error=0.0),
+        )
+        for cell, numbers in enumerate(rights)
+        for seed, number in enumerate(numbers)
+    ]
+
+
+def test_who_shares_the_highest_mean_is_named_and_runs_that_agree_are_not_few(small_print):
+    plan = fake_comparison.plan((fake_comparison.TRAIN,), 2, fake_comparison.NAMES[:3])
+    content = shown(plan, right_of(plan, (2000, 2000), (3600, 3600), (3600, 3600)))
+    assert headline(content) == [
+        "ConvNeXt and Swin have the highest accuracy on all 16,000 images, both 90.00 %, "
+        "+40.00 points against ResNet: too few runs to tell that from chance."
+    ]
+    (on,) = json.loads(cells_json(content, None))["images"]
+    assert (on["highest"], on["as_high"]) == ("ConvNeXt", ["Swin"])
+    text = _text(page(content, [row_figure(content)], None))
+    assert "agree to the last digit, whatever the seed" in text and "Two seeds give" not in text
+    said = "A mark for the mean of n = 2 runs, a thin line for each run, which agree: no interval"
+    assert said in text and "Each mark is one run" not in text
+    assert "n = 2 runs of each network, which agree: no interval." in small_print[-1]
+    spread = shown(plan, right_of(plan, (2000, 2010), (3610, 3590), (3590, 3610)))
+    (told,) = headline(spread)
+    assert told.endswith("Swin have the highest accuracy on all 16,000 images, both 90.00 %, "
+                         "+39.88 points against ResNet.")  # fmt: skip
+    (told,) = headline(shown(plan, right_of(plan, (2000, 2010), (3610, 3590), (3590, 3614))))
+    assert "Swin has the highest" in told and "ConvNeXt cannot be told apart" in told
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_an_axis_that_holds_zero_is_not_said_to_leave_it_out(small_print, seeds):
+    plan = fake_comparison.plan((fake_comparison.TRAIN,), seeds, fake_comparison.NAMES[:2])
+    for least, cut in ((1000, True), (0, False)):
+        content = shown(plan, right_of(plan, [least + at for at in range(seeds)], [3000] * seeds))
+        row_figure(content)
+        assert ("The axis of accuracies does not start at 0." in small_print[-1]) == cut
+    path = fake.plan(cells=2, seeds=tuple(range(seeds)))
+    records = [fake.finished(path, cell, seed) for cell in range(2) for seed in path.seeds]
+    zero = result(np.zeros(records[0].result.images, bool), nll=1.0, calibration_error=0.0)
+    for first, cut in ((records[0], True), (replace(records[0], result=zero), False)):
+        step_figure(steps_content(path, [first, *records[1:]]))
+        assert ("do not start at 0" in small_print[-1]) == cut
 
 
 def test_one_number_of_images_has_no_gains(tmp_path):

@@ -94,7 +94,7 @@ def test_the_tables_of_an_experiment(experiment):
     assert len(study["learned_nothing"]) == 12 and "(25.00 %)" in study["learned_nothing"][0]
 
 
-def test_diverged_runs_stand_at_chance_beside_the_finished():
+def test_diverged_runs_stand_at_chance_beside_the_finished(small_print):
     factors = default_factors(path("small"))[:3]
     plan = photographs(fake_experiment.plan("full", 3, factors=factors, end_seeds=0))
     runs = [(cell, seed) for seed in plan.seeds for cell in range(len(plan.cells))]
@@ -111,6 +111,8 @@ def test_diverged_runs_stand_at_chance_beside_the_finished():
     assert "no score" not in " ".join(caveats.notes(view.found)), "each has that of chance"
     page = _text(factors_page(content, [], None))
     assert "Diverged runs at chance" in page and "Finished runs only" in page
+    contribution_figure(content)
+    assert small_print[-1].startswith("n = 24 runs with a score in 8 cells of 8.")
     told = words.as_texts(content, view)
     assert "diverge" in told["Diverged runs"]
 

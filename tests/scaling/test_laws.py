@@ -6,7 +6,7 @@ import re
 import pytest
 import sympy as sp
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from sympy import Symbol
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -41,12 +41,16 @@ from .sizes import Case, cases
 
 @settings(max_examples=60, deadline=None)
 @given(case=cases())
+@example(case=Case(WindowAttention(window=1, shifted=True), 2, 13, 6))  # windows that do not move
+@example(case=Case(WindowAttention(window=5, shifted=True), 2, 4, 6))  # one window
+@example(case=Case(WindowAttention(window=3, shifted=True, plane=True), 1, (3, 4), 6))
 def test_every_formula_is_what_is_counted(case: Case):
     found = amounts(case.mixer, batch=case.batch, tokens=case.tokens, width=case.width)
     module = build(case.mixer, tokens=case.tokens, width=case.width)
     x = torch.zeros(case.batch, case.count, case.width)
     assert module(x).shape == x.shape
     assert found.macs == count_macs(module, x).macs > 0
+    assert 4 * found.fixed == sum(each.nbytes for each in module.buffers())
     assert found.parameters == sum(weight.numel() for weight in module.parameters())
     assert 4 * found.inference == count_alive(module, x)
     assert 4 * found.kept == count_kept(module, x)
@@ -180,6 +184,10 @@ def test_laws_in_plain_numbers():
     assert padded.macs == 4 * (21 * 14) * d * d + 2 * (21 * 14) * 49 * d
 
 
+def test_windows_of_one_token_never_meet_in_the_textbooks_way_either():
+    assert law(mixer("shifted-window window=1")).path_leading == sp.oo
+
+
 def reach(name_or_mixer, tokens, layers: int) -> int:
     """Layers until every token has reached every other, told from gradients; 0 if never."""
     count = tokens if isinstance(tokens, int) else tokens[0] * tokens[1]
@@ -208,6 +216,9 @@ PATHS = [
     (WindowAttention(window=2, shifted=True), 12),
     (WindowAttention(window=2, shifted=True, plane=True), (4, 8)),
     (WindowAttention(window=4), 12),
+    (WindowAttention(window=1, shifted=True), 5),
+    (WindowAttention(window=1, shifted=True), 1),
+    (WindowAttention(window=1, shifted=True, plane=True), (2, 3)),
     (FeedForward(), 3),
     (MatrixProduct(), 3),
 ]
@@ -228,6 +239,7 @@ REFUSED = [
     (lambda: Attention(projected=False, causal=True), "set it to True for"),
     (lambda: FeedForward(ratio=0), "ratio is 0"),
     (lambda: amounts(Attention(heads=3), tokens=4, width=8), "multiple of the 3 attention heads"),
+    (lambda: Attention(heads=1.5), "heads is 1.5; it must be a whole number"),
     (lambda: amounts(Attention(), tokens=0, width=8), "tokens is 0"),
     (lambda: amounts(Convolution(kernel=3, plane=True), tokens=9, width=8), "needs \\(rows"),
 ]

@@ -156,6 +156,14 @@ def test_another_network_joins_as_those_there_were_settled(mine, tmp_path):
     assert joined.networks[-5:-1] == first.networks and joined.recipe == "modern-small"
 
 
+def test_a_recipe_that_was_asked_for_is_not_another_requests(mine):
+    there = plan_of(settled(compared(str(mine), "recipe=frozen-small", images="60"), 5_000, 32))
+    found = settled(compared("vit-mini", str(mine), images="60"), 5_000, 32, there)
+    assert found.networks[-3:] == ("recipe=finetune-small", "batch_size=5", "epochs=20")
+    again = settled(compared(str(mine), "recipe=frozen-small", images="60"), 5_000, 32, there)
+    assert again.networks == there.requests[0].networks
+
+
 def plan_of(request: Compare):
     networks = read_networks(request.networks, request.recipe or "modern-small", CLASSES)
     data = {"name": "x", "fingerprint": "0", "image_size": 28, "classes": 3, "train": 5_000,

@@ -9,12 +9,16 @@ from queue import Empty, Queue
 
 import pytest
 
+from nextify.commands.probing import probe
+from nextify.commands.watch import QUIET
 from nextify.data import load
 from nextify.designs import Run, design, path, recipe
 from nextify.errors import InputError
 from nextify.network.files import load_network
+from nextify.probes import PROBES
 from nextify.records import Measurement, Plan, Record, Store
 from nextify.requests import DataSpec
+from nextify.requests import Probe as Request
 from nextify.studies import Frame, execute, plan_path
 from nextify.studies.running.messages import Began, Died, Done, Message, Ready
 from nextify.studies.running.probed import ProbeKept, TrainProbed
@@ -33,7 +37,7 @@ def measure(subject):
 
 PROBE = Probe(name="brightness", title="Brightness", version=3, unit="sd", measure=measure)
 """
-COLLAPSE = Asked("feature-collapse", "feature-collapse", 1)
+COLLAPSE = Asked("feature-collapse", "feature-collapse", PROBES["feature-collapse"].version)
 
 
 class Threads:
@@ -133,7 +137,7 @@ def test_a_diverged_run_is_not_probed(images):
     assert (done.measurements, done.weights) == ((), None)
 
 
-def plan_on(images, seeds: tuple[int, ...] = (0, 1)) -> Plan:
+def plan_path_of(images, seeds: tuple[int, ...] = (0, 1)) -> Plan:
     of = Frame(
         path("small"),
         data=images.identity(),
@@ -141,7 +145,11 @@ def plan_on(images, seeds: tuple[int, ...] = (0, 1)) -> Plan:
         seeds=seeds,
         recipe_changes={"epochs": 1, "batch_size": 16, "crop": "none"},
     )
-    plan = plan_path(of)
+    return plan_path(of)
+
+
+def plan_on(images, seeds: tuple[int, ...] = (0, 1)) -> Plan:
+    plan = plan_path_of(images, seeds)
     return replace(plan, cells=plan.cells[-1:])
 
 
@@ -168,7 +176,7 @@ def test_a_study_records_them_keeps_networks_and_takes_probes_later(images, mine
         assert later[key]["feature-collapse"] == first[key]["feature-collapse"]
         assert later[key]["brightness"].value is not None
 
-    newer = [Asked("feature-collapse", "feature-collapse", 2)]  # a version that is not there
+    newer = [replace(COLLAPSE, version=COLLAPSE.version + 1)]  # a version that is not there
     weights_file(file, records[0].key).unlink()
     weights_file(file, records[1].key).write_bytes(b"nothing")
     done = probe_kept(file, newer, WorkerSetup(SPEC), crew=Threads())
@@ -277,3 +285,26 @@ def test_other_images_are_refused(images, tmp_path):
         probe_kept(file, [COLLAPSE], others, crew=Threads())
     with Store.open(file, create=False) as store:
         assert store.measurements() == {}
+
+
+def test_what_an_earlier_version_read_wrong_is_measured_anew_or_said(images, tmp_path):
+    """Of two networks, both probed when shortcuts were taken for stages, one is still kept."""
+    file, plan = tmp_path / "s.study", plan_on(images)
+    cells = [cell for cell in plan_path_of(images).cells if cell.name == "BN to LN"]
+    plan = replace(plan, cells=tuple(cells))
+    train = TrainProbed(("signal",), keep_weights=True)
+    execute(plan, file, WorkerSetup(SPEC), train=train, crew=Threads())
+    with Store.open(file) as store:
+        for key, found in store.measurements().items():
+            store.keep_measurements(key, [replace(found["signal"], version=1)])
+        gone, kept = (record.key for record in store.records())
+    weights_file(file, gone).unlink()
+    asked = Asked("signal", "signal", PROBES["signal"].version)
+    assert probe_kept(file, [asked], WorkerSetup(SPEC), crew=Threads()).measured == 1
+    noted = []
+    done = probe(Request(networks=(str(file),), probes="signal"), replace(QUIET, note=noted.append))
+    assert {each.key: each.misread for each in done.measurements} == {
+        gone: ("shortcuts",), kept: (),
+    }  # fmt: skip
+    assert noted[0].startswith("1 finished run of 2 cannot be probed any more")
+    assert "signal was measured by an earlier version" in noted[1] and "1 network " in noted[1]

@@ -248,6 +248,7 @@ def test_what_it_takes_at_most():
         ("resnet-small convnext-mini", "write --from resnet-small,convnext-mini$"),
         ("resnet-small,epochs=3", "--from has 'epochs=3'.* as --from a,b epochs=20$"),
         ("resnet-small,", "give names or files"),
+        ("resnet-small,vit-mini,resnet-small", "network 'resnet-small' is given twice"),
     ],
 )
 def test_what_is_not_of_candidates_is_refused(words, said):

@@ -26,8 +26,6 @@ def require_image_size(
             Swin's are larger than it.
     """
     sides = specs.sides_of(image_size)
-    if min(sides) < 1:
-        raise InputError(f"image size is {image_size}; it must be at least 1 pixel")
     match design:
         case Design():
             _require_strides(design, sides)

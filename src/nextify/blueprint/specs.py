@@ -52,7 +52,7 @@ def sides_of(image_size: int | tuple[int, int]) -> tuple[int, int]:
     ((224, 224), (64, 96))
 
     Raises:
-        InputError: it is neither.
+        InputError: it is neither, or below 1.
     """
     given = image_size if isinstance(image_size, list | tuple) else (image_size, image_size)
     try:
@@ -61,6 +61,8 @@ def sides_of(image_size: int | tuple[int, int]) -> tuple[int, int]:
         raise InputError(
             f"image size is {in_short(image_size)}; give pixels, as 224 or (224, 320)"
         ) from None
+    if min(height, width) < 1:
+        raise InputError(f"image size is {image_size}; it must be at least 1 pixel")
     return height, width
 
 

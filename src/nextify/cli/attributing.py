@@ -12,6 +12,7 @@ from nextify.report.factors import (
     caveats,
     look_words,
     meaning_words,
+    outcomes,
     words,
 )
 from nextify.report.factors.contribution_figure import signed_count
@@ -68,11 +69,11 @@ def _in_general(shown: FactorContent, each: General) -> list[str]:
 
 
 def _print(shown: FactorContent, view: View, checks: Shares) -> None:
-    counts = view.found.counts
+    runs, planned = outcomes.scored(view.found), view.found.counts.planned
     label = f"networks {view.label}: " if len(shown.views) > 1 else ""
     say(
-        f"{label}{view.plan.title}: {view.plan.experiment}, {plural(counts.finished, 'run')} "
-        f"of {counts.planned} with a score\n"
+        f"{label}{view.plan.title}: {view.plan.experiment}, {plural(runs, 'run')} "
+        f"of {planned} with a score\n"
     )
     head = ["factor", shown.unit.name, "95 %, all together"]
     head += ["Shapley value, all orders"] * bool(view.found.shapley) + ["params", "MACs", "memory"]

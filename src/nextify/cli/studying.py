@@ -13,7 +13,7 @@ from nextify.designs import Factor
 from nextify.designs.fields import written
 from nextify.findings import grid
 from nextify.records import Cell, Plan
-from nextify.report.announce import TELLS, announced, half_width
+from nextify.report.announce import TELLS, announced, half_width, stopped_for
 from nextify.report.cells import comparison_content, headline
 from nextify.report.details import learned_nothing, unlearned
 from nextify.requests import Compare, Study
@@ -35,7 +35,8 @@ def run(request: Study | Compare, as_json: bool) -> int:
                 plan, records = done.study
                 nothing = {"learned_nothing": unlearned(plan, grid(plan, records))}
                 values = {"study": str(done.file), **file_values(done.report)}
-                print_json({**asdict(done.summary), **nothing, **values})
+                look = {"stopped_for_look": done.look[0]} if done.look else {}
+                print_json({**asdict(done.summary), **look, **nothing, **values})
             else:
                 _say(done, isinstance(request, Compare))
             return 1 if done.summary.failures else 0
@@ -68,6 +69,8 @@ def _say(done: Studied, is_comparison: bool) -> None:
         f"{summary.done} of {summary.planned} runs recorded in {done.file} "
         f"({summary.failed} failed, {summary.diverged} diverged in this start)"
     )
+    if done.look:
+        say(stopped_for(*done.look))
     plan, records = done.study
     if nothing := learned_nothing(plan, grid(plan, records)):
         say(nothing)

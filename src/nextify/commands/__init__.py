@@ -163,7 +163,8 @@ def _asked(kind: type[T], given: tuple[Any, ...], options: dict[str, Any]) -> T:
         raise _unexpected(given[1])
     else:
         images = {name: getattr(whole, name) for name in {"data"} & requests.groups(kind).keys()}
-        values = {**with_images(kind, images), **requests.given(whole), **options}
+        said = {**with_images(kind, images), **requests.given(whole)}
+        values = {**requests.beside(kind, said, options), **options}
     return requests.require_used(requests.made(kind, values))
 
 

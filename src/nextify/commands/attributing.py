@@ -10,11 +10,20 @@ from nextify.commands.watch import QUIET, Watch
 from nextify.errors import InputError
 from nextify.findings.crosscheck import fanova_importances, shapiq_values
 from nextify.findings.factor_runs import FactorRuns, factor_runs
+from nextify.findings.looking import due
 from nextify.findings.meaning import CONTROLS
 from nextify.report import write_report
 from nextify.report.factors import FactorContent
+from nextify.report.factors.content import primary_of
 from nextify.report.page import ReportFiles
-from nextify.report.write import look, read_study, require_factors, write_factors
+from nextify.report.write import (
+    look,
+    read_history,
+    read_probed,
+    read_study,
+    require_factors,
+    write_factors,
+)
 from nextify.requests import Attribute, Report
 
 Shares = dict[str, dict[str, float]]  # by tool and factor
@@ -46,6 +55,7 @@ def attribute(request: Attribute, watch: Watch = QUIET) -> Attributed:
     studies = [read_study(file) for file in files]
     for file, (plan, _) in zip(files, studies, strict=True):
         require_factors(plan, str(file))
+    _require_useful(request, files)
     content = look(
         files, request.score, request.file, request.margin, control=CONTROLS[request.matrix],
         without_failed=request.without_failed,
@@ -56,7 +66,8 @@ def attribute(request: Attribute, watch: Watch = QUIET) -> Attributed:
             watch.note(f"study file {file} cannot be written: this look is not kept in it")
     asked = studies if request.crosscheck else []
     checks = tuple(_crosscheck(factor_runs(*study, score), watch.note) for study in asked)
-    place = Path(request.output) if request.output else _folder(files, request.score or "accuracy")
+    other = "" if score == primary_of(read_history(files[0])) else request.score or ""
+    place = Path(request.output) if request.output else _folder(files, other)
     answers = best_answers(files[0], place) if len(files) == 1 else None
     written = write_factors(content, place, answers=answers)
     return Attributed(content=content, checks=checks, report=written)
@@ -74,11 +85,31 @@ def report(request: Report, watch: Watch = QUIET) -> ReportFiles:
     return write_report(file, folder, answers=best_answers(file, folder))
 
 
-def _folder(files: list[Path], metric: str) -> Path:
-    """Beside the first file: where `study` writes its report, unless more was asked for."""
+def _require_useful(request: Attribute, files: list[Path]) -> None:
+    """Check that no option is given for what these studies do not have; before any look.
+
+    Raises:
+        InputError: one is, with what gives them that.
+    """
+    names = " and ".join(map(str, files))
+    if CONTROLS[request.matrix] != "simultaneous" and not any(map(read_probed, files)):
+        raise InputError(
+            f"--matrix is {request.matrix}, which judges what probes find, and none was measured "
+            f"in {names}; measure first (nextify probe {files[0]}), or leave --matrix out"
+        )
+    if request.without_failed and not any(due(read_history(file)) for file in files):
+        raise InputError(
+            f"--without-failed takes a planned look, and none is planned in {names} (nextify study "
+            "--looks N plans some, before the first run); leave it out: failed runs hold nothing up"
+        )
+
+
+def _folder(files: list[Path], score: str) -> Path:
+    """Beside the first file: where `study` writes its report, unless more was asked for, such as
+    another score than the study's own."""
     first, *others = files
     parts = [first.stem, *(f"and-{other.stem}" for other in others)]
-    return first.with_name("-".join([*parts, *[metric] * (metric != "accuracy"), "report"]))
+    return first.with_name("-".join([*parts, *[score] * bool(score), "report"]))
 
 
 def _crosscheck(runs: FactorRuns, note: Callable[[str], None]) -> Shares:

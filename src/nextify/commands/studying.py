@@ -99,6 +99,14 @@ class Studied(Shown):
             return view.found
         return kind.findings(plan, records)
 
+    @property
+    def look(self) -> tuple[int, int] | None:
+        """The planned look that it stopped for, and how many there are; None where it did not stop
+        for one."""
+        planned = due(read_history(self.file))
+        reached = recorded_looks(*self.study, planned)
+        return (reached, len(planned)) if 0 < reached < len(planned) else None
+
     def _view(self, *, pictures: bool) -> View:
         (figure, *_) = [each for each in self.report.figures if each.suffix == ".png"]
         said = [self.study[0].title, f"report: {self.report.html}"]
@@ -132,11 +140,13 @@ def _study(request: Study | Compare, watch: Watch) -> Planned | Studied:
         require_place(planned.file.parent, "--file")
     if runs.report:
         require_writable(Path(runs.report), "--report")  # before the work, not after it
-    plan = planned.plan
+    plan = now = planned.plan
     if isinstance(request, Study) and (request.experiment.looks or _has_looks(planned.file)):
         watch.damage(planned.file, goes_on=True)
-        plan = _until_next_look(plan, planned.file, runs.retry_failed)
-    summary = trained(runs, plan, planned.file, setup, watch, say)
+        now = _until_next_look(plan, planned.file, runs.retry_failed)
+    summary = trained(runs, now, planned.file, setup, watch, say)
+    if now.count < plan.count:  # what is to come at later looks is planned, too
+        summary = replace(summary, planned=len({run.key for run in plan.runs()}))
     folder = Path(runs.report or report_folder(planned.file))
     report = write_report(planned.file, folder, answers=best_answers(planned.file, folder))
     return Studied(file=planned.file, summary=summary, report=report)

@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from nextify.blueprint import draw, require_image_size, sides_of
 from nextify.costs.walk import Map, PartCost, walk
 from nextify.designs import AnyDesign, known_design
-from nextify.errors import InputError
-from nextify.words import native
+from nextify.words import whole_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +67,11 @@ def cost(
 
     Raises:
         InputError: if the image is too small for the design, or `classes` or `bytes_per_value` is
-            not positive.
+            no whole number from 1 on.
     """
     design = known_design(design)
-    classes, bytes_per_value = native(classes), native(bytes_per_value)
-    for name, value in (("classes", classes), ("bytes_per_value", bytes_per_value)):
-        if value < 1:
-            raise InputError(f"{name} is {value}; it must be at least 1")
+    classes = whole_number("classes", classes)
+    bytes_per_value = whole_number("bytes_per_value", bytes_per_value)
     require_image_size(design, image_size)
     height, width = sides_of(image_size)
     found: list[PartCost] = []

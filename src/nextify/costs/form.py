@@ -19,6 +19,7 @@ from nextify.costs.walk import Map, walk
 from nextify.designs import AnyDesign, Design, require_convolutional
 from nextify.designs.fields import hints
 from nextify.errors import InputError
+from nextify.words import whole_number
 
 _NAMES = tuple(name for name in hints(Design) if name not in ("depths", "widths"))
 _values = attrgetter(*_NAMES)
@@ -96,8 +97,7 @@ def totals(
     Raises:
         InputError: as `cost` does.
     """
-    if classes < 1:
-        raise InputError(f"classes is {classes}; it must be at least 1")
+    classes = whole_number("classes", classes)
     if not isinstance(design, Design):
         counted = cost(design, image_size, classes)
         return Totals(counted.params, counted.macs, counted.training_bytes)
@@ -109,22 +109,21 @@ def totals(
 def form_of(design: AnyDesign, image_size: int | tuple[int, int]) -> Form:
     """The form of a convolutional design: its totals as polynomials. Raises as `cost` does."""
     design = require_convolutional(design, "rescaling widths one by one")
-    return _form(_values(design), len(design.depths), image_size)
+    return _form(_values(design), len(design.depths), sides_of(image_size))
 
 
 @lru_cache(maxsize=65536)
-def _form(values: tuple[object, ...], stages: int, image_size: int | tuple[int, int]) -> Form:
+def _form(values: tuple[object, ...], stages: int, sides: tuple[int, int]) -> Form:
     fields: dict[str, Any] = dict(zip(_NAMES, values, strict=True))
     design = Design(depths=(1,) * stages, widths=(1,) * stages, **fields)
-    height, width = sides_of(image_size)
-    if max(height, width) > _LARGEST_SIDE:
-        raise InputError(f"image size is {image_size}; it must be at most {_LARGEST_SIDE} pixels")
+    if max(sides) > _LARGEST_SIDE:
+        raise InputError(f"image size is {max(sides)}; it must be at most {_LARGEST_SIDE} pixels")
     powers = tuple(3 if at % 2 else 1 for at in range(stages + 1))  # the last: of classes
     sizes = tuple(1 << _BITS * power for power in powers)
     blueprint = draw_sized(design, (2,) * stages, sizes[:-1], sizes[-1])
-    parts, (_, *sides) = _sums(blueprint, Map((3, height, width)))
-    if min(sides) < 2:  # where the last map has more than a pixel, every layer had enough of them
-        require_image_size(design, image_size)
+    parts, (_, *last) = _sums(blueprint, Map((3, *sides)))
+    if min(last) < 2:  # where the last map has more than a pixel, every layer had enough of them
+        require_image_size(design, sides)
     return Form(*(_polynomial([part[at] for part in parts], powers) for at in range(3)))
 
 

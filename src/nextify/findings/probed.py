@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from nextify.errors import InputError, unknown
+from nextify.findings.misread import faults
 from nextify.findings.scores import ATTRIBUTED, Direction, ProbeScore
 from nextify.records.measurement import Measurement
 
@@ -83,6 +84,7 @@ def _score(name: str, of: _OfProbe, part: str = "") -> ProbeScore:
         better=_DIRECTIONS.get(about.better, 0) if own_unit is None else 0,
         values=known,
         reasons={**_reasons(each for key, each in kept.items() if key not in known), **old},
+        faults=faults(name, latest, part),
     )
 
 

@@ -12,7 +12,7 @@ from nextify.errors import InputError
 from nextify.fitting.budgets import BINDS, LATENCY_BINDS, Measure, budgets_of
 from nextify.fitting.problem import Problem, forms_of, forms_within
 from nextify.fitting.space import Space
-from nextify.words import native, read_seconds
+from nextify.words import read_seconds, whole_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +93,8 @@ def fit(
         InputError: if no design of the space keeps the budget; it says what the smallest possible
             is, or was measured to take. If no budget is given, or an argument cannot be used.
     """
-    if count < 1:
-        raise InputError(f"count is {count}; it must be at least 1")
+    count, classes = whole_number("count", count), whole_number("classes", classes)
     base = require_convolutional(known_design(start), "fit")
-    classes, multiple_of = native(classes), native(multiple_of)
     if latency is not None and (params, macs, activation_memory, like) == (None,) * 4:
         budgets = {}
     else:
@@ -117,7 +115,11 @@ def fit(
 def _names(fields: Iterable[str] | str) -> tuple[str, ...]:
     if isinstance(fields, str):
         fields = (name.strip() for name in fields.split(",") if name.strip())
-    return tuple(fields)
+    names = tuple(fields)
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"free names {name} twice; name it once")
+    return names
 
 
 def _measured(

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from typing import Literal
 
 from nextify.costs import Polynomial, form_of
-from nextify.designs import Design, Path
+from nextify.designs import AnyDesign, Design, Path, known_design, require_convolutional
 from nextify.designs.fields import with_fields
 from nextify.errors import InputError
 from nextify.fitting.widths import Widths, nearest, scales
-from nextify.words import read_count
+from nextify.words import in_short, read_count, whole_number
 
 Quantity = Literal["macs", "params"]
 
@@ -16,7 +16,7 @@ WITHIN = 0.005  # of the target: any two designs then agree within 1 %
 
 
 def match_cost(
-    of: Path | Iterable[Design],
+    of: Path | Iterable[AnyDesign | str],
     quantity: Quantity,
     target: int | float | str | None = None,
     *,
@@ -39,7 +39,7 @@ def match_cost(
 
     Args:
         of: a path, whose steps are taken in order (variants that it does not keep are not), or
-            designs.
+            designs, or their names.
         quantity: `"macs"` for one image, or `"params"`.
         target: what all shall cost, a number or a text as `"2.2G"`; by default what the last
             design, the path's end, costs.
@@ -47,21 +47,33 @@ def match_cost(
         multiple_of: all widths are multiples of this.
 
     Raises:
-        InputError: if a design cannot be brought within 0.5 %; it says how near it came.
+        InputError: if a design cannot be brought within 0.5 %; it says how near it came. If an
+            argument cannot be used.
     """
     if quantity not in ("macs", "params"):
         raise InputError(f"quantity is {quantity!r}; give macs or params")
-    if multiple_of < 1:
-        raise InputError(f"multiple_of is {multiple_of}; it must be at least 1")
-    designs = tuple(step.design for step in of.steps) if isinstance(of, Path) else tuple(of)
-    if not designs:
-        raise InputError("there are no designs to match; give at least one")
-    size = image_size or (of.image_size if isinstance(of, Path) else 224)
-    outputs = classes or (of.classes if isinstance(of, Path) else 1000)
+    multiple_of, designs = whole_number("multiple_of", multiple_of), _designs(of)
+    meant = (of.image_size, of.classes) if isinstance(of, Path) else (224, 1000)
+    size = meant[0] if image_size is None else image_size
+    outputs = meant[1] if classes is None else whole_number("classes", classes)
     last: Polynomial = getattr(form_of(designs[-1], size), quantity)
     default = last.at(designs[-1].depths, designs[-1].widths, outputs)
     goal = default if target is None else read_count("target", target)
     return tuple(_matched(one, quantity, goal, size, outputs, multiple_of) for one in designs)
+
+
+def _designs(of: Path | Iterable[AnyDesign | str]) -> tuple[Design, ...]:
+    if isinstance(of, Path):
+        return tuple(step.design for step in of.steps)
+    if isinstance(of, str | AnyDesign) or not isinstance(of, Iterable):  # names stand for both
+        raise InputError(
+            f"what to match is {in_short(of)}; give a path, as nextify.path(name) makes it, or a "
+            "list of designs"
+        )
+    designs = tuple(require_convolutional(known_design(one), "match_cost") for one in of)
+    if not designs:
+        raise InputError("there are no designs to match; give at least one")
+    return designs
 
 
 def _matched(

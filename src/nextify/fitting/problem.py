@@ -99,8 +99,11 @@ def forms_within(
 def forms_of(
     base: Design, free: tuple[str, ...], image_size: int | tuple[int, int], classes: int
 ) -> Iterator[tuple[Design, Form]]:
-    """The base with every combination of the fields left free, and what each form costs."""
-    totals(base, image_size, classes)  # refuses what does not fit
+    """The base with every combination of the fields left free, and what each form costs.
+
+    Raises:
+        InputError: no combination can see such images; it says what the base would need.
+    """
     values = [_values(name) for name in free]
     combinations = prod(map(len, values))
     if combinations > _MOST_COMBINATIONS:
@@ -108,12 +111,17 @@ def forms_of(
             f"free is {', '.join(free)}: {combinations} combinations of values; leave fields out, "
             f"at most {_MOST_COMBINATIONS} are searched"
         )
+    found = False
     for combination in product(*values):
         try:
             design = with_fields(base, dict(zip(free, combination, strict=True)))
-            yield design, form_of(design, image_size)
+            form = form_of(design, image_size)
         except InputError:  # a choice that this block does not have, or too small an image
             continue
+        found = True
+        yield design, form
+    if not found:
+        totals(base, image_size, classes)  # says why
 
 
 def _values(name: str) -> tuple[Any, ...]:

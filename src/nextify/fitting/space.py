@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from nextify.errors import InputError
+from nextify.words import whole_number
 
 SIDE = (1, 6)
 DEEP = (2, 9)
@@ -43,8 +44,8 @@ class Space:
                 f"the design to start from has {self.stages} stages; give one with at most "
                 f"{MOST_STAGES}"
             )
-        if not 1 <= self.multiple_of <= FIRST_WIDTH[1]:
-            raise InputError(f"multiple_of is {self.multiple_of}; give 1 to {FIRST_WIDTH[1]}")
+        multiple_of = whole_number("multiple_of", self.multiple_of, FIRST_WIDTH[1])
+        object.__setattr__(self, "multiple_of", multiple_of)
 
     @property
     def deep(self) -> int:

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from math import gcd, lcm, log
 
 from nextify.costs import totals
-from nextify.designs import Swin, Transformer
+from nextify.designs import AnyDesign, Design, Swin, Transformer, known_design
 from nextify.designs.fields import with_fields
+from nextify.errors import InputError
 from nextify.words import read_count
 
 WITHIN = 0.02  # of the target
-_HEADS = (0, -1, 1, -2, 2)  # numbers of heads that are tried, around the ideal one
+# Numbers of heads that are tried to either side of the ideal one; more where none of these is near
+# enough, as small heads are coarse steps.
+_FAR = (3, 12)
 _STRETCH = log(2.2)  # of the size of a head, if it can be avoided
 _MOST_WIDTH = 1 << 20
 
@@ -38,7 +41,7 @@ class Widened:
 
 
 def match_width(
-    design: Transformer,
+    design: Transformer | str,
     macs: int | float | str,
     *,
     image_size: int | tuple[int, int] = 224,
@@ -58,32 +61,65 @@ def match_width(
     (378, 6, (63.0, 64.0), '-0.8%')
 
     Args:
+        design: a ViT or a Swin, or its name.
         macs: for one image, a number or a text as `"4.5G"`.
         image_size, classes: that they are counted for.
 
     Raises:
-        InputError: a target that is none; images that the design cannot see.
+        InputError: a target that is none; images that the design cannot see; a design that is
+            convolutional.
     """
     goal = read_count("macs", macs)
+    design = _known_transformer(design)
 
     def cost_of(one: Transformer) -> int:
         return totals(one, image_size, classes).macs
 
+    for far in _FAR:
+        found = []
+        for heads in _heads_around(design, far, goal, cost_of):
+            for one in _nearest(design, heads, goal, cost_of):
+                cost = cost_of(one)
+                found.append(Widened(one, cost, cost / goal - 1, (one.head_size, design.head_size)))
+        alike = [one for one in found if one.stretch <= _STRETCH] or found
+        within = [one for one in alike if abs(one.gap) <= WITHIN]
+        if within:
+            return min(within, key=lambda one: (one.stretch, abs(one.gap)))
+    return min(alike, key=lambda one: (abs(one.gap), one.stretch))
+
+
+def _known_transformer(of: AnyDesign | str) -> Transformer:
+    design = known_design(of)
+    if isinstance(design, Design):
+        raise InputError(
+            "match_width works with transformers, and this design is convolutional; use match_cost"
+        )
+    return design
+
+
+def _heads_around(
+    design: Transformer, far: int, goal: float, cost_of: Callable[[Transformer], int]
+) -> list[tuple[int, ...]]:
+    """Heads of each stage, in their proportions, around those that cost the target at the size of a
+    head that is there: so many more and fewer. Counted, as no power of the width is right: linear
+    layers grow with its square, and attention, which leads on large images, with the width."""
     heads = design.heads if isinstance(design, Swin) else (design.heads,)
     times = gcd(*heads)
-    # MACs grow with the square of the width where linear layers lead.
-    ideal = round(times * (goal / cost_of(design)) ** 0.5)
-    found = []
-    for unit in sorted({max(1, ideal + step) for step in _HEADS}):
-        own = tuple(head // times * unit for head in heads)
-        for one in _nearest(design, own, goal, cost_of):
-            cost = cost_of(one)
-            found.append(Widened(one, cost, cost / goal - 1, (one.head_size, design.head_size)))
-    alike = [one for one in found if one.stretch <= _STRETCH] or found
-    within = [one for one in alike if abs(one.gap) <= WITHIN]
-    if within:
-        return min(within, key=lambda one: (one.stretch, abs(one.gap)))
-    return min(alike, key=lambda one: (abs(one.gap), one.stretch))
+
+    def at(unit: int) -> tuple[int, ...]:
+        return tuple(own // times * unit for own in heads)
+
+    def cost_at(unit: int) -> int:
+        return cost_of(_with_heads(design, design.width // times * unit, at(unit)))
+
+    units = range(1, _MOST_WIDTH // (design.width // times) + 1)
+    cheaper = bisect_left(units, goal, key=cost_at)
+    return [at(unit) for unit in range(max(1, cheaper - far + 1), cheaper + far + 1)]
+
+
+def _with_heads(design: Transformer, width: int, heads: tuple[int, ...]) -> Transformer:
+    given = heads if isinstance(design, Swin) else heads[0]
+    return with_fields(design, {"width": width, "heads": given})
 
 
 def _nearest(
@@ -98,8 +134,7 @@ def _nearest(
     least = lcm(*(own // gcd(own, 2**stage) for stage, own in enumerate(heads)))
 
     def at(count: int) -> Transformer:
-        given = heads if isinstance(design, Swin) else heads[0]
-        return with_fields(design, {"width": count * least, "heads": given})
+        return _with_heads(design, count * least, heads)
 
     counts = range(1, _MOST_WIDTH // least + 1)
     cheaper = bisect_left(counts, goal, key=lambda count: cost_of(at(count)))

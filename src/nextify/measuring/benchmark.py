@@ -233,6 +233,8 @@ def measure_latency(
     )
     several = [designs] if isinstance(designs, str | AnyDesign) else designs
     chosen = [known_design(one) for one in several]
+    if not chosen:
+        raise InputError("there are no designs to measure; give at least one")
     for one in chosen:
         require_room(one, ("throughput",), conditions)
     with thread_count(threads), plain_torch():

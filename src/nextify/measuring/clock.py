@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from nextify.errors import InputError
 from nextify.machine.clock import taken
 from nextify.measuring.tasks import Call
+from nextify.words import whole_number
 
 OnRound = Callable[[float], None]
 """Called after every round with the share that is done, 0 to 1."""
@@ -35,8 +36,8 @@ class Effort:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.seconds) and self.seconds > 0):
             raise InputError(f"seconds is {self.seconds}; it must be greater than 0")
-        if self.rounds is not None and self.rounds < 1:
-            raise InputError(f"rounds is {self.rounds}; it must be at least 1")
+        if self.rounds is not None:
+            whole_number("rounds", self.rounds)
 
 
 def by_turns(

@@ -9,7 +9,7 @@ from nextify.blueprint import sides_of
 from nextify.designs.fields import describe, fits, hints
 from nextify.designs.run import Precision
 from nextify.errors import InputError, unknown
-from nextify.words import in_short, native
+from nextify.words import in_short, native, whole_number
 
 Task = Literal["latency", "throughput", "training"]
 """The answer to one image; the answers to a batch; a training step on a batch."""
@@ -54,9 +54,8 @@ class Conditions:
             if name not in ("image_size", "runtimes") and not fits(value, hint):
                 raise InputError(f"{name} is {in_short(value)}; it must be {describe(hint)}")
         for name in ("classes", "batch_size", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{name} is {value}; it must be at least 1")
+            if (value := getattr(self, name)) is not None:
+                whole_number(name, value)
         sides_of(self.image_size)  # which refuses what is none
         self._require_runtimes(self._kind())
 

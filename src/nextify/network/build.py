@@ -12,12 +12,11 @@ from torchvision.ops import Permute
 
 from nextify.blueprint import draw, require_image_size, specs
 from nextify.designs import AnyDesign, Design, known_design, require_convolutional
-from nextify.errors import InputError
 from nextify.network import modules, stack, transformers
 from nextify.network.dense import SpatialConv2d
 from nextify.network.depthwise import DepthwiseConv2d
 from nextify.network.initialise import WeightInit, initialise
-from nextify.words import native
+from nextify.words import native, whole_number
 
 
 def build(
@@ -55,17 +54,16 @@ def build(
         InputError: the patches of a ViT do not divide its images, there are no classes, or copies
             of a transformer are wanted.
     """
-    design, classes, seed = known_design(design), native(classes), native(seed)
+    design, seed = known_design(design), native(seed)
+    classes, copies = whole_number("classes", classes), whole_number("copies", copies)
     if copies != 1:
-        require_stacked(design, copies)
+        require_convolutional(design, "training many networks as one (copies)")
         each = [
             build(design, classes, image_size=image_size, weight_init=weight_init,
                   seed=seed + at, device=device)
             for at in range(copies)
         ]  # fmt: skip
         return stack_of(each, stochastic_depth)
-    if classes < 1:
-        raise InputError(f"classes is {classes!r}; a network has at least one")
     if not isinstance(design, Design):
         require_image_size(design, image_size)
     where = torch.device(device) if device is not None else torch.get_default_device()
@@ -78,17 +76,6 @@ def build(
             initialise(network, weight_init or by_design, torch.Generator().manual_seed(seed))
             network = network.to(memory_format=torch.channels_last).to(where)
     return network.to(torch.get_default_dtype())
-
-
-def require_stacked(design: AnyDesign, copies: int) -> None:
-    """Check that copies of a design can be one network.
-
-    Raises:
-        InputError: it is a transformer, or there are fewer than one.
-    """
-    if copies < 1:
-        raise InputError(f"copies is {copies!r}; a stack has at least one")
-    require_convolutional(design, "training many networks as one (copies)")
 
 
 def stack_of(networks: Sequence[modules.Network], stochastic_depth: float = 0.0) -> stack.Stack:

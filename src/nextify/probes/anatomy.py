@@ -1,8 +1,9 @@
 """Where a network's parts are, by name, and what flows out of them.
 
-nextify's own networks and foreign ones (timm, torchvision) are read alike: a stage is a
-`Sequential` or `ModuleList` whose members are modules of one class that is not torch's own, its
-members are the blocks, and of nested ones the innermost counts. That is how all of them are built.
+Of nextify's own networks it is known. Of foreign ones (timm, torchvision) a stage is a `Sequential`
+or `ModuleList` whose members are modules of one class that is not torch's own, its members are the
+blocks, and of nested ones the innermost counts, other than stems and what leads past a block or to
+a stage. That is how all of them are built.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,9 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nextify.network.modules import ResponseNorm2d
+from nextify.network.modules import Network, ResponseNorm2d
 
 _CONTAINERS = (nn.Sequential, nn.ModuleList)
+# Rows of these names may be one module alone (a 1 x 1 convolution, a Swin's merging): no stages.
+_BESIDE = {"stem", "downsample", "shortcut"}
 # By the names of their classes: timm has its own of torch's names.
 ACTIVATIONS = {"ReLU", "GELU", "Gelu", "SiLU", "ReLU6", "LeakyReLU", "ELU", "Hardswish", "Mish"}
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm, ResponseNorm2d)
@@ -53,18 +56,27 @@ def anatomy(network: nn.Module) -> Anatomy:
     named = dict(network.named_modules())
     linear = [name for name, module in named.items() if isinstance(module, nn.Linear)]
     return Anatomy(
-        stages=tuple(_stages(network)),
+        stages=_known(network) if isinstance(network, Network) else tuple(_stages(network)),
         activations=tuple(n for n, module in named.items() if type(module).__name__ in ACTIVATIONS),
         norms=tuple(name for name, module in named.items() if isinstance(module, NORMS)),
         classifier=linear[-1] if linear else "",
     )
 
 
+def _known(network: Network) -> tuple[tuple[str, ...], ...]:
+    return tuple(
+        tuple(f"stages.{at}.blocks.{each}" for each in range(len(stage.blocks)))
+        for at, stage in enumerate(network.blueprint.stages)
+    )
+
+
 def _stages(network: nn.Module) -> Iterator[tuple[str, ...]]:
-    rows = {name: module for name, module in network.named_modules() if _is_row(module)}
+    rows = {
+        name: module
+        for name, module in network.named_modules()
+        if name.rpartition(".")[2] not in _BESIDE and _is_row(module)
+    }
     for name, module in rows.items():
-        if name.endswith(".downsample"):
-            continue  # what leads to a stage may be one module alone, as in Swin
         if not any(other.startswith(f"{name}.") for other in rows):
             yield tuple(f"{name}.{child}" for child, _ in module.named_children())
 
@@ -152,7 +164,7 @@ def replaced(network: nn.Module, name: str, other: Callable[[Tensor], Tensor]) -
         hook.remove()
 
 
-def as_maps(tensor: Tensor, sides: tuple[int, int]) -> Tensor:
+def as_maps(tensor: Tensor, sides: tuple[int, int], has_tokens: bool = False) -> Tensor:
     """What flows between blocks, as maps (N, C, H, W).
 
     Tokens in a line (N, L, C) become a map in the proportions of the images, without the class and
@@ -162,12 +174,15 @@ def as_maps(tensor: Tensor, sides: tuple[int, int]) -> Tensor:
     Args:
         tensor: (N, C, H, W), (N, H, W, C) or (N, L, C).
         sides: of the images, in pixels.
+        has_tokens: whether the channels are last where proportions do not tell, as where a map is
+            about as wide as it has channels (`works_on_tokens`).
 
     Raises:
         ValueError: it is none of them.
     """
     if tensor.ndim == 4:
-        return tensor.permute(0, 3, 1, 2) if _has_channels_last(tensor, sides) else tensor
+        is_turned = _has_channels_last(tensor, sides, has_tokens)
+        return tensor.permute(0, 3, 1, 2) if is_turned else tensor
     if tensor.ndim != 3:
         raise ValueError(f"an output of {tensor.ndim} dimensions is no map")
     height, width = _plane(tensor.shape[1], sides)
@@ -175,16 +190,46 @@ def as_maps(tensor: Tensor, sides: tuple[int, int]) -> Tensor:
     return tokens.transpose(1, 2).reshape(len(tokens), -1, height, width)
 
 
-def _has_channels_last(tensor: Tensor, sides: tuple[int, int]) -> bool:
-    """Whether the middle two dimensions are in the proportions of the images, and the last two not
-    (where both are, the channels are taken to be in the usual place)."""
+def _has_channels_last(tensor: Tensor, sides: tuple[int, int], otherwise: bool) -> bool:
+    """Whether the middle two dimensions are in the proportions of the images, and the last two not;
+    `otherwise` where both are, or neither."""
 
     def fits(height: int, width: int) -> bool:
         strides = sides[0] / height, sides[1] / width
         return abs(strides[0] - strides[1]) < 1.0 + 1e-9 or abs(strides[0] / strides[1] - 1) < 0.35
 
     _, first, second, third = tensor.shape
-    return fits(first, second) and not fits(second, third)
+    last, usual = fits(first, second), fits(second, third)
+    return otherwise if last == usual else last
+
+
+def works_on_tokens(network: nn.Module, name: str) -> bool:
+    """Whether the layers of a module have channels last: by the first of them that mixes channels,
+    a linear one or a convolution; of a module without any (an activation function), by the last
+    one before it. A Swin's block begins with linear layers, a ConvNeXt's with a convolution,
+    whatever follows."""
+    layer: nn.Module | None = None
+    is_inside = False
+    for other, module in network.named_modules():  # what is inside a module follows it
+        if f"{other}.".startswith(f"{name}."):
+            is_inside = True
+        elif is_inside:
+            break
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            layer = module
+            if is_inside:
+                break
+    return isinstance(layer, nn.Linear)
+
+
+def maps_of(
+    network: nn.Module, found: Mapping[str, Tensor], sides: tuple[int, int]
+) -> dict[str, Tensor]:
+    """What flows out of a network's modules, by name, as maps (N, C, H, W); see `as_maps`."""
+    return {
+        name: as_maps(tensor, sides, works_on_tokens(network, name))
+        for name, tensor in found.items()
+    }
 
 
 def _plane(tokens: int, sides: tuple[int, int]) -> tuple[int, int]:
@@ -202,7 +247,7 @@ def maps_after_blocks(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
     sides = int(images.shape[2]), int(images.shape[3])
     with torch.no_grad():
         found = outputs(network, images, anatomy(network).blocks)
-    return {name: as_maps(tensor, sides) for name, tensor in found.items()}
+    return maps_of(network, found, sides)
 
 
 def batches_of_maps(

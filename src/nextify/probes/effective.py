@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nextify.probes.anatomy import anatomy, as_maps, heard
+from nextify.probes.anatomy import anatomy, heard, maps_of
 from nextify.probes.lattice import lattices
 from nextify.probes.probe import Undefined
 
@@ -30,7 +30,7 @@ def input_gradients(network: nn.Module, images: Tensor) -> Tensor:
         given = some.detach().clone().requires_grad_()
         with torch.enable_grad(), heard(network, [name]) as heard_of:
             network(given)
-        maps = as_maps(heard_of[name], sides)
+        maps = maps_of(network, heard_of, sides)[name]
         unit = maps[:, :, maps.shape[2] // 2, maps.shape[3] // 2]
         found += torch.autograd.grad(unit.relu().sum(), given)
     return torch.cat(found)
@@ -41,7 +41,7 @@ def middle_unit(network: nn.Module, images: Tensor) -> tuple[float, float]:
     name, sides = anatomy(network).blocks[-1], (int(images.shape[2]), int(images.shape[3]))
     with torch.no_grad(), heard(network, [name]) as found:
         network(images[:1])
-    height, width = as_maps(found[name], sides).shape[2:]
+    height, width = maps_of(network, found, sides)[name].shape[2:]
     down, across = lattices(network, images, (height, width))
     return down.at(height // 2), across.at(width // 2)
 

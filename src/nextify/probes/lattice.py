@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nextify.probes.anatomy import heard
+from nextify.probes.anatomy import heard, maps_after_blocks
+from nextify.probes.probe import Subject
 
 _STRIDING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 
@@ -28,11 +29,20 @@ class Lattice:
         return self.first + unit * self.stride
 
 
+def ends_that_move(subject: Subject) -> dict[str, str]:
+    """The last block of each stage, by `stage1` ..., whose map has two units or more along both
+    axes. One unit alone has nowhere to move to, whatever the network does."""
+    maps = maps_after_blocks(subject.network, subject.images[:1])
+    ends = {f"stage{at}": stage[-1] for at, stage in enumerate(subject.anatomy.stages, 1)}
+    return {stage: end for stage, end in ends.items() if min(maps[end].shape[2:]) > 1}
+
+
 def lattices(network: nn.Module, images: Tensor, sides: tuple[int, int]) -> tuple[Lattice, Lattice]:
     """The lattices, down and across, of a map of (height, width) `sides` in a network.
 
     Convolutions and pooling are followed as they run. What makes maps smaller in another way is
-    taken to join neighbours, as a Swin's merging does.
+    taken to join neighbours, as a Swin's merging does: two by two, with a border of zeros where a
+    side is odd.
 
     Args:
         images: (N, 3, H, W), of which one is looked at.
@@ -69,8 +79,18 @@ def _follow(steps: list[tuple[nn.Module, int]], axis: int, side: int, end: int) 
         first += (reach / 2 - padding) * stride
         stride *= step
         side = (side + 2 * padding - reach - 1) // step + 1
-    joined = max(1, round(side / end))
+    joined = _joined(side, end)
     return Lattice(first + (joined - 1) / 2 * stride, stride * joined)
+
+
+def _joined(side: int, end: int) -> int:
+    """How many of `side` units are one of `end` that follow: two by two as often as it takes, since
+    what is left alone at the border of an odd map joins nothing there; if that never comes to
+    `end`, their ratio."""
+    joined, left = 1, side
+    while left > end:
+        left, joined = -(-left // 2), 2 * joined
+    return joined if left == end else max(1, round(side / end))
 
 
 def _pair(value: int | tuple[int, ...]) -> tuple[int, ...]:

@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from torch.func import jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from nextify.probes.anatomy import as_maps, heard
+from nextify.probes.anatomy import heard, maps_of
 from nextify.probes.few import few
-from nextify.probes.lattice import Lattice, lattices
+from nextify.probes.lattice import Lattice, ends_that_move, lattices
 from nextify.probes.moving import DIRECTIONS, Direction, Edges, begun
 from nextify.probes.probe import Found, Needs, Probe, Subject
 
@@ -71,7 +71,7 @@ def changes(
     def outputs(x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         with heard(network, names) as found:
             probabilities = network(x).softmax(1)
-        return probabilities, {name: as_maps(found[name], sides) for name in names}
+        return probabilities, maps_of(network, found, sides)
 
     here = Lattice(0.0, 1.0), Lattice(0.0, 1.0)
     tangent = begun(images, direction, here, middle, edges)
@@ -90,18 +90,20 @@ def changes(
 def _measured(kind: str, subject: Subject) -> Found:
     """The paper's number is the mean over images, classes and directions of squares. Of the map
     after a stage, |J A x - A' f|^2 / (|J A x|^2 + |A' f|^2): 0 if it moves with the image, 1 if
-    the two have nothing in common."""
-    ends = [stage[-1] for stage in subject.anatomy.stages]
+    the two have nothing in common; no stage whose map has one position along an axis, where it
+    would be 1 by construction."""
+    ends = ends_that_move(subject)
     classes, errors = [], []
     images = few(subject, _PIXELS)
     for some in torch.split(images, _BATCH):
         for direction in DIRECTIONS[kind]:
-            probabilities, maps = changes(subject.network, some, ends, direction)
+            probabilities, maps = changes(subject.network, some, list(ends.values()), direction)
             classes.append(probabilities.lie.double())
-            errors.append([maps[name].error for name in ends])
+            errors.append([maps[name].error for name in ends.values()])
     every = torch.cat(classes)
-    off, whole = torch.tensor(errors, dtype=torch.float64).sum(0).unbind(1)
-    stages = {f"stage{at}": float(error) for at, error in enumerate(off / whole, 1)}
+    pairs = torch.tensor(errors, dtype=torch.float64).view(len(errors), len(ends), 2)
+    off, whole = pairs.sum(0).unbind(1)
+    stages = dict(zip(ends, (off / whole).tolist(), strict=True))
     return Found(
         value=float(every.square().mean()),
         values={"absolute": float(every.abs().mean()), **stages},
@@ -119,6 +121,7 @@ def lie_probe(kind: str) -> Probe:
     return Probe(
         name=f"lie-{kind}",
         title=f"Lie derivative: {kind}",
+        version=2,
         unit=f"{unit}²" if unit else "",
         better="lower",
         source="arXiv 2210.02984, section 4",

@@ -7,14 +7,15 @@ where it is negative, a GELU below -3.1 (and in a sliver around its minimum, at 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from nextify.probes.activation_curves import slope
-from nextify.probes.anatomy import anatomy, as_maps, watched
+from nextify.probes.anatomy import anatomy, as_maps, watched, works_on_tokens
 from nextify.probes.probe import Subject, Undefined
 
 FLAT = 0.01  # a slope below this in size
@@ -73,11 +74,13 @@ def layers(subject: Subject) -> tuple[Layer, ...]:
     if not names:
         raise Undefined("no activation function is found in this network")
     sides = int(images.shape[2]), int(images.shape[3])
+    by_unit = {name: partial(_by_unit, sides=sides, has_tokens=works_on_tokens(network, name))
+               for name in names}  # fmt: skip
     found: dict[tuple[str, int], Layer] = {}
     calls: Counter[str] = Counter()
 
     def see(name: str, given: Tensor) -> None:
-        seen = _layer(name, calls[name], network.get_submodule(name), given, sides)
+        seen = _layer(name, calls[name], network.get_submodule(name), given, by_unit[name])
         calls[name] += 1
         if (there := found.setdefault((name, seen.at), seen)) is not seen:
             there.add(seen)
@@ -89,9 +92,11 @@ def layers(subject: Subject) -> tuple[Layer, ...]:
     return tuple(found.values())
 
 
-def _layer(name: str, at: int, module: nn.Module, given: Tensor, sides: tuple[int, int]) -> Layer:
-    slopes = _by_unit(slope(module.forward, given), sides)  # `forward`: no hook hears of it
-    values = _by_unit(given, sides)
+def _layer(
+    name: str, at: int, module: nn.Module, given: Tensor, by_unit: Callable[[Tensor], Tensor]
+) -> Layer:
+    slopes = by_unit(slope(module.forward, given))  # `forward`: no hook hears of it
+    values = by_unit(given)
     return Layer(
         name=name,
         at=at,
@@ -117,10 +122,10 @@ def _bins(values: Tensor) -> Tensor:
     return torch.bincount(places, minlength=len(EDGES) + 1)
 
 
-def _by_unit(tensor: Tensor, sides: tuple[int, int]) -> Tensor:
+def _by_unit(tensor: Tensor, sides: tuple[int, int], has_tokens: bool) -> Tensor:
     """Channels by positions of all images; of tokens, a class token is one of the positions."""
     if tensor.ndim == 4:
-        return as_maps(tensor, sides).transpose(0, 1).flatten(1)
+        return as_maps(tensor, sides, has_tokens).transpose(0, 1).flatten(1)
     return tensor.flatten(0, -2).T
 
 

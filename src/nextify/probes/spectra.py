@@ -81,9 +81,11 @@ def _sides(subject: Subject, adapted: Callable[[Tensor], Tensor]) -> list[tuple[
     shapes = {name: tuple(adapted(each).shape[2:]) for name, each in maps.items()}
     found = [(name, h) for name, (h, w) in shapes.items() if h == w and h >= LEAST]
     if not found:
-        largest = max(tuple(each.shape[2:]) for each in maps.values())
+        height, width = max(tuple(each.shape[2:]) for each in maps.values())
+        why = "too few for a spectrum along its diagonal"
+        if height != width:
+            why = "and is not square: a spectrum is read along the diagonal of a square map"
         raise Undefined(
-            f"the largest map that a block puts out has {largest[0]} x {largest[1]} pixels, too "
-            "few for a spectrum along its diagonal"
+            f"the largest map that a block puts out has {height} x {width} pixels, {why}"
         )
     return found

@@ -284,6 +284,15 @@ def _counted(dataset: Dataset) -> str:
     return told
 
 
+def stopped_for(look: int, planned: int) -> str:
+    """Why a study with planned looks has not made all its runs.
+
+    >>> stopped_for(1, 2)
+    'stopped for look 1 of 2; the same command goes on to look 2'
+    """
+    return f"stopped for look {look} of {planned}; the same command goes on to look {look + 1}"
+
+
 def _split(dataset: Dataset) -> str:
     origin = dataset.origin
     if origin.held_out and not origin.validation:

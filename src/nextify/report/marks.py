@@ -53,6 +53,11 @@ def with_chance(limits: tuple[float, float], level: float | None) -> tuple[float
     return level - 0.1 * (low - level), high
 
 
+def leaves_out_zero(values: Iterable[float | None], level: float | None) -> bool:
+    """Whether the axis that holds these accuracies, and chance if it is near, does not hold 0."""
+    return bool(with_chance(holding(values), level)[0] > 0)
+
+
 def mark_chance(axes: Axes, level: float | None, upright: bool = False) -> None:
     """A dotted line at the level of chance, where the axis of accuracies holds it; `upright`: that
     is the vertical axis."""

@@ -18,6 +18,7 @@ from nextify.report.evaluation.words import Answers
 from nextify.report.factors import FactorContent, View, factor_content
 from nextify.report.factors.content import SPELLED, primary_of, spelled
 from nextify.report.factors.files import factor_drawings, factor_texts
+from nextify.report.factors.outcomes import scored
 from nextify.report.page import ReportFiles, write_files
 from nextify.studies.kinds import kind_of
 
@@ -122,7 +123,7 @@ def _kept(view: View, metric: AnyScore, study: Study) -> View | None:
     this = Look(
         number=looking.number,
         data=looking.data,
-        runs=view.found.counts.finished,
+        runs=scored(view.found),
         score=spelled(metric),
         verdicts={each.name: each.answer for each in view.found.contributions},
         level=looking.level,

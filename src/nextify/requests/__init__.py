@@ -42,6 +42,7 @@ from nextify.requests.data_spec import DataSpec, stored_size
 from nextify.requests.grammar import Asked, command_line, make_parser, read, words_of
 from nextify.requests.options import (
     accepted,
+    beside,
     changed,
     entries,
     field_entry,

@@ -16,7 +16,16 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from nextify.errors import InputError, unknown
 from nextify.requests.commands import REQUESTS, Request, command_of
-from nextify.requests.options import Entry, as_text, entries, field_entry, from_text, given, made
+from nextify.requests.options import (
+    Entry,
+    as_text,
+    beside,
+    entries,
+    field_entry,
+    from_text,
+    given,
+    made,
+)
 from nextify.requests.spellings import apart, unknown_option
 from nextify.requests.toml import read_toml
 
@@ -224,11 +233,13 @@ def _split(words: Sequence[str]) -> tuple[list[str], Path | None, list[str]]:
 
 
 def _words_of(command: Sequence[str], file: Path, rest: Sequence[str]) -> list[str]:
-    """What a file says, without the changes of fields that the words behind it make, too."""
+    """What a file says, without what the words behind it say anew: changes of fields, data sets."""
     kind = REQUESTS.get(" ".join(command))
     if kind is None:
         raise unknown("command", " ".join(command), REQUESTS)
-    words = words_of(read_toml(kind, file))[len(command) :]
+    names = {word.removeprefix("--").partition("=")[0] for word in rest if word[:2] == "--"}
+    said = made(kind, beside(kind, given(read_toml(kind, file)), names))
+    words = words_of(said)[len(command) :]
     over = {word.partition("=")[0] for word in rest if "=" in word and not word.startswith("-")}
     kept = [word for word in words if "=" not in word or word.partition("=")[0] not in over]
     return _again(kind, kept)

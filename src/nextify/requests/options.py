@@ -6,7 +6,7 @@ command line like its own.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import reduce
 from operator import or_
@@ -323,6 +323,18 @@ def given(request: Any) -> dict[str, Any]:
     """The values of a request that are not their defaults, by key: what `made` makes it of."""
     found = {entry.key: (entry.of(request), entry.default) for entry in entries(type(request))}
     return {key: value for key, (value, default) in found.items() if value != default}
+
+
+def beside(kind: type, values: Mapping[str, Any], others: Collection[str]) -> dict[str, Any]:
+    """Values, beside others whose keys come before them: where these have an option that may stand
+    there again, they have all of it.
+
+    >>> from nextify.requests import Study
+    >>> beside(Study, {"data": "a", "more_data": ("b",), "seeds": 3}, ["data"])
+    {'data': 'a', 'seeds': 3}
+    """
+    gone = {entry.key for entry in entries(kind) if entry.about.again in others}
+    return {key: value for key, value in values.items() if key not in gone}
 
 
 def require_used(request: T) -> T:

@@ -53,6 +53,7 @@ def _measure(subject: Subject) -> Found:
 PROBE = Probe(
     name="activation-use",
     title="Flat pre-activations",
+    version=2,
     unit="share of pre-activations",
     source="arXiv 1606.08415",
     curves={

@@ -46,6 +46,7 @@ def _measure(subject: Subject) -> Found:
 PROBE = Probe(
     name="block-removal",
     title="Accuracy lost without a block",
+    version=2,
     unit="points",
     source="arXiv 1605.06431, section 4.1",
     needs=Needs(blocks=True, labels=True),

@@ -40,6 +40,7 @@ def _measure(subject: Subject) -> Found:
 PROBE = Probe(
     name="branch-ratio",
     title="Branch over skip",
+    version=2,
     unit="ratio of norms",
     source="arXiv 1605.06431, section 3",
     needs=Needs(blocks=True),

@@ -32,6 +32,7 @@ def _measure(subject: Subject) -> Found:
 PROBE = Probe(
     name="dead-units",
     title="Dead units",
+    version=2,
     unit="share of units",
     better="lower",
     source="arXiv 1903.06733",

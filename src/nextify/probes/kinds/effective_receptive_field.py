@@ -56,6 +56,7 @@ def _rounded(values: torch.Tensor) -> list[float]:
 PROBE = Probe(
     name="effective-receptive-field",
     title="Effective receptive field",
+    version=2,
     unit="share of the image",
     source="arXiv 2203.06717, section 4",
     needs=Needs(blocks=True),

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from nextify.probes.anatomy import as_maps, outputs
+from nextify.probes.anatomy import maps_of, outputs
 from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Needs, Probe, Subject, Undefined
 
@@ -60,21 +60,21 @@ def _maps(subject: Subject, images: Tensor) -> dict[str, Tensor]:
     with torch.no_grad():
         heard = outputs(subject.network, images, [*where.blocks, *inside])
     sides = int(images.shape[2]), int(images.shape[3])
-    found = {name: as_maps(heard[name], sides) for name in where.blocks}
+    found = maps_of(subject.network, {name: heard[name] for name in where.blocks}, sides)
     if any(maps.shape[1] < 2 for maps in found.values()):
         raise Undefined("a map has one channel only")
     wide: dict[str, Tensor] = {}
-    for name, block in inside.items():
-        if block not in wide and heard[name].ndim in (3, 4):
-            maps = as_maps(heard[name], sides)
-            if maps.shape[1] > found[block].shape[1]:
-                wide[block] = maps
+    flat = {name: heard[name] for name in inside if heard[name].ndim in (3, 4)}
+    for name, maps in maps_of(subject.network, flat, sides).items():
+        if (block := inside[name]) not in wide and maps.shape[1] > found[block].shape[1]:
+            wide[block] = maps
     return found | {f"{block} expanded": maps for block, maps in wide.items()}
 
 
 PROBE = Probe(
     name="feature-collapse",
     title="Diversity of channels",
+    version=2,
     unit="cosine distance",
     source="arXiv 2301.00808, section 4",
     needs=Needs(blocks=True, side=8),

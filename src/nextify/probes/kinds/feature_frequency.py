@@ -15,6 +15,7 @@ def _measure(subject: Subject) -> Found:
 PROBE = Probe(
     name="feature-frequency",
     title="High frequencies in feature maps",
+    version=2,
     unit="log amplitude",
     source="arXiv 2202.06709, section 3",
     needs=Needs(blocks=True),

@@ -78,6 +78,7 @@ def _measure(subject: Subject) -> Found:
 PROBE = Probe(
     name="gradient",
     title="Gradient by depth",
+    version=2,
     unit="log10 of norm, first over last block",
     source="arXiv 1502.01852, section 2.2",
     needs=Needs(blocks=True, images=8),

@@ -39,6 +39,7 @@ def _measure(subject: Subject) -> Found:
 PROBE = Probe(
     name="layer-scale",
     title="Layer scale",
+    version=2,
     unit="factor",
     source="arXiv 2103.17239, section 2",
     needs=Needs(blocks=True),

@@ -31,6 +31,7 @@ def _measure(subject: Subject) -> Found:
 PROBE = Probe(
     name="layer-similarity",
     title="Similarity of blocks",
+    version=2,
     unit="CKA",
     source="arXiv 1905.00414; unbiased as in arXiv 2010.15327",
     needs=Needs(images=LEAST, blocks=True),

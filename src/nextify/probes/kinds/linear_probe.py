@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nextify.probes.anatomy import as_maps, heard
+from nextify.probes.anatomy import heard, maps_of
 from nextify.probes.measurement import Curve
 from nextify.probes.probe import Found, Needs, Probe, Subject, Undefined
 
@@ -73,8 +73,8 @@ def _features(subject: Subject) -> dict[str, Tensor]:
     for part in torch.split(images, _BATCH):
         with torch.no_grad(), heard(subject.network, blocks) as found:
             subject.network(part)
-        for block, tensor in found.items():
-            parts[block].append(as_maps(tensor, sides).double().mean((2, 3)).cpu())
+        for block, maps in maps_of(subject.network, found, sides).items():
+            parts[block].append(maps.double().mean((2, 3)).cpu())
     return {block: torch.cat(each) for block, each in parts.items()}
 
 
@@ -92,6 +92,7 @@ def _measure(subject: Subject) -> Found:
 PROBE = Probe(
     name="linear-probe",
     title="Linear classifier after each block",
+    version=2,
     unit="%",
     better="higher",
     source="arXiv 1610.01644",

@@ -18,6 +18,7 @@ def _measure(subject: Subject) -> Found:
 PROBE = Probe(
     name="mirrored-frequency",
     title="High frequencies in mirrored feature maps",
+    version=2,
     unit="log amplitude",
     source="after arXiv 2202.06709, section 3; maps mirrored",
     needs=Needs(blocks=True),

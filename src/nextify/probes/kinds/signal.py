@@ -41,6 +41,7 @@ def _measure(subject: Subject) -> Found:
 PROBE = Probe(
     name="signal",
     title="Signal by depth",
+    version=2,
     unit="log10 of variance, last over first block",
     source="arXiv 1502.01852, section 2.2; arXiv 1611.01232",
     needs=Needs(blocks=True, images=8),

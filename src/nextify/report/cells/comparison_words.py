@@ -37,24 +37,40 @@ def _best(content: ComparisonContent, on: Standings) -> str:
     where = content.on(on.images)
     if on.leader is None:
         return f"No network has a score {where} yet."
-    row = content.row(content.found.networks[on.leader], on.images)
-    assert row is not None  # a leader has a score
+    row, *alike = content.highest(on)
     lost = f" ({row.trouble} of {plural(len(row.recorded), 'run')})" if row.trouble else ""
     lead = f", {_against(row)} against {content.baseline}" if row.move.value is not None else ""
     accuracy = f"{plus_minus(row.accuracy, row.half)} %{lost}{lead}"
     highest = f"{row.name} has the highest accuracy {where}, {accuracy}"
-    rivals = [content.found.networks[at] for at in on.rivals or () if at != on.leader]
+    if alike:
+        highest = _alike(content, (row, *alike))
+    first = [each.name for each in (row, *alike)]
+    every = [content.found.networks[at] for at in on.rivals or ()]
+    rivals = [name for name in every if name not in first]
     if len(content.found.networks) == 1:
         text = f"{row.name} reaches {accuracy} {where}."
     elif on.rests:
         text = f"{highest}; which is best {on.rests}."
     elif on.rivals is None:
         text = f"{highest}: too few runs to tell that from chance."
+    elif alike and not rivals:
+        text = f"{highest}."
     elif not rivals:
         text = f"{row.name} is best {where}: {accuracy}{_next(content, row)}."
     else:
         text = f"{highest}; {named(rivals)} cannot be told apart from the best."
     return text + _without_score(content, on.images)
+
+
+def _alike(content: ComparisonContent, rows: Sequence[Row]) -> str:
+    """That several networks have the same mean, and no other a higher one."""
+    every = "all" if rows[2:] else "both"
+    leads = {signed(row.move.value) for row in rows if row.move.value is not None}
+    lead = f", {leads.pop()} points against {content.baseline}" if len(leads) == 1 else ""
+    return (
+        f"{named([row.name for row in rows])} have the highest accuracy "
+        f"{content.on(rows[0].images)}, {every} {percent(rows[0].accuracy)} %{lead}"
+    )
 
 
 def _without_score(content: ComparisonContent, images: int) -> str:

@@ -4,8 +4,9 @@ A path's steps are cells against the cell before, a comparison's networks cells 
 Accuracies here are in per cent and differences in percentage points: what the reader sees.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from math import isclose
 from statistics import fmean
 from typing import Any
 
@@ -20,12 +21,14 @@ from nextify.findings import (
     measure_comparison,
     measure_steps,
 )
-from nextify.findings.comparison import BASELINE, places
+from nextify.findings.comparison import BASELINE, Standings, places
 from nextify.findings.differences import Compared
+from nextify.findings.misread import misread
 from nextify.findings.outcomes import Chance, chance_of, unlearned
 from nextify.findings.probed import AllProbed, probe_scores
-from nextify.findings.scores import AnyScore, ProbeScore, beside_accuracy
+from nextify.findings.scores import AnyScore, Fault, ProbeScore, beside_accuracy
 from nextify.records import Cell, Plan, Record
+from nextify.records.places import places as placed
 from nextify.report import details
 from nextify.report.details import hundredfold
 from nextify.words import whole
@@ -100,6 +103,12 @@ class Row(Line):
         return self.mean.mean
 
     @property
+    def shown(self) -> tuple[float | None, ...]:
+        """What an axis of accuracies has to hold: the runs, and the ends of the mean's interval."""
+        within = self.mean.interval
+        return (*self.mean.values, *((within.low, within.high) if within else ()))
+
+    @property
     def recorded(self) -> tuple[Record, ...]:
         """Its runs so far."""
         return tuple(run for run in self.runs if run)
@@ -139,9 +148,14 @@ class ScoreRows:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProbeRows(ScoreRows):
-    """What a probe found in each cell."""
+    """What a probe found in each cell.
+
+    Attributes:
+        misread: in how many networks an earlier version of it read what wrong.
+    """
 
     score: ProbeScore
+    misread: Mapping[Fault, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,6 +205,18 @@ class CellsContent:
     def has_intervals(self) -> bool:
         """Whether any accuracy has an interval."""
         return any(row.mean.interval for row in self.rows)
+
+    @property
+    def all_agree(self) -> bool:
+        """Whether runs with other seeds scored the same to the last digit, so that no spread shows,
+        and no interval is possible."""
+        again = [each.mean.values for each in self.rows if each.n > 1]
+        return bool(again) and all(len({*known} - {None}) == 1 for known in again)
+
+    @property
+    def has_means(self) -> bool:
+        """Whether any accuracy is the mean of several runs."""
+        return any(row.n > 1 for row in self.rows)
 
     @property
     def sizes(self) -> str:
@@ -254,6 +280,15 @@ class ComparisonContent(CellsContent):
         """The rows of a number of images, by network."""
         return tuple(row for row in self.rows if row.images == images)
 
+    def highest(self, on: Standings) -> tuple[Row, ...]:
+        """The networks with the highest mean: the leader, and whoever has the same; none without a
+        score."""
+        if on.leader is None:
+            return ()
+        most = on.means[on.leader].mean or 0.0  # a leader has a score
+        names = [of.name for of in on.means if of.mean is not None and isclose(of.mean, most)]
+        return tuple(row for row in self.rows_on(on.images) if row.name in names)
+
     def cell_of(self, network: str) -> Cell:
         """A network's cell on its largest number of images."""
         return self.rows_of(network)[-1].cell
@@ -290,7 +325,7 @@ def steps_content(
 
     return StepsContent(
         plan=plan, runs=runs, rows=tuple(rows), overall=overall, spread=found.spread,
-        **_beside(kept, runs, probed, lines),
+        **_beside(plan, kept, runs, probed, lines),
     )  # fmt: skip
 
 
@@ -327,7 +362,7 @@ def comparison_content(
         rows=tuple(rows),
         found=found,
         gains=tuple(Line(mean=hundredfold(mean), move=hundredfold(move)) for mean, move in gains),
-        **_beside(kept, runs, probed, lines),
+        **_beside(plan, kept, runs, probed, lines),
     )
 
 
@@ -339,6 +374,7 @@ def _some(plan: Plan, runs: Grid) -> Grid:
 
 
 def _beside(
+    plan: Plan,
     kept: Iterable[Record],
     runs: Grid,
     probed: AllProbed | None,
@@ -346,7 +382,10 @@ def _beside(
 ) -> dict[str, Any]:
     """What stands beside accuracy."""
     return {
-        "probes": tuple(ProbeRows(score=s, rows=lines(s)) for s in _scores(runs, probed)),
+        "probes": tuple(
+            ProbeRows(score=s, rows=lines(s), misread=misread(plan, placed(plan, kept), s))
+            for s in _scores(runs, probed)
+        ),
         "by_class": tuple(ScoreRows(score=s, rows=lines(s)) for s in beside_accuracy(kept)),
     }
 

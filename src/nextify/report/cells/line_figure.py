@@ -8,13 +8,14 @@ from matplotlib.axes import Axes
 
 from nextify.report import style as look
 from nextify.report.canvas import SMALL, Marks, Sheet, key_lines
-from nextify.report.cells.content import ComparisonContent, Row
+from nextify.report.cells.content import CellsContent, ComparisonContent, Row
 from nextify.report.cells.looks import NetworkLook, look_of
 from nextify.report.marks import (
     apart,
     chance_key,
     ends,
     holding,
+    leaves_out_zero,
     limits,
     mark_chance,
     occurring,
@@ -100,7 +101,7 @@ class _Across:
 
 
 def _accuracies(axes: Axes, content: ComparisonContent, across: _Across) -> None:
-    values = [v for row in content.rows for v in (*row.mean.values, *ends(row.mean.interval))]
+    values = [value for row in content.rows for value in row.shown]
     axes.set_ylim(with_chance(holding(values), content.chance))
     mark_chance(axes, content.chance, upright=True)
     for at, name in enumerate(content.found.networks):
@@ -187,7 +188,7 @@ def marks_of(content: ComparisonContent, interval: str, run: str) -> Marks:
         interval, run: the markers of an interval and of a single run.
     """
     verdicts = {row.move.verdict for row in content.rows}
-    several = any(row.n > 1 for row in content.rows)
+    several = content.has_means
     hollow = {"marker": "o", "mfc": "white", "mec": GREY, "ms": 4.6, "mew": 1.1}
     return occurring([
         (True, {"marker": "o", "color": GREY, "ms": 4.6}, "mean" if several else "one run"),
@@ -210,11 +211,18 @@ def footnote(content: ComparisonContent) -> str:
     """How many runs there are, and what the axis does not show."""
     runs = f"n = {content.sizes} run{'s' * (content.sizes != '1')} of each network"
     runs += " on each number of images" if content.several else ""
-    axis = "The axis of accuracies does not start at 0."
+    axis = " The axis of accuracies does not start at 0." * cut_off(content)
+    if content.all_agree:
+        return f"{runs}, which agree: no interval.{axis}"
     if not content.has_intervals:
-        return f"{runs}: too few for an interval. {axis}"
+        return f"{runs}: too few for an interval.{axis}"
     pooled = "spread pooled over networks" if len(content.found.networks) > 1 else "own spread"
-    return f"{runs}; {pooled}. {axis}"
+    return f"{runs}; {pooled}.{axis}"
+
+
+def cut_off(content: CellsContent) -> bool:
+    """Whether the axis of accuracies leaves out 0."""
+    return leaves_out_zero([of for row in content.rows for of in row.shown], content.chance)
 
 
 def _description(content: ComparisonContent) -> str:

@@ -33,14 +33,18 @@ def between(interval: Interval | None) -> str:
 
 def no_intervals(content: CellsContent) -> Paragraph:
     """Why there are none, and what that means."""
-    if len(content.plan.seeds) == 1:
+    better = "Two seeds give intervals; three give better ones."
+    if content.all_agree:
+        why = f"Runs of a {content.noun} agree to the last digit, whatever the seed."
+        better = "More test images would show how they differ, and more seeds may."
+    elif len(content.plan.seeds) == 1:
         why = f"Each {content.noun} was trained with one seed."
     else:
         why = f"No {content.noun} has two finished runs that show a spread."
+        better = f"Two finished runs of each {content.noun} give intervals; three give better ones."
     return "No intervals.", (
         f"{why} How far runs differ by chance alone is then unknown, no interval is possible, and "
-        "none is drawn. Any difference on this page may be chance. Two seeds give intervals; "
-        "three give better ones."
+        f"none is drawn. Any difference on this page may be chance. {better}"
     )
 
 

@@ -11,7 +11,7 @@ from nextify.findings.comparison import BASELINE
 from nextify.report import style as look
 from nextify.report.canvas import Marks, Type
 from nextify.report.cells.content import CellsContent, ComparisonContent, Row, StepsContent
-from nextify.report.cells.line_figure import footnote, marks_of
+from nextify.report.cells.line_figure import cut_off, footnote, marks_of
 from nextify.report.marks import chance_key, ends, fit_across, mark_paper, occurring, spanned
 from nextify.report.style import BAR, BLUE, GREY, INK, ORANGE, PALE, Drawing
 from nextify.report.table import Frame, Head, Panel, Words, table
@@ -160,8 +160,7 @@ def _path(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def _each_accuracy(axes: Axes, rows: Sequence[Row], shapes: Iterable[str] = repeat("o")) -> None:
-    values = [v for row in rows for v in (*row.mean.values, *ends(row.mean.interval))]
-    fit_across(axes, values, rows[0].chance_level)
+    fit_across(axes, [v for row in rows for v in row.shown], rows[0].chance_level)
     for (at, row), shape in zip(enumerate(rows), shapes, strict=False):
         _accuracy(axes, at, row, shape)
 
@@ -221,7 +220,7 @@ def _step_marks(content: StepsContent) -> Marks:
     *before, last = (row.cell.recipe_name for row in content.rows)
     others = sorted({recipe for recipe in before if recipe != last})
     verdicts = {row.move.verdict for row in content.rows}
-    several = any(row.n > 1 for row in content.rows)
+    several = content.has_means
     return occurring([
         (True, {"marker": "o", "color": BLUE, "ms": 4.6}, "mean" if several else "one run"),
         (others, {"marker": "s", "color": BLUE, "ms": 4.6}, f"{', '.join(others)} recipe"),
@@ -243,9 +242,10 @@ def _step_marks(content: StepsContent) -> Marks:
 
 def _step_note(content: StepsContent) -> str:
     runs = " runs a step; spread pooled over steps"
-    few = ": too few runs for an interval"
-    told = runs if content.has_intervals else few
-    return f"n = {content.sizes}{told}. The accuracy axis, and so the bars, do not start at 0."
+    few = " runs a step, which agree: no interval" * content.all_agree
+    told = runs if content.has_intervals else few or ": too few runs for an interval"
+    axis = " The accuracy axis, and so the bars, do not start at 0." * cut_off(content)
+    return f"n = {content.sizes}{told}.{axis}"
 
 
 def _of_steps(content: StepsContent) -> str:

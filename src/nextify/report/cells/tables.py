@@ -3,7 +3,6 @@
 Accuracies in per cent, differences and gains in percentage points, like the page; names say which.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,7 +19,7 @@ from nextify.report.cells.content import (
     StepsContent,
 )
 from nextify.report.cells.designs import in_words
-from nextify.report.cells.probe_tables import probe_lines, score_lines
+from nextify.report.cells.probe_tables import misread, probe_lines, score_lines
 from nextify.report.cells.sentences import progress
 from nextify.report.page import ends_of, json_text
 from nextify.words import hundred, tidy
@@ -150,6 +149,7 @@ def cells_json(content: AnyContent, now: str | None) -> str:
         **found,
         **({"scores": score_lines(content)} if content.by_class else {}),
         **({"probes": probe_lines(content)} if content.probes else {}),
+        **({"probe_notes": wrong} if (wrong := misread(content)) else {}),
         **details.as_values(plan, content.runs),
     }
     return json_text(values)
@@ -175,7 +175,7 @@ def _comparison_found(content: ComparisonContent) -> Values:
     return {
         "baseline": content.baseline,
         "networks": [_network(name, content.cell_of(name)) for name in networks],
-        "images": [_on(on, networks) for on in found.at],
+        "images": [_on(content, on) for on in found.at],
         "cells": lines["comparison.csv"],
         "gains": lines["gains.csv"],
         "gains_noise": _noise(found.gains.spread, "network") if found.gains else None,
@@ -196,10 +196,13 @@ def _network(name: str, cell: Cell) -> Values:
     }
 
 
-def _on(on: Standings, networks: Sequence[str]) -> Values:
+def _on(content: ComparisonContent, on: Standings) -> Values:
+    networks = content.found.networks
+    as_high = [row.name for row in content.highest(on) if row.at != on.leader]
     return {
         "images": on.images,
         "highest": None if on.leader is None else networks[on.leader],
+        **({"as_high": as_high} if as_high else {}),
         "may_be_best": None if on.rivals is None else [networks[each] for each in on.rivals],
         "noise": _noise(on.spread, "network"),
     }

@@ -10,7 +10,7 @@ from nextify.findings.choice import Choice, Finalist
 from nextify.report import style as look
 from nextify.report.choice.words import standing
 from nextify.report.details import hundredfold
-from nextify.report.marks import chance_key, ends, fit_across, occurring, spanned
+from nextify.report.marks import chance_key, ends, fit_across, leaves_out_zero, occurring, spanned
 from nextify.report.style import BLUE, GREY, INK, Drawing
 from nextify.report.table import Frame, Panel, Words, table
 from nextify.words import large, percent
@@ -39,10 +39,9 @@ def choice_figure(choice: Choice, *, held_out: bool = False) -> Drawing:
         Words(6.08, standing, ("Standing", ""), "left"),
     ]
     before = "no run before had" if choice.race else "the screening had not"
-    note = (
-        f"n = {max(row.runs for row in rows)} runs a design were planned, with seeds that "
-        f"{before}. The accuracy axis does not start at 0."
-    )
+    axis = " The accuracy axis does not start at 0." * leaves_out_zero(_shown(rows), level)
+    note = f"n = {max(row.runs for row in rows)} runs a design were planned, with seeds that "
+    note += f"{before}.{axis}"
     marks = occurring([
         (any(row.mean is not None for row in rows), _MEAN, "mean"),
         (any(row.interval for row in rows),
@@ -59,8 +58,7 @@ def choice_figure(choice: Choice, *, held_out: bool = False) -> Drawing:
 
 
 def _accuracies(chance: float | None, axes: Axes, rows: Sequence[Finalist]) -> None:
-    values = [(row.mean, row.predicted, *ends(row.interval), *ends(row.wide)) for row in rows]
-    fit_across(axes, [value for row in values for value in row], chance)
+    fit_across(axes, _shown(rows), chance)
     for at, row in enumerate(rows):
         spanned(axes, row.interval, at, color=BLUE, lw=3.2, alpha=0.55, zorder=2)
         spanned(axes, row.wide, at, color=INK, lw=0.8, zorder=3)
@@ -68,6 +66,12 @@ def _accuracies(chance: float | None, axes: Axes, rows: Sequence[Finalist]) -> N
             axes.plot(row.mean, at, zorder=5, **_MEAN)
         if row.predicted is not None:
             axes.plot(row.predicted, at - 0.27, zorder=4, **_PREDICTED)
+
+
+def _shown(rows: Sequence[Finalist]) -> list[float | None]:
+    """What the axis has to hold."""
+    values = [(row.mean, row.predicted, *ends(row.interval), *ends(row.wide)) for row in rows]
+    return [value for row in values for value in row]
 
 
 def _description(rows: Sequence[Finalist]) -> str:

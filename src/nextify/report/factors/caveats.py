@@ -12,6 +12,7 @@ from nextify.findings.model import LackOfFit
 from nextify.findings.scores import BY_CLASS, PER_IMAGE, ProbeScore, name_of
 from nextify.report.factors import outcomes
 from nextify.report.factors.units import amount
+from nextify.report.misread import notes as notes_on_misread
 
 _NOISE: dict[Source, str] = {
     "none": "no intervals: no cell has two runs that differ, and the plan leaves nothing to "
@@ -32,6 +33,8 @@ def as_values(found: Attribution) -> dict[str, Any]:
     """The attribution as plain values, ready for JSON, with its verdicts and notes."""
     values = asdict(found)
     values["metric"] = name_of(found.metric)
+    if not found.limits.misread:
+        del values["limits"]["misread"]
     if not found.counts.without:
         del values["counts"]["without"]
     for each, of in zip(values["contributions"], found.contributions, strict=True):
@@ -45,7 +48,7 @@ def verdict(found: Attribution, of: Contribution) -> str:
     """What the data allow to be said of a contribution."""
     if outcomes.rests(of):
         return outcomes.no_verdict(found, of)
-    runs = f"these {found.counts.finished} runs"
+    runs = f"these {outcomes.scored(found)} runs"
     match of.answer, of.simultaneous:
         case "cannot be told", _:
             return "cannot be told from these runs"
@@ -91,6 +94,7 @@ def notes(found: Attribution) -> list[str]:
     source, single, cells = found.noise.source, limits.single, found.counts.cells
     noise = _NOISE[source].format(df=found.noise.df, single=single, cells=cells)
     told = {
+        **dict.fromkeys(misread(found), True),
         **dict.fromkeys(outcomes.notes(found), True),
         **_runs(found),
         **dict.fromkeys(_basis(found), True),
@@ -112,6 +116,11 @@ def notes(found: Attribution) -> list[str]:
     return [text for text, holds in told.items() if holds]
 
 
+def misread(*found: Attribution) -> list[str]:
+    """What earlier versions of probes read wrong of the networks that some attributions are of."""
+    return notes_on_misread({name_of(each.metric): each.limits.misread for each in found})
+
+
 def _counts_images(found: Attribution) -> bool:
     """Whether the score is one of single images."""
     return found.metric in PER_IMAGE
@@ -120,9 +129,8 @@ def _counts_images(found: Attribution) -> bool:
 def _runs(found: Attribution) -> dict[str, bool]:
     """Notes, and whether they hold."""
     counts, shared = found.counts, found.limits.shared
-    some, unscored = counts.finished > 0, counts.planned - counts.finished
-    at_chance = any(each.reading == "diverged at chance" for each in found.readings)
-    unscored -= counts.diverged * at_chance  # which the runs that diverged have, then
+    some, unscored = counts.finished > 0, counts.planned - outcomes.scored(found)
+    at_chance = outcomes.at_chance(found)
     told = f"{counts.diverged} diverged, {counts.failed} failed, {counts.missing} not recorded"
     lost = f"({told}{_without(found)}): "
     empty = counts.planned_cells - counts.cells

@@ -10,7 +10,7 @@ from nextify.findings.outcomes import RESTS
 from nextify.report import style as look
 from nextify.report.canvas import SMALL, Marks, Sheet, key_lines, shrunk
 from nextify.report.factors.content import FactorContent, View
-from nextify.report.factors.outcomes import rests
+from nextify.report.factors.outcomes import rests, scored
 from nextify.report.factors.units import Unit
 from nextify.report.marks import ends, limits, occurring, spanned
 from nextify.report.style import BLUE, GREY, INK, ORANGE, PALE, Drawing
@@ -230,7 +230,7 @@ def _marks(content: FactorContent, held: str) -> Marks:
 
 
 def _footnote(view: View, content: FactorContent) -> str:
-    counts, two = view.found.counts, len(content.views) > 1
+    counts, runs, two = view.found.counts, scored(view.found), len(content.views) > 1
     label = f"{view.label[0].upper()}{view.label[1:]}: n" if two else "n"
     costs = ""
     if view.costs and view is content.views[0]:
@@ -238,7 +238,7 @@ def _footnote(view: View, content: FactorContent) -> str:
         if two and content.views[1].plan.matched:
             costs += " Outlined: the matched networks."
     return (
-        f"{label} = {plural(counts.finished, 'run')} with a score in {plural(counts.cells, 'cell')}"
+        f"{label} = {plural(runs, 'run')} with a score in {plural(counts.cells, 'cell')}"
         f" of {counts.planned_cells}.{costs}"
     )
 

@@ -7,6 +7,7 @@ from typing import Any, get_args
 from nextify.findings.answers import Answer
 from nextify.findings.looking import Looking
 from nextify.records import Look
+from nextify.report.factors import outcomes
 from nextify.report.factors.content import SPELLED, FactorContent, View, spelled
 from nextify.report.factors.units import unit_of
 from nextify.report.settled import time_of
@@ -42,7 +43,7 @@ def _which(looking: Looking, view: View) -> str:
     which = f"{looking.reached} of {planned} planned" if planned else str(looking.number)
     kept = "" if looking.is_saved else " It is not kept: the study file cannot be written."
     return (
-        f"Look {which}, at {plural(view.found.counts.finished, 'run')}: its intervals hold "
+        f"Look {which}, at {plural(outcomes.scored(view.found), 'run')}: its intervals hold "
         f"together at {_percent(looking.level)} %, so that those of all looks do at 95 %.{kept}"
     )
 

@@ -40,12 +40,22 @@ def unlearned(found: Attribution) -> int:
     return sum(side[0] for each in found.unlearned[:1] for side in (each.made, each.not_made))
 
 
+def at_chance(found: Attribution) -> bool:
+    """Whether a run that diverged scores what chance does."""
+    return any(each.reading == "diverged at chance" for each in found.readings)
+
+
+def scored(found: Attribution) -> int:
+    """How many runs the numbers are of."""
+    return found.counts.finished + found.counts.diverged * at_chance(found)
+
+
 def notes(found: Attribution) -> Iterator[str]:
     """What became of these runs, and how they are read."""
-    counts, at_chance = found.counts, any(e.reading == "diverged at chance" for e in found.readings)
+    counts = found.counts
     if counts.diverged and counts.finished:
         what = f"{counts.diverged} of {counts.planned} runs diverged{where(found.failures)}"
-        if at_chance:
+        if at_chance(found):
             yield (
                 f"{what}: each scores what chance does ({chance_words(found.chance)}). Beside it "
                 "stand contributions over the finished runs only; where the two disagree there is "

@@ -383,7 +383,7 @@ def resolution(content: FactorContent, view: View) -> str:
         return ""
     half = max((each.high - each.low) / 2 for each in known)
     return (
-        f"With {plural(view.found.counts.finished, 'run')} a contribution had to reach "
+        f"With {plural(outcomes.scored(view.found), 'run')} a contribution had to reach "
         f"{amount(half, content.metric)} to be told from zero. Halving that takes four "
         "times as many runs."
     )

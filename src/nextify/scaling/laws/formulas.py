@@ -162,6 +162,7 @@ def _window_attention(mixer: mixers.WindowAttention) -> Law:
     size = w**2 if mixer.plane else w
     sides = (R, C) if mixer.plane else (N,)
     tokens, map_ = B * P * D, B * h * P * size
+    masked = sp.Piecewise((0, sp.Max(*sides) <= w), (P * size, True))  # one window is not shifted
     return Law(
         macs=4 * B * P * D**2 + 2 * B * P * size * D,
         parameters=4 * D**2,
@@ -169,8 +170,8 @@ def _window_attention(mixer: mixers.WindowAttention) -> Law:
         kept=6 * tokens + map_,
         sequential=sp.Integer(4),
         path=_window_path(mixer, sp.Max(*sides)),
-        path_leading=(sp.sqrt(N) if mixer.plane else N) / w if mixer.shifted else sp.oo,
-        fixed=2 * N + (P * size if mixer.shifted else 0),
+        path_leading=(sp.sqrt(N) if mixer.plane else N) / w if mixer.shift else sp.oo,
+        fixed=2 * N + (masked if mixer.shift else 0),
         constants=((h, mixer.heads), (w, mixer.window)),
         padded=sp.Mul(*(w * sp.ceiling(side / w) for side in sides)),
     )
@@ -181,7 +182,7 @@ def _window_path(mixer: mixers.WindowAttention, farthest: sp.Expr) -> sp.Expr:
 
     Exact for even windows that divide.
     """
-    beyond = 1 + sp.ceiling(2 * (farthest - w) / w) if mixer.shifted else sp.oo
+    beyond = 1 + sp.ceiling(2 * (farthest - w) / w) if mixer.shift else sp.oo
     return sp.Piecewise((1, farthest <= w), (beyond, True))
 
 

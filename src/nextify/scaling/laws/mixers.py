@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from nextify.designs.fields import hints, read_fields
 from nextify.errors import InputError, unknown
+from nextify.words import whole_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Attention:
     fused: bool = False
 
     def __post_init__(self) -> None:
-        _require_positive(heads=self.heads)
+        whole_number("heads", self.heads)
         if not self.projected and (self.heads > 1 or self.causal or self.fused):
             raise InputError(
                 "projected is False; set it to True for heads, causal or fused attention"
@@ -62,11 +63,12 @@ class WindowAttention:
     plane: bool = False
 
     def __post_init__(self) -> None:
-        _require_positive(window=self.window, heads=self.heads)
+        whole_number("window", self.window)
+        whole_number("heads", self.heads)
 
     @property
     def shift(self) -> int:
-        """Tokens by which windows are moved."""
+        """Tokens by which windows are moved; those of one token are not, shifted or not."""
         return self.window // 2 if self.shifted else 0
 
 
@@ -102,7 +104,7 @@ class FeedForward:
     ratio: int = 4
 
     def __post_init__(self) -> None:
-        _require_positive(ratio=self.ratio)
+        whole_number("ratio", self.ratio)
 
 
 Tokens = int | tuple[int, int]
@@ -141,18 +143,14 @@ def require_shape(mixer: Mixer, tokens: Tokens, width: int) -> tuple[int, int]:
                 f"tokens is {tokens}; a mixer in the plane needs (rows, columns), as (14, 14)"
             )
         tokens = (1, tokens)
-    _require_positive(tokens=min(tokens), width=width)
+    for side in tokens:
+        whole_number("tokens", side)
+    whole_number("width", width)
     if width % heads_of(mixer):
         raise InputError(
             f"width is {width}; it must be a multiple of the {heads_of(mixer)} attention heads"
         )
     return tokens if in_plane(mixer) else (1, count_of(tokens))
-
-
-def _require_positive(**values: int) -> None:
-    for name, value in values.items():
-        if value < 1:
-            raise InputError(f"{name} is {value}; it must be at least 1")
 
 
 MIXERS: dict[str, Mixer] = {

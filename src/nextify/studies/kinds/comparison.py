@@ -256,9 +256,10 @@ def networks_of(request: Compare, classes: Sequence[str]) -> list[Network]:
     """The networks that a request names, each at every rate that it asks for, for these classes.
 
     Raises:
-        InputError: as `read_networks` does; a rate that is none.
+        InputError: as `read_networks` does; two that are equal; a rate that is none.
     """
     networks = read_networks(request.networks, request.recipe or "modern-small", classes)
+    _require_distinct(networks)  # by the names that were given, and not those at a rate
     if request.rates is None:
         return networks
     rates = read_numbers("--rates", request.rates)

@@ -57,8 +57,9 @@ def settled_effort(asked: Choose, there: Plan | None = None) -> Choose:
     if there is None:
         return with_effort(asked, effort_of(asked))
     begun = next((each for each in there.requests if isinstance(each, Choose)), Choose())
-    usual = effort_of(changed(begun, experiment=there.experiment, seeds=len(there.seeds)))
-    return with_effort(asked, effort_of(asked, usual))
+    if asked.candidates is None:  # the first study of a race is a comparison, and no screening
+        begun = changed(begun, experiment=there.experiment, seeds=len(there.seeds))
+    return with_effort(asked, effort_of(asked, effort_of(begun)))
 
 
 def efforts(asked: Choose) -> tuple[Effort, ...]:

@@ -91,6 +91,9 @@ def _with_own(request: Compare, images: int, side: int, there: Plan | None) -> t
     """Words in which every network that has its own recipe, as all have that start from weights,
     says it with its lengths: as in the study that goes on, and else as suits the images."""
     shared, networks = by_network(request.networks)
+    before = [each for each in there.requests if isinstance(each, Compare)] if there else []
+    # A recipe that is not what suited the images was asked for: it says nothing of this one.
+    suits = [(each, _suited(each, images, side, {}, pretrained=True)[0]) for each in before]
     words = [*shared]
     for name, own in networks:
         words += [name, *own]
@@ -98,7 +101,7 @@ def _with_own(request: Compare, images: int, side: int, there: Plan | None) -> t
             continue
         said = {word.partition("=")[0] for word in (*shared, *own)}
         unsaid = [field for field in ("recipe", *_LENGTHS) if field not in said]
-        words += _own_there(name, own, unsaid, there) or _own(
+        words += _own_there(name, own, unsaid, suits) or _own(
             request, images, side, own, shared, unsaid
         )
     return tuple(words)
@@ -120,15 +123,21 @@ def _own(
     return [f"{field}={values[field]}" for field in unsaid]
 
 
-def _own_there(name: str, own: list[str], unsaid: list[str], there: Plan | None) -> list[str]:
-    """What was settled of the same network, if it is there: what stands behind what was said."""
-    before = [each for each in there.requests if isinstance(each, Compare)] if there else []
-    for other, words in (each for one in before for each in by_network(one.networks)[1]):
-        settled_words = words[len(own) :]
-        if (other, words[: len(own)]) == (name, own) and unsaid == [
-            word.partition("=")[0] for word in settled_words
-        ]:
-            return settled_words
+def _own_there(
+    name: str, own: list[str], unsaid: list[str], before: Iterable[tuple[Compare, str]]
+) -> list[str]:
+    """What was settled of the same network, if it is there: what stands behind what was said.
+
+    Args:
+        before: requests, each with the recipe that it gave to weights where it named none.
+    """
+    for one, suited in before:
+        for other, words in by_network(one.networks)[1]:
+            rest = words[len(own) :]
+            is_same = (other, words[: len(own)]) == (name, own)
+            is_settled = unsaid == [word.partition("=")[0] for word in rest]
+            if is_same and is_settled and ("recipe" not in unsaid or f"{RECIPE}{suited}" in rest):
+                return rest
     return []
 
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
-from nextify.errors import InputError
 from nextify.records import Plan, Record, Store, places
 from nextify.studies.running.cards import suited_workers
 from nextify.studies.running.crew import Crew
@@ -28,6 +27,7 @@ from nextify.studies.running.worker import (
     train_run,
     train_stack,
 )
+from nextify.words import whole_number
 
 
 def execute(
@@ -66,8 +66,8 @@ def execute(
         Interrupted: by Ctrl-C, a `KeyboardInterrupt`. All workers have ended.
     """
     path = Path(store_path)
-    if workers is not None and workers < 1:
-        raise InputError(f"workers is {workers}; it must be at least 1")
+    if workers is not None:
+        whole_number("workers", workers)
     plan, records = _open(plan, path, retry_failed)
     with RunLocks(path) as locks, told(path, locks) as tell:
         supervisor = Supervisor(path, plan, records, locks)
