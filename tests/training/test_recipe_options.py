@@ -212,7 +212,7 @@ def test_the_best_network_knows_its_images_as_the_last_does(corners, tmp_path):
         load_network(tmp_path / name)[1].about
         for name in ("best.safetensors", "network.safetensors")
     )
-    assert best["images"] == {"content": "5" * 64, "split_seed": 3}
+    assert best["images"].items() >= {"content": "5" * 64, "split_seed": 3}.items()
     same = ("run", "data", "images")
     assert [best[name] for name in same] == [last[name] for name in same]
 
