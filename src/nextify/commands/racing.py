@@ -25,7 +25,7 @@ from nextify.studies.kinds.racing import (
     without_slow,
 )
 from nextify.training.memory import require_memory_for
-from nextify.training.seen import familiar, require_fair
+from nextify.training.seen import require_fair
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,8 +62,7 @@ def race(request: Choose, watch: Watch = QUIET) -> PlannedRace | Chosen:
     watch.note(recipes_of(plan))
     if request.plan or not is_begun:
         sources = [each.initial.source for each in asked.networks if each.initial]
-        require_fair(sources, on.judged)
-        if known := familiar(sources, on.judged):
+        if known := require_fair(sources, on.judged):
             watch.note(announced_familiar(known))
     count = len(on.judged.train) + len(on.judged.test)
     if request.plan or not is_begun:

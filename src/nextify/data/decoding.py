@@ -13,6 +13,7 @@ at a time, and what is made of their pixels is made a few rows at a time.
 
 import hashlib
 import math
+import mmap
 import re
 import stat
 import struct
@@ -77,6 +78,7 @@ _PART = 1 << 20  # bytes of a file that are read at once
 _MOST_PASSES = 100  # of a progressive JPEG, which uses some ten
 # What begins a part of a JPEG: no byte of its coded values, and nothing that fills.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]", re.DOTALL)
+_MOST_PARTS = 100_000  # of a JPEG; usual ones have some twenty
 _SHINING = 2.0  # the most that highlights have where white is 1
 
 Box = tuple[int, int, int, int]  # left, upper, right, lower, in pixels
@@ -272,22 +274,29 @@ def _formats(path: Path) -> tuple[str, ...]:
 
 def _require_few_passes(file: BinaryIO) -> None:
     """A progressive JPEG of a few kilobytes can ask for thousands of passes over all its pixels."""
-    at = file.tell()
-    file.seek(0)
-    passes = _passes(file.read())
-    file.seek(at)
-    if passes > _MOST_PASSES:
-        raise _NoImage(f"it is a JPEG of {passes} passes (a decompression bomb?)")
+    if isinstance(file, BytesIO):
+        are_few = _has_few_passes(file.getvalue())
+    else:  # a large file, of which not all has to be in memory
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            are_few = _has_few_passes(content)
+    if not are_few:
+        raise _NoImage("it is a JPEG of too many passes or parts (a decompression bomb?)")
 
 
-def _passes(content: bytes) -> int:
+def _has_few_passes(content: bytes | mmap.mmap) -> bool:
     """Of a JPEG, up to its end: cameras put films behind it, and other JPEGs into its segments."""
     passes = at = 0
-    while (found := _MARKER.search(content, at)) and found[0] != b"\xff\xd9":
+    for _ in range(_MOST_PARTS):
+        found = _MARKER.search(content, at)
+        if found is None or found[0] == b"\xff\xd9":
+            return True
         passes += found[0] == b"\xff\xda"
-        is_alone = found[0] == b"\xff\xd8"  # the start; all others say how long they are
-        at = found.end() + (0 if is_alone else int.from_bytes(content[found.end() :][:2], "big"))
-    return passes
+        if passes > _MOST_PASSES:
+            return False
+        at = found.end()
+        if found[0] != b"\xff\xd8":  # the start; all others say how long they are
+            at += int.from_bytes(content[at : at + 2], "big")
+    return False
 
 
 @contextmanager

@@ -62,22 +62,23 @@ class Card:
             raise InputError(f"field 'temperature' is {self.temperature}; it must be above 0")
         # Which refuses what cannot be meant.
         Preprocessing(mean=self.mean, std=self.std, image_size=self.image_size)
+        self._require_tables()
         self._require_as_trained()
 
-    def _require_as_trained(self) -> None:
-        """Check that what is stated twice, of the images that it was trained on, agrees."""
-        data = self.about.get("data", {})  # empty: trained elsewhere
-        for name, tables in (
-            ("data", [data]),
-            ("whole", [self.about.get("whole", {})]),
-            ("images", [self.about.get("images", {})]),
-            ("weights_saw", self.about.get("weights_saw", [])),
-        ):
+    def _require_tables(self) -> None:
+        """Check the form of what is told of the images that it was trained on."""
+        told = {name: [self.about.get(name, {})] for name in ("data", "whole", "images")}
+        told["weights_saw"] = self.about.get("weights_saw", [])
+        for name, tables in told.items():
             if not isinstance(tables, list) or not all(isinstance(e, Mapping) for e in tables):
                 raise InputError(f"field 'about.{name}' is no table of fields")
         seed = self.about.get("permuted_pixels")
         if seed is not None and not (type(seed) is int and 0 <= seed < 2**63):
             raise InputError(f"field 'about.permuted_pixels' is {in_short(seed)}; it is a seed")
+
+    def _require_as_trained(self) -> None:
+        """Check that what is stated twice, of the images that it was trained on, agrees."""
+        data = self.about.get("data", {})  # empty: trained elsewhere
         size = data.get("test_image_size", data.get("image_size"))
         for name, told, trained in (
             ("image_size", self.image_size, size),

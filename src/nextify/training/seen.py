@@ -97,16 +97,23 @@ def require_unseen(card: Card, dataset: Dataset) -> None:
         )
 
 
-def require_fair(sources: Iterable[str], dataset: Dataset) -> None:
+def require_fair(sources: Iterable[str], dataset: Dataset) -> list[str]:
     """Check that weights which runs are to start from have not seen the test images.
 
+    Returns:
+        those that have seen training images.
+
     Raises:
-        InputError: some have.
+        InputError: some have seen test images.
     """
+    familiar = []
     for source in dict.fromkeys(sources):
-        card = own_card(open_weights(source))
-        if card is not None and has_seen_tested(card.about, dataset):
+        if (card := own_card(open_weights(source))) is None:
+            continue
+        if has_seen_tested(card.about, dataset):
             raise InputError(f"the weights {source} {told_seen(card.about, dataset)}")
+        familiar += [source] * _trained(card.about, dataset)
+    return familiar
 
 
 def told_seen(about: Mapping[str, Any], dataset: Dataset) -> str:
@@ -118,12 +125,6 @@ def told_seen(about: Mapping[str, Any], dataset: Dataset) -> str:
         f"were trained on test images of {dataset.name!r}: what these say of a network that starts "
         f"from them does not hold for new images; {remedy}name other images or other weights"
     )
-
-
-def familiar(sources: Iterable[str], dataset: Dataset) -> list[str]:
-    """Those weights that were trained on images of the training set."""
-    cards = {source: own_card(open_weights(source)) for source in dict.fromkeys(sources)}
-    return [source for source, card in cards.items() if card and _trained(card.about, dataset)]
 
 
 def _trained(about: Mapping[str, Any], dataset: Dataset) -> bool:
