@@ -424,7 +424,7 @@ def test_what_stands_behind_a_jpeg_or_in_its_segments_is_no_pass(tmp_path: Path)
     content = path.read_bytes()[: -len(more)]
     last = content[content.rindex(b"\xff\xda") : -2]
     path.write_bytes(content[:-2] + 5_000 * last + content[-2:])
-    assert_refused(path, "it is a JPEG of too many passes")  # the comment's end is none of the image
+    assert_refused(path, "it is a JPEG of too many passes")  # the comment's end is not its own
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png", "tif"])
