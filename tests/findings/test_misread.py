@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from nextify.designs import AnyDesign, design, path
-from nextify.findings.misread import MISREAD, faults, has, misread, misread_in
-from nextify.findings.probed import named_scores, probe_scores
+from nextify.findings.misread import MISREAD, as_read_now, faults, has, stands
+from nextify.findings.probed import probe_scores
 from nextify.probes import PROBES
 from nextify.records import Measurement, places
 from report import fake
@@ -51,23 +51,49 @@ def test_which_networks_were_misread(fault: str, of: AnyDesign, side: int, told:
     assert has(fault, of, side) == told
 
 
-def test_networks_are_counted_by_their_designs_and_what_measured_them() -> None:
+def test_what_was_misread_of_a_network_has_no_value_and_all_else_stands() -> None:
     plan = fake.plan()
-    records = fake.whole(plan)
-    runs = places(plan, records)
-    at = [cell.name for cell in plan.cells if has("shortcuts", cell.design, 28)]
-    assert 0 < len(at) < len(plan.cells)
+    runs, designs = places(plan, fake.whole(plan)), {c.name: c.design for c in plan.cells}
+    wrong = {run.key for (name, _), run in runs.items() if has("shortcuts", designs[name], 28)}
+    signal = Measurement(probe="signal", version=1, value=1.0, values={"stage1": 2.0})
+    lie = replace(signal, probe="lie-translation", curves={"error": [1.0]})
+    old = {run.key: {"signal": signal, "lie-translation": lie} for run in runs.values()}
+    assert 0 < len(wrong) < len(old)
+    now = as_read_now(plan, runs.values(), old)
+    for key, found in now.items():
+        of_signal, of_lie = found.values()
+        assert of_signal.version == of_lie.version == 2
+        if key in wrong:
+            assert of_signal.value is None and "probe FILE" in of_signal.reason
+            assert of_lie.value == 1.0 and not of_lie.reason
+            assert not any(each.values or each.curves for each in found.values())
+        else:
+            assert of_signal == replace(signal, version=2)
+    # It is enough to measure these anew.
+    anew = {key: {"signal": replace(signal, version=2, value=3.0)} for key in wrong}
+    score = probe_scores(as_read_now(plan, runs.values(), {**old, **anew}))["signal"]
+    assert score.values == {key: 3.0 if key in wrong else 1.0 for key in old} and not score.reasons
 
-    def counted(version: int, name: str) -> dict[str, int]:
-        found = Measurement(probe="signal", version=version, value=1.0, values={"stage1": 1.0})
-        probed = {record.key: {"signal": found} for record in records if record.result}
-        return misread(plan, runs, {**probe_scores(probed), **named_scores(probed)}[name])
 
-    some = sum(name in at and record.result is not None for (name, _), record in runs.items())
-    assert counted(1, "signal") == counted(1, "signal.stage1") == {"shortcuts": some}
-    assert counted(2, "signal") == {}
+def test_what_a_probe_of_ones_own_found_is_as_it_is() -> None:
+    plan = fake.plan()
+    runs = fake.whole(plan)
+    mine = {run.key: {"mine": Measurement(probe="mine", version=3, value=1.0)} for run in runs}
+    assert as_read_now(plan, runs, mine) == mine
 
-    lie = Measurement(probe="lie-scale", version=1, value=1.0, values={"stage1": 1.0})
-    assert "shortcuts" in misread_in(lie, plan, at[0])
-    assert misread_in(replace(lie, values={}), plan, at[0]) == ()
-    assert misread_in(replace(lie, version=2), plan, at[0]) == ()
+
+@pytest.mark.parametrize(
+    ("probe", "version", "step", "told"),
+    [
+        ("signal", 2, "BN to LN", True),
+        ("signal", 1, "BN to LN", False),
+        ("signal", 1, "fewer activations", True),  # nothing was read wrong of it
+        ("mine", 1, "fewer activations", False),  # what its versions change is not known
+    ],
+)
+def test_what_the_present_version_would_find_is_not_measured_again(
+    probe: str, version: int, step: str, told: bool
+) -> None:
+    found = Measurement(probe=probe, version=version, value=1.0)
+    assert stands(found, 2, STEPS[step], 32) == told
+    assert not stands(replace(found, failed=True), 2, STEPS[step], 32)

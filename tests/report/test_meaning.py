@@ -14,7 +14,6 @@ from nextify.designs import default_factors, path
 from nextify.errors import InputError
 from nextify.findings import attribute
 from nextify.findings.meaning import CONTROLS
-from nextify.findings.misread import has
 from nextify.findings.probed import probe_scores
 from nextify.findings.scores import ProbeScore
 from nextify.records import Measurement, Store
@@ -260,80 +259,3 @@ def test_a_plan_with_its_records_and_measurements():
     told = " ".join(meaning_words.caveats(content.views[0].meaning))
     assert "1 of 32 runs without a value (1 diverged)" in told
     assert "a network that diverged has no value of a probe" in told
-
-
-def signal(version):
-    """The last factor raises it by 1."""
-
-    def found(name, at, levels, rng):
-        value = levels[-1:].sum() + 0.01 * float(rng.normal())
-        return Measurement(probe=name, version=version, value=value, unit="log10")
-
-    return found
-
-
-@cache
-def with_norms(version):
-    """A study in which blocks have fewer norms, probed by a version of `signal`."""
-    factors = [default_factors(path("small"))[at] for at in (2, 6)]
-    plan = fake_experiment.plan("full", 3, factors=factors)
-    records = tuple(fake_experiment.whole(plan, truth=(0.02, -0.02), pairs={}))
-    probed = measured(plan, records, signal=signal(version), shift_consistency=shift)
-    return plan, records, probed
-
-
-def test_what_an_earlier_version_read_wrong_is_marked_and_not_relied_on():
-    plan, records, probed = with_norms(1)
-    content = factor_content([(plan, records)], probed=probed)
-    (note,) = meaning_words.misread(content.views[0].meaning)
-    count = sum(has("shortcuts", cell.design, 32) for cell, _ in plan.places())
-    assert 0 < count < len(records)
-    assert note == (
-        "signal was measured by an earlier version of the probe, which took a 1 x 1 convolution "
-        f"beside the blocks (a shortcut, a stem) for a stage: so in {count} networks here, and "
-        "what rests on that is not to be relied on; nextify probe FILE --probes signal measures "
-        "networks that were kept anew"
-    )
-    told = factor_texts(content, [], None)
-    section = _text(told["report.html"])
-    section = section[section.index("What the choices mean") :]
-    assert section.index("Signal was measured by an earlier version") < section.index(" resolve")
-    assert "misread, see above" in section and "raises signal" not in section
-    assert json.loads(told["report.json"])["studies"][0]["probes"]["notes"][0] == note
-    lines = csv.DictReader(io.StringIO(told["meaning.csv"]))
-    assert {(line["probe"], line["misread"]) for line in lines} == {
-        ("signal", str(count)), ("shift-consistency", "0"),
-    }  # fmt: skip
-    figure = meaning_figure(content, content.views[0])
-    assert "raises signal" not in figure.description
-    assert figure.description.endswith("the probe read networks wrong for signal.")
-    full = factor_content([(plan, records)], probe_scores(probed)["signal"], probed=probed)
-    assert note in caveats.notes(full.views[0].found)
-
-
-def test_what_the_present_version_found_is_said():
-    plan, records, probed = with_norms(2)
-    content = factor_content([(plan, records)], probed=probed)
-    told = factor_texts(content, [], None)
-    assert meaning_words.misread(content.views[0].meaning) == []
-    assert "misread, see above" not in told["report.html"]
-    assert any("raises signal" in text for text in (
-        meaning_words.sentences(content, content.views[0].meaning)
-    ))  # fmt: skip
-    assert '"misread": {' not in told["report.json"]
-
-
-def test_pages_of_steps_mark_what_was_read_wrong():
-    plan = fake.plan()
-    records = fake.whole(plan)
-    told = {
-        version: texts(steps_content(plan, records, measured(
-            plan, records, signal=signal(version))), [], None)
-        for version in (1, 2)
-    }  # fmt: skip
-    note = "Signal was measured by an earlier version of the probe"
-    assert note in _text(told[1]["report.html"]) and note not in _text(told[2]["report.html"])
-    (said,) = json.loads(told[1]["report.json"])["probe_notes"]
-    assert said.startswith(note) and "probe_notes" not in json.loads(told[2]["report.json"])
-    lines = list(csv.DictReader(io.StringIO(told[1]["probes.csv"])))
-    assert all(int(line["misread"]) > 0 for line in lines)

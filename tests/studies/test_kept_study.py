@@ -151,8 +151,3 @@ def test_what_choices_mean():
         interval = told[probe, choice]
         assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.0006)
     assert told["receptive-field", large].low == pytest.approx(136)
-    # Measured when shortcuts were taken for stages.
-    misread = {each.score.name: each.found.limits.misread for each in found.columns}
-    assert misread["signal"] == misread["effective-receptive-field"] == {"shortcuts": 53}
-    assert sum(map(bool, misread.values())) == 9
-    assert not misread["shift-consistency"] and not misread["activation-use"]

@@ -45,8 +45,7 @@ def _print(content: ProbesContent) -> None:
 
 def _values(of: StudyMeasurement) -> dict[str, Any]:
     place = {"network": of.network, "cell": of.cell, "seed": of.seed, "key": of.key}
-    misread = {"misread": list(of.misread)} if of.misread else {}
-    return {**place, **asdict(of.found), **misread}
+    return {**place, **asdict(of.found)}
 
 
 def _print_study(done: ProbedStudy) -> None:

@@ -15,8 +15,7 @@ from nextify.designs.families import canonical
 from nextify.designs.fields import read_fields
 from nextify.errors import InputError
 from nextify.files import is_there, require_writable
-from nextify.findings.misread import misread_in
-from nextify.findings.scores import Fault
+from nextify.findings.misread import as_read_now
 from nextify.network import Card, Network, build
 from nextify.network.weights.hub import PREFIX
 from nextify.network.weights.opened import open_network
@@ -24,7 +23,6 @@ from nextify.probes import Measurement, Probe, measure, probes_by_word
 from nextify.probes.images import as_seen_to_probe, drawn_to_probe, usual_count
 from nextify.records import Plan, Store, places
 from nextify.report.cells.designs import in_words
-from nextify.report.misread import notes as misread_notes
 from nextify.report.page import ReportFiles
 from nextify.report.probes import About, ProbedNetwork, ProbesContent
 from nextify.report.probes import words as words_of
@@ -61,17 +59,12 @@ class Probed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StudyMeasurement:
-    """What a probe found of the network of a run.
-
-    Attributes:
-        misread: what an earlier version of the probe, which found it, read wrong of this network.
-    """
+    """What a probe found of the network of a run."""
 
     cell: str
     seed: int
     key: str
     found: Measurement
-    misread: tuple[Fault, ...] = ()
 
     @property
     def network(self) -> str:
@@ -355,33 +348,17 @@ def _probe_study(request: Request, probes: dict[str, Probe], watch: Watch) -> Pr
         )
     if told.unkept:
         watch.note(unkept_note(told))
-    rows = _measurements(file, plan, {each.name for each in probes.values()})
-    for text in misread_notes(_misread(rows)):
-        watch.note(text)
-    return ProbedStudy(file=file, runs=told, measurements=rows)
-
-
-def _measurements(file: Path, plan: Plan, names: set[str]) -> tuple[StudyMeasurement, ...]:
-    """What a study file holds of probes of these names."""
+    names = {each.name for each in probes.values()}
     with Store.open(file, create=False) as store, store.at_one_moment():
-        records, every = store.records(), store.measurements()
-    return tuple(
-        StudyMeasurement(cell=cell, seed=seed, key=record.key, found=found,
-                         misread=misread_in(found, plan, cell))
+        records = store.records()
+        every = as_read_now(plan, records, store.measurements())
+    rows = [
+        StudyMeasurement(cell=cell, seed=seed, key=record.key, found=found)
         for (cell, seed), record in places(plan, records).items()
         for name, found in every.get(record.key, {}).items()
         if name in names
-    )  # fmt: skip
-
-
-def _misread(rows: Sequence[StudyMeasurement]) -> dict[str, dict[Fault, int]]:
-    """Of how many networks what was read wrong, by probe."""
-    found: dict[str, dict[Fault, int]] = {}
-    for row in rows:
-        for fault in row.misread:
-            of = found.setdefault(row.found.probe, {})
-            of[fault] = of.get(fault, 0) + 1
-    return found
+    ]
+    return ProbedStudy(file=file, runs=told, measurements=tuple(rows))
 
 
 def setup_of(plan: Plan, request: Request) -> WorkerSetup:

@@ -1,7 +1,6 @@
 """What attribution answers, as data: plain numbers and words, ready for a page or for JSON."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from nextify.experiments.intervals import LEVEL, Interval
@@ -11,7 +10,7 @@ from nextify.findings.failures import Failure, Setting
 from nextify.findings.lenth import Lenth
 from nextify.findings.model import LackOfFit
 from nextify.findings.outcomes import Chance, Rests
-from nextify.findings.scores import AnyScore, Fault, better_of
+from nextify.findings.scores import AnyScore, better_of
 
 Answer = Literal[
     "helps",
@@ -377,8 +376,6 @@ class Limits:
         untold: two-factor interactions that cannot be told, not even in sums.
         per_image: whether all results are kept per test image, of equally many.
         with_triples: factors whose contribution cannot be told from three-factor interactions.
-        misread: of a probe's values: how many networks an earlier version of it read wrong, by
-            what was (`nextify.findings.misread`).
     """
 
     shared: int
@@ -391,7 +388,6 @@ class Limits:
     untold: int
     per_image: bool
     with_triples: tuple[str, ...] = ()
-    misread: Mapping[Fault, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

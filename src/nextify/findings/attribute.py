@@ -390,7 +390,6 @@ def _limits(study: _Study) -> answers.Limits:
         untold=0,
         per_image=study.runs.correct is not None,
         with_triples=_with_triples(study),
-        misread=study.runs.misread,
     )
 
 

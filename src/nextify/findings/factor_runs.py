@@ -1,6 +1,6 @@
 """`FactorRuns`: the runs of a factorial study as arrays, ready for arithmetic."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -9,13 +9,11 @@ from numpy.typing import NDArray
 
 from nextify.errors import InputError
 from nextify.experiments.coding import Floats, levels_of
-from nextify.findings.misread import misread
 from nextify.findings.outcomes import Chance, chance_of, unlearned
 from nextify.findings.scores import (
     ATTRIBUTED,
     BY_CLASS,
     AnyScore,
-    Fault,
     ProbeScore,
     correct_of,
     counts_of,
@@ -50,7 +48,6 @@ class FactorRuns:
         nothing: (n,) whether a run finished and learned nothing; by default none.
         chance: what always answering the largest class scores; None where it is not known.
         counts: the test images by class; None where no run counted them.
-        misread: of how many networks a probe's values may be wrong, by what was read wrong.
     """
 
     factors: tuple[str, ...]
@@ -67,7 +64,6 @@ class FactorRuns:
     nothing: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1, bool))
     chance: Chance | None = None
     counts: ClassCounts | None = None
-    misread: Mapping[Fault, int] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -132,7 +128,6 @@ def factor_runs(plan: Plan, records: Iterable[Record], score: AnyScore = "accura
         nothing=unlearned(found, chance),
         chance=chance,
         counts=counts,
-        misread=misread(plan, known, score) if isinstance(score, ProbeScore) else {},
     )
 
 

@@ -28,8 +28,9 @@ from nextify.findings.answers import DECIDED, Attribution, Contribution, Estimat
 from nextify.findings.attribute import attribute
 from nextify.findings.factor_runs import factor_runs
 from nextify.findings.judged import settled
-from nextify.findings.probed import AllProbed, probe_scores
+from nextify.findings.probed import probe_scores
 from nextify.findings.scores import AnyScore, ProbeScore
+from nextify.records.measurement import AllProbed
 from nextify.records.plan import Plan
 from nextify.records.record import Record
 

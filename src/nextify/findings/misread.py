@@ -1,22 +1,32 @@
-"""What earlier versions of probes read wrong, and how many of a study's networks that were.
+"""What earlier versions of probes read wrong, and what of a study's measurements is right.
 
 A study file keeps what a probe found with the version that found it, and goes on to be read when
 the probe was mended. What is known to be wrong of an earlier version is said here, by probe; of
-which networks it was wrong follows from their designs.
+which networks it was wrong follows from their designs, and what it found of others stands.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from nextify.blueprint import draw, specs
 from nextify.costs import cost
 from nextify.designs import AnyDesign, Design, Swin
-from nextify.findings.scores import Fault, ProbeScore
-from nextify.records.measurement import Measurement
+from nextify.records.measurement import AllProbed, Measurement
+from nextify.records.places import places
 from nextify.records.plan import Plan
 from nextify.records.record import Record
+
+Fault = Literal["shortcuts", "Swin", "one position"]
+"""What was read wrong: a block's shortcut or a stem that is one 1 x 1 convolution, which was taken
+for a stage; maps of Swins of some sizes (their channels, the places of their units, what pads a
+window or a mask hides); maps of one position along an axis, whose error was 1 by construction."""
+
+REASON = (
+    "an earlier version of the probe may have misread it, and nextify probe FILE measures it anew "
+    "where it was kept"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,35 +80,45 @@ def faults(probe: str, version: int, part: str = "") -> tuple[Fault, ...]:
     return tuple(dict.fromkeys(fault for some in each for fault in some))
 
 
-def misread(
-    plan: Plan, runs: Mapping[tuple[str, int], Record], score: ProbeScore
-) -> dict[Fault, int]:
-    """In how many of a study's networks a score's values may be wrong, by what was read wrong.
-
-    Args:
-        runs: as `places` finds them.
-    """
-    if not score.faults:
-        return {}
-    cells, size = {cell.name: cell for cell in plan.cells}, probed_size(plan)
-    designs = {
-        record.key: cells[name].design
-        for (name, _), record in runs.items()
-        if record.key in score.values
+def as_read_now(plan: Plan, records: Iterable[Record], probed: AllProbed) -> AllProbed:
+    """What probes found of a study's runs, as their present versions would find it: without what
+    earlier ones read wrong of these networks."""
+    designs, size = {cell.name: cell.design for cell in plan.cells}, probed_size(plan)
+    of = {record.key: designs[name] for (name, _), record in places(plan, records).items()}
+    return {
+        key: {
+            name: _now(each, of[key], size) if key in of else each for name, each in found.items()
+        }
+        for key, found in probed.items()
     }
-    counts = {
-        fault: sum(has(fault, design, size) for design in designs.values())
-        for fault in score.faults
+
+
+def _now(found: Measurement, design: AnyDesign, image_size: int) -> Measurement:
+    present = len(MISREAD.get(found.probe, ())) + 1
+    if found.version >= present:
+        return found
+    wrong = _misread(found, design, image_size)
+    if not wrong:
+        return replace(found, version=present)
+    values = {part: value for part, value in found.values.items() if part not in wrong}
+    right = replace(found, version=present, values=values, curves={})
+    return replace(right, value=None, reason=REASON) if "" in wrong else right
+
+
+def stands(found: Measurement, version: int, design: AnyDesign, image_size: int) -> bool:
+    """Whether a version of the probe would find the same of a network."""
+    known = found.version < version <= len(MISREAD.get(found.probe, ())) + 1
+    is_right = known and not _misread(found, design, image_size)
+    return not found.failed and (found.version == version or is_right)
+
+
+def _misread(found: Measurement, design: AnyDesign, image_size: int) -> set[str]:
+    """The numbers that may be wrong: names of values, and "" for the one that stands for all."""
+    return {
+        part
+        for part in ("", *found.values)
+        if any(has(one, design, image_size) for one in faults(found.probe, found.version, part))
     }
-    return {fault: count for fault, count in counts.items() if count}
-
-
-def misread_in(found: Measurement, plan: Plan, cell: str) -> tuple[Fault, ...]:
-    """What was read wrong of one network, that of a cell, in any of the numbers that were found."""
-    size, designs = probed_size(plan), {each.name: each.design for each in plan.cells}
-    parts = ("", *found.values)
-    every = dict.fromkeys(one for part in parts for one in faults(found.probe, found.version, part))
-    return tuple(fault for fault in every if has(fault, designs[cell], size))
 
 
 def probed_size(plan: Plan) -> int:

@@ -4,12 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from nextify.errors import InputError, unknown
-from nextify.findings.misread import faults
 from nextify.findings.scores import ATTRIBUTED, Direction, ProbeScore
-from nextify.records.measurement import Measurement
-
-AllProbed = Mapping[str, Mapping[str, Measurement]]
-"""What probes found of runs: by the run's key, then by the probe's name (`Store.measurements`)."""
+from nextify.records.measurement import AllProbed, Measurement
 
 _DIRECTIONS: Mapping[str, Direction] = {"higher": 1, "lower": -1}
 _OTHER_VERSION = "measured by another version of the probe"
@@ -84,7 +80,6 @@ def _score(name: str, of: _OfProbe, part: str = "") -> ProbeScore:
         better=_DIRECTIONS.get(about.better, 0) if own_unit is None else 0,
         values=known,
         reasons={**_reasons(each for key, each in kept.items() if key not in known), **old},
-        faults=faults(name, latest, part),
     )
 
 

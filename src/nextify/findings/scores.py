@@ -40,12 +40,6 @@ BETTER: dict[Score, Literal[1, -1]] = {
 Direction = Literal[1, 0, -1]
 
 
-Fault = Literal["shortcuts", "Swin", "one position"]
-"""What was read wrong: a block's shortcut or a stem that is one 1 x 1 convolution, which was taken
-for a stage; maps of Swins of some sizes (their channels, the places of their units, what pads a
-window or a mask hides); maps of one position along an axis, whose error was 1 by construction."""
-
-
 @dataclass(frozen=True, eq=False, slots=True)
 class ProbeScore:
     """A probe's value as a score: of nothing is assumed that holds for accuracy.
@@ -56,8 +50,6 @@ class ProbeScore:
         better: 1 where more is better, -1 where less is, 0 where that cannot be said.
         values: by the run's key; only finished runs whose network has one.
         reasons: why other networks have none, each with the number of runs.
-        faults: what the version of the probe that found them read wrong in some networks
-            (`nextify.findings.misread`).
     """
 
     name: str
@@ -65,7 +57,6 @@ class ProbeScore:
     better: Direction
     values: Mapping[str, float]
     reasons: Mapping[str, int]
-    faults: tuple[Fault, ...] = ()
 
 
 AnyScore = Score | ProbeScore

@@ -41,6 +41,10 @@ class Measurement:
     seconds: Amount = 0.0
 
 
+AllProbed = Mapping[str, Mapping[str, Measurement]]
+"""What probes found of runs: by the run's key, then by the probe's name (`Store.measurements`)."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Curve:
     """How one of a measurement's curves is to be read; it belongs to the probe, no file keeps it.

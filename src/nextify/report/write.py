@@ -9,9 +9,11 @@ from typing import Any
 from nextify import requests
 from nextify.errors import InputError
 from nextify.findings.meaning import Control
-from nextify.findings.probed import AllProbed, score_named
+from nextify.findings.misread import as_read_now
+from nextify.findings.probed import score_named
 from nextify.findings.scores import AnyScore
 from nextify.records import NO_HISTORY, History, Look, Plan, Record, Store
+from nextify.records.measurement import AllProbed
 from nextify.report.cells import comparison_content, steps_content
 from nextify.report.cells.files import drawings, texts
 from nextify.report.evaluation.words import Answers
@@ -188,15 +190,16 @@ def read_history(path: str | PathLike[str]) -> History:
 
 
 def read_probed(study: Study) -> AllProbed:
-    """What probes found of a study file's runs; nothing of a plan with its records.
+    """What probes found of a study file's runs, as far as their present versions would find the
+    same; nothing of a plan with its records.
 
     Raises:
         InputError: no such file, or no study file.
     """
     if isinstance(study, tuple):
         return {}
-    with Store.open(study, create=False) as store:
-        return store.measurements()
+    with Store.open(study, create=False) as store, store.at_one_moment():
+        return as_read_now(store.plan(), store.records(), store.measurements())
 
 
 def read_study(path: str | PathLike[str]) -> tuple[Plan, tuple[Record, ...]]:

@@ -4,8 +4,8 @@ A path's steps are cells against the cell before, a comparison's networks cells 
 Accuracies here are in per cent and differences in percentage points: what the reader sees.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from math import isclose
 from statistics import fmean
 from typing import Any
@@ -23,12 +23,11 @@ from nextify.findings import (
 )
 from nextify.findings.comparison import BASELINE, Standings, places
 from nextify.findings.differences import Compared
-from nextify.findings.misread import misread
 from nextify.findings.outcomes import Chance, chance_of, unlearned
-from nextify.findings.probed import AllProbed, probe_scores
-from nextify.findings.scores import AnyScore, Fault, ProbeScore, beside_accuracy
+from nextify.findings.probed import probe_scores
+from nextify.findings.scores import AnyScore, ProbeScore, beside_accuracy
 from nextify.records import Cell, Plan, Record
-from nextify.records.places import places as placed
+from nextify.records.measurement import AllProbed
 from nextify.report import details
 from nextify.report.details import hundredfold
 from nextify.words import whole
@@ -148,14 +147,9 @@ class ScoreRows:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProbeRows(ScoreRows):
-    """What a probe found in each cell.
-
-    Attributes:
-        misread: in how many networks an earlier version of it read what wrong.
-    """
+    """What a probe found in each cell."""
 
     score: ProbeScore
-    misread: Mapping[Fault, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -325,7 +319,7 @@ def steps_content(
 
     return StepsContent(
         plan=plan, runs=runs, rows=tuple(rows), overall=overall, spread=found.spread,
-        **_beside(plan, kept, runs, probed, lines),
+        **_beside(kept, runs, probed, lines),
     )  # fmt: skip
 
 
@@ -362,7 +356,7 @@ def comparison_content(
         rows=tuple(rows),
         found=found,
         gains=tuple(Line(mean=hundredfold(mean), move=hundredfold(move)) for mean, move in gains),
-        **_beside(plan, kept, runs, probed, lines),
+        **_beside(kept, runs, probed, lines),
     )
 
 
@@ -374,7 +368,6 @@ def _some(plan: Plan, runs: Grid) -> Grid:
 
 
 def _beside(
-    plan: Plan,
     kept: Iterable[Record],
     runs: Grid,
     probed: AllProbed | None,
@@ -382,10 +375,7 @@ def _beside(
 ) -> dict[str, Any]:
     """What stands beside accuracy."""
     return {
-        "probes": tuple(
-            ProbeRows(score=s, rows=lines(s), misread=misread(plan, placed(plan, kept), s))
-            for s in _scores(runs, probed)
-        ),
+        "probes": tuple(ProbeRows(score=s, rows=lines(s)) for s in _scores(runs, probed)),
         "by_class": tuple(ScoreRows(score=s, rows=lines(s)) for s in beside_accuracy(kept)),
     }
 

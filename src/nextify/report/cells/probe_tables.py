@@ -4,10 +4,8 @@ lines of a table."""
 from typing import Any
 
 from nextify.findings.scores import name_of
-from nextify.report import details
 from nextify.report.cells.content import CellsContent, ComparisonContent, Line, ScoreRows
 from nextify.report.factors.units import unit_of
-from nextify.report.misread import notes
 from nextify.report.page import ends_of
 from nextify.words import MISSING, tidy
 
@@ -38,12 +36,6 @@ def _is_exact(probe: ScoreRows) -> bool:
     return any(len(row) > 1 for row in known) and all(len(set(row)) <= 1 for row in known)
 
 
-def misread(content: CellsContent) -> list[str]:
-    """What earlier versions of probes read wrong of these networks, in sentences."""
-    told = notes({probe.score.name: probe.misread for probe in content.probes})
-    return [f"{details.upper_first(text)}." for text in told]
-
-
 def probe_lines(content: CellsContent) -> list[dict[str, Any]]:
     """A line a probe and cell; differences as those of accuracy: to the step before, or to the
     baseline."""
@@ -53,7 +45,6 @@ def probe_lines(content: CellsContent) -> list[dict[str, Any]]:
             "probe": probe.score.name,
             "unit": probe.score.unit,
             **_numbers(probe, line),
-            "misread": max(probe.misread.values(), default=0),
         }
         for probe in content.probes
         for at, line in enumerate(probe.rows)

@@ -19,7 +19,7 @@ from nextify.report.cells.content import (
     StepsContent,
 )
 from nextify.report.cells.designs import in_words
-from nextify.report.cells.probe_tables import misread, probe_lines, score_lines
+from nextify.report.cells.probe_tables import probe_lines, score_lines
 from nextify.report.cells.sentences import progress
 from nextify.report.page import ends_of, json_text
 from nextify.words import hundred, tidy
@@ -149,7 +149,6 @@ def cells_json(content: AnyContent, now: str | None) -> str:
         **found,
         **({"scores": score_lines(content)} if content.by_class else {}),
         **({"probes": probe_lines(content)} if content.probes else {}),
-        **({"probe_notes": wrong} if (wrong := misread(content)) else {}),
         **details.as_values(plan, content.runs),
     }
     return json_text(values)

@@ -12,7 +12,6 @@ from nextify.findings.model import LackOfFit
 from nextify.findings.scores import BY_CLASS, PER_IMAGE, ProbeScore, name_of
 from nextify.report.factors import outcomes
 from nextify.report.factors.units import amount
-from nextify.report.misread import notes as notes_on_misread
 
 _NOISE: dict[Source, str] = {
     "none": "no intervals: no cell has two runs that differ, and the plan leaves nothing to "
@@ -33,8 +32,6 @@ def as_values(found: Attribution) -> dict[str, Any]:
     """The attribution as plain values, ready for JSON, with its verdicts and notes."""
     values = asdict(found)
     values["metric"] = name_of(found.metric)
-    if not found.limits.misread:
-        del values["limits"]["misread"]
     if not found.counts.without:
         del values["counts"]["without"]
     for each, of in zip(values["contributions"], found.contributions, strict=True):
@@ -94,7 +91,6 @@ def notes(found: Attribution) -> list[str]:
     source, single, cells = found.noise.source, limits.single, found.counts.cells
     noise = _NOISE[source].format(df=found.noise.df, single=single, cells=cells)
     told = {
-        **dict.fromkeys(misread(found), True),
         **dict.fromkeys(outcomes.notes(found), True),
         **_runs(found),
         **dict.fromkeys(_basis(found), True),
@@ -114,11 +110,6 @@ def notes(found: Attribution) -> list[str]:
         "results per image are not there": some and _counts_images(found) and not limits.per_image,
     }
     return [text for text, holds in told.items() if holds]
-
-
-def misread(*found: Attribution) -> list[str]:
-    """What earlier versions of probes read wrong of the networks that some attributions are of."""
-    return notes_on_misread({name_of(each.metric): each.limits.misread for each in found})
 
 
 def _counts_images(found: Attribution) -> bool:

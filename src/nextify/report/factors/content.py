@@ -8,9 +8,9 @@ from nextify.findings import Attribution, Grid, Score, attribute, grid
 from nextify.findings.across import General, across
 from nextify.findings.looking import Looking, looking_at
 from nextify.findings.meaning import Control, Meaning, meaning
-from nextify.findings.probed import AllProbed
 from nextify.findings.scores import ATTRIBUTED, BY_CLASS, AnyScore, ProbeScore, beside_accuracy
 from nextify.records import NO_HISTORY, History, Plan, Record
+from nextify.records.measurement import AllProbed
 from nextify.report.details import nothing_recorded
 from nextify.report.factors.costs import FactorCosts, factor_costs
 from nextify.report.factors.next_runs import NextRuns, next_runs

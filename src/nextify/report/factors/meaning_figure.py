@@ -12,15 +12,9 @@ from nextify.report.canvas import Sheet, shrunk
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.contribution_figure import probe_figure
 from nextify.report.factors.interaction_figure import SIGNED, color_key, square
-from nextify.report.factors.meaning_words import (
-    held,
-    is_misread,
-    probe_key,
-    runs_in_words,
-    title_of,
-)
+from nextify.report.factors.meaning_words import held, probe_key, runs_in_words, title_of
 from nextify.report.style import GREY, INK, PALE, Drawing
-from nextify.words import listed, signed
+from nextify.words import signed
 
 _LEFT, _TOP = 1.95, 0.62
 _WIDTH = 7.6
@@ -39,11 +33,9 @@ def meaning_figure(content: FactorContent, view: View) -> Drawing | None:
     side = min(_MOST, (_WIDTH - _LEFT - 0.1) / count)
     most = _most(of)
     with look.style():
-        under = [shrunk(title_of(each), _NAMES, 7.6) + "*" * is_misread(each)
-                 for each in of.columns]  # fmt: skip
+        under = [shrunk(title_of(column), _NAMES, 7.6) for column in of.columns]
         room = 0.25 + 0.045 * max(map(len, under))  # slanted
-        notes = (*_key(of), runs_in_words(of), *_misread(of))
-        sheet = Sheet(_WIDTH, _TOP + side * len(names) + room + 0.18 + 0.16 * len(notes))
+        sheet = Sheet(_WIDTH, _TOP + side * len(names) + room + 0.66)
         sheet.head(
             0.1, 0.14, "What choices do", "in spreads between seeds; colours by their logarithm"
         )
@@ -58,7 +50,7 @@ def meaning_figure(content: FactorContent, view: View) -> Drawing | None:
                             rotation=40, ha="right", va="top", size=7.6, rotation_mode="anchor",
                             color=INK)  # fmt: skip
         color_key(sheet, _WIDTH - 1.9, [signed(share * most, 1) for share in (-1, 0, 1)])
-        for at, line in enumerate(notes):
+        for at, line in enumerate((*_key(of), runs_in_words(of))):
             sheet.note(0.1, _TOP + side * len(names) + room + 0.04 + 0.16 * at, line)
         return look.drawn(sheet.figure, f"meaning{view.key}", _description(content, of))
 
@@ -131,24 +123,13 @@ def _key(of: Meaning) -> tuple[str, str]:
     return "; ".join(parts), "; ".join(more) or "size: effect / standard deviation of single runs"
 
 
-def _misread(of: Meaning) -> tuple[str, ...]:
-    if not any(map(is_misread, of.columns)):
-        return ()
-    return (
-        "* an earlier version of the probe read some of the networks wrong: not to be relied on",
-    )
-
-
 def _description(content: FactorContent, of: Meaning) -> str:
     told = [
         f"{each.name} {'raises' if (each.estimate.value or 0.0) > 0 else 'lowers'} "
         f"{title_of(column)}"
         for column in of.columns
-        if not is_misread(column)
         for each in column.found.contributions
         if each.answer in DECIDED
     ]
     what = f"What {len(content.names)} factors do to {len(of.columns)} probes, as a matrix"
-    wrong = [title_of(column) for column in of.columns if is_misread(column)]
-    more = f" An earlier version of the probe read networks wrong for {listed(wrong)}."
-    return f"{what}; told from zero: {'; '.join(told) or 'nothing'}.{more if wrong else ''}"
+    return f"{what}; told from zero: {'; '.join(told) or 'nothing'}."

@@ -5,7 +5,6 @@ from typing import Any
 
 from nextify.findings.answers import DECIDED, Contribution
 from nextify.findings.meaning import Association, Column, Meaning
-from nextify.report.factors import caveats as caveats_of
 from nextify.report.factors.content import FactorContent, View
 from nextify.report.factors.units import unit_of
 from nextify.report.page import ends_of
@@ -57,25 +56,13 @@ def how_judged(of: Meaning) -> str:
     )
 
 
-def is_misread(column: Column) -> bool:
-    """Whether an earlier version of the probe read some of the networks wrong."""
-    return bool(column.found.limits.misread)
-
-
-def misread(of: Meaning) -> list[str]:
-    """What earlier versions of probes read wrong."""
-    return caveats_of.misread(*(column.found for column in of.columns))
-
-
 def sentences(content: FactorContent, of: Meaning) -> list[str]:
-    """One for each factor of which something is resolved, one for the others; none on what was read
-    wrong."""
+    """One for each factor of which something is resolved, one for the others."""
     told, nothing = [], []
-    right = [column for column in of.columns if not is_misread(column)]
     for at, name in enumerate(content.names):
         parts = [
             _does(column, each)
-            for column in right
+            for column in of.columns
             if (each := column.found.contributions[at]).answer in DECIDED
         ]
         if parts:
@@ -83,8 +70,7 @@ def sentences(content: FactorContent, of: Meaning) -> list[str]:
         else:
             nothing.append(name)
     if nothing and of.level < 1:
-        which = "these probes" if right == list(of.columns) else "the probes that read all right"
-        told.append(f"Of {listed(nothing)} these runs resolve no effect on any of {which}.")
+        told.append(f"Of {listed(nothing)} these runs resolve no effect on any of these probes.")
     return told
 
 
@@ -102,8 +88,7 @@ def _does(column: Column, of: Contribution) -> str:
 
 def associations(of: Meaning) -> str:
     """How probes' values and accuracy go together."""
-    right = [column for column in of.columns if not is_misread(column)]
-    known = [(column, column.association) for column in right if column.association]
+    known = [(column, column.association) for column in of.columns if column.association]
     clear = [(c, a) for c, a in known if a.interval and a.interval.excludes_zero]
     text = (
         "Association over cells, and no more: that two go together says of neither that it makes "
@@ -182,7 +167,6 @@ def lines(view: View) -> list[dict[str, Any]]:
             "interval_level": of.each,
             "runs": column.found.counts.finished,
             "cells": column.found.counts.cells,
-            "misread": max(column.found.limits.misread.values(), default=0),
         }
         for column in of.columns
         for each in column.found.contributions
@@ -206,5 +190,5 @@ def as_values(content: FactorContent, of: Meaning) -> dict[str, Any]:
             for column in of.columns
             for each in [column.association]
         },
-        "notes": [*misread(of), *caveats(of)],
+        "notes": caveats(of),
     }  # fmt: skip

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from nextify.designs import Run
+from nextify.designs import AnyDesign, Run
 from nextify.errors import InputError
+from nextify.findings.misread import probed_size, stands
 from nextify.machine import cores
 from nextify.records import Measurement, Outcome, Plan, Record, Store, places
 from nextify.studies.running.crew import Crew
@@ -35,10 +36,10 @@ class Asked:
     name: str
     version: int
 
-    def is_in(self, found: dict[str, Measurement]) -> bool:
-        """Whether it is among what was found of a network; what failed is not."""
+    def is_in(self, found: dict[str, Measurement], design: AnyDesign, image_size: int) -> bool:
+        """Whether it is among what was found of a network; what failed or was misread is not."""
         there = found.get(self.name)
-        return there is not None and there.version == self.version and not there.failed
+        return there is not None and stands(there, self.version, design, image_size)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,12 +109,12 @@ def _jobs(
 ) -> tuple[list[_Job], int]:
     """What lacks of finished runs, and how many of these there are."""
     found: dict[str, _Job] = {}
-    cells = {cell.name: cell for cell in plan.cells}
+    cells, size = {cell.name: cell for cell in plan.cells}, probed_size(plan)
     for (name, seed), record in places(plan, records).items():
         if record.result is not None and record.key not in found:
             own = there.get(record.key, {})
-            lacking = tuple(each.word for each in asked if not each.is_in(own))
             run = plan.run(cells[name], seed)
+            lacking = tuple(a.word for a in asked if not a.is_in(own, run.design, size))
             found[record.key] = _Job(f"{name}, seed {seed}", run, record.key, lacking)
     return [job for job in found.values() if job.words], len(found)
 
