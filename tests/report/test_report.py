@@ -9,11 +9,13 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
+import matplotlib as mpl
 import pytest
 
 from nextify.errors import InputError
 from nextify.findings import measure_steps
 from nextify.records import Store, plan_hash
+from nextify.report import style as look
 from nextify.report import write_report
 from nextify.report.cells.content import steps_content
 from nextify.report.cells.cost_figure import cost_figure
@@ -306,6 +308,15 @@ def test_names_that_matplotlib_would_read_otherwise(tmp_path):
     strange = replace(plan, cells=cells)
     files = write_report((strange, fake.whole(plan)), tmp_path)
     assert "cost in $ and $^" in files.html.read_text()
+
+
+def test_names_in_letters_that_the_usual_font_lacks_have_one_of_the_systems(monkeypatch):
+    there = ["DejaVu Sans", "Comic Sans", "WenQuanYi Zen Hei"]
+    monkeypatch.setattr(look, "get_font_names", lambda: there)
+    before = mpl.rcParams["font.family"]
+    with look.style():
+        assert mpl.rcParams["font.family"] == ["DejaVu Sans", "WenQuanYi Zen Hei"]
+    assert mpl.rcParams["font.family"] == before
 
 
 def test_figures_are_sharp_enough_for_print(two_seeds):

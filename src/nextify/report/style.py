@@ -1,5 +1,6 @@
 """How figures look, and how they become files whose bytes depend on nothing but what they show."""
 
+import logging
 import re
 import warnings
 from collections.abc import Iterator
@@ -7,11 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from io import BytesIO
+from itertools import accumulate
 from typing import Any
+from unicodedata import east_asian_width
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font_names
 
 # Okabe and Ito's colours, told apart by the colour-blind; shapes say the same in black and white.
 BLUE = "#0072B2"
@@ -31,7 +35,6 @@ _TICKS = {
     "color": GREY, "labelcolor": INK, "labelsize": 7.0, "major.size": 2.5, "major.width": 0.6
 }  # fmt: skip
 _STYLE: Any = {  # a dictionary; newer matplotlibs type its keys one by one
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same everywhere
     "font.size": 8.0,
     "text.color": INK,
     "text.parse_math": False,  # a name may hold a dollar sign
@@ -46,6 +49,12 @@ _STYLE: Any = {  # a dictionary; newer matplotlibs type its keys one by one
     "pdf.fonttype": 42,
 }
 _DPI = 220
+_FONT = "DejaVu Sans"  # comes with matplotlib: the same everywhere
+# What systems and distributions have for Chinese, Japanese and Korean, which it lacks.
+_FURTHER = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Noto Sans KR",
+            "Source Han Sans", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback",
+            "Hiragino Sans", "PingFang SC", "Apple SD Gothic Neo", "Arial Unicode MS",
+            "Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "NanumGothic")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +81,22 @@ class Drawing:
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in nextify's style."""
-    with mpl.rc_context(_STYLE), warnings.catch_warnings():
-        # A name in a script that the font lacks: boxes in the figure, whole in the table.
+    log = logging.getLogger("matplotlib.font_manager")
+    usual = log.level
+    log.setLevel(logging.ERROR)  # it warns of a font without bold letters
+    with mpl.rc_context({**_STYLE, "font.family": _fonts()}), warnings.catch_warnings():
+        # A name in a script that no font has: boxes in the figure, whole in the table.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        yield
+        try:
+            yield
+        finally:
+            log.setLevel(usual)
+
+
+def _fonts() -> list[str]:
+    """The first that has a letter draws it."""
+    installed = set(get_font_names())
+    return [_FONT, *[name for name in _FURTHER if name in installed][:1]]
 
 
 def drawn(figure: Figure, name: str, description: str) -> Drawing:
@@ -122,23 +143,44 @@ def plain(axes: Axes, grid: str = "x") -> None:
     axes.set_axisbelow(True)
 
 
+def room(text: str) -> int:
+    """The room that a text takes in a figure, in letters: those of Chinese, Japanese and Korean
+    take twice that of others.
+
+    >>> room("cat"), room("猫")
+    (3, 2)
+    """
+    return sum(map(_wide, text))
+
+
+def _wide(letter: str) -> int:
+    return 2 if east_asian_width(letter) in "WF" else 1
+
+
+def _first(text: str, most: int) -> str:
+    """The beginning of a text, as long as it has room."""
+    return text[: sum(taken <= most for taken in accumulate(map(_wide, text)))]
+
+
 def shortened(name: str, most: int) -> str:
     """A name that fits its place in a figure.
 
     >>> shortened("separate downsampling", 12)
     'separate do…'
     """
-    return name if len(name) <= most else name[: most - 1] + "…"
+    return name if room(name) <= most else _first(name, most - 1) + "…"
 
 
 def squeezed(name: str, most: int) -> str:
     """A name that fits its place, with its end: names that go on alike stay apart.
 
-    >>> squeezed("ConvNeXt with GELU, rate 0.5", 20)
-    'ConvNeXt w… rate 0.5'
+    >>> squeezed("ConvNeXt with GELU, rate 0.5", 20), squeezed("北京烤鸭和上海小笼包", 12)
+    ('ConvNeXt w… rate 0.5', '北京烤…笼包')
     """
+    if room(name) <= most:
+        return name
     tail = most // 2 - 1
-    return name if len(name) <= most else f"{name[: most - tail - 1]}…{name[-tail:]}"
+    return f"{_first(name, most - tail - 1)}…{_first(name[::-1], tail)[::-1]}"
 
 
 def marker(recipe: str, last: str) -> str:

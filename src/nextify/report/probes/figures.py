@@ -103,7 +103,7 @@ def _draw_bars(unit: str, names: Sequence[str], own: Mapping[str, _Own], axes: A
     if not any(tops):
         axes.set_ylim(0, 1)
     written = [look.legible(look.shortened(spaced(name), 18)) for name in names]
-    is_long = sum(map(len, names)) > 26
+    is_long = sum(map(look.room, names)) > 26
     turned: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
     axes.set_xticks(range(len(names)), written, **(turned if is_long else {}))
     middle, half = (len(names) - 1) / 2, max(len(names), _ROOM) / 2
