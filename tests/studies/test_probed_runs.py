@@ -9,7 +9,7 @@ from queue import Empty, Queue
 
 import pytest
 
-from nextify.commands.probing import probe
+from nextify.commands.probing import probe, setup_of
 from nextify.commands.watch import QUIET
 from nextify.data import load
 from nextify.designs import Run, design, path, recipe
@@ -307,3 +307,16 @@ def test_what_an_earlier_version_read_wrong_is_measured_anew_or_left_out(images,
     found = {each.key: each.found for each in done.measurements}
     assert found[gone].value is None and "may have misread it" in found[gone].reason
     assert found[kept].value is not None and found[kept].curves
+
+
+def test_images_that_were_moved_are_taken_in_as_the_study_took_them(images):
+    spec = DataSpec(source="photos", train_limit=64, permute_pixels=3, test_image_size=32)
+    plan = replace(plan_on(images), where=spec)
+    moved = Request(networks=("s.study",), data=DataSpec(source="elsewhere"))
+    size = images.image_size
+    there = replace(spec, source="elsewhere", image_size=size)
+    assert setup_of(plan, moved) == WorkerSetup(there)
+    fewer = replace(moved, data=DataSpec(source="elsewhere", train_limit=32))
+    assert setup_of(plan, fewer) == WorkerSetup(replace(there, train_limit=32))
+    as_ever = Request(networks=("s.study",))
+    assert setup_of(plan, as_ever) == WorkerSetup(replace(spec, image_size=size))

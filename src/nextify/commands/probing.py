@@ -362,8 +362,12 @@ def _probe_study(request: Request, probes: dict[str, Probe], watch: Watch) -> Pr
 
 
 def setup_of(plan: Plan, request: Request) -> WorkerSetup:
-    """How a worker loads a study's images: from where they were, or from where the request says."""
-    where = request.data if "data" in given(request) else plan.where or request.data
+    """How a worker loads a study's images: from where they were, or from where the request says,
+    and as they were where it says no more."""
+    asked = given(request)
+    moved = {"source": asked["data"]} if "data" in asked else {}
+    moved |= {name: value for name, value in asked.items() if name in _OF_DATA}
+    where = replace(plan.where, **moved) if plan.where else request.data
     size = int(plan.data["image_size"])
     return WorkerSetup(replace(where, hold_out=plan.held_out, image_size=size))
 
