@@ -9,7 +9,7 @@ from nextify.errors import InputError
 from nextify.records import Record
 from nextify.studies import Done, Network, plan_comparison, run_pilot
 from nextify.studies.running import pilot
-from nextify.studies.running.messages import Died, Ready
+from nextify.studies.running.messages import Died, Ready, Stopped
 
 
 def plan_of(*macs, batch_size=16, accumulate=1):
@@ -124,6 +124,29 @@ def test_a_card_that_is_lost_last_has_its_run_timed_by_who_is_done():
 def test_without_a_card_that_is_left_the_pilot_says_why(how):
     with pytest.raises(InputError, match=r"a GPU failed .*CUDA error.*CUDA_VISIBLE_DEVICES.*--no-"):
         run_pilot(plan_of(10**6, 10**6), None, workers=2, crew=Cards(0, 1, how=how))
+
+
+class Nodes(Stopwatch):
+    """As a stopwatch, with a node a seat, of which some are refused at their start."""
+
+    def __init__(self, *refused, seats=3):
+        super().__init__()
+        self.refused, self.seats = refused, seats
+
+    def place(self, seat):
+        return f"node {seat}"
+
+    def hire(self, seat, orders):
+        super().hire(seat, orders)
+        if seat in self.refused:
+            self.says[-1] = (seat, Stopped("node B has nextify 0.9 (here: 1.0); install the same"))
+
+
+def test_a_node_that_is_refused_leaves_the_timing_to_the_others():
+    plan = plan_of(10**6, 2 * 10**6, 3 * 10**6)
+    assert run_pilot(plan, None, workers=3, crew=Nodes(0, 2)).cells == 3
+    with pytest.raises(InputError, match="node B has nextify"):
+        run_pilot(plan, None, workers=3, crew=Nodes(0, 1, 2))
 
 
 def test_what_kills_one_worker_of_a_place_is_want_of_memory_there():

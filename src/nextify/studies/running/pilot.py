@@ -149,6 +149,8 @@ class _Timing:
                 self.idle.add(seat)
             case Done(record) if tells_of_gpu(record.message):
                 self._take_back(seat)  # its worker dies next
+            case Stopped() if self.at.get(seat) is None and seat not in self.idle:
+                self._lose(seat, message)  # at its start: as a node of other versions does
             case Done() | Stopped():
                 raise _trouble(message)
             case Died():
@@ -158,7 +160,7 @@ class _Timing:
             self.at[free] = run
             self.crew.give(free, (run,))
 
-    def _lose(self, seat: int, died: Died) -> None:
+    def _lose(self, seat: int, message: Died | Stopped) -> None:
         """Let others time what it was at, as they train it in the study: unless none is there, or
         memory is short, which they have in common."""
         self._take_back(seat)
@@ -166,9 +168,13 @@ class _Timing:
         self.idle.discard(seat)
         place = self.crew.place(seat)
         elsewhere = any(self.crew.place(other) != place for other in self.at)
-        goes_on = elsewhere or (bool(self.at) and tells_of_gpu(died.how))
-        if not (goes_on or died.with_machine):
-            raise _trouble(died)
+        match message:
+            case Died(how, with_machine):
+                goes_on = elsewhere or with_machine or (bool(self.at) and tells_of_gpu(how))
+            case Stopped():
+                goes_on = elsewhere
+        if not goes_on:
+            raise _trouble(message)
 
     def _take_back(self, seat: int) -> None:
         if (run := self.at.get(seat)) is not None:
