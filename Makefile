@@ -30,6 +30,7 @@ slow: $(VENV)/.installed-dev
 # On a machine with a GPU: what only it can test, and what is measured on it. DATA is as below, or an
 # archive of it.
 gpu: $(VENV)/.installed-dev
+	@test -n "$(DATA)" || { echo "no DATA is given: make gpu DATA=path/to/cifar10-jpeg" >&2; exit 2; }
 	$(BIN)/python -m pytest -m gpu tests
 	$(BIN)/python benchmarks/gpu.py --data $(DATA)
 	$(BIN)/python benchmarks/gpu.py --data $(DATA) --only study,loader

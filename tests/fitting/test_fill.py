@@ -64,6 +64,15 @@ def test_what_cannot_be_narrow_enough_says_what_the_smallest_takes():
     assert "(4, 8, 16)" in str(refused.value) and "macs" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("budgets", "told"),
+    [({}, "no budget is given"), ({"flops": 1}, "unknown budget 'flops'"), ({"macs": 0}, "macs")],
+)
+def test_what_is_no_budget_is_refused(budgets, told):
+    with pytest.raises(InputError, match=told):
+        fill_budget(SMALL.start, budgets)
+
+
 def test_budgets_are_those_of_fit():
     assert budgets_of("12M", 10**9) == {"params": 12_000_000, "macs": 10**9}
     like = budgets_of(like="convnext-tiny")

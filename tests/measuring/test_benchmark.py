@@ -14,6 +14,7 @@ import torchvision
 from torch import nn
 
 import nextify as nx
+from nextify.costs import totals
 from nextify.designs import FAMILIES
 from nextify.measuring import Conditions, bench, measure_latency, reference
 from nextify.measuring.clock import Effort
@@ -166,6 +167,13 @@ def test_what_would_not_fit_is_refused_before_trying():
         require_room(design, ("throughput",), Conditions(batch_size=fitting), 2)
     with pytest.raises(nx.InputError, match="narrower design"):
         require_room(nx.design("convnext-tiny", widths=(10**6,) * 4), ("latency",), SMALL)
+
+
+def test_networks_that_are_measured_side_by_side_have_to_fit_together(monkeypatch):
+    weights = 4 * totals(nx.design("convnext-tiny"), 32, 1000).params
+    monkeypatch.setattr("nextify.measuring.limits.memory", lambda: 3 * weights)
+    with pytest.raises(nx.InputError, match="of memory, and there are"):
+        nx.measure_latency(["convnext-tiny"] * 3, 32, effort=Effort(rounds=1))
 
 
 def test_one_value_is_no_batch_to_normalise():

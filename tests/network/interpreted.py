@@ -2,16 +2,20 @@
 its own, for Triton reads TRITON_INTERPRET when it is first imported."""
 
 import sys
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from nextify.network import kernels, modules
+from nextify.designs import design
+from nextify.network import build, kernels, modules
 from nextify.network.depthwise import DepthwiseConv2d
 from nextify.network.kernels import launch, operators
 from nextify.network.kernels.tiles import Tile
+from nextify.probes.curvature import largest_eigenvalues
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 import gpu_kernel_speed
@@ -32,7 +36,7 @@ def leaves(*tensors):
 @pytest.mark.parametrize(
     ("n", "channels", "height", "width", "kernel"),
     [(2, 5, 5, 3, 3), (1, 2, 2, 2, 7), (2, 33, 3, 4, 5), (1, 3, 4, 6, 7), (2, 3, 1, 1, 7),
-     (1, 2, 2, 3, 11), (1, 3, 3, 5, 9)],
+     (1, 2, 2, 3, 11), (1, 3, 3, 5, 9), (1, 3, 9, 10, 9), (1, 1, 12, 11, 11)],
 )  # fmt: skip
 @pytest.mark.parametrize(
     ("bias", "layout"), [(True, torch.channels_last), (False, torch.contiguous_format)]
@@ -315,6 +319,26 @@ def test_a_frozen_block_has_the_gradient_of_its_input_and_a_shared_one_of_both_u
     assert len(mine) == 3
     for one, right in zip(mine, outputs(block.double(), x.double(), True), strict=True):
         close(one, right)
+
+
+def test_forward_mode_and_gradients_of_gradients_leave_the_kernels_out(monkeypatch):
+    """Forward mode would find no slope behind a kernel, and say nothing."""
+    monkeypatch.setattr(kernels, "has_kernels", lambda x: True)
+    block = convnext(4, 7, 0.0).eval().requires_grad_(False)
+    x, along = torch.randn(2, 2, 4, 8, 8).unbind()
+    assert kernels.fuses(x) and kernels.serves(x, 7, 1)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of torch's own forward mode
+        _, slope = torch.func.jvp(block, (x,), (along,))
+        _, right = torch.func.jvp(block.double(), (x.double(),), (along.double(),))
+    assert right.norm() > 1
+    close(slope, right)
+    small = replace(design("convnext-mini"), depths=(1,), widths=(2,))
+    network = build(small, 3, image_size=8, seed=0).eval()
+    given = network, torch.randn(4, 3, 8, 8), torch.arange(4) % 3
+    mine = largest_eigenvalues(*given, count=1, l2=0.0, seed=0)
+    monkeypatch.setattr(kernels, "has_kernels", lambda x: False)
+    assert mine == largest_eigenvalues(*given, count=1, l2=0.0, seed=0)
 
 
 def test_torch_knows_the_operators():

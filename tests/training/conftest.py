@@ -1,9 +1,12 @@
 """A data set that a small network learns in a second."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from PIL import Image
 
-from nextify.data import Dataset, Images
+from nextify.data import Dataset, Images, load
 from nextify.designs import Recipe, Run, design, recipe
 
 SMALL = {"depths": (1, 1), "widths": (8, 16), "stem_stride": 2}
@@ -54,3 +57,13 @@ def small_run(dataset: Dataset, seed: int = 0, **changes: object) -> Run:
         data=dataset.identity(),
         seed=seed,
     )
+
+
+def streamed_images(folder: Path, side: int) -> Dataset:
+    """A few images of two classes that are read from their files."""
+    for at in range(12):
+        for split in ("train", "test"):
+            file = folder / split / "ab"[at % 2] / f"{at}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.linear_gradient("L").rotate(20 * at).resize((80, 72)).save(file)
+    return load(str(folder), image_size=side, memory_limit=0)

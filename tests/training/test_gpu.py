@@ -25,7 +25,7 @@ from nextify.training.loop import step_of, training_batches
 from nextify.training.machine import deterministic
 from nextify.training.state import start
 from nextify.training.step import Captured
-from training.conftest import SMALL, make_images, small_recipe
+from training.conftest import SMALL, make_images, small_recipe, streamed_images
 from training.test_feed import RECIPES, dataset_of, generators
 
 pytestmark = [
@@ -57,6 +57,15 @@ def test_images_that_stay_in_memory_give_the_same_bits(corners, monkeypatch):
     there = train_with_network(run, corners, settings)[0]
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1, 1))
     assert train_with_network(run, corners, settings)[0].result == there.result
+
+
+def test_images_from_files_are_trained_on_by_replays(tmp_path, monkeypatch):
+    images, taken = streamed_images(tmp_path, 64), []
+    replay = torch.cuda.CUDAGraph.replay
+    monkeypatch.setattr(torch.cuda.CUDAGraph, "replay", lambda one: taken.append(1) or replay(one))
+    run, settings = gpu_run(images, batch_size=4, epochs=2), Settings("cuda", workers=2)
+    first, again = (train_with_network(run, images, settings)[0] for _ in range(2))
+    assert first.result == again.result and len(taken) >= 2 * 2 * 3
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")

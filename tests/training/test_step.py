@@ -8,11 +8,11 @@ import torch
 from nextify.designs import Run, design
 from nextify.network.modules import Draws, StochasticDepth
 from nextify.records import EpochPoint
-from nextify.training import Settings, train_with_network
+from nextify.training import Settings, train_stack, train_with_network
 from nextify.training.loop import step_of, training_batches
 from nextify.training.state import start
 from nextify.training.step import Captured
-from training.conftest import SMALL, small_recipe
+from training.conftest import SMALL, small_recipe, streamed_images
 
 EAGER, CAPTURED = Settings(captured=False), Settings(captured=True)
 CASES = {
@@ -57,6 +57,31 @@ def test_in_mixed_precision_and_with_batch_norm(corners):
         precision="bfloat16",
     )
     assert_same(*(train_with_network(run, corners, how) for how in (EAGER, CAPTURED)))
+
+
+@pytest.mark.parametrize(("name", "of"), [("modern", "convnext-mini"), ("classic", "resnet-small")])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_stack_equals_the_eager_one_bit_for_bit(corners, name, of, precision):
+    changes = {"stochastic_depth": 0.5, "gradient_clip": 0.5, "ema_decay": 0.9}
+    run = Run(
+        design=design(of, **{**SMALL, "depths": (2, 2)}),
+        recipe=small_recipe(name, epochs=2, **changes),
+        data=corners.identity(),
+        precision=precision,
+    )
+    runs = [replace(run, seed=seed) for seed in (1, 2, 3)]
+    stacks = [train_stack(runs, corners, how) for how in (EAGER, CAPTURED)]
+    for (eager, mine), (captured, other) in zip(*stacks, strict=True):
+        assert (eager.result, eager.curve) == (captured.result, captured.curve)
+        for at, entry in mine.state_dict().items():
+            assert torch.equal(entry, other.state_dict()[at]), at
+
+
+def test_images_from_files_equal_the_eager_ones_bit_for_bit(tmp_path):
+    images = streamed_images(tmp_path, 16)
+    run = replace(run_of(images), recipe=small_recipe(epochs=2, batch_size=4))
+    assert images.is_streamed
+    assert_same(*(train_with_network(run, images, how) for how in (EAGER, CAPTURED)))
 
 
 class Stop(Exception):

@@ -8,8 +8,8 @@ from operator import truediv
 from nextify.costs import Form, form_of
 from nextify.designs import Design
 from nextify.designs.fields import with_fields
-from nextify.errors import InputError
-from nextify.fitting.budgets import BINDS, BUDGETS, broken
+from nextify.errors import InputError, unknown
+from nextify.fitting.budgets import BINDS, BUDGETS, broken, budgets_of
 from nextify.fitting.space import GROWTH
 from nextify.fitting.widths import Widths, nearest, scales
 
@@ -48,9 +48,12 @@ def fill_budget(
         image_size, classes: that the costs are counted for.
 
     Raises:
-        InputError: no width is small enough; it says what the smallest possible takes: the same
-            proportions, with 4 channels where there are fewest.
+        InputError: what is no budget; no width is small enough: it says what the smallest possible
+            takes: the same proportions, with 4 channels where there are fewest.
     """
+    if strange := budgets.keys() - BUDGETS.keys():
+        raise unknown("budget", min(strange), BUDGETS)
+    budgets = budgets_of(**budgets)
     form, smallest = form_of(design, image_size), narrowest(design).widths
 
     def use_by(widths: Sequence[float]) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """What computed a result: versions, processor or GPU, cores and threads."""
 
 import platform
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,21 @@ def environment(device: str = "cpu") -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "device": torch.cuda.get_device_name(device) if kind == "cuda" else processor(),
         "device_kind": kind,
+        **(_of_gpu() if kind == "cuda" else {}),
         "cores": cores(),
         "threads": torch.get_num_threads(),
     }
+
+
+def _of_gpu() -> dict[str, Any]:
+    """The libraries that compute on a GPU, which decide a result's bits there."""
+    import torch
+
+    try:
+        triton = version("triton")
+    except PackageNotFoundError:
+        triton = None
+    return {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version(), "triton": triton}
 
 
 def measured_on() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from torch import nn
 
+from nextify.costs import totals
 from nextify.costs.spread import Spread, spread_of
 from nextify.designs import AnyDesign, known_design
 from nextify.errors import InputError, unknown
@@ -235,8 +236,9 @@ def measure_latency(
     chosen = [known_design(one) for one in several]
     if not chosen:
         raise InputError("there are no designs to measure; give at least one")
-    for one in chosen:
-        require_room(one, ("throughput",), conditions)
+    params = [totals(one, image_size, classes).params for one in chosen]
+    for one, own in zip(chosen, params, strict=True):
+        require_room(one, ("throughput",), conditions, others=sum(params) - own)
     with thread_count(threads), plain_torch():
         networks = [build(one, classes, image_size=image_size, device=device) for one in chosen]
         calls = [prepared("throughput", network, conditions) for network in networks]

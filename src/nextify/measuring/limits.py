@@ -15,11 +15,18 @@ _COPIES = 4  # of the weights in training: with gradients and AdamW's two moment
 
 
 def require_room(
-    design: AnyDesign, tasks: tuple[Task, ...], conditions: Conditions, networks: int = 1
+    design: AnyDesign,
+    tasks: tuple[Task, ...],
+    conditions: Conditions,
+    networks: int = 1,
+    others: int = 0,
 ) -> None:
     """Check that so many networks of a design, side by side, fit the device's memory.
 
     What is counted is what must be there: weights, and activations of one network at a time.
+
+    Args:
+        others: parameters of networks of other designs beside them.
 
     Raises:
         InputError: with what it would take, and a batch size that would fit; if a batch is too
@@ -33,7 +40,8 @@ def require_room(
     there = torch.cuda.get_device_properties(device).total_memory if is_gpu else memory()
     for task in tasks:
         training = task == "training"
-        fixed = networks * counted.params * _FLOAT32 * (_COPIES if training else 1)
+        weights = networks * counted.params + others
+        fixed = weights * _FLOAT32 * (_COPIES if training else 1)
         image = counted.training_bytes if training else counted.inference_bytes
         batch = conditions.batch_of(task)
         if fixed + batch * image > there:

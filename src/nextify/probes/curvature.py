@@ -11,6 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import cross_entropy, pad
 
 from nextify.data.augment.crop import window
+from nextify.network import kernels
 from nextify.network.dense import SpatialConv2d
 from nextify.network.depthwise import DepthwiseConv2d
 
@@ -52,7 +53,8 @@ def largest_eigenvalues(
     size = sum(weight.numel() for weight in weights)
     if count >= size:
         raise ValueError(f"{count} eigenvalues of {size} parameters; ask for fewer")
-    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):  # no other can be derived twice
+    math = sdpa_kernel(SDPBackend.MATH)  # no other can be derived twice
+    with torch.enable_grad(), math, kernels.left_out():
         loss = cross_entropy(twice(images), labels)
         slope = torch.autograd.grad(loss, weights, create_graph=True, materialize_grads=True)
 

@@ -56,7 +56,8 @@ class Diverged(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run is carried out: nothing here changes what it computes.
+    """How a run is carried out: nothing here changes what it computes, but by rounding on a GPU,
+    where a captured step has its learning rate in float32 and draws its stochastic depth at once.
 
     Attributes:
         device: where the network trains. workers: processes that decode streamed images.
@@ -67,7 +68,7 @@ class Settings:
         on_best: called with the state whenever the accuracy on the validation images, if there are
             some, is the best so far: the test images choose nothing.
         captured: whether a step is captured once and replayed, where one process carries the run
-            out; None: on a GPU, of images in memory.
+            out; None: on a GPU.
         log: takes each epoch before its checkpoint is written.
         deterministic: whether the same run gives the same bits on the same GPU, for which some
             operators are slower.
@@ -212,7 +213,7 @@ def the_runs_own(dataset: Dataset, run: Run) -> Dataset:
 
 def _carried_out(state: State, run: Run, dataset: Dataset, settings: Settings) -> Scores | str:
     """Train to the end; the scores, or in what way the run diverged."""
-    replayed = is_captured(dataset, settings)
+    replayed = is_captured(settings)
     answers = answers_of(state.judged, dataset, run.precision, replayed=replayed)
     try:
         _epochs(state, answers, run, dataset, settings)
@@ -351,7 +352,7 @@ def step_of(state: State, run: Run, dataset: Dataset, settings: Settings) -> Ste
         parts=recipe.accumulate,
     )
     if settings.world.size == 1:
-        return step_by(update, dataset, settings)
+        return step_by(update, settings)
     gradients = SummedGradients(state.network.parameters(), passes=recipe.accumulate)
     part = len(settings.world.part(recipe.part_size)) / recipe.part_size
 
@@ -364,20 +365,20 @@ def step_of(state: State, run: Run, dataset: Dataset, settings: Settings) -> Ste
     return lambda images, targets: settings.world.total(own(images, targets))
 
 
-def step_by(update: Update, dataset: Dataset, settings: Settings) -> Step:
+def step_by(update: Update, settings: Settings) -> Step:
     """The step of an update, carried out as the settings say."""
-    if not is_captured(dataset, settings):
+    if not is_captured(settings):
         return Eager(update)
     return Captured(update, graph=torch.device(settings.device).type == "cuda")
 
 
-def is_captured(dataset: Dataset, settings: Settings) -> bool:
+def is_captured(settings: Settings) -> bool:
     """Whether steps, and answers to whole batches, are captured once and replayed: not those of
     several processes, which wait for one another."""
     if settings.world.size > 1:
         return False
     if settings.captured is None:
-        return torch.device(settings.device).type == "cuda" and not dataset.is_streamed
+        return torch.device(settings.device).type == "cuda"
     return settings.captured
 
 

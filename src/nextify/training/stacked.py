@@ -168,9 +168,9 @@ def _carried_out(stack: _Stacked, dataset: Dataset, settings: Settings) -> list[
     """Train to the end; for each copy the scores, or in what way it diverged."""
     watched = curve_images(dataset.watched)
     epochs, copies = stack.recipe.epochs, len(stack.runs)
-    replayed, precision = is_captured(dataset, settings), stack.runs[0].precision
+    replayed, precision = is_captured(settings), stack.runs[0].precision
     answers = answers_of(stack.judged, dataset, precision, copies=copies, replayed=replayed)
-    step = step_by(_update(stack, dataset, settings), dataset, settings)
+    step = step_by(_update(stack, dataset, settings), settings)
     for _ in range(epochs):
         began = time.perf_counter()
         losses = _epoch(stack, step, dataset, settings)

@@ -4,14 +4,29 @@
 with torch for CUDA on Linux.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from importlib.util import find_spec
 
 import torch
 from torch import Tensor
+from torch.autograd.forward_ad import unpack_dual
 
 from nextify.network.kernels import operators, tiles
+
+_LEFT_OUT: ContextVar[bool] = ContextVar("kernels are left out", default=False)
+
+
+@contextmanager
+def left_out() -> Iterator[None]:
+    """Inside, torch's own operators serve, whose gradients have gradients."""
+    token = _LEFT_OUT.set(True)
+    try:
+        yield
+    finally:
+        _LEFT_OUT.reset(token)
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
@@ -43,10 +58,18 @@ def narrow(x: Tensor) -> bool:
     return x.is_cuda and precision(x) == torch.bfloat16
 
 
+def has_kernels(x: Tensor) -> bool:
+    """Whether x is where kernels run."""
+    return x.is_cuda and available(x.device.index)
+
+
 def can_run(x: Tensor) -> bool:
-    """Whether the kernels can compute with x: on a GPU, in float32 or bfloat16."""
+    """Whether the kernels can compute with x: on a GPU, in float32 or bfloat16, and not in torch's
+    forward mode, which would take what they compute for a constant."""
     known = (torch.float32, torch.bfloat16)
-    return x.is_cuda and x.dtype in known and precision(x) in known and available(x.device.index)
+    if not (has_kernels(x) and x.dtype in known and precision(x) in known):
+        return False
+    return torch.compiler.is_compiling() or (unpack_dual(x).tangent is None and not _LEFT_OUT.get())
 
 
 def serves(x: Tensor, kernel: int, stride: int) -> bool:
