@@ -53,7 +53,7 @@ def fill_budget(
     """
     if strange := budgets.keys() - BUDGETS.keys():
         raise unknown("budget", min(strange), BUDGETS)
-    budgets = budgets_of(**budgets)
+    budgets = budgets_of(*map(budgets.get, BUDGETS))
     form, smallest = form_of(design, image_size), narrowest(design).widths
 
     def use_by(widths: Sequence[float]) -> tuple[float, float]:

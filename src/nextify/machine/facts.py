@@ -1,7 +1,7 @@
 """What computed a result: versions, processor or GPU, cores and threads."""
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,11 @@ def _of_gpu() -> dict[str, Any]:
     import torch
 
     try:
-        triton = version("triton")
-    except PackageNotFoundError:
+        triton: str | None = metadata.version("triton")
+    except metadata.PackageNotFoundError:
         triton = None
-    return {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version(), "triton": triton}
+    cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+    return {"cuda": torch.version.cuda, "cudnn": cudnn, "triton": triton}
 
 
 def measured_on() -> dict[str, Any]:

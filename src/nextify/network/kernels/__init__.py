@@ -69,7 +69,11 @@ def can_run(x: Tensor) -> bool:
     known = (torch.float32, torch.bfloat16)
     if not (has_kernels(x) and x.dtype in known and precision(x) in known):
         return False
-    return torch.compiler.is_compiling() or (unpack_dual(x).tangent is None and not _LEFT_OUT.get())
+    return torch.compiler.is_compiling() or not (_LEFT_OUT.get() or _has_tangent(x))
+
+
+def _has_tangent(x: Tensor) -> bool:
+    return unpack_dual(x).tangent is not None  # type: ignore[no-untyped-call]
 
 
 def serves(x: Tensor, kernel: int, stride: int) -> bool:
