@@ -21,7 +21,7 @@ from nextify.measuring import Conditions, reference
 from nextify.measuring.clock import Effort, by_turns
 from nextify.measuring.conditions import Task
 from nextify.measuring.runtimes import Compiled
-from nextify.measuring.tasks import Call, Work, wait, work
+from nextify.measuring.tasks import Call, Work, captured, wait, work
 
 TASKS: tuple[tuple[Task, int, float, float], ...] = (
     ("training", 128, 2.0, 1.4),  # goals over timm eager, and over timm compiled
@@ -91,7 +91,7 @@ def race(
     for name, network in found.items():
         calls[f"{name}, eager"] = waiting(work(task, copy.deepcopy(network), at), at)
     ours = work(task, copy.deepcopy(found["nextify"]), at)
-    calls["nextify, captured"] = waiting(captured(ours, at.device), at)
+    calls["nextify, captured"] = waiting(graph_of(ours, at), at)
     compiled = Compiled(copy.deepcopy(found["timm"]))
     calls["timm, compiled"] = waiting(work(task, compiled, at), at)
     yield from first_call(f"{task}: timm", calls["timm, compiled"])
@@ -103,7 +103,7 @@ def race(
 
 def ours_compiled(given: Given, task: Task, network: nn.Module, at: Conditions) -> Iterator[Row]:
     """Ours by torch.compile beside ours in a graph."""
-    graph = waiting(captured(work(task, copy.deepcopy(network), at), at.device), at)
+    graph = waiting(graph_of(work(task, copy.deepcopy(network), at), at), at)
     compiled = waiting(work(task, Compiled(copy.deepcopy(network)), at), at)
     yield from first_call(f"{task}: nextify", compiled)
     slower, faster = by_turns([compiled, graph], effort(given))
@@ -128,25 +128,9 @@ def waiting(once: Work, at: Conditions) -> Call:
     return call
 
 
-def captured(once: Work, device: str) -> Work:
+def graph_of(once: Work, at: Conditions) -> Work:
     """The same as a CUDA graph, replayed; on a CPU as it is."""
-    if device == "cpu":
-        return once
-    beside = torch.cuda.Stream()
-    beside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(beside):
-        for _ in range(3):
-            once()
-    torch.cuda.current_stream().wait_stream(beside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        answer = once()
-
-    def replay() -> torch.Tensor:
-        graph.replay()
-        return answer
-
-    return replay
+    return once if at.device == "cpu" else captured(once)
 
 
 def effort(given: Given) -> Effort:

@@ -299,6 +299,12 @@ def test_runtimes_that_are_not_there(monkeypatch):
     assert "openvino is needed" in str(refusal.value) and "\n" not in str(refusal.value)
 
 
+def test_a_graph_is_what_a_gpu_replays():
+    with pytest.raises(nx.InputError, match="graph, which a GPU replays, and the device is cpu"):
+        replace(SMALL, runtimes=("torch", "graph"))
+    replace(SMALL, device="cuda", runtimes=("torch", "graph"))
+
+
 def test_memory_is_measured_where_torch_computes(monkeypatch, no_compiler):
     weighed = []
 

@@ -1,6 +1,8 @@
 """`bench` on a GPU: it waits for the device, and weighs what the device holds."""
 
 import time
+from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from nextify.costs import cost
 from nextify.measuring import Conditions, bench, reference
 from nextify.measuring.clock import Effort
 from nextify.measuring.memory import peak_memory
-from nextify.measuring.tasks import prepared
+from nextify.measuring.tasks import captured, prepared, work
 
 pytestmark = [
     pytest.mark.gpu,
@@ -24,6 +26,21 @@ def test_all_tasks_beside_timm():
     found = bench("convnext-atto", AT, beside="timm", memory=False, effort=Effort(rounds=3))
     assert found.beside == ("timm", "convnext_atto") and found.difference < 1e-3
     assert all(one.seconds.median > 0 and one.ratio for one in found.measurements)
+
+
+def test_a_graph_answers_and_trains_as_the_operators_do():
+    at = replace(AT, precision="float32", runtimes=("torch", "graph"))
+    found = bench("convnext-atto", at, beside="timm", memory=False, effort=Effort(rounds=3))
+    assert [one.runtime for one in found.measurements] == ["torch", "graph"] * 3
+    network = reference.build_ours(nx.design("convnext-atto"), at)
+    once = work("throughput", network, at)
+    assert torch.equal(once(), captured(once)())
+    losses = []
+    for way in (lambda once: once, captured):
+        once = way(work("training", deepcopy(network), at))
+        losses.append([float(once()) for _ in range(5)])
+    eager, replayed = losses  # three steps have warmed up, and one was captured, not done
+    assert replayed[:2] == pytest.approx(eager[3:], rel=1e-4)
 
 
 @pytest.mark.parametrize("task", ["throughput", "training"])

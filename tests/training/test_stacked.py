@@ -110,7 +110,7 @@ def losses(
 @pytest.mark.parametrize("chosen", [(), (1, 2, 3, 4, 5), range(len(PATH.choices))], ids=str)
 def test_losses_of_twenty_steps_agree(chosen, copies):
     design = replace(PATH.subset(chosen), depths=(1, 1), widths=(8, 12))
-    torch.testing.assert_close(*losses(design, copies, 16, 20), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(*losses(design, copies, 16, 20), rtol=1e-3, atol=0)
 
 
 @pytest.mark.slow
@@ -120,17 +120,16 @@ def test_losses_of_twenty_steps_agree_along_the_path(step, copies):
     """In float64: in float32, batch norm and ReLU make of the last bits of one step some per cent
     of the loss after twenty, of a single network's as of a stack's."""
     found = losses(step.design, copies, 16, 28, torch.float64)
-    torch.testing.assert_close(*found, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(*found, rtol=1e-3, atol=0)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", range(50))
 def test_losses_of_twenty_steps_agree_for_any_choices(number):
     draw = Random(number)
     chosen = [at for at in range(len(PATH.choices)) if draw.random() < 0.5]
-    design = replace(PATH.subset(chosen), depths=(1, 2), widths=(8, 12))
-    found = losses(design, 3, 16, 28, torch.float64)
-    torch.testing.assert_close(*found, rtol=1e-3, atol=1e-3)
+    design = replace(PATH.subset(chosen), depths=(1, 1), widths=(4, 6))
+    found = losses(design, (1, 2, 5)[number % 3], 8, 16, torch.float64)
+    torch.testing.assert_close(*found, rtol=1e-3, atol=0)
 
 
 @pytest.mark.parametrize("changes", [{}, {"name": "classic"}], ids=["modern", "classic"])

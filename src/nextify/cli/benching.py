@@ -88,7 +88,7 @@ def _exported(conditions: Conditions) -> list[Runtime]:
 _TITLES = {"latency": "latency", "throughput": "throughput", "training": "training step"}
 _RUNTIMES: dict[Runtime, str] = {
     "torch": "torch", "compile": "torch.compile", "onnxruntime": "ONNX Runtime",
-    "openvino": "OpenVINO",
+    "openvino": "OpenVINO", "graph": "CUDA graph",
 }  # fmt: skip
 
 

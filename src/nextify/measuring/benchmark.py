@@ -198,7 +198,7 @@ def _calls(pair: Pair, each: list[tuple[nn.Module, Way]], conditions: Conditions
     if runtime in EXPORTED:
         conditions = replace(conditions, memory_format="contiguous")
     made = [carried_out(network, runtime, way, task, conditions) for network, way in each]
-    return [prepared(task, one, conditions) for one in made]
+    return [prepared(task, one, conditions, runtime) for one in made]
 
 
 QUICK = Effort(seconds=0.5, least=7, most=50, untimed=1)

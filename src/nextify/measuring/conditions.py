@@ -14,9 +14,9 @@ from nextify.words import in_short, native, whole_number
 Task = Literal["latency", "throughput", "training"]
 """The answer to one image; the answers to a batch; a training step on a batch."""
 
-Runtime = Literal["torch", "compile", "onnxruntime", "openvino"]
-"""What carries a network out: torch as it is, by `torch.compile`, or a runtime that reads exported
-networks."""
+Runtime = Literal["torch", "compile", "onnxruntime", "openvino", "graph"]
+"""What carries a network out: torch as it is, by `torch.compile`, a runtime that reads exported
+networks, or a CUDA graph that is replayed, as nextify trains and evaluates on a GPU."""
 
 EXPORTED: tuple[Runtime, ...] = ("onnxruntime", "openvino")
 """Runtimes of exported networks, which answer on the CPU in float32, and do not train."""
@@ -74,6 +74,11 @@ class Conditions:
                 raise unknown("runtime", str(runtime), known)
             if named.count(runtime) > 1:
                 raise InputError(f"runtimes names {runtime} twice; name it once")
+            if runtime == "graph" and device != "cuda":
+                raise InputError(
+                    f"runtimes has graph, which a GPU replays, and the device is {self.device}; "
+                    "leave it out, or measure on cuda"
+                )
             is_plain = device == "cpu" and self.precision == "float32"
             if runtime in EXPORTED and not is_plain:
                 raise InputError(

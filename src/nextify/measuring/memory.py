@@ -73,7 +73,7 @@ def _measured(task: Task, network: Measured, conditions: Conditions, runtime: Ru
     else:
         built = build_ours(network, conditions)
     made = ways(built, conditions.sides)[runtime](conditions.batch_of(task))
-    call = prepared(task, made, conditions)
+    call = prepared(task, made, conditions, runtime)
     forget_peak(conditions.device)
     for _ in range(_TIMES):
         call()

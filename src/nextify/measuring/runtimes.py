@@ -48,6 +48,7 @@ def ways(network: nn.Module, sides: tuple[int, int]) -> dict[Runtime, Way]:
     convolved_from = CONVOLVED_FROM if isinstance(network, Network) else inf  # once for others'
     return {
         "torch": lambda batch: network,
+        "graph": lambda batch: network,  # the task as a whole is captured: `prepared`
         "compile": lambda batch: Compiled(network),
         "onnxruntime": lambda batch: Served(run_of(onnx_session(exported(convolved_from)))),
         "openvino": lambda batch: Served(_reshaped(exported(inf), (batch, 3, *sides))),

@@ -6,17 +6,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nextify.measuring.conditions import Conditions, Task
+from nextify.measuring.conditions import Conditions, Runtime, Task
+from nextify.training.replayed import WARM_UP
 
 Call = Callable[[], None]
 Work = Callable[[], Tensor]
 """Carries a task out once and does not wait for the device: the logits, or the loss."""
 
 
-def prepared(task: Task, network: nn.Module, conditions: Conditions) -> Call:
+def prepared(
+    task: Task, network: nn.Module, conditions: Conditions, runtime: Runtime = "torch"
+) -> Call:
     """A function that carries out the task once and waits until the device has done it; see
     `work`."""
     once = work(task, network, conditions)
+    if runtime == "graph":
+        once = captured(once)
 
     def call() -> None:
         once()
@@ -63,6 +68,25 @@ def _step(network: nn.Module, images: Tensor, conditions: Conditions) -> Work:
         return loss.detach()
 
     return step
+
+
+def captured(once: Work) -> Work:
+    """The same on a GPU as a CUDA graph, replayed."""
+    beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    beside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(beside):
+        for _ in range(WARM_UP):
+            once()
+    torch.cuda.current_stream().wait_stream(beside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        answer = once()
+
+    def replay() -> Tensor:
+        graph.replay()
+        return answer
+
+    return replay
 
 
 def wait(device: str) -> None:

@@ -253,8 +253,8 @@ class Bench:
                              least=1, most=1 << 20)  # fmt: skip
     training: bool = option(True, "measure a training step (default: yes)")
     memory: bool = option(True, "measure peak memory (default: yes)")
-    runtimes: str = option("torch", "of torch, compile, onnxruntime, openvino (default: torch)",
-                           metavar="NAME,...")  # fmt: skip
+    runtimes: str = option("torch", "of torch, compile, onnxruntime, openvino, graph (a GPU's) "
+                           "(default: torch)", metavar="NAME,...")  # fmt: skip
     memory_format: Literal["channels_last", "contiguous"] = option(
         "channels_last", "of the network beside (default: channels_last)", metavar="FORMAT"
     )
