@@ -17,7 +17,7 @@ from typing import Any
 
 from nextify.errors import InputError
 from nextify.report.scaling.blocks import ends
-from nextify.report.scaling.sweep_words import exponent_in_words
+from nextify.report.scaling.sweep_words import conditions_in_words, exponent_in_words
 from nextify.scaling.laws import findings
 from nextify.scaling.laws.fit import Exponent
 from nextify.scaling.laws.kept import POINTS, SWEEPS
@@ -112,7 +112,20 @@ def _exponents(
     yield markdown(head, rows)
     yield _count(file, what)
     if what == "time":
+        yield _short_calls(file)
         yield _conditions(file)
+
+
+def _short_calls(file: File) -> str:
+    """The lines that begin where overhead has more than a tenth of the time."""
+    short = [sweep for sweep in file.results if sweep.overhead_share > findings.OVERHEAD]
+    said = [f"{one.name} over {one.axis} ({1 / one.overhead_share:.1f})" for one in short]
+    if not said:
+        return ""
+    return (
+        f"{len(said)} of {len(file.results)} lines begin where a call takes less than "
+        f"{1 / findings.OVERHEAD:.0f} times the overhead: {', '.join(said)}."
+    )
 
 
 def _beyond(file: File) -> Iterator[str]:
@@ -266,13 +279,10 @@ def _conditions(file: File) -> str:
     """How it was measured: with every number goes its n and its machine."""
     made, n = file.made_with, ends(len(sweep.points) for sweep in file.results)
     clock = "processor time of one thread" if made["threads"] == 1 else "wall clock"
-    batch = {sweep.axis: sweep.points[0].batch for sweep in file.results}
-    other = {"N": f"D = {made['width']}", "D": f"N = {made['tokens']}"}
-    fixed = [f"over {x} {other[x]} and {plural(batch[x], 'sequence')}" for x in AXES if x in batch]
     return (
         f"n = {n} sizes, median of {made['rounds']} rounds, {made['step']}, float32, {clock}; "
         f"{plural(made['threads'], 'thread')}, {made['device']}, torch {made['torch']}; "
-        f"{'; '.join(fixed)}."
+        f"{conditions_in_words(file.results)}"
     )
 
 

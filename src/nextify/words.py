@@ -109,12 +109,13 @@ def _factor(prefix: str, base: int = 1000) -> int:
 
 
 def _whole(name: str, given: float | str, amount: float | Decimal) -> int:
-    if not _is_amount(amount) or not 1 <= amount <= LARGEST:
+    if not is_amount(amount) or not 1 <= amount <= LARGEST:
         raise InputError(f"{name} is {in_short(given)}; it must be from 1 to {LARGEST:.0e}")
     return int(amount)
 
 
-def _is_amount(value: object) -> bool:
+def is_amount(value: object) -> bool:
+    """Is it a number, and neither True nor False?"""
     return isinstance(value, Real | Decimal) and not isinstance(value, bool)
 
 
@@ -136,7 +137,7 @@ def read_seconds(name: str, given: float | str, such_as: str = "20ms or 1.5s") -
         if match is None:
             raise InputError(f"{name} is {given!r}; give a time with its unit, as {such_as}")
         amount = float(Decimal(match["number"]) * _UNITS[match["unit"]])
-    if not _is_amount(amount) or not 1e-6 <= float(amount) <= 86_400:
+    if not is_amount(amount) or not 1e-6 <= float(amount) <= 86_400:
         raise InputError(f"{name} is {in_short(given)}; it must be from 1us to 86400s")
     return float(amount)
 

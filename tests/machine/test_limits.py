@@ -12,7 +12,7 @@ import pytest
 from nextify.data.image_files import memory_for
 from nextify.designs import Run, design, recipe
 from nextify.errors import InputError
-from nextify.machine import cores, limit_threads, memory
+from nextify.machine import cores, last_cache, limit_threads, memory
 from nextify.requests import DataSpec
 from nextify.training.memory import require_memory
 
@@ -190,3 +190,41 @@ def test_torch_keeps_to_them(small):
     free = {name: value for name, value in os.environ.items() if name not in names}
     said = subprocess.check_output([sys.executable, "-c", code, str(small)], env=free, text=True)
     assert said == "1\n"
+
+
+CACHES = {
+    "cpu0/cache/index2": "1024K\n", "cpu0/cache/index3": "16384K\n",
+    "cpu1/cache/index3": "32768K\n", "cpu7/cache/index3": "98304K\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("files", "configured", "expected"),
+    [
+        (CACHES, 320 << 20, 32 << 20),  # of the cores 0 and 1, and not of a whole processor
+        ({"cpu0/cache/index3": "unknown\n"}, 8 << 20, 8 << 20),
+        ({}, 8 << 20, 8 << 20),
+        ({}, -1, 0),
+        ({}, None, 0),
+    ],
+)
+def test_the_last_cache_is_that_of_a_core(tmp_path, monkeypatch, files, configured, expected):
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1}, raising=False)
+    monkeypatch.setattr("os.sysconf", configure(configured))
+    for name, text in files.items():
+        folder = tmp_path / "sys/devices/system/cpu" / name
+        folder.mkdir(parents=True)
+        (folder / "size").write_text(text)
+    assert last_cache(tmp_path) == expected
+
+
+def configure(value: int | None) -> Callable[[str], int]:
+    """The system's configuration, which has a size of the cache or does not know of it."""
+
+    def ask(name: str) -> int:
+        if value is None or name != "SC_LEVEL3_CACHE_SIZE":
+            raise ValueError(name)
+        return value
+
+    return ask

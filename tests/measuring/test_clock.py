@@ -60,7 +60,11 @@ def test_progress_ends_at_one():
     assert shares == [0.25, 0.5, 0.75, 1.0]
 
 
-@pytest.mark.parametrize("wrong", [{"seconds": 0}, {"seconds": float("nan")}, {"rounds": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [*({"seconds": each} for each in (0, float("nan"), "a", None, True)), {"rounds": 0}],
+    ids=str,
+)
 def test_efforts_that_are_none(wrong):
     with pytest.raises(nx.InputError, match=next(iter(wrong))):
         Effort(**wrong)

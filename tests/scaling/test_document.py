@@ -63,6 +63,28 @@ def test_exponents_stand_with_their_verdicts(tmp_path):
     assert "2 of 3 exponents of memory agree; differs: convolution over D." in found["memory"]
 
 
+def test_lines_that_begin_too_early_are_named(tmp_path):
+    short = replace(sweep("mlp", "N", 1.0), overhead=1.6e-5)  # the first call takes 64 us
+    enough = replace(sweep("mlp", "D", 1.0), overhead=6.4e-6)
+    keep(tmp_path, ONE, short, enough)
+    assert (
+        "1 of 2 lines begin where a call takes less than 10 times the overhead: mlp over N (4.0)."
+        in blocks(tmp_path)["time"].splitlines()
+    )
+    keep(tmp_path, ONE, enough)
+    assert "lines begin" not in blocks(tmp_path)["time"]
+
+
+def test_conditions_are_those_of_the_points(tmp_path):
+    """The file's setting says 64 tokens, which windows of 7 x 7 do not divide."""
+    plane = sweep("window-2d", "D", 1.0)
+    plane = replace(plane, points=tuple(replace(p, tokens=(7, 7)) for p in plane.points))
+    keep(tmp_path, ONE, sweep("mlp", "D", 1.0), sweep("product", "D", 1.0), plane)
+    said = blocks(tmp_path)["time"].splitlines()[-1]
+    assert "over D N = 64 (window-2d 49) and 4 sequences" in said
+    assert said.endswith("last cache: not known.")
+
+
 def test_a_recurrences_steps(tmp_path):
     keep(tmp_path, ONE, sweep("recurrence", "N", 1.0, count=3))
     assert blocks(tmp_path)["steps"].splitlines() == [
@@ -81,7 +103,7 @@ def test_training_shows_the_even_rate_where_time_does_not_agree(tmp_path):
 
 
 def test_threads_are_compared_by_the_wall_clock_at_equal_sizes(tmp_path):
-    one = sweep("mlp", "N", 1.0, count=3)
+    one = sweep("mlp", "N", 1.0, count=4)
     half = tuple(replace(p, wall=p.wall / 2, wall_fastest=p.wall / 2, wall_slowest=p.wall / 2,
                          seconds=9.0) for p in one.points)  # fmt: skip
     keep(tmp_path, ONE, one, sweep("recurrence", "N", 1.0))

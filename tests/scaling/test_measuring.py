@@ -21,7 +21,14 @@ from nextify.designs.values import from_values
 from nextify.errors import InputError
 from nextify.report.scaling.mixer_figure import mixer_figure
 from nextify.report.scaling.mixer_line_figure import mixer_line_figure
-from nextify.report.scaling.sweep_words import explained, reason_in_words, unresolved_in_words
+from nextify.report.scaling.sweep_words import (
+    conditions_in_words,
+    explained,
+    reason_in_words,
+    sweep_values,
+    sweeps_in_words,
+    unresolved_in_words,
+)
 from nextify.scaling.laws.findings import (
     memory_verdict,
     no_tensors,
@@ -42,7 +49,7 @@ from nextify.scaling.measuring import choose, measure, memory, timing
 from nextify.scaling.measuring.memory import growth
 from nextify.scaling.measuring.timing import time_rounds
 from nextify.scaling.mixers import build
-from nextify.scaling.saving import contents
+from nextify.scaling.saving import Kept, contents
 
 from .sizes import Case, cases
 
@@ -123,6 +130,38 @@ def test_a_verdict_takes_the_interval_into_account(value, half, said):
     assert verdict(Exponent(value, value - half, value + half, 7, 0.1), 2) == said
 
 
+def test_overhead_at_the_first_size_is_told_of_lines_that_agree():
+    """Also in training, and as JSON; up to a tenth it is what lines begin with."""
+    seconds = sweep(2.0).points[0].seconds
+    for step in ("forward", "training"):
+        found = sweep(2.0, overhead=seconds / 4, step=step)
+        assert time_verdict(found) == "agrees"
+        told = "overhead: 25% of the time at N = 1,024 does not scale; sizes are chosen for a tenth"
+        assert told in "".join(explained(found))
+        assert sweep_values(found)["reasons"][0].startswith(told)
+    assert not [*explained(sweep(2.0, overhead=seconds / 10.1))]
+
+
+def test_the_words_have_what_is_fixed_and_the_last_cache():
+    line = sweep(2.0)
+    plane = tuple(replace(p, tokens=(7, 7), width=p.size("N"), batch=4) for p in line.points)
+    other = sweep(2.0, name="window-2d", mixer=MIXERS["window-2d"], axis="D", points=plane)
+    assert conditions_in_words([line]) == "over N D = 16 and 1 sequence; last cache: not known."
+    assert conditions_in_words([replace(line, cache=32 << 20), replace(other, cache=32 << 20)]) == (
+        "over N D = 16 and 1 sequence; over D N = 49 and 4 sequences; in the plane N is the "
+        "nearest square of whole windows, or of sides of 8; last cache: 32 MiB."
+    )
+    assert conditions_in_words([line]) in [getattr(b, "text", b) for b in sweeps_in_words([line])]
+    assert sweep_values(line)["last_cache_bytes"] is None
+
+
+def test_a_cache_that_is_not_known_was_not_looked_for(monkeypatch):
+    monkeypatch.setattr("nextify.scaling.laws.findings.reasons", lambda sweep: iter(()))
+    found = sweep(1.8)
+    assert "no overhead, uncounted" in "".join(explained(found))
+    assert "no overhead, cache, uncounted" in "".join(explained(replace(found, cache=1)))
+
+
 def bent(sweep_: Sweep, factor: float) -> Sweep:
     first, second, *rest = sweep_.points
     return replace(sweep_, points=(first, replace(second, seconds=factor * second.seconds), *rest))
@@ -146,7 +185,8 @@ def test_a_recurrence_has_a_pace():
     assert any(said in each for each in explained(found))
     slow = tuple(replace(p, seconds=1e3 * p.seconds) for p in found.points)
     assert paces(replace(found, points=slow)) == pytest.approx([1e-6] * 4)
-    assert paces(replace(found, axis="D")) == ()
+    wide = tuple(replace(p, width=p.size("N")) for p in found.points)
+    assert paces(replace(found, axis="D", points=wide)) == ()
 
 
 def test_what_bends_a_line_is_told():
@@ -385,8 +425,12 @@ REFUSED = [
     ("scale mixers --only multi-head --axis D --sizes 16,32,33", "multiple of the 4 attention"),
     ("scale mixers --only mlp --memory 1kB", "more memory with --memory"),
     ("scale mixers --figure /dev/null/x --only mlp", "--figure"),
-    ("scale mixers --only attention --width 1048576", "fewer tokens of a smaller width"),
-    ("scale mixers --only attention --tokens 1048576 --axis D", "tokens would fit"),
+    (
+        "scale mixers --only attention --axis N --width 58000 --memory 10GB",
+        "fewer tokens of a smaller width",
+    ),
+    ("scale mixers --only attention --width 1048576", "where sizes that are chosen end"),
+    ("scale mixers --only attention --tokens 1048576 --axis D", "where sizes that are chosen end"),
     ("scale mixers --only attention --batch 1048576", "tokens would fit"),
     ("scale mixers --formulas --figure x", "--figure does nothing with --formulas"),
     ("scale mixers --formulas --axis N", "--axis does nothing with --formulas"),
@@ -508,6 +552,88 @@ def test_a_search_for_sizes_always_goes_on(name, axis):
 def test_sizes_are_chosen_within_the_memory(name, axis):
     sizes = choose(Line(name, MIXERS[name], axis, replace(QUICK, memory=128 << 20)))
     assert len(sizes) >= 3 and sizes == sorted(set(sizes))
+
+
+class Ideal:
+    """A machine of 0.3 ms a call and 20 GMACs a second, by a clock that only calls move on: the
+    first two of a mixer at a size, which find nothing in the caches, take three times as long."""
+
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    process_time = perf_counter
+
+    def seconds(self, mixer, **sizes) -> float:
+        return 3e-4 + amounts(mixer, **sizes).macs / 20e9
+
+    def build(self, mixer, **sizes):
+        factors = iter((3.0, 3.0))
+
+        def module(x: Tensor) -> None:
+            self.now += next(factors, 1.0) * self.seconds(mixer, batch=len(x), **sizes)
+
+        return module
+
+
+@pytest.fixture
+def ideal(monkeypatch) -> Ideal:
+    machine = Ideal()
+    monkeypatch.setattr("nextify.machine.clock.time", machine)
+    monkeypatch.setattr("nextify.scaling.measuring.sweep.build", machine.build)
+    monkeypatch.setattr("nextify.scaling.measuring.sweep.last_cache", lambda: 0)
+    return machine
+
+
+BEGIN = [("product", "D"), ("attention-core", "N"), ("separable", "D"), ("convolution-2d", "D")]
+
+
+@pytest.mark.parametrize(("name", "axis"), BEGIN)
+def test_chosen_sizes_begin_where_a_call_takes_ten_times_the_overhead(ideal, name, axis):
+    line = Line(name, MIXERS[name], axis, Settings(memory=1 << 34))
+    sizes = choose(line)
+    first, overhead = (ideal.seconds(line.mixer, **line.at(n)) for n in (sizes[0], line.step))
+    assert first >= 10 * overhead and len(sizes) == 7
+
+
+def test_they_begin_earlier_where_they_end_at_less_than_four_times_that(ideal):
+    sizes = choose(Line("attention-core", MIXERS["attention-core"], "D", Settings()))
+    assert (sizes[0], sizes[-1]) == (1024, 4096)
+
+
+def test_the_end_of_the_search_is_not_called_the_memorys(ideal):
+    with pytest.raises(InputError, match=r"from 3,600, and sizes are chosen up to 4,096; give --s"):
+        choose(Line("attention", Attention(), "D", Settings(tokens=800, memory=1 << 40)))
+
+
+def test_a_leading_term_that_never_dominates_is_refused_before_anything_is_made(monkeypatch):
+    monkeypatch.setattr("nextify.scaling.measuring.sweep.build", None)
+    with pytest.raises(InputError, match=r"has 80\.0% of the MACs at 4,096, .* must have 90%"):
+        measure(Line("attention", Attention(), "D", Settings(tokens=2048, memory=1 << 40)))
+
+
+SPOILT = [
+    ({}, "a line needs 3 different ones"),
+    ({"seconds": 0}, "points[0].seconds' is 0; it must be at least 1e-09"),
+    ({"busy": 0.0}, "points[0].busy' is 0.0"),
+    ({"bare": 0.0}, "points[0].bare' is 0.0"),
+    ({"macs": 0}, "points[0].macs' is 0; it must be at least 1"),
+]
+
+
+@pytest.mark.parametrize(("changes", "said"), SPOILT, ids=str)
+@pytest.mark.parametrize("option", ["--save", "--sizes-of"])
+def test_files_without_a_line_are_refused(tmp_path, capsys, changes, said, option):
+    path = tmp_path / "mixers.json"
+    Kept(SWEEPS, path, {}).add(sweep(2.0))
+    content = json.loads(path.read_text())
+    points = content["sweeps"][0]["points"]
+    content["sweeps"][0]["points"] = [{**points[0], **changes}, *points[1 : 4 if changes else 2]]
+    path.write_text(json.dumps(content))
+    assert main(["scale", "mixers", "--only", "attention", "--axis", "N", option, str(path)]) == 2
+    answer = capsys.readouterr().err
+    assert "holds no sweeps" in answer and said in answer
 
 
 def test_a_memory_too_small_for_a_line_is_refused():

@@ -19,7 +19,7 @@ from nextify.cli.main import main
 from nextify.costs.spread import Spread
 from nextify.network import build
 from nextify.report.scaling.network_figure import draw_networks
-from nextify.report.scaling.network_words import crossing_in_words
+from nextify.report.scaling.network_words import crossing_in_words, networks_in_words
 from nextify.scaling.laws.kept import POINTS
 from nextify.scaling.laws.networks import (
     DEFAULT,
@@ -264,6 +264,41 @@ def test_resident_memory_is_that_of_the_tensors_alive(name):
     alive = count_alive(network, image)
     assert alive > 20e6
     assert growth(network, image).bytes == pytest.approx(alive, rel=0.03)
+
+
+def test_networks_that_are_added_take_turns_with_those_that_are_there(tmp_path, monkeypatch):
+    """Whichever were asked for: at a size, all points of a file are of the same rounds."""
+    turns = []
+
+    def rounds_of(calls, rounds):
+        turns.append(len(calls))
+        return [[float(len(turns))] * rounds for _ in calls]
+
+    monkeypatch.setattr("nextify.scaling.measuring.networks.time_rounds", rounds_of)
+    path = tmp_path / "networks.json"
+
+    def measured(*names: str, sides=(32,)) -> list[float]:
+        found = measure_networks(Networks(names=names, sides=sides, classes=10), save=path)
+        return [one.seconds.median for one in found.measured]
+
+    assert measured("convnext-mini", sides=(32, 64)) == [1.0, 2.0]
+    assert measured("vit-mini", "swin-mini") == [3.0, 3.0]
+    assert measured("convnext-mini", "swin-mini") == [3.0, 3.0]
+    assert measured("convnext-mini", sides=(64,)) == [2.0] and turns == [1, 1, 3]
+    known = [(one.name, one.side) for one in contents(path, POINTS)[1]]
+    assert len(known) == len(set(known)) == 4
+
+
+def test_the_words_have_the_grid_of_each_network():
+    names = ("resnet-50", "vit-s-16 patch_size=14", "vit-s-16 patch_size=24")
+    asked = Networks(names=names, sides=(672, 1344), shares_of=())
+    assert [one.side for one in asked.curves[names[1]]] == [672, 896, 1120, 1344]
+    assert [one.side for one in asked.curves[names[2]]] == list(range(672, 1345, 96))
+    said = "".join(getattr(block, "text", "") for block in networks_in_words(asked))
+    assert (
+        "every 32 pixels between them, vit-s-16 patch_size=24 every 96, vit-s-16 patch_size=14 "
+        "every 224."
+    ) in said
 
 
 def test_nothing_is_measured_where_one_size_does_not_fit():

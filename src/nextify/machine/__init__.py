@@ -3,4 +3,4 @@
 Nothing here imports torch before it is asked for what only torch knows.
 """
 
-from nextify.machine.limits import cores, limit_threads, memory
+from nextify.machine.limits import cores, last_cache, limit_threads, memory

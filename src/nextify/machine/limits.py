@@ -57,15 +57,39 @@ def memory(root: Path = _ROOT) -> int:
     return min([_built_in(), *set_, *(limit for limits in grouped for limit in limits)])
 
 
+def last_cache(root: Path = _ROOT) -> int:
+    """Bytes of the last cache of a core that the process may run on; 0 where nothing tells.
+
+    The system's configuration is asked only where Linux has no files of it: it may add up the
+    caches of a whole processor, of which a core sees one.
+
+    Args:
+        root: of the file system that says so.
+    """
+    home = root / "sys/devices/system/cpu"
+    files = (file for at in _own() for file in (home / f"cpu{at}/cache").glob("index*/size"))
+    kibibytes = [int(word) for file in files if (word := _text(file).strip()[:-1]).isdecimal()]
+    return 1024 * max(kibibytes) if kibibytes else _configured("SC_LEVEL3_CACHE_SIZE")
+
+
+def _configured(name: str) -> int:
+    try:
+        return max(0, os.sysconf(name))
+    except (ValueError, OSError):
+        return 0
+
+
 def _allowed() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return len(_own()) or os.cpu_count() or 1
+
+
+def _own() -> set[int]:
+    """The cores that the process may run on, by number; none where the system does not tell."""
+    return os.sched_getaffinity(0) if sys.platform == "linux" else set()
 
 
 def _built_in() -> int:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError):
-        return _UNKNOWN
+    return _configured("SC_PHYS_PAGES") * _configured("SC_PAGE_SIZE") or _UNKNOWN
 
 
 def _groups(root: Path, resource_name: str) -> Iterator[Path]:

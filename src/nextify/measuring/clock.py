@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nextify.errors import InputError
 from nextify.machine.clock import taken
 from nextify.measuring.tasks import Call
-from nextify.words import whole_number
+from nextify.words import in_short, is_amount, whole_number
 
 OnRound = Callable[[float], None]
 """Called after every round with the share that is done, 0 to 1."""
@@ -34,8 +34,8 @@ class Effort:
     untimed: int = 0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.seconds) and self.seconds > 0):
-            raise InputError(f"seconds is {self.seconds}; it must be greater than 0")
+        if not (is_amount(self.seconds) and math.isfinite(self.seconds) and self.seconds > 0):
+            raise InputError(f"seconds is {in_short(self.seconds)}; it must be greater than 0")
         if self.rounds is not None:
             whole_number("rounds", self.rounds)
 

@@ -658,7 +658,10 @@ class ScaleMixers:
                                metavar="N,...")  # fmt: skip
     sizes_of: str | None = option(None, "at the same sizes as in a file that --save wrote",
                                   metavar="FILE")  # fmt: skip
-    tokens: int | None = _many_of("while the width varies (default: 64)", "N")
+    tokens: int | None = _many_of(
+        "while the width varies (default: 64); in the plane the nearest square of whole windows",
+        "N",
+    )
     width: int | None = _many_of("while the tokens vary (default: 32)", "D")
     batch: int | None = _many_of("sequences (default: 1 over N, 4 over D)", "B")
     step: Literal["forward", "training"] | None = option(None, "what is timed (default: forward)")

@@ -6,7 +6,14 @@ from typing import Any
 
 from nextify.designs import Vit
 from nextify.report.scaling.blocks import Block, Paragraph, Table
-from nextify.scaling.laws.networks import Crossing, NetworkPoint, Networks, Quantity, Span
+from nextify.scaling.laws.networks import (
+    Crossing,
+    NetworkPoint,
+    Networks,
+    Quantity,
+    Span,
+    grid,
+)
 from nextify.scaling.laws.vit import attention_share, overtakes_at, vit_law
 from nextify.words import MISSING, bytes_in_words, in_words, listed, seconds_in_words
 
@@ -51,7 +58,7 @@ def networks_in_words(found: Networks) -> Iterator[Block]:
         )
     yield ""
     yield Paragraph(f"Where curves cross, from {found.sides[0]} to {found.sides[-1]} pixels:")
-    yield from _crossings(found.crossings)
+    yield from _crossings(found)
     if found.vits:
         yield from _shares(found)
 
@@ -70,8 +77,8 @@ def _row(one: NetworkPoint) -> list[str]:
     return [*formulas, count, *grown, median, "–".join(quartiles), str(of.count)]
 
 
-def _crossings(crossed: Sequence[Crossing]) -> Iterator[Block]:
-    if not crossed:
+def _crossings(found: Networks) -> Iterator[Block]:
+    if not (crossed := found.crossings):
         yield "  nowhere."
         return
     for quantity, title in _TITLES.items():
@@ -79,15 +86,22 @@ def _crossings(crossed: Sequence[Crossing]) -> Iterator[Block]:
             yield f"\n{title}"
             yield from (Paragraph(crossing_in_words(one), indented=True) for one in own)
     yield ""
+    usual, *others = sorted({grid(name) for name in found.names})
+    rest = "".join(f", {_on(found.names, step)} every {step}" for step in others)
     yield Paragraph(
-        "By formula, at the sizes above and every 32 pixels between them. Swin fills windows up "
-        "with zeros, so that its cost rises in steps."
+        f"By formula, at the sizes above and every {usual} pixels between them{rest}. Swin fills "
+        "windows up with zeros, so that its cost rises in steps."
     )
     if any(one.quantity == "seconds" for one in crossed):
         yield Paragraph(
             "Of latency, sizes are interpolated between those measured; where quartiles overlap, "
             "nothing is said."
         )
+
+
+def _on(names: Sequence[str], step: int) -> str:
+    """Those whose sizes are so far apart."""
+    return listed([name for name in names if grid(name) == step])
 
 
 def crossing_in_words(found: Crossing) -> str:

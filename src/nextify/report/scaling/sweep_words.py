@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from statistics import mode
 from typing import Any
 
 from scipy import stats
 
-from nextify.report.scaling.blocks import Block, Table, clock
+from nextify.report.scaling.blocks import Block, Paragraph, Table, clock
 from nextify.report.scaling.law_words import law_values
 from nextify.scaling.laws import findings
 from nextify.scaling.laws.findings import Reason
 from nextify.scaling.laws.fit import Exponent
 from nextify.scaling.laws.formulas import law
+from nextify.scaling.laws.mixers import in_plane
 from nextify.scaling.laws.ranges import POINTS
-from nextify.scaling.laws.sweeps import Sweep
-from nextify.words import MISSING, bytes_in_words
+from nextify.scaling.laws.sweeps import AXES, Axis, Sweep
+from nextify.words import MISSING, bytes_in_words, listed, plural
 
 _HEAD = ("mixer", "over", "sizes", "n", "formula MACs", "torch's count", "leading", "MACs", "time",
          "", "formula bytes", "in use", "resident", "")  # fmt: skip
@@ -29,7 +31,8 @@ _REASONS = {
     "rate": "rate: inside the products from {0:.1f} to {1:.1f} GMACs a second{step}; the same "
             "products by themselves, outside of the mixer, from {2:.1f} to {3:.1f}; at an even "
             "rate of these the time would grow as {axis}^{4:.2f} ± {5:.2f}",
-    "overhead": "overhead: {0:.0%} of the time at {at[0]} does not scale",
+    "overhead": "overhead: {0:.0%} of the time at {at[0]} does not scale; sizes are chosen for a "
+                "tenth at the most, where the memory and the largest {axis} allow that",
     "all overhead": "overhead: a call at {at[0]} takes no longer than at the smallest size "
                     "possible",
     "no MACs": "operators without MACs (softmax, tanh, GELU, copies, dispatch): {0:.0%} of the "
@@ -44,7 +47,8 @@ _REASONS = {
     "objects": "memory: {0:,.0f} of {1:,.0f} MB at {at[0]} are objects around small tensors, "
                "which formulas leave out",
 }  # fmt: skip
-_NOTHING = "nothing that was looked for: no overhead, cache, uncounted operator or noise"
+_NOTHING = "nothing that was looked for: no overhead, {}uncounted operator or noise"
+_ALWAYS = ("overhead", "all overhead", "fused", "noise")  # is told of lines that agree, too
 
 
 def sweeps_in_words(sweeps: Sequence[Sweep]) -> Iterator[Block]:
@@ -54,7 +58,9 @@ def sweeps_in_words(sweeps: Sequence[Sweep]) -> Iterator[Block]:
         f"Time: {first.step}, {clock(first.threads)}, float32. Exponents: slopes in log-log "
         "coordinates by least"
     )
-    yield "squares, with 95 % intervals (Student's, n - 2 degrees of freedom).\n"
+    yield "squares, with 95 % intervals (Student's, n - 2 degrees of freedom)."
+    yield Paragraph(conditions_in_words(sweeps))
+    yield ""
     yield Table(_HEAD, [_row(sweep) for sweep in sweeps])
     yield _COLUMNS
     if first.step == "training":
@@ -62,6 +68,28 @@ def sweeps_in_words(sweeps: Sequence[Sweep]) -> Iterator[Block]:
         yield "MACs."
     for sweep in sweeps:
         yield from explained(sweep)
+
+
+def conditions_in_words(sweeps: Sequence[Sweep]) -> str:
+    """What is fixed over each axis, and the last cache, beyond which sizes over N are chosen."""
+    said = [_fixed(own) for axis in AXES if (own := [s for s in sweeps if s.axis == axis])]
+    if any(in_plane(sweep.mixer) for sweep in sweeps if sweep.axis == "D"):
+        said.append("in the plane N is the nearest square of whole windows, or of sides of 8")
+    known = sorted({sweep.cache for sweep in sweeps if sweep.cache})
+    told = f"{listed([f'{size / 2**20:g}' for size in known])} MiB" if known else "not known"
+    return f"{'; '.join(said)}; last cache: {told}."
+
+
+def _fixed(sweeps: Sequence[Sweep]) -> str:
+    """Over one axis: the other, as most have it (where others have another, by name), and the
+    batch."""
+    axis, batch = sweeps[0].axis, sweeps[0].points[0].batch
+    other: Axis = "D" if axis == "N" else "N"
+    sizes = {sweep.name: sweep.points[0].size(other) for sweep in sweeps}
+    usual = mode(sizes.values())
+    rest = [f"{name} {size:,}" for name, size in sizes.items() if size != usual]
+    but = f" ({', '.join(rest)})" if rest else ""
+    return f"over {axis} {other} = {usual:,}{but} and {plural(batch, 'sequence')}"
 
 
 def _row(sweep: Sweep) -> list[str]:
@@ -86,14 +114,12 @@ def exponent_in_words(found: Exponent) -> str:
 
 
 def explained(sweep: Sweep) -> Iterator[str]:
-    """Why time differs or is not resolved; what is to know where it agrees (kernels, noise)."""
+    """Why time differs or is not resolved; what is to know where it agrees (overhead, kernels,
+    noise)."""
     told = findings.time_verdict(sweep)
-    differs = told == "differs"
-    every = findings.reasons(sweep)
-    found = [each for each in every if differs or each.cause in ("fused", "noise")]
-    words = [reason_in_words(sweep, each) for each in (*found, *findings.no_tensors(sweep))]
-    if differs and not found:
-        words.insert(0, _NOTHING)
+    words = _reasons(sweep)
+    if told == "differs" and not any(findings.reasons(sweep)):
+        words.insert(0, _NOTHING.format("cache, " if sweep.cache else ""))
     if steps := findings.paces(sweep):
         ends = zip((steps[0], steps[-1]), (sweep.sizes[0], sweep.sizes[-1]), strict=True)
         said = (f"{1e6 * seconds:.2f} µs at N = {size:,}" for seconds, size in ends)
@@ -109,6 +135,13 @@ def explained(sweep: Sweep) -> Iterator[str]:
     if words or told == "not resolved":
         yield f"\n{sweep.name} over {sweep.axis} {verdict}{':' if words else '.'}"
         yield from (f"  {each}" for each in words)
+
+
+def _reasons(sweep: Sweep) -> list[str]:
+    """All that is told of a line: what bends it where it differs, and what is to know else."""
+    differs = findings.time_verdict(sweep) == "differs"
+    bends = (each for each in findings.reasons(sweep) if differs or each.cause in _ALWAYS)
+    return [reason_in_words(sweep, each) for each in (*bends, *findings.no_tensors(sweep))]
 
 
 def unresolved_in_words(found: Exponent) -> str:
@@ -141,13 +174,13 @@ def reason_in_words(sweep: Sweep, reason: Reason) -> str:
 def sweep_values(sweep: Sweep) -> dict[str, Any]:
     """All numbers of a sweep, for JSON."""
     memory, told = sweep.memory, findings.time_verdict(sweep)
-    found = [*(findings.reasons(sweep) if told == "differs" else ()), *findings.no_tensors(sweep)]
     return {
         "mixer": sweep.name,
         "axis": sweep.axis,
         "step": sweep.step,
         "threads": sweep.threads,
         "overhead_seconds": sweep.overhead,
+        "last_cache_bytes": sweep.cache or None,
         "leading_exponent": sweep.leading,
         "leading_share": sweep.share,
         "macs_exponent": asdict(sweep.in_range),
@@ -160,7 +193,7 @@ def sweep_values(sweep: Sweep) -> dict[str, Any]:
         "verdict": told,
         "memory_verdict": findings.memory_verdict(sweep),
         "agrees": told == "agrees",
-        "reasons": [reason_in_words(sweep, each) for each in found],
+        "reasons": _reasons(sweep),
         "law": law_values(law(sweep.mixer)),
         "points": [asdict(point) for point in sweep.points],
     }

@@ -15,7 +15,7 @@ Cause = Literal[
 ]  # fmt: skip
 
 NEAR = 0.15  # exponents that differ by less agree, if they are known as well
-_OVERHEAD = 0.1  # of the time at the smallest size
+OVERHEAD = 0.1  # of the time at the smallest size, at the most
 _IDLE = 0.25  # of the time, outside of operators with MACs
 _JUMP = 0.3  # of a local exponent above the leading one
 _NOISY = 1.3  # slowest round over fastest
@@ -111,8 +111,7 @@ def reasons(sweep: Sweep) -> Iterator[Reason]:
         even = sweep.at_even_rate
         giga = (rate / 1e9 for rate in (*inside, *alone))
         yield Reason("rate", (*giga, even.value, even.half))
-    share = sweep.overhead / ends[0].seconds
-    if share >= _OVERHEAD and sweep.step == "forward":
+    if (share := sweep.overhead_share) > OVERHEAD:
         yield Reason("overhead" if share < 1 else "all overhead", (share,), sweep.sizes[:1])
     idle = tuple(1 - point.busy for point in ends)
     if max(idle) >= _IDLE or abs(found.rest) >= _BENDS:

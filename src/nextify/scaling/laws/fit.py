@@ -12,6 +12,8 @@ from scipy import stats
 
 from nextify.experiments.intervals import student
 
+FEWEST = 3  # points of a line
+
 
 @dataclass(frozen=True, slots=True)
 class Exponent:
@@ -43,7 +45,7 @@ def exponent(sizes: Sequence[float], amounts: Sequence[float]) -> Exponent:
     Raises:
         ValueError: fewer than three points, or one that is not positive.
     """
-    if len(sizes) < 3 or min(*sizes, *amounts) <= 0:
+    if len(sizes) < FEWEST or min(*sizes, *amounts) <= 0:
         raise ValueError(f"{len(sizes)} points; a line needs three or more, all positive")
     x, y = np.log(np.asarray(sizes, float)), np.log(np.asarray(amounts, float))
     line = stats.linregress(x, y)

@@ -13,13 +13,8 @@ from nextify.scaling.saving import Kind, contents
 
 
 def values_of(sweep: Sweep) -> dict[str, Any]:
-    """A sweep as an object of JSON. Times and shares, known to two or three digits, have six.
-
-    >>> from nextify.scaling.laws.mixers import MIXERS
-    >>> values_of(Sweep(name="mlp", mixer=MIXERS["mlp"], axis="N", step="forward", leading=1,
-    ...                 share=1.0, overhead=0.0, cache=0, threads=1, points=()))["mixer"]
-    {'kind': 'FeedForward', 'ratio': 4}
-    """
+    """A sweep as an object of JSON, its mixer as {'kind': 'FeedForward', 'ratio': 4}. Times and
+    shares, known to two or three digits, have six."""
     mixer = {"kind": type(sweep.mixer).__name__, **asdict(sweep.mixer)}
     text = json.dumps({**asdict(sweep), "mixer": mixer})
     return dict(json.loads(text, parse_float=lambda digits: float(f"{float(digits):.6g}")))

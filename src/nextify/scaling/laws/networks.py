@@ -20,7 +20,7 @@ from nextify.words import bytes_in_words
 
 DEFAULT = ("resnet-50", "convnext-tiny", "vit-s-16", "swin-t")  # 4 to 5 GMACs at 224 pixels
 SIDES = (32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
-_GRID = 32  # pixels
+_GRID = 32  # pixels: all but ViTs with other patches take these sizes
 
 Quantity = Literal["macs", "kept", "alive", "seconds"]
 
@@ -197,13 +197,20 @@ def _step(one: AnyDesign) -> int:
     return one.patch_size if isinstance(one, Vit) else 32
 
 
+def grid(name: str) -> int:
+    """The pixels between two sizes of a network's curve: 32, or the least multiple that it takes.
+
+    >>> grid("vit-b-16"), grid("vit-h-14")
+    (32, 224)
+    """
+    return math.lcm(_GRID, _step(network(name)))
+
+
 def curve(name: str, sides: Sequence[int], classes: int = 1000) -> list[NetworkPoint]:
-    """A network by formula, at every 32 pixels between two sizes where it can see images, and at
-    these sizes."""
-    between = {*range(-(-min(sides) // _GRID) * _GRID, max(sides) + 1, _GRID), *sides}
-    step = _step(network(name))
-    seen = [side for side in sorted(between) if side in sides or side % step == 0]
-    return [point(name, side, classes) for side in seen]
+    """A network by formula, at sizes and at those of its grid between them."""
+    step = grid(name)
+    between = {*range(-(-min(sides) // step) * step, max(sides) + 1, step), *sides}
+    return [point(name, side, classes) for side in sorted(between)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +255,7 @@ class Crossing:
 def crossings(curves: Curves, quantity: Quantity) -> Iterator[Crossing]:
     """All pairs of curves that cross, at the sizes that both have.
 
-    By formula it is told size by size, on the grid of 32 pixels. Measured seconds scatter: sizes
+    By formula it is told size by size, on the grids of both. Measured seconds scatter: sizes
     at which the quartiles overlap are left out, and crossings are interpolated.
     """
     for one, other in combinations(curves, 2):

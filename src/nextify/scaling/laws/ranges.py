@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import sympy as sp
 
+from nextify.errors import InputError
 from nextify.scaling.laws import limits, mixers
 from nextify.scaling.laws.formulas import B, D, N, amounts, dominant, law
 from nextify.scaling.laws.sweeps import Axis, Step
@@ -101,7 +102,18 @@ class Line:
 
     @property
     def first(self) -> int:
-        """The smallest size from which the leading term has nine tenths of the MACs."""
+        """The smallest size from which the leading term has nine tenths of the MACs.
+
+        Raises:
+            InputError: it has them nowhere in the search.
+        """
+        most = MOST[self.axis]
+        if (share := self.leading_share(self.rounded(most))) < _SHARE:
+            raise InputError(
+                f"{self.name} along {self.axis}: the leading term has {share:.1%} of the MACs at "
+                f"{most:,}, where sizes that are chosen end, and must have {_SHARE:.0%}; give "
+                "--sizes of your own"
+            )
         return self._after(lambda size: self.leading_share(size) < _SHARE)
 
     def beyond(self, cache: int) -> int:

@@ -1,14 +1,17 @@
 """A mixer over a range of sizes: what was asked, counted and measured. Plain data."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from nextify.scaling.laws.fit import Exponent, exponent
+from nextify.designs.values import Positive, Within
+from nextify.errors import InputError
+from nextify.scaling.laws.fit import FEWEST, Exponent, exponent
 from nextify.scaling.laws.mixers import Mixer
 
 Axis = Literal["N", "D"]
 AXES: tuple[Axis, ...] = ("N", "D")
 Step = Literal["forward", "training"]
+Part = Annotated[float, Within(1e-9)]  # more than nothing: a line is fitted to logarithms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,7 @@ class Resident:
         operator: its name in torch.
     """
 
-    bytes: int
+    bytes: Positive
     tensors: int
     buffers: int
     operator: str
@@ -51,25 +54,25 @@ class Point:
         bare: time of the same operators by themselves, on operands of the same shapes, as a share.
     """
 
-    tokens: tuple[int, int]
-    width: int
-    batch: int
-    macs: int
+    tokens: tuple[Positive, Positive]
+    width: Positive
+    batch: Positive
+    macs: Positive
     counted: int
     unseen: int
-    alive: int
+    alive: Positive
     alive_counted: int
     kept: int
     resident: Resident | None
-    seconds: float
-    fastest: float
-    slowest: float
-    wall: float
-    wall_fastest: float
-    wall_slowest: float
+    seconds: Part
+    fastest: Part
+    slowest: Part
+    wall: Part
+    wall_fastest: Part
+    wall_slowest: Part
     processor: float
-    busy: float
-    bare: float
+    busy: Part
+    bare: Part
 
     def size(self, axis: Axis) -> int:
         """N or D."""
@@ -99,9 +102,18 @@ class Sweep:
     threads: int
     points: tuple[Point, ...]
 
+    def __post_init__(self) -> None:
+        if len(set(self.sizes)) < FEWEST:
+            raise InputError(f"sizes are {self.sizes}; a line needs {FEWEST} different ones")
+
     @property
     def sizes(self) -> tuple[int, ...]:
         return tuple(point.size(self.axis) for point in self.points)
+
+    @property
+    def overhead_share(self) -> float:
+        """Of the time at the smallest size: what does not scale."""
+        return self.overhead / self.points[0].seconds
 
     @property
     def in_range(self) -> Exponent:

@@ -1,4 +1,4 @@
-"""Memory of the process, measured: how much there is, and by how much a forward pass grows it."""
+"""Memory of the process, measured: by how much a forward pass grows it."""
 
 import os
 from pathlib import Path
@@ -81,11 +81,3 @@ def _made(inputs: list[Tensor], outputs: list[Tensor]) -> int:
     before = {tensor.untyped_storage().data_ptr() for tensor in inputs}
     made = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage() for tensor in outputs}
     return sum(storage.nbytes() for place, storage in made.items() if place not in before)
-
-
-def last_cache() -> int:
-    """Bytes of the processor's third-level cache; 0 if the system does not tell."""
-    try:
-        return max(0, os.sysconf("SC_LEVEL3_CACHE_SIZE"))
-    except (ValueError, OSError):
-        return 0

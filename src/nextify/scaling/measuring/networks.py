@@ -33,12 +33,13 @@ def measure_networks(
     """The same with each network at each image size counted, and timed answering one image.
 
     At each size all networks are timed by turns; a round's time is the best of at least two calls.
+    So where a file lacks one of them at a size, those that it has there are measured anew with it.
 
     Args:
         memory: bytes, at the most; None: half of the machine's.
         threads: of torch; None: as they are.
-        save: a file to keep points in, each size as soon as it is done; what is in it is not
-            measured.
+        save: a file to keep points in, each size as soon as it is done; sizes at which it has all
+            networks are not measured.
 
     Raises:
         InputError: a size that does not fit the memory or the design, before any is tried; a file
@@ -48,12 +49,16 @@ def measure_networks(
     with prepared(threads), keeping(save):
         kept = Kept(POINTS, save, {**measured_on(), "rounds": rounds, "classes": classes})
         known = {(one.name, one.side): one for one in kept.results}
-        missing = {side: [n for n in names if (n, side) not in known] for side in sides}
-        missing = {side: own for side, own in missing.items() if own}
+        missing = {
+            side: list(dict.fromkeys([*(n for n, at in known if at == side), *names]))
+            for side in sides
+            if any((name, side) not in known for name in names)
+        }
         for side, own in missing.items():
             require_memory(own, side, memory or usable_memory(), classes)
         for side, own in missing.items():
             points = _at(own, side, rounds, classes, told)
+            kept.results = [one for one in kept.results if one.side != side]
             kept.add(*points)
             known.update({(one.name, side): one for one in points})
         measured = tuple(known[name, side] for side in sides for name in names)

@@ -10,8 +10,11 @@ from statistics import median
 import torch
 
 from nextify.errors import InputError
+from nextify.machine import last_cache
 from nextify.machine.clock import Taken
 from nextify.machine.facts import measured_on
+from nextify.scaling.laws.findings import OVERHEAD
+from nextify.scaling.laws.fit import FEWEST
 from nextify.scaling.laws.formulas import amounts
 from nextify.scaling.laws.kept import SWEEPS
 from nextify.scaling.laws.limits import BYTES
@@ -19,16 +22,14 @@ from nextify.scaling.laws.mixers import Mixer, count_of, in_plane, require_shape
 from nextify.scaling.laws.ranges import MOST, Line, Settings
 from nextify.scaling.laws.sweeps import AXES, Axis, Point, Sweep
 from nextify.scaling.measuring import count, timing
-from nextify.scaling.measuring.memory import growth, last_cache
+from nextify.scaling.measuring.memory import growth
 from nextify.scaling.mixers import build
 from nextify.scaling.saving import Kept, keeping
 
 _SPAN = 16  # largest size over smallest
 _LEAST_SPAN = 4
-_FEWEST = 3  # points of a line
 _PAIRS = 3  # rounds of a call and its products by themselves
 _WALL = ("wall", "wall_fastest", "wall_slowest")
-_FLOOR = 10  # times the overhead that the shortest call must take
 
 
 def measure_mixers(
@@ -137,33 +138,36 @@ def require_sizes(line: Line, sizes: Sequence[int]) -> None:
 def choose(line: Line) -> list[int]:
     """Seven sizes in which the leading term has nine tenths of the MACs, a call takes ten times
     the overhead or more, and the largest takes about the seconds that are set and fits the memory.
+    Where the memory or `MOST` ends them at less than four times the first, they begin earlier.
 
     Along N they are also beyond the processor's cache, where a call takes that little there.
 
     Raises:
-        InputError: the memory does not hold three such sizes.
+        InputError: there are no three such sizes.
     """
     first, outside, most = line.first, line.beyond(last_cache()), line.settings.seconds
     line.require(first)
-    floor = _FLOOR * _overhead(line)
-    size = fast = first  # up to `fast`, overhead has more than a tenth
+    floor = _overhead(line) / OVERHEAD
+    size = slow = first  # from `slow` on, overhead has no more than a tenth
     while True:
         line.require(size)
-        seconds = timing.shortest(_Case(line, size).call, 0.0).seconds
-        fast = size if seconds < floor else fast
+        seconds, after = timing.shortest(_Case(line, size).call).seconds, line.larger(size)
+        slow = after if seconds < floor else slow
         if size < outside and seconds > most / 4:
             outside = 0  # too slow to get there: stay with what the cache holds
-        after = line.larger(size)
-        enough = seconds > most / 2 and size >= _LEAST_SPAN * max(fast, outside)
+        enough = seconds > most / 2 and size >= _LEAST_SPAN * max(slow, outside)
         if enough or after > MOST[line.axis] or not line.fits(after):
             break
         size = after
-    least = min(max(fast, outside), size / _LEAST_SPAN)
+    least = min(max(slow, outside), size / _LEAST_SPAN)
     sizes = line.spaced(max(first, least, size / _SPAN), size)
-    if len(sizes) < _FEWEST:
+    if len(sizes) < FEWEST:
+        ended = f"the memory ends at {size:,}; give more --memory, or"
+        if after > MOST[line.axis]:
+            ended = f"sizes are chosen up to {MOST[line.axis]:,}; give"
         raise InputError(
-            f"{line.name} along {line.axis} has its leading term dominate from {first:,}, and the "
-            f"memory ends at {size:,}; give more --memory, or --sizes of your own"
+            f"{line.name} along {line.axis} has its leading term dominate from {first:,}, and "
+            f"{ended} --sizes of your own"
         )
     return sizes
 

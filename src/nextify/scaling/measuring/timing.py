@@ -55,11 +55,11 @@ def middle_and_ends(
     return dict(zip(names, (median(values), min(values), max(values)), strict=True))
 
 
-def shortest(call: Call, least: float = _LEAST) -> Taken:
+def shortest(call: Call) -> Taken:
     """The shortest of at least two calls, repeated for a fiftieth of a second, at most 1000."""
     found: list[Taken] = []
     spent = 0.0
-    while len(found) < 2 or (spent < least and len(found) < _MOST):
+    while len(found) < 2 or (spent < _LEAST and len(found) < _MOST):
         found.append(taken(call))
         spent += found[-1].seconds
     return Taken(min(one.wall for one in found), min(one.processor for one in found))
