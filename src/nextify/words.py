@@ -58,16 +58,30 @@ def in_columns(table: Sequence[Sequence[str]]) -> list[str]:
     ['name   n', '────  ──', 'a     10', 'b      9']
     """
     columns = range(len(table[0]))
-    widths = [max(len(row[at]) for row in table) for at in columns]
+    widths = [max(room(row[at]) for row in table) for at in columns]
     numeric = [all(_is_number(row[at]) for row in table[1:]) for at in columns]
     lines = []
     for row in table:
         cells = (
-            cell.rjust(width) if number else cell.ljust(width)
+            " " * (width - room(cell)) + cell if number else cell + " " * (width - room(cell))
             for cell, width, number in zip(row, widths, numeric, strict=True)
         )
         lines.append("  ".join(cells).rstrip())
     return [lines[0], "  ".join("─" * width for width in widths), *lines[1:]]
+
+
+def room(text: str) -> int:
+    """The columns that a text takes: letters of Chinese, Japanese and Korean take two.
+
+    >>> room("cat"), room("猫")
+    (3, 2)
+    """
+    return sum(map(room_of_letter, text))
+
+
+def room_of_letter(letter: str) -> int:
+    """One or two columns."""
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
 def _is_number(text: str) -> bool:

@@ -19,6 +19,7 @@ from nextify.findings.outcomes import (
     with_diverged,
 )
 from nextify.records import Record, Result
+from nextify.records.record import ClassCounts
 
 from . import factorial, simulate
 
@@ -28,6 +29,39 @@ IMAGES, SHARE = 368, 0.25
 def result(accuracy: float, images: int = IMAGES, answered: int | None = None) -> Result:
     return Result(accuracy=accuracy, nll=1.0, calibration_error=0.0, images=images, correct=b"",
                   answered=answered)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answered", "right", "told"),
+    [
+        ((166, 34), (159, 13), True),  # fewer right than always the first class, and it has learned
+        ((166, 34), (149, 3), False),  # dealt out at random
+        ((200, 0), (180, 0), False),
+    ],
+)
+def test_who_finds_a_rare_class_has_learned_however_few_are_right(answered, right, told):
+    counts = ClassCounts(true=(180, 20), answered=answered, right=right)
+    of_all = replace(result(sum(right) / 200, 200), per_class=counts)
+    assert learned_nothing(of_all, Chance(0.9, 200)) is not told
+
+
+@pytest.mark.parametrize("sizes", [(180, 20), (92, 92, 92, 92), (30, 10, 4, 4)])
+def test_of_those_who_guess_one_in_twenty_seems_to_have_learned(sizes):
+    draw = np.random.default_rng(0)
+    true = np.repeat(np.arange(len(sizes)), sizes)
+    passed = 0
+    for _ in range(1000):
+        answers = draw.choice(len(sizes), len(true), p=draw.dirichlet([1.0] * len(sizes)))
+        counts = ClassCounts(
+            true=sizes,
+            answered=tuple(np.bincount(answers, minlength=len(sizes)).tolist()),
+            right=tuple(np.bincount(true[answers == true], minlength=len(sizes)).tolist()),
+        )
+        given = result(float((answers == true).mean()), len(true), len(set(answers.tolist())))
+        passed += not learned_nothing(
+            replace(given, per_class=counts), Chance(max(sizes) / len(true))
+        )
+    assert passed <= 1000 * 0.05 + 2.5 * (1000 * 0.05 * 0.95) ** 0.5
 
 
 def photographs(levels=None, **options):

@@ -199,8 +199,12 @@ def _judged(
         for at, cell in enumerate(plan.cells)
     )
     told = [each for each in finalists if each.standing in ("chosen", "cannot be told apart")]
-    cheapest = min(told, key=lambda e: e.latency.median if e.latency else getattr(e, quantity),
-                   default=None)  # fmt: skip
+
+    def costs(each: Finalist) -> tuple[float, bool]:  # of equal ones the winner
+        cost = each.latency.median if each.latency else getattr(each, quantity)
+        return cost, each.standing != "chosen"
+
+    cheapest = min(told, key=costs, default=None)
     return best, Choice(
         winner=None if best.winner is None else finalists[best.winner].name,
         finalists=finalists,

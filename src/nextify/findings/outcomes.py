@@ -73,8 +73,10 @@ def chance_of(plan: Plan) -> Chance | None:
 
 
 def learned_nothing(result: Result | None, chance: Chance | None) -> bool:
-    """Whether a finished run answers one class only, or is not told apart from always answering
-    the largest one: by the one-sided exact binomial test at 5 %.
+    """Whether a finished run answers one class only, or its answers are not told apart from
+    guesses, by a one-sided test at 5 %: of answers that go with the classes no better than dealt
+    out anew, or where the images are not counted by class, of more right ones than always
+    answering the largest has (exact binomial test).
 
     >>> one = Result(accuracy=0.27, nll=1.4, calibration_error=0.0, images=368, correct=b"")
     >>> learned_nothing(one, Chance(0.25)), learned_nothing(one, Chance(0.20))
@@ -82,9 +84,32 @@ def learned_nothing(result: Result | None, chance: Chance | None) -> bool:
     """
     if result is None or chance is None or chance.share >= 1:  # of one class nothing is learned
         return False
+    if result.answered == 1:
+        return True
+    if result.per_class is not None:
+        return _p_of_dealt(result.per_class) > LEVEL
     right = round(result.accuracy * result.images)
-    p = scipy.stats.binom.sf(right - 1, result.images, chance.share)
-    return result.answered == 1 or bool(p > LEVEL)
+    return bool(scipy.stats.binom.sf(right - 1, result.images, chance.share) > LEVEL)
+
+
+def _p_of_dealt(counts: ClassCounts) -> float:
+    """How often at least as many answers would be right, were the same answers dealt out to the
+    images at random: by the normal approximation, with a correction for continuity.
+
+    A network that is trained to find a rare class is right less often than one that never answers
+    it, and has learned something (Cohen 1960, whose kappa is 0 for such answers).
+
+    >>> round(_p_of_dealt(ClassCounts(true=(8, 8), answered=(8, 8), right=(6, 6))), 3)
+    0.073
+    """
+    true, answered = (np.array(each, np.float64) for each in (counts.true, counts.answered))
+    images, both = true.sum(), true * answered
+    mean = both.sum() / images
+    variance = (both.sum() - (both * (true + answered)).sum() / images + mean**2) / (images - 1)
+    if variance <= 0:
+        return 1.0
+    step = 2 if np.count_nonzero(true + answered) == 2 else 1  # of two classes none by itself
+    return float(scipy.stats.norm.sf((sum(counts.right) - step / 2 - mean) / np.sqrt(variance)))
 
 
 def unlearned(records: Iterable[Record | None], chance: Chance | None) -> Marks:

@@ -143,7 +143,7 @@ def learned_nothing(plan: Plan, grid: Grid, most: int = 6) -> str:
     known = outcomes.chance_of(plan)
     return (
         f"{upper_first(every)} learned nothing. They answer one class only, or cannot be told "
-        f"apart from that: {chance_words(known)}. What rests on them says nothing of a design; "
+        f"apart from guesses: {chance_words(known)}. What rests on them says nothing of a design; "
         f"change how they are trained: {CHANGE}. These runs learned nothing: {shown}."
     )
 

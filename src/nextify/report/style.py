@@ -10,12 +10,13 @@ from html import escape
 from io import BytesIO
 from itertools import accumulate
 from typing import Any
-from unicodedata import east_asian_width
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import get_font_names
+
+from nextify.words import room, room_of_letter
 
 # Okabe and Ito's colours, told apart by the colour-blind; shapes say the same in black and white.
 BLUE = "#0072B2"
@@ -143,23 +144,9 @@ def plain(axes: Axes, grid: str = "x") -> None:
     axes.set_axisbelow(True)
 
 
-def room(text: str) -> int:
-    """The room that a text takes in a figure, in letters: those of Chinese, Japanese and Korean
-    take twice that of others.
-
-    >>> room("cat"), room("猫")
-    (3, 2)
-    """
-    return sum(map(_wide, text))
-
-
-def _wide(letter: str) -> int:
-    return 2 if east_asian_width(letter) in "WF" else 1
-
-
 def _first(text: str, most: int) -> str:
     """The beginning of a text, as long as it has room."""
-    return text[: sum(taken <= most for taken in accumulate(map(_wide, text)))]
+    return text[: sum(taken <= most for taken in accumulate(map(room_of_letter, text)))]
 
 
 def shortened(name: str, most: int) -> str:

@@ -331,6 +331,6 @@ def _require_small(found: Rounded, most: float) -> None:
         raise InputError(
             f"the network of 8 bits is refused, and not written: it loses "
             f"{100 * (found.before - found.after):.2f} points of accuracy ({low:.2f} to {high:.2f} "
-            f"on {found.images:,} test images, 95 %), and may lose {limit:g}; give more test "
+            f"on {found.images:,} test images, 95 %), where {limit:g} is allowed; give more test "
             "images, which narrow the interval, or allow more with --most-loss, or leave out --int8"
         )

@@ -126,7 +126,11 @@ def gains(content: ComparisonContent) -> str:
     start = f"From {whole(fewest)} to {whole(most)} images {baseline.name}"
     if baseline.mean.mean is None:
         return f"{start} has no gain yet: one of the two numbers has no finished run."
-    parts = [f"{start} gains {plus_minus(baseline.mean.mean, baseline.half)} points."]
+    rows = [row for row in content.rows if row.name == baseline.name]
+    if any(row.unlearned for row in rows if row.images in (fewest, most)):
+        parts = [f"{start} has no gain to tell: it rests on runs that learned nothing."]
+    else:
+        parts = [f"{start} gains {plus_minus(baseline.mean.mean, baseline.half)} points."]
     for verdict, what in (("up", "more"), ("down", "less")):
         if clear := [row for row in others if row.move.verdict == verdict]:
             parts += [_gaining(clear, what), *_pooled(clear)]
@@ -347,16 +351,17 @@ def _covers(content: ComparisonContent) -> str:
 
 
 def _found(content: ComparisonContent) -> str:
-    tested = [row for row in content.moved if row.move.interval]
+    rest = sentences.no_verdict(content.moved)
+    tested = [row for row in content.moved if row.move.interval and not row.move.rests]
     if not tested:
-        return "There is no difference with an interval yet."
+        return rest or "There is no difference with an interval yet."
     clear = [row for row in tested if row.move.resolved]
     stand = sentences.firm(clear)
     text = (
         f"The intervals of {len(clear)} of {plural(len(tested), 'difference')} to "
-        f"{content.baseline} exclude zero. If the networks were alike, {0.05 * len(tested):.1f} of "
-        f"{len(tested)} would be expected to. Judged all together (Holm’s correction), "
-        f"{len(stand) or 'none'} stand"
+        f"{content.baseline} exclude zero. If the networks were alike, "
+        f"{sentences.by_chance(len(tested))} of {len(tested)} would be expected to. Judged "
+        f"all together (Holm’s correction), {len(stand) or 'none'} stand"
     )
     if 0 < len(stand) < len(clear):
         lost = [row for row in clear if row not in stand]
@@ -367,7 +372,7 @@ def _found(content: ComparisonContent) -> str:
         f"{alone} would not exclude zero. "
     )
     faded = sentences.with_images(_places(sentences.open_with_images(clear)))
-    if rest := sentences.no_verdict(content.moved):
+    if rest:
         faded = f"{rest} {faded}"
     return f"{text}. {faded}{pooled if alone else ''}“Not resolved” does not mean “no difference”."
 

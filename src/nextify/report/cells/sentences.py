@@ -115,6 +115,16 @@ def left_out(content: CellsContent) -> list[Paragraph]:
     return shown
 
 
+def by_chance(tested: int) -> str:
+    """How many of so many intervals at 95 % exclude zero by chance.
+
+    >>> by_chance(1), by_chance(14)
+    ('0.05', '0.7')
+    """
+    expected = 0.05 * tested
+    return f"{expected:.2f}" if expected < 0.1 else f"{expected:.1f}"
+
+
 def no_verdict(rows: Iterable[Line]) -> str:
     """Differences without a verdict, and what that rests on; empty where there are none."""
     told = [

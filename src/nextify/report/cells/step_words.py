@@ -48,22 +48,23 @@ def meaning(content: StepsContent) -> list[Paragraph]:
 
 
 def _found(content: StepsContent) -> str:
-    tested = [row for row in content.rows if row.move.interval]
+    rest = sentences.no_verdict(content.rows)
+    tested = [row for row in content.rows if row.move.interval and not row.move.rests]
     if not tested:
-        return "There is no difference with an interval yet."
+        return rest or "There is no difference with an interval yet."
     clear = [row for row in tested if row.move.resolved]
     names = [f"{row.name} ({signed(row.move.value)})" for row in clear]
     share = f"{len(clear)} of {plural(len(tested), 'difference')}"
     stand = [row.name for row in sentences.firm(clear)]
     text = (
         f"The intervals of {share} exclude zero{f': {listed(names)}' * bool(names)}. If no step "
-        f"did anything, {0.05 * len(tested):.1f} of {len(tested)} would be expected to. Judged all "
-        f"together (Holm’s correction), {len(stand)} of them stand"
+        f"did anything, {sentences.by_chance(len(tested))} of {len(tested)} would be expected to. "
+        f"Judged all together (Holm’s correction), {len(stand)} of them stand"
     )
     if 0 < len(stand) < len(clear):
         text += f": {listed(stand)}"
     faded = sentences.with_images(listed([row.name for row in sentences.open_with_images(clear)]))
-    if rest := sentences.no_verdict(content.rows):
+    if rest:
         faded = f"{rest} {faded}"
     return f"{text}. {faded}“Not resolved” does not mean “no effect”."
 

@@ -39,8 +39,8 @@ def notes(choice: Choice) -> Iterator[str]:
         names = [each.name for each in choice.finalists if each.unlearned]
         yield (
             f"{plural(nothing, 'run')} of {', '.join(names)} learned nothing: they answer one "
-            f"class only, or cannot be told apart from that ({chance_words(choice.chance)}); such "
-            f"designs are not recommended; {CHANGE} may change that"
+            f"class only, or cannot be told apart from guesses ({chance_words(choice.chance)}); "
+            f"such designs are not recommended; {CHANGE} may change that"
         )
     if choice.winner is None:
         yield _no_winner(choice)
@@ -324,10 +324,10 @@ def how_sure(choice: Choice) -> str:
         return f"{text} {others} can be told apart from it."
     cost = {"macs": "MACs", "params": "params", "latency": "latency"}[choice.cheapest_in]
     where = "" if choice.margin_wide is None else " on new images"
-    return (
-        f"{text}\nNot to be told apart from it{where}: {', '.join(choice.runners_up)}; of all "
-        f"these {choice.cheapest} is the cheapest in {cost}."
-    )
+    is_winner = choice.cheapest == choice.winner
+    none = f"none is cheaper in {cost}"
+    told = none if is_winner else f"of all these {choice.cheapest} is the cheapest in {cost}"
+    return f"{text}\nNot to be told apart from it{where}: {', '.join(choice.runners_up)}; {told}."
 
 
 HEAD = ("design", "params", "MACs", "predicted", "accuracy", "interval", "to the best other",

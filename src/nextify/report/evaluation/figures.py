@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
+from nextify import words
 from nextify.experiments.intervals import Interval
 from nextify.findings.confusion import confused
 from nextify.findings.failures import wilson
@@ -40,7 +41,7 @@ def _matrix(content: EvaluationContent) -> Drawing:
     counts, count = content.counts, len(content.classes)
     cell = min(0.5, (_WIDE - _LEFT - 0.3) / count)
     above = [look.squeezed(name, 15) for name in content.classes]
-    top = 0.5 + 0.07 * max(map(look.room, above))
+    top = 0.5 + 0.07 * max(map(words.room, above))
     end = top + cell * count
     sheet = Sheet(_WIDE, end + 0.45)
     sheet.text(_LEFT - 0.1, top - 0.12, "Class", "right", weight="bold")

@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.patches import Rectangle
 
+from nextify import words
 from nextify.findings import Interaction
 from nextify.report import style as look
 from nextify.report.canvas import SMALL, Sheet, shrunk
@@ -62,7 +63,7 @@ def interaction_figure(content: FactorContent, view: View) -> Drawing | None:
     most = max(abs(each.estimate.value or 0.0) for each in view.found.interactions) or 1.0
     with look.style():
         under = [shrunk(name, _NAMES, 7.6) for name in names[:-1]]
-        room = 0.25 + 0.04 * max(map(look.room, under))  # slanted
+        room = 0.25 + 0.04 * max(map(words.room, under))  # slanted
         sheet = Sheet(_WIDTH, _TOP + side * last + room)
         sheet.head(0.1, 0.14, "Interactions", f"{content.unit.name} of {content.unit.title}")
         for row in range(last):

@@ -5,6 +5,7 @@ from typing import Any
 
 from matplotlib.colors import to_rgb
 
+from nextify import words
 from nextify.findings.answers import DECIDED, Contribution
 from nextify.findings.meaning import Column, Meaning
 from nextify.report import style as look
@@ -34,7 +35,7 @@ def meaning_figure(content: FactorContent, view: View) -> Drawing | None:
     most = _most(of)
     with look.style():
         under = [shrunk(title_of(column), _NAMES, 7.6) for column in of.columns]
-        room = 0.25 + 0.045 * max(map(look.room, under))  # slanted
+        room = 0.25 + 0.045 * max(map(words.room, under))  # slanted
         sheet = Sheet(_WIDTH, _TOP + side * len(names) + room + 0.66)
         sheet.head(
             0.1, 0.14, "What choices do", "in spreads between seeds; colours by their logarithm"

@@ -70,7 +70,7 @@ def notes(found: Attribution) -> Iterator[str]:
         yield (
             f"{nothing} of {counts.finished} finished runs learned nothing"
             f"{where(found.unlearned)}: they answer one class only, or cannot be told apart from "
-            f"that ({chance_words(found.chance)}). A verdict that does not hold without them is "
+            f"guesses ({chance_words(found.chance)}). A verdict that does not hold without them is "
             f"none; change how they are trained: {CHANGE}"
         )
 

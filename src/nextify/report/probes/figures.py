@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from nextify import words
 from nextify.records.measurement import Curve, Measurement
 from nextify.report import style as look
 from nextify.report.cells.looks import NetworkLook, look_of
@@ -103,7 +104,7 @@ def _draw_bars(unit: str, names: Sequence[str], own: Mapping[str, _Own], axes: A
     if not any(tops):
         axes.set_ylim(0, 1)
     written = [look.legible(look.shortened(spaced(name), 18)) for name in names]
-    is_long = sum(map(look.room, names)) > 26
+    is_long = sum(map(words.room, names)) > 26
     turned: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
     axes.set_xticks(range(len(names)), written, **(turned if is_long else {}))
     middle, half = (len(names) - 1) / 2, max(len(names), _ROOM) / 2

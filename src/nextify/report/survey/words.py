@@ -58,10 +58,15 @@ def _leaks(found: Survey) -> Iterator[tuple[str, str]]:
             )
         yield (
             f"{upper_first(one)} images that are {other} images, too",
-            f"{count.both:,} of the {images:,} {one} images ({share} %) have a duplicate among the "
+            f"{count.both:,} of the {images:,} {one} images ({share} %) {_have(count.both)} a "
+            "duplicate among the "
             f"{other} images: {_kinds(count)}. On these, accuracy tells what was remembered, and "
             f"may be up to {share} points too high: {remedy}.",
         )
+
+
+def _have(count: int) -> str:
+    return "has" if count == 1 else "have"
 
 
 def _kinds(count: Count) -> str:
@@ -74,9 +79,9 @@ def _crossed(count: Count) -> Iterator[tuple[str, str]]:
     if count.both:
         yield (
             "The same picture under two classes",
-            f"{plural(count.both, 'image')} of all have a duplicate under another class: "
-            f"{_kinds(count)}. One of the two labels is wrong, or both are right and the classes "
-            "overlap: look at the pairs, and move or remove one of each.",
+            f"{plural(count.both, 'image')} of all {_have(count.both)} a duplicate under another "
+            f"class: {_kinds(count)}. One of the two labels is wrong, or both are right and the "
+            "classes overlap: look at the pairs, and move or remove one of each.",
         )
 
 
