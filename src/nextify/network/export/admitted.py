@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
-from torch.export.pt2_archive import PT2ArchiveReader
-
 from nextify.errors import InputError
 
 _GRAPH, _WEIGHTS = "models/model.json", "data/weights/model_weights_config.json"
@@ -59,8 +57,9 @@ def require_admitted(path: Path) -> None:
 def _strays(path: Path) -> Iterator[str]:
     """All that is not admitted. Records are read as torch reads them; where it fails, it goes by
     what Python's own reader finds, which is to be admitted, too."""
-    records = PT2ArchiveReader(str(path))
-    own = (_GRAPH, _WEIGHTS, _CONSTANTS)
+    from torch.export.pt2_archive import PT2ArchiveReader  # a third of a second
+
+    records, own = PT2ArchiveReader(str(path)), (_GRAPH, _WEIGHTS, _CONSTANTS)
     with ZipFile(path) as archive:
         names = [
             *records.get_file_names(),
