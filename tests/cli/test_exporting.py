@@ -140,9 +140,12 @@ def test_the_command_says_what_it_found(folder, capsys, tmp_path):
 
 def test_what_cannot_be_exported_is_one_line(folder, capsys, tmp_path):
     network = str(folder / "network.safetensors")
+    folder_of_that_name = tmp_path / "folder.onnx"
+    folder_of_that_name.mkdir()
     for asked, words in (
         ([network, str(tmp_path / "net.h5")], "give one of .onnx, .xml, .pt2"),
         ([network, str(tmp_path / "net.pt2"), "--int8"], "are for .onnx and .xml"),
+        ([network, str(folder_of_that_name)], "is a folder, and a file is to be written"),
         ([str(tmp_path / "none"), str(tmp_path / "net.onnx")], "do not exist"),
     ):
         assert main(["export", *asked]) == 2

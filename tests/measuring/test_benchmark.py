@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 
@@ -257,6 +258,24 @@ def test_every_runtime_is_measured_with_ours_and_theirs(no_compiler):
         *(("training", runtime, 2) for runtime in EVERY[:2]),
     ]
     assert all(one.seconds.count == 1 and one.beside and one.ratio for one in found.measurements)
+
+
+def test_what_is_compiled_is_forgotten_once_for_both(monkeypatch):
+    """And torch's warning of functions whose results are kept is not for who measures."""
+    seen = []
+
+    def compiled(network, **_):
+        def call(images):
+            warnings.warn("Dynamo detected a call to a `functools.lru_cache`-wrapped", stacklevel=2)
+            return network(images)
+
+        seen.append("compile")
+        return call
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    monkeypatch.setattr(torch.compiler, "reset", lambda: seen.append("reset"))
+    bench("resnet18", replace(SMALL, runtimes=("compile",)), memory=False, effort=ONCE)
+    assert seen == 3 * ["reset", "compile", "compile"]
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])

@@ -12,7 +12,7 @@ import nextify as nx
 from network.references import perturb
 from nextify.designs import FAMILIES, PATHS, Design
 from nextify.network.export.folding import Affine, folded
-from nextify.network.export.plain import Rows, plain
+from nextify.network.export.plain import Rows, Sum, plain
 from random_transformers import swins, vits
 from strategies import subsets_of
 
@@ -84,6 +84,20 @@ def test_products_take_matrices():
     made(torch.randn(2, 3, 32, 32))
     assert seen == [2] * (2 * sum(design.depths) + 1)
     assert sum(isinstance(part, Rows) for part in made.modules()) <= sum(design.depths) + 1
+
+
+@pytest.mark.parametrize("name", ["resnet-50", "resnet-small", "convnext-tiny", "convnext-mini"])
+@pytest.mark.parametrize("stem", ["conv_pool", "patchify"])
+def test_blocks_know_the_size_of_their_map(name, stem):
+    """By which it is decided what is convolved: also behind a stem that pools."""
+    design, seen = replace(small(FAMILIES[name]), stem=stem), []
+    made = plain(nx.build(design, 5, image_size=(64, 96)), (64, 96))
+    for part in made.modules():
+        if isinstance(part, Sum):
+            part.register_forward_hook(lambda own, _, out: seen.append((own.size, out.shape)))
+    made(torch.zeros(1, 3, 64, 96))
+    assert len(seen) == sum(design.depths)
+    assert all(size in (shape[1:3], shape[2:]) for size, shape in seen)
 
 
 def test_a_shift_before_padding_stays():

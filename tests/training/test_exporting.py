@@ -185,6 +185,15 @@ def test_ties_are_counted_and_other_answers_refused():
         agree(Answers(1.0, 2.0), Answers(1.0, float("nan")), iter(images))
 
 
+def test_images_are_counted_once_and_batches_are_those_that_there_were():
+    given = Answers(1.0, 0.0), Answers(1.0, 0.0)
+    for count, batches in ((1, (1,)), (2, (1, 2)), (10, (1, 2, 3, 7)), (14, (1, 2, 7))):
+        views = [torch.zeros(count, 3, 4, 4), torch.zeros(min(count, 7), 3, 5, 5)]
+        found = agree(*given, iter(views))
+        assert (found.images, found.batches) == (count, batches)
+        assert found.sizes == ((4, 4), (5, 5))
+
+
 @pytest.mark.parametrize("design,suffix", [(RESNET, ".onnx"), (VIT, ".pt2"), (SWIN, ".pt2")])
 def test_the_graph_normalises_images_of_8_bits(design, suffix, tmp_path):
     path = tmp_path / f"net{suffix}"
@@ -299,6 +308,17 @@ def test_files_of_others_and_damaged_ones_are_refused(convnext, tmp_path):
         load_answering(tmp_path / "cut.onnx")
     with pytest.raises(InputError, match="cannot be read"):
         load_answering(tmp_path / "missing.pt2")
+
+
+def test_a_folder_is_not_written_over(tmp_path):
+    """It is refused at once, and where one has come meanwhile, without advice on space."""
+    path = tmp_path / "net.pt2"
+    path.mkdir()
+    with pytest.raises(InputError, match=r"net\.pt2 is a folder, and a file is to be written"):
+        require_possible(network_and_card(VIT)[1], path)
+    with pytest.raises(InputError, match=r"written \(Is a directory\); name another place$"):
+        written(VIT, path)
+    assert [each.name for each in tmp_path.iterdir()] == ["net.pt2"]
 
 
 def test_a_library_that_is_missing_is_named(tmp_path, monkeypatch):

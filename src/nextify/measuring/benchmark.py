@@ -18,7 +18,7 @@ from nextify.measuring.conditions import EXPORTED, Conditions, Runtime, Task
 from nextify.measuring.limits import require_room
 from nextify.measuring.memory import peak_memory
 from nextify.measuring.reference import LIBRARIES, Library, installed
-from nextify.measuring.runtimes import Way, carried_out, require_installed, ways
+from nextify.measuring.runtimes import Way, carried_out, compiled_anew, require_installed, ways
 from nextify.measuring.tasks import Call, prepared
 from nextify.network import build
 from nextify.training.machine import plain_torch, thread_count
@@ -183,8 +183,9 @@ def _timed(
         each = [(network, way[runtime]) for network, way in zip(networks, known, strict=True)]
         # A small network's weights stay in the cache when it alone answers image by image.
         own = replace(effort, untimed=1) if task == "latency" else effort
-        calls = _calls((task, runtime), each, conditions)
-        ours, *others = by_turns(calls, own, partial(part, at, what))
+        with compiled_anew(runtime):
+            calls = _calls((task, runtime), each, conditions)
+            ours, *others = by_turns(calls, own, partial(part, at, what))
         del calls  # and with them what a runtime holds
         one = Measurement(task, runtime, conditions.batch_of(task), spread_of(ours))
         for theirs in others:

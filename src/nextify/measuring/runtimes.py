@@ -5,7 +5,9 @@ it, rebuilt of plain operators and folded, others' as they are. OpenVINO's model
 the batch.
 """
 
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache, partial
 from math import inf
@@ -82,12 +84,23 @@ def require_installed(runtimes: Iterable[Runtime]) -> None:
             library(name)
 
 
+@contextmanager
+def compiled_anew(runtime: Runtime) -> Iterator[None]:
+    """Inside, `torch.compile` has forgotten what it compiled before, and does not warn of functions
+    of ours whose results are kept."""
+    with warnings.catch_warnings():
+        if runtime == "compile":
+            torch.compiler.reset()
+            kept = "Dynamo detected a call to a `functools.lru_cache`"
+            warnings.filterwarnings("ignore", kept, UserWarning)
+        yield
+
+
 class Compiled(nn.Module):
     """A network by `torch.compile`, which says at its first call if there is no compiler."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        torch.compiler.reset()
         self.network, self.compiled = network, torch.compile(network, dynamic=False)
 
     def forward(self, images: Tensor) -> Tensor:

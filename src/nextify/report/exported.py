@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nextify.words import plural, seconds_in_words
+from nextify.words import listed, plural, seconds_in_words
 
 Values = Mapping[str, Any]
 
@@ -21,8 +21,9 @@ def exported_in_words(found: Values) -> str:
 def _agreement(found: Values) -> str:
     sizes = ", ".join(f"{height} x {width}" for height, width in found["sizes"])
     ties = plural(found["ties"], "tie") if found["ties"] else "no ties"
+    batches = listed([str(size) for size in found["batches"]])
     return (
-        f"checked on {plural(found['images'], 'image')}, in batches of 1, 2 and 7, of {sizes} "
+        f"checked on {plural(found['images'], 'image')}, in batches of {batches}, of {sizes} "
         f"pixels: logits differ by {found['difference']:.0e} at most, relative to the largest of "
         f"an image; the same best classes ({ties})"
     )

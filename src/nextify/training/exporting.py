@@ -8,6 +8,7 @@ done in a folder beside the place; the file goes there when it has passed.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from errno import ENOSPC
 from math import inf
 from pathlib import Path
 from shutil import rmtree
@@ -46,12 +47,14 @@ class Agreement:
     """That a file answers as its network does.
 
     Attributes:
-        images: that were answered. sizes: of them, (height, width). difference: the largest.
-        ties: images whose best class is another one, of which the network's two best are as close
-            as the rounding of both.
+        images: that were answered, each in every size and more than once. batches: how many at
+            once. sizes: of images, (height, width). difference: the largest.
+        ties: images of a size whose best class is another one, of which the network's two best are
+            as close as the rounding of both.
     """
 
     images: int
+    batches: tuple[int, ...]
     sizes: tuple[tuple[int, int], ...]
     difference: float
     ties: int
@@ -202,9 +205,9 @@ def _beside(path: Path) -> Iterator[Path]:
             folder.mkdir()
             yield folder / path.name
         except OSError as error:
+            remedy = "free space there, or " if error.errno == ENOSPC else ""
             raise InputError(
-                f"{path} cannot be written ({error.strerror}); free space there, or name another "
-                "place"
+                f"{path} cannot be written ({error.strerror}); {remedy}name another place"
             ) from error
         finally:
             rmtree(folder, ignore_errors=True)
@@ -223,6 +226,8 @@ def require_possible(card: Card, path: Path, *, int8: bool = False) -> None:
     if path.suffix not in SUFFIXES:
         raise InputError(f"{path} has no ending that tells its format; give one of "
                          f"{', '.join(SUFFIXES)}")  # fmt: skip
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, and a file is to be written; name another OUT")
     weights = path.with_suffix(".bin")
     ours = path.exists() or _draft_of(path).exists()  # the latter after a kill
     if path.suffix == ".xml" and weights.exists() and not ours:
@@ -240,14 +245,13 @@ def require_possible(card: Card, path: Path, *, int8: bool = False) -> None:
 
 
 def _views(card: Card, pixels: Tensor) -> Iterator[Tensor]:
-    """Images as the network sees them, normalised, batch after batch: of its own size, and where
-    the design allows it of a larger and of a smaller one."""
+    """Images as the network sees them, normalised: of its own size, and where the design allows it
+    some of them of a larger and of a smaller one."""
     pixels = centre(pixels, card.image_size)
     few = pixels[: BATCHES[-1]].float()
     others = (F.interpolate(few, size).byte() for size in _other_sizes(card))
     for each in (pixels, *others):
-        own = normalised(each, card.mean, card.std)
-        yield from (own[:1], own[:2], *torch.split(own, BATCHES[-1]))
+        yield normalised(each, card.mean, card.std)
 
 
 def _other_sizes(card: Card) -> list[tuple[int, int]]:
@@ -265,34 +269,55 @@ def _other_sizes(card: Card) -> list[tuple[int, int]]:
 
 @torch.inference_mode()
 def agree(network: Network, exported: Exported, views: Iterator[Tensor]) -> Agreement:
-    """That an exported network gives the logits of its network for these batches of images.
+    """That an exported network gives the logits of its network for images, of each size first one,
+    then two, then all, batch after batch.
 
     Raises:
         InputError: it does not, in one image, or the network's own are no finite numbers.
     """
-    worst, ties, images, sizes = 0.0, 0, 0, []
-    for batch in views:
-        where = f"in a batch of {len(batch)} of {batch.shape[2]} x {batch.shape[3]} pixels"
-        ours = network(batch)
-        require_finite(ours)
-        try:
-            theirs = exported(batch)
-        except Exception as error:  # whatever a runtime raises
-            raise _refused(f"it fails {where} ({' '.join(str(error).split())[:160]})") from error
-        scale = ours.abs().amax(1).clamp(min=torch.finfo(ours.dtype).tiny)
-        difference = ((ours - theirs).abs().amax(1) / scale).amax().item()
-        worst = max(worst, difference)
-        if not difference <= AGREES:
-            raise _refused(f"its logits differ by {difference:.1e} {where}, relative to the "
-                           f"largest of an image, and may by {AGREES:.0e}")  # fmt: skip
-        answer = theirs.argmax(1, keepdim=True)
-        gaps = (ours.amax(1) - ours.gather(1, answer)[:, 0]) / scale
-        if gaps.amax() > AGREES:
-            raise _refused(f"it answers with another class {where}")
-        ties += int((answer[:, 0] != ours.argmax(1)).sum())
-        images += len(batch)
-        sizes.append((batch.shape[2], batch.shape[3]))
-    return Agreement(images=images, sizes=tuple(dict.fromkeys(sizes)), difference=worst, ties=ties)
+    worst, images = 0.0, 0
+    ties: set[tuple[tuple[int, int], int]] = set()
+    batches: set[int] = set()
+    sizes: list[tuple[int, int]] = []
+    for view in views:
+        sizes.append((view.shape[2], view.shape[3]))
+        images = max(images, len(view))
+        for start, batch in _in_batches(view):
+            difference, tied = _compared(network, exported, batch)
+            worst = max(worst, difference)
+            ties |= {(sizes[-1], start + at) for at in tied}
+            batches.add(len(batch))
+    return Agreement(images=images, batches=tuple(sorted(batches)), sizes=tuple(sizes),
+                     difference=worst, ties=len(ties))  # fmt: skip
+
+
+def _in_batches(images: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """Of all sizes in turn, each with the place of its first image."""
+    *first, last = BATCHES
+    yield from ((0, images[:size]) for size in first)
+    for start in range(0, len(images), last):
+        yield start, images[start : start + last]
+
+
+def _compared(network: Network, exported: Exported, batch: Tensor) -> tuple[float, list[int]]:
+    """The largest difference of logits for a batch, and the images that are ties."""
+    where = f"in a batch of {len(batch)} of {batch.shape[2]} x {batch.shape[3]} pixels"
+    ours = network(batch)
+    require_finite(ours)
+    try:
+        theirs = exported(batch)
+    except Exception as error:  # whatever a runtime raises
+        raise _refused(f"it fails {where} ({' '.join(str(error).split())[:160]})") from error
+    scale = ours.abs().amax(1).clamp(min=torch.finfo(ours.dtype).tiny)
+    difference = ((ours - theirs).abs().amax(1) / scale).amax().item()
+    if not difference <= AGREES:
+        raise _refused(f"its logits differ by {difference:.1e} {where}, relative to the "
+                       f"largest of an image, and may by {AGREES:.0e}")  # fmt: skip
+    answer = theirs.argmax(1)
+    gaps = (ours.amax(1) - ours.gather(1, answer[:, None])[:, 0]) / scale
+    if gaps.amax() > AGREES:
+        raise _refused(f"it answers with another class {where}")
+    return difference, (answer != ours.argmax(1)).nonzero()[:, 0].tolist()
 
 
 def _refused(why: str) -> InputError:

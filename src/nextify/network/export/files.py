@@ -30,6 +30,7 @@ from nextify.designs import Design
 from nextify.designs.values import from_values
 from nextify.errors import InputError
 from nextify.files import as_text, parse_json, require_ordinary
+from nextify.network.export.admitted import require_admitted
 from nextify.network.export.folding import Affine
 from nextify.network.export.plain import plain
 from nextify.network.files import Card, load_network
@@ -179,6 +180,7 @@ def write(
             to_openvino(path.with_suffix(".onnx"), path)
             return path.with_suffix(".bin"), path
         case _:
+            program.example_inputs = None  # which would be written out, image by image
             with quiet():
                 torch.export.save(program, path, extra_files=texts)
     return (path,)
@@ -354,8 +356,8 @@ def in_openvino(model: Any) -> Run:
 
 
 @contextmanager
-def _no_code() -> Iterator[None]:
-    """Inside, torch runs nothing that a file says; by default it would, where all else fails."""
+def _no_pickles() -> Iterator[None]:
+    """Inside, torch unpickles tensors alone; by default it takes any object, where that fails."""
     name = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
     before = os.environ.get(name)
     os.environ[name] = "1"
@@ -367,7 +369,8 @@ def _no_code() -> Iterator[None]:
 
 def _read_torch(path: Path) -> Read:
     texts = dict.fromkeys(_FIELDS, "")
-    with quiet(), _no_code():
+    require_admitted(path)
+    with quiet(), _no_pickles():
         # Which would refuse a map of one pixel, of which it only says that it has not been traced.
         module = torch.export.load(path, extra_files=texts).module(check_guards=False)
 

@@ -224,6 +224,9 @@ class _Arranged:
             case nn.Conv2d():
                 self.size = _after(module, self.size)
                 yield convolution(module)
+            case nn.MaxPool2d():
+                self.size = _after(module, self.size)
+                yield module
             case nn.Linear():
                 yield linear(module.weight, module.bias)
             case nn.BatchNorm2d():
@@ -317,9 +320,12 @@ def _works_by_position(part: nn.Module) -> bool:
     return isinstance(part, nn.LayerNorm | nn.Linear | nn.GELU | nn.ReLU)
 
 
-def _after(conv: nn.Conv2d, size: Sides) -> Sides:
-    """The size of a map behind a convolution."""
-    length, stride, padding = conv.kernel_size[0], conv.stride[0], int(conv.padding[0])
+def _after(part: nn.Conv2d | nn.MaxPool2d, size: Sides) -> Sides:
+    """The size of a map behind a convolution or a pooling, whose window is square."""
+    length, stride, padding = (
+        each if isinstance(each, int) else int(each[0])
+        for each in (part.kernel_size, part.stride, part.padding)
+    )
     height, width = ((side + 2 * padding - length) // stride + 1 for side in size)
     return height, width
 
