@@ -32,6 +32,13 @@ def test_working_inside_the_folder_of_images(nextify, pets, monkeypatch):
     assert "left out: more/, net/ (results of nextify)" in answer.err
 
 
+@pytest.mark.parametrize("place", ["pets", "pets/cat"])
+def test_no_run_goes_among_the_images(refused, pets, place):
+    """They would be left out as results of nextify by the next command."""
+    text = refused(*TRAIN[:-1], place)
+    assert f"--output {place} is a folder of the images in pets" in text
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("more", [(), ("--report", "page")])
 def test_a_study_inside_the_folder_of_images(processes, pets, monkeypatch, more):

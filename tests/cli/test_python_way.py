@@ -65,6 +65,15 @@ def is_shown(result, *texts):
     return all(text in html and text in printed for text in texts)
 
 
+def test_what_factors_add_and_what_would_be_done_show_themselves(tmp_path):
+    kept = PAGE.parents[1] / "studies" / "cifar10-factors" / "cifar10-factors.study"
+    file = tmp_path / "a.study"
+    file.write_bytes(kept.read_bytes())
+    found = nx.attribute(str(file), output=str(tmp_path / "page"))
+    assert is_shown(found, "patchify stem (−4.42)", "report: ", "95 %, all together", "hurts")
+    assert is_shown(nx.study("small", seeds=2, plan=True, quiet=True), "30 runs, in ")
+
+
 def blocks():
     return re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 

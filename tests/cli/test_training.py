@@ -61,7 +61,7 @@ def test_training_says_what_it_did(nextify, pets):
         "images: pets, 32 to train on and 8 to test on (a fifth of each class, drawn with split "
         "seed 0)",
         "2 classes (training + test images): cat 16+4, dog 16+4",
-        "largest class: cat, 50.0% of the training images; always to answer it scores 50.0%",
+        "each class, 50.0% of the training images; always to answer it scores 50.0%",
         "seen at 8 pixels a side: the largest centred square of each image, resized; in memory",
         "recipe modern-small: 2 epochs of 4 updates (8), batches of 8",
     ]

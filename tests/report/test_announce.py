@@ -116,7 +116,7 @@ def test_a_part_of_the_images() -> None:
     assert every.splitlines()[:3] == [
         "images: pets, all 4 to test on (there are no splits)",
         "2 classes in the order of the network's outputs, by name: a 2, b 2",
-        "largest class: a, 50.0% of the images; always to answer it scores 50.0%",
+        "each class, 50.0% of the images; always to answer it scores 50.0%",
     ]
 
 

@@ -4,7 +4,6 @@ from nextify.cli.show import file_values, print_json, print_table, say
 from nextify.commands.attributing import Attributed, Shares, attribute, report
 from nextify.commands.watch import ON_STDERR
 from nextify.findings.across import General
-from nextify.findings.answers import Credit
 from nextify.findings.meaning import Meaning
 from nextify.report.factors import (
     FactorContent,
@@ -15,10 +14,8 @@ from nextify.report.factors import (
     outcomes,
     words,
 )
-from nextify.report.factors.contribution_figure import signed_count
 from nextify.report.factors.sides import sides
-from nextify.report.factors.tables import as_values
-from nextify.report.factors.units import Unit
+from nextify.report.factors.tables import as_values, for_people
 from nextify.report.settled import settled
 from nextify.requests import Attribute, Report
 from nextify.words import plural
@@ -75,10 +72,12 @@ def _print(shown: FactorContent, view: View, checks: Shares) -> None:
         f"{label}{view.plan.title}: {view.plan.experiment}, {plural(runs, 'run')} "
         f"of {planned} with a score\n"
     )
-    head = ["factor", shown.unit.name, "95 %, all together"]
-    head += ["Shapley value, all orders"] * bool(view.found.shapley) + ["params", "MACs", "memory"]
-    rows = [_row(shown, view, checks, at) for at in range(len(shown.names))]
-    print_table([*head, *checks, "verdict"], rows)
+    head, rows = for_people(shown, view)
+    found = [[_check(tool, of[row[0]], shown) for tool, of in checks.items()] for row in rows]
+    print_table(
+        [*head[:-1], *checks, head[-1]],
+        [[*row[:-1], *own, row[-1]] for row, own in zip(rows, found, strict=True)],
+    )
     say(f"\ngap: {words.adds_up(shown, view)}")
     tuned = [words.stability(view)] * bool(view.plan.tuned)
     looked = [*settled(view.looking.history), *look_words.this_look(shown, view)]
@@ -98,25 +97,6 @@ def _print(shown: FactorContent, view: View, checks: Shares) -> None:
 
 def _judged(of: Meaning) -> list[str]:
     return [meaning_words.how_judged(of), *map(words.sentence, meaning_words.caveats(of))]
-
-
-def _row(shown: FactorContent, view: View, checks: Shares, at: int) -> list[str]:
-    each, unit, costs = view.found.contributions[at], shown.unit, view.costs
-    added = (costs.params[at], costs.macs[at], costs.training_bytes[at]) if costs else (None,) * 3
-    return [
-        each.name,
-        unit.signed(each.estimate.value),
-        unit.span(each.simultaneous),
-        *(_shapley(unit, credit) for credit in view.found.shapley[at : at + 1]),
-        *(signed_count(n, "B" * (place == 2)) for place, n in enumerate(added)),
-        *(_check(tool, found[each.name], shown) for tool, found in checks.items()),
-        caveats.verdict(view.found, each),
-    ]
-
-
-def _shapley(unit: Unit, of: Credit) -> str:
-    within = f" ({unit.span(of.simultaneous)})" if of.simultaneous else ""
-    return f"{unit.signed(of.estimate.value)}{within}"
 
 
 def _check(tool: str, value: float, shown: FactorContent) -> str:

@@ -15,6 +15,9 @@ from nextify.findings.meaning import CONTROLS
 from nextify.report import write_report
 from nextify.report.factors import FactorContent
 from nextify.report.factors.content import primary_of
+from nextify.report.factors.tables import for_people
+from nextify.report.factors.words import headline
+from nextify.report.notebook import Shown, View
 from nextify.report.page import ReportFiles
 from nextify.report.write import (
     look,
@@ -29,8 +32,8 @@ from nextify.requests import Attribute, Report
 Shares = dict[str, dict[str, float]]  # by tool and factor
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Attributed:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Attributed(Shown):
     """What factors contribute.
 
     Attributes:
@@ -41,6 +44,12 @@ class Attributed:
     content: FactorContent
     checks: tuple[Shares, ...]
     report: ReportFiles
+
+    def _view(self, *, pictures: bool) -> View:
+        head, rows = for_people(self.content, self.content.views[0])
+        (figure, *_) = [each for each in self.report.figures if each.suffix == ".png"]
+        said = [*headline(self.content), f"report: {self.report.html}"]
+        return View(said, head, rows, figure=figure.read_bytes() if pictures else None)
 
 
 def attribute(request: Attribute, watch: Watch = QUIET) -> Attributed:

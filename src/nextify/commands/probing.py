@@ -23,6 +23,7 @@ from nextify.probes import Measurement, Probe, measure, probes_by_word
 from nextify.probes.images import as_seen_to_probe, drawn_to_probe, usual_count
 from nextify.records import Plan, Store, places
 from nextify.report.cells.designs import in_words
+from nextify.report.notebook import Shown, View
 from nextify.report.page import ReportFiles
 from nextify.report.probes import About, ProbedNetwork, ProbesContent
 from nextify.report.probes import words as words_of
@@ -40,8 +41,8 @@ _FOR_STUDIES = {"networks", "probes", "data", "workers"}
 _OF_DATA = {"split_seed", "train_limit", "skip_unreadable"}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Probed:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Probed(Shown):
     """What probes found of networks.
 
     Attributes:
@@ -55,6 +56,11 @@ class Probed:
     def found(self) -> dict[str, dict[str, Measurement]]:
         """By network and probe."""
         return {each.name: dict(each.found) for each in self.content.networks}
+
+    def _view(self, *, pictures: bool) -> View:
+        names = [each.name for each in self.content.networks]
+        said = [words_of.on_images(self.content), *words_of.said(self.content)]
+        return View(said, [*words_of.HEAD, *names], words_of.rows(self.content))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

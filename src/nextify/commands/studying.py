@@ -54,11 +54,11 @@ from nextify.studies.running.worker import TrainStack, train_stack
 from nextify.training.machine import default_device, default_precision
 from nextify.training.memory import require_memory_for
 from nextify.training.seen import require_fair
-from nextify.words import read_numbers
+from nextify.words import duration, plural, read_numbers
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Planned:
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Planned(Shown):
     """What would be done.
 
     Attributes:
@@ -70,6 +70,11 @@ class Planned:
     file: Path
     seconds: float | None = None
     forecasts: tuple[Forecast, ...] = ()
+
+    def _view(self, *, pictures: bool) -> View:
+        takes = "" if self.seconds is None else f", about {duration(self.seconds)}"
+        runs = plural(len(self.plan.places()), "run")
+        return View([self.plan.title, f"{runs}{takes}, in {self.file}"])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)

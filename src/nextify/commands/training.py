@@ -13,6 +13,7 @@ from nextify.commands.judging import calibrated, evaluation
 from nextify.commands.watch import QUIET, Watch
 from nextify.data import Dataset, UnreadableImage, load, set_aside, with_validation
 from nextify.data.pictures import picture
+from nextify.data.walk import is_own
 from nextify.designs import Design, Precision, Run, design, recipe
 from nextify.designs import Recipe as RecipeFields
 from nextify.designs.fields import read_fields
@@ -85,6 +86,7 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
         if ready.weights is not None:
             watch.note(_about(ready.weights, ready.dataset))
         folder = Path(request.output or default_folder(request.design, recipe_name, ready.run))
+        _require_apart(folder, request.data.source)
 
         def on_start() -> None:
             watch.images(ready.dataset)
@@ -111,6 +113,16 @@ def train(request: Train, watch: Watch = QUIET) -> Trained:
     if trained.was_there:
         watch.note(f"{folder} holds this run already; nothing to do")
     return trained
+
+
+def _require_apart(folder: Path, source: str) -> None:
+    """Check that a run does not go among the images, which would then be taken for its results."""
+    is_among = Path(source).resolve() in (folder.resolve(), *folder.resolve().parents)
+    if is_among and folder.is_dir() and not is_own(folder) and any(folder.iterdir()):
+        raise InputError(
+            f"--output {folder} is a folder of the images in {source}; give one of its own, as "
+            "runs/mine"
+        )
 
 
 def _shared_out(asked: Machine) -> Machine:

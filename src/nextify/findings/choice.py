@@ -157,7 +157,7 @@ def choose(
     quantity: Quantity = "params" if set(budgets) == {"macs"} else "macs"
     best, found = _judged(finals, quantity, latencies or {}, about)
     margin = None
-    if shorten == 1:
+    if shorten == 1 and not _learned_little(screening):
         # Other images judge the finals, and more are trained on, unless both are held out.
         apart = screening[0].held_out != plan.held_out
         known = seen([screening, finals], apart=apart)
@@ -165,6 +165,13 @@ def choose(
             margin = _margin_of_all(plan, best, known, possible)
     unseen = confounded(screening[0])
     return replace(found, margin_all=margin, confounded=unseen, shorten=shorten)
+
+
+def _learned_little(screening: Study) -> bool:
+    """Whether most finished runs learned nothing: their scores say nothing of other designs."""
+    plan, records = screening
+    finished = [run for run in records if run.result]
+    return 2 * int(unlearned(finished, chance_of(plan)).sum()) > len(finished)
 
 
 def choose_raced(finals: Study, racers: Sequence[Racer]) -> Choice:

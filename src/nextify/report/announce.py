@@ -319,8 +319,10 @@ def _largest_class(dataset: Dataset) -> str:
     train, test = dataset.counts()
     counts = test if dataset.origin.all_tested else train
     at = max(range(len(counts)), key=counts.__getitem__)
+    is_one = min(counts) < max(counts)
+    which = f"largest class: {shown(dataset.classes[at])}" if is_one else "each class"
     return (
-        f"largest class: {shown(dataset.classes[at])}, {counts[at] / sum(counts):.1%} of the "
+        f"{which}, {counts[at] / sum(counts):.1%} of the "
         f"{'' if dataset.origin.all_tested else 'training '}images; always to answer it scores "
         f"{test[at] / sum(test):.1%}"
     )
