@@ -164,3 +164,12 @@ def test_a_walk_alone(make_folder: MakeFolder) -> None:
     found = Found.below(root)
     assert list(images_below(root, found)) == ["a/0.png", "a/1.png", "b/x/0.png"]
     assert found.left_out == {("hidden", ""): 1, ("folder", "@eaDir"): 1}
+
+
+def test_what_nextify_made_is_no_photograph(make_folder: MakeFolder) -> None:
+    root = make_folder({"a": 1, "runs/page": 2})
+    page = root / "runs" / "page" / "report.html"
+    page.write_text('<meta name="generator" content="nextify">')
+    found = Found.below(root)
+    assert list(images_below(root, found)) == ["a/0.png"]
+    assert found.left_out == {("own", "runs"): 1}

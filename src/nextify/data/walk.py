@@ -73,7 +73,7 @@ class Found:
 def images_below(
     folder: Path, found: Found, above: frozenset[Identity] = frozenset()
 ) -> Iterator[str]:
-    """The names of all images below a folder, relative to it, in order.
+    """The names of all images below a folder, relative to it, in order, but for results of nextify.
 
     Every folder is read once, whatever links lead to it, and none of those `above`: links in
     circles would never end.
@@ -90,7 +90,9 @@ def images_below(
         here = link
         if entry.is_symlink():
             here = entry.name if found.leads_out(entry.path) else None
-        if is_folder(entry):
+        if is_folder(entry) and is_own(Path(entry.path)):
+            found.leave("own", entry.name)
+        elif is_folder(entry):
             inner = _entered(Path(entry.path), seen, found)
             waiting.append((f"{prefix}{entry.name}/", iter(inner), here))
         elif _is_taken(entry, found):
