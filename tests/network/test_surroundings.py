@@ -151,9 +151,9 @@ def test_python_answers_the_same_in_all_of_them(tmp_path, monkeypatch):
     quick, types = Effort(rounds=1), []
     conditions = nx.Conditions(image_size=32, batch_size=2)
 
-    def noted(task, network, conditions, runtime):
+    def noted(task, network, *how):
         types.append(next(network.parameters()).dtype)
-        return prepared(task, network, conditions, runtime)
+        return prepared(task, network, *how)
 
     monkeypatch.setattr("nextify.measuring.benchmark.prepared", noted)
 
