@@ -130,7 +130,7 @@ def waiting(once: Work, at: Conditions) -> Call:
 
 def graph_of(once: Work, at: Conditions) -> Work:
     """The same as a CUDA graph, replayed; on a CPU as it is."""
-    return once if at.device == "cpu" else captured(once)
+    return once if at.device == "cpu" else captured(once, at.device)
 
 
 def effort(given: Given) -> Effort:

@@ -34,9 +34,9 @@ def test_a_graph_answers_and_trains_as_the_operators_do():
     assert [one.runtime for one in found.measurements] == ["torch", "graph"] * 3
     network = reference.build_ours(nx.design("convnext-atto"), at)
     once = work("throughput", network, at)
-    assert torch.equal(once(), captured(once)())
+    assert torch.equal(once(), captured(once, "cuda")())
     losses = []
-    for way in (lambda once: once, captured):
+    for way in (lambda once: once, lambda once: captured(once, "cuda")):
         once = way(work("training", deepcopy(network), at))
         losses.append([float(once()) for _ in range(5)])
     eager, replayed = losses  # three steps have warmed up, and one was captured, not done

@@ -21,7 +21,7 @@ def prepared(
     `work`."""
     once = work(task, network, conditions)
     if runtime == "graph":
-        once = captured(once)
+        once = captured(once, conditions.device)
 
     def call() -> None:
         once()
@@ -70,17 +70,18 @@ def _step(network: nn.Module, images: Tensor, conditions: Conditions) -> Work:
     return step
 
 
-def captured(once: Work) -> Work:
+def captured(once: Work, device: str) -> Work:
     """The same on a GPU as a CUDA graph, replayed."""
-    beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    beside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(beside):
-        for _ in range(WARM_UP):
-            once()
-    torch.cuda.current_stream().wait_stream(beside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        answer = once()
+    with torch.cuda.device(device):
+        beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        beside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(beside):
+            for _ in range(WARM_UP):
+                once()
+        torch.cuda.current_stream().wait_stream(beside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            answer = once()
 
     def replay() -> Tensor:
         graph.replay()

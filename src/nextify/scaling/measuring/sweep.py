@@ -223,4 +223,5 @@ def _shares(case: _Case) -> tuple[float, float]:
     these take by themselves."""
     calls = [case.watched, timing.bare_products(case.watched)]
     whole, bare = (min(seconds) for seconds in timing.time_rounds(calls, _PAIRS))
+    whole = max(whole, 1e-9)  # where the processor's clock stood still meanwhile
     return min(1.0, timing.product_seconds(case.watched) / whole), bare / whole
