@@ -34,7 +34,7 @@ def test_every_step(name):
         assert_torch_counts_the_same(step.design, (p.image_size, p.image_size), p.classes)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_random_subsets_of_the_papers_path(data):
     assert_a_subset_counts_the_same(data, "resnet50")

@@ -39,6 +39,7 @@ def then(found, seeds, rng, truth):
             yield effect, np.sign(effect) * value > half, abs(value) + half < MARGIN
 
 
+@pytest.mark.slow
 def test_it_settles_as_often_as_it_says():
     rng, said, happened = np.random.default_rng(0), ([], []), ([], [])
     for _ in range(90):

@@ -14,7 +14,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
     [
         ("looks", "--studies", 13),
         ("suits_one_side", "--studies", 11),
-        ("divergence", "--studies", 7),
+        pytest.param("divergence", "--studies", 7, marks=pytest.mark.slow),
         ("meaning_coverage", "--studies", 6),
         ("race_coverage", "--cases", 28),
     ],

@@ -141,6 +141,7 @@ def test_precision_threads_and_format_are_as_stated():
     assert set(seen[2:]) == {threads} and torch.get_num_threads() == before
 
 
+@pytest.mark.slow
 def test_the_memory_of_training_holds_what_must_be_there():
     """A network whose weights outweigh all else: 4 copies in training, 1 in inference."""
     design = nx.design("resnet18")

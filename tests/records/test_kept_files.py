@@ -112,6 +112,7 @@ def said(source: Path, files: list[Path]) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_a_later_revision_and_another_field_lose_nothing(tmp_path):
     source = Path(nextify.__file__).parents[1]
     ahead = tmp_path / "src"
@@ -136,7 +137,12 @@ def edited(file: Path, before: str, after: str) -> None:
     file.write_text(text.replace(before, after))
 
 
-@pytest.mark.parametrize("name", ["path-1", "path-2", "path-4"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param("path-1", marks=SLOW), pytest.param("path-2", marks=SLOW), "path-4"]
+)
 def test_a_study_of_an_older_version_goes_on(toy, name, capsys):
     """Its runs are kept, whatever the revision that made them; what is missing is trained."""
     shutil.copy(KEPT / f"{name}.study", toy / "old.study")
