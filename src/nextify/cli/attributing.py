@@ -14,8 +14,9 @@ from nextify.report.factors import (
     outcomes,
     words,
 )
+from nextify.report.factors.overview import overview
 from nextify.report.factors.sides import sides
-from nextify.report.factors.tables import as_values, for_people
+from nextify.report.factors.tables import as_values
 from nextify.report.settled import settled
 from nextify.requests import Attribute, Report
 from nextify.words import plural
@@ -72,7 +73,7 @@ def _print(shown: FactorContent, view: View, checks: Shares) -> None:
         f"{label}{view.plan.title}: {view.plan.experiment}, {plural(runs, 'run')} "
         f"of {planned} with a score\n"
     )
-    head, rows = for_people(shown, view)
+    head, rows = overview(shown, view)
     found = [[_check(tool, of[row[0]], shown) for tool, of in checks.items()] for row in rows]
     print_table(
         [*head[:-1], *checks, head[-1]],

@@ -15,7 +15,7 @@ from nextify.findings.meaning import CONTROLS
 from nextify.report import write_report
 from nextify.report.factors import FactorContent
 from nextify.report.factors.content import primary_of
-from nextify.report.factors.tables import for_people
+from nextify.report.factors.overview import overview
 from nextify.report.factors.words import headline
 from nextify.report.notebook import Shown, View
 from nextify.report.page import ReportFiles
@@ -46,7 +46,7 @@ class Attributed(Shown):
     report: ReportFiles
 
     def _view(self, *, pictures: bool) -> View:
-        head, rows = for_people(self.content, self.content.views[0])
+        head, rows = overview(self.content, self.content.views[0])
         (figure, *_) = [each for each in self.report.figures if each.suffix == ".png"]
         said = [*headline(self.content), f"report: {self.report.html}"]
         return View(said, head, rows, figure=figure.read_bytes() if pictures else None)

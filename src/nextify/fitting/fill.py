@@ -51,9 +51,7 @@ def fill_budget(
         InputError: what is no budget; no width is small enough: it says what the smallest possible
             takes: the same proportions, with 4 channels where there are fewest.
     """
-    if strange := budgets.keys() - BUDGETS.keys():
-        raise unknown("budget", min(strange), BUDGETS)
-    budgets = budgets_of(*map(budgets.get, BUDGETS))
+    budgets = _read(budgets)
     form, smallest = form_of(design, image_size), narrowest(design).widths
 
     def use_by(widths: Sequence[float]) -> tuple[float, float]:
@@ -86,6 +84,12 @@ def fill_budget(
             "give at least that"
         )
     return with_fields(design, {"widths": widths})
+
+
+def _read(budgets: Mapping[str, int]) -> Mapping[str, int]:
+    if strange := budgets.keys() - BUDGETS.keys():
+        raise unknown("budget", min(strange), BUDGETS)
+    return budgets_of(*map(budgets.get, BUDGETS))
 
 
 def _tilts(design: Design, budgets: int) -> list[float]:

@@ -221,12 +221,9 @@ class _Arranged:
     def _parts(self, module: nn.Module) -> Iterator[nn.Module]:
         """What a module does, step by step: each linear layer, norm, factor and shift by itself."""
         match module:
-            case nn.Conv2d():
+            case nn.Conv2d() | nn.MaxPool2d():
                 self.size = _after(module, self.size)
-                yield convolution(module)
-            case nn.MaxPool2d():
-                self.size = _after(module, self.size)
-                yield module
+                yield convolution(module) if isinstance(module, nn.Conv2d) else module
             case nn.Linear():
                 yield linear(module.weight, module.bias)
             case nn.BatchNorm2d():
@@ -254,15 +251,18 @@ class _Arranged:
                 yield Sum(self.size, _windowed(module.norm1, module.attn, self.size))
                 yield Sum(self.size, [module.norm2, *module.mlp])
             case PatchMerging():
-                height, width = self.size
-                self.size = -(-height // 2), -(-width // 2)
-                yield Gather()
-                for part in (module.norm, module.reduction):
-                    yield from self._parts(part)
+                yield from self._merged(module)
             case nn.Dropout() | Permute():  # channels go where they are wanted
                 return
             case _:
                 yield module
+
+    def _merged(self, module: PatchMerging) -> Iterator[nn.Module]:
+        height, width = self.size
+        self.size = -(-height // 2), -(-width // 2)
+        yield Gather()
+        for part in (module.norm, module.reduction):
+            yield from self._parts(part)
 
     def _placed(self, part: nn.Module) -> list[nn.Module]:
         """A part, as it works where the channels are, or behind a turn."""

@@ -35,13 +35,7 @@ def as_values(choice: Choice) -> dict[str, Any]:
 
 def notes(choice: Choice) -> Iterator[str]:
     """What limits the answer."""
-    if nothing := sum(each.unlearned for each in choice.finalists):
-        names = [each.name for each in choice.finalists if each.unlearned]
-        yield (
-            f"{plural(nothing, 'run')} of {', '.join(names)} learned nothing: they answer one "
-            f"class only, or cannot be told apart from guesses ({chance_words(choice.chance)}); "
-            f"such designs are not recommended; {CHANGE} may change that"
-        )
+    yield from _learned_nothing(choice)
     if choice.winner is None:
         yield _no_winner(choice)
         return
@@ -75,6 +69,16 @@ def notes(choice: Choice) -> Iterator[str]:
                 f"the learning rate of {each.name} is the {end} that was tried, {each.rate:g} "
                 "times its recipe's: another may be better"
             )
+
+
+def _learned_nothing(choice: Choice) -> Iterator[str]:
+    if nothing := sum(each.unlearned for each in choice.finalists):
+        names = [each.name for each in choice.finalists if each.unlearned]
+        yield (
+            f"{plural(nothing, 'run')} of {', '.join(names)} learned nothing: they answer one "
+            f"class only, or cannot be told apart from guesses ({chance_words(choice.chance)}); "
+            f"such designs are not recommended; {CHANGE} may change that"
+        )
 
 
 def unjudged(choice: Choice) -> list[Finalist]:
